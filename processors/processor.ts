@@ -1,0 +1,87 @@
+import type { ByteReader, ByteWriter } from "../schemas/bytes.ts";
+
+/**
+ * Where a processor writes what it has to say. Outputs go by their index in the subtopology.
+ * Nothing leaves the task before the commit that holds it.
+ */
+export interface Outbox {
+  /**
+   * Opens one payload for an inbox output; write it into the returned writer, then call `end`.
+   * `knownAt` must never fall on an output.
+   *
+   * @param partition - target partition; ignored for `fanOut: "same"` and `"every"`.
+   */
+  begin(output: number, partition: number, knownAt: number): ByteWriter;
+  /** Opens one row of a `rows` output under an entity key. */
+  beginRow(output: number, entityKey: string, knownAt: number): ByteWriter;
+  end(): void;
+  /** One record of a `topic` output; `value` fits its Avro schema. */
+  publish(output: number, key: string, timestampMs: number, value: object): void;
+}
+
+/**
+ * Work that only the world outside can do (score rows, train a model). The engine does it between
+ * two steps and hands the result back as bytes through {@link Processor.settle}; the bytes are
+ * logged like an input, so that a restore repeats the result and not the work.
+ */
+export type ExternalWork =
+  | {
+      readonly kind: "score";
+      /** Model version in force, in order of first use; "" is the fallback. */
+      readonly versions: readonly string[];
+      /** For each row the index in `versions`. */
+      readonly versionOf: Uint16Array;
+      /** Row-major, rows × features, NaN = missing. */
+      readonly rows: Float64Array;
+      readonly features: number;
+    }
+  | { readonly kind: "train"; readonly request: string; readonly champion: string | null };
+
+/**
+ * A pure state machine over merged inputs: no clock, no I/O, no randomness. Equal calls in equal
+ * order give equal outputs and equal state; this is what makes replays and restores exact.
+ */
+export interface Processor {
+  /**
+   * Takes one record.
+   *
+   * @param input - index of the input in the subtopology.
+   * @param writer - number of the upstream task (for a source: of the source partition).
+   * @param knownAt - UTC ms; never falls from call to call.
+   */
+  process(input: number, writer: number, knownAt: number, payload: ByteReader, out: Outbox): void;
+  /** Instant of the next timer, UTC ms; `Infinity` when there is none. */
+  nextTimer(): number;
+  /** One step of the timer due at `instant`; called again while `nextTimer() === instant`. */
+  onTimer(instant: number, out: Outbox): void;
+  /**
+   * Work collected since the last call, or null. Until `settle` is called the engine calls nothing
+   * else; a processor without external work leaves both out.
+   */
+  takeWork?(): ExternalWork | null;
+  /** Result of the work: for `score` one f64 probability a row and f64 latencyMs a row; for `train` text JSON of a ModelAnswer. */
+  settle?(result: ByteReader, out: Outbox): void;
+  /** Whole state, deterministic: equal states give equal bytes. */
+  snapshot(writer: ByteWriter): void;
+  /** Replaces the state by a snapshot's. */
+  restore(reader: ByteReader): void;
+  /** Whether a record of this input changes state; look-ups do not, so the changelog leaves them out. */
+  changesState(input: number): boolean;
+  /** Running totals, part of the state. */
+  readonly counters: Counters;
+}
+
+/**
+ * Exact totals of what became of the records of each (branch, source partition).
+ * in = processed + late + deadLettered + filtered, at the end of the input.
+ */
+export interface BranchCounters {
+  in: number;
+  processed: number;
+  late: number;
+  deadLettered: number;
+  filtered: number;
+}
+
+/** By `branch` (name of the view, scoring or label step), then by source partition. */
+export type Counters = Map<string, BranchCounters[]>;

@@ -1,0 +1,140 @@
+/**
+ * A growing little-endian buffer that payload codecs write into. One is reused for millions of
+ * payloads, so a write allocates only when the buffer doubles.
+ */
+export class ByteWriter {
+  buffer: Buffer;
+  position = 0;
+
+  constructor(initialBytes = 4096) {
+    this.buffer = Buffer.allocUnsafe(initialBytes);
+  }
+
+  reset(): void {
+    this.position = 0;
+  }
+
+  /** Makes room for `bytes` more and returns the position they start at, which is then passed. */
+  reserve(bytes: number): number {
+    const start = this.position;
+    const end = start + bytes;
+    if (end > this.buffer.length) {
+      const grown = Buffer.allocUnsafe(Math.max(end, this.buffer.length * 2));
+      this.buffer.copy(grown, 0, 0, start);
+      this.buffer = grown;
+    }
+    this.position = end;
+    return start;
+  }
+
+  u8(value: number): void {
+    const at = this.reserve(1);
+    this.buffer[at] = value;
+  }
+
+  u16(value: number): void {
+    const at = this.reserve(2);
+    this.buffer.writeUInt16LE(value, at);
+  }
+
+  u32(value: number): void {
+    const at = this.reserve(4);
+    this.buffer.writeUInt32LE(value, at);
+  }
+
+  /** Also carries every integer up to 2^53: times, offsets, sequence numbers. */
+  f64(value: number): void {
+    const at = this.reserve(8);
+    this.buffer.writeDoubleLE(value, at);
+  }
+
+  /** UTF-8 text of at most 65,535 bytes behind its length. */
+  text(value: string): void {
+    const lengthAt = this.reserve(2);
+    const most = value.length * 3;
+    const start = this.reserve(most);
+    const written = this.buffer.write(value, start, "utf8");
+    this.buffer.writeUInt16LE(written, lengthAt);
+    this.position = start + written;
+  }
+
+  /** Raw bytes behind a 32-bit length. */
+  bytes(value: Uint8Array): void {
+    this.u32(value.length);
+    this.raw(value, 0, value.length);
+  }
+
+  /** Raw bytes with nothing in front. */
+  raw(source: Uint8Array, start: number, end: number): void {
+    const at = this.reserve(end - start);
+    this.buffer.set(
+      start === 0 && end === source.length ? source : source.subarray(start, end),
+      at,
+    );
+  }
+
+  /** A copy of what was written. */
+  take(): Buffer {
+    return Buffer.from(this.buffer.subarray(0, this.position));
+  }
+}
+
+/** Reads what {@link ByteWriter} wrote, over a slice that it does not own. */
+export class ByteReader {
+  buffer: Buffer;
+  position: number;
+  end: number;
+
+  constructor(buffer: Buffer = Buffer.alloc(0), start = 0, end = buffer.length) {
+    this.buffer = buffer;
+    this.position = start;
+    this.end = end;
+  }
+
+  reset(buffer: Buffer, start: number, end: number): void {
+    this.buffer = buffer;
+    this.position = start;
+    this.end = end;
+  }
+
+  get done(): boolean {
+    return this.position >= this.end;
+  }
+
+  u8(): number {
+    return this.buffer.readUInt8(this.position++);
+  }
+
+  u16(): number {
+    const value = this.buffer.readUInt16LE(this.position);
+    this.position += 2;
+    return value;
+  }
+
+  u32(): number {
+    const value = this.buffer.readUInt32LE(this.position);
+    this.position += 4;
+    return value;
+  }
+
+  f64(): number {
+    const value = this.buffer.readDoubleLE(this.position);
+    this.position += 8;
+    return value;
+  }
+
+  text(): string {
+    const length = this.u16();
+    const start = this.position;
+    this.position = start + length;
+    return this.buffer.toString("utf8", start, this.position);
+  }
+
+  /** A view of the bytes, not a copy. */
+  bytes(): Buffer {
+    const length = this.u32();
+    const start = this.position;
+    this.position = start + length;
+    return this.buffer.subarray(start, this.position);
+  }
+}

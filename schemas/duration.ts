@@ -1,0 +1,20 @@
+import { MillraceError } from "./errors.ts";
+
+type Unit = "ms" | "s" | "m" | "h" | "d";
+
+/** A length of time as a topology writes it: a whole number and a unit, e.g. `"15m"`, `"36h"`. */
+export type Duration = `${number}${Unit}`;
+
+const unitMs: Record<Unit, number> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/**
+ * Milliseconds of a duration.
+ *
+ * @throws {MillraceError} BAD_DURATION when the text is not a positive whole number and a unit.
+ * @example durationMs("15m") // 900000
+ */
+export function durationMs(text: string): number {
+  const match = /^([1-9]\d*)(ms|s|m|h|d)$/.exec(text);
+  if (!match) throw new MillraceError("BAD_DURATION", { text });
+  return Number(match[1]) * unitMs[match[2] as Unit];
+}

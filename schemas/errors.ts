@@ -1,0 +1,42 @@
+/** What a task does when a step fails with an error of this code. */
+export type ErrorPolicy = "retry" | "dead-letter" | "stop";
+
+interface ErrorEntry {
+  readonly policy: ErrorPolicy;
+  /** What happened, where, and what to do; every `{name}` is taken from the context. */
+  readonly message: string;
+}
+
+/** The one table of errors: code → policy and message. `docs/errors.md` is checked against it. */
+export const errorTable = {
+  BAD_DURATION: {
+    policy: "stop",
+    message:
+      'The duration "{text}" is not understood: write a positive whole number and a unit (ms, s, m, h, d), e.g. "15m".',
+  },
+} as const satisfies Record<string, ErrorEntry>;
+
+/** A stable code: match on it, never on the message. */
+export type ErrorCode = keyof typeof errorTable;
+
+/** Facts about one failure, by name; never a secret. */
+export type ErrorContext = Readonly<Record<string, string | number | boolean | null>>;
+
+/** The one error class of Millrace. `code` decides the policy; `context` says where; `cause` is kept. */
+export class MillraceError extends Error {
+  override readonly name = "MillraceError";
+  readonly code: ErrorCode;
+  readonly policy: ErrorPolicy;
+  readonly context: ErrorContext;
+
+  constructor(code: ErrorCode, context: ErrorContext = {}, options?: ErrorOptions) {
+    const entry: ErrorEntry = errorTable[code];
+    super(
+      entry.message.replace(/\{(\w+)\}/g, (_, key: string) => String(context[key] ?? `{${key}}`)),
+      options,
+    );
+    this.code = code;
+    this.policy = entry.policy;
+    this.context = context;
+  }
+}

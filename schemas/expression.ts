@@ -1,0 +1,81 @@
+/** A field's value in a decoded record; anything else (records, arrays) is no operand. */
+export type Scalar = string | number | boolean | null;
+
+/** A condition over one record, as data, so that `describe()` can print it and plans can be compared. */
+export type Condition =
+  | {
+      readonly op: "gt" | "gte" | "lt" | "lte" | "eq" | "neq";
+      readonly field: string;
+      readonly value: Exclude<Scalar, null>;
+    }
+  | { readonly op: "and" | "or"; readonly all: readonly Condition[] }
+  | { readonly op: "not"; readonly condition: Condition }
+  | {
+      /** A closure; its name and version stand for it in comparisons. */
+      readonly op: "custom";
+      readonly name: string;
+      readonly version: number;
+      readonly test: (record: Readonly<Record<string, unknown>>) => boolean;
+    };
+
+/** Truth of a condition; a comparison with a missing or null field is `null` (unknown), as in SQL. */
+export function evaluate(
+  condition: Condition,
+  record: Readonly<Record<string, unknown>>,
+): boolean | null {
+  switch (condition.op) {
+    case "custom":
+      return condition.test(record);
+    case "not": {
+      const truth = evaluate(condition.condition, record);
+      return truth === null ? null : !truth;
+    }
+    case "and":
+    case "or": {
+      const decisive = condition.op === "or";
+      let unknown = false;
+      for (const part of condition.all) {
+        const truth = evaluate(part, record);
+        if (truth === decisive) return decisive;
+        if (truth === null) unknown = true;
+      }
+      return unknown ? null : !decisive;
+    }
+    default: {
+      const left = record[condition.field] as Scalar | undefined;
+      if (left === null || left === undefined) return null;
+      const right = condition.value;
+      switch (condition.op) {
+        case "gt":
+          return left > right;
+        case "gte":
+          return left >= right;
+        case "lt":
+          return left < right;
+        case "lte":
+          return left <= right;
+        case "eq":
+          return left === right;
+        case "neq":
+          return left !== right;
+      }
+    }
+  }
+}
+
+const symbols = { gt: ">", gte: "≥", lt: "<", lte: "≤", eq: "=", neq: "≠" } as const;
+
+/** A condition as text, e.g. `delayMinutes > 15`. */
+export function conditionText(condition: Condition): string {
+  switch (condition.op) {
+    case "custom":
+      return `${condition.name}#${condition.version}`;
+    case "not":
+      return `not (${conditionText(condition.condition)})`;
+    case "and":
+    case "or":
+      return `(${condition.all.map(conditionText).join(` ${condition.op} `)})`;
+    default:
+      return `${condition.field} ${symbols[condition.op]} ${JSON.stringify(condition.value)}`;
+  }
+}

@@ -1,0 +1,128 @@
+import type { Condition } from "./expression.ts";
+
+/** What one feature aggregates: a numeric field, or the truth of a condition. */
+export type AggregateKind =
+  | "count"
+  | "sum"
+  | "mean"
+  | "min"
+  | "max"
+  | "share"
+  | "stddev"
+  | "quantile";
+
+/** One feature of a view before it is fanned out over the windows. */
+export interface AggregateSpec {
+  /** The name the topology gives it, e.g. `delayMean`. */
+  readonly name: string;
+  readonly kind: AggregateKind;
+  /** The numeric field, for all but `count` and `share`. */
+  readonly field?: string;
+  /** For `share`: the share of records for which it holds among those for which it is known. */
+  readonly condition?: Condition;
+  /** For `quantile`: in (0, 1). */
+  readonly probability?: number;
+}
+
+export interface WindowSpec {
+  /** As written, e.g. `24h`; part of the column name. */
+  readonly label: string;
+  /** Length in ms; a window at q covers `[q − lengthMs, q)`. */
+  readonly lengthMs: number;
+}
+
+export interface FeatureViewSpec {
+  /** Without version, e.g. `origin_delays`. */
+  readonly name: string;
+  /** ≥ 1; `name@version` is the identity. */
+  readonly version: number;
+  /** Source topic whose records update it. */
+  readonly source: string;
+  /** Fields whose values make the entity key, in order. */
+  readonly keyFields: readonly string[];
+  readonly aggregates: readonly AggregateSpec[];
+  /** Ascending lengths. */
+  readonly windows: readonly WindowSpec[];
+  /** Event time after which a row is no longer served. */
+  readonly ttlMs: number;
+  /** Raw events kept a key before tiles serve it. @default 4096 */
+  readonly exactLimit: number;
+  readonly stores: readonly ("online" | "offline")[];
+}
+
+/** `name@version`: identity of a view. */
+export function viewId(view: FeatureViewSpec): string {
+  return `${view.name}@${view.version}`;
+}
+
+export interface FeatureColumn {
+  /** `delay_mean_1h`: snake case of the name, and the window. */
+  readonly column: string;
+  readonly aggregate: AggregateSpec;
+  readonly window: WindowSpec;
+}
+
+/** Columns of a view in the one order used by rows, answers, tables and feature vectors: aggregate by aggregate, window by window. */
+export function featureColumns(
+  view: Pick<FeatureViewSpec, "aggregates" | "windows">,
+): readonly FeatureColumn[] {
+  return view.aggregates.flatMap((aggregate) =>
+    view.windows.map((window) => ({
+      column: `${snakeCase(aggregate.name)}_${window.label}`,
+      aggregate,
+      window,
+    })),
+  );
+}
+
+/** `delayMean` → `delay_mean`. */
+export function snakeCase(name: string): string {
+  return name.replace(/([a-z0-9])([A-Z])/g, "$1_$2").toLowerCase();
+}
+
+/**
+ * Inputs of the aggregates of a view, as computed once at the source for each record and sent as
+ * numbers (NaN = null): the distinct fields and conditions, in order of first use.
+ */
+export interface AggregateInput {
+  readonly field?: string;
+  readonly condition?: Condition;
+}
+
+export interface AggregateInputs {
+  readonly inputs: readonly AggregateInput[];
+  /** For each aggregate its index in `inputs`; −1 for `count`, which needs none. */
+  readonly indexOf: readonly number[];
+}
+
+export function aggregateInputs(aggregates: readonly AggregateSpec[]): AggregateInputs {
+  const inputs: AggregateInput[] = [];
+  const indexOf = aggregates.map((aggregate) => {
+    if (aggregate.kind === "count") return -1;
+    const found = inputs.findIndex((input) =>
+      aggregate.condition
+        ? input.condition === aggregate.condition
+        : input.field !== undefined && input.field === aggregate.field,
+    );
+    if (found >= 0) return found;
+    inputs.push(
+      aggregate.condition ? { condition: aggregate.condition } : { field: aggregate.field ?? "" },
+    );
+    return inputs.length - 1;
+  });
+  return { inputs, indexOf };
+}
+
+/** Entity key text of field values: the value itself, or the values joined by `|` (`\` escapes). */
+export function entityKey(values: readonly unknown[]): string {
+  if (values.length === 1) return String(values[0]);
+  return values.map((value) => String(value).replace(/[\\|]/g, "\\$&")).join("|");
+}
+
+/** The field values of an entity key, the inverse of {@link entityKey} for text values. */
+export function entityKeyParts(key: string, fields: number): string[] {
+  if (fields === 1) return [key];
+  return [...key.matchAll(/((?:\\.|[^\\|])*)(?:\||$)/gs)]
+    .slice(0, fields)
+    .map((match) => (match[1] ?? "").replace(/\\(.)/gs, "$1"));
+}

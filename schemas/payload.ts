@@ -1,0 +1,57 @@
+/**
+ * Payloads of inbox records, by input role. Little endian (`bytes.ts`); NaN stands for null.
+ *
+ * | input | payload |
+ * | --- | --- |
+ * | view ← source, `update` | text entityKey, f64 eventTime, n × f64 aggregate inputs (`aggregateInputs`) |
+ * | view ← source, `lookup` | text entityKey, u8 slot, text id (key of the triggering record) |
+ * | scoring ← view, `answer` | text id, u8 slot, f64 asOf (knownAt of the newest record seen, −Infinity if none), n × f64 features |
+ * | scoring ← source, `trigger` | text id, f64 eventTime, f64 source offset, m × f64 request features |
+ * | scoring ← source, `label` (`update`) | text id, f64 eventTime, f64 label (1, 0, NaN unknown) |
+ * | watch ← scoring, `prediction` (`trigger`) | text id, text version ("" fallback), f64 probability, k × f64 features |
+ * | watch ← scoring, `outcome` (`trigger`) | text id, f64 predictedAt, text version, f64 probability, f64 label (NaN unlabelled) |
+ * | training ← watch, `request` (`trigger`) | text JSON of {@link RetrainRequest} |
+ * | scoring, watch ← training, `model` (`update`) | text JSON of {@link ModelAnswer} |
+ */
+export interface RetrainRequest {
+  /** `<watch>-<number>`, the number counting from 1: the version id derives from it. */
+  readonly id: string;
+  readonly number: number;
+  /** Names of what asked, e.g. `every`, `drifted(performance)`. */
+  readonly reasons: readonly string[];
+  /** Event time: outcomes known before it are the training data; also the time of the request. */
+  readonly cutoff: number;
+}
+
+/** Histogram of one feature over the training rows: the reference of drift detection. */
+export interface ReferenceHistogram {
+  readonly feature: string;
+  /** Ascending inner edges; bin i holds edges[i−1] ≤ x < edges[i]. */
+  readonly edges: readonly number[];
+  /** edges.length + 2 counts: the bins, then missing. */
+  readonly counts: readonly number[];
+}
+
+/** What a training ended with; a failed one is an answer too. */
+export interface ModelAnswer {
+  readonly requestId: string;
+  /** `v<number>`, derived from the request. */
+  readonly version: string;
+  readonly promoted: boolean;
+  /** Why it was promoted or not, for people. */
+  readonly reason: string;
+  /** Scorers use it for q > effectiveFrom. */
+  readonly effectiveFrom: number;
+  readonly cutoff: number;
+  readonly trainedOn: number;
+  readonly heldOut: number;
+  /** NaN cannot stand in JSON: null where there is no model or no holdout. */
+  readonly holdoutAuc: number | null;
+  readonly championVersion: string | null;
+  readonly championAuc: number | null;
+  /** One-sided 99 % bound of the gain. */
+  readonly gainLowerBound: number | null;
+  /** sha256 of the ONNX artifact, "" when training failed. */
+  readonly sha256: string;
+  readonly reference: readonly ReferenceHistogram[];
+}

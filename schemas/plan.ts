@@ -1,0 +1,235 @@
+import type { Condition } from "./expression.ts";
+import type { FeatureViewSpec } from "./feature-view.ts";
+
+/** A source topic: its contract, its clock and how far out of order it may run. */
+export interface SourceSpec {
+  readonly topic: string;
+  /** Avro schema of the values (reader schema), as parsed JSON. */
+  readonly schema: AvroSchema;
+  /** Field with the event time, UTC ms. */
+  readonly timeField: string;
+  readonly latenessMs: number;
+  /** The field whose text is the record key and whose murmur2 names the partition. */
+  readonly partitionField: string;
+}
+
+/** An Avro record schema as parsed JSON. */
+export interface AvroSchema {
+  readonly type: "record";
+  readonly name: string;
+  readonly namespace?: string;
+  readonly doc?: string;
+  readonly fields: readonly {
+    readonly name: string;
+    readonly type: unknown;
+    readonly doc?: string;
+    readonly default?: unknown;
+  }[];
+}
+
+/** One look-up that a triggering record makes before it is scored. */
+export interface LookupSpec {
+  /** Prefix of its feature names, e.g. `inbound`. */
+  readonly slot: string;
+  /** `name@version` of the view. */
+  readonly view: string;
+  /** Fields of the triggering record that make the entity key. */
+  readonly keyFields: readonly string[];
+}
+
+/** A field of the triggering record that is a feature itself. */
+export interface RequestFeatureSpec {
+  readonly name: string;
+  readonly field: string;
+  /** Calendar features follow the clock; drift detection leaves them out, training takes them as categories. */
+  readonly calendar: boolean;
+}
+
+export interface ScoringSpec {
+  /** Step name given by the topology, e.g. `predictions`. */
+  readonly name: string;
+  /** Triggering source topic. */
+  readonly source: string;
+  readonly keyField: string;
+  /** Avro type of the key field: how the id appears in predictions and outcomes. */
+  readonly keyType: "long" | "string";
+  readonly lookups: readonly LookupSpec[];
+  readonly request: readonly RequestFeatureSpec[];
+  /**
+   * Names of the feature vector in order: `slot_column` by look-up, then the request features by
+   * name. Numbers; null (NaN) where missing.
+   */
+  readonly features: readonly string[];
+  readonly model: { readonly name: string; readonly alias: "champion" };
+  /** Live mode only: bounds the model call. */
+  readonly deadlineMs: number;
+  readonly fallback: { readonly kind: "prior"; readonly value: number };
+  readonly topic: string;
+  readonly stores: readonly "offline"[];
+}
+
+export interface LabelSpec {
+  readonly name: string;
+  /** Name of the scoring step whose predictions are labelled. */
+  readonly predictions: string;
+  readonly source: string;
+  readonly keyField: string;
+  readonly withinMs: number;
+  readonly label: Condition;
+  readonly topic: string;
+  readonly stores: readonly "offline"[];
+}
+
+export type DetectorSpec =
+  | { readonly kind: "features"; readonly overMs: number }
+  | {
+      readonly kind: "performance";
+      readonly metric: "auc";
+      readonly overMs: number;
+      readonly floor: number;
+    };
+
+export type RetrainTrigger =
+  | { readonly when: "no-model"; readonly labels: number }
+  | { readonly when: "drifted"; readonly detector: "features" | "performance" }
+  | { readonly when: "every"; readonly periodMs: number }
+  | { readonly when: "labels"; readonly labels: number };
+
+export interface WatchSpec {
+  readonly name: string;
+  /** Name of the label step. */
+  readonly outcomes: string;
+  readonly detectors: readonly DetectorSpec[];
+  /** Any of them asks for a retraining. */
+  readonly triggers: readonly RetrainTrigger[];
+  readonly cooldownMs: number;
+  readonly driftTopic: string;
+  readonly requestTopic: string;
+}
+
+export interface TrainingSpec {
+  readonly name: string;
+  readonly watch: string;
+  readonly algorithm: { readonly kind: "logistic-regression"; readonly seed: number };
+  /** How far back of the cutoff training rows go. */
+  readonly overMs: number;
+  /** Look-ahead of the loop: in replay, effectiveFrom = request time + this. */
+  readonly trainingTimeMs: number;
+}
+
+/** Merge order of records known at the same instant: lower first. Timers have {@link timerRank}. */
+export const ranks = { answer: 0, lookup: 1, trigger: 1, update: 3 } as const;
+/** Timers fire after look-ups and triggers and before updates of their instant. */
+export const timerRank = 2;
+
+/** One stream of records into a task: what the tasks of one upstream subtopology send it. */
+export interface InputSpec {
+  /** e.g. `answers:origin_delays@1`; unique within the subtopology. */
+  readonly name: string;
+  readonly role: "answer" | "lookup" | "trigger" | "update";
+  /** Upstream subtopology. */
+  readonly from: string;
+  /**
+   * `all`: any task of `from` may write to any partition (a channel for each of them);
+   * `same`: only the task of the same number does (one channel); `one`: `from` has one task.
+   */
+  readonly channels: "all" | "same" | "one";
+}
+
+/** Records to the tasks of another subtopology, in the inbox topic of that subtopology. */
+export interface InboxOutputSpec {
+  readonly kind: "inbox";
+  readonly to: string;
+  /** Name of the input there. */
+  readonly input: string;
+  /** `key`: partition by murmur2 of a key; `same`: own number; `every`: to each partition. */
+  readonly fanOut: "key" | "same" | "every";
+  /**
+   * Own inputs that decide this output's progress (its trigger inputs); inputs that are only read
+   * do not count. Empty for a source, whose progress is its stream time.
+   */
+  readonly triggers: readonly string[];
+  /** Whether the next timer holds the progress back. */
+  readonly timers: boolean;
+  readonly lookAheadMs: number;
+}
+
+/** Feature rows, one Kafka record a row (`schemas/row.ts`), for the sink pumps. */
+export interface RowsOutputSpec {
+  readonly kind: "rows";
+  readonly topic: string;
+  readonly view: string;
+}
+
+/** Avro records for the world outside, one a record. */
+export interface TopicOutputSpec {
+  readonly kind: "topic";
+  readonly topic: string;
+  readonly schema: AvroSchema;
+  /** `same`: partition of the task; `key`: murmur2 of the key. */
+  readonly partitioning: "same" | "key";
+}
+
+export type OutputSpec = InboxOutputSpec | RowsOutputSpec | TopicOutputSpec;
+
+/** What a task of a source does with each accepted record, in this order. */
+export type BranchSpec =
+  | { readonly kind: "update"; readonly output: number; readonly view: string }
+  | {
+      readonly kind: "lookup";
+      readonly output: number;
+      readonly scoring: string;
+      readonly slot: number;
+    }
+  | { readonly kind: "trigger"; readonly output: number; readonly scoring: string }
+  | { readonly kind: "label"; readonly output: number; readonly labels: string };
+
+/** A part of the topology whose tasks run alike; the task is one partition of it. */
+export interface Subtopology {
+  /** e.g. `flights.departures`, `origin_delays@1`, `predictions`, `retraining`, `training`. */
+  readonly name: string;
+  readonly kind: "source" | "view" | "scoring" | "watch" | "training";
+  readonly partitions: number;
+  /** `<topology>.<name>.inbox`, or the source topic. */
+  readonly inbox: string;
+  readonly changelog: string;
+  readonly inputs: readonly InputSpec[];
+  readonly outputs: readonly OutputSpec[];
+  /** For sources. */
+  readonly branches: readonly BranchSpec[];
+}
+
+/** A topic that the plan relies on, with the settings it relies on. */
+export interface TopicSpec {
+  readonly name: string;
+  readonly partitions: number;
+  readonly role:
+    | "source"
+    | "watermarks"
+    | "inbox"
+    | "changelog"
+    | "rows"
+    | "output"
+    | "late"
+    | "dead-letters"
+    | "models";
+  /** Kafka topic configuration, e.g. `retention.ms: "-1"`. */
+  readonly config: Readonly<Record<string, string>>;
+}
+
+/** A built topology: frozen, comparable, connected to nothing. */
+export interface Plan {
+  readonly name: string;
+  readonly partitions: number;
+  readonly guarantee: "exactly-once" | "at-least-once";
+  readonly sources: readonly SourceSpec[];
+  readonly views: readonly FeatureViewSpec[];
+  readonly scorings: readonly ScoringSpec[];
+  readonly labels: readonly LabelSpec[];
+  readonly watches: readonly WatchSpec[];
+  readonly trainings: readonly TrainingSpec[];
+  readonly subtopologies: readonly Subtopology[];
+  readonly topics: readonly TopicSpec[];
+  /** sha256 of `describe()`: another plan has another fingerprint. */
+  readonly fingerprint: string;
+}

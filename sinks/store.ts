@@ -1,0 +1,114 @@
+import type { FeatureRow } from "../schemas/row.ts";
+
+/**
+ * The online store contract: the newest row of each (view, entity), written by sink pumps, read by
+ * key. Drivers: `memory.ts`, `embedded.ts` (lmdb), `redis.ts`; one conformance suite.
+ */
+export interface OnlineStore {
+  /**
+   * Writes rows of one row-topic partition and its progress, atomically where the store allows.
+   * A write loses against a row of the same topic id with a higher offset, and wins against one of
+   * another topic id (a recreated topic). Idempotent.
+   */
+  write(flush: OnlineFlush): Promise<void>;
+  /**
+   * Rows and the progress of their partitions, in one round trip; answers stand in the order of
+   * the keys.
+   */
+  read(keys: readonly OnlineKey[]): Promise<OnlineEntry[]>;
+  close(): Promise<void>;
+}
+
+export interface OnlineKey {
+  /** `name@version`. */
+  readonly view: string;
+  readonly entityKey: string;
+  /** Partition of the row topic that the key belongs to (murmur2 of the key). */
+  readonly partition: number;
+}
+
+export interface OnlineFlush {
+  readonly view: string;
+  readonly topicId: string;
+  readonly partition: number;
+  /** The last row of each key in the flush. */
+  readonly rows: readonly {
+    readonly entityKey: string;
+    readonly offset: number;
+    readonly row: FeatureRow;
+  }[];
+  /** Next offset of the row topic partition after this flush. */
+  readonly nextOffset: number;
+  /** Event time up to which the partition's rows are complete: rows with asOf < progress are in. */
+  readonly progress: number;
+}
+
+export interface OnlineEntry {
+  readonly row: FeatureRow | null;
+  /** −Infinity when the partition has never been written. */
+  readonly progress: number;
+}
+
+export type Freshness = "FRESH" | "STALE" | "MISSING" | "DEFAULT";
+
+/** A column of an offline table. `nullable` floats take NaN as NULL. */
+export interface OfflineColumn {
+  readonly name: string;
+  readonly type:
+    | "String"
+    | "LowCardinality(String)"
+    | "Nullable(String)"
+    | "Float64"
+    | "Nullable(Float64)"
+    | "Float32"
+    | "UInt8"
+    | "Nullable(UInt8)"
+    | "UInt16"
+    | "UInt32"
+    | "Int32"
+    | "Int64"
+    | "UInt64"
+    | "DateTime64(3, 'UTC')"
+    | "Nullable(DateTime64(3, 'UTC'))";
+  readonly codec?: string;
+}
+
+export interface OfflineTable {
+  readonly name: string;
+  readonly columns: readonly OfflineColumn[];
+  /** ORDER BY columns. */
+  readonly orderBy: readonly string[];
+}
+
+/** A block of rows as RowBinary, cut from one partition's offsets `[first, last]` of a topic. */
+export interface OfflineBlock {
+  readonly table: OfflineTable;
+  readonly rowBinary: Uint8Array;
+  readonly rows: number;
+  /** `table:topicId:partition:first-last`: the same token is inserted once. */
+  readonly token: string;
+}
+
+/**
+ * The offline store contract (ClickHouse dialect). Drivers: `clickhouse.ts` (@clickhouse/client),
+ * `chdb.ts` (the engine in a child process); one conformance suite.
+ */
+export interface OfflineStore {
+  /** Creates tables and views that are missing and brings older ones up to date (versioned migrations). */
+  migrate(tables: readonly OfflineTable[], views: readonly OfflineView[]): Promise<void>;
+  /** Resolves when the rows are stored; a retry with the same token and bytes stores nothing twice. */
+  insert(block: OfflineBlock): Promise<void>;
+  /** Rows as objects (JSONEachRow; 64-bit integers as numbers). One statement. */
+  query<Row>(sql: string): Promise<Row[]>;
+  /** Text in any output format, e.g. `PrettyCompact`. One statement; for people. */
+  queryText(sql: string, format: string): Promise<string>;
+  /** Rows as RowBinary, in bounded memory, e.g. for training sets. */
+  queryStream(sql: string, onChunk: (chunk: Buffer) => void): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface OfflineView {
+  readonly name: string;
+  /** SELECT that defines it. */
+  readonly select: string;
+}
