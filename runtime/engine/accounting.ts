@@ -1,0 +1,57 @@
+import type { BranchCounters } from "../../processors/processor.ts";
+import type { Plan } from "../../schemas/plan.ts";
+import type { Task } from "./task.ts";
+
+/** What became of the records of one source partition in one branch. */
+export interface BranchAccount extends BranchCounters {
+  readonly source: string;
+  readonly partition: number;
+  readonly branch: string;
+}
+
+/**
+ * Joins the counters of tasks: sources know what came in, was late or was refused; the tasks behind
+ * them know what was processed or filtered, by source partition.
+ */
+export function branchAccounts(plan: Plan, tasks: readonly Task[]): BranchAccount[] {
+  const accounts = new Map<string, BranchAccount>();
+  for (const { source, branch } of branchesOf(plan)) {
+    for (let partition = 0; partition < plan.partitions; partition++) {
+      accounts.set(`${branch}/${source}/${partition}`, {
+        source,
+        partition,
+        branch,
+        in: 0,
+        processed: 0,
+        late: 0,
+        deadLettered: 0,
+        filtered: 0,
+      });
+    }
+  }
+  const sourceOf = new Map(branchesOf(plan).map(({ source, branch }) => [branch, source]));
+  for (const task of tasks) {
+    for (const [branch, counters] of task.counters) {
+      const source = sourceOf.get(branch);
+      for (const [partition, counted] of counters.entries()) {
+        const account = accounts.get(`${branch}/${source}/${partition}`);
+        if (account === undefined || counted === undefined) continue;
+        account.in += counted.in;
+        account.processed += counted.processed;
+        account.late += counted.late;
+        account.deadLettered += counted.deadLettered;
+        account.filtered += counted.filtered;
+      }
+    }
+  }
+  return [...accounts.values()];
+}
+
+/** Branches of a plan: every view, scoring and label step, each fed by one source. */
+export function branchesOf(plan: Plan): { source: string; branch: string }[] {
+  return [
+    ...plan.views.map((view) => ({ source: view.source, branch: `${view.name}@${view.version}` })),
+    ...plan.scorings.map((scoring) => ({ source: scoring.source, branch: scoring.name })),
+    ...plan.labels.map((label) => ({ source: label.source, branch: label.name })),
+  ];
+}

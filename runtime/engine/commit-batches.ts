@@ -1,0 +1,111 @@
+import type { ProducerBatch, RecordBatch } from "../broker/broker.ts";
+import { RecordBatchBuilder } from "../broker/record-batch/builder.ts";
+
+interface Lane {
+  readonly topic: string;
+  readonly partition: number;
+  readonly maxBytes: number;
+  readonly builder: RecordBatchBuilder;
+  readonly finished: RecordBatch[];
+  records: number;
+}
+
+/**
+ * The record batches of one transaction, by topic and partition. All tasks of a process append to
+ * the same one; a batch is cut before it outgrows its topic's `max.message.bytes`.
+ */
+export class CommitBatches {
+  readonly #lanes = new Map<string, Lane[]>();
+  readonly #maxBatchBytes: (topic: string) => number;
+  records = 0;
+  bytes = 0;
+
+  /** @param maxBatchBytes - the largest batch that a topic takes, in bytes. */
+  constructor(maxBatchBytes: (topic: string) => number) {
+    this.#maxBatchBytes = maxBatchBytes;
+  }
+
+  /** Appends one record and returns its place among the records of its partition in this commit. */
+  append(
+    topic: string,
+    partition: number,
+    key: Uint8Array | null,
+    value: Uint8Array | null,
+    timestampMs: number,
+  ): number {
+    const lane = this.#lane(topic, partition);
+    const size = (key?.length ?? 0) + (value?.length ?? 0);
+    this.#makeRoom(lane, size);
+    lane.builder.append(key, value, timestampMs);
+    return this.#count(lane, size);
+  }
+
+  /** {@link append} for a record that stands in larger buffers. */
+  appendSlices(
+    topic: string,
+    partition: number,
+    keys: Buffer,
+    keyStart: number,
+    keyEnd: number,
+    values: Buffer,
+    valueStart: number,
+    valueEnd: number,
+    timestampMs: number,
+  ): number {
+    const lane = this.#lane(topic, partition);
+    const size = keyEnd - keyStart + valueEnd - valueStart;
+    this.#makeRoom(lane, size);
+    lane.builder.appendSlices(keys, keyStart, keyEnd, values, valueStart, valueEnd, timestampMs);
+    return this.#count(lane, size);
+  }
+
+  /**
+   * The batches in the order to send them: at most one a partition in each round. Call once, when
+   * everything has been appended.
+   */
+  rounds(): ProducerBatch[][] {
+    const rounds: ProducerBatch[][] = [];
+    for (const lanes of this.#lanes.values()) {
+      for (const lane of lanes) {
+        if (lane === undefined) continue;
+        if (lane.builder.count > 0) lane.finished.push(lane.builder.build());
+        for (const [round, batch] of lane.finished.entries()) {
+          const { topic, partition } = lane;
+          (rounds[round] ??= []).push({ topic, partition, batch });
+        }
+      }
+    }
+    return rounds;
+  }
+
+  #lane(topic: string, partition: number): Lane {
+    let lanes = this.#lanes.get(topic);
+    if (lanes === undefined) this.#lanes.set(topic, (lanes = []));
+    let lane = lanes[partition];
+    if (lane === undefined) {
+      lane = {
+        topic,
+        partition,
+        maxBytes: this.#maxBatchBytes(topic),
+        builder: new RecordBatchBuilder(),
+        finished: [],
+        records: 0,
+      };
+      lanes[partition] = lane;
+    }
+    return lane;
+  }
+
+  /** Leaves room for the framing of a record (under 40 bytes) and of the batch (61). */
+  #makeRoom(lane: Lane, size: number): void {
+    if (lane.builder.count === 0 || lane.builder.sizeBytes + size + 128 <= lane.maxBytes) return;
+    lane.finished.push(lane.builder.build());
+    lane.builder.reset();
+  }
+
+  #count(lane: Lane, size: number): number {
+    this.records++;
+    this.bytes += size;
+    return lane.records++;
+  }
+}

@@ -1,0 +1,247 @@
+import { InboxCursor, Merge } from "../../processors/merge.ts";
+import type { ExternalWork, Processor } from "../../processors/processor.ts";
+import { ByteReader, ByteWriter } from "../../schemas/bytes.ts";
+import type { InputSpec, Subtopology } from "../../schemas/plan.ts";
+import { ranks } from "../../schemas/plan.ts";
+import type { FetchedPartition, OffsetToCommit } from "../broker/broker.ts";
+import { RecordReader } from "../broker/record-batch/reader.ts";
+import { type Restorable, writeDelta, writeSnapshot } from "./changelog.ts";
+import type { CommitBatches } from "./commit-batches.ts";
+import { DeltaLog, MutedOutbox, replayDelta } from "./delta-log.ts";
+import type { Task, Wanted } from "./task.ts";
+import { type OutboxWiring, TaskOutbox } from "./task-outbox.ts";
+
+/** A snapshot replaces the deltas once they outgrow it by this factor, and this size in bytes. */
+const snapshotFactor = 4;
+const snapshotMinBytes = 4 * 1024 * 1024;
+
+/** Payloads, rows and records a commit holds at most; a burst of expiries goes on in the next one. */
+const maxPayloadsPerCommit = 50_000;
+
+/** A task behind an inbox: merges its channels and drives a processor. */
+export class MergeTask implements Task, Restorable {
+  readonly subtopology: Subtopology;
+  readonly partition: number;
+  readonly processor: Processor;
+  readonly outbox: TaskOutbox;
+  readonly #merge: Merge;
+  readonly #cursor: InboxCursor;
+  readonly #delta = new DeltaLog();
+  readonly #reader = new RecordReader();
+  readonly #payload = new ByteReader();
+  readonly #positions = new ByteWriter();
+  readonly #triggersOf: readonly (readonly number[])[];
+  readonly #updates: readonly number[];
+  #awaiting = false;
+  #processed = 0;
+  #committedOffset = 0;
+  #deltaBytes = 0;
+  #snapshotBytes = 0;
+  #snapshotPlace = -1;
+  #purgeBelow: number | null = null;
+
+  constructor(
+    subtopology: Subtopology,
+    partition: number,
+    processor: Processor,
+    wiring: OutboxWiring,
+  ) {
+    this.subtopology = subtopology;
+    this.partition = partition;
+    this.processor = processor;
+    this.outbox = new TaskOutbox(subtopology, partition, wiring);
+    const inputs = subtopology.inputs.map((input) => ({
+      rank: ranks[input.role],
+      channels: channelCount(input, wiring),
+    }));
+    this.#merge = new Merge(inputs);
+    this.#cursor = new InboxCursor(this.#merge);
+    this.#updates = indexesOf(subtopology, (input) => input.role === "update");
+    this.#triggersOf = subtopology.outputs.map((output) =>
+      output.kind === "inbox"
+        ? indexesOf(subtopology, (input) => output.triggers.includes(input.name))
+        : [],
+    );
+  }
+
+  wanted(): Wanted | null {
+    const offset = this.#cursor.nextOffset();
+    if (offset === null) return null;
+    return { topic: this.subtopology.inbox, partition: this.partition, offset };
+  }
+
+  accept(fetched: FetchedPartition): void {
+    const reader = this.#reader;
+    reader.open(fetched, "read_committed");
+    this.#cursor.startFetch(fetched.offset);
+    while (reader.next()) {
+      this.#cursor.offer(reader.offset, reader.buffer, reader.valueStart, reader.valueEnd);
+    }
+    this.#cursor.endFetch(reader.nextOffset);
+  }
+
+  step(budget: number): number {
+    if (this.#awaiting) return 0;
+    const { processor, outbox } = this;
+    const merge = this.#merge;
+    let taken = 0;
+    while (taken < budget && outbox.pending < maxPayloadsPerCommit) {
+      const timer = processor.nextTimer();
+      const kind = merge.next(timer);
+      if (kind === "none") break;
+      taken++;
+      if (kind === "timer") {
+        processor.onTimer(timer, outbox);
+        this.#delta.timer();
+        continue;
+      }
+      this.#take(merge);
+    }
+    this.#processed += taken;
+    return taken;
+  }
+
+  /** Work for the world outside; once it returns some, the task waits for {@link settle}. */
+  takeWork(): ExternalWork | null {
+    if (this.#awaiting) return null;
+    const work = this.processor.takeWork?.() ?? null;
+    this.#awaiting = work !== null;
+    return work;
+  }
+
+  settle(result: Buffer): void {
+    this.#awaiting = false;
+    this.#delta.settled(result);
+    this.processor.settle?.(new ByteReader(result), this.outbox);
+  }
+
+  get awaiting(): boolean {
+    return this.#awaiting;
+  }
+
+  get dirty(): boolean {
+    if (this.#awaiting) return false;
+    return (
+      this.#processed > 0 ||
+      this.outbox.pending > 0 ||
+      this.outbox.hasNews((output) => this.#progressOf(output))
+    );
+  }
+
+  collect(batches: CommitBatches): OffsetToCommit {
+    this.outbox.collect(batches, (output) => this.#progressOf(output));
+    const offset = this.#merge.lowestUnprocessedOffset(this.#cursor.position());
+    const positions = this.#encodePositions(offset);
+    const { changelog } = this.subtopology;
+    const parts = this.#delta.take();
+    const limit = Math.max(snapshotMinBytes, this.#snapshotBytes * snapshotFactor);
+    if (this.#deltaBytes > limit) {
+      const state = new ByteWriter(this.#snapshotBytes + 64 * 1024);
+      this.processor.snapshot(state);
+      const bytes = state.take();
+      this.#snapshotPlace = writeSnapshot(batches, changelog, this.partition, bytes, positions);
+      this.#snapshotBytes = bytes.length;
+      this.#deltaBytes = 0;
+    } else {
+      this.#deltaBytes += writeDelta(batches, changelog, this.partition, parts, positions);
+    }
+    this.#processed = 0;
+    this.#committedOffset = offset;
+    return { topic: this.subtopology.inbox, partition: this.partition, offset };
+  }
+
+  committed(baseOffset: (topic: string, partition: number) => number | undefined): void {
+    if (this.#snapshotPlace < 0) return;
+    const base = baseOffset(this.subtopology.changelog, this.partition);
+    if (base !== undefined) this.#purgeBelow = base + this.#snapshotPlace;
+    this.#snapshotPlace = -1;
+  }
+
+  purgeableChangelog(): number | null {
+    const offset = this.#purgeBelow;
+    this.#purgeBelow = null;
+    return offset;
+  }
+
+  /** Inbox offset below which everything is processed and committed. */
+  get committedOffset(): number {
+    return this.#committedOffset;
+  }
+
+  get progress(): number {
+    const all = this.subtopology.inputs.map((_, index) => index);
+    return this.#merge.progressOf(all);
+  }
+
+  /** How far the channel of one upstream task has been consumed: event time. */
+  consumedUpTo(input: number, writer: number): number {
+    return this.#merge.consumedUpTo(input, writer);
+  }
+
+  get busy(): boolean {
+    return this.#awaiting || this.#merge.queued > 0;
+  }
+
+  get counters() {
+    return this.processor.counters;
+  }
+
+  restoreSnapshot(state: Buffer): void {
+    this.processor.restore(new ByteReader(state));
+    this.#snapshotBytes = state.length;
+  }
+
+  replayDelta(parts: readonly Buffer[]): void {
+    const muted = new MutedOutbox();
+    for (const part of parts) replayDelta(part, this.processor, muted);
+  }
+
+  restorePositions(positions: Buffer): void {
+    const reader = new ByteReader(positions);
+    this.#committedOffset = reader.f64();
+    this.#merge.restore(reader);
+    this.#cursor.restart(this.#committedOffset);
+    this.outbox.readPositions(reader);
+  }
+
+  #take(merge: Merge): void {
+    const { input, knownAt } = merge;
+    const spec = this.subtopology.inputs[input];
+    const writer = spec?.channels === "same" ? this.partition : merge.writer;
+    const { buffer, start, end } = merge;
+    if (this.processor.changesState(input)) {
+      this.#delta.record(input, writer, knownAt, buffer, start, end);
+    }
+    this.#payload.reset(buffer, start, end);
+    this.processor.process(input, writer, knownAt, this.#payload, this.outbox);
+  }
+
+  /** DESIGN "What a task promises": its trigger inputs, its next timer, and look-ahead. */
+  #progressOf(output: number): number {
+    const spec = this.subtopology.outputs[output];
+    if (spec?.kind === "rows") {
+      return Math.min(this.#merge.progressOf(this.#updates), this.processor.nextTimer());
+    }
+    if (spec?.kind !== "inbox") return Number.NEGATIVE_INFINITY;
+    const inputs = this.#merge.progressOf(this.#triggersOf[output] ?? []);
+    const timer = spec.timers ? this.processor.nextTimer() : Number.POSITIVE_INFINITY;
+    return Math.min(inputs, timer) + spec.lookAheadMs;
+  }
+
+  #encodePositions(offset: number): Buffer {
+    const writer = this.#positions;
+    writer.reset();
+    writer.f64(offset);
+    this.#merge.positions(writer);
+    this.outbox.writePositions(writer);
+    return writer.take();
+  }
+}
+
+function indexesOf(subtopology: Subtopology, wants: (input: InputSpec) => boolean): number[] {
+  return subtopology.inputs.flatMap((input, index) => (wants(input) ? [index] : []));
+}
+
+function channelCount(input: InputSpec, wiring: OutboxWiring): number {
+  return input.channels === "all" ? wiring.subtopologyOf(input.from).partitions : 1;
+}

@@ -1,0 +1,16 @@
+/** Largest value of a source record that is taken, in bytes; below every topic's own limit. */
+export const recordLimitBytes = 512 * 1024;
+
+/** Why a record of a source becomes a dead letter, for people; the code is what programs match. */
+export const rejectionReasons: Readonly<Record<string, string>> = {
+  NULL_KEY: "the record has no key; the key must be the text of the partition field",
+  KEY_MISMATCH: "the record key is not the text of the partition field of its value",
+  WRONG_PARTITION:
+    "the record stands in another partition than murmur2 of its key names; " +
+    "librdkafka clients set partitioner=murmur2_random",
+  EVENT_TIME_MISSING: "the event time is missing or not a time in milliseconds",
+  EVENT_TIME_AHEAD: "the event time lies too far in the future and would make others late",
+  RECORD_OVERSIZE: `the value is larger than ${recordLimitBytes} bytes`,
+  MALFORMED_AVRO: "the value is not Avro of the schema that it names",
+  UNKNOWN_SCHEMA: "the schema registry does not know the schema id of the value",
+};

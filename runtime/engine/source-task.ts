@@ -1,0 +1,299 @@
+import type { SourceProcessor } from "../../processors/source.ts";
+import { ByteReader, ByteWriter } from "../../schemas/bytes.ts";
+import type { Plan, Subtopology } from "../../schemas/plan.ts";
+import type { FetchedPartition, OffsetToCommit } from "../broker/broker.ts";
+import { RecordReader } from "../broker/record-batch/reader.ts";
+import type { AvroDecoder, AvroEncoder } from "../schema-registry/avro-codec.ts";
+import { type Restorable, writeSnapshot } from "./changelog.ts";
+import type { CommitBatches } from "./commit-batches.ts";
+import { recordLimitBytes, rejectionReasons } from "./rejections.ts";
+import type { SourceWatermarks } from "./source-watermarks.ts";
+import type { Task, Wanted } from "./task.ts";
+import { type OutboxWiring, TaskOutbox } from "./task-outbox.ts";
+
+/** How a source task knows its world. */
+export interface SourceTaskWiring extends OutboxWiring {
+  readonly plan: Plan;
+  readonly decoder: AvroDecoder;
+  readonly watermarks: SourceWatermarks;
+  /** Largest event time admitted, given the stream time: the guard against far-future records. */
+  readonly latestEventTime: (streamTime: number) => number;
+  readonly lateTopic: string;
+  readonly deadLetterTopic: string;
+  readonly lateEncoder: AvroEncoder;
+  readonly deadLetterEncoder: AvroEncoder;
+}
+
+/** Payloads in a commit at most. */
+const maxPayloadsPerCommit = 50_000;
+
+/** Changelog records (small snapshots) kept before older ones may go. */
+const purgeEvery = 64;
+
+/**
+ * One partition of a source topic: judges each record once (malformed, misplaced, late), stamps it
+ * with its known-at, and sends what the branches ask for to the inboxes.
+ */
+export class SourceTask implements Task, Restorable {
+  readonly subtopology: Subtopology;
+  readonly partition: number;
+  readonly processor: SourceProcessor;
+  readonly outbox: TaskOutbox;
+  readonly #wiring: SourceTaskWiring;
+  readonly #reader = new RecordReader();
+  readonly #value = new ByteWriter();
+  readonly #rejects: { topic: string; key: Buffer | null; value: Buffer; timestamp: number }[] = [];
+  #reading = false;
+  #position = 0;
+  #watermark = 0;
+  #processed = 0;
+  #collected = 0;
+  #missingSchema: number | null = null;
+  #stalled = false;
+  #snapshotPlace = -1;
+  #purgeBelow: number | null = null;
+
+  constructor(
+    subtopology: Subtopology,
+    partition: number,
+    processor: SourceProcessor,
+    wiring: SourceTaskWiring,
+  ) {
+    this.subtopology = subtopology;
+    this.partition = partition;
+    this.processor = processor;
+    this.#wiring = wiring;
+    this.outbox = new TaskOutbox(subtopology, partition, wiring);
+  }
+
+  wanted(): Wanted | null {
+    if (this.#reading) return null;
+    return {
+      topic: this.subtopology.inbox,
+      partition: this.partition,
+      offset: this.#position,
+    };
+  }
+
+  /** The records are stamped in later steps; read the watermarks before the first of these. */
+  accept(fetched: FetchedPartition): void {
+    this.#reader.open(fetched, "read_committed");
+    this.#reading = this.#advance();
+  }
+
+  /** Takes watermarks in force where the task stands; call when new ones have been read. */
+  applyWatermarks(): void {
+    const { before, next } = this.#wiring.watermarks.at(
+      this.partition,
+      this.#position,
+      this.#watermark,
+    );
+    this.#watermark = next;
+    if (before > this.processor.streamTime) this.processor.advanceTo(before);
+  }
+
+  step(budget: number): number {
+    let taken = 0;
+    while (
+      this.#reading &&
+      taken < budget &&
+      this.#missingSchema === null &&
+      this.outbox.pending < maxPayloadsPerCommit
+    ) {
+      this.#position = this.#reader.offset;
+      this.applyWatermarks();
+      if (!this.#takeRecord()) break;
+      taken++;
+      this.#position = this.#reader.offset + 1;
+      this.#reading = this.#advance();
+    }
+    this.applyWatermarks();
+    this.#processed += taken;
+    return taken;
+  }
+
+  /** Looks up the schema id that the task stopped at, if it did. */
+  async resolveSchema(): Promise<void> {
+    if (this.#missingSchema === null) return;
+    await this.#wiring.decoder.resolve(this.#missingSchema);
+    this.#missingSchema = null;
+  }
+
+  /** Held back because its readers are behind; see the worker. */
+  set stalled(value: boolean) {
+    this.#stalled = value;
+  }
+
+  get stalled(): boolean {
+    return this.#stalled;
+  }
+
+  get dirty(): boolean {
+    return this.#processed > 0 || this.outbox.hasNews(() => this.processor.streamTime);
+  }
+
+  collect(batches: CommitBatches): OffsetToCommit {
+    for (const reject of this.#rejects) {
+      batches.append(reject.topic, this.partition, reject.key, reject.value, reject.timestamp);
+    }
+    this.#rejects.length = 0;
+    this.outbox.collect(batches, () => this.processor.streamTime);
+    const state = new ByteWriter(1024);
+    this.processor.snapshot(state);
+    const place = writeSnapshot(
+      batches,
+      this.subtopology.changelog,
+      this.partition,
+      state.take(),
+      this.#positions(),
+    );
+    if (++this.#collected % purgeEvery === 0) this.#snapshotPlace = place;
+    this.#processed = 0;
+    return { topic: this.subtopology.inbox, partition: this.partition, offset: this.#position };
+  }
+
+  committed(baseOffset: (topic: string, partition: number) => number | undefined): void {
+    if (this.#snapshotPlace < 0) return;
+    const base = baseOffset(this.subtopology.changelog, this.partition);
+    if (base !== undefined) this.#purgeBelow = base + this.#snapshotPlace;
+    this.#snapshotPlace = -1;
+  }
+
+  purgeableChangelog(): number | null {
+    const offset = this.#purgeBelow;
+    this.#purgeBelow = null;
+    return offset;
+  }
+
+  get progress(): number {
+    return this.processor.streamTime;
+  }
+
+  get position(): number {
+    return this.#position;
+  }
+
+  get busy(): boolean {
+    return this.#reading;
+  }
+
+  get counters() {
+    return this.processor.counters;
+  }
+
+  restoreSnapshot(state: Buffer): void {
+    this.processor.restore(new ByteReader(state));
+  }
+
+  replayDelta(): void {
+    throw new RangeError("a source task writes snapshots only");
+  }
+
+  restorePositions(positions: Buffer): void {
+    const reader = new ByteReader(positions);
+    this.#position = reader.f64();
+    this.outbox.readPositions(reader);
+  }
+
+  #positions(): Buffer {
+    const writer = new ByteWriter(512);
+    writer.f64(this.#position);
+    this.outbox.writePositions(writer);
+    return writer.take();
+  }
+
+  /** To the next record; at the end of the fetch the position moves over markers too. */
+  #advance(): boolean {
+    if (this.#reader.next()) return true;
+    this.#position = Math.max(this.#position, this.#reader.nextOffset);
+    return false;
+  }
+
+  /** Judges and takes the record under the reader; false when it waits for a schema. */
+  #takeRecord(): boolean {
+    const reader = this.#reader;
+    const { processor } = this;
+    const { buffer, keyStart, keyEnd, valueStart, valueEnd } = reader;
+    if (valueEnd - valueStart > recordLimitBytes) {
+      this.processor.reject();
+      this.#deadLetter("RECORD_OVERSIZE");
+      return true;
+    }
+    const decoded = this.#wiring.decoder.decode(buffer, valueStart, valueEnd);
+    if (decoded.kind === "need-schema") {
+      this.#missingSchema = decoded.id;
+      return false;
+    }
+    if (decoded.kind === "failed") {
+      this.processor.reject();
+      this.#deadLetter(decoded.code, decoded.reason);
+      return true;
+    }
+    const key = keyStart < 0 ? null : buffer.toString("utf8", keyStart, keyEnd);
+    const outcome = processor.accept(
+      decoded.value,
+      key,
+      reader.offset,
+      this.#wiring.latestEventTime(processor.streamTime),
+      this.outbox,
+    );
+    if (outcome === "accepted") return true;
+    if (outcome === "late") this.#late(decoded.value);
+    else this.#deadLetter(outcome);
+    return true;
+  }
+
+  #late(record: Readonly<Record<string, unknown>>): void {
+    const reader = this.#reader;
+    const source = this.processor.source;
+    this.#value.reset();
+    this.#wiring.lateEncoder.encode(
+      {
+        ...this.#origin(),
+        value: reader.buffer.subarray(reader.valueStart, reader.valueEnd),
+        eventTime: Number(record[source.timeField]),
+        streamTime: this.processor.streamTime,
+        latenessMs: source.latenessMs,
+      },
+      this.#value,
+    );
+    this.#reject(this.#wiring.lateTopic);
+  }
+
+  #deadLetter(code: string, detail?: string): void {
+    const reader = this.#reader;
+    const { valueStart, valueEnd, buffer } = reader;
+    const framed = valueStart >= 0 && valueEnd - valueStart >= 5 && buffer[valueStart] === 0;
+    this.#value.reset();
+    this.#wiring.deadLetterEncoder.encode(
+      {
+        ...this.#origin(),
+        value: valueStart < 0 ? null : buffer.subarray(valueStart, valueEnd),
+        headers: reader.headers(),
+        schemaId: framed ? buffer.readInt32BE(valueStart + 1) : null,
+        step: this.subtopology.name,
+        code,
+        reason: detail ?? rejectionReasons[code] ?? code,
+      },
+      this.#value,
+    );
+    this.#reject(this.#wiring.deadLetterTopic);
+  }
+
+  #origin() {
+    const { buffer, keyStart, keyEnd, offset, timestampMs } = this.#reader;
+    return {
+      topic: this.subtopology.inbox,
+      partition: this.partition,
+      offset,
+      timestamp: timestampMs,
+      key: keyStart < 0 ? null : buffer.subarray(keyStart, keyEnd),
+    };
+  }
+
+  #reject(topic: string): void {
+    const { buffer, keyStart, keyEnd, timestampMs } = this.#reader;
+    const key = keyStart < 0 ? null : Buffer.from(buffer.subarray(keyStart, keyEnd));
+    this.#rejects.push({ topic, key, value: this.#value.take(), timestamp: timestampMs });
+  }
+}

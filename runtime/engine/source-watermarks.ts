@@ -1,0 +1,74 @@
+import type { Broker } from "../broker/broker.ts";
+import { RecordReader } from "../broker/record-batch/reader.ts";
+import type { AvroDecoder } from "../schema-registry/avro-codec.ts";
+
+/** A source watermark: every record at or beyond `endOffsets[partition]` finds stream time ≥ `before`. */
+interface SourceWatermark {
+  readonly before: number;
+  readonly endOffsets: readonly number[];
+}
+
+/**
+ * The watermarks of one source topic, read from its `<source>.watermarks` topic (one partition).
+ * A source task asks for them after it has fetched records and before it stamps them: a watermark
+ * is committed no later than the records beyond it, so those that matter are there by then.
+ */
+export class SourceWatermarks {
+  readonly #broker: Broker;
+  readonly #topic: string;
+  readonly #decoder: AvroDecoder;
+  readonly #list: SourceWatermark[] = [];
+  readonly #reader = new RecordReader();
+  #offset = 0;
+
+  constructor(broker: Broker, topic: string, decoder: AvroDecoder) {
+    this.#broker = broker;
+    this.#topic = topic;
+    this.#decoder = decoder;
+  }
+
+  /** Where the next read goes on, for a fetch that waits for news. */
+  get position(): { topic: string; partition: number; offset: number } {
+    return { topic: this.#topic, partition: 0, offset: this.#offset };
+  }
+
+  /** Reads to the present end. */
+  async catchUp(): Promise<void> {
+    for (;;) {
+      const fetched = await this.#broker.fetch({
+        partitions: [{ ...this.position, maxBytes: 1024 * 1024 }],
+        isolation: "read_committed",
+        maxWaitMs: 0,
+        maxBytes: 1024 * 1024,
+      });
+      const batch = fetched[0];
+      if (batch === undefined) return;
+      this.#reader.open(batch, "read_committed");
+      while (this.#reader.next()) await this.#take();
+      if (this.#reader.nextOffset <= this.#offset) return;
+      this.#offset = this.#reader.nextOffset;
+    }
+  }
+
+  /**
+   * The highest watermark in force at a position of a partition, or −Infinity.
+   *
+   * @param from - index to look from, as returned by the last call for this partition.
+   */
+  at(partition: number, position: number, from: number): { before: number; next: number } {
+    let next = from;
+    let before = Number.NEGATIVE_INFINITY;
+    for (; next < this.#list.length; next++) {
+      const watermark = this.#list[next];
+      if (watermark === undefined || (watermark.endOffsets[partition] ?? 0) > position) break;
+      before = Math.max(before, watermark.before);
+    }
+    return { before, next };
+  }
+
+  async #take(): Promise<void> {
+    const { buffer, valueStart, valueEnd } = this.#reader;
+    const value = await this.#decoder.decodeAwaiting(buffer, valueStart, valueEnd);
+    this.#list.push(value as unknown as SourceWatermark);
+  }
+}

@@ -1,0 +1,256 @@
+import { FrameWriter } from "../../processors/frame.ts";
+import { partitionOf } from "../../processors/murmur2.ts";
+import type { Outbox } from "../../processors/processor.ts";
+import { type ByteReader, ByteWriter } from "../../schemas/bytes.ts";
+import type { InboxOutputSpec, OutputSpec, Subtopology } from "../../schemas/plan.ts";
+import type { AvroEncoder } from "../schema-registry/avro-codec.ts";
+import type { CommitBatches } from "./commit-batches.ts";
+
+/** What an outbox must know of the world: where inboxes are and how values are encoded. */
+export interface OutboxWiring {
+  readonly subtopologyOf: (name: string) => Subtopology;
+  readonly encoderOf: (topic: string) => AvroEncoder;
+  readonly partitionsOf: (topic: string) => number;
+}
+
+interface InboxLane {
+  readonly kind: "inbox";
+  readonly spec: InboxOutputSpec;
+  readonly topic: string;
+  /** By target partition; with fan-out `same` only the own one is there. */
+  readonly frames: (FrameWriter | undefined)[];
+  announced: number;
+}
+
+interface RowsLane {
+  readonly kind: "rows";
+  readonly topic: string;
+  announced: number;
+}
+
+interface TopicLane {
+  readonly kind: "topic";
+  readonly topic: string;
+  readonly partitions: number;
+  readonly same: boolean;
+  readonly encoder: AvroEncoder;
+}
+
+type Lane = InboxLane | RowsLane | TopicLane;
+
+/** Key of the record that carries a row partition's progress instead of a row. */
+export const progressKey = Buffer.from([0]);
+
+/**
+ * The outbox of one task: payloads for inboxes gather in frames, rows and topic records gather
+ * encoded, until `collect` moves them into a commit.
+ */
+export class TaskOutbox implements Outbox {
+  readonly #lanes: Lane[];
+  readonly #partition: number;
+  /** Rows and topic records: output, partition, key, value, timestamp, back to back. */
+  readonly #records = new ByteWriter(64 * 1024);
+  readonly #index: number[] = [];
+  readonly #every = new ByteWriter();
+  readonly #value = new ByteWriter();
+  #open: FrameWriter | null = null;
+  #openEvery: InboxLane | null = null;
+  #openKnownAt = 0;
+  #openRowAt = -1;
+  #payloads = 0;
+
+  constructor(subtopology: Subtopology, partition: number, wiring: OutboxWiring) {
+    this.#partition = partition;
+    this.#lanes = subtopology.outputs.map((spec) => makeLane(spec, subtopology, partition, wiring));
+  }
+
+  /** Payloads, rows and records that wait for a commit. */
+  get pending(): number {
+    return this.#payloads;
+  }
+
+  begin(output: number, partition: number, knownAt: number): ByteWriter {
+    const lane = this.#lanes[output] as InboxLane;
+    this.#payloads++;
+    if (lane.spec.fanOut === "every") {
+      this.#openEvery = lane;
+      this.#openKnownAt = knownAt;
+      this.#every.reset();
+      return this.#every;
+    }
+    const target = lane.spec.fanOut === "same" ? this.#partition : partition;
+    const frame = lane.frames[target] as FrameWriter;
+    this.#open = frame;
+    return frame.begin(knownAt);
+  }
+
+  beginRow(output: number, entityKey: string, knownAt: number): ByteWriter {
+    this.#payloads++;
+    this.#startRecord(output, this.#partition, entityKey, knownAt);
+    this.#openRowAt = this.#records.reserve(4);
+    return this.#records;
+  }
+
+  end(): void {
+    if (this.#open !== null) {
+      this.#open.end();
+      this.#open = null;
+    } else if (this.#openEvery !== null) {
+      for (const frame of this.#openEvery.frames) {
+        if (frame === undefined) continue;
+        frame.begin(this.#openKnownAt).raw(this.#every.buffer, 0, this.#every.position);
+        frame.end();
+      }
+      this.#openEvery = null;
+    } else if (this.#openRowAt >= 0) {
+      const length = this.#records.position - this.#openRowAt - 4;
+      this.#records.buffer.writeUInt32LE(length, this.#openRowAt);
+      this.#openRowAt = -1;
+    }
+  }
+
+  publish(output: number, key: string, timestampMs: number, value: object): void {
+    const lane = this.#lanes[output] as TopicLane;
+    this.#payloads++;
+    this.#value.reset();
+    lane.encoder.encode(value, this.#value);
+    const partition = lane.same ? this.#partition : partitionOf(key, lane.partitions);
+    this.#startRecord(output, partition, key, timestampMs);
+    this.#records.u32(this.#value.position);
+    this.#records.raw(this.#value.buffer, 0, this.#value.position);
+  }
+
+  /** Whether some output's progress has risen above what it announced. */
+  hasNews(progressOf: (output: number) => number): boolean {
+    return this.#lanes.some(
+      (lane, output) => lane.kind !== "topic" && progressOf(output) > lane.announced,
+    );
+  }
+
+  /** Moves everything into a commit: payloads in frames that end with the output's progress. */
+  collect(batches: CommitBatches, progressOf: (output: number) => number): void {
+    this.#collectRecords(batches);
+    for (const [output, lane] of this.#lanes.entries()) {
+      if (lane.kind === "topic") continue;
+      const progress = Math.max(progressOf(output), lane.announced);
+      if (lane.kind === "rows") this.#collectRowProgress(batches, lane, progress);
+      else collectFrames(batches, lane, progress);
+    }
+    this.#payloads = 0;
+  }
+
+  /** Positions for the changelog: by output the announced progress and the last sequence numbers. */
+  writePositions(writer: ByteWriter): void {
+    for (const lane of this.#lanes) {
+      if (lane.kind === "topic") continue;
+      writer.f64(lane.announced);
+      if (lane.kind !== "inbox") continue;
+      for (const frame of lane.frames) if (frame) writer.f64(frame.nextSequence);
+    }
+  }
+
+  readPositions(reader: ByteReader): void {
+    for (const lane of this.#lanes) {
+      if (lane.kind === "topic") continue;
+      lane.announced = reader.f64();
+      if (lane.kind !== "inbox") continue;
+      for (const frame of lane.frames) if (frame) frame.nextSequence = reader.f64();
+    }
+  }
+
+  /** u16 output, u16 partition, f64 timestamp, u16 key length, key; the caller adds u32 length, value. */
+  #startRecord(output: number, partition: number, key: string, timestampMs: number): void {
+    const records = this.#records;
+    this.#index.push(records.position);
+    records.u16(output);
+    records.u16(partition);
+    records.f64(timestampMs);
+    records.text(key);
+  }
+
+  #collectRecords(batches: CommitBatches): void {
+    const { buffer } = this.#records;
+    for (const start of this.#index) {
+      const output = buffer.readUInt16LE(start);
+      const partition = buffer.readUInt16LE(start + 2);
+      const timestamp = buffer.readDoubleLE(start + 4);
+      const keyStart = start + 14;
+      const keyEnd = keyStart + buffer.readUInt16LE(start + 12);
+      const valueStart = keyEnd + 4;
+      const valueEnd = valueStart + buffer.readUInt32LE(keyEnd);
+      const lane = this.#lanes[output] as RowsLane | TopicLane;
+      batches.appendSlices(
+        lane.topic,
+        partition,
+        buffer,
+        keyStart,
+        keyEnd,
+        buffer,
+        valueStart,
+        valueEnd,
+        timestamp,
+      );
+    }
+    this.#index.length = 0;
+    this.#records.reset();
+  }
+
+  #collectRowProgress(batches: CommitBatches, lane: RowsLane, progress: number): void {
+    if (progress <= lane.announced) return;
+    lane.announced = progress;
+    const value = Buffer.allocUnsafe(8);
+    value.writeDoubleLE(progress);
+    const timestamp = Number.isFinite(progress) ? Math.max(0, progress) : 0;
+    batches.append(lane.topic, this.#partition, progressKey, value, timestamp);
+  }
+}
+
+function collectFrames(batches: CommitBatches, lane: InboxLane, progress: number): void {
+  const risen = progress > lane.announced;
+  for (const [partition, frame] of lane.frames.entries()) {
+    if (frame === undefined || (frame.count === 0 && !risen)) continue;
+    for (const encoded of frame.take(progress)) {
+      batches.append(lane.topic, partition, null, encoded, 0);
+    }
+  }
+  lane.announced = progress;
+}
+
+function makeLane(
+  spec: OutputSpec,
+  from: Subtopology,
+  partition: number,
+  wiring: OutboxWiring,
+): Lane {
+  switch (spec.kind) {
+    case "rows":
+      return { kind: "rows", topic: spec.topic, announced: Number.NEGATIVE_INFINITY };
+    case "topic":
+      return {
+        kind: "topic",
+        topic: spec.topic,
+        partitions: wiring.partitionsOf(spec.topic),
+        same: spec.partitioning === "same",
+        encoder: wiring.encoderOf(spec.topic),
+      };
+    case "inbox": {
+      const target = wiring.subtopologyOf(spec.to);
+      const input = target.inputs.findIndex((each) => each.name === spec.input);
+      if (input < 0) throw new RangeError(`${spec.to} has no input ${spec.input}`);
+      const writer = target.inputs[input]?.channels === "all" ? partition : 0;
+      const frames: (FrameWriter | undefined)[] = [];
+      for (let to = 0; to < target.partitions; to++) {
+        if (spec.fanOut === "same" && to !== partition) continue;
+        frames[to] = new FrameWriter(input, writer);
+      }
+      if (from.partitions === 0) throw new RangeError(`${from.name} has no partitions`);
+      return {
+        kind: "inbox",
+        spec,
+        topic: target.inbox,
+        frames,
+        announced: Number.NEGATIVE_INFINITY,
+      };
+    }
+  }
+}

@@ -1,0 +1,41 @@
+import type { BranchCounters } from "../../processors/processor.ts";
+import type { Subtopology } from "../../schemas/plan.ts";
+import type { FetchedPartition, OffsetToCommit, TopicPartition } from "../broker/broker.ts";
+import type { CommitBatches } from "./commit-batches.ts";
+
+/** A partition that a task wants to read, and from where. */
+export interface Wanted extends TopicPartition {
+  readonly offset: number;
+}
+
+/**
+ * One partition of one subtopology, driven by a worker: fetch → accept → step → collect →
+ * committed. All methods are synchronous; nothing leaves a task but through `collect`.
+ */
+export interface Task {
+  readonly subtopology: Subtopology;
+  readonly partition: number;
+  /** What to fetch next; null while it holds enough. */
+  wanted(): Wanted | null;
+  accept(fetched: FetchedPartition): void;
+  /** Processes up to `budget` records and timers; returns how many. */
+  step(budget: number): number;
+  /** Whether a commit now would say something new. */
+  readonly dirty: boolean;
+  /** Writes everything since the last commit. Called only when nothing is awaited. */
+  collect(batches: CommitBatches): OffsetToCommit;
+  /** The collected commit stands; `baseOffset` tells where the first changelog record went. */
+  committed(baseOffset: (topic: string, partition: number) => number | undefined): void;
+  /** Changelog offset below which nothing is needed any more; null while nothing can go. */
+  purgeableChangelog(): number | null;
+  /** Event time that its outputs have reached; for display and alignment. */
+  readonly progress: number;
+  /** Waiting for records that it knows to exist or has not finished. */
+  readonly busy: boolean;
+  readonly counters: ReadonlyMap<string, readonly BranchCounters[]>;
+}
+
+/** `subtopology/partition`: how a task is named in logs, metrics and assignments. */
+export function taskName(subtopology: string, partition: number): string {
+  return `${subtopology}/${partition}`;
+}

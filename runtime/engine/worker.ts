@@ -1,0 +1,374 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
+import type { ExternalWork } from "../../processors/processor.ts";
+import { MillraceError } from "../../schemas/errors.ts";
+import type { Plan, Subtopology } from "../../schemas/plan.ts";
+import type {
+  Broker,
+  FetchedPartition,
+  GroupMember,
+  OffsetToCommit,
+  Producer,
+} from "../broker/broker.ts";
+import type { SchemaRegistry } from "../schema-registry/registry.ts";
+import { allTasks, assignTasks, parseTasks } from "./assignment.ts";
+import { restoreFromChangelog } from "./changelog.ts";
+import { CommitBatches } from "./commit-batches.ts";
+import { MergeTask } from "./merge-task.ts";
+import { SourceTask } from "./source-task.ts";
+import { holdBackSources } from "./source-alignment.ts";
+import { taskName } from "./task.ts";
+import { type Mode, TaskFactory, watermarksTopic } from "./task-factory.ts";
+import { writeTransaction } from "./transaction.ts";
+
+export interface WorkerOptions {
+  readonly plan: Plan;
+  readonly broker: Broker;
+  readonly registry: SchemaRegistry;
+  readonly mode: Mode;
+  /** Stable over restarts of this process: a restart fences what it left behind. */
+  readonly instanceId: string;
+  /** Does scoring and training; its result goes to the processor's `settle`. */
+  readonly execute: (subtopology: Subtopology, work: ExternalWork) => Promise<Buffer>;
+  /** Time between commits while there is work, in ms; an idle worker commits at once. @default 100 */
+  readonly commitIntervalMs?: number;
+  /** Records and timers of one task in one turn. @default 2000 */
+  readonly stepBudget?: number;
+  /** Wait for records when there is nothing to do, in ms. @default 100 */
+  readonly idleWaitMs?: number;
+  /** Called after each commit. */
+  readonly onCommit?: (commit: CommitReport) => void;
+}
+
+export interface CommitReport {
+  readonly records: number;
+  readonly bytes: number;
+  readonly tasks: number;
+  readonly durationMs: number;
+}
+
+/** Codes after which the outcome of a commit is unknown or ownership is gone: restore and go on. */
+const recoverable = new Set<string>([
+  "TRANSACTION_OUTCOME_UNKNOWN",
+  "PRODUCER_FENCED",
+  "ILLEGAL_GENERATION",
+  "UNKNOWN_MEMBER",
+  "REBALANCE_IN_PROGRESS",
+]);
+
+const fetchMaxBytes = 32 * 1024 * 1024;
+const partitionMaxBytes = 2 * 1024 * 1024;
+const purgeIntervalMs = 5_000;
+
+/**
+ * Runs the tasks that a group assigns to this process: fetch, step, commit all together in one
+ * transaction, again. One loop, one producer; scoring and training happen beside it.
+ */
+export class Worker {
+  readonly #options: WorkerOptions;
+  readonly #factory: TaskFactory;
+  readonly #commitIntervalMs: number;
+  readonly #stepBudget: number;
+  readonly #maxBatchBytes: (topic: string) => number;
+  #member: GroupMember;
+  #producer: Producer;
+  #tasks: (MergeTask | SourceTask)[] = [];
+  #byPartition = new Map<string, MergeTask | SourceTask>();
+  #lost = false;
+  #failure: unknown = null;
+  #working = 0;
+  /** Something happened outside the loop since it last looked. */
+  #news = false;
+  #wake: () => void = () => {};
+  #lastCommit = 0;
+  #lastPurge = 0;
+  #epoch = 0;
+
+  private constructor(
+    options: WorkerOptions,
+    factory: TaskFactory,
+    member: GroupMember,
+    producer: Producer,
+  ) {
+    this.#options = options;
+    this.#factory = factory;
+    this.#member = member;
+    this.#producer = producer;
+    this.#commitIntervalMs = options.commitIntervalMs ?? 100;
+    this.#stepBudget = options.stepBudget ?? 2000;
+    this.#maxBatchBytes = batchLimits(options.plan);
+  }
+
+  /** Creates topics, joins the group, fences the previous owner and restores the assigned tasks. */
+  static async start(options: WorkerOptions): Promise<Worker> {
+    const { plan, broker, registry } = options;
+    await broker.createTopics(plan.topics);
+    const factory = await TaskFactory.create(plan, broker, registry, options.mode);
+    const member = await broker.join({
+      group: plan.name,
+      metadata: Buffer.alloc(0),
+      assign: (members) => assignTasks(plan, members),
+    });
+    const producer = await broker.producer({ transactionalId: producerName(options) });
+    const worker = new Worker(options, factory, member, producer);
+    worker.#watchMembership();
+    await worker.#restoreAll();
+    return worker;
+  }
+
+  get tasks(): readonly (MergeTask | SourceTask)[] {
+    return this.#tasks;
+  }
+
+  /** Runs until the signal aborts or `until` says that all is done. */
+  async run(
+    signal: AbortSignal,
+    until: (worker: Worker) => boolean | Promise<boolean> = () => false,
+  ): Promise<void> {
+    let idle = false;
+    while (!signal.aborted) {
+      if (this.#lost) await this.#rebalance();
+      if (this.#failure !== null) throw this.#failure;
+      const fetched = await this.#poll(idle && !this.#news);
+      this.#news = false;
+      const taken = await this.#stepAll();
+      const committed = await this.#commitIfDue(taken === 0);
+      idle = taken === 0 && !committed;
+      if (idle && fetched === 0 && this.#working === 0 && (await until(this))) break;
+      await nextTurn();
+    }
+  }
+
+  /** Stops owning anything; uncommitted work is dropped and will be done again. */
+  async close(): Promise<void> {
+    this.#epoch++;
+    await this.#producer.close();
+    await this.#member.leave();
+  }
+
+  /** Least event time that all sources have reached. */
+  get sourceProgress(): number {
+    const sources = this.#tasks.filter((task) => task instanceof SourceTask);
+    return Math.min(...sources.map((task) => task.progress));
+  }
+
+  /** Whether its tasks have read and processed all that stands in their partitions. */
+  async caughtUp(): Promise<boolean> {
+    if (this.#tasks.some((task) => task.busy || task.dirty)) return false;
+    const ends = await this.#options.broker.listOffsets(
+      this.#tasks.map((task) => ({
+        topic: task.subtopology.inbox,
+        partition: task.partition,
+        at: "latest" as const,
+      })),
+    );
+    return this.#tasks.every((task, index) => {
+      const want = task.wanted();
+      return want !== null && want.offset >= (ends[index] as number);
+    });
+  }
+
+  #watchMembership(): void {
+    this.#member.onLost(() => {
+      this.#lost = true;
+      this.#tell();
+    });
+  }
+
+  async #rebalance(): Promise<void> {
+    this.#lost = false;
+    this.#epoch++;
+    await this.#member.rejoin();
+    await this.#renewProducer();
+    await this.#restoreAll();
+  }
+
+  async #recover(): Promise<void> {
+    this.#epoch++;
+    await this.#renewProducer();
+    await this.#restoreAll();
+  }
+
+  async #renewProducer(): Promise<void> {
+    await this.#producer.close().catch(() => {});
+    const transactionalId = producerName(this.#options);
+    this.#producer = await this.#options.broker.producer({ transactionalId });
+  }
+
+  /** Makes the assigned tasks anew from the changelog and the committed offsets. */
+  async #restoreAll(): Promise<void> {
+    const { broker, plan } = this.#options;
+    const assigned = new Set(parseTasks(this.#member.assignment));
+    const unknown = [...assigned].filter((name) => !allTasks(plan).includes(name));
+    if (unknown.length > 0) throw new MillraceError("UNKNOWN_TASK", { task: unknown.join(", ") });
+    this.#tasks = [];
+    this.#byPartition = new Map();
+    this.#working = 0;
+    for (const subtopology of plan.subtopologies) {
+      for (let partition = 0; partition < subtopology.partitions; partition++) {
+        if (!assigned.has(taskName(subtopology.name, partition))) continue;
+        const task = this.#factory.create(subtopology, partition);
+        this.#tasks.push(task);
+        this.#byPartition.set(`${subtopology.inbox}/${partition}`, task);
+      }
+    }
+    // Waits for transactions of a previous owner that touch these offsets.
+    await broker.committed(
+      plan.name,
+      this.#tasks.map((task) => ({ topic: task.subtopology.inbox, partition: task.partition })),
+    );
+    for (const task of this.#tasks) {
+      await restoreFromChangelog(broker, task.subtopology.changelog, task.partition, task);
+    }
+    for (const watermarks of this.#factory.watermarks.values()) await watermarks.catchUp();
+    this.#lastCommit = performance.now();
+  }
+
+  /** Fetches for every task that wants records; waits for some when idle. Returns how many got any. */
+  async #poll(idle: boolean): Promise<number> {
+    const wanted = this.#tasks.flatMap((task) => {
+      const want = task instanceof SourceTask && task.stalled ? null : task.wanted();
+      return want === null ? [] : [{ ...want, maxBytes: partitionMaxBytes }];
+    });
+    for (const watermarks of this.#factory.watermarks.values()) {
+      wanted.push({ ...watermarks.position, maxBytes: partitionMaxBytes });
+    }
+    const request = this.#options.broker.fetch({
+      partitions: wanted,
+      isolation: "read_committed",
+      maxWaitMs: idle ? (this.#options.idleWaitMs ?? 100) : 0,
+      maxBytes: fetchMaxBytes,
+    });
+    const fetched = idle ? await Promise.race([request, this.#woken()]) : await request;
+    if (fetched === null) {
+      request.catch(() => {});
+      return 1;
+    }
+    return await this.#acceptAll(fetched);
+  }
+
+  #tell(): void {
+    this.#news = true;
+    this.#wake();
+  }
+
+  /** Resolves with null when work outside is done or membership changes. */
+  #woken(): Promise<null> {
+    return new Promise((resolve) => {
+      this.#wake = () => resolve(null);
+    });
+  }
+
+  async #acceptAll(fetched: readonly FetchedPartition[]): Promise<number> {
+    const news = new Set<string>();
+    for (const partition of fetched) {
+      const task = this.#byPartition.get(`${partition.topic}/${partition.partition}`);
+      if (task === undefined) news.add(partition.topic);
+      else task.accept(partition);
+      if (task instanceof SourceTask) news.add(watermarksTopic(partition.topic));
+    }
+    // Watermarks that matter to the records just fetched are committed by now: read them first.
+    for (const [source, watermarks] of this.#factory.watermarks) {
+      if (news.has(watermarksTopic(source))) await watermarks.catchUp();
+    }
+    return fetched.length;
+  }
+
+  async #stepAll(): Promise<number> {
+    holdBackSources(this.#tasks);
+    let taken = 0;
+    for (const task of this.#tasks) {
+      if (task instanceof SourceTask) {
+        if (!task.stalled) taken += task.step(this.#stepBudget);
+        await task.resolveSchema();
+        continue;
+      }
+      taken += task.step(this.#stepBudget);
+      const work = task.takeWork();
+      if (work !== null) this.#begin(task, work);
+    }
+    return taken;
+  }
+
+  /** Work runs beside the loop; its result counts only while the task is still this one. */
+  #begin(task: MergeTask, work: ExternalWork): void {
+    const epoch = this.#epoch;
+    this.#working++;
+    this.#options.execute(task.subtopology, work).then(
+      (result) => {
+        if (epoch !== this.#epoch) return;
+        this.#working--;
+        task.settle(result);
+        this.#tell();
+      },
+      (error: unknown) => {
+        if (epoch !== this.#epoch) return;
+        this.#failure = error;
+        this.#tell();
+      },
+    );
+  }
+
+  async #commitIfDue(idle: boolean): Promise<boolean> {
+    const now = performance.now();
+    if (!idle && now - this.#lastCommit < this.#commitIntervalMs) return false;
+    const dirty = this.#tasks.filter((task) => task.dirty);
+    this.#lastCommit = now;
+    if (dirty.length === 0) return false;
+    const batches = new CommitBatches(this.#maxBatchBytes);
+    const offsets: OffsetToCommit[] = dirty.map((task) => task.collect(batches));
+    try {
+      const first = await writeTransaction(
+        this.#producer,
+        batches,
+        this.#options.plan.name,
+        offsets,
+        this.#member.identity,
+      );
+      for (const task of dirty) task.committed((topic, n) => first.get(`${topic}/${n}`));
+    } catch (error) {
+      if (!(error instanceof MillraceError) || !recoverable.has(error.code)) throw error;
+      await this.#recover();
+      return true;
+    }
+    this.#options.onCommit?.({
+      records: batches.records,
+      bytes: batches.bytes,
+      tasks: dirty.length,
+      durationMs: performance.now() - now,
+    });
+    await this.#purgeIfDue(now);
+    return true;
+  }
+
+  /** Removes what every reader has passed: inbox records, and changelogs below a snapshot. */
+  async #purgeIfDue(now: number): Promise<void> {
+    if (now - this.#lastPurge < purgeIntervalMs) return;
+    this.#lastPurge = now;
+    const purge = this.#tasks.flatMap((task) => {
+      const { inbox, changelog } = task.subtopology;
+      const { partition } = task;
+      const below = task.purgeableChangelog();
+      const list = below === null ? [] : [{ topic: changelog, partition, offset: below }];
+      if (task instanceof MergeTask && task.committedOffset > 0) {
+        list.push({ topic: inbox, partition, offset: task.committedOffset });
+      }
+      return list;
+    });
+    if (purge.length > 0) await this.#options.broker.deleteRecords(purge);
+  }
+}
+
+function producerName(options: WorkerOptions): string {
+  return `${options.plan.name}-${options.instanceId}`;
+}
+
+/** Batches stay below each topic's `max.message.bytes` (1 MiB where the plan sets none). */
+function batchLimits(plan: Plan): (topic: string) => number {
+  const limits = new Map(
+    plan.topics.map((topic) => [
+      topic.name,
+      Number(topic.config["max.message.bytes"] ?? 1024 * 1024) - 1024,
+    ]),
+  );
+  return (topic) => limits.get(topic) ?? 1024 * 1023;
+}
