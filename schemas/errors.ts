@@ -14,6 +14,32 @@ export const errorTable = {
     message:
       'The duration "{text}" is not understood: write a positive whole number and a unit (ms, s, m, h, d), e.g. "15m".',
   },
+  TOPOLOGY_INVALID: {
+    policy: "stop",
+    message: 'The topology "{topology}" cannot be built; {count} to correct:\n{problems}',
+  },
+  STACK_MISSING_JAVA: {
+    policy: "stop",
+    message:
+      "No Java {version} or newer was found through JAVA_HOME, the PATH or the usual folders: install one (apt-get install openjdk-17-jdk-headless, or a newer one) or set JAVA_HOME.",
+  },
+  STACK_MISSING_MAVEN: {
+    policy: "stop",
+    message: "Maven (mvn), which fetches {name}, was not found: apt-get install maven.",
+  },
+  STACK_MISSING_REDIS: {
+    policy: "stop",
+    message: "redis-server was not found on the PATH: apt-get install redis-server.",
+  },
+  STACK_FETCH_FAILED: {
+    policy: "stop",
+    message:
+      "{name} could not be fetched from Maven Central: {reason}. Check the network and run again.",
+  },
+  STACK_START_FAILED: {
+    policy: "stop",
+    message: "The local server {name} did not start: {reason}",
+  },
 } as const satisfies Record<string, ErrorEntry>;
 
 /** A stable code: match on it, never on the message. */
