@@ -1,0 +1,71 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import { generatedFile, generatedText } from "./generate.ts";
+import { generateTypes } from "./generate-types.ts";
+import { departure } from "./generated.ts";
+
+test("schemas/generated.ts is what the Avro contracts say", () => {
+  assert.equal(
+    readFileSync(generatedFile, "utf8"),
+    generatedText(),
+    "The Avro contracts have changed: run `npm run generate` and commit the result.",
+  );
+});
+
+test("a generated schema is frozen, parts included", () => {
+  assert.ok(Object.isFrozen(departure) && Object.isFrozen(departure.fields[0]));
+});
+
+test("each kind of Avro type has its TypeScript type", () => {
+  const text = generateTypes([
+    {
+      type: "record",
+      name: "Sample",
+      fields: [
+        { name: "count", type: "long", doc: "How many." },
+        { name: "at", type: { type: "long", logicalType: "timestamp-millis" } },
+        { name: "raw", type: ["null", "bytes"] },
+        { name: "tags", type: { type: "array", items: ["null", "string"] } },
+        { name: "shares", type: { type: "map", values: "double" } },
+        { name: "hash", type: { type: "fixed", name: "Hash", size: 32 } },
+        { name: "kind", type: { type: "enum", name: "Kind", symbols: ["a", "b"] } },
+        { name: "again", type: "Kind" },
+        {
+          name: "inner",
+          type: { type: "record", name: "Inner", fields: [{ name: "ok", type: "boolean" }] },
+        },
+      ],
+    },
+  ]);
+  const lines = [
+    "  /** How many. */\n  readonly count: number;",
+    "readonly at: number;",
+    "readonly raw: Buffer | null;",
+    "readonly tags: readonly (string | null)[];",
+    "readonly shares: Readonly<Record<string, number>>;",
+    "readonly hash: Buffer;",
+    'export type Kind = "a" | "b";',
+    "readonly again: Kind;",
+    "export interface Inner {\n  readonly ok: boolean;\n}",
+    "readonly inner: Inner;",
+    "export const sample: RecordSchema<Sample> = recordSchema<Sample>({",
+  ];
+  for (const line of lines) assert.ok(text.includes(line), `missing: ${line}\n${text}`);
+});
+
+test("a name may stand for one Avro type only", () => {
+  const kind = (symbols: string[]) => ({ type: "enum", name: "Kind", symbols });
+  assert.throws(
+    () =>
+      generateTypes([
+        { type: "record", name: "A", fields: [{ name: "kind", type: kind(["a"]) }] },
+        { type: "record", name: "B", fields: [{ name: "kind", type: kind(["b"]) }] },
+      ]),
+    /"Kind" stands for two/,
+  );
+  assert.throws(
+    () => generateTypes([{ type: "record", name: "A", fields: [{ name: "x", type: "Absent" }] }]),
+    /"Absent" is neither/,
+  );
+});

@@ -1,0 +1,28 @@
+/**
+ * `npm run generate`: writes schemas/generated.ts from the Avro contracts beside it.
+ * A test fails when the file and the contracts differ.
+ */
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { generateTypes } from "./generate-types.ts";
+import { packageRoot } from "./package-root.ts";
+import type { AvroSchema } from "./plan.ts";
+
+const folder = join(packageRoot(), "schemas");
+
+/** Where the generated types stand. */
+export const generatedFile = join(folder, "generated.ts");
+
+/** The text that schemas/generated.ts has to have: contracts in the order of their file names. */
+export function generatedText(): string {
+  const files = readdirSync(folder).filter((file) => file.endsWith(".avsc"));
+  return generateTypes(
+    files.sort().map((file) => JSON.parse(readFileSync(join(folder, file), "utf8")) as AvroSchema),
+  );
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
+  writeFileSync(generatedFile, generatedText());
+  console.log("Wrote schemas/generated.ts.");
+}

@@ -1,0 +1,672 @@
+// Written by `npm run generate` from schemas/*.avsc. Change those instead.
+import { type RecordSchema, recordSchema } from "./record-schema.ts";
+
+/** A flight landed: the ground truth of its prediction, hours after the departure. */
+export interface Arrival {
+  /** Number of the flight, the same as in its departure. The record key is its decimal text. */
+  readonly flightId: number;
+  /** Arrival, UTC. Event time. */
+  readonly arrivedAt: number;
+  /** Airport of departure, IATA code. */
+  readonly origin: string;
+  /** Airport of arrival, IATA code. */
+  readonly destination: string;
+  /** Minutes later than planned; negative when early. */
+  readonly delayMinutes: number;
+}
+
+/** One header of a Kafka record. */
+export interface RecordHeader {
+  /** Name of the header. */
+  readonly key: string;
+  /** Value of the header. */
+  readonly value: Buffer | null;
+}
+
+/** A record that a step could not take, with its original bytes, so that it can be replayed. */
+export interface DeadLetter {
+  /** Topic that it stood in. */
+  readonly topic: string;
+  /** Partition. */
+  readonly partition: number;
+  /** Offset in the partition. */
+  readonly offset: number;
+  /** Timestamp of the Kafka record, UTC ms; may be any number. */
+  readonly timestamp: number;
+  /** Original key. */
+  readonly key: Buffer | null;
+  /** Original value; null when the record had none. */
+  readonly value: Buffer | null;
+  /** Original headers, in order. */
+  readonly headers: readonly RecordHeader[];
+  /** Schema id in the value's first bytes; null where there is none. */
+  readonly schemaId: number | null;
+  /** Step that refused it. */
+  readonly step: string;
+  /** Error code, see the table of errors. */
+  readonly code: string;
+  /** What was wrong, for people. */
+  readonly reason: string;
+}
+
+/** A flight left its origin. Sent at the departure; the delay on arrival is not known yet. */
+export interface Departure {
+  /** Number of the flight: its row in the data set. The record key is its decimal text. */
+  readonly flightId: number;
+  /** Actual departure, UTC. Event time. */
+  readonly departedAt: number;
+  /** Airport of departure, IATA code. */
+  readonly origin: string;
+  /** Airport of arrival, IATA code. */
+  readonly destination: string;
+  /** Distance between the airports in miles. */
+  readonly distanceMiles: number;
+  /** Hour of the departure on the clock of the origin, 0 to 23. */
+  readonly localHour: number;
+  /**
+   * Day of the week of the departure on the calendar of the origin, ISO 8601: 1 Monday to 7 Sunday.
+   */
+  readonly localWeekday: number;
+}
+
+/** What was watched: the features served, or the performance against ground truth. */
+export type DriftKind = "features" | "performance";
+
+/** One closed window of a drift detector, alarm or not. */
+export interface Drift {
+  /** Name of the watch step. */
+  readonly watch: string;
+  /** Detector. */
+  readonly kind: DriftKind;
+  /** Start of the window, UTC, included. */
+  readonly windowStart: number;
+  /** End of the window, UTC, excluded. */
+  readonly windowEnd: number;
+  /** Predictions in the window that the statistic was computed from. */
+  readonly rows: number;
+  /** Name of the feature; null for performance. */
+  readonly feature: string | null;
+  /** PSI of a feature, AUC of a performance window. */
+  readonly statistic: number;
+  /** Limit that the statistic was held against. */
+  readonly threshold: number;
+  /** Whether the limit was passed. */
+  readonly alarm: boolean;
+  /** Model version in force when the window closed; null when there was none. */
+  readonly version: string | null;
+}
+
+/**
+ * A record of a source that came later than the declared lateness admits, with its original bytes.
+ */
+export interface LateRecord {
+  /** Source topic. */
+  readonly topic: string;
+  /** Source partition. */
+  readonly partition: number;
+  /** Offset in the source partition. */
+  readonly offset: number;
+  /** Timestamp of the Kafka record, UTC ms; may be any number. */
+  readonly timestamp: number;
+  /** Original key. */
+  readonly key: Buffer | null;
+  /** Original value. */
+  readonly value: Buffer;
+  /** Event time in the payload, UTC. */
+  readonly eventTime: number;
+  /** Stream time of the source partition when the record was read, UTC. */
+  readonly streamTime: number;
+  /** How far the event time lay behind the stream time, in milliseconds. */
+  readonly latenessMs: number;
+}
+
+/** What a training ended with. A refused or failed one is an answer too. */
+export interface Model {
+  /** Retrain request that it answers. */
+  readonly requestId: string;
+  /** Model version, `v<number>`, derived from the request. */
+  readonly version: string;
+  /** Whether it becomes champion at `effectiveFrom`. */
+  readonly promoted: boolean;
+  /** Why it was promoted or not, for people. */
+  readonly reason: string;
+  /** A promoted model is in force for records known after it. */
+  readonly effectiveFrom: number;
+  /** Outcomes known before it were the training data. */
+  readonly cutoff: number;
+  /** Rows it was fitted on. */
+  readonly trainedOn: number;
+  /** Later rows it was judged on. */
+  readonly heldOut: number;
+  /** AUC on the held-out rows; null where there is no model or no holdout. */
+  readonly holdoutAuc: number | null;
+  /** Champion that it was compared with; null when there was none. */
+  readonly championVersion: string | null;
+  /** AUC of that champion on the same held-out rows. */
+  readonly championAuc: number | null;
+  /** One-sided 99 % lower bound of the gain in AUC over the champion. */
+  readonly gainLowerBound: number | null;
+  /** sha256 of the ONNX artifact, hexadecimal; empty when training failed. */
+  readonly sha256: string;
+  /** Histograms of the training rows, the reference of drift detection, as JSON text. */
+  readonly reference: string;
+}
+
+/** A watch asks for a new model. */
+export interface RetrainRequest {
+  /** Identity of the request, `<watch>-<number>`; the model version derives from it. */
+  readonly id: string;
+  /** Counts the requests of the watch from 1. */
+  readonly number: number;
+  /** Names of the triggers that asked, e.g. `every` or `drifted(performance)`. */
+  readonly reasons: readonly string[];
+  /** Outcomes known before it are the training data; also the time of the request. */
+  readonly cutoff: number;
+}
+
+/**
+ * Source watermark: every record with an event time before `before` stands below the end offsets.
+ */
+export interface Watermark {
+  /** Event time, UTC, excluded, up to which the source is complete. */
+  readonly before: number;
+  /** For each source partition, in order, the offset after its last record of that time. */
+  readonly endOffsets: readonly number[];
+}
+
+/** Avro schema of {@link Arrival}. */
+export const arrival: RecordSchema<Arrival> = recordSchema<Arrival>({
+  type: "record",
+  name: "Arrival",
+  namespace: "flights",
+  doc: "A flight landed: the ground truth of its prediction, hours after the departure.",
+  fields: [
+    {
+      name: "flightId",
+      type: "long",
+      doc: "Number of the flight, the same as in its departure. The record key is its decimal text."
+    },
+    {
+      name: "arrivedAt",
+      type: {
+        type: "long",
+        logicalType: "timestamp-millis"
+      },
+      doc: "Arrival, UTC. Event time."
+    },
+    {
+      name: "origin",
+      type: "string",
+      doc: "Airport of departure, IATA code."
+    },
+    {
+      name: "destination",
+      type: "string",
+      doc: "Airport of arrival, IATA code."
+    },
+    {
+      name: "delayMinutes",
+      type: "int",
+      doc: "Minutes later than planned; negative when early."
+    }
+  ]
+});
+
+/** Avro schema of {@link DeadLetter}. */
+export const deadLetter: RecordSchema<DeadLetter> = recordSchema<DeadLetter>({
+  type: "record",
+  name: "DeadLetter",
+  namespace: "millrace",
+  doc: "A record that a step could not take, with its original bytes, so that it can be replayed.",
+  fields: [
+    {
+      name: "topic",
+      type: "string",
+      doc: "Topic that it stood in."
+    },
+    {
+      name: "partition",
+      type: "int",
+      doc: "Partition."
+    },
+    {
+      name: "offset",
+      type: "long",
+      doc: "Offset in the partition."
+    },
+    {
+      name: "timestamp",
+      type: "long",
+      doc: "Timestamp of the Kafka record, UTC ms; may be any number."
+    },
+    {
+      name: "key",
+      type: [
+        "null",
+        "bytes"
+      ],
+      doc: "Original key.",
+      default: null
+    },
+    {
+      name: "value",
+      type: [
+        "null",
+        "bytes"
+      ],
+      doc: "Original value; null when the record had none.",
+      default: null
+    },
+    {
+      name: "headers",
+      type: {
+        type: "array",
+        items: {
+          type: "record",
+          name: "RecordHeader",
+          doc: "One header of a Kafka record.",
+          fields: [
+            {
+              name: "key",
+              type: "string",
+              doc: "Name of the header."
+            },
+            {
+              name: "value",
+              type: [
+                "null",
+                "bytes"
+              ],
+              doc: "Value of the header.",
+              default: null
+            }
+          ]
+        }
+      },
+      doc: "Original headers, in order."
+    },
+    {
+      name: "schemaId",
+      type: [
+        "null",
+        "int"
+      ],
+      doc: "Schema id in the value's first bytes; null where there is none.",
+      default: null
+    },
+    {
+      name: "step",
+      type: "string",
+      doc: "Step that refused it."
+    },
+    {
+      name: "code",
+      type: "string",
+      doc: "Error code, see the table of errors."
+    },
+    {
+      name: "reason",
+      type: "string",
+      doc: "What was wrong, for people."
+    }
+  ]
+});
+
+/** Avro schema of {@link Departure}. */
+export const departure: RecordSchema<Departure> = recordSchema<Departure>({
+  type: "record",
+  name: "Departure",
+  namespace: "flights",
+  doc: "A flight left its origin. Sent at the departure; the delay on arrival is not known yet.",
+  fields: [
+    {
+      name: "flightId",
+      type: "long",
+      doc: "Number of the flight: its row in the data set. The record key is its decimal text."
+    },
+    {
+      name: "departedAt",
+      type: {
+        type: "long",
+        logicalType: "timestamp-millis"
+      },
+      doc: "Actual departure, UTC. Event time."
+    },
+    {
+      name: "origin",
+      type: "string",
+      doc: "Airport of departure, IATA code."
+    },
+    {
+      name: "destination",
+      type: "string",
+      doc: "Airport of arrival, IATA code."
+    },
+    {
+      name: "distanceMiles",
+      type: "int",
+      doc: "Distance between the airports in miles."
+    },
+    {
+      name: "localHour",
+      type: "int",
+      doc: "Hour of the departure on the clock of the origin, 0 to 23."
+    },
+    {
+      name: "localWeekday",
+      type: "int",
+      doc: "Day of the week of the departure on the calendar of the origin, ISO 8601: 1 Monday to 7 Sunday."
+    }
+  ]
+});
+
+/** Avro schema of {@link Drift}. */
+export const drift: RecordSchema<Drift> = recordSchema<Drift>({
+  type: "record",
+  name: "Drift",
+  namespace: "millrace",
+  doc: "One closed window of a drift detector, alarm or not.",
+  fields: [
+    {
+      name: "watch",
+      type: "string",
+      doc: "Name of the watch step."
+    },
+    {
+      name: "kind",
+      type: {
+        type: "enum",
+        name: "DriftKind",
+        doc: "What was watched: the features served, or the performance against ground truth.",
+        symbols: [
+          "features",
+          "performance"
+        ]
+      },
+      doc: "Detector."
+    },
+    {
+      name: "windowStart",
+      type: {
+        type: "long",
+        logicalType: "timestamp-millis"
+      },
+      doc: "Start of the window, UTC, included."
+    },
+    {
+      name: "windowEnd",
+      type: {
+        type: "long",
+        logicalType: "timestamp-millis"
+      },
+      doc: "End of the window, UTC, excluded."
+    },
+    {
+      name: "rows",
+      type: "long",
+      doc: "Predictions in the window that the statistic was computed from."
+    },
+    {
+      name: "feature",
+      type: [
+        "null",
+        "string"
+      ],
+      doc: "Name of the feature; null for performance.",
+      default: null
+    },
+    {
+      name: "statistic",
+      type: "double",
+      doc: "PSI of a feature, AUC of a performance window."
+    },
+    {
+      name: "threshold",
+      type: "double",
+      doc: "Limit that the statistic was held against."
+    },
+    {
+      name: "alarm",
+      type: "boolean",
+      doc: "Whether the limit was passed."
+    },
+    {
+      name: "version",
+      type: [
+        "null",
+        "string"
+      ],
+      doc: "Model version in force when the window closed; null when there was none.",
+      default: null
+    }
+  ]
+});
+
+/** Avro schema of {@link LateRecord}. */
+export const lateRecord: RecordSchema<LateRecord> = recordSchema<LateRecord>({
+  type: "record",
+  name: "LateRecord",
+  namespace: "millrace",
+  doc: "A record of a source that came later than the declared lateness admits, with its original bytes.",
+  fields: [
+    {
+      name: "topic",
+      type: "string",
+      doc: "Source topic."
+    },
+    {
+      name: "partition",
+      type: "int",
+      doc: "Source partition."
+    },
+    {
+      name: "offset",
+      type: "long",
+      doc: "Offset in the source partition."
+    },
+    {
+      name: "timestamp",
+      type: "long",
+      doc: "Timestamp of the Kafka record, UTC ms; may be any number."
+    },
+    {
+      name: "key",
+      type: [
+        "null",
+        "bytes"
+      ],
+      doc: "Original key.",
+      default: null
+    },
+    {
+      name: "value",
+      type: "bytes",
+      doc: "Original value."
+    },
+    {
+      name: "eventTime",
+      type: {
+        type: "long",
+        logicalType: "timestamp-millis"
+      },
+      doc: "Event time in the payload, UTC."
+    },
+    {
+      name: "streamTime",
+      type: {
+        type: "long",
+        logicalType: "timestamp-millis"
+      },
+      doc: "Stream time of the source partition when the record was read, UTC."
+    },
+    {
+      name: "latenessMs",
+      type: "long",
+      doc: "How far the event time lay behind the stream time, in milliseconds."
+    }
+  ]
+});
+
+/** Avro schema of {@link Model}. */
+export const model: RecordSchema<Model> = recordSchema<Model>({
+  type: "record",
+  name: "Model",
+  namespace: "millrace",
+  doc: "What a training ended with. A refused or failed one is an answer too.",
+  fields: [
+    {
+      name: "requestId",
+      type: "string",
+      doc: "Retrain request that it answers."
+    },
+    {
+      name: "version",
+      type: "string",
+      doc: "Model version, `v<number>`, derived from the request."
+    },
+    {
+      name: "promoted",
+      type: "boolean",
+      doc: "Whether it becomes champion at `effectiveFrom`."
+    },
+    {
+      name: "reason",
+      type: "string",
+      doc: "Why it was promoted or not, for people."
+    },
+    {
+      name: "effectiveFrom",
+      type: {
+        type: "long",
+        logicalType: "timestamp-millis"
+      },
+      doc: "A promoted model is in force for records known after it."
+    },
+    {
+      name: "cutoff",
+      type: {
+        type: "long",
+        logicalType: "timestamp-millis"
+      },
+      doc: "Outcomes known before it were the training data."
+    },
+    {
+      name: "trainedOn",
+      type: "long",
+      doc: "Rows it was fitted on."
+    },
+    {
+      name: "heldOut",
+      type: "long",
+      doc: "Later rows it was judged on."
+    },
+    {
+      name: "holdoutAuc",
+      type: [
+        "null",
+        "double"
+      ],
+      doc: "AUC on the held-out rows; null where there is no model or no holdout.",
+      default: null
+    },
+    {
+      name: "championVersion",
+      type: [
+        "null",
+        "string"
+      ],
+      doc: "Champion that it was compared with; null when there was none.",
+      default: null
+    },
+    {
+      name: "championAuc",
+      type: [
+        "null",
+        "double"
+      ],
+      doc: "AUC of that champion on the same held-out rows.",
+      default: null
+    },
+    {
+      name: "gainLowerBound",
+      type: [
+        "null",
+        "double"
+      ],
+      doc: "One-sided 99 % lower bound of the gain in AUC over the champion.",
+      default: null
+    },
+    {
+      name: "sha256",
+      type: "string",
+      doc: "sha256 of the ONNX artifact, hexadecimal; empty when training failed."
+    },
+    {
+      name: "reference",
+      type: "string",
+      doc: "Histograms of the training rows, the reference of drift detection, as JSON text."
+    }
+  ]
+});
+
+/** Avro schema of {@link RetrainRequest}. */
+export const retrainRequest: RecordSchema<RetrainRequest> = recordSchema<RetrainRequest>({
+  type: "record",
+  name: "RetrainRequest",
+  namespace: "millrace",
+  doc: "A watch asks for a new model.",
+  fields: [
+    {
+      name: "id",
+      type: "string",
+      doc: "Identity of the request, `<watch>-<number>`; the model version derives from it."
+    },
+    {
+      name: "number",
+      type: "int",
+      doc: "Counts the requests of the watch from 1."
+    },
+    {
+      name: "reasons",
+      type: {
+        type: "array",
+        items: "string"
+      },
+      doc: "Names of the triggers that asked, e.g. `every` or `drifted(performance)`."
+    },
+    {
+      name: "cutoff",
+      type: {
+        type: "long",
+        logicalType: "timestamp-millis"
+      },
+      doc: "Outcomes known before it are the training data; also the time of the request."
+    }
+  ]
+});
+
+/** Avro schema of {@link Watermark}. */
+export const watermark: RecordSchema<Watermark> = recordSchema<Watermark>({
+  type: "record",
+  name: "Watermark",
+  namespace: "millrace",
+  doc: "Source watermark: every record with an event time before `before` stands below the end offsets.",
+  fields: [
+    {
+      name: "before",
+      type: {
+        type: "long",
+        logicalType: "timestamp-millis"
+      },
+      doc: "Event time, UTC, excluded, up to which the source is complete."
+    },
+    {
+      name: "endOffsets",
+      type: {
+        type: "array",
+        items: "long"
+      },
+      doc: "For each source partition, in order, the offset after its last record of that time."
+    }
+  ]
+});
