@@ -1,3 +1,6 @@
+/** Marks a text whose length follows in 32 bits. */
+const longText = 0xffff;
+
 /**
  * A growing little-endian buffer that payload codecs write into. One is reused for millions of
  * payloads, so a write allocates only when the buffer doubles.
@@ -48,10 +51,14 @@ export class ByteWriter {
     this.buffer.writeDoubleLE(value, at);
   }
 
-  /** UTF-8 text of at most 65,535 bytes behind its length. */
+  /** UTF-8 text behind its length: u16, or 0xffff and u32 for 65,535 bytes and more. */
   text(value: string): void {
-    const lengthAt = this.reserve(2);
     const most = value.length * 3;
+    if (most >= longText) {
+      this.#longText(value);
+      return;
+    }
+    const lengthAt = this.reserve(2);
     const start = this.reserve(most);
     const written = this.buffer.write(value, start, "utf8");
     this.buffer.writeUInt16LE(written, lengthAt);
@@ -71,6 +78,17 @@ export class ByteWriter {
       start === 0 && end === source.length ? source : source.subarray(start, end),
       at,
     );
+  }
+
+  #longText(value: string): void {
+    const length = Buffer.byteLength(value, "utf8");
+    if (length < longText) this.u16(length);
+    else {
+      this.u16(longText);
+      this.u32(length);
+    }
+    const start = this.reserve(length);
+    this.buffer.write(value, start, "utf8");
   }
 
   /** A copy of what was written. */
@@ -124,7 +142,8 @@ export class ByteReader {
   }
 
   text(): string {
-    const length = this.u16();
+    const short = this.u16();
+    const length = short === longText ? this.u32() : short;
     const start = this.position;
     this.position = start + length;
     return this.buffer.toString("utf8", start, this.position);

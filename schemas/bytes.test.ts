@@ -1,0 +1,35 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { ByteReader, ByteWriter } from "./bytes.ts";
+
+test("what a writer writes a reader reads", () => {
+  fc.assert(
+    fc.property(fc.array(fc.tuple(fc.string({ unit: "binary" }), fc.double())), (pairs) => {
+      const writer = new ByteWriter(1);
+      for (const [text, number] of pairs) {
+        writer.text(text);
+        writer.f64(number);
+      }
+      const reader = new ByteReader(writer.take());
+      for (const [text, number] of pairs) {
+        assert.equal(reader.text(), Buffer.from(text, "utf8").toString("utf8"));
+        assert.ok(Object.is(reader.f64(), number));
+      }
+      assert.ok(reader.done);
+    }),
+  );
+});
+
+test("a text of any length keeps its length", () => {
+  for (const length of [0, 21_844, 21_845, 65_534, 65_535, 65_536, 200_000]) {
+    for (const unit of ["a", "é", "語"]) {
+      const writer = new ByteWriter();
+      writer.text(unit.repeat(length));
+      writer.u8(7);
+      const reader = new ByteReader(writer.take());
+      assert.equal(reader.text().length, length);
+      assert.equal(reader.u8(), 7);
+    }
+  }
+});
