@@ -3,7 +3,7 @@ import { MillraceError } from "./errors.ts";
 type Unit = "ms" | "s" | "m" | "h" | "d";
 
 /** A length of time as a topology writes it: a whole number and a unit, e.g. `"15m"`, `"36h"`. */
-export type Duration = `${number}${Unit}`;
+export type Duration = `${bigint}${Unit}`;
 
 const unitMs: Record<Unit, number> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 

@@ -1,0 +1,105 @@
+import type { AvroSchema, LabelSpec, ScoringSpec } from "./plan.ts";
+
+const timestamp = { type: "long", logicalType: "timestamp-millis" } as const;
+type Field = AvroSchema["fields"][number];
+
+/**
+ * Avro schema of the predictions of a scoring step: the id, both times, the answer and who gave it,
+ * the position of the triggering record, and the features as they were served.
+ *
+ * @param keyDoc - what the source says about its key field.
+ */
+export function predictionSchema(
+  topology: string,
+  scoring: ScoringSpec,
+  keyDoc: string,
+): AvroSchema {
+  const name = pascalCase(scoring.name);
+  return {
+    type: "record",
+    name,
+    namespace: namespaceOf(topology),
+    doc: `One prediction of ${scoring.name} for one record of ${scoring.source}.`,
+    fields: [
+      keyField(scoring, keyDoc),
+      field("eventTime", timestamp, "Event time of the triggering record, UTC."),
+      field("knownAt", timestamp, "When it was known, UTC: no feature is newer."),
+      ...answerFields(scoring),
+      field("latencyMs", "double", "Wall time that the model call took, in milliseconds."),
+      nullable("featuresAsOf", timestamp, "When the newest record behind the features was known."),
+      field("sourcePartition", "int", "Partition of the triggering record."),
+      field("sourceOffset", "long", "Offset of the triggering record."),
+      field("features", featuresType(`${name}Features`, scoring), "Features as served."),
+    ],
+  };
+}
+
+/**
+ * Avro schema of the outcomes of a label step: a prediction and what came of it.
+ *
+ * @param keyDoc - what the source says about its key field.
+ */
+export function outcomeSchema(
+  topology: string,
+  scoring: ScoringSpec,
+  label: LabelSpec,
+  keyDoc: string,
+): AvroSchema {
+  return {
+    type: "record",
+    name: pascalCase(label.name),
+    namespace: namespaceOf(topology),
+    doc: `One prediction of ${scoring.name} joined with its label from ${label.source}.`,
+    fields: [
+      keyField(scoring, keyDoc),
+      field("predictedAt", timestamp, "When the triggering record was known, UTC."),
+      field("knownAt", timestamp, "When the outcome was known, UTC."),
+      field("labelled", "boolean", "False when no label came in time."),
+      nullable("label", "boolean", "What came about; null when unlabelled."),
+      nullable("labelEventTime", timestamp, "Event time of the label record."),
+      ...answerFields(scoring),
+    ],
+  };
+}
+
+function answerFields(scoring: ScoringSpec): Field[] {
+  return [
+    field("probability", "double", "Predicted probability of the label."),
+    field("fallback", "boolean", "Whether the fallback answered instead of a model."),
+    field("model", "string", `Name of the model: ${scoring.model.name}.`),
+    nullable("version", "string", "Model version that answered; null for the fallback."),
+  ];
+}
+
+function featuresType(name: string, { features }: ScoringSpec): unknown {
+  return {
+    type: "record",
+    name,
+    doc: "Features by name; null where missing.",
+    fields: features.map((feature) =>
+      nullable(feature, "double", `Feature ${feature}; null where missing.`),
+    ),
+  };
+}
+
+function keyField({ keyField, keyType }: ScoringSpec, doc: string): Field {
+  return field(keyField, keyType, doc === "" ? "Key of the triggering record." : doc);
+}
+
+function field(name: string, type: unknown, doc: string): Field {
+  return { name, type, doc };
+}
+
+function nullable(name: string, type: unknown, doc: string): Field {
+  return { name, type: ["null", type], doc, default: null };
+}
+
+/** Name of the record: `late-arrivals` → `LateArrivals`. */
+function pascalCase(name: string): string {
+  return name.replace(/(?:^|[-_]+)([A-Za-z0-9])/g, (_, first: string) => first.toUpperCase());
+}
+
+/** Namespaces allow letters, digits and `_` only. */
+function namespaceOf(topology: string): string {
+  return topology.replaceAll("-", "_");
+}

@@ -1,0 +1,50 @@
+import { durationMs } from "../../../schemas/duration.ts";
+import { MillraceError } from "../../../schemas/errors.ts";
+
+/** What is wrong with a topology, gathered so that all of it is reported together. */
+export class Problems {
+  private readonly found: string[] = [];
+
+  /** @param where - the step or value, in the words of the topology. */
+  add(where: string, problem: string): void {
+    const line = `${where}: ${problem}`;
+    if (!this.found.includes(line)) this.found.push(line);
+  }
+
+  /** Adds the problem unless the rule holds. */
+  check(holds: boolean, where: string, problem: string): void {
+    if (!holds) this.add(where, problem);
+  }
+
+  /** Milliseconds of a duration; NaN with a problem where it is none. */
+  duration(where: string, what: string, text: string): number {
+    try {
+      return durationMs(text);
+    } catch {
+      this.add(
+        where,
+        `${what} "${text}" is no duration: write a positive whole number and ms, s, m, h or d`,
+      );
+      return Number.NaN;
+    }
+  }
+
+  /** A whole number of at least `least`, else a problem. */
+  whole(where: string, what: string, value: number, least: number): void {
+    this.check(
+      Number.isSafeInteger(value) && value >= least,
+      where,
+      `${what} is ${value}; it must be a whole number of at least ${least}`,
+    );
+  }
+
+  /** @throws {MillraceError} TOPOLOGY_INVALID listing all problems, when there are any. */
+  throwIfAny(topology: string): void {
+    if (this.found.length === 0) return;
+    throw new MillraceError("TOPOLOGY_INVALID", {
+      topology,
+      count: `${this.found.length} ${this.found.length === 1 ? "problem" : "problems"}`,
+      problems: this.found.map((problem) => `- ${problem}`).join("\n"),
+    });
+  }
+}

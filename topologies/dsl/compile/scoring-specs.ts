@@ -1,0 +1,164 @@
+import {
+  type FeatureViewSpec,
+  featureColumns,
+  snakeCase,
+  viewId,
+} from "../../../schemas/feature-view.ts";
+import type { LookupSpec, RequestFeatureSpec, ScoringSpec } from "../../../schemas/plan.ts";
+import type { LookupDefinition, ScoringDefinition } from "../definitions.ts";
+import { avroField, isNumeric, isWhole, scalarKind } from "./avro-field.ts";
+import { checkIdentifier, reservedPredictionColumns } from "./names.ts";
+import type { Problems } from "./problems.ts";
+import { compareText, type Named } from "./reach.ts";
+import { featuresMax } from "./view-specs.ts";
+
+/** Scoring steps; their look-ups answer from `views`. */
+export function scoringSpecs(
+  problems: Problems,
+  scorings: readonly Named<ScoringDefinition>[],
+  views: readonly FeatureViewSpec[],
+): ScoringSpec[] {
+  return scorings.map((scoring) => scoringSpec(problems, scoring, views));
+}
+
+function scoringSpec(
+  problems: Problems,
+  { name, definition }: Named<ScoringDefinition>,
+  views: readonly FeatureViewSpec[],
+): ScoringSpec {
+  const where = `step "${name}"`;
+  const { source, fallback, modelName } = definition;
+  const lookups = Object.entries(definition.lookups).map(([slot, lookup]) =>
+    lookupSpec(problems, where, slot, lookup, definition),
+  );
+  const request = requestSpecs(problems, where, definition);
+  const features = [
+    ...lookups.flatMap((lookup) => lookupFeatures(lookup, views)),
+    ...request.map((feature) => feature.name),
+  ];
+  checkFeatures(problems, where, source.partitionField, features);
+  problems.check(definition.missing === "null", where, 'missing must be "null"');
+  problems.check(
+    /^[a-z][a-z0-9_-]{0,79}$/.test(modelName),
+    where,
+    `model name "${modelName}": write a lower-case letter, then lower-case letters, digits, _ or -`,
+  );
+  problems.check(
+    definition.model === "@champion",
+    where,
+    `model "${definition.model}" is unknown: write "@champion"`,
+  );
+  problems.check(
+    fallback.value >= 0 && fallback.value <= 1,
+    where,
+    `prior(${fallback.value}) must be a probability`,
+  );
+  const key = avroField(source.schema, source.partitionField);
+  return {
+    name,
+    source: source.topic,
+    keyField: source.partitionField,
+    keyType: key !== null && isWhole(key) ? "long" : "string",
+    lookups,
+    request,
+    features,
+    model: { name: modelName, alias: "champion" },
+    deadlineMs: problems.duration(where, "deadline", definition.deadline),
+    fallback,
+    topic: definition.topic,
+    stores: storesOf(problems, where, definition),
+  };
+}
+
+/** Stores of a step that may go into the offline store. */
+export function storesOf(
+  problems: Problems,
+  where: string,
+  { roles }: Pick<ScoringDefinition, "roles">,
+): readonly "offline"[] {
+  problems.check(
+    roles.every(({ role }) => role === "offline"),
+    where,
+    "into() takes a topic and offline; only feature views go online",
+  );
+  problems.check(roles.length <= 1, where, "into() names a store twice");
+  return roles.length > 0 ? ["offline"] : [];
+}
+
+function lookupSpec(
+  problems: Problems,
+  where: string,
+  slot: string,
+  { view, fields }: LookupDefinition,
+  { source }: ScoringDefinition,
+): LookupSpec {
+  const here = `${where}, look-up "${slot}"`;
+  checkIdentifier(problems, here, slot);
+  problems.check(
+    fields.length === view.keyFields.length,
+    here,
+    `${view.id} has the key (${view.keyFields.join(", ")}); at() names ${fields.length} fields`,
+  );
+  fields.forEach((name, i) => {
+    const field = avroField(source.schema, name);
+    const keyField = avroField(view.source.schema, view.keyFields[i] ?? "");
+    const fits =
+      field !== null &&
+      !field.nullable &&
+      keyField !== null &&
+      scalarKind(field) === scalarKind(keyField);
+    problems.check(
+      fits,
+      here,
+      `at("${name}") needs a field of ${source.schema.name} that is never null and of the type ` +
+        `of ${view.keyFields[i] ?? "the key"} in ${view.id}`,
+    );
+  });
+  return { slot: snakeCase(slot), view: view.id, keyFields: fields };
+}
+
+/** Request features in the order of their names, so that the order in the text does not matter. */
+function requestSpecs(
+  problems: Problems,
+  where: string,
+  { request, source }: ScoringDefinition,
+): RequestFeatureSpec[] {
+  return Object.entries(request)
+    .map(([name, { field, calendar }]) => {
+      const here = `${where}, request feature "${name}"`;
+      checkIdentifier(problems, here, name);
+      const found = avroField(source.schema, field);
+      problems.check(
+        found !== null && isNumeric(found),
+        here,
+        `"${field}" is no numeric field of ${source.schema.name}`,
+      );
+      return { name: snakeCase(name), field, calendar };
+    })
+    .sort((a, b) => compareText(a.name, b.name));
+}
+
+function lookupFeatures(lookup: LookupSpec, views: readonly FeatureViewSpec[]): string[] {
+  const view = views.find((each) => viewId(each) === lookup.view);
+  if (view === undefined) return [];
+  return featureColumns(view).map(({ column }) => `${lookup.slot}_${column}`);
+}
+
+function checkFeatures(
+  problems: Problems,
+  where: string,
+  keyField: string,
+  features: readonly string[],
+): void {
+  problems.check(features.length > 0, where, "has no feature: add a look-up or a request feature");
+  problems.check(
+    features.length <= featuresMax,
+    where,
+    `has ${features.length} features; ${featuresMax} are the most`,
+  );
+  const taken = new Set(reservedPredictionColumns).add(snakeCase(keyField));
+  for (const feature of features) {
+    problems.check(!taken.has(feature), where, `feature "${feature}" exists already: rename it`);
+    taken.add(feature);
+  }
+}

@@ -1,0 +1,108 @@
+import type { Condition, Scalar } from "../../schemas/expression.ts";
+import type { Intersection } from "./field-types.ts";
+import { freezeDeeply } from "./freeze.ts";
+
+/** A condition on records that have the fields of `R`; any record type with them will do. */
+export interface Test<in R> {
+  readonly condition: Condition;
+  /** Only a type: what the condition reads. */
+  readonly __reads?: (record: R) => void;
+}
+
+/** What a test reads. */
+type Reads<C> = C extends Test<infer R> ? R : never;
+
+type Value = Exclude<Scalar, null>;
+type Wide<V extends Value> = V extends string ? string : V extends number ? number : boolean;
+type Has<F extends string, V extends Value> = { readonly [K in F]: Wide<V> | null };
+
+function compare<F extends string, V extends Value>(
+  op: "gt" | "gte" | "lt" | "lte" | "eq" | "neq",
+  field: F,
+  value: V,
+): Test<Has<F, V>> {
+  return freezeDeeply({ condition: { op, field, value } });
+}
+
+/** `field > value`; unknown where the field is null, as in SQL. Text compares by UTF-16 units. */
+export function gt<F extends string, V extends number | string>(
+  field: F,
+  value: V,
+): Test<Has<F, V>> {
+  return compare("gt", field, value);
+}
+
+/** `field ≥ value`; unknown where the field is null. */
+export function gte<F extends string, V extends number | string>(
+  field: F,
+  value: V,
+): Test<Has<F, V>> {
+  return compare("gte", field, value);
+}
+
+/** `field < value`; unknown where the field is null. */
+export function lt<F extends string, V extends number | string>(
+  field: F,
+  value: V,
+): Test<Has<F, V>> {
+  return compare("lt", field, value);
+}
+
+/** `field ≤ value`; unknown where the field is null. */
+export function lte<F extends string, V extends number | string>(
+  field: F,
+  value: V,
+): Test<Has<F, V>> {
+  return compare("lte", field, value);
+}
+
+/** `field = value`; unknown where the field is null. */
+export function eq<F extends string, V extends Value>(field: F, value: V): Test<Has<F, V>> {
+  return compare("eq", field, value);
+}
+
+/** `field ≠ value`; unknown where the field is null. */
+export function neq<F extends string, V extends Value>(field: F, value: V): Test<Has<F, V>> {
+  return compare("neq", field, value);
+}
+
+/** True where all hold, false where one fails, else unknown. */
+export function and<const A extends readonly [Test<never>, ...Test<never>[]]>(
+  ...tests: A
+): Test<Intersection<Reads<A[number]>>> {
+  return freezeDeeply({ condition: { op: "and", all: tests.map((test) => test.condition) } });
+}
+
+/** True where one holds, false where all fail, else unknown. */
+export function or<const A extends readonly [Test<never>, ...Test<never>[]]>(
+  ...tests: A
+): Test<Intersection<Reads<A[number]>>> {
+  return freezeDeeply({ condition: { op: "or", all: tests.map((test) => test.condition) } });
+}
+
+/** True where the test fails; unknown stays unknown. */
+export function not<R>(test: Test<R>): Test<R> {
+  return freezeDeeply({ condition: { op: "not", condition: test.condition } });
+}
+
+/** A closure as a condition. Plans are compared by its name and version: change one with the code. */
+export interface CustomTest<R> {
+  readonly name: string;
+  /** A whole number from 1. */
+  readonly version: number;
+  /** Pure: the same record always gives the same answer. */
+  readonly test: (record: R) => boolean;
+}
+
+/**
+ * A condition that no expression says.
+ *
+ * @example custom({ name: "longHaul", version: 1, test: (d: Departure) => d.distanceMiles > 2000 })
+ */
+export function custom<R>({ name, version, test }: CustomTest<R>): Test<R> {
+  // The record type is checked where the condition meets a stream.
+  const untyped = test as (record: never) => boolean as (
+    record: Readonly<Record<string, unknown>>,
+  ) => boolean;
+  return freezeDeeply({ condition: { op: "custom", name, version, test: untyped } });
+}

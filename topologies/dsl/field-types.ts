@@ -1,0 +1,63 @@
+/** Names of the fields of `T` whose values are all of type `V`. */
+export type FieldOf<T, V> = {
+  [K in keyof T & string]: [T[K]] extends [V] ? K : never;
+}[keyof T & string];
+
+/** Fields that can be aggregated or be a feature; null counts as missing. */
+export type NumericField<T> = FieldOf<T, number | null>;
+
+/** Fields that can stand in a key: never null. */
+export type KeyField<T> = FieldOf<T, string | number | boolean>;
+
+/** Fields that can name the partition of a source: text or a whole number, never null. */
+export type PartitionField<T> = FieldOf<T, string | number>;
+
+/** Fields that can hold the event time, UTC ms. */
+export type TimeField<T> = FieldOf<T, number>;
+
+type Digit = "0" | "1" | "2" | "3" | "4" | "5" | "6" | "7" | "8" | "9";
+
+type IsUpper<C extends string> = C extends Lowercase<C> ? false : true;
+
+type IsLowerOrDigit<C extends string> = C extends Digit
+  ? true
+  : C extends Uppercase<C>
+    ? false
+    : true;
+
+type Separator<Before extends string, C extends string> = Before extends ""
+  ? ""
+  : [IsLowerOrDigit<Before>, IsUpper<C>] extends [true, true]
+    ? "_"
+    : "";
+
+/** `delayMean` → `delay_mean`: the type of what `snakeCase` of `schemas/feature-view.ts` returns. */
+export type SnakeCase<
+  S extends string,
+  Before extends string = "",
+  Done extends string = "",
+> = S extends `${infer C}${infer Rest}`
+  ? SnakeCase<Rest, C, `${Done}${Separator<Before, C>}${Lowercase<C>}`>
+  : Done;
+
+/** Types of the values of `fields` of a record, in order. */
+export type ValuesOf<T, Fields extends readonly string[]> = {
+  readonly [I in keyof Fields]: Fields[I] extends keyof T ? T[Fields[I]] : never;
+};
+
+/** A record that has `fields` in order with the given types of value. */
+export type RecordWith<Fields, Values> = Fields extends readonly [
+  infer Field extends string,
+  ...infer Others,
+]
+  ? Values extends readonly [infer Value, ...infer OtherValues]
+    ? { readonly [K in Field]: Value } & RecordWith<Others, OtherValues>
+    : unknown
+  : unknown;
+
+/** `A | B` → `A & B`. */
+export type Intersection<U> = (U extends unknown ? (each: U) => void : never) extends (
+  all: infer A,
+) => void
+  ? A
+  : never;

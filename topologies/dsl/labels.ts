@@ -1,0 +1,57 @@
+import type { Duration } from "../../schemas/duration.ts";
+import type { Test } from "./conditions.ts";
+import type { LabelDefinition, ScoringDefinition } from "./definitions.ts";
+import type { FieldOf } from "./field-types.ts";
+import { freezeDeeply } from "./freeze.ts";
+import type { Offline, OutputTopic } from "./roles.ts";
+import type { SourceStream } from "./source-stream.ts";
+import { type WatchFor, watchFor } from "./watch.ts";
+
+export interface LabelOptions<T, Id> {
+  /** Field of the label record that holds the key of the prediction. */
+  readonly on: FieldOf<T, Id>;
+  /** Event time for which a prediction waits; past it the outcome is unlabelled. */
+  readonly within: Duration;
+  /** What is true of the label record when the event came about. */
+  readonly label: Test<T>;
+}
+
+/** Joins predictions with ground truth of another stream. */
+export type LabelBy<Id> = <T>(
+  stream: SourceStream<T>,
+  options: LabelOptions<NoInfer<T>, Id>,
+) => UnpublishedOutcomes;
+
+/** Outcomes that do not say yet where they go. */
+export interface UnpublishedOutcomes {
+  /** Writes outcomes to a topic and, with `offline`, into the offline store. */
+  into(topic: OutputTopic, ...stores: readonly Offline[]): Outcomes;
+}
+
+/** Predictions joined with their labels, one outcome for each prediction. */
+export interface Outcomes {
+  readonly kind: "outcomes";
+  readonly definition: LabelDefinition;
+  /** Watches predictions and outcomes over windows of event time. */
+  readonly watchedFor: WatchFor;
+}
+
+export function labelBy<Id>(predictions: ScoringDefinition): LabelBy<Id> {
+  return (stream, { on, within, label }) =>
+    freezeDeeply({
+      into: (topic, ...roles) =>
+        outcomes({
+          predictions,
+          source: stream.source,
+          on,
+          within,
+          label: label.condition,
+          topic: topic.name,
+          roles,
+        }),
+    });
+}
+
+function outcomes(definition: LabelDefinition): Outcomes {
+  return freezeDeeply({ kind: "outcomes", definition, watchedFor: watchFor(definition) });
+}

@@ -1,0 +1,62 @@
+import type { Duration } from "../../schemas/duration.ts";
+import type { RecordSchema } from "../../schemas/record-schema.ts";
+import type { SourceDefinition } from "./definitions.ts";
+import { type Enrich, enrich } from "./enrichment.ts";
+import type { KeyField, PartitionField, TimeField, ValuesOf } from "./field-types.ts";
+import { freezeDeeply } from "./freeze.ts";
+import type { SourceStream } from "./source-stream.ts";
+import { type Keyed, keyed } from "./view.ts";
+
+/** A topic whose records have no time yet. */
+export interface Source<T> {
+  /**
+   * Names the field with the event time (UTC ms).
+   *
+   * @param options.lateness - how far out of order a partition may run; what is older than its
+   * stream time by more is late. No default: it decides what counts.
+   */
+  timedBy(field: TimeField<T>, options: { readonly lateness: Duration }): Timed<T>;
+}
+
+/** A topic with a clock. */
+export interface Timed<T> {
+  /**
+   * Names the field whose text is the record key and whose murmur2 hash names the partition. Each
+   * record is checked against it.
+   */
+  partitionedBy<P extends PartitionField<T>>(field: P): Stream<T, T[P]>;
+}
+
+/** Records in event time, partitioned by a field of type `Id`. */
+export interface Stream<T, Id> extends SourceStream<T> {
+  /** Groups records by the values of one or more fields, the entity key. */
+  keyedBy<const K extends readonly [KeyField<T>, ...KeyField<T>[]]>(
+    ...fields: K
+  ): Keyed<T, ValuesOf<T, K>>;
+  /** Joins each record with features as of the moment at which it is known. */
+  readonly enrichedWith: Enrich<T, Id>;
+}
+
+/**
+ * Starts a stream at a topic with Avro values of the given schema.
+ *
+ * @example from("flights.arrivals", arrival).timedBy("arrivedAt", { lateness: "10m" })
+ */
+export function from<T>(topic: string, schema: RecordSchema<T>): Source<T> {
+  return freezeDeeply({
+    timedBy: (timeField, { lateness }) =>
+      freezeDeeply({
+        partitionedBy: (partitionField) =>
+          stream({ topic, schema, timeField, lateness, partitionField }),
+      }),
+  });
+}
+
+function stream<T, Id>(source: SourceDefinition): Stream<T, Id> {
+  return freezeDeeply({
+    kind: "stream",
+    source,
+    keyedBy: (...fields) => keyed(source, fields),
+    enrichedWith: enrich(source),
+  });
+}

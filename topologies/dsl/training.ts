@@ -1,0 +1,50 @@
+import type { Duration } from "../../schemas/duration.ts";
+import type { TrainingDefinition, WatchDefinition } from "./definitions.ts";
+import { freezeDeeply } from "./freeze.ts";
+
+/** How a model is fitted. */
+export interface Algorithm {
+  readonly kind: "logistic-regression";
+  readonly seed: number;
+}
+
+/**
+ * Regularised logistic regression with scaling and missing indicators inside the model.
+ *
+ * @param options.seed - whole number from 0; the same seed and rows give the same bytes.
+ */
+export function logisticRegression(options: { readonly seed: number }): Algorithm {
+  return freezeDeeply({ kind: "logistic-regression", seed: options.seed });
+}
+
+export interface TrainingOptions {
+  /** How far back of the cutoff training rows go, in event time. */
+  readonly over: Duration;
+  /**
+   * Event time between a request and the moment at which its model takes effect in a replay;
+   * scoring waits for the trainer there.
+   */
+  readonly trainingTime: Duration;
+  /**
+   * Name of the trainer's state and topics; a topology with several trainings names them apart.
+   * @default "training"
+   */
+  readonly name?: string;
+}
+
+/** Names the algorithm and the rows it learns from. */
+export type TrainBy = (algorithm: Algorithm, options: TrainingOptions) => Training;
+
+/** The loop closed: outcomes are watched, models trained, and promoted to the scorers. */
+export interface Training {
+  readonly kind: "training";
+  readonly definition: TrainingDefinition;
+}
+
+export function trainBy(watch: WatchDefinition): TrainBy {
+  return (algorithm, { over, trainingTime, name = "training" }) =>
+    freezeDeeply({
+      kind: "training",
+      definition: { watch, name, algorithm, over, trainingTime },
+    });
+}
