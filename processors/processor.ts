@@ -29,13 +29,23 @@ export type ExternalWork =
       readonly kind: "score";
       /** Model version in force, in order of first use; "" is the fallback. */
       readonly versions: readonly string[];
+      /** sha256 of the ONNX artifact of each version, "" for the fallback. */
+      readonly artifacts: readonly string[];
       /** For each row the index in `versions`. */
       readonly versionOf: Uint16Array;
       /** Row-major, rows × features, NaN = missing. */
       readonly rows: Float64Array;
       readonly features: number;
     }
-  | { readonly kind: "train"; readonly request: string; readonly champion: string | null };
+  | {
+      readonly kind: "train";
+      /** JSON of a RetrainRequest. */
+      readonly request: string;
+      /** Version in force, null while there is none. */
+      readonly champion: string | null;
+      /** sha256 of the champion's ONNX artifact, "" while there is none. */
+      readonly championArtifact: string;
+    };
 
 /**
  * A pure state machine over merged inputs: no clock, no I/O, no randomness. Equal calls in equal
@@ -59,7 +69,10 @@ export interface Processor {
    * else; a processor without external work leaves both out.
    */
   takeWork?(): ExternalWork | null;
-  /** Result of the work: for `score` one f64 probability a row and f64 latencyMs a row; for `train` text JSON of a ModelAnswer. */
+  /**
+   * Result of the work: for `score` the f64 probabilities of all rows, then the f64 latencyMs of all
+   * rows; for `train` a ModelAnswer by `schemas/json-payload.ts`.
+   */
   settle?(result: ByteReader, out: Outbox): void;
   /** Whole state, deterministic: equal states give equal bytes. */
   snapshot(writer: ByteWriter): void;

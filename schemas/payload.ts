@@ -10,8 +10,8 @@
  * | scoring ← source, `label` (`update`) | text id, f64 eventTime, f64 label (1, 0, NaN unknown) |
  * | watch ← scoring, `prediction` (`trigger`) | text id, text version ("" fallback), f64 probability, k × f64 features |
  * | watch ← scoring, `outcome` (`trigger`) | text id, f64 predictedAt, text version, f64 probability, f64 label (NaN unlabelled) |
- * | training ← watch, `request` (`trigger`) | text JSON of {@link RetrainRequest} |
- * | scoring, watch ← training, `model` (`update`) | text JSON of {@link ModelAnswer} |
+ * | training ← watch, `request` (`trigger`) | {@link RetrainRequest} by `json-payload.ts` |
+ * | scoring, watch ← training, `model` (`update`) | {@link ModelAnswer} by `json-payload.ts` |
  */
 export interface RetrainRequest {
   /** `<watch>-<number>`, the number counting from 1: the version id derives from it. */

@@ -1,0 +1,144 @@
+import type { LabelSpec, OutputSpec, ScoringSpec, Subtopology } from "../../schemas/plan.ts";
+import type { Outbox } from "../processor.ts";
+import type { Prediction } from "./label-join.ts";
+import type { VectorBuffer } from "./vector-buffer.ts";
+
+/** A prediction that waits for its model's answer. */
+export interface DeferredPrediction {
+  readonly kind: "prediction";
+  readonly prediction: Prediction;
+  readonly eventTime: number;
+  readonly sourcePartition: number;
+  readonly sourceOffset: number;
+  /** −Infinity when no look-up has seen a record. */
+  readonly featuresAsOf: number;
+  /** Row in its vector buffer. */
+  readonly row: number;
+  /** Measured; 0 for the fallback. */
+  latencyMs: number;
+}
+
+/** An outcome that waits behind the predictions before it. */
+export interface DeferredOutcome {
+  readonly kind: "outcome";
+  readonly prediction: Prediction;
+  readonly knownAt: number;
+  /** 1, 0, or NaN: unlabelled. */
+  readonly label: number;
+  /** NaN when unlabelled. */
+  readonly labelEventTime: number;
+}
+
+/** Writes predictions and outcomes to their topics and to the watches. */
+export class ScoringOutputs {
+  readonly #scoring: ScoringSpec;
+  readonly #predictions: readonly number[];
+  readonly #outcomes: readonly number[];
+  readonly #watchPredictions: readonly number[];
+  readonly #watchOutcomes: readonly number[];
+  /** Every feature at null: a copy of it is faster than an object built name by name. */
+  readonly #noFeatures: Readonly<Record<string, number | null>>;
+
+  constructor(subtopology: Subtopology, scoring: ScoringSpec, labels: LabelSpec | undefined) {
+    const { outputs } = subtopology;
+    this.#scoring = scoring;
+    this.#predictions = indexes(outputs, (each) => isTopic(each, scoring.topic));
+    this.#outcomes = indexes(outputs, (each) => isTopic(each, labels?.topic));
+    this.#watchPredictions = indexes(outputs, (each) => feeds(each, "predictions"));
+    this.#watchOutcomes = indexes(outputs, (each) => feeds(each, "outcomes"));
+    this.#noFeatures = Object.fromEntries(scoring.features.map((name) => [name, null]));
+  }
+
+  prediction(deferred: DeferredPrediction, vectors: VectorBuffer, out: Outbox): void {
+    const { prediction, row } = deferred;
+    const { width, values } = vectors;
+    const start = row * width;
+    for (const output of this.#predictions) {
+      const value = this.#predictionValue(deferred, values, start);
+      out.publish(output, prediction.id, prediction.predictedAt, value);
+    }
+    for (const output of this.#watchPredictions) {
+      const writer = out.begin(output, 0, prediction.predictedAt);
+      writer.text(prediction.id);
+      writer.text(prediction.version);
+      writer.f64(prediction.probability);
+      for (let i = start; i < start + width; i++) writer.f64(values[i] as number);
+      out.end();
+    }
+  }
+
+  outcome(deferred: DeferredOutcome, out: Outbox): void {
+    const { prediction, knownAt, label } = deferred;
+    for (const output of this.#outcomes) {
+      out.publish(output, prediction.id, knownAt, this.#outcomeValue(deferred));
+    }
+    for (const output of this.#watchOutcomes) {
+      const writer = out.begin(output, 0, knownAt);
+      writer.text(prediction.id);
+      writer.f64(prediction.predictedAt);
+      writer.text(prediction.version);
+      writer.f64(prediction.probability);
+      writer.f64(label);
+      out.end();
+    }
+  }
+
+  #predictionValue(deferred: DeferredPrediction, values: Float64Array, start: number): object {
+    const { prediction, featuresAsOf } = deferred;
+    const names = this.#scoring.features;
+    const features = { ...this.#noFeatures };
+    for (let i = 0; i < names.length; i++) {
+      const value = values[start + i] as number;
+      if (!Number.isNaN(value)) features[names[i] as string] = value;
+    }
+    return {
+      [this.#scoring.keyField]: this.#key(prediction.id),
+      eventTime: deferred.eventTime,
+      knownAt: prediction.predictedAt,
+      probability: prediction.probability,
+      fallback: prediction.version === "",
+      model: this.#scoring.model.name,
+      version: prediction.version === "" ? null : prediction.version,
+      latencyMs: deferred.latencyMs,
+      featuresAsOf: featuresAsOf === Number.NEGATIVE_INFINITY ? null : featuresAsOf,
+      sourcePartition: deferred.sourcePartition,
+      sourceOffset: deferred.sourceOffset,
+      features,
+    };
+  }
+
+  #outcomeValue({ prediction, knownAt, label, labelEventTime }: DeferredOutcome): object {
+    const labelled = !Number.isNaN(label);
+    return {
+      [this.#scoring.keyField]: this.#key(prediction.id),
+      predictedAt: prediction.predictedAt,
+      knownAt,
+      labelled,
+      label: labelled ? label === 1 : null,
+      labelEventTime: labelled ? labelEventTime : null,
+      probability: prediction.probability,
+      fallback: prediction.version === "",
+      model: this.#scoring.model.name,
+      version: prediction.version === "" ? null : prediction.version,
+    };
+  }
+
+  #key(id: string): number | string {
+    return this.#scoring.keyType === "long" ? Number(id) : id;
+  }
+}
+
+function indexes(
+  outputs: readonly OutputSpec[],
+  wanted: (output: OutputSpec) => boolean,
+): readonly number[] {
+  return outputs.flatMap((output, index) => (wanted(output) ? [index] : []));
+}
+
+function isTopic(output: OutputSpec, topic: string | undefined): boolean {
+  return output.kind === "topic" && output.topic === topic;
+}
+
+function feeds(output: OutputSpec, input: string): boolean {
+  return output.kind === "inbox" && output.input === input;
+}

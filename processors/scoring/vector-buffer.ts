@@ -1,0 +1,29 @@
+const initialRows = 64;
+
+/** Feature vectors of one batch, row-major and contiguous; the memory is reused batch after batch. */
+export class VectorBuffer {
+  readonly width: number;
+  values: Float64Array;
+  rows = 0;
+
+  constructor(width: number) {
+    this.width = width;
+    this.values = new Float64Array(width * initialRows);
+  }
+
+  /** Makes room for one more row and returns where it starts. */
+  add(): number {
+    const start = this.rows * this.width;
+    this.rows++;
+    if (start + this.width > this.values.length) {
+      const grown = new Float64Array(this.values.length * 2);
+      grown.set(this.values);
+      this.values = grown;
+    }
+    return start;
+  }
+
+  clear(): void {
+    this.rows = 0;
+  }
+}
