@@ -40,6 +40,11 @@ export const errorTable = {
     policy: "stop",
     message: "The local server {name} did not start: {reason}",
   },
+  ANSWER_MISSING: {
+    policy: "stop",
+    message:
+      "{scoring}: a record reached scoring with {answers} of {lookups} look-ups answered. Answers precede their record, so the log of an inbox or a changelog is damaged: restore it, or start over from the sources.",
+  },
 } as const satisfies Record<string, ErrorEntry>;
 
 /** A stable code: match on it, never on the message. */
