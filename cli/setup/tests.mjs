@@ -1,0 +1,43 @@
+import { readdirSync } from "node:fs";
+import { join, relative } from "node:path";
+import { pathToFileURL } from "node:url";
+import { runProgram } from "./program.mjs";
+
+/**
+ * Runs the tests of dist and returns the exit code. `args`: options go to `node --test`, anything
+ * else selects the test files whose path contains it (`npm test -- sinks/ --test-only`).
+ */
+export async function runTests(root, args) {
+  const dist = join(root, "dist");
+  await sayWhatIsMissing(dist);
+  const options = args.filter((argument) => argument.startsWith("-"));
+  const names = args.filter((argument) => !argument.startsWith("-"));
+  const files = testFiles(dist).filter(
+    (file) => names.length === 0 || names.some((name) => file.includes(name)),
+  );
+  if (files.length === 0) {
+    console.error(`No test file has ${names.map((name) => `"${name}"`).join(" or ")} in its path.`);
+    return 2;
+  }
+  const reporter = options.some((option) => option.startsWith("--test-reporter"))
+    ? []
+    : ["--test-reporter=spec"];
+  const tests = ["--test", ...reporter, ...options, ...files];
+  return await runProgram(process.execPath, tests, { cwd: dist });
+}
+
+async function sayWhatIsMissing(dist) {
+  const url = pathToFileURL(join(dist, "testing", "requirements.js")).href;
+  const { requirements, missingRequirement } = await import(url);
+  const missing = requirements.map(missingRequirement).filter((reason) => reason !== null);
+  if (missing.length === 0) return;
+  console.log("This machine lacks what some tests need; they are shown as skipped:");
+  for (const reason of missing) console.log(`  ${reason}`);
+}
+
+function testFiles(dist) {
+  return readdirSync(dist, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && entry.name.endsWith(".test.js"))
+    .map((entry) => relative(dist, join(entry.parentPath ?? entry.path, entry.name)))
+    .sort();
+}
