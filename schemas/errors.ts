@@ -45,6 +45,86 @@ export const errorTable = {
     message:
       "{scoring}: a record reached scoring with {answers} of {lookups} look-ups answered. Answers precede their record, so the log of an inbox or a changelog is damaged: restore it, or start over from the sources.",
   },
+  TOPIC_MISMATCH: {
+    policy: "stop",
+    message:
+      'The topic "{topic}" exists with {what} {actual}, but {expected} is wanted: delete it or use another name.',
+  },
+  TOPIC_UNKNOWN: {
+    policy: "stop",
+    message:
+      'The broker has no partition {partition} of the topic "{topic}": create the topic first.',
+  },
+  OFFSET_OUT_OF_RANGE: {
+    policy: "stop",
+    message:
+      "Offset {offset} of {topic}/{partition} is not in the log, which starts at {logStart}: records were deleted before they were read.",
+  },
+  RECORD_TOO_LARGE: {
+    policy: "dead-letter",
+    message:
+      "The batch for {topic}/{partition} ({sizeBytes} bytes) is larger than the topic takes: raise max.message.bytes or send smaller records.",
+  },
+  PRODUCER_FENCED: {
+    policy: "stop",
+    message:
+      'A newer producer has taken over the transactional id "{transactionalId}": close this one and read the committed offsets again.',
+  },
+  TRANSACTION_OUTCOME_UNKNOWN: {
+    policy: "stop",
+    message:
+      'The outcome of the transaction of "{transactionalId}" is unknown ({reason}): close the producer, make a new one, read the committed offsets again.',
+  },
+  TRANSACTION_STATE: {
+    policy: "stop",
+    message: 'The producer of "{transactionalId}" cannot {action}: {reason}.',
+  },
+  ILLEGAL_GENERATION: {
+    policy: "stop",
+    message:
+      'The group "{group}" has gone on to another generation than {generation}: give up what was owned and rejoin.',
+  },
+  UNKNOWN_MEMBER: {
+    policy: "stop",
+    message:
+      'The group "{group}" does not know the member "{member}": give up what was owned and rejoin.',
+  },
+  METADATA_TOO_LARGE: {
+    policy: "stop",
+    message:
+      "The metadata of the committed offset of {topic}/{partition} is longer than 4,096 bytes.",
+  },
+  BROKER_UNAVAILABLE: {
+    policy: "retry",
+    message:
+      "The broker did not answer {request} within {timeoutMs} ms ({reason}): check {brokers}.",
+  },
+  BROKER_REFUSED: {
+    policy: "stop",
+    message: "The broker refused {request}: {error} ({code}) {detail}",
+  },
+  BROKER_AUTHORIZATION: {
+    policy: "stop",
+    message: "The broker does not allow {request}: {error} ({code}). Grant it to this user.",
+  },
+  BROKER_TOO_OLD: {
+    policy: "stop",
+    message:
+      "The broker {broker} does not offer {request} version {version} (it has {offered}): Kafka 2.8 or newer is needed.",
+  },
+  BROKER_CLOSED: {
+    policy: "stop",
+    message: "The connection to the broker was closed by this process; {request} was not sent.",
+  },
+  OFFSETS_UNSTABLE: {
+    policy: "retry",
+    message:
+      'A transaction on the offsets of the group "{group}" has been open for {waitedMs} ms: its owner hangs; fence it or wait for its time-out.',
+  },
+  KAFKAJS_UNEXPECTED: {
+    policy: "stop",
+    message: "kafkajs {version} was found where {expected} is patched and tested: run npm ci.",
+  },
 } as const satisfies Record<string, ErrorEntry>;
 
 /** A stable code: match on it, never on the message. */
