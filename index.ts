@@ -1,1 +1,31 @@
+// The public API of Millrace: how a topology is written, and the contracts that applications name.
+
+export type { Duration } from "./schemas/duration.ts";
 export { MillraceError } from "./schemas/errors.ts";
+export type { Plan } from "./schemas/plan.ts";
+export { type RecordSchema, recordSchema } from "./schemas/record-schema.ts";
+export { type Aggregate, agg } from "./topologies/dsl/aggregates.ts";
+export {
+  and,
+  custom,
+  eq,
+  gt,
+  gte,
+  lt,
+  lte,
+  neq,
+  not,
+  or,
+  type Test,
+} from "./topologies/dsl/conditions.ts";
+export { describe } from "./topologies/dsl/describe.ts";
+export { calendar } from "./topologies/dsl/enrichment.ts";
+export type { Outcomes } from "./topologies/dsl/labels.ts";
+export { offline, online, topic } from "./topologies/dsl/roles.ts";
+export { type FeatureOf, type Predictions, prior } from "./topologies/dsl/scoring.ts";
+export { from, type Stream } from "./topologies/dsl/stream.ts";
+export { type TopologyOptions, topology } from "./topologies/dsl/topology.ts";
+export { logisticRegression, type Training } from "./topologies/dsl/training.ts";
+export { any, drifted, every, labels, noModel } from "./topologies/dsl/triggers.ts";
+export type { FeatureView } from "./topologies/dsl/view.ts";
+export { drift } from "./topologies/dsl/watch.ts";

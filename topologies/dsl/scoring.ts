@@ -47,7 +47,9 @@ export interface Predictions<Id, Feature extends string> {
 }
 
 /** Names of the feature vector of predictions. */
-export type FeatureOf<P> = P extends Predictions<never, infer Feature> ? Feature : never;
+export type FeatureOf<P> = P extends { readonly __features?: infer Feature extends string }
+  ? Feature
+  : never;
 
 export function scoreBy<Id, Feature extends string>(
   enriched: Pick<ScoringDefinition, "source" | "lookups" | "request" | "missing">,

@@ -36,6 +36,15 @@ export const reservedPredictionColumns: ReadonlySet<string> = new Set([
   "features_as_of",
   "source_partition",
   "source_offset",
+  "features",
+]);
+
+/** Columns of outcomes that predictions do not have: the key must not take their names either. */
+export const reservedOutcomeColumns: ReadonlySet<string> = new Set([
+  "predicted_at",
+  "labelled",
+  "label",
+  "label_event_time",
 ]);
 
 /** Checks a name that a topology gives to itself or to a step. */

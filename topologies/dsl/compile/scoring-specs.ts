@@ -7,7 +7,7 @@ import {
 import type { LookupSpec, RequestFeatureSpec, ScoringSpec } from "../../../schemas/plan.ts";
 import type { LookupDefinition, ScoringDefinition } from "../definitions.ts";
 import { avroField, isNumeric, isWhole, scalarKind } from "./avro-field.ts";
-import { checkIdentifier, reservedPredictionColumns } from "./names.ts";
+import { checkIdentifier, reservedOutcomeColumns, reservedPredictionColumns } from "./names.ts";
 import type { Problems } from "./problems.ts";
 import { compareText, type Named } from "./reach.ts";
 import { featuresMax } from "./view-specs.ts";
@@ -156,7 +156,13 @@ function checkFeatures(
     where,
     `has ${features.length} features; ${featuresMax} are the most`,
   );
-  const taken = new Set(reservedPredictionColumns).add(snakeCase(keyField));
+  const key = snakeCase(keyField);
+  problems.check(
+    !reservedPredictionColumns.has(key) && !reservedOutcomeColumns.has(key),
+    where,
+    `its key "${keyField}" has the name of a field of predictions or outcomes: rename it`,
+  );
+  const taken = new Set(reservedPredictionColumns).add(key);
   for (const feature of features) {
     problems.check(!taken.has(feature), where, `feature "${feature}" exists already: rename it`);
     taken.add(feature);

@@ -130,6 +130,7 @@ function windowSpecs(
   problems.check(labels.length > 0, where, "over() names no window");
   const windows = labels
     .map((label) => ({ label, lengthMs: problems.duration(where, "window", label) }))
+    .filter(({ lengthMs }) => !Number.isNaN(lengthMs))
     .sort((a, b) => a.lengthMs - b.lengthMs);
   windows.forEach((window, i) => {
     const before = windows[i - 1];

@@ -1,0 +1,52 @@
+import type {
+  BranchSpec,
+  InboxOutputSpec,
+  InputSpec,
+  OutputSpec,
+  Subtopology,
+} from "../../../schemas/plan.ts";
+import { block, durationText, list } from "./text.ts";
+
+export function subtopologyText(subtopology: Subtopology): string {
+  const { kind, name, partitions, inbox, changelog, inputs, outputs, branches } = subtopology;
+  return block(`subtopology ${name} (${kind}, ${partitions})`, [
+    `reads ${inbox}, keeps ${changelog}`,
+    ...inputs.map(inputText),
+    ...outputs.map((output, i) => `${i} → ${outputText(output)}`),
+    ...branches.map(branchText),
+  ]);
+}
+
+function inputText({ name, role, from, channels }: InputSpec): string {
+  return `← ${name} (${role}) from ${from}, ${channels}`;
+}
+
+function outputText(output: OutputSpec): string {
+  switch (output.kind) {
+    case "inbox":
+      return `${output.to}, ${output.input}, by ${output.fanOut}; promises ${promiseText(output)}`;
+    case "rows":
+      return `topic ${output.topic}, rows of ${output.view}`;
+    case "topic":
+      return `topic ${output.topic}, ${output.schema.name}, by ${output.partitioning}`;
+  }
+}
+
+function promiseText({ triggers, timers, lookAheadMs }: InboxOutputSpec): string {
+  if (triggers.length === 0) return "stream time";
+  const least = list([...triggers, ...(timers ? ["timers"] : [])]);
+  return lookAheadMs === 0 ? least : `${least}, plus ${durationText(lookAheadMs)}`;
+}
+
+function branchText(branch: BranchSpec): string {
+  switch (branch.kind) {
+    case "lookup":
+      return `each record: look-up ${branch.slot} of ${branch.scoring} → ${branch.output}`;
+    case "trigger":
+      return `each record: trigger of ${branch.scoring} → ${branch.output}`;
+    case "update":
+      return `each record: update of ${branch.view} → ${branch.output}`;
+    case "label":
+      return `each record: label of ${branch.labels} → ${branch.output}`;
+  }
+}
