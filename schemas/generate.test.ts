@@ -1,15 +1,27 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
+import { errorTable } from "./errors.ts";
 import { generatedFile, generatedText } from "./generate.ts";
+import { errorPage } from "./generate-error-page.ts";
 import { generateTypes } from "./generate-types.ts";
 import { departure } from "./generated.ts";
+import { packageRoot } from "./package-root.ts";
 
 test("schemas/generated.ts is what the Avro contracts say", () => {
   assert.equal(
     readFileSync(generatedFile, "utf8"),
     generatedText(),
     "The Avro contracts have changed: run `npm run generate` and commit the result.",
+  );
+});
+
+test("docs/errors.md has every error code as the table has it", () => {
+  assert.equal(
+    readFileSync(join(packageRoot(), "docs", "errors.md"), "utf8"),
+    errorPage(errorTable),
+    "The table of errors has changed: run `npm run generate` and commit the result.",
   );
 });
 

@@ -1,10 +1,12 @@
 /**
- * `npm run generate`: writes schemas/generated.ts from the Avro contracts beside it.
- * A test fails when the file and the contracts differ.
+ * `npm run generate`: writes schemas/generated.ts from the Avro contracts beside it, and
+ * docs/errors.md from the table of errors. A test fails when they differ.
  */
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { errorTable } from "./errors.ts";
+import { errorPage } from "./generate-error-page.ts";
 import { generateTypes } from "./generate-types.ts";
 import { packageRoot } from "./package-root.ts";
 import type { AvroSchema } from "./plan.ts";
@@ -24,5 +26,6 @@ export function generatedText(): string {
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
   writeFileSync(generatedFile, generatedText());
-  console.log("Wrote schemas/generated.ts.");
+  writeFileSync(join(packageRoot(), "docs", "errors.md"), errorPage(errorTable));
+  console.log("Wrote schemas/generated.ts and docs/errors.md.");
 }

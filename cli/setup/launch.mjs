@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { build } from "./build.mjs";
@@ -33,11 +34,28 @@ async function run(args) {
   await import(pathToFileURL(main).href);
 }
 
-/** When npm is killed nobody can reach this process by Ctrl-C any more: it stops by itself. */
+/**
+ * When npm is killed, nobody can reach this process by Ctrl-C any more and the next start would
+ * find its lock: it stops by itself, cleanly. Between npm and this process stands a shell.
+ */
 function stopWithNpm() {
   if (process.env.npm_lifecycle_event === undefined) return;
-  const parent = process.ppid;
-  setInterval(() => {
-    if (process.ppid !== parent) process.kill(process.pid, "SIGTERM");
-  }, 250).unref();
+  const shell = process.ppid;
+  const npm = parentOf(shell);
+  const watch = setInterval(() => {
+    if (process.ppid === shell && parentOf(shell) === npm) return;
+    clearInterval(watch);
+    process.kill(process.pid, "SIGTERM");
+  }, 100);
+  watch.unref();
+}
+
+/** Parent of a process where /proc says it (Linux), else null. */
+function parentOf(pid) {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1];
+  } catch {
+    return null;
+  }
 }

@@ -1,0 +1,28 @@
+import type { ErrorPolicy } from "./errors.ts";
+
+const policies: Readonly<Record<ErrorPolicy, string>> = {
+  retry: "the step is tried again",
+  "dead-letter": "the record goes to the dead-letter topic with its original bytes",
+  stop: "the task or command stops; nothing is lost, it goes on from its last commit",
+};
+
+/** The text of docs/errors.md: every code of the table, so that the page cannot fall behind. */
+export function errorPage(
+  table: Readonly<Record<string, { readonly policy: ErrorPolicy; readonly message: string }>>,
+): string {
+  const sections = Object.entries(table)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([code, { policy, message }]) => {
+      return `## ${code}\n\nPolicy: ${policy}.\n\n> ${message.split("\n").join("\n> ")}\n`;
+    });
+  return [
+    "# Errors",
+    "",
+    "Written by `npm run generate` from `schemas/errors.ts`. Match on the code, never on the",
+    "message; words in braces are facts about the one failure. What a policy means:",
+    "",
+    ...Object.entries(policies).map(([policy, meaning]) => `- **${policy}**: ${meaning}.`),
+    "",
+    sections.join("\n"),
+  ].join("\n");
+}

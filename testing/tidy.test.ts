@@ -1,0 +1,147 @@
+/** The style of this repository, as far as a machine can check it: see docs/decisions. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { errorTable } from "../schemas/errors.ts";
+import { arrowViolations, importCycles, isTestFile, unreachable } from "./tidy/arrows.ts";
+import { fieldsWithoutDefault } from "./tidy/options.ts";
+import { repositoryText, type SourceFile, sourceFiles } from "./tidy/source-tree.ts";
+
+const files = sourceFiles();
+const product = files.filter((file) => !isTestFile(file.path));
+
+/** Where execution or compilation begins. A file that none of them reaches is dead. */
+const entries: readonly string[] = [
+  "index.ts",
+  "testing/index.ts",
+  "cli/main.ts",
+  "cli/start.mjs",
+  "schemas/generate.ts",
+];
+
+/** Started as processes or threads of their own: `new URL("./name…", import.meta.url)`. */
+const workers = files.flatMap((file) =>
+  [...file.text.matchAll(/new URL\(\s*["'`]\.\/([\w-]+)/g)].map(
+    ([, name]) => `${file.path.slice(0, file.path.lastIndexOf("/") + 1)}${name}.ts`,
+  ),
+);
+
+test("imports follow the arrows between the rooms", () => {
+  assert.deepEqual(arrowViolations(files), []);
+});
+
+test("no import leads back to where it came from", () => {
+  assert.deepEqual(importCycles(files), []);
+});
+
+test("every file is reached from an entry, a worker or a test", () => {
+  const roots = [...entries, ...workers];
+  const tests = files.filter((file) => isTestFile(file.path)).map((file) => file.path);
+  const support = files.filter((file) => file.path.startsWith("testing/"));
+  const fromTests = new Set(unreachable(files, [...roots, ...tests]));
+  const dead = unreachable(files, roots).filter((path) => {
+    const servesTests = isTestFile(path) || support.some((file) => file.path === path);
+    return !servesTests || fromTests.has(path);
+  });
+  assert.deepEqual(dead, []);
+});
+
+test("a file over 400 lines says in its first lines why it is long", () => {
+  const long = files.filter(
+    (file) =>
+      file.lines.length > 400 &&
+      file.path !== "schemas/generated.ts" &&
+      !file.lines.slice(0, 30).some((line) => line.includes("Why long:")),
+  );
+  assert.deepEqual(paths(long), []);
+});
+
+test("a line has at most 100 characters unless it is one string", () => {
+  const found: string[] = [];
+  for (const file of files) {
+    if (file.path === "schemas/generated.ts") continue;
+    file.lines.forEach((line, index) => {
+      if (line.length > 100 && !isOneString(line)) found.push(`${file.path}:${index + 1}`);
+    });
+  }
+  assert.deepEqual(found, []);
+});
+
+test("files are named in kebab-case for what they hold, and never for a drawer", () => {
+  const drawer = /(^|[/-])(utils?|helpers?|common|misc|manager)([./-]|$)/;
+  const kebab = /^([a-z0-9]+(-[a-z0-9]+)*\/)*[a-z0-9]+(-[a-z0-9]+)*(\.(test|types))?\.(ts|mjs)$/;
+  assert.deepEqual(
+    paths(files.filter((file) => drawer.test(file.path) || !kebab.test(file.path))),
+    [],
+  );
+});
+
+test("every error code is thrown somewhere", () => {
+  const used = product.filter((file) => file.path !== "schemas/errors.ts");
+  const unused = Object.keys(errorTable).filter(
+    (code) => !used.some((file) => file.text.includes(`"${code}"`)),
+  );
+  assert.deepEqual(unused, []);
+});
+
+test("every optional field of an options interface states its default", () => {
+  assert.deepEqual(product.flatMap(fieldsWithoutDefault), []);
+});
+
+test("a rejection is awaited where it is asserted", () => {
+  const floating = /^\s*assert\.(rejects|doesNotReject)\(/;
+  const found = files.flatMap((file) =>
+    file.lines.flatMap((line, index) => {
+      if (!floating.test(line)) return [];
+      return /(=>|return|await)\s*\(?$/.test(file.lines[index - 1] ?? "")
+        ? []
+        : [`${file.path}:${index + 1}`];
+    }),
+  );
+  assert.deepEqual(found, []);
+});
+
+test("only configuration and setup read the environment", () => {
+  const allowed =
+    /^(runtime\/config(\.ts|\/)|runtime\/stack\/|testing\/|cli\/(start\.mjs|setup\/))/;
+  const found = product.filter(
+    (file) => file.text.includes("process.env") && !allowed.test(file.path),
+  );
+  assert.deepEqual(paths(found), []);
+});
+
+test("a snippet of the README that names a file is in that file", () => {
+  const readme = repositoryText("README.md") ?? "";
+  for (const [, path, code] of readme.matchAll(/```ts file=(\S+)\n([\s\S]*?)```/g)) {
+    const text = repositoryText(path ?? "");
+    assert.ok(text !== null, `README.md names ${path}, which does not exist.`);
+    assert.ok(text.includes((code ?? "").trim()), `README.md: the snippet is not in ${path}.`);
+  }
+});
+
+test("every invariant names a test that exists", () => {
+  const page = repositoryText("docs/invariants.md") ?? "";
+  const invariants = [...page.matchAll(/^## \d+\. (.+)$/gm)];
+  assert.ok(invariants.length >= 9, "docs/invariants.md lists the nine promises.");
+  for (const section of page.split(/^## /m).slice(1)) {
+    assert.match(section, /Enforced by: `/, `No test: ${section.split("\n")[0]}`);
+  }
+  const named = [...page.matchAll(/`([\w./-]+\.test\.ts)`: "([^"]+)"/g)];
+  const missing = named.filter(([, path, name]) => {
+    const text = repositoryText(path ?? "");
+    return text === null || !text.includes(name ?? "");
+  });
+  assert.deepEqual(
+    missing.map(([whole]) => whole),
+    [],
+  );
+});
+
+function paths(found: readonly SourceFile[]): string[] {
+  return found.map((file) => file.path);
+}
+
+/** Strings and template literals are not cut, so that they can be searched for. */
+function isOneString(line: string): boolean {
+  const lead = /^\s*(return |throw new \w+\(|(const )?\w+(:| =) )?/;
+  return /^(["'`]).*\1[,;:)\s+}\]]*$/.test(line.replace(lead, ""));
+}
