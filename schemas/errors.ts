@@ -125,6 +125,19 @@ export const errorTable = {
     policy: "stop",
     message: "kafkajs {version} was found where {expected} is patched and tested: run npm ci.",
   },
+  PORT_IN_USE: {
+    policy: "stop",
+    message: "Port {port} on 127.0.0.1 is taken ({what}): choose another one or 0 for any.",
+  },
+  UNKNOWN_TOPIC: {
+    policy: "stop",
+    message: 'The topology "{plan}" has no topic "{topic}": describe() lists those it has.',
+  },
+  UNKNOWN_TASK: {
+    policy: "stop",
+    message:
+      "The group assigned tasks that this plan does not have ({task}): all members must run the same plan.",
+  },
 } as const satisfies Record<string, ErrorEntry>;
 
 /** A stable code: match on it, never on the message. */

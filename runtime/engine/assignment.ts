@@ -15,10 +15,7 @@ export function allTasks(plan: Plan): string[] {
  * @param members - member id → names of the tasks it owned before (JSON array of strings).
  * @returns member id → its tasks (JSON array of strings). Deterministic.
  */
-export function assignTasks(
-  plan: Plan,
-  members: ReadonlyMap<string, Buffer>,
-): Map<string, Buffer> {
+export function assignTasks(plan: Plan, members: ReadonlyMap<string, Buffer>): Map<string, Buffer> {
   const ids = [...members.keys()].sort();
   const owned = new Map(ids.map((id) => [id, new Set(parseTasks(members.get(id)))]));
   const given = new Map<string, string[]>(ids.map((id) => [id, []]));
@@ -28,9 +25,7 @@ export function assignTasks(
     );
     assignAlike(names, ids, owned, given);
   }
-  return new Map(
-    [...given].map(([id, tasks]) => [id, Buffer.from(JSON.stringify(tasks), "utf8")]),
-  );
+  return new Map([...given].map(([id, tasks]) => [id, Buffer.from(JSON.stringify(tasks), "utf8")]));
 }
 
 /** Tasks named by assignment or metadata bytes. */

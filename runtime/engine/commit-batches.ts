@@ -80,7 +80,10 @@ export class CommitBatches {
 
   #lane(topic: string, partition: number): Lane {
     let lanes = this.#lanes.get(topic);
-    if (lanes === undefined) this.#lanes.set(topic, (lanes = []));
+    if (lanes === undefined) {
+      lanes = [];
+      this.#lanes.set(topic, lanes);
+    }
     let lane = lanes[partition];
     if (lane === undefined) {
       lane = {

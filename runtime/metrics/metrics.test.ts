@@ -1,0 +1,34 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Metrics } from "./metrics.ts";
+import { serveMetrics } from "./server.ts";
+
+test("metrics are served on loopback in Prometheus' format", async () => {
+  const metrics = new Metrics();
+  metrics.committed({ records: 3, bytes: 100, durationMs: 2 });
+  metrics.gauge("millrace_progress", "Event time.", ["subtopology"], (set) => {
+    set({ subtopology: "views" }, 7);
+    set({ subtopology: "unset" }, Number.NEGATIVE_INFINITY);
+  });
+  const server = await serveMetrics(metrics, 0);
+  try {
+    const text = await (await fetch(`http://127.0.0.1:${server.port}/metrics`)).text();
+    assert.match(text, /^millrace_commits_total 1$/m);
+    assert.match(text, /^millrace_committed_records_total 3$/m);
+    assert.match(text, /^millrace_progress\{subtopology="views"\} 7$/m);
+    assert.doesNotMatch(text, /unset/);
+    assert.equal((await fetch(`http://127.0.0.1:${server.port}/other`)).status, 404);
+  } finally {
+    await server.close();
+  }
+});
+
+test("a busy port is named", async () => {
+  const metrics = new Metrics();
+  const server = await serveMetrics(metrics, 0);
+  try {
+    await assert.rejects(serveMetrics(metrics, server.port), { code: "PORT_IN_USE" });
+  } finally {
+    await server.close();
+  }
+});

@@ -1,0 +1,62 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+
+/** What one process measures of itself, in Prometheus terms. One object a process. */
+export class Metrics {
+  readonly registry = new Registry();
+  readonly #commits = this.#counter("millrace_commits_total", "Transactions committed.");
+  readonly #records = this.#counter("millrace_committed_records_total", "Records in them.");
+  readonly #bytes = this.#counter("millrace_committed_bytes_total", "Bytes in them.");
+  readonly #commitSeconds = new Histogram({
+    name: "millrace_commit_seconds",
+    help: "Time a commit takes, from collecting to done.",
+    buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5],
+    registers: [this.registry],
+  });
+  readonly #scoredRows = this.#counter("millrace_scored_rows_total", "Rows scored by a model.");
+  readonly #scoringSeconds = new Histogram({
+    name: "millrace_scoring_seconds",
+    help: "Time from handing a batch of rows to the scoring pool to its answer.",
+    buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1],
+    registers: [this.registry],
+  });
+
+  constructor() {
+    collectDefaultMetrics({ register: this.registry });
+  }
+
+  committed(commit: { records: number; bytes: number; durationMs: number }): void {
+    this.#commits.inc();
+    this.#records.inc(commit.records);
+    this.#bytes.inc(commit.bytes);
+    this.#commitSeconds.observe(commit.durationMs / 1000);
+  }
+
+  scored(rows: number, durationMs: number): void {
+    this.#scoredRows.inc(rows);
+    this.#scoringSeconds.observe(durationMs / 1000);
+  }
+
+  /** A gauge whose values are asked for at each scrape. */
+  gauge(
+    name: string,
+    help: string,
+    labelNames: readonly string[],
+    collect: (set: (labels: Record<string, string>, value: number) => void) => void,
+  ): void {
+    new Gauge({
+      name,
+      help,
+      labelNames: [...labelNames],
+      registers: [this.registry],
+      collect() {
+        collect((labels, value) => {
+          if (Number.isFinite(value)) this.set(labels, value);
+        });
+      },
+    });
+  }
+
+  #counter(name: string, help: string): Counter {
+    return new Counter({ name, help, registers: [this.registry] });
+  }
+}

@@ -1,0 +1,254 @@
+import { evaluate } from "../schemas/expression.ts";
+import type { AggregateSpec } from "../schemas/feature-view.ts";
+import {
+  entityKey,
+  type FeatureViewSpec,
+  featureColumns,
+  viewId,
+} from "../schemas/feature-view.ts";
+import type { Plan, SourceSpec } from "../schemas/plan.ts";
+
+/** One entry of a source partition's log, in offset order: a record or a watermark in force there. */
+export type LogEntry =
+  | { readonly record: Readonly<Record<string, unknown>> }
+  | { readonly before: number };
+
+/** Logs of every source partition: topic → partition → entries. */
+export type SourceLogs = ReadonlyMap<string, readonly (readonly LogEntry[])[]>;
+
+interface Known {
+  readonly knownAt: number;
+  readonly time: number;
+  readonly partition: number;
+  readonly index: number;
+  readonly record: Readonly<Record<string, unknown>>;
+}
+
+export interface OracleOutput {
+  /** `view|key|asOf|seq|validUntil|values`. */
+  readonly rows: string[];
+  /** `id|knownAt|features`. */
+  readonly predictions: string[];
+  /** `id|knownAt|label`. */
+  readonly outcomes: string[];
+  /** `topic|id`. */
+  readonly late: string[];
+}
+
+/**
+ * Everything a plan must produce, from the definitions alone: sorted lists and full scans, one
+ * instant after the other. Obviously right and quadratic; for tests of a few thousand records.
+ */
+export function sequentialOracle(plan: Plan, logs: SourceLogs): OracleOutput {
+  const late: string[] = [];
+  const known = new Map(plan.sources.map((source) => [source.topic, stamp(source, logs, late)]));
+  const eventsOf = new Map(
+    plan.views.map((view) => [viewId(view), byEntity(view, known.get(view.source) ?? [])]),
+  );
+  const end = endOfInput(logs);
+  return {
+    late: late.sort(),
+    rows: plan.views.flatMap((view) => rowsOf(view, eventsOf.get(viewId(view)), end)).sort(),
+    ...scored(plan, known, eventsOf, end),
+  };
+}
+
+function stamp(source: SourceSpec, logs: SourceLogs, late: string[]): Known[] {
+  const all: Known[] = [];
+  for (const [partition, log] of (logs.get(source.topic) ?? []).entries()) {
+    let streamTime = Number.NEGATIVE_INFINITY;
+    for (const [index, entry] of log.entries()) {
+      if ("before" in entry) {
+        streamTime = Math.max(streamTime, entry.before);
+        continue;
+      }
+      const time = Number(entry.record[source.timeField]);
+      if (time < streamTime - source.latenessMs) {
+        late.push(`${source.topic}|${entry.record[source.partitionField]}`);
+        continue;
+      }
+      streamTime = Math.max(streamTime, time);
+      all.push({ knownAt: streamTime, time, partition, index, record: entry.record });
+    }
+  }
+  return all.sort(
+    (a, b) => a.knownAt - b.knownAt || a.partition - b.partition || a.index - b.index,
+  );
+}
+
+function endOfInput(logs: SourceLogs): number {
+  let end = Number.NEGATIVE_INFINITY;
+  for (const partitions of logs.values()) {
+    for (const log of partitions) {
+      for (const entry of log) if ("before" in entry) end = Math.max(end, entry.before);
+    }
+  }
+  return end;
+}
+
+function byEntity(view: FeatureViewSpec, events: readonly Known[]): Map<string, Known[]> {
+  const grouped = new Map<string, Known[]>();
+  for (const event of events) {
+    const key = entityKey(view.keyFields.map((field) => event.record[field]));
+    const group = grouped.get(key);
+    if (group) group.push(event);
+    else grouped.set(key, [event]);
+  }
+  return grouped;
+}
+
+/** Features of a view over a set of candidate events, per window of those with time ≥ from. */
+function features(
+  view: FeatureViewSpec,
+  candidates: readonly Known[],
+  from: (w: number) => number,
+) {
+  return featureColumns(view).map(({ aggregate, window }) => {
+    const start = from(window.lengthMs);
+    return naive(
+      aggregate,
+      candidates.filter((event) => event.time >= start),
+    );
+  });
+}
+
+function naive(aggregate: AggregateSpec, events: readonly Known[]): number | null {
+  if (aggregate.kind === "count") return events.length;
+  const values = events.flatMap((event) => {
+    if (aggregate.condition) {
+      const truth = evaluate(aggregate.condition, event.record);
+      return truth === null ? [] : [truth ? 1 : 0];
+    }
+    const value = event.record[aggregate.field ?? ""];
+    return typeof value === "number" ? [value] : [];
+  });
+  if (values.length === 0) return null;
+  const sum = values.reduce((total, value) => total + value, 0);
+  const mean = sum / values.length;
+  switch (aggregate.kind) {
+    case "sum":
+      return sum;
+    case "mean":
+    case "share":
+      return mean;
+    case "min":
+      return Math.min(...values);
+    case "max":
+      return Math.max(...values);
+    case "stddev":
+      return Math.sqrt(values.reduce((s, v) => s + (v - mean) ** 2, 0) / values.length);
+    case "quantile": {
+      const sorted = values.sort((a, b) => a - b);
+      return sorted[
+        Math.max(1, Math.ceil((aggregate.probability ?? 0.5) * sorted.length)) - 1
+      ] as number;
+    }
+  }
+}
+
+/** Numbers as they compare: to nine significant digits behind the point. */
+function text(values: readonly (number | null)[]): string {
+  return values.map((value) => (value === null ? "-" : value.toFixed(9))).join(",");
+}
+
+function rowsOf(view: FeatureViewSpec, events: Map<string, Known[]> | undefined, end: number) {
+  const rows: string[] = [];
+  const lengths = view.windows.map((window) => window.lengthMs);
+  for (const [key, list] of events ?? []) {
+    const instants = new Map<number, { updates: Known[]; expires: boolean }>();
+    const at = (time: number) => {
+      let instant = instants.get(time);
+      if (instant === undefined) {
+        instant = { updates: [], expires: false };
+        instants.set(time, instant);
+      }
+      return instant;
+    };
+    for (const event of list) {
+      const alive = lengths.filter((length) => event.time + length > event.knownAt);
+      if (alive.length > 0) at(event.knownAt).updates.push(event);
+      for (const length of alive) at(event.time + length).expires = true;
+    }
+    for (const [instant, { updates, expires }] of [...instants].sort((a, b) => a[0] - b[0])) {
+      if (instant >= end) continue;
+      const included = list.filter((event) => event.knownAt < instant);
+      let seq = 0;
+      const emit = () => {
+        // The row holds just after the instant: an event is in while time + length > instant.
+        const values = features(view, included, (length) => instant - length + 1);
+        const leaving = included.flatMap((event) =>
+          lengths.map((length) => event.time + length).filter((time) => time > instant),
+        );
+        const until = leaving.length === 0 ? "-" : String(Math.min(...leaving));
+        rows.push([viewId(view), key, instant, seq++, until, text(values)].join("|"));
+      };
+      if (expires) emit();
+      for (const event of updates) {
+        included.push(event);
+        emit();
+      }
+    }
+  }
+  return rows;
+}
+
+function scored(
+  plan: Plan,
+  known: ReadonlyMap<string, readonly Known[]>,
+  eventsOf: ReadonlyMap<string, Map<string, Known[]>>,
+  end: number,
+): { predictions: string[]; outcomes: string[] } {
+  const predictions: string[] = [];
+  const outcomes: string[] = [];
+  for (const scoring of plan.scorings) {
+    const predictedAt = new Map<string, number>();
+    for (const trigger of known.get(scoring.source) ?? []) {
+      if (trigger.knownAt >= end) continue;
+      const id = String(trigger.record[scoring.keyField]);
+      const label = plan.labels.find((each) => each.predictions === scoring.name);
+      const earlier = predictedAt.get(id);
+      if (earlier !== undefined && trigger.knownAt < earlier + (label?.withinMs ?? 0)) continue;
+      predictedAt.set(id, trigger.knownAt);
+      const values = scoring.lookups.flatMap((lookup) => {
+        const view = plan.views.find((each) => viewId(each) === lookup.view) as FeatureViewSpec;
+        const key = entityKey(lookup.keyFields.map((field) => trigger.record[field]));
+        const list = eventsOf.get(lookup.view)?.get(key) ?? [];
+        const seen = list.filter(
+          (event) => event.knownAt < trigger.knownAt && event.time < trigger.knownAt,
+        );
+        return features(view, seen, (length) => trigger.knownAt - length);
+      });
+      const request = scoring.request.map(({ field }) => trigger.record[field] as number | null);
+      predictions.push([id, trigger.knownAt, text([...values, ...request])].join("|"));
+    }
+    for (const label of plan.labels.filter((each) => each.predictions === scoring.name)) {
+      joinLabels(predictedAt, label, known.get(label.source) ?? [], end, outcomes);
+    }
+  }
+  return { predictions: predictions.sort(), outcomes: outcomes.sort() };
+}
+
+function joinLabels(
+  predictedAt: ReadonlyMap<string, number>,
+  label: Plan["labels"][number],
+  arrivals: readonly Known[],
+  end: number,
+  outcomes: string[],
+): void {
+  for (const [id, q] of predictedAt) {
+    const candidates = arrivals.filter(
+      (arrival) => String(arrival.record[label.keyField]) === id && arrival.knownAt < end,
+    );
+    // The first label in reach: kept for `within` when early, awaited for `within` when it is not.
+    // A trigger of its own instant is processed first (look-ups and triggers precede updates).
+    const first = candidates.find(
+      (each) => each.knownAt + label.withinMs >= q && each.knownAt < q + label.withinMs,
+    );
+    if (first !== undefined) {
+      const truth = evaluate(label.label, first.record);
+      outcomes.push([id, Math.max(q, first.knownAt), truth ? 1 : 0].join("|"));
+    } else if (q + label.withinMs < end) {
+      outcomes.push([id, q + label.withinMs, "unlabelled"].join("|"));
+    }
+  }
+}

@@ -1,0 +1,170 @@
+import type { ExternalWork } from "../processors/processor.ts";
+import type { Broker } from "../runtime/broker/broker.ts";
+import { restoreFromChangelog } from "../runtime/engine/changelog.ts";
+import { CommitBatches } from "../runtime/engine/commit-batches.ts";
+import type { MergeTask } from "../runtime/engine/merge-task.ts";
+import { SourceTask } from "../runtime/engine/source-task.ts";
+import { TaskFactory } from "../runtime/engine/task-factory.ts";
+import { writeTransaction } from "../runtime/engine/transaction.ts";
+import type { SchemaRegistry } from "../runtime/schema-registry/registry.ts";
+import type { Plan, Subtopology } from "../schemas/plan.ts";
+
+export interface ScheduleOptions {
+  readonly plan: Plan;
+  /** Holds the whole input already. */
+  readonly broker: Broker;
+  readonly registry: SchemaRegistry;
+  readonly execute: (subtopology: Subtopology, work: ExternalWork) => Promise<Buffer>;
+  /** Equal seeds give equal schedules. */
+  readonly seed: number;
+  /** Chance that a turn of a task ends in its crash: uncommitted work is lost, it restores. @default 0.01 */
+  readonly crash?: number;
+  /** Chance that a task gets its turn when it is drawn; a slow source has a small one. @default always 1 */
+  readonly speed?: (task: MergeTask | SourceTask) => number;
+  /** Bytes fetched for a task at most in one turn. @default 65536 */
+  readonly fetchBytes?: number;
+}
+
+export interface ScheduleReport {
+  readonly turns: number;
+  readonly commits: number;
+  readonly crashes: number;
+  readonly tasks: readonly (MergeTask | SourceTask)[];
+}
+
+/** A seeded stream of numbers in [0, 1) (mulberry32). */
+export function seededRandom(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
+  };
+}
+
+/**
+ * Runs the tasks of a plan to the end of the input under a random schedule: random turns, random
+ * slices, commits of one task or of several together, crashes with restore. Everything but the
+ * schedule is what production runs, so any schedule must give the same records.
+ */
+export async function runSchedule(options: ScheduleOptions): Promise<ScheduleReport> {
+  const schedule = await Schedule.create(options);
+  await schedule.run();
+  return schedule.report();
+}
+
+class Schedule {
+  readonly #options: ScheduleOptions;
+  readonly #factory: TaskFactory;
+  readonly #random: () => number;
+  readonly #tasks: (MergeTask | SourceTask)[];
+  #producer;
+  #turns = 0;
+  #commits = 0;
+  #crashes = 0;
+
+  private constructor(
+    options: ScheduleOptions,
+    factory: TaskFactory,
+    producer: Awaited<ReturnType<Broker["producer"]>>,
+  ) {
+    this.#options = options;
+    this.#factory = factory;
+    this.#producer = producer;
+    this.#random = seededRandom(options.seed);
+    this.#tasks = options.plan.subtopologies.flatMap((subtopology) =>
+      Array.from({ length: subtopology.partitions }, (_, partition) =>
+        factory.create(subtopology, partition),
+      ),
+    );
+  }
+
+  static async create(options: ScheduleOptions): Promise<Schedule> {
+    const { plan, broker, registry } = options;
+    await broker.createTopics(plan.topics);
+    const factory = await TaskFactory.create(plan, broker, registry, { kind: "replay" });
+    const producer = await broker.producer({ transactionalId: `${plan.name}-schedule` });
+    for (const watermarks of factory.watermarks.values()) await watermarks.catchUp();
+    return new Schedule(options, factory, producer);
+  }
+
+  async run(): Promise<void> {
+    const quietEnough = this.#tasks.length * 20;
+    for (let quiet = 0; quiet < quietEnough; this.#turns++) {
+      const index = Math.floor(this.#random() * this.#tasks.length);
+      const task = this.#tasks[index] as MergeTask | SourceTask;
+      const speed = this.#options.speed?.(task) ?? 1;
+      if (quiet === 0 && this.#random() > speed) continue;
+      const moved = await this.#turn(task, index);
+      quiet = moved ? 0 : quiet + 1;
+    }
+  }
+
+  report(): ScheduleReport {
+    return {
+      turns: this.#turns,
+      commits: this.#commits,
+      crashes: this.#crashes,
+      tasks: this.#tasks,
+    };
+  }
+
+  async #turn(task: MergeTask | SourceTask, index: number): Promise<boolean> {
+    const fetched = await this.#fetch(task);
+    const budget = 1 + Math.floor(this.#random() * (this.#random() < 0.5 ? 5 : 400));
+    let taken = task.step(budget);
+    if (task instanceof SourceTask) await task.resolveSchema();
+    else taken += await this.#work(task);
+    if (this.#random() < (this.#options.crash ?? 0.01)) {
+      this.#crashes++;
+      this.#tasks[index] = await this.#restored(task);
+      return true;
+    }
+    const committed = this.#random() < 0.7 ? await this.#commit(task) : false;
+    return fetched || taken > 0 || committed;
+  }
+
+  async #fetch(task: MergeTask | SourceTask): Promise<boolean> {
+    const want = task.wanted();
+    if (want === null) return false;
+    const maxBytes = 1 + Math.floor(this.#random() * (this.#options.fetchBytes ?? 65_536));
+    const [fetched] = await this.#options.broker.fetch({
+      partitions: [{ ...want, maxBytes }],
+      isolation: "read_committed",
+      maxWaitMs: 0,
+      maxBytes,
+    });
+    if (fetched === undefined) return false;
+    task.accept(fetched);
+    return true;
+  }
+
+  async #work(task: MergeTask): Promise<number> {
+    const work = task.takeWork();
+    if (work === null) return 0;
+    task.settle(await this.#options.execute(task.subtopology, work));
+    return 1;
+  }
+
+  /** Commits one task, at times together with some others, as a process with several tasks does. */
+  async #commit(task: MergeTask | SourceTask): Promise<boolean> {
+    const others = this.#random() < 0.3 ? this.#tasks.filter(() => this.#random() < 0.3) : [];
+    const dirty = [...new Set([task, ...others])].filter((each) => each.dirty);
+    if (dirty.length === 0) return false;
+    const batches = new CommitBatches(() => 1_000_000);
+    const offsets = dirty.map((each) => each.collect(batches));
+    const { plan } = this.#options;
+    const first = await writeTransaction(this.#producer, batches, plan.name, offsets, null);
+    for (const each of dirty) each.committed((topic, n) => first.get(`${topic}/${n}`));
+    this.#commits++;
+    return true;
+  }
+
+  async #restored(task: MergeTask | SourceTask): Promise<MergeTask | SourceTask> {
+    const fresh = this.#factory.create(task.subtopology, task.partition);
+    const { changelog } = task.subtopology;
+    await restoreFromChangelog(this.#options.broker, changelog, task.partition, fresh);
+    return fresh;
+  }
+}

@@ -1,0 +1,301 @@
+import { partitionOf } from "../processors/murmur2.ts";
+import type { ExternalWork } from "../processors/processor.ts";
+import type { Broker, FetchedPartition, Producer } from "../runtime/broker/broker.ts";
+import { openEmbeddedBroker } from "../runtime/broker/embedded/embedded-broker.ts";
+import { RecordBatchBuilder } from "../runtime/broker/record-batch/builder.ts";
+import { RecordReader } from "../runtime/broker/record-batch/reader.ts";
+import { type BranchAccount, branchAccounts } from "../runtime/engine/accounting.ts";
+import { watermarksTopic } from "../runtime/engine/task-factory.ts";
+import { Worker } from "../runtime/engine/worker.ts";
+import { AvroDecoder, AvroEncoder } from "../runtime/schema-registry/avro-codec.ts";
+import { createMemoryRegistry } from "../runtime/schema-registry/embedded.ts";
+import type { SchemaRegistry } from "../runtime/schema-registry/registry.ts";
+import { ByteWriter } from "../schemas/bytes.ts";
+import { MillraceError } from "../schemas/errors.ts";
+import { watermark } from "../schemas/generated.ts";
+import { writeJson } from "../schemas/json-payload.ts";
+import type { ModelAnswer, RetrainRequest } from "../schemas/payload.ts";
+import type { AvroSchema, Plan } from "../schemas/plan.ts";
+
+export interface TopologyDriverOptions {
+  /**
+   * Probability that a model version gives a feature vector (NaN = missing).
+   * @default no version is ever in force without `train`, so the fallback answers
+   */
+  readonly score?: (version: string, features: Float64Array) => number;
+  /** Answers a retrain request. @default refuses: `promoted: false` */
+  readonly train?: (request: RetrainRequest, champion: string | null) => Partial<ModelAnswer>;
+}
+
+export interface SentOptions {
+  /** @default the text of the source's partition field */
+  readonly key?: string | null;
+  /** Record timestamp, UTC ms. @default the event time */
+  readonly timestamp?: number;
+  /** @default murmur2 of the key */
+  readonly partition?: number;
+}
+
+export interface DriverRecord {
+  readonly key: string | null;
+  readonly value: Record<string, unknown>;
+  readonly timestamp: number;
+  readonly partition: number;
+  readonly offset: number;
+}
+
+/**
+ * Runs a production topology in memory: the same tasks, commits and changelogs over an in-memory
+ * broker, with event time moved by hand. Nothing happens but inside `advanceTo` and `drain`.
+ *
+ * @example
+ * const driver = topologyDriver(flights);
+ * driver.input("flights.arrivals").send(arrival);
+ * await driver.advanceTo(Date.UTC(2001, 0, 2));
+ * const outcomes = await driver.output("flights.outcomes").drain();
+ */
+export function topologyDriver(plan: Plan, options: TopologyDriverOptions = {}): TopologyDriver {
+  return new TopologyDriver(plan, options);
+}
+
+interface Queued {
+  readonly topic: string;
+  readonly value: Record<string, unknown> | Buffer;
+  readonly sent: SentOptions;
+}
+
+interface World {
+  readonly broker: Broker;
+  readonly registry: SchemaRegistry;
+  readonly worker: Worker;
+  readonly producer: Producer;
+  readonly encoders: ReadonlyMap<string, AvroEncoder>;
+}
+
+export class TopologyDriver {
+  readonly #plan: Plan;
+  readonly #options: TopologyDriverOptions;
+  readonly #queue: Queued[] = [];
+  readonly #read = new Map<string, number[]>();
+  #world: Promise<World> | null = null;
+
+  constructor(plan: Plan, options: TopologyDriverOptions) {
+    this.#plan = plan;
+    this.#options = options;
+  }
+
+  /** A source topic to write to. */
+  input(topic: string): {
+    send(value: Record<string, unknown> | Buffer, sent?: SentOptions): void;
+  } {
+    if (!this.#plan.sources.some((source) => source.topic === topic)) {
+      throw new MillraceError("UNKNOWN_TOPIC", { topic, plan: this.#plan.name });
+    }
+    return { send: (value, sent = {}) => void this.#queue.push({ topic, value, sent }) };
+  }
+
+  /** A topic to read; `drain` gives what is new since the last time. */
+  output(topic: string): { drain(): Promise<DriverRecord[]> } {
+    if (!this.#plan.topics.some((each) => each.name === topic)) {
+      throw new MillraceError("UNKNOWN_TOPIC", { topic, plan: this.#plan.name });
+    }
+    return {
+      drain: async () => {
+        await this.#run();
+        return this.#drain(topic);
+      },
+    };
+  }
+
+  /** Moves the event time of every source to at least `timeMs` (a source watermark) and runs. */
+  async advanceTo(timeMs: number): Promise<void> {
+    await this.#run();
+    const { broker, registry, producer } = await this.#open();
+    for (const source of this.#plan.sources) {
+      const topic = watermarksTopic(source.topic);
+      const partitions = Array.from({ length: this.#plan.partitions }, (_, partition) => ({
+        topic: source.topic,
+        partition,
+        at: "latest" as const,
+      }));
+      const endOffsets = await broker.listOffsets(partitions);
+      const id = await registry.register(`${topic}-value`, watermark);
+      const value = new ByteWriter();
+      new AvroEncoder(watermark, id).encode({ before: timeMs, endOffsets }, value);
+      await send(producer, topic, 0, null, value.take(), timeMs);
+    }
+    await this.#run();
+  }
+
+  /** What became of every input record, by source partition and branch. */
+  async accounting(): Promise<BranchAccount[]> {
+    await this.#run();
+    const { worker } = await this.#open();
+    return branchAccounts(this.#plan, worker.tasks);
+  }
+
+  async close(): Promise<void> {
+    if (this.#world === null) return;
+    const { broker, worker } = await this.#world;
+    await worker.close();
+    await broker.close();
+  }
+
+  async #run(): Promise<void> {
+    const world = await this.#open();
+    for (const queued of this.#queue.splice(0)) await this.#produce(world, queued);
+    await world.worker.run(new AbortController().signal, (worker) => worker.caughtUp());
+  }
+
+  async #produce({ producer, encoders }: World, queued: Queued): Promise<void> {
+    const { topic, sent } = queued;
+    const source = this.#plan.sources.find((each) => each.topic === topic);
+    if (source === undefined) return;
+    let bytes: Buffer;
+    let key = sent.key ?? null;
+    let timestamp = sent.timestamp ?? 0;
+    if (Buffer.isBuffer(queued.value)) bytes = queued.value;
+    else {
+      const writer = new ByteWriter();
+      encoders.get(topic)?.encode(queued.value, writer);
+      bytes = writer.take();
+      if (sent.key === undefined) key = String(queued.value[source.partitionField]);
+      timestamp = sent.timestamp ?? Number(queued.value[source.timeField]);
+    }
+    const partition = sent.partition ?? partitionOf(key ?? "", this.#plan.partitions);
+    await send(producer, topic, partition, key, bytes, timestamp);
+  }
+
+  async #drain(topic: string): Promise<DriverRecord[]> {
+    const { broker, registry } = await this.#open();
+    const spec = this.#plan.topics.find((each) => each.name === topic);
+    const positions = this.#read.get(topic) ?? new Array<number>(spec?.partitions ?? 1).fill(0);
+    this.#read.set(topic, positions);
+    const latest = await registry.latest(`${topic}-value`);
+    if (latest === null) return [];
+    const decoder = new AvroDecoder(registry, latest.schema);
+    const records: DriverRecord[] = [];
+    for (const partition of positions.keys()) {
+      for (;;) {
+        const [fetched] = await broker.fetch({
+          partitions: [{ topic, partition, offset: positions[partition] ?? 0, maxBytes: 1 << 24 }],
+          isolation: "read_committed",
+          maxWaitMs: 0,
+          maxBytes: 1 << 24,
+        });
+        if (fetched === undefined) break;
+        positions[partition] = await readAll(fetched, decoder, records);
+      }
+    }
+    return records;
+  }
+
+  #open(): Promise<World> {
+    this.#world ??= this.#create();
+    return this.#world;
+  }
+
+  async #create(): Promise<World> {
+    const plan = this.#plan;
+    const broker = await openEmbeddedBroker({ directory: null });
+    const registry = createMemoryRegistry();
+    const worker = await Worker.start({
+      plan,
+      broker,
+      registry,
+      mode: { kind: "replay" },
+      instanceId: "driver",
+      execute: (_, work) => this.#execute(work),
+      commitIntervalMs: 0,
+      idleWaitMs: 0,
+    });
+    const producer = await broker.producer({ transactionalId: null });
+    const encoders = new Map<string, AvroEncoder>();
+    for (const { topic, schema } of plan.sources) {
+      const id = await registry.register(`${topic}-value`, schema as AvroSchema);
+      encoders.set(topic, new AvroEncoder(schema, id));
+    }
+    return { broker, registry, worker, producer, encoders };
+  }
+
+  async #execute(work: ExternalWork): Promise<Buffer> {
+    return work.kind === "score"
+      ? scoreResult(work, this.#options)
+      : trainResult(work, this.#options);
+  }
+}
+
+function scoreResult(
+  work: Extract<ExternalWork, { kind: "score" }>,
+  options: TopologyDriverOptions,
+): Buffer {
+  const rows = work.versionOf.length;
+  const result = new ByteWriter(16 * rows + 16);
+  for (let row = 0; row < rows; row++) {
+    const version = work.versions[work.versionOf[row] as number] as string;
+    const features = work.rows.subarray(row * work.features, (row + 1) * work.features);
+    result.f64(options.score?.(version, features) ?? 0.5);
+  }
+  for (let row = 0; row < rows; row++) result.f64(0);
+  return result.take();
+}
+
+function trainResult(
+  work: Extract<ExternalWork, { kind: "train" }>,
+  options: TopologyDriverOptions,
+): Buffer {
+  const request = JSON.parse(work.request) as RetrainRequest;
+  const answer = {
+    requestId: request.id,
+    version: `v${request.number}`,
+    promoted: false,
+    reason: "the topology driver trains only with the option `train`",
+    cutoff: request.cutoff,
+    trainedOn: 0,
+    heldOut: 0,
+    holdoutAuc: null,
+    championVersion: work.champion,
+    championAuc: null,
+    gainLowerBound: null,
+    sha256: "",
+    reference: [],
+    ...options.train?.(request, work.champion),
+  };
+  const result = new ByteWriter();
+  writeJson(result, answer as ModelAnswer);
+  return result.take();
+}
+
+async function readAll(
+  fetched: FetchedPartition,
+  decoder: AvroDecoder,
+  into: DriverRecord[],
+): Promise<number> {
+  const reader = new RecordReader();
+  reader.open(fetched, "read_committed");
+  while (reader.next()) {
+    const { buffer, keyStart, keyEnd, valueStart, valueEnd } = reader;
+    const value = await decoder.decodeAwaiting(buffer, valueStart, valueEnd);
+    into.push({
+      key: keyStart < 0 ? null : buffer.toString("utf8", keyStart, keyEnd),
+      value: value as Record<string, unknown>,
+      timestamp: reader.timestampMs,
+      partition: fetched.partition,
+      offset: reader.offset,
+    });
+  }
+  return reader.nextOffset;
+}
+
+async function send(
+  producer: Producer,
+  topic: string,
+  partition: number,
+  key: string | null,
+  value: Buffer,
+  timestampMs: number,
+): Promise<void> {
+  const builder = new RecordBatchBuilder();
+  builder.append(key === null ? null : Buffer.from(key, "utf8"), value, timestampMs);
+  await producer.send([{ topic, partition, batch: builder.build() }]);
+}
