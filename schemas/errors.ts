@@ -138,6 +138,26 @@ export const errorTable = {
     message:
       "The group assigned tasks that this plan does not have ({task}): all members must run the same plan.",
   },
+  DATA_FORMAT: {
+    policy: "stop",
+    message:
+      "The data directory {directory} has format {found}; this version of Millrace reads format {expected}. Start over with --fresh, or use another --data directory.",
+  },
+  DATA_PLAN_CHANGED: {
+    policy: "stop",
+    message:
+      'The data directory {directory} belongs to another version of the topology "{plan}" (fingerprint {found}, now {expected}). Start over with --fresh, or keep it and use another --data directory.',
+  },
+  DATA_RANGE_CHANGED: {
+    policy: "stop",
+    message:
+      "The data directory {directory} was begun with {what} {found}, not {asked}. Go on with {found}, start over with --fresh, or use another --data directory.",
+  },
+  DATA_RANGE_SHORTER: {
+    policy: "stop",
+    message:
+      "The data directory {directory} already covers time to {found}, beyond --to {asked}. Ask for a later --to, start over with --fresh, or use another --data directory.",
+  },
 } as const satisfies Record<string, ErrorEntry>;
 
 /** A stable code: match on it, never on the message. */

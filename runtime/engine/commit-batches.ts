@@ -71,7 +71,9 @@ export class CommitBatches {
         if (lane.builder.count > 0) lane.finished.push(lane.builder.build());
         for (const [round, batch] of lane.finished.entries()) {
           const { topic, partition } = lane;
-          (rounds[round] ??= []).push({ topic, partition, batch });
+          const sent = rounds[round] ?? [];
+          sent.push({ topic, partition, batch });
+          rounds[round] = sent;
         }
       }
     }

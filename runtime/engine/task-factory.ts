@@ -24,15 +24,13 @@ const liveMaxAheadMs = 3_600_000;
 export class TaskFactory {
   readonly plan: Plan;
   readonly watermarks = new Map<string, SourceWatermarks>();
-  readonly #broker: Broker;
   readonly #registry: SchemaRegistry;
   readonly #encoders = new Map<string, AvroEncoder>();
   readonly #decoders = new Map<string, AvroDecoder>();
   readonly #latestEventTime: (streamTime: number) => number;
 
-  private constructor(plan: Plan, broker: Broker, registry: SchemaRegistry, mode: Mode) {
+  private constructor(plan: Plan, registry: SchemaRegistry, mode: Mode) {
     this.plan = plan;
-    this.#broker = broker;
     this.#registry = registry;
     this.#latestEventTime =
       mode.kind === "live"
@@ -47,7 +45,7 @@ export class TaskFactory {
     registry: SchemaRegistry,
     mode: Mode,
   ): Promise<TaskFactory> {
-    const factory = new TaskFactory(plan, broker, registry, mode);
+    const factory = new TaskFactory(plan, registry, mode);
     for (const subtopology of plan.subtopologies) {
       for (const output of subtopology.outputs) {
         if (output.kind === "topic") await factory.#addEncoder(output.topic, output.schema);

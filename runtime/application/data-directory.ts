@@ -1,0 +1,98 @@
+import { mkdir, open, readFile, rename, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { MillraceError } from "../../schemas/errors.ts";
+
+/** Version of what stands in a data directory; another one is refused. */
+export const dataFormat = 1;
+
+/** What a data directory was begun with and how far it has been asked to go. */
+export interface DataManifest {
+  readonly format: number;
+  readonly plan: string;
+  readonly fingerprint: string;
+  /** Start of the replayed range, ISO 8601 UTC. */
+  readonly from: string;
+  /** Latest end asked for, ISO 8601 UTC. */
+  readonly to: string;
+  /** Injections as given, in order. */
+  readonly inject: readonly string[];
+}
+
+/** What a run asks of a data directory. */
+export type DataClaim = Omit<DataManifest, "format">;
+
+const manifestName = "millrace.json";
+
+/** The manifest of a data directory, or null when nothing has been begun there. */
+export async function readManifest(directory: string): Promise<DataManifest | null> {
+  try {
+    return JSON.parse(await readFile(join(directory, manifestName), "utf8")) as DataManifest;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
+    throw error;
+  }
+}
+
+/**
+ * Makes the directory (owner-only) and writes down what it is for, or checks that a run may go on
+ * in it: same plan, start and injections, and an end that is not earlier.
+ *
+ * @returns the manifest as it stands now.
+ * @throws {MillraceError} DATA_FORMAT, DATA_PLAN_CHANGED, DATA_RANGE_CHANGED, DATA_RANGE_SHORTER.
+ */
+export async function claimDataDirectory(
+  directory: string,
+  claim: DataClaim,
+): Promise<DataManifest> {
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  const found = await readManifest(directory);
+  if (found !== null) checkClaim(directory, found, claim);
+  const manifest: DataManifest = { format: dataFormat, ...claim };
+  await writeManifest(directory, manifest);
+  return manifest;
+}
+
+/** Removes everything in a data directory that a run left there. The caller holds its lock, or nobody does. */
+export async function clearDataDirectory(directory: string): Promise<void> {
+  await rm(directory, { recursive: true, force: true });
+}
+
+function checkClaim(directory: string, found: DataManifest, claim: DataClaim): void {
+  if (found.format !== dataFormat) {
+    throw new MillraceError("DATA_FORMAT", {
+      directory,
+      found: found.format,
+      expected: dataFormat,
+    });
+  }
+  if (found.plan !== claim.plan || found.fingerprint !== claim.fingerprint) {
+    throw new MillraceError("DATA_PLAN_CHANGED", {
+      directory,
+      plan: claim.plan,
+      found: found.fingerprint.slice(0, 12),
+      expected: claim.fingerprint.slice(0, 12),
+    });
+  }
+  const same = (what: string, was: string, asked: string) => {
+    if (was === asked) return;
+    throw new MillraceError("DATA_RANGE_CHANGED", { directory, what, found: was, asked });
+  };
+  same("--from", found.from, claim.from);
+  same("--inject", found.inject.join(" ") || "none", claim.inject.join(" ") || "none");
+  if (claim.to < found.to) {
+    throw new MillraceError("DATA_RANGE_SHORTER", { directory, found: found.to, asked: claim.to });
+  }
+}
+
+/** Written whole or not at all. */
+async function writeManifest(directory: string, manifest: DataManifest): Promise<void> {
+  const temporary = join(directory, `${manifestName}.tmp`);
+  const file = await open(temporary, "w", 0o600);
+  try {
+    await file.writeFile(`${JSON.stringify(manifest, null, 2)}\n`);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await rename(temporary, join(directory, manifestName));
+}
