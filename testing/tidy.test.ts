@@ -16,6 +16,7 @@ const entries: readonly string[] = [
   "cli/main.ts",
   "cli/start.mjs",
   "schemas/generate.ts",
+  "topologies/examples/card-payments.ts",
 ];
 
 /** Started as processes or threads of their own: `new URL("./name…", import.meta.url)`. */
