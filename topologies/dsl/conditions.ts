@@ -85,7 +85,7 @@ export function not<R>(test: Test<R>): Test<R> {
   return freezeDeeply({ condition: { op: "not", condition: test.condition } });
 }
 
-/** A closure as a condition. Plans are compared by its name and version: change one with the code. */
+/** A closure as a condition. Plans compare its name and version: change one with the code. */
 export interface CustomTest<R> {
   readonly name: string;
   /** A whole number from 1. */

@@ -31,7 +31,7 @@ type Separator<Before extends string, C extends string> = Before extends ""
     ? "_"
     : "";
 
-/** `delayMean` → `delay_mean`: the type of what `snakeCase` of `schemas/feature-view.ts` returns. */
+/** `delayMean` → `delay_mean`: the type of what `snakeCase` of `feature-view.ts` returns. */
 export type SnakeCase<
   S extends string,
   Before extends string = "",

@@ -10,7 +10,7 @@ export interface Prior {
   readonly value: number;
 }
 
-/** The fallback: always this probability, between 0 and 1. Such predictions say that they are one. */
+/** The fallback: always this probability, in [0, 1]. Such predictions say that they are one. */
 export function prior(value: number): Prior {
   return freezeDeeply({ kind: "prior", value });
 }

@@ -25,7 +25,7 @@ test("views alone make a topology: two sources of updates, no look-ups, a store 
   );
 });
 
-test("scoring and labels without a watch: text keys, twelve partitions, no model is trained", () => {
+test("scoring without a watch: text keys, twelve partitions, no model is trained", () => {
   const [scoring] = cardPayments.scorings;
   assert.equal(scoring?.keyType, "string");
   assert.equal(scoring?.features.length, 6 * 3 + 1 + 1);

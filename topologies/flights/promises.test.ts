@@ -22,7 +22,7 @@ function promises(from: string, to: string): string[] {
   );
 }
 
-test("an output promises what decides it: triggers, timers and look-ahead, and nothing only read", () => {
+test("an output promises what decides it: triggers, timers, look-ahead; nothing only read", () => {
   assert.deepEqual(promises("flights.departures", "route_delays@1"), ["lookups:predictions 0"]);
   assert.deepEqual(promises("route_delays@1", "predictions"), [
     "answers:route_delays@1 lookups:predictions 0",
@@ -36,7 +36,7 @@ test("an output promises what decides it: triggers, timers and look-ahead, and n
   assert.deepEqual(promises("training", "retraining"), ["models requests 21600000"]);
 });
 
-test("every inbox output ends at an input that names its subtopology, and the other way round", () => {
+test("every inbox output ends at an input that names its subtopology, and back", () => {
   const fed = new Set<string>();
   for (const { name, outputs } of flights.subtopologies) {
     for (const output of outputs) {

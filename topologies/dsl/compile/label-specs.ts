@@ -18,7 +18,8 @@ export function labelSpecs(
     if (other === undefined) return;
     problems.add(
       `step "${spec.name}"`,
-      `labels "${spec.predictions}", which "${other.name}" labels already: predictions have one label`,
+      `labels "${spec.predictions}", which "${other.name}" labels already: predictions ` +
+        "have one label",
     );
   });
   return specs;

@@ -52,7 +52,8 @@ export function checkStepName(problems: Problems, what: string, name: string): v
   problems.check(
     stepName.test(name),
     `${what} "${name}"`,
-    "its name becomes part of topic names: write a lower-case letter, then up to 79 letters, digits, _ or -",
+    "its name becomes part of topic names: write a lower-case letter, then up to 79 letters, " +
+      "digits, _ or -",
   );
 }
 

@@ -23,7 +23,7 @@ export interface Named<D> {
   readonly definition: D;
 }
 
-/** Steps by name, and what they are built on; a step that is built on but not named is a problem. */
+/** Steps by name, and what they are built on; one that is built on but not named is a problem. */
 export function reach(problems: Problems, steps: Readonly<Record<string, Step>>): Reached {
   const views = new Set<ViewDefinition>();
   const scorings = new Names<ScoringDefinition>(problems);

@@ -12,6 +12,9 @@ import type { Problems } from "./problems.ts";
 import { compareText, type Named } from "./reach.ts";
 import { featuresMax } from "./view-specs.ts";
 
+/** A look-up is numbered with a byte. */
+const slotsMax = 250;
+
 /** Scoring steps; their look-ups answer from `views`. */
 export function scoringSpecs(
   problems: Problems,
@@ -36,6 +39,11 @@ function scoringSpec(
     ...lookups.flatMap((lookup) => lookupFeatures(lookup, views)),
     ...request.map((feature) => feature.name),
   ];
+  problems.check(
+    lookups.length <= slotsMax,
+    where,
+    `has ${lookups.length} look-ups; ${slotsMax} are the most`,
+  );
   checkFeatures(problems, where, source.partitionField, features);
   problems.check(definition.missing === "null", where, 'missing must be "null"');
   problems.check(

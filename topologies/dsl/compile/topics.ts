@@ -4,12 +4,13 @@ import { checkTopicName } from "./names.ts";
 import type { Problems } from "./problems.ts";
 import { compareText } from "./reach.ts";
 
-/** Largest record (key and value) that a source may bring; a larger one is a dead letter. */
-export const recordBytesMax = 512 * 1024;
-/** `max.message.bytes` of every topic: a record within the limit fits, however it is wrapped. */
-export const messageBytesMax = 1024 * 1024;
+/**
+ * `max.message.bytes` of every topic: twice the limit of a record that a source may bring, so that
+ * such a record fits with whatever is wrapped around it.
+ */
+const messageBytesMax = 1024 * 1024;
 /** The same of dead-letter topics, which hold what was too large elsewhere. */
-export const deadLetterBytesMax = 4 * messageBytesMax;
+const deadLetterBytesMax = 4 * messageBytesMax;
 
 const always = {
   // Replayed history is older, and a look-ahead later, than the broker's clock.

@@ -102,7 +102,8 @@ function triggerSpec(
       problems.check(
         !(periodMs < watch.cooldownMs),
         where,
-        `every("${trigger.period}") is shorter than the cooldown, which would hold it back each time`,
+        `every("${trigger.period}") is shorter than the cooldown, which would hold it back ` +
+          "each time",
       );
       return { when: "every", periodMs };
     }

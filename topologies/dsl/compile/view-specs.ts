@@ -13,7 +13,7 @@ import { checkIdentifier, parseViewName, reservedRowColumns } from "./names.ts";
 import type { Problems } from "./problems.ts";
 
 /** Raw events kept a key before tiles serve it, unless the view says otherwise. */
-export const exactLimitDefault = 4096;
+const exactLimitDefault = 4096;
 /** A view's row has this many features at most: n of a row is 16 bits, tables want fewer. */
 export const featuresMax = 1_000;
 

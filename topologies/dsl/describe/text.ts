@@ -5,7 +5,7 @@ const units = [
   ["s", 1_000],
 ] as const;
 
-/** Milliseconds in the largest unit that says them exactly: `600000` → `10m`, `172800000` → `2d`. */
+/** Milliseconds in the largest unit that says them exactly, e.g. `600000` → `10m`. */
 export function durationText(ms: number): string {
   const unit = units.find(([, length]) => ms > 0 && ms % length === 0);
   return unit === undefined ? `${ms}ms` : `${ms / unit[1]}${unit[0]}`;
