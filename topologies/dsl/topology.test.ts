@@ -197,10 +197,17 @@ test("names that stand for two things are errors", () => {
   );
   assertProblem(() => topology("t", { predictions, outcomes, second }), /predictions have one/);
   assertProblem(() => topology("t", { training: retrainingOf(), predictions, outcomes }), /rename/);
-  assertProblem(
-    () => topology("t", { predictions: predictionsOf(departures, delays, "arrivals") }),
-    /topic "arrivals": has two uses/,
-  );
+  for (const taken of ["arrivals", "t.drift", "t.delays.v1.rows", "t.late", "outcomes"]) {
+    const scored = predictionsOf(departures, delays, taken);
+    const labelled = scored
+      .labelledBy(arrivals, { on: "flightId", within: "36h", label: late })
+      .into(topic("outcomes"), offline);
+    const retraining = retrainingOf(labelled);
+    assertProblem(
+      () => topology("t", { predictions: scored, outcomes: labelled, retraining }),
+      new RegExp(`topic "${taken}": has two uses`),
+    );
+  }
 });
 
 test("two watches share the topics of the topology, and their trainings have names", () => {

@@ -1,4 +1,4 @@
-import type { OutputSpec, Subtopology, TopicSpec } from "../../../schemas/plan.ts";
+import type { Subtopology, TopicSpec } from "../../../schemas/plan.ts";
 import { modelsTopic, type Specs } from "./link.ts";
 import { checkTopicName } from "./names.ts";
 import type { Problems } from "./problems.ts";
@@ -62,10 +62,7 @@ export function topicSpecs(
   const topics = new Map<string, TopicSpec>();
   const add = (name: string, partitions: number, role: TopicSpec["role"]): void => {
     checkTopicName(problems, "topic", name);
-    const other = topics.get(name);
-    // Watches share the topics that are named after the topology.
-    const shared = other?.role === role && sharedTopics(specs).has(name);
-    problems.check(other === undefined || shared, `topic "${name}"`, "has two uses: rename one");
+    problems.check(!topics.has(name), `topic "${name}"`, "has two uses: rename one");
     topics.set(name, { name, partitions, role, config: configs[role] });
   };
   for (const { topic } of specs.sources) {
@@ -75,25 +72,25 @@ export function topicSpecs(
   for (const { kind, inbox, changelog, partitions, outputs } of subtopologies) {
     if (kind !== "source") add(inbox, partitions, "inbox");
     add(changelog, partitions, "changelog");
+    // What a loop tells the world has topics of the whole topology.
+    if (kind === "watch" || kind === "training") continue;
     for (const output of outputs) {
-      if (output.kind !== "inbox") add(output.topic, partitions, roleOf(output));
+      if (output.kind === "rows") add(output.topic, partitions, "rows");
+      if (output.kind === "topic") add(output.topic, partitions, "output");
     }
   }
+  for (const name of loopTopics(specs)) add(name, 1, name === modelsTopic ? "models" : "output");
   add(lateTopic(specs.name), specs.partitions, "late");
   add(deadLetterTopic(specs.name), specs.partitions, "dead-letters");
   checkCollisions(problems, [...topics.keys()]);
   return [...topics.values()].sort((a, b) => compareText(a.name, b.name));
 }
 
-function roleOf(output: Exclude<OutputSpec, { kind: "inbox" }>): TopicSpec["role"] {
-  if (output.kind === "rows") return "rows";
-  return output.topic === modelsTopic ? "models" : "output";
-}
-
-function sharedTopics(specs: Specs): ReadonlySet<string> {
+/** Topics that watches and trainings share, each with one partition. */
+function loopTopics({ watches, trainings }: Specs): ReadonlySet<string> {
   return new Set([
-    modelsTopic,
-    ...specs.watches.flatMap(({ driftTopic, requestTopic }) => [driftTopic, requestTopic]),
+    ...watches.flatMap(({ driftTopic, requestTopic }) => [driftTopic, requestTopic]),
+    ...(trainings.length > 0 ? [modelsTopic] : []),
   ]);
 }
 

@@ -21,9 +21,10 @@ export function sourceText({
     `key ${partitionField}`,
     block(
       `record ${name}`,
-      schema.fields.map((field) => {
-        const type = `${field.name}: ${typeText(field.type)}`;
-        return "default" in field ? `${type} = ${JSON.stringify(field.default)}` : type;
+      schema.fields.map(({ name, type, doc: _, ...rest }) => {
+        // A default, aliases: what else decides how a writer's schema is read.
+        const more = Object.keys(rest).length === 0 ? "" : ` ${typeText(rest)}`;
+        return `${name}: ${typeText(type)}${more}`;
       }),
     ),
   ]);

@@ -19,7 +19,7 @@ export function labelText(label: LabelSpec): string {
 export function watchText(watch: WatchSpec): string {
   return block(`watch ${watch.name}`, [
     `of ${watch.outcomes}`,
-    ...watch.detectors.map((each) => `detects ${detectorText(each)}`),
+    ...watch.detectors.map((each) => `watches ${detectorText(each)}`),
     ...watch.triggers.map((each) => `retrains when ${triggerText(each)}`),
     `cooldown ${durationText(watch.cooldownMs)}`,
     `into topics ${watch.driftTopic}, ${watch.requestTopic}`,
@@ -28,8 +28,8 @@ export function watchText(watch: WatchSpec): string {
 
 function detectorText(detector: DetectorSpec): string {
   const over = `over ${durationText(detector.overMs)}`;
-  if (detector.kind === "features") return `drift of features ${over}`;
-  return `performance: ${detector.metric} below ${detector.floor} ${over}`;
+  if (detector.kind === "features") return `${detector.kind} ${over}`;
+  return `${detector.kind} ${over}: ${detector.metric} below ${detector.floor}`;
 }
 
 function triggerText(trigger: RetrainTrigger): string {

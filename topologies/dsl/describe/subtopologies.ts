@@ -33,8 +33,8 @@ function outputText(output: OutputSpec): string {
 }
 
 function promiseText({ triggers, timers, lookAheadMs }: InboxOutputSpec): string {
-  if (triggers.length === 0) return "stream time";
-  const least = list([...triggers, ...(timers ? ["timers"] : [])]);
+  const inputs = triggers.length === 0 ? ["stream time"] : triggers;
+  const least = list([...inputs, ...(timers ? ["timers"] : [])]);
   return lookAheadMs === 0 ? least : `${least}, plus ${durationText(lookAheadMs)}`;
 }
 

@@ -1,0 +1,64 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { flights } from "../flights/flights.ts";
+import { describe } from "./describe.ts";
+
+type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
+
+/** Parts that follow from others: a change of them alone is no other plan. */
+const derived = [
+  /^fingerprint$/,
+  // Every contract is a record.
+  /^sources\.\d+\.schema\.type$/,
+  // Documentation.
+  /\.doc$/,
+  // The length of a window follows from its text.
+  /\.lengthMs$/,
+  // Names of the feature vector follow from look-ups, views and request features.
+  /^scorings\.\d+\.features\.\d+$/,
+  // Schemas of outputs follow from the step; what they are called is in the text.
+  /\.outputs\.\d+\.schema\.(?!name$)/,
+];
+
+/** Every plan that differs from `value` in one leaf, with the path of the leaf. */
+function* mutants(value: Json, path: string): Generator<readonly [string, Json]> {
+  if (Array.isArray(value)) {
+    for (const [i, part] of value.entries()) {
+      for (const [where, other] of mutants(part, `${path}.${i}`))
+        yield [where, value.with(i, other)];
+    }
+  } else if (typeof value === "object" && value !== null) {
+    for (const [key, part] of Object.entries(value)) {
+      const inner = path === "" ? key : `${path}.${key}`;
+      for (const [where, other] of mutants(part, inner)) yield [where, { ...value, [key]: other }];
+    }
+  } else yield [path, mutant(value)];
+}
+
+function mutant(value: Json): Json {
+  if (typeof value === "boolean") return !value;
+  return typeof value === "number" ? value + 1 : `${value}_`;
+}
+
+test("a plan that differs in any part has another description", () => {
+  const text = describe(flights);
+  const plan = JSON.parse(JSON.stringify(flights)) as Json;
+  const unseen: string[] = [];
+  let seen = 0;
+  for (const [path, other] of mutants(plan, "")) {
+    if (derived.some((pattern) => pattern.test(path))) continue;
+    seen++;
+    if (describeSafely(other) === text) unseen.push(path);
+  }
+  assert.deepEqual(unseen, []);
+  assert.ok(seen > 500, `${seen} parts were changed`);
+});
+
+/** Text of a plan that may be none any more: an unknown kind describes as nothing. */
+function describeSafely(plan: Json): string {
+  try {
+    return describe(plan as unknown as typeof flights);
+  } catch {
+    return "";
+  }
+}
