@@ -59,7 +59,7 @@ test("a platform without prebuilt parts gets one sentence, any other none", asyn
   }
 });
 
-test("a build happens when sources changed, and takes the output of deleted ones away", async (t) => {
+test("a build happens when sources changed, and removes what deleted ones left", async (t) => {
   const { build } = await setupModule<{ build: Setup }>("build.mjs");
   const root = folder(t);
   symlinkSync(join(packageRoot(), "node_modules"), join(root, "node_modules"));

@@ -31,7 +31,10 @@ export function murmur2(bytes: Uint8Array, start = 0, end = bytes.length): numbe
 
 const scratch = Buffer.allocUnsafe(1024);
 
-/** Partition of a text key: `(murmur2(UTF-8) & 0x7fffffff) mod partitions`, as Kafka's default partitioner. */
+/**
+ * Partition of a text key: `(murmur2(UTF-8) & 0x7fffffff) mod partitions`, as Kafka's default
+ * partitioner.
+ */
 export function partitionOf(key: string, partitions: number): number {
   const length = key.length <= 256 ? scratch.write(key, 0, "utf8") : -1;
   const hash = length >= 0 ? murmur2(scratch, 0, length) : murmur2(Buffer.from(key, "utf8"));

@@ -70,15 +70,18 @@ export interface Processor {
    */
   takeWork?(): ExternalWork | null;
   /**
-   * Result of the work: for `score` the f64 probabilities of all rows, then the f64 latencyMs of all
-   * rows; for `train` a ModelAnswer by `schemas/json-payload.ts`.
+   * Result of the work: for `score` the f64 probabilities of all rows, then the f64 latencyMs of
+   * all rows; for `train` a ModelAnswer by `schemas/json-payload.ts`.
    */
   settle?(result: ByteReader, out: Outbox): void;
   /** Whole state, deterministic: equal states give equal bytes. */
   snapshot(writer: ByteWriter): void;
   /** Replaces the state by a snapshot's. */
   restore(reader: ByteReader): void;
-  /** Whether a record of this input changes state; look-ups do not, so the changelog leaves them out. */
+  /**
+   * Whether a record of this input changes state; look-ups do not, so the changelog leaves them
+   * out.
+   */
   changesState(input: number): boolean;
   /** Running totals, part of the state. */
   readonly counters: Counters;

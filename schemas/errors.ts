@@ -166,7 +166,10 @@ export type ErrorCode = keyof typeof errorTable;
 /** Facts about one failure, by name; never a secret. */
 export type ErrorContext = Readonly<Record<string, string | number | boolean | null>>;
 
-/** The one error class of Millrace. `code` decides the policy; `context` says where; `cause` is kept. */
+/**
+ * The one error class of Millrace. `code` decides the policy; `context` says where; `cause` is
+ * kept.
+ */
 export class MillraceError extends Error {
   override readonly name = "MillraceError";
   readonly code: ErrorCode;

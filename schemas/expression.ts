@@ -1,7 +1,10 @@
 /** A field's value in a decoded record; anything else (records, arrays) is no operand. */
 export type Scalar = string | number | boolean | null;
 
-/** A condition over one record, as data, so that `describe()` can print it and plans can be compared. */
+/**
+ * A condition over one record, as data, so that `describe()` can print it and plans can be
+ * compared.
+ */
 export type Condition =
   | {
       readonly op: "gt" | "gte" | "lt" | "lte" | "eq" | "neq";
@@ -18,7 +21,9 @@ export type Condition =
       readonly test: (record: Readonly<Record<string, unknown>>) => boolean;
     };
 
-/** Truth of a condition; a comparison with a missing or null field is `null` (unknown), as in SQL. */
+/**
+ * Truth of a condition; a comparison with a missing or null field is `null` (unknown), as in SQL.
+ */
 export function evaluate(
   condition: Condition,
   record: Readonly<Record<string, unknown>>,

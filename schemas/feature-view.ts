@@ -62,7 +62,10 @@ export interface FeatureColumn {
   readonly window: WindowSpec;
 }
 
-/** Columns of a view in the one order used by rows, answers, tables and feature vectors: aggregate by aggregate, window by window. */
+/**
+ * Columns of a view in the one order used by rows, answers, tables and feature vectors: aggregate
+ * by aggregate, window by window.
+ */
 export function featureColumns(
   view: Pick<FeatureViewSpec, "aggregates" | "windows">,
 ): readonly FeatureColumn[] {

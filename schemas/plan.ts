@@ -41,7 +41,10 @@ export interface LookupSpec {
 export interface RequestFeatureSpec {
   readonly name: string;
   readonly field: string;
-  /** Calendar features follow the clock; drift detection leaves them out, training takes them as categories. */
+  /**
+   * Calendar features follow the clock; drift detection leaves them out, training takes them as
+   * categories.
+   */
   readonly calendar: boolean;
 }
 

@@ -94,9 +94,14 @@ export interface OfflineBlock {
  * `chdb.ts` (the engine in a child process); one conformance suite.
  */
 export interface OfflineStore {
-  /** Creates tables and views that are missing and brings older ones up to date (versioned migrations). */
+  /**
+   * Creates tables and views that are missing and brings older ones up to date (versioned
+   * migrations).
+   */
   migrate(tables: readonly OfflineTable[], views: readonly OfflineView[]): Promise<void>;
-  /** Resolves when the rows are stored; a retry with the same token and bytes stores nothing twice. */
+  /**
+   * Resolves when the rows are stored; a retry with the same token and bytes stores nothing twice.
+   */
   insert(block: OfflineBlock): Promise<void>;
   /** Rows as objects (JSONEachRow; 64-bit integers as numbers). One statement. */
   query<Row>(sql: string): Promise<Row[]>;

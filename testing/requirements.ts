@@ -48,7 +48,8 @@ export const requirements = Object.keys(entries) as readonly Requirement[];
  * Whether this machine lacks what a test needs, as node:test's `skip`: false, or the reason with
  * the command that installs it.
  *
- * @throws {Error} when it is missing and MILLRACE_REQUIRE_ALL=1 (as in CI): nothing is skipped there.
+ * @throws {Error} when it is missing and MILLRACE_REQUIRE_ALL=1, as in CI: nothing is skipped
+ * there.
  * @example test("two writers", { skip: requirement("redis-server") }, () => { … })
  */
 export function requirement(...names: readonly Requirement[]): false | string {

@@ -56,12 +56,12 @@ test("a file over 400 lines says in its first lines why it is long", () => {
   assert.deepEqual(paths(long), []);
 });
 
-test("a line has at most 100 characters unless it is one string", () => {
+test("a line has at most 100 characters unless it is one string or a row of a table", () => {
   const found: string[] = [];
   for (const file of files) {
     if (file.path === "schemas/generated.ts") continue;
     file.lines.forEach((line, index) => {
-      if (line.length > 100 && !isOneString(line)) found.push(`${file.path}:${index + 1}`);
+      if (line.length > 100 && !cannotBeCut(line)) found.push(`${file.path}:${index + 1}`);
     });
   }
   assert.deepEqual(found, []);
@@ -141,8 +141,9 @@ function paths(found: readonly SourceFile[]): string[] {
   return found.map((file) => file.path);
 }
 
-/** Strings and template literals are not cut, so that they can be searched for. */
-function isOneString(line: string): boolean {
+/** Strings are not cut, so that they can be searched for; rows of a table cannot be. */
+function cannotBeCut(line: string): boolean {
   const lead = /^\s*(return |throw new \w+\(|(const )?\w+(:| =) )?/;
+  if (/^\s*\* \|.*\|$/.test(line)) return true;
   return /^(["'`]).*\1[,;:)\s+}\]]*$/.test(line.replace(lead, ""));
 }

@@ -1,5 +1,13 @@
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { join, relative } from "node:path";
 import { runProgram } from "./program.mjs";
 
@@ -25,6 +33,8 @@ export async function build(root, say) {
     throw new Error("Millrace: the sources do not compile; see the lines above.");
   }
   removeStale(root, new Set(sources));
+  const main = join(root, "dist", "cli", "main.js");
+  if (existsSync(main)) chmodSync(main, 0o755); // `npx millrace` runs it as a program.
   mkdirSync(join(root, "dist"), { recursive: true });
   writeFileSync(stampFile, wanted);
 }

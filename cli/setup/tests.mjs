@@ -31,7 +31,9 @@ async function sayWhatIsMissing(dist) {
   const { requirements, missingRequirement } = await import(url);
   const missing = requirements.map(missingRequirement).filter((reason) => reason !== null);
   if (missing.length === 0) return;
-  console.log("This machine lacks what some tests need; they are shown as skipped:");
+  const all = process.env.MILLRACE_REQUIRE_ALL === "1";
+  const effect = all ? "fail (MILLRACE_REQUIRE_ALL=1)" : "are shown as skipped";
+  console.log(`This machine lacks what some tests need; they ${effect}. What to install:`);
   for (const reason of missing) console.log(`  ${reason}`);
 }
 

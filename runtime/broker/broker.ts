@@ -58,7 +58,9 @@ export interface TopicSettings {
 
 export interface TopicDescription {
   readonly name: string;
-  /** Unique for the life of a topic: a recreated topic has another (Kafka's topic id, or a UUID). */
+  /**
+   * Unique for the life of a topic: a recreated topic has another (Kafka's topic id, or a UUID).
+   */
   readonly id: string;
   readonly partitions: number;
 }
