@@ -45,6 +45,11 @@ export const errorTable = {
     message:
       "{scoring}: a record reached scoring with {answers} of {lookups} look-ups answered. Answers precede their record, so the log of an inbox or a changelog is damaged: restore it, or start over from the sources.",
   },
+  INBOX_DAMAGED: {
+    policy: "stop",
+    message:
+      "The inbox is damaged: {what} (input {input}, upstream task {writer}, offset {offset}). The topic was deleted, recreated or written by another program; start over from the sources.",
+  },
   TOPIC_MISMATCH: {
     policy: "stop",
     message:

@@ -1,0 +1,326 @@
+import type { ByteReader, ByteWriter } from "../schemas/bytes.ts";
+import { MillraceError } from "../schemas/errors.ts";
+import { timerRank } from "../schemas/plan.ts";
+import { FrameReader, payloadHeaderBytes } from "./frame.ts";
+import { ProgressMarks } from "./merge/progress-marks.ts";
+
+export { InboxCursor } from "./merge/inbox-cursor.ts";
+
+/** One input of a merge: its rank and how many upstream tasks write to it. */
+export interface MergeInput {
+  readonly rank: number;
+  readonly channels: number;
+}
+
+export interface MergeLimits {
+  /** Bytes of frames that wait in one channel before it is full. @default 1048576 */
+  readonly channelBytes?: number;
+}
+
+/** A full channel takes no further frame until it has less than this waiting; an empty one does. */
+const defaultChannelBytes = 1024 * 1024;
+
+/** The unprocessed rest of one frame. */
+interface QueuedFrame {
+  readonly buffer: Buffer;
+  readonly offset: number;
+  /** Of the next payload: where its header starts, its sequence number, how many are left. */
+  position: number;
+  sequence: number;
+  left: number;
+}
+
+const none = Number.POSITIVE_INFINITY;
+const unknown = Number.NEGATIVE_INFINITY;
+
+/**
+ * Puts the records of all channels of a task, and its timers, into the one order that the inputs
+ * alone decide: (knownAt, rank, input, writer, sequence), timers at `timerRank`. A record or timer
+ * at K is released when every other channel holds a later record or has progress > K.
+ *
+ * Memory: `channelBytes` and one frame a channel. A step costs O(channels), over typed arrays.
+ *
+ * @see Chandy and Misra, Distributed Simulation (1979): conservative synchronisation.
+ */
+export class Merge {
+  /** Of the record that `next` released. */
+  input = 0;
+  writer = 0;
+  knownAt = unknown;
+  sequence = 0;
+  buffer: Buffer = Buffer.alloc(0);
+  start = 0;
+  end = 0;
+
+  readonly #channelBytes: number;
+  /** Channels stand in merge order: by rank, input, writer. Ties in knownAt go to the first. */
+  readonly #rankOf: Float64Array;
+  readonly #inputOf: Uint16Array;
+  readonly #writerOf: Uint16Array;
+  /** Place of the channels of an input in merge order: `firstOf[input] + writer`. */
+  readonly #firstOf: number[];
+  readonly #channelsOf: number[];
+  readonly #queues: QueuedFrame[][];
+  /** knownAt of the oldest unprocessed record, +Infinity while there is none. */
+  readonly #heads: Float64Array;
+  /** Progress where the channel is empty; +Infinity where it holds a record and need not wait. */
+  readonly #waits: Float64Array;
+  readonly #progress: Float64Array;
+  readonly #lastKnownAt: Float64Array;
+  readonly #lastSequence: Float64Array;
+  readonly #accepted: Float64Array;
+  readonly #bytes: Float64Array;
+  readonly #marks: ProgressMarks[];
+  readonly #frame = new FrameReader();
+  #queued = 0;
+
+  constructor(inputs: readonly MergeInput[], limits: MergeLimits = {}) {
+    this.#channelBytes = limits.channelBytes ?? defaultChannelBytes;
+    const order = inputs
+      .map(({ rank, channels }, input) => ({ rank, channels, input }))
+      .sort((a, b) => a.rank - b.rank || a.input - b.input);
+    const flat = order.flatMap(({ rank, channels, input }) =>
+      Array.from({ length: channels }, (_, writer) => ({ rank, input, writer })),
+    );
+    this.#rankOf = Float64Array.from(flat, ({ rank }) => rank);
+    this.#inputOf = Uint16Array.from(flat, ({ input }) => input);
+    this.#writerOf = Uint16Array.from(flat, ({ writer }) => writer);
+    this.#firstOf = inputs.map((_, input) => flat.findIndex((each) => each.input === input));
+    this.#channelsOf = inputs.map(({ channels }) => channels);
+    this.#queues = flat.map(() => []);
+    this.#heads = new Float64Array(flat.length).fill(none);
+    this.#waits = new Float64Array(flat.length).fill(unknown);
+    this.#progress = new Float64Array(flat.length).fill(unknown);
+    this.#lastKnownAt = new Float64Array(flat.length).fill(unknown);
+    this.#lastSequence = new Float64Array(flat.length);
+    this.#accepted = new Float64Array(flat.length);
+    this.#bytes = new Float64Array(flat.length);
+    this.#marks = flat.map(() => new ProgressMarks());
+  }
+
+  get channels(): number {
+    return this.#heads.length;
+  }
+
+  /** Records that are accepted and not yet released. */
+  get queued(): number {
+    return this.#queued;
+  }
+
+  /**
+   * Number of a channel, in merge order.
+   *
+   * @throws {MillraceError} INBOX_DAMAGED when the task has no such channel.
+   */
+  channelOf(input: number, writer: number): number {
+    const channels = this.#channelsOf[input];
+    if (channels === undefined || writer >= channels) {
+      throw new MillraceError("INBOX_DAMAGED", {
+        what: "no such channel",
+        input,
+        writer,
+        offset: null,
+      });
+    }
+    return (this.#firstOf[input] as number) + writer;
+  }
+
+  isFull(channel: number): boolean {
+    return (this.#bytes[channel] as number) >= this.#channelBytes;
+  }
+
+  /**
+   * Takes one frame, copied; frames of a channel come in offset order. `full` leaves it for later:
+   * offer it again, and nothing of its channel before. Payloads that were processed before a
+   * restart are skipped by their sequence numbers.
+   *
+   * @throws {MillraceError} INBOX_DAMAGED when sequence numbers are missing, or a record lies below
+   * the progress that its channel had announced.
+   */
+  accept(buffer: Buffer, start: number, end: number, offset: number): "accepted" | "full" {
+    const frame = this.#frame;
+    frame.reset(buffer, start, end);
+    const channel = this.channelOf(frame.input, frame.writer);
+    if (this.isFull(channel)) return "full";
+    const accepted = this.#accepted[channel] as number;
+    if (frame.firstSequence > accepted + 1) this.#refuse(channel, "records are missing", offset);
+    const last = frame.firstSequence + frame.count - 1;
+    let wanted = false;
+    while (!wanted && frame.next()) wanted = frame.sequence > accepted;
+    if (wanted) {
+      if (frame.knownAt < (this.#progress[channel] as number)) {
+        this.#refuse(channel, "a record lies below the announced progress", offset);
+      }
+      const from = frame.start - payloadHeaderBytes;
+      this.#accepted[channel] = last;
+      this.#enqueue(channel, {
+        buffer: Buffer.from(buffer.subarray(from, end)),
+        offset,
+        position: 0,
+        sequence: frame.sequence,
+        left: last - frame.sequence + 1,
+      });
+    }
+    if (frame.progress > (this.#progress[channel] as number)) {
+      this.#progress[channel] = frame.progress;
+      this.#marks[channel]?.push(offset, frame.progress);
+      if (this.#heads[channel] === none) this.#waits[channel] = frame.progress;
+    }
+    return "accepted";
+  }
+
+  /**
+   * Releases what comes next, if it is certain: a record (see the public fields; it then counts as
+   * processed) or the timer due at `timer` (Infinity: there is none).
+   */
+  next(timer: number): "none" | "record" | "timer" {
+    const heads = this.#heads;
+    const waits = this.#waits;
+    let least = none;
+    let channel = -1;
+    let certain = none;
+    for (let i = 0; i < heads.length; i++) {
+      const head = heads[i] as number;
+      if (head < least) {
+        least = head;
+        channel = i;
+      }
+      const wait = waits[i] as number;
+      if (wait < certain) certain = wait;
+    }
+    const timerFirst =
+      timer < least ||
+      (timer === least && timer !== none && timerRank < (this.#rankOf[channel] as number));
+    if (timerFirst) return certain > timer ? "timer" : "none";
+    if (channel < 0 || !(certain > least)) return "none";
+    this.#release(channel);
+    return "record";
+  }
+
+  /**
+   * The minimum over the channels of these inputs of (knownAt of the oldest unprocessed record,
+   * else progress): nothing below it is still to be processed. Infinity for no inputs.
+   */
+  progressOf(inputs: readonly number[]): number {
+    let least = none;
+    for (const input of inputs) {
+      const first = this.#firstOf[input] as number;
+      const end = first + (this.#channelsOf[input] as number);
+      for (let channel = first; channel < end; channel++) {
+        const value = this.#consumed(channel);
+        if (value < least) least = value;
+      }
+    }
+    return least;
+  }
+
+  /** How far the channel of one upstream task has been consumed; single channels take any writer. */
+  consumedUpTo(input: number, writer: number): number {
+    return this.#consumed(this.channelOf(input, this.#channelsOf[input] === 1 ? 0 : writer));
+  }
+
+  /**
+   * The offset for the commit: everything below it is processed. Progress in {@link positions} is
+   * from then on that *as of this offset*: what lies beyond will be read again after a restart, and
+   * its progress must not be known before its records.
+   *
+   * @param nextOffset - below it every frame has been accepted.
+   */
+  lowestUnprocessedOffset(nextOffset: number): number {
+    let lowest = nextOffset;
+    for (const queue of this.#queues) {
+      const head = queue[0];
+      if (head !== undefined && head.offset < lowest) lowest = head.offset;
+    }
+    for (const marks of this.#marks) marks.advanceTo(lowest);
+    return lowest;
+  }
+
+  /** For each channel the last processed sequence and knownAt, and the progress as of the offset. */
+  positions(writer: ByteWriter): void {
+    writer.u16(this.channels);
+    for (let channel = 0; channel < this.channels; channel++) {
+      writer.f64(this.#lastSequence[channel] as number);
+      writer.f64(this.#lastKnownAt[channel] as number);
+      writer.f64(this.#marks[channel]?.reached ?? unknown);
+    }
+  }
+
+  /** Starts again from positions: queues are empty, read on from the committed offset. */
+  restore(reader: ByteReader): void {
+    const channels = reader.u16();
+    if (channels !== this.channels) {
+      throw new RangeError(`positions of ${channels} channels for a task with ${this.channels}`);
+    }
+    this.#queued = 0;
+    for (let channel = 0; channel < channels; channel++) {
+      const sequence = reader.f64();
+      this.#lastSequence[channel] = sequence;
+      this.#accepted[channel] = sequence;
+      this.#lastKnownAt[channel] = reader.f64();
+      const progress = reader.f64();
+      this.#progress[channel] = progress;
+      this.#waits[channel] = progress;
+      this.#heads[channel] = none;
+      this.#bytes[channel] = 0;
+      this.#queues[channel] = [];
+      this.#marks[channel]?.restart(progress);
+    }
+  }
+
+  #consumed(channel: number): number {
+    const head = this.#heads[channel] as number;
+    if (head !== none) return head;
+    return Math.max(this.#progress[channel] as number, this.#lastKnownAt[channel] as number);
+  }
+
+  #enqueue(channel: number, frame: QueuedFrame): void {
+    const queue = this.#queues[channel] as QueuedFrame[];
+    queue.push(frame);
+    this.#bytes[channel] = (this.#bytes[channel] as number) + frame.buffer.length;
+    this.#queued += frame.left;
+    if (queue.length === 1) this.#open(channel, frame);
+  }
+
+  #open(channel: number, frame: QueuedFrame): void {
+    this.#heads[channel] = frame.buffer.readDoubleLE(frame.position);
+    this.#waits[channel] = none;
+  }
+
+  #release(channel: number): void {
+    const queue = this.#queues[channel] as QueuedFrame[];
+    const frame = queue[0] as QueuedFrame;
+    const knownAt = this.#heads[channel] as number;
+    this.input = this.#inputOf[channel] as number;
+    this.writer = this.#writerOf[channel] as number;
+    this.knownAt = knownAt;
+    this.sequence = frame.sequence;
+    this.buffer = frame.buffer;
+    this.start = frame.position + payloadHeaderBytes;
+    this.end = this.start + frame.buffer.readUInt32LE(frame.position + 8);
+    this.#lastSequence[channel] = frame.sequence;
+    this.#lastKnownAt[channel] = knownAt;
+    this.#queued--;
+    frame.sequence++;
+    frame.position = this.end;
+    if (--frame.left > 0) {
+      this.#heads[channel] = frame.buffer.readDoubleLE(frame.position);
+      return;
+    }
+    queue.shift();
+    this.#bytes[channel] = (this.#bytes[channel] as number) - frame.buffer.length;
+    const following = queue[0];
+    if (following !== undefined) {
+      this.#open(channel, following);
+      return;
+    }
+    this.#heads[channel] = none;
+    this.#waits[channel] = this.#progress[channel] as number;
+  }
+
+  #refuse(channel: number, what: string, offset: number): never {
+    const input = this.#inputOf[channel] as number;
+    const writer = this.#writerOf[channel] as number;
+    throw new MillraceError("INBOX_DAMAGED", { what, input, writer, offset });
+  }
+}
