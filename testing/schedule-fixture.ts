@@ -1,0 +1,129 @@
+import { partitionOf } from "../processors/murmur2.ts";
+import { arrival, departure } from "../schemas/generated.ts";
+import type { Plan } from "../schemas/plan.ts";
+import { agg } from "../topologies/dsl/aggregates.ts";
+import { gt } from "../topologies/dsl/conditions.ts";
+import { calendar } from "../topologies/dsl/enrichment.ts";
+import { offline, online, topic } from "../topologies/dsl/roles.ts";
+import { prior } from "../topologies/dsl/scoring.ts";
+import { from } from "../topologies/dsl/stream.ts";
+import { topology } from "../topologies/dsl/topology.ts";
+import { logisticRegression } from "../topologies/dsl/training.ts";
+import { any, every, labels, noModel } from "../topologies/dsl/triggers.ts";
+import { drift } from "../topologies/dsl/watch.ts";
+import type { LogEntry, SourceLogs } from "./sequential-oracle.ts";
+import { seededRandom } from "./simulator.ts";
+
+const minute = 60_000;
+const hour = 60 * minute;
+const day = 24 * hour;
+const start = Date.UTC(2001, 0, 1);
+const within = 36 * hour;
+
+const arrivals = from("air.arrivals", arrival)
+  .timedBy("arrivedAt", { lateness: "10m" })
+  .partitionedBy("flightId");
+const departures = from("air.departures", departure)
+  .timedBy("departedAt", { lateness: "10m" })
+  .partitionedBy("flightId");
+
+const originDelays = arrivals
+  .keyedBy("origin")
+  .over("1h", "3h")
+  .compute({
+    flights: agg.count(),
+    delayMean: agg.mean("delayMinutes"),
+    delayP90: agg.quantile("delayMinutes", 0.9),
+    worst: agg.max("delayMinutes"),
+  })
+  .asFeatureView("origin_delays@1", { ttl: "48h" })
+  .into(online, offline);
+const routeTraffic = departures
+  .keyedBy("origin", "destination")
+  .over("2h")
+  .compute({ flights: agg.count(), milesDeviation: agg.stddev("distanceMiles") })
+  .asFeatureView("route_traffic@1", { ttl: "48h" })
+  .into(online, offline);
+
+const predictions = departures
+  .enrichedWith(
+    {
+      origin: originDelays.at("origin"),
+      inbound: originDelays.at("destination"),
+      route: routeTraffic.at("origin", "destination"),
+    },
+    { missing: "null", request: { hour: calendar("localHour"), miles: "distanceMiles" } },
+  )
+  .scoredBy("late", { model: "@champion", deadline: "20ms", fallback: prior(0.2) })
+  .into(topic("air.predictions"), offline);
+const outcomes = predictions
+  .labelledBy(arrivals, { on: "flightId", within: "36h", label: gt("delayMinutes", 15) })
+  .into(topic("air.outcomes"), offline);
+const retraining = outcomes
+  .watchedFor(
+    drift.features({ over: "24h" }),
+    drift.performance("auc", { over: "24h", floor: 0.3 }),
+  )
+  .retrainedWhen(any(noModel({ labels: 250 }), every("2d"), labels(700)), { cooldown: "24h" })
+  .trainedBy(logisticRegression({ seed: 1 }), { over: "4d", trainingTime: "6h" });
+
+/** A small application with every kind of step and every cycle that the real one has. */
+export const air: Plan = topology("air", { predictions, outcomes, retraining });
+
+interface Sent {
+  readonly source: "air.departures" | "air.arrivals";
+  /** When it is written: up to 9 minutes after its event time, and 1.5 % of them far too late. */
+  readonly at: number;
+  readonly record: Readonly<Record<string, unknown>>;
+}
+
+/** Source logs of a few days of flights between few airports, disordered, some late, some doubled. */
+export function makeLogs(seed: number, flights: number, days: number): SourceLogs {
+  const random = seededRandom(seed);
+  const sent = Array.from({ length: flights }, (_, id) => flight(id, days, random)).flat();
+  sent.sort((a, b) => a.at - b.at);
+  const logs = new Map<string, LogEntry[][]>(
+    ["air.departures", "air.arrivals"].map((name) => [name, [[], [], [], []]]),
+  );
+  const watermark = (before: number) => {
+    for (const partitions of logs.values()) for (const log of partitions) log.push({ before });
+  };
+  let next = start;
+  for (const { source, at, record } of sent) {
+    for (; at >= next; next += 30 * minute) watermark(next);
+    const partition = partitionOf(String(record["flightId"]), 4);
+    logs.get(source)?.[partition]?.push({ record });
+  }
+  watermark((sent.at(-1)?.at ?? start) + within + 2 * hour);
+  return logs;
+}
+
+function flight(id: number, days: number, random: () => number): Sent[] {
+  const airport = () => `A${Math.floor(random() ** 1.8 * 9)}`;
+  const jitter = () => {
+    const draw = random();
+    if (draw < 0.15) return Math.floor(random() * 9) * minute;
+    return draw < 0.165 ? (30 + Math.floor(random() * 120)) * minute : 0;
+  };
+  const [origin, destination] = [airport(), airport()];
+  const departedAt =
+    start + Math.floor(random() * days) * day + Math.floor(300 + random() * 1100) * minute;
+  let arrivedAt = departedAt + 30 * minute + Math.floor(random() * 240) * minute;
+  // Some labels come at the very edge of `within`: one millisecond in time, or just too late.
+  if (random() < 0.02) arrivedAt = departedAt + within - (random() < 0.5 ? 0 : 1);
+  const delayMinutes = Math.round(random() * random() * 90) - 10;
+  const distanceMiles = 100 + Math.floor(random() * 2000);
+  const local = { localHour: Math.floor(random() * 24), localWeekday: 1 };
+  const departure: Sent = {
+    source: "air.departures",
+    at: departedAt + jitter(),
+    record: { flightId: id, departedAt, origin, destination, distanceMiles, ...local },
+  };
+  const all = [departure];
+  if (random() < 0.02) all.push({ ...departure, at: departure.at + jitter() });
+  if (random() > 0.02) {
+    const record = { flightId: id, arrivedAt, origin, destination, delayMinutes };
+    all.push({ source: "air.arrivals", at: arrivedAt + jitter(), record });
+  }
+  return all;
+}
