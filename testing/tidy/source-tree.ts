@@ -18,7 +18,7 @@ export interface ImportEdge {
   readonly typeOnly: boolean;
 }
 
-/** The folders of the repository that hold sources, each with its arrows. */
+/** The folders of the repository that hold sources. */
 export const rooms = [
   "schemas",
   "processors",
@@ -62,7 +62,8 @@ const statement = /^\s*(?:import|export)\s+(type\s)?[^;"']*?from\s+"(\.[^"]+)"/g
 const bare = /^\s*import\s+"(\.[^"]+)"/gm;
 const dynamic = /import\(\s*"(\.[^"]+)"/g;
 
-function importsOf(path: string, text: string): ImportEdge[] {
+/** Relative imports and re-exports of a source text, dynamic ones included. */
+export function importsOf(path: string, text: string): ImportEdge[] {
   const edges: ImportEdge[] = [];
   const add = (target: string, typeOnly: boolean): void => {
     edges.push({ path: posix.join(dirname(path), target), typeOnly });
