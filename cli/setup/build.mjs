@@ -75,7 +75,7 @@ function removeStale(root, sources) {
   const dist = join(root, "dist");
   for (const file of filesBelow(dist)) {
     const path = relative(dist, file);
-    const source = path.replace(/\.js(\.map)?$/, ".ts");
+    const source = path.replace(/\.(js|js\.map|d\.ts)$/, ".ts");
     if (!sources.has(source) && !sources.has(path)) rmSync(file);
   }
 }
