@@ -1,0 +1,124 @@
+import type { ByteReader, ByteWriter } from "../schemas/bytes.ts";
+import type { Plan, SourceSpec, Subtopology } from "../schemas/plan.ts";
+import { readCounters, tallyOf, writeCounters } from "./branch-tally.ts";
+import { partitionOf } from "./murmur2.ts";
+import type { BranchCounters, Counters, Outbox } from "./processor.ts";
+import { type Branch, makeBranches, type StampedRecord } from "./source/branches.ts";
+
+/** Why a record becomes a dead letter. */
+export type SourceRejection =
+  | "NULL_KEY"
+  | "KEY_MISMATCH"
+  | "WRONG_PARTITION"
+  | "EVENT_TIME_MISSING"
+  | "EVENT_TIME_AHEAD";
+
+/**
+ * One partition of a source: judges each record once, stamps it with its known-at (the stream time
+ * once it is read) and writes what the branches ask for.
+ *
+ * Stream time is the highest event time of the records that were accepted, and the source
+ * watermarks; it never falls. Only accepted records move it. Counters, by branch: `in`, `late` and
+ * `deadLettered` here; `processed` and `filtered` are counted by the task that receives the record.
+ */
+export class SourceProcessor {
+  readonly source: SourceSpec;
+  readonly counters: Counters = new Map();
+  readonly #partition: number;
+  readonly #partitions: number;
+  readonly #branches: readonly Branch[];
+  readonly #record: StampedRecord = { fields: {}, eventTime: 0, knownAt: 0, offset: 0 };
+  #tallies: readonly BranchCounters[];
+  #streamTime = Number.NEGATIVE_INFINITY;
+
+  constructor(source: SourceSpec, subtopology: Subtopology, plan: Plan, partition: number) {
+    this.source = source;
+    this.#partition = partition;
+    this.#partitions = subtopology.partitions;
+    this.#branches = makeBranches(plan, subtopology);
+    this.#tallies = this.#findTallies();
+  }
+
+  /** Event time up to which the partition has come, UTC ms; −Infinity before its first record. */
+  get streamTime(): number {
+    return this.#streamTime;
+  }
+
+  /**
+   * Takes one decoded record.
+   *
+   * @param key - text of the record key, null where it has none.
+   * @param latestEventTime - the guard against far-future records: what lies beyond is refused.
+   */
+  accept(
+    record: Readonly<Record<string, unknown>>,
+    key: string | null,
+    offset: number,
+    latestEventTime: number,
+    out: Outbox,
+  ): "accepted" | "late" | SourceRejection {
+    const eventTime = record[this.source.timeField];
+    const rejection = this.#judge(record, key, eventTime, latestEventTime);
+    if (rejection !== null) {
+      this.reject();
+      return rejection;
+    }
+    const time = eventTime as number;
+    for (const tally of this.#tallies) tally.in++;
+    if (time < this.#streamTime - this.source.latenessMs) {
+      for (const tally of this.#tallies) tally.late++;
+      return "late";
+    }
+    if (time > this.#streamTime) this.#streamTime = time;
+    const stamped = this.#record;
+    stamped.fields = record;
+    stamped.eventTime = time;
+    stamped.knownAt = this.#streamTime;
+    stamped.offset = offset;
+    for (const branch of this.#branches) branch.write(stamped, out);
+    return "accepted";
+  }
+
+  /** A source watermark: what follows is known at `instant` or later. */
+  advanceTo(instant: number): void {
+    if (instant > this.#streamTime) this.#streamTime = instant;
+  }
+
+  /** Counts a record that became a dead letter, also one that could not be decoded. */
+  reject(): void {
+    for (const tally of this.#tallies) {
+      tally.in++;
+      tally.deadLettered++;
+    }
+  }
+
+  snapshot(writer: ByteWriter): void {
+    writer.f64(this.#streamTime);
+    writeCounters(writer, this.counters);
+  }
+
+  restore(reader: ByteReader): void {
+    this.#streamTime = reader.f64();
+    readCounters(reader, this.counters);
+    this.#tallies = this.#findTallies();
+  }
+
+  #judge(
+    record: Readonly<Record<string, unknown>>,
+    key: string | null,
+    eventTime: unknown,
+    latestEventTime: number,
+  ): SourceRejection | null {
+    if (key === null) return "NULL_KEY";
+    if (key !== String(record[this.source.partitionField])) return "KEY_MISMATCH";
+    if (partitionOf(key, this.#partitions) !== this.#partition) return "WRONG_PARTITION";
+    if (!Number.isSafeInteger(eventTime) || (eventTime as number) < 0) return "EVENT_TIME_MISSING";
+    return (eventTime as number) > latestEventTime ? "EVENT_TIME_AHEAD" : null;
+  }
+
+  #findTallies(): BranchCounters[] {
+    return this.#branches.flatMap(({ counted }) =>
+      counted === null ? [] : [tallyOf(this.counters, counted, this.#partition)],
+    );
+  }
+}
