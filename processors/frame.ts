@@ -110,7 +110,8 @@ export class FrameWriter {
 }
 
 /**
- * Reads one frame over a slice that it does not own: the header at `reset`, then payload by payload.
+ * Reads one frame over a slice that it does not own: the header at `reset`, then payload by
+ * payload.
  */
 export class FrameReader {
   input = 0;

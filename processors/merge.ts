@@ -214,7 +214,9 @@ export class Merge {
     return least;
   }
 
-  /** How far the channel of one upstream task has been consumed; single channels take any writer. */
+  /**
+   * How far the channel of one upstream task has been consumed; single channels take any writer.
+   */
   consumedUpTo(input: number, writer: number): number {
     return this.#consumed(this.channelOf(input, this.#channelsOf[input] === 1 ? 0 : writer));
   }
@@ -236,7 +238,9 @@ export class Merge {
     return lowest;
   }
 
-  /** For each channel the last processed sequence and knownAt, and the progress as of the offset. */
+  /**
+   * For each channel the last processed sequence and knownAt, and the progress as of the offset.
+   */
   positions(writer: ByteWriter): void {
     writer.u16(this.channels);
     for (let channel = 0; channel < this.channels; channel++) {

