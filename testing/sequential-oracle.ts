@@ -8,7 +8,9 @@ import {
 } from "../schemas/feature-view.ts";
 import type { Plan, SourceSpec } from "../schemas/plan.ts";
 
-/** One entry of a source partition's log, in offset order: a record or a watermark in force there. */
+/**
+ * One entry of a source partition's log, in offset order: a record or a watermark in force there.
+ */
 export type LogEntry =
   | { readonly record: Readonly<Record<string, unknown>> }
   | { readonly before: number };

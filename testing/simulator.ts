@@ -17,9 +17,15 @@ export interface ScheduleOptions {
   readonly execute: (subtopology: Subtopology, work: ExternalWork) => Promise<Buffer>;
   /** Equal seeds give equal schedules. */
   readonly seed: number;
-  /** Chance that a turn of a task ends in its crash: uncommitted work is lost, it restores. @default 0.01 */
+  /**
+   * Chance that a turn of a task ends in its crash: uncommitted work is lost, it restores. @default
+   * 0.01
+   */
   readonly crash?: number;
-  /** Chance that a task gets its turn when it is drawn; a slow source has a small one. @default always 1 */
+  /**
+   * Chance that a task gets its turn when it is drawn; a slow source has a small one. @default
+   * always 1
+   */
   readonly speed?: (task: MergeTask | SourceTask) => number;
   /** Bytes fetched for a task at most in one turn. @default 65536 */
   readonly fetchBytes?: number;

@@ -14,8 +14,9 @@ interface Assembly {
 }
 
 /**
- * Gathers the answers of look-ups by id until the trigger takes them: answers precede the trigger of
- * their instant, so a vector is complete when it is asked for. Memory: one vector an id in flight.
+ * Gathers the answers of look-ups by id until the trigger takes them: answers precede the trigger
+ * of their instant, so a vector is complete when it is asked for. Memory: one vector an id in
+ * flight.
  */
 export class FeatureAssembly {
   /** Features that come from answers; request features follow them. */
@@ -61,8 +62,9 @@ export class FeatureAssembly {
   }
 
   /**
-   * Moves the answers of an id into `target` from `at` on and returns their newest asOf. Two records
-   * of one id and one instant have sent two look-ups a slot; both get the answers of the second.
+   * Moves the answers of an id into `target` from `at` on and returns their newest asOf. Two
+   * records of one id and one instant have sent two look-ups a slot; both get the answers of the
+   * second.
    *
    * @throws {MillraceError} ANSWER_MISSING when a look-up has not been answered.
    */

@@ -1,6 +1,8 @@
 const initialRows = 64;
 
-/** Feature vectors of one batch, row-major and contiguous; the memory is reused batch after batch. */
+/**
+ * Feature vectors of one batch, row-major and contiguous; the memory is reused batch after batch.
+ */
 export class VectorBuffer {
   readonly width: number;
   values: Float64Array;

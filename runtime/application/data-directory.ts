@@ -52,7 +52,10 @@ export async function claimDataDirectory(
   return manifest;
 }
 
-/** Removes everything in a data directory that a run left there. The caller holds its lock, or nobody does. */
+/**
+ * Removes everything in a data directory that a run left there. The caller holds its lock, or
+ * nobody does.
+ */
 export async function clearDataDirectory(directory: string): Promise<void> {
   await rm(directory, { recursive: true, force: true });
 }

@@ -9,8 +9,9 @@ const entrySettled = 3;
 const partBytes = 256 * 1024;
 
 /**
- * What a task's processor took since the last commit and that changed its state, in order. Repeating
- * it on the state of the last commit gives the state of this one: processors are deterministic.
+ * What a task's processor took since the last commit and that changed its state, in order.
+ * Repeating it on the state of the last commit gives the state of this one: processors are
+ * deterministic.
  */
 export class DeltaLog {
   readonly #writer = new ByteWriter(64 * 1024);

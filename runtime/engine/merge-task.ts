@@ -15,7 +15,9 @@ import { type OutboxWiring, TaskOutbox } from "./task-outbox.ts";
 const snapshotFactor = 4;
 const snapshotMinBytes = 4 * 1024 * 1024;
 
-/** Payloads, rows and records a commit holds at most; a burst of expiries goes on in the next one. */
+/**
+ * Payloads, rows and records a commit holds at most; a burst of expiries goes on in the next one.
+ */
 const maxPayloadsPerCommit = 50_000;
 
 /** A task behind an inbox: merges its channels and drives a processor. */

@@ -2,7 +2,10 @@ import type { Broker } from "../broker/broker.ts";
 import { RecordReader } from "../broker/record-batch/reader.ts";
 import type { AvroDecoder } from "../schema-registry/avro-codec.ts";
 
-/** A source watermark: every record at or beyond `endOffsets[partition]` finds stream time ≥ `before`. */
+/**
+ * A source watermark: every record at or beyond `endOffsets[partition]` finds stream time ≥
+ * `before`.
+ */
 interface SourceWatermark {
   readonly before: number;
   readonly endOffsets: readonly number[];

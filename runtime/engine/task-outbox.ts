@@ -139,7 +139,9 @@ export class TaskOutbox implements Outbox {
     this.#payloads = 0;
   }
 
-  /** Positions for the changelog: by output the announced progress and the last sequence numbers. */
+  /**
+   * Positions for the changelog: by output the announced progress and the last sequence numbers.
+   */
   writePositions(writer: ByteWriter): void {
     for (const lane of this.#lanes) {
       if (lane.kind === "topic") continue;
@@ -158,7 +160,10 @@ export class TaskOutbox implements Outbox {
     }
   }
 
-  /** u16 output, u16 partition, f64 timestamp, u16 key length, key; the caller adds u32 length, value. */
+  /**
+   * u16 output, u16 partition, f64 timestamp, u16 key length, key; the caller adds u32 length,
+   * value.
+   */
   #startRecord(output: number, partition: number, key: string, timestampMs: number): void {
     const records = this.#records;
     this.#index.push(records.position);

@@ -29,7 +29,9 @@ export interface WorkerOptions {
   readonly instanceId: string;
   /** Does scoring and training; its result goes to the processor's `settle`. */
   readonly execute: (subtopology: Subtopology, work: ExternalWork) => Promise<Buffer>;
-  /** Time between commits while there is work, in ms; an idle worker commits at once. @default 100 */
+  /**
+   * Time between commits while there is work, in ms; an idle worker commits at once. @default 100
+   */
   readonly commitIntervalMs?: number;
   /** Records and timers of one task in one turn. @default 2000 */
   readonly stepBudget?: number;
@@ -223,7 +225,9 @@ export class Worker {
     this.#lastCommit = performance.now();
   }
 
-  /** Fetches for every task that wants records; waits for some when idle. Returns how many got any. */
+  /**
+   * Fetches for every task that wants records; waits for some when idle. Returns how many got any.
+   */
   async #poll(idle: boolean): Promise<number> {
     const wanted = this.#tasks.flatMap((task) => {
       const want = task instanceof SourceTask && task.stalled ? null : task.wanted();
