@@ -1,0 +1,59 @@
+import { chiSquaredQuantile } from "./chi-squared.ts";
+
+/**
+ * A share below this counts as this, so that a bin that is empty on one side stays finite (the value
+ * that Evidently uses). Bins that are empty on both sides add nothing.
+ */
+export const shareFloor = 1e-4;
+
+/** Below this a shift is too small to matter, however sure one is of it (the usual convention). */
+export const psiAlarmFloor = 0.25;
+
+/** Confidence that a PSI above its bound is no accident. */
+export const psiConfidence = 0.999;
+
+/**
+ * Population stability index of two histograms over the same bins: Σ (q − p) ln(q / p) over the
+ * shares p of `reference` and q of `current`. 0 when equal; symmetric; ≥ 0. NaN when either is empty.
+ *
+ * @see Yurdakul, Statistical properties of the population stability index, 2018
+ */
+export function psi(reference: ArrayLike<number>, current: ArrayLike<number>): number {
+  const m = total(reference);
+  const n = total(current);
+  if (m === 0 || n === 0) return Number.NaN;
+  let sum = 0;
+  for (let bin = 0; bin < reference.length; bin++) {
+    const expected = Math.max((reference[bin] as number) / m, shareFloor);
+    const actual = Math.max((current[bin] as number) / n, shareFloor);
+    sum += (actual - expected) * Math.log(actual / expected);
+  }
+  return sum;
+}
+
+/**
+ * The PSI that samples of these sizes exceed by chance with probability 1 − confidence: under no
+ * change PSI · nm / (n + m) follows χ²(B − 1), B being the bins that are filled on either side.
+ *
+ * @see Yurdakul 2018
+ */
+export function psiBound(
+  reference: ArrayLike<number>,
+  current: ArrayLike<number>,
+  confidence: number = psiConfidence,
+): number {
+  const m = total(reference);
+  const n = total(current);
+  let bins = 0;
+  for (let bin = 0; bin < reference.length; bin++) {
+    if ((reference[bin] as number) > 0 || (current[bin] as number) > 0) bins++;
+  }
+  if (bins < 2 || m === 0 || n === 0) return 0;
+  return (chiSquaredQuantile(confidence, bins - 1) * (n + m)) / (n * m);
+}
+
+function total(counts: ArrayLike<number>): number {
+  let sum = 0;
+  for (let i = 0; i < counts.length; i++) sum += counts[i] as number;
+  return sum;
+}

@@ -1,0 +1,92 @@
+import type { ByteReader, ByteWriter } from "../schemas/bytes.ts";
+import { readJsonText, readModelAnswer, writeJson } from "../schemas/json-payload.ts";
+import type { ModelAnswer, RetrainRequest } from "../schemas/payload.ts";
+import type { Plan, Subtopology, TrainingSpec } from "../schemas/plan.ts";
+import type { Counters, ExternalWork, Outbox, Processor } from "./processor.ts";
+
+/**
+ * Turns each retrain request into one training, and each answer, a failed one too, into a record for
+ * every scoring task and the watch at cutoff + trainingTime, when it takes effect. Remembers the
+ * champion, which a challenger has to beat.
+ */
+export class TrainingProcessor implements Processor {
+  readonly counters: Counters = new Map();
+  readonly #training: TrainingSpec;
+  readonly #keyPrefix: string;
+  readonly #topicOutputs: readonly number[];
+  readonly #modelOutputs: readonly number[];
+  /** JSON of requests that wait for their answers, oldest first; a watch has one in flight. */
+  #requests: string[] = [];
+  #champion = "";
+  #championArtifact = "";
+
+  constructor(plan: Plan, subtopology: Subtopology) {
+    const from = subtopology.inputs.find(({ name }) => name === "requests")?.from;
+    const training = plan.trainings.find((each) => each.watch === from);
+    if (training === undefined) throw new RangeError(`no training ${subtopology.name} in the plan`);
+    this.#training = training;
+    const watch = plan.watches.find((each) => each.name === training.watch);
+    const label = plan.labels.find((each) => each.name === watch?.outcomes);
+    const scoring = plan.scorings.find((each) => each.name === label?.predictions);
+    this.#keyPrefix = `${plan.name}/${scoring?.model.name ?? training.name}`;
+    const { outputs } = subtopology;
+    const indexes = outputs.map((_, index) => index);
+    this.#topicOutputs = indexes.filter((index) => outputs[index]?.kind === "topic");
+    this.#modelOutputs = indexes.filter((index) => outputs[index]?.kind === "inbox");
+  }
+
+  process(_input: number, _writer: number, _knownAt: number, payload: ByteReader): void {
+    this.#requests.push(readJsonText(payload));
+  }
+
+  nextTimer(): number {
+    return Number.POSITIVE_INFINITY;
+  }
+
+  onTimer(): void {}
+
+  takeWork(): ExternalWork | null {
+    const request = this.#requests[0];
+    if (request === undefined) return null;
+    const champion = this.#champion === "" ? null : this.#champion;
+    return { kind: "train", request, champion, championArtifact: this.#championArtifact };
+  }
+
+  settle(result: ByteReader, out: Outbox): void {
+    const request = JSON.parse(this.#requests.shift() ?? "null") as RetrainRequest;
+    const effectiveFrom = request.cutoff + this.#training.trainingTimeMs;
+    const answer: ModelAnswer = { ...readModelAnswer(result), effectiveFrom };
+    if (answer.promoted) {
+      this.#champion = answer.version;
+      this.#championArtifact = answer.sha256;
+    }
+    for (const output of this.#topicOutputs) {
+      out.publish(output, `${this.#keyPrefix}/${answer.version}`, effectiveFrom, {
+        ...answer,
+        reference: JSON.stringify(answer.reference),
+      });
+    }
+    for (const output of this.#modelOutputs) {
+      writeJson(out.begin(output, 0, effectiveFrom), answer);
+      out.end();
+    }
+  }
+
+  changesState(): boolean {
+    return true;
+  }
+
+  snapshot(writer: ByteWriter): void {
+    writer.text(this.#champion);
+    writer.text(this.#championArtifact);
+    writer.u16(this.#requests.length);
+    for (const request of this.#requests) writer.text(request);
+  }
+
+  restore(reader: ByteReader): void {
+    this.#champion = reader.text();
+    this.#championArtifact = reader.text();
+    this.#requests = [];
+    for (let left = reader.u16(); left > 0; left--) this.#requests.push(reader.text());
+  }
+}

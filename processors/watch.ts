@@ -1,0 +1,190 @@
+import type { ByteReader, ByteWriter } from "../schemas/bytes.ts";
+import { readModelAnswer, writeJson } from "../schemas/json-payload.ts";
+import type { RetrainRequest } from "../schemas/payload.ts";
+import type { Plan, Subtopology, WatchSpec } from "../schemas/plan.ts";
+import type { Counters, Outbox, Processor } from "./processor.ts";
+import type { DriftWindow } from "./watch/drift-window.ts";
+import { FeatureWindows, readReference, writeReference } from "./watch/feature-windows.ts";
+import { PerformanceWindows } from "./watch/performance-windows.ts";
+import { Reference } from "./watch/reference.ts";
+import { RetrainDecision } from "./watch/retrain-decision.ts";
+
+/**
+ * Watches predictions and outcomes: publishes a result for every closed window of its detectors, and
+ * asks for a new model when one of its triggers holds. The champion is what the `models` input
+ * promoted last. Timers: the end of each open window, and `every`.
+ */
+export class WatchProcessor implements Processor {
+  readonly counters: Counters = new Map();
+  readonly #watch: WatchSpec;
+  readonly #features: readonly string[];
+  readonly #featureWindows: FeatureWindows | null = null;
+  readonly #performanceWindows: PerformanceWindows | null = null;
+  readonly #decision: RetrainDecision;
+  readonly #vector: Float64Array;
+  readonly #predictions: number;
+  readonly #outcomes: number;
+  readonly #driftOutput: number;
+  readonly #requestOutput: number;
+  readonly #trainingOutputs: readonly number[];
+  #champion: Reference | null = null;
+
+  constructor(plan: Plan, subtopology: Subtopology) {
+    const watch = plan.watches.find((each) => each.name === subtopology.name);
+    const label = plan.labels.find((each) => each.name === watch?.outcomes);
+    const scoring = plan.scorings.find((each) => each.name === label?.predictions);
+    if (watch === undefined || scoring === undefined) {
+      throw new RangeError(`the plan has no watch ${subtopology.name} over a scoring step`);
+    }
+    this.#watch = watch;
+    this.#features = scoring.features;
+    this.#vector = new Float64Array(scoring.features.length);
+    for (const detector of watch.detectors) {
+      if (detector.kind === "features") {
+        this.#featureWindows = new FeatureWindows(detector.overMs, scoring.features);
+      } else {
+        this.#performanceWindows = new PerformanceWindows(detector.overMs, detector.floor);
+      }
+    }
+    const { inputs, outputs } = subtopology;
+    this.#predictions = inputs.findIndex(({ name }) => name === "predictions");
+    this.#outcomes = inputs.findIndex(({ name }) => name === "outcomes");
+    const answered = inputs.some(({ name }) => name === "models");
+    this.#decision = new RetrainDecision(watch, answered);
+    const topicOutput = (topic: string) =>
+      outputs.findIndex((each) => each.kind === "topic" && each.topic === topic);
+    this.#driftOutput = topicOutput(watch.driftTopic);
+    this.#requestOutput = topicOutput(watch.requestTopic);
+    this.#trainingOutputs = outputs.flatMap((each, index) =>
+      each.kind === "inbox" && each.input === "requests" ? [index] : [],
+    );
+  }
+
+  process(input: number, _writer: number, knownAt: number, payload: ByteReader, out: Outbox): void {
+    if (input === this.#predictions) this.#prediction(knownAt, payload);
+    else if (input === this.#outcomes) this.#outcome(knownAt, payload, out);
+    else this.#model(payload);
+  }
+
+  nextTimer(): number {
+    return Math.min(
+      this.#featureWindows?.nextEnd() ?? Number.POSITIVE_INFINITY,
+      this.#performanceWindows?.nextEnd() ?? Number.POSITIVE_INFINITY,
+      this.#decision.nextEvery(),
+    );
+  }
+
+  /** Takes everything that is due at the instant, and decides once. */
+  onTimer(instant: number, out: Outbox): void {
+    const features = this.#featureWindows;
+    if (features !== null && features.nextEnd() <= instant) {
+      const closed = features.close();
+      for (const window of closed) this.#publish(window, instant, out);
+      this.#decision.closed(
+        "features",
+        closed.some(({ alarm }) => alarm),
+      );
+    }
+    const performance = this.#performanceWindows;
+    if (performance !== null && performance.nextEnd() <= instant) {
+      this.#performanceClosed(performance.end(this.#version), instant, out);
+    }
+    if (this.#decision.nextEvery() <= instant) this.#decision.everyIsDue();
+    this.#decide(instant, out);
+  }
+
+  changesState(): boolean {
+    return true;
+  }
+
+  snapshot(writer: ByteWriter): void {
+    writer.u8(this.#champion === null ? 0 : 1);
+    if (this.#champion !== null) writeReference(writer, this.#champion);
+    this.#decision.snapshot(writer);
+    this.#featureWindows?.snapshot(writer);
+    this.#performanceWindows?.snapshot(writer);
+  }
+
+  restore(reader: ByteReader): void {
+    this.#champion = reader.u8() === 0 ? null : readReference(reader, this.#features);
+    this.#decision.restore(reader);
+    this.#featureWindows?.restore(reader);
+    this.#performanceWindows?.restore(reader);
+  }
+
+  get #version(): string | null {
+    return this.#champion?.version ?? null;
+  }
+
+  /** Payload: text id, text version, f64 probability, k × f64 features. */
+  #prediction(knownAt: number, payload: ByteReader): void {
+    this.#decision.seen(knownAt);
+    this.#performanceWindows?.predicted(knownAt);
+    if (this.#featureWindows === null) return;
+    skipText(payload);
+    skipText(payload);
+    payload.position += 8;
+    const vector = this.#vector;
+    for (let i = 0; i < vector.length; i++) vector[i] = payload.f64();
+    this.#featureWindows.predicted(knownAt, vector, this.#champion);
+  }
+
+  /** Payload: text id, f64 predictedAt, text version, f64 probability, f64 label. */
+  #outcome(knownAt: number, payload: ByteReader, out: Outbox): void {
+    this.#decision.seen(knownAt);
+    skipText(payload);
+    const predictedAt = payload.f64();
+    const version = payload.text();
+    const probability = payload.f64();
+    const label = payload.f64();
+    if (!Number.isNaN(label)) this.#decision.labelled();
+    const closed = this.#performanceWindows?.resolved(
+      predictedAt,
+      version,
+      probability,
+      label,
+      this.#version,
+    );
+    this.#performanceClosed(closed ?? null, knownAt, out);
+    this.#decide(knownAt, out);
+  }
+
+  #model(payload: ByteReader): void {
+    const answer = readModelAnswer(payload);
+    this.#decision.answered(answer.requestId);
+    if (answer.promoted) {
+      this.#champion = new Reference(answer.version, answer.reference, this.#features);
+    }
+  }
+
+  #performanceClosed(window: DriftWindow | null, knownAt: number, out: Outbox): void {
+    if (window === null) return;
+    this.#publish(window, knownAt, out);
+    this.#decision.closed("performance", window.alarm);
+  }
+
+  #publish(window: DriftWindow, knownAt: number, out: Outbox): void {
+    if (this.#driftOutput < 0) return;
+    const { name } = this.#watch;
+    out.publish(this.#driftOutput, name, knownAt, { watch: name, ...window });
+  }
+
+  #decide(knownAt: number, out: Outbox): void {
+    const request = this.#decision.decide(knownAt, this.#champion !== null);
+    if (request !== null) this.#send(request, out);
+  }
+
+  #send(request: RetrainRequest, out: Outbox): void {
+    const { cutoff } = request;
+    if (this.#requestOutput >= 0) out.publish(this.#requestOutput, request.id, cutoff, request);
+    for (const output of this.#trainingOutputs) {
+      writeJson(out.begin(output, 0, cutoff), request);
+      out.end();
+    }
+  }
+}
+
+function skipText(payload: ByteReader): void {
+  const length = payload.u16();
+  payload.position += length;
+}
