@@ -1,0 +1,153 @@
+/** Beyond it a number is summed as a big integer (every double there is one), so nothing overflows. */
+const hugeFrom = 2 ** 960;
+const safe = Number.MAX_SAFE_INTEGER;
+
+/**
+ * The exact sum of finite doubles under adding and taking out, so that the result depends on neither
+ * order nor history. `round` gives the double nearest to it.
+ *
+ * Whole numbers stay in one double as long as their sum is exact there; other numbers go to an
+ * expansion (non-overlapping doubles of growing magnitude), at most 40 long.
+ *
+ * @see Shewchuk, Adaptive Precision Floating-Point Arithmetic (1997), grow-expansion.
+ */
+export class ExactSum {
+  #whole = 0;
+  readonly #parts: number[] = [];
+  #huge = 0n;
+  #infinities = 0;
+  #minusInfinities = 0;
+
+  add(value: number): void {
+    if (Number.isInteger(value)) {
+      const sum = this.#whole + value;
+      if (sum <= safe && sum >= -safe && value <= safe && value >= -safe) {
+        this.#whole = sum;
+        return;
+      }
+    }
+    this.#addWide(value);
+  }
+
+  subtract(value: number): void {
+    if (value === Number.POSITIVE_INFINITY) this.#infinities--;
+    else if (value === Number.NEGATIVE_INFINITY) this.#minusInfinities--;
+    else this.add(-value);
+  }
+
+  merge(other: ExactSum): void {
+    this.#infinities += other.#infinities;
+    this.#minusInfinities += other.#minusInfinities;
+    this.#huge += other.#huge;
+    this.add(other.#whole);
+    for (const part of other.#parts) this.#grow(part);
+  }
+
+  /** The nearest double; ±Infinity and NaN as addition gives them. */
+  round(): number {
+    if (this.#infinities > 0 || this.#minusInfinities > 0) {
+      if (this.#infinities > 0 && this.#minusInfinities > 0) return Number.NaN;
+      return this.#infinities > 0 ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY;
+    }
+    if (this.#huge !== 0n) return this.#roundHuge();
+    if (this.#parts.length === 0) return this.#whole;
+    this.#settle();
+    return roundExpansion(this.#parts);
+  }
+
+  /** Calls `take` with numbers whose exact sum this is; meaningless with huge or infinite values. */
+  forEachPart(take: (part: number) => void): void {
+    if (this.#whole !== 0) take(this.#whole);
+    for (const part of this.#parts) take(part);
+  }
+
+  #addWide(value: number): void {
+    if (value === Number.POSITIVE_INFINITY) this.#infinities++;
+    else if (value === Number.NEGATIVE_INFINITY) this.#minusInfinities++;
+    else if (value >= hugeFrom || value <= -hugeFrom) this.#huge += BigInt(value);
+    else this.#grow(value);
+  }
+
+  /** Adds to the expansion; its parts stay non-overlapping and without zeros. */
+  #grow(value: number): void {
+    const parts = this.#parts;
+    let x = value;
+    let kept = 0;
+    for (let i = 0; i < parts.length; i++) {
+      const y = parts[i] as number;
+      const sum = x + y;
+      const virtual = sum - x;
+      const error = x - (sum - virtual) + (y - virtual);
+      if (error !== 0) parts[kept++] = error;
+      x = sum;
+    }
+    parts.length = kept;
+    if (x !== 0) parts.push(x);
+  }
+
+  /** Moves the whole part into the expansion, for one rounding of all. */
+  #settle(): void {
+    if (this.#whole === 0) return;
+    this.#grow(this.#whole);
+    this.#whole = 0;
+  }
+
+  #roundHuge(): number {
+    const scale = 1074n;
+    let total = (this.#huge + BigInt(this.#whole)) << scale;
+    for (const part of this.#parts) total += toScaled(part);
+    return fromScaled(total, scale);
+  }
+}
+
+/**
+ * The double nearest to the sum of a non-overlapping expansion of growing magnitude; ties to even.
+ *
+ * @see CPython, math.fsum.
+ */
+function roundExpansion(parts: readonly number[]): number {
+  let i = parts.length - 1;
+  if (i < 0) return 0;
+  let high = parts[i] as number;
+  let low = 0;
+  while (i > 0) {
+    const x = high;
+    const y = parts[--i] as number;
+    high = x + y;
+    low = y - (high - x);
+    if (low !== 0) break;
+  }
+  const below = i > 0 ? (parts[i - 1] as number) : 0;
+  if ((low < 0 && below < 0) || (low > 0 && below > 0)) {
+    const twice = low * 2;
+    const next = high + twice;
+    if (twice === next - high) high = next;
+  }
+  return high;
+}
+
+const bits = new DataView(new ArrayBuffer(8));
+
+/** The double times 2^1074, exactly. */
+function toScaled(value: number): bigint {
+  bits.setFloat64(0, value);
+  const word = bits.getBigUint64(0);
+  const exponent = (word >> 52n) & 0x7ffn;
+  const fraction = word & 0xfffffffffffffn;
+  const magnitude = exponent === 0n ? fraction : (fraction | 0x10000000000000n) << (exponent - 1n);
+  return value < 0 ? -magnitude : magnitude;
+}
+
+/** The double nearest to `total` / 2^`scale`, whose magnitude is at least 2^900 or zero. */
+function fromScaled(total: bigint, scale: bigint): number {
+  const magnitude = total < 0n ? -total : total;
+  const length = magnitude.toString(2).length;
+  const shift = length - 64;
+  if (shift <= 0) return Number(total) * 2 ** -Number(scale);
+  const kept = BigInt.asUintN(64, magnitude >> BigInt(shift));
+  const lost = BigInt.asUintN(shift, magnitude) !== 0n ? 1n : 0n;
+  const exponent = shift - Number(scale);
+  const rounded = Number(kept | lost) * 2 ** Math.min(exponent, 900);
+  const result = rounded * 2 ** (exponent - Math.min(exponent, 900));
+  return total < 0n ? -result : result;
+}

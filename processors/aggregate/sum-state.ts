@@ -1,0 +1,43 @@
+import { ExactSum } from "./exact-sum.ts";
+
+/** What sum, mean and share keep: how many values, and their exact sum. */
+export class SumState {
+  values = 0;
+  readonly sum = new ExactSum();
+
+  update(value: number): void {
+    if (Number.isNaN(value)) return;
+    this.values++;
+    this.sum.add(value);
+  }
+
+  retract(value: number): void {
+    if (Number.isNaN(value)) return;
+    this.values--;
+    this.sum.subtract(value);
+  }
+
+  merge(other: SumState): void {
+    this.values += other.values;
+    this.sum.merge(other.sum);
+  }
+
+  mean(): number {
+    return this.values === 0 ? Number.NaN : this.sum.round() / this.values;
+  }
+}
+
+/** The parts of an algebra that all over a {@link SumState} have in common. */
+export const sumStateAlgebra = {
+  stateName: "sum",
+  prepare: () => new SumState(),
+  update(state: SumState, value: number) {
+    state.update(value);
+  },
+  retract(state: SumState, value: number) {
+    state.retract(value);
+  },
+  merge(state: SumState, other: SumState) {
+    state.merge(other);
+  },
+};

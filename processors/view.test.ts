@@ -1,0 +1,264 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { ByteReader, ByteWriter } from "../schemas/bytes.ts";
+import type { FeatureViewSpec } from "../schemas/feature-view.ts";
+import type { Plan, Subtopology } from "../schemas/plan.ts";
+import { type FeatureRow, readRow } from "../schemas/row.ts";
+import { type Event, naiveRows, naiveValues, type Row, rounded } from "./naive-view-fixture.ts";
+import { RecordingOutbox, readerOf, type Written } from "./outbox-fixture.ts";
+import { ViewProcessor } from "./view.ts";
+
+const view: FeatureViewSpec = {
+  name: "delays",
+  version: 1,
+  source: "arrivals",
+  keyFields: ["airport"],
+  aggregates: [
+    { name: "flights", kind: "count" },
+    { name: "delaySum", kind: "sum", field: "delay" },
+    { name: "delayMean", kind: "mean", field: "delay" },
+    { name: "delayMin", kind: "min", field: "delay" },
+    { name: "delayMax", kind: "max", field: "delay" },
+    { name: "delayP90", kind: "quantile", field: "delay", probability: 0.9 },
+    { name: "delaySpread", kind: "stddev", field: "delay" },
+    { name: "late", kind: "share", condition: { op: "gt", field: "delay", value: 2 } },
+  ],
+  windows: [
+    { label: "5ms", lengthMs: 5 },
+    { label: "8ms", lengthMs: 8 },
+    { label: "20ms", lengthMs: 20 },
+  ],
+  ttlMs: 1_000,
+  exactLimit: 4_096,
+  stores: ["online"],
+};
+const keys = ["B", "A", "￿", "😀"];
+
+/** Only what a view processor reads of its subtopology and plan. */
+const subtopology = {
+  name: "delays@1",
+  inputs: [
+    { name: "lookups:p", role: "lookup", from: "departures", channels: "all" },
+    { name: "updates", role: "update", from: "arrivals", channels: "all" },
+  ],
+  outputs: [
+    { kind: "inbox", to: "p", triggers: ["lookups:p"] },
+    { kind: "rows", topic: "t.delays.rows", view: "delays@1" },
+  ],
+} as unknown as Subtopology;
+const plan = { partitions: 4, subtopologies: [] } as unknown as Plan;
+
+type Step =
+  | { readonly kind: "update"; readonly event: Event }
+  | { readonly kind: "lookup"; readonly key: string; readonly knownAt: number };
+
+/** Streams with ties, disorder, events that are over, nulls, and keys that fall silent. */
+const streams: fc.Arbitrary<Step[]> = fc
+  .array(
+    fc.record({
+      gap: fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 4 }), fc.constant(30)),
+      key: fc.constantFrom(...keys),
+      behind: fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 24 })),
+      delay: fc.oneof(
+        fc.integer({ min: -3, max: 5 }),
+        fc.constantFrom(0.1, 1e5 + 0.3, -0.7, Number.NaN),
+      ),
+      isLookup: fc.boolean(),
+    }),
+    { maxLength: 60 },
+  )
+  .map((draws) => {
+    let knownAt = 100;
+    const steps: Step[] = [];
+    for (const { gap, key, behind, delay, isLookup } of draws) {
+      knownAt += gap;
+      const event = { key, knownAt, eventTime: knownAt - behind, delay };
+      steps.push(isLookup ? { kind: "lookup", key, knownAt } : { kind: "update", event });
+    }
+    return steps.sort(
+      (a, b) => timeOf(a) - timeOf(b) || Number(a.kind === "update") - Number(b.kind === "update"),
+    );
+  });
+
+function timeOf(step: Step): number {
+  return step.kind === "update" ? step.event.knownAt : step.knownAt;
+}
+
+/** Runs a processor as the merge would: look-ups, then timers, then updates of an instant. */
+function run(processor: ViewProcessor, steps: readonly Step[], out: RecordingOutbox): void {
+  const writer = new ByteWriter();
+  for (const step of steps) {
+    const isUpdate = step.kind === "update";
+    const instant = timeOf(step);
+    fireUpTo(processor, isUpdate ? instant : instant - 1, out);
+    writer.reset();
+    if (isUpdate) {
+      const { key, eventTime, delay } = step.event;
+      writer.text(key);
+      writer.f64(eventTime);
+      writer.f64(delay);
+      writer.f64(Number.isNaN(delay) ? Number.NaN : Number(delay > 2));
+    } else {
+      writer.text(step.key);
+      writer.u8(3);
+      writer.text("id-7");
+    }
+    const payload = new ByteReader(writer.take());
+    processor.process(isUpdate ? 1 : 0, 2, instant, payload, out);
+  }
+}
+
+function fireUpTo(processor: ViewProcessor, instant: number, out: RecordingOutbox): void {
+  while (processor.nextTimer() <= instant) processor.onTimer(processor.nextTimer(), out);
+}
+
+function rowOf(written: Written): Row {
+  const row: FeatureRow = { served: 9, asOf: 0, seq: 0, validUntil: 0, values: new Float64Array() };
+  readRow(readerOf(written), row);
+  assert.equal(row.served, 0);
+  assert.equal(row.asOf, written.knownAt);
+  const { asOf, seq, validUntil } = row;
+  return { key: written.key, asOf, seq, validUntil, values: Array.from(row.values, rounded) };
+}
+
+function rowsOf(out: RecordingOutbox): Row[] {
+  return out.written.filter(({ output }) => output === 1).map(rowOf);
+}
+
+test("every row says what the definition of continuous windows says, and nothing else is written", () => {
+  fc.assert(
+    fc.property(streams, (steps) => {
+      const out = new RecordingOutbox();
+      const processor = new ViewProcessor(view, subtopology, plan);
+      run(processor, steps, out);
+      fireUpTo(processor, 1e9, out);
+      const events = steps.flatMap((step) => (step.kind === "update" ? [step.event] : []));
+      assert.deepEqual(rowsOf(out), naiveRows(view, events, 0));
+      const counted = processor.counters.get("delays@1")?.[2]?.processed ?? 0;
+      assert.equal(counted, events.length);
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test("an expiry that is one millisecond off is noticed", () => {
+  const noticed = fc.check(
+    fc.property(streams, (steps) => {
+      const out = new RecordingOutbox();
+      const processor = new ViewProcessor(view, subtopology, plan);
+      run(processor, steps, out);
+      fireUpTo(processor, 1e9, out);
+      const events = steps.flatMap((step) => (step.kind === "update" ? [step.event] : []));
+      assert.deepEqual(rowsOf(out), naiveRows(view, events, 1));
+    }),
+    { numRuns: 100 },
+  );
+  assert.ok(noticed.failed);
+});
+
+test("a look-up at q sees what was known strictly before q, in windows [q − w, q)", () => {
+  fc.assert(
+    fc.property(streams, (steps) => {
+      const out = new RecordingOutbox();
+      run(new ViewProcessor(view, subtopology, plan), steps, out);
+      const events = steps.flatMap((step) => (step.kind === "update" ? [step.event] : []));
+      const lookups = steps.flatMap((step) => (step.kind === "lookup" ? [step] : []));
+      const answers = out.written.filter(({ output }) => output === 0);
+      assert.equal(answers.length, lookups.length);
+      for (const [i, { key, knownAt }] of lookups.entries()) {
+        const answer = answers[i] as Written;
+        const reader = readerOf(answer);
+        assert.equal(answer.knownAt, knownAt);
+        assert.equal(reader.text(), "id-7");
+        assert.equal(reader.u8(), 3);
+        const asOf = reader.f64();
+        const known = events.filter((event) => event.key === key && event.knownAt < knownAt);
+        const live = known.some(({ eventTime }) => eventTime + 20 >= knownAt);
+        if (live) assert.equal(asOf, Math.max(...known.map((event) => event.knownAt)));
+        else assert.equal(asOf, Number.NEGATIVE_INFINITY);
+        const values: number[] = [];
+        while (!reader.done) values.push(rounded(reader.f64()));
+        const open = known.filter((event) => event.eventTime < knownAt);
+        assert.deepEqual(values, naiveValues(view, open, knownAt));
+      }
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test("a view restored from a snapshot taken anywhere goes on byte for byte", () => {
+  fc.assert(
+    fc.property(streams, fc.nat(), fc.nat(3), (steps, draw, timers) => {
+      const at = steps.length === 0 ? 0 : draw % steps.length;
+      const processor = new ViewProcessor(view, subtopology, plan);
+      run(processor, steps.slice(0, at), new RecordingOutbox());
+      for (let i = 0; i < timers && at > 0; i++) {
+        const due = processor.nextTimer();
+        const next = steps[at] as Step;
+        if (due > timeOf(next) - (next.kind === "lookup" ? 1 : 0)) break;
+        processor.onTimer(due, new RecordingOutbox());
+      }
+      const before = new ByteWriter();
+      processor.snapshot(before);
+      const restored = new ViewProcessor(view, subtopology, plan);
+      restored.restore(new ByteReader(before.take()));
+      const went = [processor, restored].map((each) => {
+        const out = new RecordingOutbox();
+        run(each, steps.slice(at), out);
+        fireUpTo(each, 1e9, out);
+        const after = new ByteWriter();
+        each.snapshot(after);
+        return { written: out.written, state: after.take() };
+      });
+      assert.deepEqual(went[0], went[1]);
+    }),
+    { numRuns: 200 },
+  );
+});
+
+test("look-ups leave no trace in the state", () => {
+  fc.assert(
+    fc.property(streams, (steps) => {
+      const end = Math.max(0, ...steps.map(timeOf));
+      const states = [steps, steps.filter(({ kind }) => kind === "update")].map((some) => {
+        const processor = new ViewProcessor(view, subtopology, plan);
+        run(processor, some, new RecordingOutbox());
+        fireUpTo(processor, end, new RecordingOutbox());
+        const state = new ByteWriter();
+        processor.snapshot(state);
+        return state.take();
+      });
+      assert.deepEqual(states[0], states[1]);
+    }),
+    { numRuns: 100 },
+  );
+});
+
+test("a key whose events have all left is forgotten once its instant has passed", () => {
+  const processor = new ViewProcessor(view, subtopology, plan);
+  const out = new RecordingOutbox();
+  const update = (key: string, knownAt: number): Step => ({
+    kind: "update",
+    event: { key, knownAt, eventTime: knownAt, delay: 1 },
+  });
+  run(processor, [update("A", 100), update("A", 120), update("B", 141)], out);
+  assert.deepEqual(
+    rowsOf(out).map(({ key, asOf, seq }) => `${key} ${asOf} ${seq}`),
+    [
+      "A 100 0",
+      "A 105 0",
+      "A 108 0",
+      "A 120 0",
+      "A 120 1",
+      "A 125 0",
+      "A 128 0",
+      "A 140 0",
+      "B 141 0",
+    ],
+  );
+  const state = new ByteWriter();
+  processor.snapshot(state);
+  const text = state.take().toString("latin1");
+  assert.ok(text.includes("\u0001\u0000B") && !text.includes("\u0001\u0000A"));
+});

@@ -1,0 +1,168 @@
+import type { ByteReader, ByteWriter } from "../schemas/bytes.ts";
+import { type FeatureViewSpec, viewId } from "../schemas/feature-view.ts";
+import type { Plan, Subtopology } from "../schemas/plan.ts";
+import { type FeatureRow, writeRow } from "../schemas/row.ts";
+import { readCounters, tallyOf, writeCounters } from "./branch-tally.ts";
+import { partitionOf } from "./murmur2.ts";
+import type { Counters, Outbox, Processor } from "./processor.ts";
+import { ExpiryHeap } from "./view/expiry-heap.ts";
+import { FeatureColumns } from "./view/feature-columns.ts";
+import { compareKeys } from "./view/key-order.ts";
+import { KeyWindows } from "./view/key-windows.ts";
+
+/**
+ * Keeps the continuous windows of one feature view for the keys of one partition.
+ *
+ * An update at event time t is in window w for q in (t, t + w]; one that is in no window any more is
+ * counted and changes nothing. A row is written when an event arrives and when events leave: one
+ * expiry row a key and instant, before that instant's updates, keys in the byte order of their
+ * UTF-8. A look-up at q is answered from what was known strictly before q, windows evaluated at q:
+ * the merge has brought every expiry before q, and brings those at q and the updates at q later.
+ *
+ * Memory: the events of the longest window, 8 bytes and 8 an input each, and some 100 bytes a key,
+ * window and aggregate. A key whose events have all left is forgotten once its instant has passed:
+ * a look-up then answers asOf −Infinity, as for a key that was never seen.
+ */
+export class ViewProcessor implements Processor {
+  readonly counters: Counters = new Map();
+  readonly #name: string;
+  readonly #columns: FeatureColumns;
+  readonly #longestMs: number;
+  readonly #updates: number;
+  /** By look-up input the output that its answers go to, and the partitions there. */
+  readonly #answersOf: readonly number[];
+  readonly #answerPartitions: readonly number[];
+  readonly #rows: number;
+  readonly #keys = new Map<string, KeyWindows>();
+  readonly #expiries = new ExpiryHeap<KeyWindows>();
+  /** Keys without events that still number the rows of their last instant. */
+  #emptied: KeyWindows[] = [];
+  readonly #row: FeatureRow;
+  readonly #nobody: KeyWindows;
+
+  constructor(view: FeatureViewSpec, subtopology: Subtopology, plan: Plan) {
+    this.#name = viewId(view);
+    this.#columns = new FeatureColumns(view);
+    this.#longestMs = Math.max(...this.#columns.windowMs);
+    const { inputs, outputs } = subtopology;
+    this.#updates = inputs.findIndex(({ role }) => role === "update");
+    this.#rows = outputs.findIndex(({ kind }) => kind === "rows");
+    this.#answersOf = inputs.map(({ name }) =>
+      outputs.findIndex((output) => output.kind === "inbox" && output.triggers.includes(name)),
+    );
+    this.#answerPartitions = outputs.map((output) => {
+      if (output.kind !== "inbox") return 0;
+      const target = plan.subtopologies.find(({ name }) => name === output.to);
+      return target?.partitions ?? plan.partitions;
+    });
+    this.#nobody = new KeyWindows("", this.#columns);
+    this.#row = { served: 0, asOf: 0, seq: 0, validUntil: 0, values: this.#nobody.values };
+  }
+
+  process(input: number, writer: number, knownAt: number, payload: ByteReader, out: Outbox): void {
+    if (input === this.#updates) this.#update(writer, knownAt, payload, out);
+    else this.#answer(this.#answersOf[input] as number, knownAt, payload, out);
+  }
+
+  nextTimer(): number {
+    return this.#expiries.top?.nextExpiry ?? Number.POSITIVE_INFINITY;
+  }
+
+  onTimer(instant: number, out: Outbox): void {
+    this.#forgetEmptied(instant);
+    const windows = this.#expiries.top;
+    if (windows === undefined || windows.nextExpiry !== instant) {
+      throw new RangeError(`${this.#name}: nothing expires at ${instant}`);
+    }
+    windows.expire(instant);
+    this.#expiries.moved(windows);
+    if (windows.size === 0) this.#emptied.push(windows);
+    this.#writeRow(windows, instant, out);
+  }
+
+  changesState(input: number): boolean {
+    return input === this.#updates;
+  }
+
+  snapshot(writer: ByteWriter): void {
+    writeCounters(writer, this.counters);
+    writer.u32(this.#keys.size);
+    for (const key of [...this.#keys.keys()].sort(compareKeys)) {
+      writer.text(key);
+      this.#keys.get(key)?.snapshot(writer);
+    }
+  }
+
+  restore(reader: ByteReader): void {
+    readCounters(reader, this.counters);
+    this.#keys.clear();
+    this.#expiries.clear();
+    this.#emptied = [];
+    for (let keys = reader.u32(); keys > 0; keys--) {
+      const windows = new KeyWindows(reader.text(), this.#columns);
+      windows.restore(reader);
+      this.#keys.set(windows.key, windows);
+      this.#expiries.moved(windows);
+      if (windows.size === 0) this.#emptied.push(windows);
+    }
+  }
+
+  /** Payload: text entityKey, f64 eventTime, n × f64 aggregate inputs. */
+  #update(writer: number, knownAt: number, payload: ByteReader, out: Outbox): void {
+    this.#forgetEmptied(knownAt);
+    tallyOf(this.counters, this.#name, writer).processed++;
+    const key = payload.text();
+    const eventTime = payload.f64();
+    const isOver = eventTime + this.#longestMs <= knownAt;
+    let windows = this.#keys.get(key);
+    if (windows === undefined) {
+      if (isOver) return;
+      windows = new KeyWindows(key, this.#columns);
+      this.#keys.set(key, windows);
+    }
+    windows.lastKnownAt = knownAt;
+    if (isOver) return;
+    windows.insert(eventTime, knownAt, payload);
+    this.#expiries.moved(windows);
+    this.#writeRow(windows, knownAt, out);
+  }
+
+  /** Payload: text entityKey, u8 slot, text id → text id, u8 slot, f64 asOf, n × f64 features. */
+  #answer(output: number, knownAt: number, payload: ByteReader, out: Outbox): void {
+    const kept = this.#keys.get(payload.text());
+    const windows = kept === undefined || kept.size === 0 ? this.#nobody : kept;
+    const slot = payload.u8();
+    const id = payload.text();
+    const partition = partitionOf(id, this.#answerPartitions[output] as number);
+    const answer = out.begin(output, partition, knownAt);
+    answer.text(id);
+    answer.u8(slot);
+    answer.f64(windows.lastKnownAt);
+    const { values } = windows;
+    for (let i = 0; i < values.length; i++) answer.f64(values[i] as number);
+    out.end();
+  }
+
+  #writeRow(windows: KeyWindows, asOf: number, out: Outbox): void {
+    windows.seq = windows.asOf === asOf ? windows.seq + 1 : 0;
+    windows.asOf = asOf;
+    const row = this.#row;
+    row.asOf = asOf;
+    row.seq = windows.seq;
+    const { nextExpiry } = windows;
+    row.validUntil = nextExpiry === Number.POSITIVE_INFINITY ? Number.NaN : nextExpiry;
+    row.values = windows.values;
+    writeRow(out.beginRow(this.#rows, windows.key, asOf), row);
+    out.end();
+  }
+
+  /** All of them were emptied at one instant, of which an update may have written rows since. */
+  #forgetEmptied(instant: number): void {
+    const first = this.#emptied[0];
+    if (first === undefined || first.asOf === instant) return;
+    for (const windows of this.#emptied) {
+      if (windows.size === 0) this.#keys.delete(windows.key);
+    }
+    this.#emptied = [];
+  }
+}
