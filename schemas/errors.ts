@@ -70,6 +70,16 @@ export const errorTable = {
     message:
       "The batch for {topic}/{partition} ({sizeBytes} bytes) is larger than the topic takes: raise max.message.bytes or send smaller records.",
   },
+  RECORD_BATCH_CORRUPT: {
+    policy: "stop",
+    message:
+      "The record batch at {topic}/{partition}, offset {offset}, is damaged ({reason}): restore the log, or delete the records up to there.",
+  },
+  RECORD_BATCH_UNSUPPORTED: {
+    policy: "stop",
+    message:
+      "The record batch at {topic}/{partition}, offset {offset}, is packed with {codec}, which this Node cannot unpack: set compression.type=gzip on the topic and write to it again.",
+  },
   PRODUCER_FENCED: {
     policy: "stop",
     message:
@@ -162,6 +172,71 @@ export const errorTable = {
     policy: "stop",
     message:
       "The data directory {directory} already covers time to {found}, beyond --to {asked}. Ask for a later --to, start over with --fresh, or use another --data directory.",
+  },
+  OFFLINE_UNAVAILABLE: {
+    policy: "retry",
+    message: "The offline store at {where} does not answer ({reason}): check that it runs.",
+  },
+  OFFLINE_QUERY_FAILED: {
+    policy: "stop",
+    message: "The offline store refused a statement ({code}): {reason}",
+  },
+  OFFLINE_SEVERAL_STATEMENTS: {
+    policy: "stop",
+    message:
+      "One statement a request: more follows after the semicolon at character {position}. Send it by itself.",
+  },
+  OFFLINE_INLINE_DATA: {
+    policy: "stop",
+    message:
+      "Data behind INSERT … FORMAT is not read from the statement: send it as the body of the request, or write VALUES or SELECT.",
+  },
+  OFFLINE_TABLE_MISMATCH: {
+    policy: "stop",
+    message:
+      "The table {table} has {what} {actual} where {expected} is wanted: rename or drop the table, or use another database.",
+  },
+  OFFLINE_START_FAILED: {
+    policy: "stop",
+    message: "chDB could not open {directory}: {reason}",
+  },
+  ONLINE_UNAVAILABLE: {
+    policy: "retry",
+    message: "The online store at {where} does not answer ({reason}): check that it runs.",
+  },
+  ONLINE_LAYOUT: {
+    policy: "stop",
+    message:
+      "The online store at {where} holds a row of layout {found}; this version of Millrace reads layout {expected}. Rebuild it from the row topics.",
+  },
+  PUMP_PENDING_GONE: {
+    policy: "stop",
+    message:
+      "The sink {sink} had begun to insert offsets {first} to {last} of {topic}/{partition}, which the topic no longer holds (it starts at {logStart}): restore the topic, or take the offsets of the group {group} past them once the store was checked.",
+  },
+  PUMP_RECORD: {
+    policy: "stop",
+    message:
+      "The sink {sink} cannot read the record at {topic}/{partition}, offset {offset}: {reason}. Only Millrace may write this topic.",
+  },
+  ARTIFACT_MISSING: {
+    policy: "stop",
+    message:
+      "The model artifact {sha256} is not in {directory}: copy it there from a backup, or start over with --fresh.",
+  },
+  ARTIFACT_DAMAGED: {
+    policy: "stop",
+    message:
+      "The model artifact {sha256} in {directory} has other bytes than its name says: replace it from a backup, or start over with --fresh.",
+  },
+  MODEL_REFUSED: {
+    policy: "stop",
+    message:
+      "The model cannot be served: {reason}. It needs one float32 input [N, features] and one float32 output [N] that does not depend on the batch; export it again.",
+  },
+  SCORING_CLOSED: {
+    policy: "stop",
+    message: "Rows were sent to a scorer that is closed: score before closing it.",
   },
 } as const satisfies Record<string, ErrorEntry>;
 
