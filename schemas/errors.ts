@@ -238,6 +238,15 @@ export const errorTable = {
     policy: "stop",
     message: "Rows were sent to a scorer that is closed: score before closing it.",
   },
+  SCHEMA_INCOMPATIBLE: {
+    policy: "stop",
+    message:
+      'The new schema of the subject "{subject}" cannot read what its latest version wrote: {reason}. Give new fields a default, or use another topic.',
+  },
+  AVRO_UNREADABLE: {
+    policy: "stop",
+    message: "A value written as {schema} cannot be read: {reason}.",
+  },
 } as const satisfies Record<string, ErrorEntry>;
 
 /** A stable code: match on it, never on the message. */

@@ -1,0 +1,106 @@
+import { type FileHandle, open, readFile } from "node:fs/promises";
+import { MillraceError } from "../../schemas/errors.ts";
+import type { AvroSchema } from "../../schemas/plan.ts";
+import { avroType } from "./avro-type.ts";
+import type { RegisteredSchema, SchemaRegistry } from "./registry.ts";
+
+/** One line of the journal. */
+interface Registration {
+  readonly subject: string;
+  readonly id: number;
+  readonly schema: AvroSchema;
+}
+
+/** A schema registry that lives and ends with its process. */
+export function createMemoryRegistry(): SchemaRegistry {
+  return new EmbeddedRegistry([], async () => {}, null);
+}
+
+/**
+ * A schema registry over a journal: one JSON line a registration, flushed before it is answered.
+ * A line torn by a crash was never answered and is cut off. One process at a time (the data
+ * directory's lock sees to that).
+ */
+export async function openFileRegistry(path: string): Promise<SchemaRegistry> {
+  const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return "";
+    throw error;
+  });
+  const whole = text.slice(0, text.lastIndexOf("\n") + 1);
+  const journal = whole.split("\n").filter((line) => line !== "");
+  const file = await open(path, "a", 0o600);
+  await file.truncate(Buffer.byteLength(whole));
+  const append = async (registration: Registration) => {
+    await file.appendFile(`${JSON.stringify(registration)}\n`);
+    await file.sync();
+  };
+  const registrations = journal.map((line) => JSON.parse(line) as Registration);
+  return new EmbeddedRegistry(registrations, append, file);
+}
+
+class EmbeddedRegistry implements SchemaRegistry {
+  readonly #byId = new Map<number, AvroSchema>();
+  readonly #idOf = new Map<string, number>();
+  readonly #versions = new Map<string, number[]>();
+  readonly #append: (registration: Registration) => Promise<void>;
+  readonly #file: FileHandle | null;
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(
+    registrations: readonly Registration[],
+    append: (registration: Registration) => Promise<void>,
+    file: FileHandle | null,
+  ) {
+    this.#append = append;
+    this.#file = file;
+    for (const registration of registrations) this.#take(registration);
+  }
+
+  /** Registrations go one after the other: two equal ones at once get one id. */
+  register(subject: string, schema: AvroSchema): Promise<number> {
+    const result = this.#last.then(() => this.#register(subject, schema));
+    this.#last = result.catch(() => {});
+    return result;
+  }
+
+  async schemaById(id: number): Promise<AvroSchema | null> {
+    return this.#byId.get(id) ?? null;
+  }
+
+  async latest(subject: string): Promise<RegisteredSchema | null> {
+    const id = this.#versions.get(subject)?.at(-1);
+    const schema = id === undefined ? undefined : this.#byId.get(id);
+    return id === undefined || schema === undefined ? null : { id, schema };
+  }
+
+  async close(): Promise<void> {
+    await this.#last;
+    await this.#file?.close();
+  }
+
+  async #register(subject: string, schema: AvroSchema): Promise<number> {
+    const known = this.#idOf.get(JSON.stringify(schema));
+    if (known !== undefined && this.#versions.get(subject)?.includes(known)) return known;
+    const latest = await this.latest(subject);
+    if (latest !== null) checkCompatible(subject, latest.schema, schema);
+    const registration = { subject, id: known ?? this.#byId.size + 1, schema };
+    await this.#append(registration);
+    this.#take(registration);
+    return registration.id;
+  }
+
+  #take({ subject, id, schema }: Registration): void {
+    this.#byId.set(id, schema);
+    this.#idOf.set(JSON.stringify(schema), id);
+    this.#versions.set(subject, [...(this.#versions.get(subject) ?? []), id]);
+  }
+}
+
+function checkCompatible(subject: string, written: AvroSchema, reading: AvroSchema): void {
+  try {
+    avroType(reading).createResolver(avroType(written));
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new MillraceError("SCHEMA_INCOMPATIBLE", { subject, reason }, { cause });
+  }
+}

@@ -1,0 +1,27 @@
+import type { AvroSchema } from "../../schemas/plan.ts";
+
+/** A schema under its id. */
+export interface RegisteredSchema {
+  readonly id: number;
+  readonly schema: AvroSchema;
+}
+
+/**
+ * The schema registry port: subjects hold versions of an Avro schema, ids name schemas for ever.
+ * Adapters: `embedded.ts` (in memory or a journal on disk), `confluent.ts`.
+ */
+export interface SchemaRegistry {
+  /**
+   * Id of a schema under a subject; registers it when it is new there. Idempotent: equal schemas
+   * have one id, across subjects too.
+   *
+   * @throws {MillraceError} SCHEMA_INCOMPATIBLE when it cannot read what the subject's latest
+   * version wrote (BACKWARD compatibility).
+   */
+  register(subject: string, schema: AvroSchema): Promise<number>;
+  /** The schema of an id, or null when there is none. */
+  schemaById(id: number): Promise<AvroSchema | null>;
+  /** The newest version of a subject, or null when there is none. */
+  latest(subject: string): Promise<RegisteredSchema | null>;
+  close(): Promise<void>;
+}
