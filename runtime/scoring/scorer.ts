@@ -1,0 +1,59 @@
+import type { ExternalWork } from "../../processors/processor.ts";
+
+export type ScoreWork = Extract<ExternalWork, { kind: "score" }>;
+
+/** By row of the work. */
+export interface ScoreResult {
+  readonly probabilities: Float64Array;
+  /** From the request to the row's answer, measured. */
+  readonly latencyMs: Float64Array;
+}
+
+/** Scores rows. Each row's answer depends on the row and its model alone, never on the batching. */
+export interface Scorer {
+  score(work: ScoreWork): Promise<ScoreResult>;
+  /** Lets what runs end, then stops; later requests are refused. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** Rows a run of a model takes at most. */
+export const microBatchRows = 256;
+
+/** Rows of one model, at most {@link microBatchRows}, by index in the work. */
+export interface MicroBatch {
+  readonly artifact: string;
+  readonly rows: Uint32Array;
+}
+
+/** Cuts work into micro-batches by model, in order of first use. */
+export function microBatches(work: ScoreWork, size: number = microBatchRows): MicroBatch[] {
+  const byVersion = work.versions.map((): number[] => []);
+  for (const [row, version] of work.versionOf.entries()) byVersion[version]?.push(row);
+  return byVersion.flatMap((rows, version) => {
+    const batches: MicroBatch[] = [];
+    for (let from = 0; from < rows.length; from += size) {
+      const artifact = work.artifacts[version] ?? "";
+      batches.push({ artifact, rows: Uint32Array.from(rows.slice(from, from + size)) });
+    }
+    return batches;
+  });
+}
+
+/** The feature vectors of a micro-batch as float32, in memory of their own. */
+export function batchVectors(work: ScoreWork, batch: MicroBatch): Float32Array<ArrayBuffer> {
+  const { features, rows } = work;
+  const vectors = new Float32Array(batch.rows.length * features);
+  for (const [i, row] of batch.rows.entries()) {
+    vectors.set(rows.subarray(row * features, (row + 1) * features), i * features);
+  }
+  return vectors;
+}
+
+/** The bytes that a scoring processor's `settle` takes: f64 probabilities, then f64 latencies. */
+export function encodeScoreResult({ probabilities, latencyMs }: ScoreResult): Buffer {
+  const encoded = Buffer.allocUnsafe(probabilities.length * 16);
+  let at = 0;
+  for (const value of probabilities) at = encoded.writeDoubleLE(value, at);
+  for (const value of latencyMs) at = encoded.writeDoubleLE(value, at);
+  return encoded;
+}
