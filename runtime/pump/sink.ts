@@ -1,0 +1,34 @@
+import type { RecordReader } from "../broker/record-batch/reader.ts";
+
+/**
+ * Rows of one partition that wait to be written together. A block never spans partitions; adding
+ * the same records in the same order gives the same bytes.
+ */
+export interface SinkBlock {
+  readonly rows: number;
+  readonly bytes: number;
+  /** Takes the record under the reader; a promise only when something must be looked up first. */
+  add(reader: RecordReader): Promise<void> | void;
+}
+
+/** Offsets `[first, next)` of one partition of one topic. */
+export interface BlockRange {
+  readonly topicId: string;
+  readonly partition: number;
+  readonly first: number;
+  readonly next: number;
+}
+
+/** What a pump writes to. Offline and online stores differ only here. */
+export interface Sink {
+  /** e.g. `offline`; part of the pump's group. */
+  readonly name: string;
+  /**
+   * Whether a retry must send exactly the same range: then the range is committed as pending before
+   * it is written, and written again first after a restart.
+   */
+  readonly exactRange: boolean;
+  open(partition: number): SinkBlock;
+  /** Writes a block; resolves when it is stored. Repeating it does no harm. */
+  write(block: SinkBlock, range: BlockRange): Promise<void>;
+}
