@@ -1,3 +1,5 @@
+import { fromScaled, scaleBits, toScaled } from "./scaled-integer.ts";
+
 /** Beyond it a number is summed as a big integer (every double there is one), so nothing overflows. */
 const hugeFrom = 2 ** 960;
 const safe = Number.MAX_SAFE_INTEGER;
@@ -49,16 +51,23 @@ export class ExactSum {
       if (this.#infinities > 0 && this.#minusInfinities > 0) return Number.NaN;
       return this.#infinities > 0 ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY;
     }
-    if (this.#huge !== 0n) return this.#roundHuge();
+    if (this.#huge !== 0n) return fromScaled(this.scaled());
     if (this.#parts.length === 0) return this.#whole;
     this.#settle();
     return roundExpansion(this.#parts);
   }
 
-  /** Calls `take` with numbers whose exact sum this is; meaningless with huge or infinite values. */
+  /** Calls `take` with numbers whose exact sum this is, huge and infinite values left out. */
   forEachPart(take: (part: number) => void): void {
     if (this.#whole !== 0) take(this.#whole);
     for (const part of this.#parts) take(part);
+  }
+
+  /** The exact sum times 2^1074; infinite values are left out. */
+  scaled(): bigint {
+    let total = (this.#huge + BigInt(this.#whole)) << scaleBits;
+    for (const part of this.#parts) total += toScaled(part);
+    return total;
   }
 
   #addWide(value: number): void {
@@ -91,13 +100,6 @@ export class ExactSum {
     this.#grow(this.#whole);
     this.#whole = 0;
   }
-
-  #roundHuge(): number {
-    const scale = 1074n;
-    let total = (this.#huge + BigInt(this.#whole)) << scale;
-    for (const part of this.#parts) total += toScaled(part);
-    return fromScaled(total, scale);
-  }
 }
 
 /**
@@ -124,30 +126,4 @@ function roundExpansion(parts: readonly number[]): number {
     if (twice === next - high) high = next;
   }
   return high;
-}
-
-const bits = new DataView(new ArrayBuffer(8));
-
-/** The double times 2^1074, exactly. */
-function toScaled(value: number): bigint {
-  bits.setFloat64(0, value);
-  const word = bits.getBigUint64(0);
-  const exponent = (word >> 52n) & 0x7ffn;
-  const fraction = word & 0xfffffffffffffn;
-  const magnitude = exponent === 0n ? fraction : (fraction | 0x10000000000000n) << (exponent - 1n);
-  return value < 0 ? -magnitude : magnitude;
-}
-
-/** The double nearest to `total` / 2^`scale`, whose magnitude is at least 2^900 or zero. */
-function fromScaled(total: bigint, scale: bigint): number {
-  const magnitude = total < 0n ? -total : total;
-  const length = magnitude.toString(2).length;
-  const shift = length - 64;
-  if (shift <= 0) return Number(total) * 2 ** -Number(scale);
-  const kept = BigInt.asUintN(64, magnitude >> BigInt(shift));
-  const lost = BigInt.asUintN(shift, magnitude) !== 0n ? 1n : 0n;
-  const exponent = shift - Number(scale);
-  const rounded = Number(kept | lost) * 2 ** Math.min(exponent, 900);
-  const result = rounded * 2 ** (exponent - Math.min(exponent, 900));
-  return total < 0n ? -result : result;
 }

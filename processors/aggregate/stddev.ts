@@ -1,46 +1,68 @@
 import type { Algebra } from "./algebra.ts";
 import { ExactSum } from "./exact-sum.ts";
+import { rootOfScaledSquare, scaleBits, toScaled } from "./scaled-integer.ts";
+
+/** Squares of values beyond these leave the range in which products of doubles are exact. */
+const largest = 2 ** 400;
+const smallest = 2 ** -400;
 
 /** 2^27 + 1: splits a double into two halves of 26 bits. */
 const splitter = 134_217_729;
 
-/** Exact sums of the values and of their squares. */
+/** Exact sums of the values and of their squares; extreme values go to big integers. */
 export class SquaresState {
   values = 0;
+  infinities = 0;
   readonly sum = new ExactSum();
   readonly squares = new ExactSum();
+  /** Extreme values in the window, their sum times 2^1074, and that of their squares times 2^2148. */
+  extremes = 0;
+  extremeSum = 0n;
+  extremeSquares = 0n;
 
   update(value: number): void {
-    if (Number.isNaN(value)) return;
-    this.values++;
-    this.sum.add(value);
-    const square = value * value;
-    this.squares.add(square);
-    const error = productError(value, value, square);
-    if (error !== 0) this.squares.add(error);
+    this.#take(value, 1);
   }
 
   retract(value: number): void {
-    if (Number.isNaN(value)) return;
-    this.values--;
-    this.sum.subtract(value);
-    const square = value * value;
-    this.squares.subtract(square);
-    const error = productError(value, value, square);
-    if (error !== 0) this.squares.subtract(error);
+    this.#take(value, -1);
   }
 
   merge(other: SquaresState): void {
     this.values += other.values;
+    this.infinities += other.infinities;
     this.sum.merge(other.sum);
     this.squares.merge(other.squares);
+    this.extremes += other.extremes;
+    this.extremeSum += other.extremeSum;
+    this.extremeSquares += other.extremeSquares;
+  }
+
+  /** @param sign - 1 puts the value in, −1 takes it out. */
+  #take(value: number, sign: 1 | -1): void {
+    if (Number.isNaN(value)) return;
+    this.values += sign;
+    const magnitude = Math.abs(value);
+    if (magnitude === Number.POSITIVE_INFINITY) {
+      this.infinities += sign;
+    } else if (magnitude > largest || (magnitude < smallest && magnitude !== 0)) {
+      const scaled = toScaled(value);
+      this.extremes += sign;
+      this.extremeSum += sign > 0 ? scaled : -scaled;
+      this.extremeSquares += sign > 0 ? scaled * scaled : -scaled * scaled;
+    } else {
+      this.sum.add(sign * value);
+      const square = value * value;
+      this.squares.add(sign * square);
+      const error = productError(value, value, square);
+      if (error !== 0) this.squares.add(sign * error);
+    }
   }
 }
 
 /**
  * Population standard deviation, from Σx and Σx² without cancellation: Σ(x − m)² is summed exactly
- * for the rounded mean m. NaN without values, 0 for one. Values between 1e-140 and 1e140 in
- * magnitude (or 0) give full precision; the squares of others leave the range of a double.
+ * for the rounded mean m. NaN without values or with an infinite one, 0 for one value.
  */
 export const stddev: Algebra<SquaresState> = {
   stateName: "squares",
@@ -55,25 +77,35 @@ export const stddev: Algebra<SquaresState> = {
     state.merge(other);
   },
   finalize(state) {
-    const n = state.values;
-    if (n === 0) return Number.NaN;
-    const mean = state.sum.round() / n;
-    const deviations = new ExactSum();
-    const rest = new ExactSum();
-    state.squares.forEachPart((part) => deviations.add(part));
-    state.sum.forEachPart((part) => {
-      addProduct(deviations, part, -2 * mean);
-      rest.add(part);
-    });
-    const square = mean * mean;
-    addProduct(deviations, square, n);
-    addProduct(deviations, productError(mean, mean, square), n);
-    addProduct(rest, mean, -n);
-    const offset = rest.round();
-    const variance = (deviations.round() - (offset * offset) / n) / n;
-    return Math.sqrt(Math.max(0, variance));
+    if (state.values === 0 || state.infinities > 0) return Number.NaN;
+    return state.extremes > 0 ? extremeDeviation(state) : deviation(state);
   },
 };
+
+function deviation(state: SquaresState): number {
+  const n = state.values;
+  const mean = state.sum.round() / n;
+  const deviations = new ExactSum();
+  const rest = new ExactSum();
+  state.squares.forEachPart((part) => deviations.add(part));
+  state.sum.forEachPart((part) => {
+    addProduct(deviations, part, -2 * mean);
+    rest.add(part);
+  });
+  const square = mean * mean;
+  addProduct(deviations, square, n);
+  addProduct(deviations, productError(mean, mean, square), n);
+  addProduct(rest, mean, -n);
+  const offset = rest.round();
+  return Math.sqrt(Math.max(0, (deviations.round() - (offset * offset) / n) / n));
+}
+
+/** √(n Σx² − (Σx)²) / n in big integers: slow, and exact whatever the magnitudes. */
+function extremeDeviation(state: SquaresState): number {
+  const sum = state.sum.scaled() + state.extremeSum;
+  const squares = (state.squares.scaled() << scaleBits) + state.extremeSquares;
+  return rootOfScaledSquare(BigInt(state.values) * squares - sum * sum, state.values);
+}
 
 function addProduct(sum: ExactSum, a: number, b: number): void {
   const product = a * b;

@@ -1,0 +1,188 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { ByteReader, ByteWriter } from "../schemas/bytes.ts";
+import type { Plan, SourceSpec, Subtopology } from "../schemas/plan.ts";
+import { partitionOf } from "./murmur2.ts";
+import { RecordingOutbox, readerOf, type Written } from "./outbox-fixture.ts";
+import { SourceProcessor } from "./source.ts";
+
+const partitions = 4;
+const source: SourceSpec = {
+  topic: "flights",
+  schema: { type: "record", name: "Flight", fields: [] },
+  timeField: "at",
+  latenessMs: 10,
+  partitionField: "flightId",
+};
+/** Only what a source processor reads of its plan. */
+const plan = {
+  partitions,
+  views: [
+    {
+      name: "routes",
+      version: 2,
+      keyFields: ["origin", "destination"],
+      aggregates: [
+        { name: "n", kind: "count" },
+        { name: "mean", kind: "mean", field: "delay" },
+        { name: "late", kind: "share", condition: { op: "gt", field: "delay", value: 15 } },
+      ],
+      windows: [],
+    },
+  ],
+  scorings: [
+    {
+      name: "predictions",
+      keyField: "flightId",
+      lookups: [
+        { slot: "origin", view: "v@1", keyFields: ["origin"] },
+        { slot: "route", view: "routes@2", keyFields: ["origin", "destination"] },
+      ],
+      request: [
+        { name: "miles", field: "miles", calendar: false },
+        { name: "delay", field: "delay", calendar: false },
+      ],
+    },
+  ],
+  labels: [
+    { name: "outcomes", keyField: "flightId", label: { op: "gt", field: "delay", value: 15 } },
+  ],
+  subtopologies: [{ name: "wide", partitions: 7 }],
+} as unknown as Plan;
+const subtopology = {
+  name: "flights",
+  partitions,
+  outputs: [
+    { kind: "inbox", to: "v@1", fanOut: "key" },
+    { kind: "inbox", to: "wide", fanOut: "key" },
+    { kind: "inbox", to: "predictions", fanOut: "same" },
+    { kind: "inbox", to: "predictions", fanOut: "same" },
+  ],
+  branches: [
+    { kind: "lookup", output: 0, scoring: "predictions", slot: 0 },
+    { kind: "lookup", output: 1, scoring: "predictions", slot: 1 },
+    { kind: "trigger", output: 2, scoring: "predictions" },
+    { kind: "update", output: 1, view: "routes@2" },
+    { kind: "label", output: 3, labels: "outcomes" },
+  ],
+} as unknown as Subtopology;
+
+const flightId = 7;
+const partition = partitionOf(String(flightId), partitions);
+const far = Number.POSITIVE_INFINITY;
+
+function flight(at: unknown, delay: number | null = 20): Record<string, unknown> {
+  return { flightId, at, origin: "SFO", destination: "J|FK", delay, miles: 2_586 };
+}
+
+function accept(processor: SourceProcessor, at: number, out = new RecordingOutbox()): string {
+  return processor.accept(flight(at), String(flightId), 41, far, out);
+}
+
+function make(): SourceProcessor {
+  return new SourceProcessor(source, subtopology, plan, partition);
+}
+
+function countersOf(processor: SourceProcessor) {
+  return ["predictions", "routes@2", "outcomes"].map(
+    (branch) => processor.counters.get(branch)?.[partition],
+  );
+}
+
+test("an accepted record writes its look-ups, trigger, update and label, stamped with its known-at", () => {
+  const out = new RecordingOutbox();
+  const processor = make();
+  processor.advanceTo(1_005);
+  assert.equal(accept(processor, 1_000, out), "accepted");
+  assert.ok(out.written.every(({ knownAt }) => knownAt === 1_005));
+  assert.deepEqual(
+    out.written.map(({ output, partition: to }) => [output, to]),
+    [
+      [0, partitionOf("SFO", 4)],
+      [1, partitionOf("SFO|J\\|FK", 7)],
+      [2, partition],
+      [1, partitionOf("SFO|J\\|FK", 7)],
+      [3, partition],
+    ],
+  );
+  const [origin, route, trigger, update, label] = out.written.map((each: Written) =>
+    readerOf(each),
+  );
+  assert.deepEqual(
+    [origin?.text(), origin?.u8(), origin?.text(), origin?.done],
+    ["SFO", 0, "7", true],
+  );
+  assert.deepEqual([route?.text(), route?.u8(), route?.text()], ["SFO|J\\|FK", 1, "7"]);
+  assert.deepEqual([trigger?.text(), trigger?.f64(), trigger?.f64()], ["7", 1_000, 41]);
+  assert.deepEqual([trigger?.f64(), trigger?.f64(), trigger?.done], [2_586, 20, true]);
+  assert.deepEqual([update?.text(), update?.f64()], ["SFO|J\\|FK", 1_000]);
+  assert.deepEqual([update?.f64(), update?.f64(), update?.done], [20, 1, true]);
+  assert.deepEqual([label?.text(), label?.f64(), label?.f64()], ["7", 1_000, 1]);
+});
+
+test("null is written as NaN, and a condition over null is unknown", () => {
+  const out = new RecordingOutbox();
+  make().accept(flight(1_000, null), "7", 0, far, out);
+  const update = readerOf(out.written[3] as Written);
+  update.text();
+  assert.deepEqual([update.f64(), update.f64(), update.f64()], [1_000, Number.NaN, Number.NaN]);
+});
+
+test("known-at is the highest event time so far; what is older than it by more than the lateness is late", () => {
+  const processor = make();
+  assert.equal(accept(processor, 1_000), "accepted");
+  assert.equal(accept(processor, 990), "accepted");
+  assert.equal(accept(processor, 989), "late");
+  assert.equal(processor.streamTime, 1_000);
+  processor.advanceTo(1_001);
+  processor.advanceTo(5);
+  assert.equal(accept(processor, 990), "late");
+  for (const tally of countersOf(processor)) {
+    assert.deepEqual(tally, { in: 4, processed: 0, late: 2, deadLettered: 0, filtered: 0 });
+  }
+});
+
+test("a record that cannot stand where it does is refused, counted, and moves no time", () => {
+  const processor = make();
+  const out = new RecordingOutbox();
+  const judge = (record: Record<string, unknown>, key: string | null, latest = far) =>
+    processor.accept(record, key, 0, latest, out);
+  const other = [1, 2, 3, 4, 5].find((id) => partitionOf(String(id), 4) !== partition);
+  assert.equal(judge(flight(1_000), null), "NULL_KEY");
+  assert.equal(judge(flight(1_000), "8"), "KEY_MISMATCH");
+  assert.equal(judge({ ...flight(1_000), flightId: other }, String(other)), "WRONG_PARTITION");
+  for (const at of [null, undefined, -1, 0.5, Number.NaN, 2 ** 53, "1000"]) {
+    assert.equal(judge(flight(at), "7"), "EVENT_TIME_MISSING");
+  }
+  assert.equal(judge(flight(1_001), "7", 1_000), "EVENT_TIME_AHEAD");
+  assert.equal(judge(flight(1_000), "7", 1_000), "accepted");
+  processor.reject();
+  assert.equal(processor.streamTime, 1_000);
+  assert.equal(out.written.length, 5);
+  for (const tally of countersOf(processor)) {
+    assert.deepEqual(tally, { in: 13, processed: 0, late: 0, deadLettered: 12, filtered: 0 });
+  }
+});
+
+test("a source restored from a snapshot taken anywhere goes on as it would have", () => {
+  const times = fc.array(fc.integer({ min: 0, max: 60 }), { maxLength: 30 });
+  fc.assert(
+    fc.property(times, times, (before, after) => {
+      const processor = make();
+      for (const at of before) accept(processor, at);
+      const writer = new ByteWriter();
+      processor.snapshot(writer);
+      const restored = make();
+      restored.restore(new ByteReader(writer.take()));
+      const went = [processor, restored].map((each) => {
+        const out = new RecordingOutbox();
+        const verdicts = after.map((at) => accept(each, at, out));
+        return { verdicts, written: out.written, streamTime: each.streamTime };
+      });
+      assert.deepEqual(went[0], went[1]);
+      assert.deepEqual(processor.counters, restored.counters);
+    }),
+    { numRuns: 50 },
+  );
+});
