@@ -1,0 +1,51 @@
+import { parentPort, workerData } from "node:worker_threads";
+import { openArtifactStore } from "./artifacts.ts";
+import { NativeGuard } from "./native-guard.ts";
+import { type TrainedModel, trainModel } from "./train-model.ts";
+import { TrainingRowDecoder } from "./training-row-decoder.ts";
+
+/** What a training thread is started with. */
+export interface TrainingJob {
+  readonly features: readonly string[];
+  readonly calendar: readonly string[];
+  readonly request: string;
+  readonly championArtifact: string;
+  readonly directory: string;
+  readonly guard: SharedArrayBuffer;
+}
+
+/** Chunks of RowBinary, then null. */
+export type TrainingMessage = Uint8Array | null;
+
+export type TrainingResult = { readonly trained: TrainedModel } | { readonly failed: string };
+
+async function train(job: TrainingJob, decoder: TrainingRowDecoder): Promise<TrainingResult> {
+  try {
+    const trained = await trainModel(decoder.rows(), {
+      artifacts: await openArtifactStore(job.directory),
+      calendar: new Set(job.calendar),
+      request: job.request,
+      championArtifact: job.championArtifact,
+      guard: new NativeGuard(job.guard),
+    });
+    return { trained };
+  } catch (error) {
+    return { failed: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+const port = parentPort;
+if (port !== null) {
+  const job = workerData as TrainingJob;
+  const decoder = new TrainingRowDecoder(job.features);
+  port.on("message", (chunk: TrainingMessage) => {
+    if (chunk !== null) {
+      decoder.add(chunk);
+      return;
+    }
+    train(job, decoder).then((result) => {
+      port.postMessage(result);
+      port.close();
+    });
+  });
+}
