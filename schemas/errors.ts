@@ -241,7 +241,15 @@ export const errorTable = {
   SCHEMA_INCOMPATIBLE: {
     policy: "stop",
     message:
-      'The new schema of the subject "{subject}" cannot read what its latest version wrote: {reason}. Give new fields a default, or use another topic.',
+      'The new schema of the subject "{subject}" cannot read what its latest version wrote: field "{field}": {reason}. Give new fields a default, or use another topic.',
+  },
+  SCHEMA_INVALID: {
+    policy: "stop",
+    message: 'The schema for the subject "{subject}" cannot be used: {reason}.',
+  },
+  AVRO_VALUE_INVALID: {
+    policy: "stop",
+    message: "A value does not fit the schema {schema}: {reason}.",
   },
   AVRO_UNREADABLE: {
     policy: "stop",

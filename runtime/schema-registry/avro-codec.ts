@@ -2,11 +2,18 @@ import type avsc from "avsc";
 import type { ByteWriter } from "../../schemas/bytes.ts";
 import { MillraceError } from "../../schemas/errors.ts";
 import type { AvroSchema } from "../../schemas/plan.ts";
+import { AvroBounds } from "./avro-bounds.ts";
 import { avroType } from "./avro-type.ts";
 import type { SchemaRegistry } from "./registry.ts";
 
 /** Magic byte and schema id in front of every value: Confluent's wire format. */
 const headerBytes = 5;
+
+/** How values of one writer schema are read. */
+interface Writer {
+  readonly resolver: avsc.Resolver;
+  readonly bounds: AvroBounds | null;
+}
 
 /** Unknown ids remembered, so that a poisoned id does not cost a request a record. */
 const unknownIdsLimit = 10_000;
@@ -29,7 +36,7 @@ export class AvroDecoder {
   readonly #registry: SchemaRegistry;
   readonly #reader: avsc.Type;
   /** By writer id: how to read it, or why it cannot be read. */
-  readonly #resolvers = new Map<number, avsc.Resolver | string>();
+  readonly #writers = new Map<number, Writer | string>();
   readonly #unknown = new Set<number>();
   readonly #outcome = { kind: "value" as const, value: {} as Record<string, unknown> };
 
@@ -43,8 +50,8 @@ export class AvroDecoder {
       return malformed("it has no magic byte and schema id in front");
     }
     const id = buffer.readInt32BE(start + 1);
-    const resolver = this.#resolvers.get(id);
-    if (resolver === undefined) {
+    const writer = this.#writers.get(id);
+    if (writer === undefined) {
       if (!this.#unknown.has(id)) return { kind: "need-schema", id };
       return {
         kind: "failed",
@@ -52,9 +59,13 @@ export class AvroDecoder {
         reason: `the schema registry has no schema ${id}`,
       };
     }
-    if (typeof resolver === "string") return malformed(resolver);
+    if (typeof writer === "string") return malformed(writer);
+    const body = start + headerBytes;
+    if (writer.bounds !== null && !writer.bounds.holds(buffer, body, end)) {
+      return malformed(`it is no whole value of schema ${id}`);
+    }
     try {
-      const { value, offset } = this.#reader.decode(buffer, start + headerBytes, resolver);
+      const { value, offset } = this.#reader.decode(buffer, body, writer.resolver);
       if (offset !== end) return malformed(`it does not end where schema ${id} ends`);
       this.#outcome.value = value as Record<string, unknown>;
       return this.#outcome;
@@ -72,10 +83,12 @@ export class AvroDecoder {
       return;
     }
     try {
-      this.#resolvers.set(id, this.#reader.createResolver(avroType(schema)));
+      const type = avroType(schema);
+      const resolver = this.#reader.createResolver(type);
+      this.#writers.set(id, { resolver, bounds: AvroBounds.of(type) });
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
-      this.#resolvers.set(id, `schema ${id} cannot be read as ${this.#reader.name}: ${reason}`);
+      this.#writers.set(id, `schema ${id} cannot be read as ${this.#reader.name}: ${reason}`);
     }
   }
 
@@ -117,19 +130,42 @@ export class AvroEncoder {
   /**
    * Appends header and value.
    *
-   * @throws {Error} when the value does not fit the schema (a defect of the caller).
+   * @throws {MillraceError} AVRO_VALUE_INVALID naming what does not fit; nothing is appended.
    */
   encode(value: object, writer: ByteWriter): void {
     const header = writer.reserve(headerBytes);
     writer.buffer[header] = 0;
     writer.buffer.writeInt32BE(this.#id, header + 1);
     const start = writer.position;
-    let end = this.#type.encode(value, writer.buffer, start);
-    if (end < 0) {
-      // It says how many bytes are missing; offer twice what it asks for, then it fits.
-      writer.reserve(writer.buffer.length - start - end);
-      end = this.#type.encode(value, writer.buffer, start);
+    try {
+      let end = this.#type.encode(value, writer.buffer, start);
+      if (end < 0) {
+        // It says how many bytes are missing.
+        writer.reserve(writer.buffer.length - start - end);
+        end = this.#type.encode(value, writer.buffer, start);
+      }
+      writer.position = end;
+    } catch (error) {
+      writer.position = header;
+      throw this.#invalid(value, error);
     }
-    writer.position = end;
   }
+
+  #invalid(value: object, cause: unknown): MillraceError {
+    const found: string[] = [];
+    this.#type.isValid(value, {
+      errorHook: (path, part, type) => {
+        found.push(`${path.join(".")} is ${describe(part)}, not ${type.typeName}`);
+      },
+    });
+    const reason = found.length > 0 ? found.slice(0, 3).join("; ") : String(cause);
+    const schema = this.#type.name ?? "";
+    return new MillraceError("AVRO_VALUE_INVALID", { schema, reason }, { cause });
+  }
+}
+
+function describe(part: unknown): string {
+  if (part === undefined) return "missing";
+  const text = typeof part === "string" ? JSON.stringify(part) : String(part);
+  return text.length > 60 ? `${text.slice(0, 60)}…` : text;
 }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ByteWriter } from "../../schemas/bytes.ts";
+import type { MillraceError } from "../../schemas/errors.ts";
 import type { AvroSchema } from "../../schemas/plan.ts";
 import { AvroDecoder, AvroEncoder } from "./avro-codec.ts";
 import type { SchemaRegistry } from "./registry.ts";
@@ -21,6 +22,11 @@ const second: AvroSchema = {
 const incompatible: AvroSchema = {
   ...first,
   fields: [...first.fields, { name: "place", type: "string" }],
+};
+
+const retyped: AvroSchema = {
+  ...first,
+  fields: [{ name: "id", type: "string" }, ...first.fields.slice(1)],
 };
 
 /** The rules of the schema registry port, for every adapter. */
@@ -58,6 +64,11 @@ export function registryConformance(
       const a = subject();
       const old = await registry.register(a, first);
       await assert.rejects(registry.register(a, incompatible), { code: "SCHEMA_INCOMPATIBLE" });
+      await assert.rejects(registry.register(a, retyped), (error: MillraceError) => {
+        assert.equal(error.code, "SCHEMA_INCOMPATIBLE");
+        assert.equal(error.context["subject"], a);
+        return true;
+      });
       assert.equal((await registry.latest(a))?.id, old);
       assert.notEqual(await registry.register(a, second), old);
     }),

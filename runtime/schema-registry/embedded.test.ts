@@ -35,3 +35,24 @@ test("equal schemas registered at once get one id", async () => {
   );
   assert.equal(new Set(ids).size, 1);
 });
+
+test("a refused schema names the field that cannot be read", async () => {
+  const registry = createMemoryRegistry();
+  await registry.register("d-value", departure);
+  const added = { name: "gate", type: "string" };
+  await assert.rejects(
+    registry.register("d-value", { ...departure, fields: [...departure.fields, added] }),
+    { code: "SCHEMA_INCOMPATIBLE", message: /"d-value".*"gate".*no default/s },
+  );
+  const retyped = departure.fields.map((field) =>
+    field.name === "origin" ? { name: "origin", type: "double" } : field,
+  );
+  await assert.rejects(registry.register("d-value", { ...departure, fields: retyped }), {
+    code: "SCHEMA_INCOMPATIBLE",
+    message: /field "origin"/,
+  });
+  await assert.rejects(
+    registry.register("e-value", { type: "record", name: "E", fields: [{ name: "x", type: "y" }] }),
+    { code: "SCHEMA_INVALID" },
+  );
+});

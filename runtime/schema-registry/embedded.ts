@@ -1,7 +1,6 @@
 import { type FileHandle, open, readFile } from "node:fs/promises";
-import { MillraceError } from "../../schemas/errors.ts";
 import type { AvroSchema } from "../../schemas/plan.ts";
-import { avroType } from "./avro-type.ts";
+import { checkBackward, checkSchema } from "./compatibility.ts";
 import type { RegisteredSchema, SchemaRegistry } from "./registry.ts";
 
 /** One line of the journal. */
@@ -30,9 +29,18 @@ export async function openFileRegistry(path: string): Promise<SchemaRegistry> {
   const journal = whole.split("\n").filter((line) => line !== "");
   const file = await open(path, "a", 0o600);
   await file.truncate(Buffer.byteLength(whole));
+  let length = Buffer.byteLength(whole);
   const append = async (registration: Registration) => {
-    await file.appendFile(`${JSON.stringify(registration)}\n`);
-    await file.sync();
+    const line = Buffer.from(`${JSON.stringify(registration)}\n`);
+    try {
+      await file.appendFile(line);
+      await file.sync();
+      length += line.length;
+    } catch (error) {
+      // A full disk must not leave half a line in front of the next one.
+      await file.truncate(length);
+      throw error;
+    }
   };
   const registrations = journal.map((line) => JSON.parse(line) as Registration);
   return new EmbeddedRegistry(registrations, append, file);
@@ -82,7 +90,8 @@ class EmbeddedRegistry implements SchemaRegistry {
     const known = this.#idOf.get(JSON.stringify(schema));
     if (known !== undefined && this.#versions.get(subject)?.includes(known)) return known;
     const latest = await this.latest(subject);
-    if (latest !== null) checkCompatible(subject, latest.schema, schema);
+    if (latest === null) checkSchema(subject, schema);
+    else checkBackward(subject, latest.schema, schema);
     const registration = { subject, id: known ?? this.#byId.size + 1, schema };
     await this.#append(registration);
     this.#take(registration);
@@ -93,14 +102,5 @@ class EmbeddedRegistry implements SchemaRegistry {
     this.#byId.set(id, schema);
     this.#idOf.set(JSON.stringify(schema), id);
     this.#versions.set(subject, [...(this.#versions.get(subject) ?? []), id]);
-  }
-}
-
-function checkCompatible(subject: string, written: AvroSchema, reading: AvroSchema): void {
-  try {
-    avroType(reading).createResolver(avroType(written));
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new MillraceError("SCHEMA_INCOMPATIBLE", { subject, reason }, { cause });
   }
 }
