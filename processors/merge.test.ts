@@ -33,7 +33,7 @@ function seeded(seed: number): () => number {
   };
 }
 
-/** Upstream tasks of all channels: what they sent, and the commits it came in, channel by channel. */
+/** What the upstream tasks sent, and the commits it came in, channel by channel. */
 function makeInbox(random: () => number, padBytes: number) {
   const sent: Sent[] = [];
   const commits: Buffer[][] = inputs.flatMap(({ channels }, input) =>

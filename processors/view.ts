@@ -13,8 +13,8 @@ import { KeyWindows } from "./view/key-windows.ts";
 /**
  * Keeps the continuous windows of one feature view for the keys of one partition.
  *
- * An update at event time t is in window w for q in (t, t + w]; one that is in no window any more is
- * counted and changes nothing. A row is written when an event arrives and when events leave: one
+ * An update at event time t is in window w for q in (t, t + w]; one that is in no window any more
+ * is counted and changes nothing. A row is written when an event arrives and when events leave: one
  * expiry row a key and instant, before that instant's updates, keys in the byte order of their
  * UTF-8. A look-up at q is answered from what was known strictly before q, windows evaluated at q:
  * the merge has brought every expiry before q, and brings those at q and the updates at q later.
@@ -127,7 +127,7 @@ export class ViewProcessor implements Processor {
     this.#writeRow(windows, knownAt, out);
   }
 
-  /** Payload: text entityKey, u8 slot, text id → text id, u8 slot, f64 asOf, n × f64 features. */
+  /** Payload: text entityKey, u8 slot, text id → text id, u8 slot, f64 asOf, n × f64. */
   #answer(output: number, knownAt: number, payload: ByteReader, out: Outbox): void {
     const kept = this.#keys.get(payload.text());
     const windows = kept === undefined || kept.size === 0 ? this.#nobody : kept;

@@ -1,12 +1,12 @@
 import { fromScaled, scaleBits, toScaled } from "./scaled-integer.ts";
 
-/** Beyond it a number is summed as a big integer (every double there is one), so nothing overflows. */
+/** From here on every double is a whole number: summed as big integers, so nothing overflows. */
 const hugeFrom = 2 ** 960;
 const safe = Number.MAX_SAFE_INTEGER;
 
 /**
- * The exact sum of finite doubles under adding and taking out, so that the result depends on neither
- * order nor history. `round` gives the double nearest to it.
+ * The exact sum of finite doubles under adding and taking out: the result depends on neither order
+ * nor history. `round` gives the double nearest to it.
  *
  * Whole numbers stay in one double as long as their sum is exact there; other numbers go to an
  * expansion (non-overlapping doubles of growing magnitude), at most 40 long.

@@ -1,4 +1,4 @@
-/** Binary digits behind the point of a scaled integer: every finite double is a whole number there. */
+/** Binary digits behind the point of a scaled integer: every finite double is whole there. */
 export const scaleBits = 1074n;
 
 const bits = new DataView(new ArrayBuffer(8));

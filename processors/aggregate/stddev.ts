@@ -15,7 +15,7 @@ export class SquaresState {
   infinities = 0;
   readonly sum = new ExactSum();
   readonly squares = new ExactSum();
-  /** Extreme values in the window, their sum times 2^1074, and that of their squares times 2^2148. */
+  /** How many, their sum times 2^1074, and the sum of their squares times 2^2148. */
   extremes = 0;
   extremeSum = 0n;
   extremeSquares = 0n;
@@ -61,8 +61,8 @@ export class SquaresState {
 }
 
 /**
- * Population standard deviation, from Σx and Σx² without cancellation: Σ(x − m)² is summed exactly
- * for the rounded mean m. NaN without values or with an infinite one, 0 for one value.
+ * Population standard deviation, from Σx and Σx² without cancellation: Σ(x − m)² is summed
+ * exactly for the rounded mean m. NaN without values or with an infinite one, 0 for one value.
  */
 export const stddev: Algebra<SquaresState> = {
   stateName: "squares",

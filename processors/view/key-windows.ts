@@ -5,8 +5,8 @@ import type { FeatureColumns } from "./feature-columns.ts";
 const initialEvents = 4;
 
 /**
- * The events of one entity key, by event time (ties by arrival), and its windows over them. Window w
- * holds the events from its start pointer on; an event at t leaves it at the instant t + w.
+ * The events of one entity key by event time (ties by arrival), and its windows over them.
+ * Window w holds the events from its start pointer on; an event at t leaves it at t + w.
  */
 export class KeyWindows implements Expiring {
   readonly key: string;
@@ -80,7 +80,7 @@ export class KeyWindows implements Expiring {
     this.#findNextExpiry();
   }
 
-  /** f64 lastKnownAt, f64 asOf, u32 seq, u32 events, u32 start a window, then time and inputs each. */
+  /** f64 lastKnownAt, f64 asOf, u32 seq, u32 events, u32 start a window; then time and inputs. */
   snapshot(writer: ByteWriter): void {
     const first = this.#first;
     const stride = this.#columns.inputs;
