@@ -19,7 +19,7 @@ import { KeyWindows } from "./view/key-windows.ts";
  * UTF-8. A look-up at q is answered from what was known strictly before q, windows evaluated at q:
  * the merge has brought every expiry before q, and brings those at q and the updates at q later.
  *
- * Every row is exact (served 0), also above the view's `exactLimit`: raw events are kept for all keys
+ * Every row is exact (served 0), also above the view's `exactLimit`: all keys keep their raw events
  * and tiles are not built yet, so a hot key costs memory and time with its events.
  *
  * Memory: the events of the longest window, 8 bytes and 8 an input each, and some 100 bytes a key,
