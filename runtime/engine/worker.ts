@@ -153,6 +153,11 @@ export class Worker {
     return Math.min(...sources.map((task) => task.progress));
   }
 
+  /** Least event time that all tasks have reached. */
+  get taskProgress(): number {
+    return Math.min(...this.#tasks.map((task) => task.progress));
+  }
+
   /** Whether its tasks have read and processed all that stands in their partitions. */
   async caughtUp(): Promise<boolean> {
     if (this.#tasks.some((task) => task.busy || task.dirty)) return false;

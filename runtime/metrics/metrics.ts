@@ -56,6 +56,24 @@ export class Metrics {
     });
   }
 
+  /** {@link gauge} for values that take a request to find out. */
+  asyncGauge(
+    name: string,
+    help: string,
+    labelNames: readonly string[],
+    collect: (set: (labels: Record<string, string>, value: number) => void) => Promise<void>,
+  ): void {
+    new Gauge({
+      name,
+      help,
+      labelNames: [...labelNames],
+      registers: [this.registry],
+      async collect() {
+        await collect((labels, value) => this.set(labels, value));
+      },
+    });
+  }
+
   #counter(name: string, help: string): Counter {
     return new Counter({ name, help, registers: [this.registry] });
   }

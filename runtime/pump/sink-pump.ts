@@ -45,6 +45,8 @@ interface Partition {
  */
 export class SinkPump {
   readonly topic: string;
+  /** Name of the sink. */
+  readonly sink: string;
   readonly #options: SinkPumpOptions;
   readonly #partitions: Map<number, Partition>;
   readonly #topicId: string;
@@ -60,6 +62,7 @@ export class SinkPump {
   private constructor(options: SinkPumpOptions, topicId: string, partitions: Partition[]) {
     this.#options = options;
     this.topic = options.topic;
+    this.sink = options.sink.name;
     this.#topicId = topicId;
     this.#partitions = new Map(partitions.map((partition) => [partition.number, partition]));
     this.#maxRows = options.maxRows ?? 50_000;

@@ -1,0 +1,214 @@
+import type { ExternalWork } from "../../processors/processor.ts";
+import type { Plan, Subtopology } from "../../schemas/plan.ts";
+import { type BranchAccount, branchAccounts } from "../engine/accounting.ts";
+import type { Mode } from "../engine/task-factory.ts";
+import { Worker } from "../engine/worker.ts";
+import { Metrics } from "../metrics/metrics.ts";
+import { offlineTables, offlineViews } from "../offline/tables.ts";
+import type { SinkPump } from "../pump/sink-pump.ts";
+import { encodeScoreResult } from "../scoring/scorer.ts";
+import { createScoringPool, type ScoringPool } from "../scoring/scoring-pool.ts";
+import { createTrainer, encodeModelAnswer, type Trainer } from "../training/trainer.ts";
+import { type OnTrouble, startPumps } from "./pumps.ts";
+import type { Stack } from "./stack.ts";
+
+export interface ApplicationOptions {
+  readonly plan: Plan;
+  readonly stack: Stack;
+  readonly mode: Mode;
+  /** Stable over restarts of this process. @default "0" */
+  readonly instanceId?: string;
+  /** @default 1 */
+  readonly scoringThreads?: number;
+  /** @default 100 */
+  readonly commitIntervalMs?: number;
+  /** Told when a store goes away and when it is back. @default nobody */
+  readonly onTrouble?: OnTrouble;
+}
+
+/** How far an application is, for progress displays. */
+export interface ApplicationStatus {
+  /** Event time that all sources have reached, UTC ms; −Infinity before the first record. */
+  readonly sourceProgress: number;
+  /** Event time that all tasks have reached. */
+  readonly taskProgress: number;
+  readonly commits: number;
+  readonly committedRecords: number;
+}
+
+/**
+ * A plan running on a stack in this process: the tasks, the pumps behind them, the scoring pool and
+ * the trainer.
+ */
+export class Application {
+  readonly metrics = new Metrics();
+  readonly plan: Plan;
+  readonly #worker: Worker;
+  readonly #pumps: readonly SinkPump[];
+  readonly #pool: ScoringPool;
+  readonly #trainers: ReadonlyMap<string, Trainer>;
+  readonly #totals: { commits: number; records: number };
+
+  private constructor(
+    plan: Plan,
+    worker: Worker,
+    pumps: readonly SinkPump[],
+    pool: ScoringPool,
+    trainers: ReadonlyMap<string, Trainer>,
+    totals: { commits: number; records: number },
+  ) {
+    this.plan = plan;
+    this.#worker = worker;
+    this.#pumps = pumps;
+    this.#pool = pool;
+    this.#trainers = trainers;
+    this.#totals = totals;
+  }
+
+  /** Migrates the offline store, restores the tasks and starts the pumps; `run` moves it on. */
+  static async start(options: ApplicationOptions): Promise<Application> {
+    const { plan, stack } = options;
+    await stack.offline.migrate(offlineTables(plan), offlineViews(plan));
+    const pool = createScoringPool({
+      artifacts: stack.artifacts,
+      threads: options.scoringThreads ?? 1,
+    });
+    const trainers = new Map<string, Trainer>();
+    const pumps: SinkPump[] = [];
+    const totals = { commits: 0, records: 0 };
+    const hooks: { application: Application | null } = { application: null };
+    const worker = await Worker.start({
+      plan,
+      broker: stack.broker,
+      registry: stack.registry,
+      mode: options.mode,
+      instanceId: options.instanceId ?? "0",
+      commitIntervalMs: options.commitIntervalMs ?? 100,
+      execute: (subtopology, work) => execute(subtopology, work, pool, trainers, hooks),
+      onCommit: (commit) => {
+        totals.commits++;
+        totals.records += commit.records;
+        hooks.application?.metrics.committed(commit);
+      },
+    });
+    pumps.push(...(await startPumps(plan, stack, options.onTrouble ?? (() => {}))));
+    for (const training of plan.trainings) {
+      trainers.set(
+        training.name,
+        createTrainer({
+          plan,
+          training,
+          offline: stack.offline,
+          artifacts: stack.artifacts,
+          whenStored: () => storeScored(plan, pumps),
+        }),
+      );
+    }
+    const application = new Application(plan, worker, pumps, pool, trainers, totals);
+    hooks.application = application;
+    application.#measure();
+    return application;
+  }
+
+  /**
+   * Runs until the signal aborts or, with `to`, until everything before that event time is
+   * processed and stored.
+   */
+  async run(signal: AbortSignal, to: number | null): Promise<void> {
+    const done = async (worker: Worker) =>
+      to !== null && worker.sourceProgress >= to && (await worker.caughtUp());
+    await this.#worker.run(signal, done);
+    if (!signal.aborted) await Promise.all(this.#pumps.map((pump) => pump.drain()));
+  }
+
+  get status(): ApplicationStatus {
+    return {
+      sourceProgress: this.#worker.sourceProgress,
+      taskProgress: this.#worker.taskProgress,
+      commits: this.#totals.commits,
+      committedRecords: this.#totals.records,
+    };
+  }
+
+  accounts(): BranchAccount[] {
+    return branchAccounts(this.plan, this.#worker.tasks);
+  }
+
+  /** Stops in order: training, tasks, pumps, the pool (its runs end first). The stack stays open. */
+  async close(): Promise<void> {
+    for (const trainer of this.#trainers.values()) await trainer.close();
+    await this.#worker.close();
+    for (const pump of this.#pumps) await pump.stop();
+    await this.#pool.close();
+  }
+
+  #measure(): void {
+    const tasks = () => this.#worker.tasks;
+    this.metrics.gauge(
+      "millrace_progress_seconds",
+      "Event time that a task has reached, Unix seconds.",
+      ["subtopology", "partition"],
+      (set) => {
+        for (const { subtopology, partition, progress } of tasks()) {
+          set({ subtopology: subtopology.name, partition: String(partition) }, progress / 1000);
+        }
+      },
+    );
+    this.metrics.gauge(
+      "millrace_source_records",
+      "Records read from a source partition, by branch and what became of them.",
+      ["source", "partition", "branch", "became"],
+      (set) => {
+        for (const { source, partition, branch, ...counts } of this.accounts()) {
+          for (const [became, count] of Object.entries(counts)) {
+            set({ source, partition: String(partition), branch, became }, count as number);
+          }
+        }
+      },
+    );
+    this.metrics.gauge(
+      "millrace_scoring_rows_in_flight",
+      "Rows that the scoring pool works on.",
+      [],
+      (set) => set({}, this.#pool.rowsInFlight),
+    );
+    this.metrics.asyncGauge(
+      "millrace_sink_lag",
+      "Offsets between what a sink has stored and the end of its topic.",
+      ["topic", "sink"],
+      async (set) => {
+        for (const pump of this.#pumps) {
+          set({ topic: pump.topic, sink: pump.sink }, await pump.lag());
+        }
+      },
+    );
+  }
+}
+
+async function execute(
+  subtopology: Subtopology,
+  work: ExternalWork,
+  pool: ScoringPool,
+  trainers: ReadonlyMap<string, Trainer>,
+  { application }: { application: Application | null },
+): Promise<Buffer> {
+  if (work.kind === "score") {
+    if (work.versionOf.length === 0) return Buffer.alloc(0);
+    const started = performance.now();
+    const result = await pool.score(work);
+    application?.metrics.scored(work.versionOf.length, performance.now() - started);
+    return encodeScoreResult(result);
+  }
+  const trainer = trainers.get(subtopology.name);
+  if (trainer === undefined) throw new RangeError(`no trainer for ${subtopology.name}`);
+  return encodeModelAnswer(await trainer.train(work));
+}
+
+/** Predictions and outcomes committed so far are stored: those known before a cutoff among them. */
+async function storeScored(plan: Plan, pumps: readonly SinkPump[]): Promise<void> {
+  const topics = new Set([
+    ...plan.scorings.map((scoring) => scoring.topic),
+    ...plan.labels.map((label) => label.topic),
+  ]);
+  await Promise.all(pumps.filter((pump) => topics.has(pump.topic)).map((pump) => pump.drain()));
+}

@@ -1,0 +1,66 @@
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { openChdb } from "../../sinks/chdb.ts";
+import { openEmbeddedOnlineStore } from "../../sinks/embedded-online.ts";
+import { openEmbeddedBroker } from "../broker/embedded/embedded-broker.ts";
+import { openFileRegistry } from "../schema-registry/embedded.ts";
+import { openArtifactStore } from "../training/artifacts.ts";
+import type { Stack } from "./stack.ts";
+
+export interface EmbeddedStackOptions {
+  /** Data directory; created owner-only. */
+  readonly directory: string;
+  /** Port of ClickHouse's HTTP interface on loopback, 0 for any. @default no interface */
+  readonly httpPort?: number | null;
+  /** Limit of all queries of chDB together, in bytes. @default 1610612736 */
+  readonly offlineMemoryBytes?: number;
+}
+
+const defaultOfflineMemoryBytes = 1.5 * 2 ** 30;
+
+/**
+ * Opens everything in one process tree over one data directory: embedded log, schema registry,
+ * online store, and chDB in a child process. The broker takes the directory's lock first.
+ *
+ * @throws {MillraceError} DATA_LOCKED when another process holds it.
+ */
+export async function openEmbeddedStack(options: EmbeddedStackOptions): Promise<Stack> {
+  const { directory } = options;
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  const opened: { close(): Promise<void> }[] = [];
+  const keep = <T extends { close(): Promise<void> }>(part: T): T => {
+    opened.unshift(part);
+    return part;
+  };
+  const close = async () => {
+    for (const part of opened.splice(0)) await part.close();
+  };
+  try {
+    const broker = keep(await openEmbeddedBroker({ directory: join(directory, "log") }));
+    const registry = keep(await openFileRegistry(join(directory, "schemas.ndjson")));
+    const artifacts = await openArtifactStore(join(directory, "models"));
+    const online = keep(await openEmbeddedOnlineStore({ directory: join(directory, "online") }));
+    const offline = keep(
+      await openChdb({
+        directory: join(directory, "offline"),
+        spoolDirectory: join(directory, "spool"),
+        httpPort: options.httpPort ?? null,
+        maxMemoryBytes: options.offlineMemoryBytes ?? defaultOfflineMemoryBytes,
+      }),
+    );
+    return {
+      kind: "embedded",
+      broker,
+      registry,
+      online,
+      offline,
+      artifacts,
+      pids: () => [offline.pid],
+      offlineAddress: offline.httpAddress,
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}

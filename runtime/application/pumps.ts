@@ -1,0 +1,53 @@
+import { viewId } from "../../schemas/feature-view.ts";
+import type { Plan } from "../../schemas/plan.ts";
+import { offlineEncoders } from "../offline/encoders.ts";
+import { offlineSink } from "../pump/offline-sink.ts";
+import { onlineSink } from "../pump/online-sink.ts";
+import type { Sink } from "../pump/sink.ts";
+import { SinkPump } from "../pump/sink-pump.ts";
+import type { Stack } from "./stack.ts";
+
+export type OnTrouble = (topic: string, sink: string, error: unknown | null) => void;
+
+/** Starts a pump for every topic that has a place in a store. */
+export async function startPumps(
+  plan: Plan,
+  stack: Stack,
+  onTrouble: OnTrouble,
+): Promise<SinkPump[]> {
+  const wanted: { topic: string; sink: Sink }[] = [];
+  for (const { topic, encoder } of offlineEncoders(plan, stack.registry)) {
+    wanted.push({ topic, sink: offlineSink(stack.offline, encoder) });
+  }
+  for (const view of plan.views) {
+    if (!view.stores.includes("online")) continue;
+    wanted.push({
+      topic: rowsTopicOf(plan, viewId(view)),
+      sink: onlineSink(stack.online, viewId(view)),
+    });
+  }
+  const pumps: SinkPump[] = [];
+  for (const { topic, sink } of wanted) {
+    const partitions = plan.topics.find((each) => each.name === topic)?.partitions ?? 1;
+    pumps.push(
+      await SinkPump.start({
+        broker: stack.broker,
+        topic,
+        partitions: Array.from({ length: partitions }, (_, partition) => partition),
+        sink,
+        group: `${plan.name}.${sink.name}.${topic}`,
+        onTrouble: (error) => onTrouble(topic, sink.name, error),
+      }),
+    );
+  }
+  return pumps;
+}
+
+function rowsTopicOf(plan: Plan, view: string): string {
+  for (const { outputs } of plan.subtopologies) {
+    for (const output of outputs) {
+      if (output.kind === "rows" && output.view === view) return output.topic;
+    }
+  }
+  throw new RangeError(`the plan writes no rows of ${view}`);
+}

@@ -1,0 +1,19 @@
+import type { OfflineStore, OnlineStore } from "../../sinks/store.ts";
+import type { Broker } from "../broker/broker.ts";
+import type { SchemaRegistry } from "../schema-registry/registry.ts";
+import type { ArtifactStore } from "../training/artifacts.ts";
+
+/** The world that a plan runs on: the same interfaces on every stack. */
+export interface Stack {
+  readonly kind: "embedded";
+  readonly broker: Broker;
+  readonly registry: SchemaRegistry;
+  readonly online: OnlineStore;
+  readonly offline: OfflineStore;
+  readonly artifacts: ArtifactStore;
+  /** Processes of the stack besides this one, for memory accounting. */
+  readonly pids: () => readonly number[];
+  /** Address of ClickHouse's HTTP interface, null when it is closed. */
+  readonly offlineAddress: string | null;
+  close(): Promise<void>;
+}
