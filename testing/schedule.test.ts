@@ -7,7 +7,6 @@ import { openEmbeddedBroker } from "../runtime/broker/embedded/embedded-broker.t
 import { RecordBatchBuilder } from "../runtime/broker/record-batch/builder.ts";
 import { RecordReader } from "../runtime/broker/record-batch/reader.ts";
 import { SourceTask } from "../runtime/engine/source-task.ts";
-import { watermarksTopic } from "../runtime/engine/task-factory.ts";
 import { AvroDecoder, AvroEncoder } from "../runtime/schema-registry/avro-codec.ts";
 import { createMemoryRegistry } from "../runtime/schema-registry/embedded.ts";
 import type { SchemaRegistry } from "../runtime/schema-registry/registry.ts";
@@ -17,6 +16,7 @@ import { watermark } from "../schemas/generated.ts";
 import { writeJson } from "../schemas/json-payload.ts";
 import type { RetrainRequest } from "../schemas/payload.ts";
 import { type FeatureRow, readRow } from "../schemas/row.ts";
+import { watermarksTopic } from "../topologies/dsl/compile/topics.ts";
 import { air, makeLogs } from "./schedule-fixture.ts";
 import { type OracleOutput, type SourceLogs, sequentialOracle } from "./sequential-oracle.ts";
 import { runSchedule, seededRandom } from "./simulator.ts";

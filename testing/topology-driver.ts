@@ -5,7 +5,6 @@ import { openEmbeddedBroker } from "../runtime/broker/embedded/embedded-broker.t
 import { RecordBatchBuilder } from "../runtime/broker/record-batch/builder.ts";
 import { RecordReader } from "../runtime/broker/record-batch/reader.ts";
 import { type BranchAccount, branchAccounts } from "../runtime/engine/accounting.ts";
-import { watermarksTopic } from "../runtime/engine/task-factory.ts";
 import { Worker } from "../runtime/engine/worker.ts";
 import { AvroDecoder, AvroEncoder } from "../runtime/schema-registry/avro-codec.ts";
 import { createMemoryRegistry } from "../runtime/schema-registry/embedded.ts";
@@ -16,6 +15,7 @@ import { watermark } from "../schemas/generated.ts";
 import { writeJson } from "../schemas/json-payload.ts";
 import type { ModelAnswer, RetrainRequest } from "../schemas/payload.ts";
 import type { AvroSchema, Plan } from "../schemas/plan.ts";
+import { watermarksTopic } from "../topologies/dsl/compile/topics.ts";
 
 export interface TopologyDriverOptions {
   /**

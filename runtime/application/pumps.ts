@@ -1,6 +1,6 @@
 import { viewId } from "../../schemas/feature-view.ts";
 import type { Plan } from "../../schemas/plan.ts";
-import { offlineEncoders } from "../offline/encoders.ts";
+import { offlineEncoders } from "../offline/tables.ts";
 import { offlineSink } from "../pump/offline-sink.ts";
 import { onlineSink } from "../pump/online-sink.ts";
 import type { Sink } from "../pump/sink.ts";

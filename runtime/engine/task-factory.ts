@@ -7,6 +7,11 @@ import { WatchProcessor } from "../../processors/watch.ts";
 import { viewId } from "../../schemas/feature-view.ts";
 import { deadLetter, lateRecord, watermark } from "../../schemas/generated.ts";
 import type { AvroSchema, Plan, Subtopology } from "../../schemas/plan.ts";
+import {
+  deadLetterTopic,
+  lateTopic,
+  watermarksTopic,
+} from "../../topologies/dsl/compile/topics.ts";
 import type { Broker } from "../broker/broker.ts";
 import { AvroDecoder, AvroEncoder } from "../schema-registry/avro-codec.ts";
 import type { SchemaRegistry } from "../schema-registry/registry.ts";
@@ -51,8 +56,8 @@ export class TaskFactory {
         if (output.kind === "topic") await factory.#addEncoder(output.topic, output.schema);
       }
     }
-    await factory.#addEncoder(lateTopic(plan), lateRecord);
-    await factory.#addEncoder(deadLetterTopic(plan), deadLetter);
+    await factory.#addEncoder(lateTopic(plan.name), lateRecord);
+    await factory.#addEncoder(deadLetterTopic(plan.name), deadLetter);
     for (const source of plan.sources) {
       await registry.register(`${source.topic}-value`, source.schema);
       factory.#decoders.set(source.topic, new AvroDecoder(registry, source.schema));
@@ -82,10 +87,10 @@ export class TaskFactory {
       decoder,
       watermarks,
       latestEventTime: this.#latestEventTime,
-      lateTopic: lateTopic(this.plan),
-      deadLetterTopic: deadLetterTopic(this.plan),
-      lateEncoder: wiring.encoderOf(lateTopic(this.plan)),
-      deadLetterEncoder: wiring.encoderOf(deadLetterTopic(this.plan)),
+      lateTopic: lateTopic(this.plan.name),
+      deadLetterTopic: deadLetterTopic(this.plan.name),
+      lateEncoder: wiring.encoderOf(lateTopic(this.plan.name)),
+      deadLetterEncoder: wiring.encoderOf(deadLetterTopic(this.plan.name)),
     };
     const processor = new SourceProcessor(source, subtopology, this.plan, partition);
     return new SourceTask(subtopology, partition, processor, sourceWiring);
@@ -137,15 +142,3 @@ export class TaskFactory {
 export type Mode =
   | { readonly kind: "replay" }
   | { readonly kind: "live"; readonly now: () => number };
-
-export function lateTopic(plan: Plan): string {
-  return `${plan.name}.late`;
-}
-
-export function deadLetterTopic(plan: Plan): string {
-  return `${plan.name}.dead-letters`;
-}
-
-export function watermarksTopic(source: string): string {
-  return `${source}.watermarks`;
-}

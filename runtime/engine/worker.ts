@@ -2,6 +2,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import type { ExternalWork } from "../../processors/processor.ts";
 import { MillraceError } from "../../schemas/errors.ts";
 import type { Plan, Subtopology } from "../../schemas/plan.ts";
+import { watermarksTopic } from "../../topologies/dsl/compile/topics.ts";
 import type {
   Broker,
   FetchedPartition,
@@ -17,7 +18,7 @@ import { MergeTask } from "./merge-task.ts";
 import { holdBackSources } from "./source-alignment.ts";
 import { SourceTask } from "./source-task.ts";
 import { taskName } from "./task.ts";
-import { type Mode, TaskFactory, watermarksTopic } from "./task-factory.ts";
+import { type Mode, TaskFactory } from "./task-factory.ts";
 import { writeTransaction } from "./transaction.ts";
 
 export interface WorkerOptions {

@@ -1,0 +1,106 @@
+import type { ByteWriter } from "../../schemas/bytes.ts";
+import { ByteReader } from "../../schemas/bytes.ts";
+import {
+  entityKeyParts,
+  type FeatureViewSpec,
+  featureColumns,
+  snakeCase,
+} from "../../schemas/feature-view.ts";
+import { type FeatureRow, readRow } from "../../schemas/row.ts";
+import type { OfflineColumn, OfflineTable, OfflineView } from "../../sinks/store.ts";
+import type { RecordReader } from "../broker/record-batch/reader.ts";
+import type { RowEncoder } from "../pump/offline-sink.ts";
+import { plumbingColumns, utc } from "./plumbing.ts";
+import { int64, nullableFloat64, string, stringBytes, stringSlice } from "./row-binary.ts";
+
+/** Raw rows of a feature view: every row ever emitted, unique by (key, as_of, seq). */
+export function featureTable(view: FeatureViewSpec): OfflineTable {
+  const keys = view.keyFields.map(snakeCase);
+  return {
+    name: `raw_${view.name}_v${view.version}`,
+    columns: [
+      ...keys.map((name): OfflineColumn => ({ name, type: "LowCardinality(String)" })),
+      { name: "as_of", type: utc, codec: "Delta, LZ4" },
+      { name: "seq", type: "UInt32" },
+      { name: "valid_until", type: `Nullable(${utc})` },
+      { name: "served", type: "UInt8" },
+      ...featureColumns(view).map(
+        ({ column, aggregate }): OfflineColumn => ({
+          name: column,
+          type: aggregate.kind === "count" ? "UInt32" : "Nullable(Float64)",
+        }),
+      ),
+      ...plumbingColumns,
+    ],
+    orderBy: [...keys, "as_of", "seq"],
+  };
+}
+
+/** A feature view for analysts: of the rows of one instant the last one, which is what holds. */
+export function featureView(view: FeatureViewSpec): OfflineView {
+  const keys = view.keyFields.map(snakeCase).join(", ");
+  const columns = featureColumns(view).map(({ column }) => `\`${column}\``);
+  return {
+    name: view.name,
+    select:
+      `SELECT ${keys}, as_of, valid_until, ${columns.join(", ")} FROM ${featureTable(view).name} ` +
+      `ORDER BY ${keys}, as_of, seq DESC LIMIT 1 BY ${keys}, as_of`,
+  };
+}
+
+/** Rows of a row topic (`schemas/row.ts`) as RowBinary of {@link featureTable}. */
+export class FeatureRowEncoder implements RowEncoder {
+  readonly table: OfflineTable;
+  readonly #topic: Buffer;
+  readonly #keyFields: number;
+  /** By feature column whether it is a count. */
+  readonly #counts: readonly boolean[];
+  readonly #payload = new ByteReader();
+  readonly #row: FeatureRow = {
+    served: 0,
+    asOf: 0,
+    seq: 0,
+    validUntil: 0,
+    values: new Float64Array(),
+  };
+
+  constructor(view: FeatureViewSpec, topic: string) {
+    this.table = featureTable(view);
+    this.#topic = Buffer.from(topic, "utf8");
+    this.#keyFields = view.keyFields.length;
+    this.#counts = featureColumns(view).map(({ aggregate }) => aggregate.kind === "count");
+  }
+
+  append(reader: RecordReader, partition: number, into: ByteWriter): number {
+    const { buffer, keyStart, keyEnd, valueStart, valueEnd } = reader;
+    // The record under the key 0x00 carries the partition's progress, not a row.
+    if (keyEnd - keyStart === 1 && buffer[keyStart] === 0) return 0;
+    if (this.#keyFields === 1) stringSlice(into, buffer, keyStart, keyEnd);
+    else {
+      const key = buffer.toString("utf8", keyStart, keyEnd);
+      for (const part of entityKeyParts(key, this.#keyFields)) string(into, part);
+    }
+    this.#payload.reset(buffer, valueStart, valueEnd);
+    const row = this.#row;
+    readRow(this.#payload, row);
+    int64(into, row.asOf);
+    into.u32(row.seq);
+    if (Number.isNaN(row.validUntil)) into.u8(1);
+    else {
+      into.u8(0);
+      int64(into, row.validUntil);
+    }
+    into.u8(row.served);
+    for (let i = 0; i < row.values.length; i++) {
+      const value = row.values[i] as number;
+      if (this.#counts[i]) into.u32(value);
+      else nullableFloat64(into, value);
+    }
+    stringBytes(into, this.#topic);
+    into.u16(partition);
+    int64(into, reader.offset);
+    return 1;
+  }
+
+  async resolve(): Promise<void> {}
+}

@@ -1,0 +1,11 @@
+import type { OfflineColumn } from "../../sinks/store.ts";
+
+/** Times are UTC with milliseconds. */
+export const utc = "DateTime64(3, 'UTC')";
+
+/** Where a row came from: the last columns of every table. */
+export const plumbingColumns: readonly OfflineColumn[] = [
+  { name: "topic", type: "LowCardinality(String)" },
+  { name: "partition", type: "UInt16" },
+  { name: "offset", type: "Int64", codec: "Delta, LZ4" },
+];
