@@ -1,10 +1,10 @@
 import { chiSquaredQuantile } from "./chi-squared.ts";
 
 /**
- * A share below this counts as this, so that a bin that is empty on one side stays finite (the value
- * that Evidently uses). Bins that are empty on both sides add nothing.
+ * An empty bin counts as this many rows, so that a bin filled on one side only stays finite and a
+ * small window is not alarmed by a bin that it misses by chance.
  */
-export const shareFloor = 1e-4;
+export const emptyBinRows = 0.5;
 
 /** Below this a shift is too small to matter, however sure one is of it (the usual convention). */
 export const psiAlarmFloor = 0.25;
@@ -14,7 +14,8 @@ export const psiConfidence = 0.999;
 
 /**
  * Population stability index of two histograms over the same bins: Σ (q − p) ln(q / p) over the
- * shares p of `reference` and q of `current`. 0 when equal; symmetric; ≥ 0. NaN when either is empty.
+ * shares p of `reference` and q of `current`, an empty bin taken as {@link emptyBinRows}; bins that are
+ * empty on both sides add nothing. 0 when equal; symmetric; ≥ 0. NaN when either has no rows.
  *
  * @see Yurdakul, Statistical properties of the population stability index, 2018
  */
@@ -24,8 +25,11 @@ export function psi(reference: ArrayLike<number>, current: ArrayLike<number>): n
   if (m === 0 || n === 0) return Number.NaN;
   let sum = 0;
   for (let bin = 0; bin < reference.length; bin++) {
-    const expected = Math.max((reference[bin] as number) / m, shareFloor);
-    const actual = Math.max((current[bin] as number) / n, shareFloor);
+    const there = reference[bin] as number;
+    const here = current[bin] as number;
+    if (there === 0 && here === 0) continue;
+    const expected = Math.max(there, emptyBinRows) / m;
+    const actual = Math.max(here, emptyBinRows) / n;
     sum += (actual - expected) * Math.log(actual / expected);
   }
   return sum;

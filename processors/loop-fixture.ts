@@ -1,0 +1,305 @@
+import { ByteReader, ByteWriter } from "../schemas/bytes.ts";
+import type { FeatureViewSpec } from "../schemas/feature-view.ts";
+import type { ModelAnswer } from "../schemas/payload.ts";
+import {
+  type AvroSchema,
+  type LabelSpec,
+  type OutputSpec,
+  type Plan,
+  ranks,
+  type ScoringSpec,
+  type Subtopology,
+  type TrainingSpec,
+  timerRank,
+  type WatchSpec,
+} from "../schemas/plan.ts";
+import type { ExternalWork, Outbox, Processor } from "./processor.ts";
+
+/** The label step's `within` in the plan below. */
+export const withinMs = 100;
+
+const schema: AvroSchema = { type: "record", name: "Any", fields: [] };
+
+const view: FeatureViewSpec = {
+  name: "delays",
+  version: 1,
+  source: "arrivals",
+  keyFields: ["origin"],
+  aggregates: [{ name: "flights", kind: "count" }],
+  windows: [
+    { label: "1h", lengthMs: 10 },
+    { label: "3h", lengthMs: 30 },
+  ],
+  ttlMs: 1_000,
+  exactLimit: 4_096,
+  stores: ["online"],
+};
+
+const scoring: ScoringSpec = {
+  name: "predictions",
+  source: "departures",
+  keyField: "flightId",
+  keyType: "long",
+  lookups: [
+    { slot: "origin", view: "delays@1", keyFields: ["origin"] },
+    { slot: "inbound", view: "delays@1", keyFields: ["destination"] },
+  ],
+  request: [{ name: "hour", field: "hour", calendar: true }],
+  features: [
+    "origin_flights_1h",
+    "origin_flights_3h",
+    "inbound_flights_1h",
+    "inbound_flights_3h",
+  ].concat("hour"),
+  model: { name: "late", alias: "champion" },
+  deadlineMs: 20,
+  fallback: { kind: "prior", value: 0.25 },
+  topic: "t.predictions",
+  stores: ["offline"],
+};
+
+const labels: LabelSpec = {
+  name: "outcomes",
+  predictions: "predictions",
+  source: "arrivals",
+  keyField: "flightId",
+  withinMs,
+  label: { op: "gt", field: "delay", value: 15 },
+  topic: "t.outcomes",
+  stores: ["offline"],
+};
+
+const training: TrainingSpec = {
+  name: "training",
+  watch: "retraining",
+  algorithm: { kind: "logistic-regression", seed: 1 },
+  overMs: 1_000,
+  trainingTimeMs: 60,
+};
+
+const inbox = (to: string, input: string): OutputSpec => ({
+  kind: "inbox",
+  to,
+  input,
+  fanOut: "every",
+  triggers: [],
+  timers: false,
+  lookAheadMs: 0,
+});
+
+const topic = (name: string): OutputSpec => ({
+  kind: "topic",
+  topic: name,
+  schema,
+  partitioning: "same",
+});
+
+const subtopology = (
+  name: string,
+  kind: Subtopology["kind"],
+  inputs: Subtopology["inputs"],
+  outputs: readonly OutputSpec[],
+): Subtopology => ({
+  name,
+  kind,
+  partitions: 1,
+  inbox: `t.${name}.inbox`,
+  changelog: `t.${name}.changelog`,
+  inputs,
+  outputs,
+  branches: [],
+});
+
+/** A small plan with two look-ups in one view, a label step, a watch and a training. */
+export function loopPlan(watch: Partial<WatchSpec> = {}): Plan {
+  const scoringTasks = subtopology(
+    "predictions",
+    "scoring",
+    [
+      { name: "answers:delays@1", role: "answer", from: "delays@1", channels: "all" },
+      { name: "triggers", role: "trigger", from: "departures", channels: "same" },
+      { name: "labels", role: "update", from: "arrivals", channels: "same" },
+      { name: "models", role: "update", from: "training", channels: "one" },
+    ],
+    [
+      topic("t.predictions"),
+      topic("t.outcomes"),
+      inbox("retraining", "predictions"),
+      inbox("retraining", "outcomes"),
+    ],
+  );
+  const watchTask = subtopology(
+    "retraining",
+    "watch",
+    [
+      { name: "predictions", role: "trigger", from: "predictions", channels: "all" },
+      { name: "outcomes", role: "trigger", from: "predictions", channels: "all" },
+      { name: "models", role: "update", from: "training", channels: "one" },
+    ],
+    [topic("t.drift"), topic("t.retrain-requests"), inbox("training", "requests")],
+  );
+  const trainingTask = subtopology(
+    "training",
+    "training",
+    [{ name: "requests", role: "trigger", from: "retraining", channels: "one" }],
+    [topic("millrace.models"), inbox("predictions", "models"), inbox("retraining", "models")],
+  );
+  return {
+    name: "t",
+    partitions: 1,
+    guarantee: "exactly-once",
+    sources: [],
+    views: [view],
+    scorings: [scoring],
+    labels: [labels],
+    watches: [
+      {
+        name: "retraining",
+        outcomes: "outcomes",
+        detectors: [],
+        triggers: [],
+        cooldownMs: 0,
+        driftTopic: "t.drift",
+        requestTopic: "t.retrain-requests",
+        ...watch,
+      },
+    ],
+    trainings: [training],
+    subtopologies: [scoringTasks, watchTask, trainingTask],
+    topics: [],
+    fingerprint: "",
+  };
+}
+
+/** The subtopology of a name. */
+export function partOf(plan: Plan, name: string): Subtopology {
+  return plan.subtopologies.find((each) => each.name === name) as Subtopology;
+}
+
+/** A promoted answer, but for what is given. */
+export function modelAnswer(answer: Partial<ModelAnswer>): ModelAnswer {
+  return {
+    requestId: "retraining-1",
+    version: "v1",
+    promoted: true,
+    reason: "",
+    effectiveFrom: 0,
+    cutoff: 0,
+    trainedOn: 1,
+    heldOut: 1,
+    holdoutAuc: 0.7,
+    championVersion: null,
+    championAuc: null,
+    gainLowerBound: null,
+    sha256: "a".repeat(64),
+    reference: [],
+    ...answer,
+  };
+}
+
+/** One record of a merged sequence. */
+export interface LoopRecord {
+  readonly input: string;
+  readonly knownAt: number;
+  readonly writer?: number;
+  readonly write: (writer: ByteWriter) => void;
+}
+
+/** What a processor wrote, in order. */
+export interface Written {
+  readonly output: number;
+  readonly knownAt: number;
+  /** A published value, or the payload's bytes. */
+  readonly value: object | null;
+  readonly bytes: Buffer | null;
+}
+
+/** An outbox that keeps what it is given, and insists that knownAt never falls on an output. */
+export class RecordingOutbox implements Outbox {
+  written: Written[] = [];
+  readonly #writer = new ByteWriter();
+  readonly #last = new Map<number, number>();
+  #open = { output: 0, knownAt: 0 };
+
+  begin(output: number, _partition: number, knownAt: number): ByteWriter {
+    if (knownAt < (this.#last.get(output) ?? Number.NEGATIVE_INFINITY)) {
+      throw new RangeError(`knownAt falls on output ${output}`);
+    }
+    this.#last.set(output, knownAt);
+    this.#open = { output, knownAt };
+    this.#writer.reset();
+    return this.#writer;
+  }
+
+  beginRow(output: number, _entityKey: string, knownAt: number): ByteWriter {
+    return this.begin(output, 0, knownAt);
+  }
+
+  end(): void {
+    this.written.push({ ...this.#open, value: null, bytes: this.#writer.take() });
+  }
+
+  publish(output: number, _key: string, timestampMs: number, value: object): void {
+    this.written.push({ output, knownAt: timestampMs, value, bytes: null });
+  }
+}
+
+/**
+ * Drives a processor through records in merge order (which this sorts them into), timers between
+ * them, up to and including timers before `until`.
+ *
+ * @param between - called after each record and timer, e.g. to settle or to restore.
+ */
+export function drive(
+  part: Subtopology,
+  records: readonly LoopRecord[],
+  until: number,
+  processor: () => Processor,
+  out: Outbox,
+  between: () => void = () => {},
+): void {
+  const rankOf = (record: LoopRecord) => {
+    const role = part.inputs.find(({ name }) => name === record.input)?.role ?? "update";
+    return ranks[role];
+  };
+  const indexOf = (record: LoopRecord) =>
+    part.inputs.findIndex(({ name }) => name === record.input);
+  const merged = records
+    .slice()
+    .sort((a, b) => a.knownAt - b.knownAt || rankOf(a) - rankOf(b) || indexOf(a) - indexOf(b));
+  const timersBefore = (knownAt: number, rank: number) => {
+    for (;;) {
+      const timer = processor().nextTimer();
+      if (!(timer < knownAt || (timer === knownAt && timerRank < rank))) return;
+      processor().onTimer(timer, out);
+      between();
+    }
+  };
+  for (const record of merged) {
+    timersBefore(record.knownAt, rankOf(record));
+    const writer = new ByteWriter();
+    record.write(writer);
+    const payload = new ByteReader(writer.take());
+    processor().process(indexOf(record), record.writer ?? 0, record.knownAt, payload, out);
+    between();
+  }
+  timersBefore(until, Number.NEGATIVE_INFINITY);
+}
+
+/** Takes work and settles it by a function of a row. */
+export function settleBy(
+  processor: Processor,
+  out: Outbox,
+  score: (vector: Float64Array, version: string) => number,
+): void {
+  const work: ExternalWork | null = processor.takeWork?.() ?? null;
+  if (work?.kind !== "score") return;
+  const n = work.versionOf.length;
+  const result = new ByteWriter();
+  for (const [row, version] of work.versionOf.entries()) {
+    const vector = work.rows.subarray(row * work.features, (row + 1) * work.features);
+    result.f64(score(vector, work.versions[version] as string));
+  }
+  for (let row = 0; row < n; row++) result.f64(3);
+  processor.settle?.(new ByteReader(result.take()), out);
+}

@@ -1,0 +1,73 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { ByteReader, ByteWriter } from "../schemas/bytes.ts";
+import { readModelAnswer, writeJson } from "../schemas/json-payload.ts";
+import { loopPlan, modelAnswer, partOf, RecordingOutbox } from "./loop-fixture.ts";
+import { TrainingProcessor } from "./training.ts";
+
+const plan = loopPlan();
+const make = () => new TrainingProcessor(plan, partOf(plan, "training"));
+
+function request(processor: TrainingProcessor, number: number, cutoff: number) {
+  const writer = new ByteWriter();
+  writeJson(writer, { id: `retraining-${number}`, number, reasons: ["every"], cutoff });
+  processor.process(0, 0, cutoff, new ByteReader(writer.take()));
+}
+
+function settle(
+  processor: TrainingProcessor,
+  out: RecordingOutbox,
+  version: string,
+  promoted: boolean,
+) {
+  const writer = new ByteWriter();
+  const sha256 = promoted ? version.repeat(2) : "";
+  writeJson(writer, modelAnswer({ version, promoted, sha256, championAuc: null }));
+  processor.settle(new ByteReader(writer.take()), out);
+}
+
+test("every answer, refused ones too, goes to scoring and watch at cutoff + trainingTime", () => {
+  const processor = make();
+  const out = new RecordingOutbox();
+  assert.equal(processor.takeWork(), null);
+  request(processor, 1, 1_000);
+  const work = processor.takeWork();
+  assert.equal(work?.kind === "train" && work.champion, null);
+  settle(processor, out, "v1", false);
+  request(processor, 2, 2_000);
+  settle(processor, out, "v2", true);
+  assert.deepEqual(
+    out.written.map(({ output, knownAt }) => [output, knownAt]),
+    [
+      [0, 1_060],
+      [1, 1_060],
+      [2, 1_060],
+      [0, 2_060],
+      [1, 2_060],
+      [2, 2_060],
+    ],
+  );
+  const sent = readModelAnswer(new ByteReader(out.written[4]?.bytes as Buffer));
+  assert.equal(sent.version, "v2");
+  assert.equal(sent.effectiveFrom, 2_060);
+  const published = (out.written[0]?.value ?? {}) as { reference?: string };
+  assert.equal(published.reference, "[]");
+});
+
+test("the last promoted model is the champion to beat, across a restore", () => {
+  const processor = make();
+  const out = new RecordingOutbox();
+  request(processor, 1, 1_000);
+  settle(processor, out, "v1", true);
+  request(processor, 2, 2_000);
+  settle(processor, out, "v2", false);
+  request(processor, 3, 3_000);
+  const snapshot = new ByteWriter();
+  processor.snapshot(snapshot);
+  const restored = make();
+  restored.restore(new ByteReader(snapshot.take()));
+  const work = restored.takeWork();
+  assert.deepEqual(work, processor.takeWork());
+  assert.equal(work?.kind === "train" && work.champion, "v1");
+  assert.equal(work?.kind === "train" && work.championArtifact, "v1v1");
+});

@@ -1,0 +1,298 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { ByteReader, ByteWriter } from "../schemas/bytes.ts";
+import { readRetrainRequest, writeJson } from "../schemas/json-payload.ts";
+import type { ModelAnswer } from "../schemas/payload.ts";
+import type { WatchSpec } from "../schemas/plan.ts";
+import {
+  drive,
+  type LoopRecord,
+  loopPlan,
+  modelAnswer,
+  partOf,
+  RecordingOutbox,
+} from "./loop-fixture.ts";
+import { seededRandom } from "./train/seeded-random.ts";
+import { binOf } from "./watch/reference.ts";
+import { WatchProcessor } from "./watch.ts";
+
+const never = Number.NEGATIVE_INFINITY;
+
+function prediction(id: string, knownAt: number, version = "", vector = [0, 0, 0, 0, 0]) {
+  return {
+    input: "predictions",
+    knownAt,
+    write: (out: ByteWriter) => {
+      out.text(id);
+      out.text(version);
+      out.f64(0.5);
+      for (const value of vector) out.f64(value);
+    },
+  };
+}
+
+function outcome(
+  predictedAt: number,
+  knownAt: number,
+  label: number,
+  version = "",
+  probability = 0.5,
+): LoopRecord {
+  return {
+    input: "outcomes",
+    knownAt,
+    write: (out) => {
+      out.text("1");
+      out.f64(predictedAt);
+      out.text(version);
+      out.f64(probability);
+      out.f64(label);
+    },
+  };
+}
+
+function answer(knownAt: number, of: Partial<ModelAnswer>): LoopRecord {
+  return {
+    input: "models",
+    knownAt,
+    write: (out) => writeJson(out, modelAnswer({ effectiveFrom: knownAt, ...of })),
+  };
+}
+
+/** A label known at each of `instants`. */
+const labels = (instants: readonly number[]) => instants.map((at) => outcome(at - 1, at, 1));
+const every = (from: number, to: number, step: number) =>
+  Array.from({ length: Math.floor((to - from) / step) + 1 }, (_, i) => from + i * step);
+
+/** Runs a watch, restoring it from a snapshot after every `restoreEvery` calls. */
+function run(
+  watch: Partial<WatchSpec>,
+  records: readonly LoopRecord[],
+  until: number,
+  restoreEvery = 0,
+) {
+  const plan = loopPlan(watch);
+  const part = partOf(plan, "retraining");
+  let processor = new WatchProcessor(plan, part);
+  const out = new RecordingOutbox();
+  let calls = 0;
+  drive(
+    part,
+    records,
+    until,
+    () => processor,
+    out,
+    () => {
+      if (restoreEvery === 0 || ++calls % restoreEvery !== 0) return;
+      const snapshot = new ByteWriter();
+      processor.snapshot(snapshot);
+      processor = new WatchProcessor(plan, part);
+      processor.restore(new ByteReader(snapshot.take()));
+    },
+  );
+  const requests = out.written
+    .filter(({ output }) => output === 2)
+    .map(({ bytes }) => readRetrainRequest(new ByteReader(bytes as Buffer)));
+  const drift = out.written
+    .filter(({ output }) => output === 0)
+    .map(({ value }) => value as Record<string, unknown>);
+  return { requests, drift, asked: requests.map(({ cutoff, reasons }) => [cutoff, ...reasons]) };
+}
+
+test("no-model asks at its label, again after a refusal and the cooldown, never with a champion", () => {
+  const triggers = [{ when: "no-model", labels: 3 }] as const;
+  const known = labels(every(10, 400, 10));
+  const refused = answer(90, { requestId: "retraining-1", promoted: false });
+  const promoted = answer(190, { requestId: "retraining-2" });
+  const { asked, requests } = run(
+    { triggers, cooldownMs: 100 },
+    [...known, refused, promoted],
+    500,
+  );
+  assert.deepEqual(asked, [
+    [30, "no-model"],
+    [130, "no-model"],
+  ]);
+  assert.deepEqual(
+    requests.map(({ id, number }) => [id, number]),
+    [
+      ["retraining-1", 1],
+      ["retraining-2", 2],
+    ],
+  );
+});
+
+test("an outcome without a label counts as none", () => {
+  const triggers = [{ when: "no-model", labels: 3 }] as const;
+  const records = every(10, 200, 10).map((at) => outcome(at - 1, at, Number.NaN));
+  assert.deepEqual(run({ triggers }, records, 500).asked, []);
+});
+
+test("one request at most is in flight", () => {
+  const triggers = [{ when: "labels", labels: 2 }] as const;
+  const known = labels(every(10, 100, 10));
+  assert.deepEqual(run({ triggers }, known, 200).asked, [[20, "labels"]]);
+  const answered = answer(65, { requestId: "retraining-1" });
+  assert.deepEqual(run({ triggers }, [...known, answered], 200).asked, [
+    [20, "labels"],
+    [70, "labels"],
+  ]);
+});
+
+test("every counts from the first record, then from the last request, by a timer", () => {
+  const triggers = [{ when: "every", periodMs: 100 }] as const;
+  const records = [
+    prediction("1", 7),
+    ...[1, 2, 3].map((n) => answer(7 + n * 100 + 60, { requestId: `retraining-${n}` })),
+  ];
+  assert.deepEqual(run({ triggers, cooldownMs: 50 }, records, 400).asked, [
+    [107, "every"],
+    [207, "every"],
+    [307, "every"],
+  ]);
+});
+
+test("a period that ends while a request is in flight asks at the first outcome after the answer", () => {
+  const triggers = [{ when: "every", periodMs: 100 }] as const;
+  const records = [
+    prediction("1", 0),
+    answer(250, { requestId: "retraining-1" }),
+    ...labels([240, 250, 263]),
+  ];
+  assert.deepEqual(run({ triggers }, records, 400).asked, [
+    [100, "every"],
+    [263, "every"],
+  ]);
+});
+
+test("what asks during the cooldown asks after it", () => {
+  const triggers = [{ when: "labels", labels: 2 }] as const;
+  const records = [
+    ...labels([10, 20, 30, 40, 50, 119, 120, 130]),
+    answer(25, { requestId: "retraining-1" }),
+  ];
+  assert.deepEqual(run({ triggers, cooldownMs: 100 }, records, 400).asked, [
+    [20, "labels"],
+    [120, "labels"],
+  ]);
+});
+
+/** Predictions of one window whose first feature is drawn from [low, low + 1). */
+function windowOf(start: number, rows: number, low: number, version = "v1"): LoopRecord[] {
+  const random = seededRandom(`window ${start}`);
+  return Array.from({ length: rows }, (_, i) => {
+    const value = low + random(10_000) / 10_000;
+    const at = start + Math.floor((i * 100) / rows);
+    return prediction(`${start}-${i}`, at, version, [value, Number.NaN, 1, 1, 12]);
+  });
+}
+
+const reference = [
+  { feature: "origin_flights_1h", edges: [0.25, 0.5, 0.75], counts: [250, 250, 250, 250, 0] },
+  { feature: "origin_flights_3h", edges: [], counts: [0, 1000] },
+];
+
+test("a feature window is held against the champion's training rows and closes at its end", () => {
+  const watch: Partial<WatchSpec> = {
+    detectors: [{ kind: "features", overMs: 100 }],
+    triggers: [{ when: "drifted", detector: "features" }],
+  };
+  const records = [
+    ...windowOf(100, 500, 0),
+    answer(150, { requestId: "", reference }),
+    ...windowOf(200, 500, 0),
+    ...windowOf(300, 500, 0.6),
+    prediction("end", 400, "v1", [0.1, Number.NaN, 1, 1, 12]),
+  ];
+  const { drift, asked } = run(watch, records, 450);
+  assert.deepEqual(
+    drift.map(({ windowStart, windowEnd, rows, feature, alarm, version }) => [
+      windowStart,
+      windowEnd,
+      rows,
+      feature,
+      alarm,
+      version,
+    ]),
+    [
+      [100, 200, 245, "origin_flights_1h", false, "v1"],
+      [100, 200, 245, "origin_flights_3h", false, "v1"],
+      [200, 300, 500, "origin_flights_1h", false, "v1"],
+      [200, 300, 500, "origin_flights_3h", false, "v1"],
+      [300, 400, 500, "origin_flights_1h", true, "v1"],
+      [300, 400, 500, "origin_flights_3h", false, "v1"],
+    ],
+  );
+  assert.deepEqual(asked, [[400, "drifted(features)"]]);
+  assert.deepEqual(run(watch, records, 450, 7), { ...run(watch, records, 450) });
+});
+
+test("a shift that is sure but small, or large but unsure, is no alarm", () => {
+  const watch: Partial<WatchSpec> = {
+    detectors: [{ kind: "features", overMs: 100 }],
+    triggers: [],
+  };
+  const promoted = answer(50, { requestId: "", reference });
+  const small = run(watch, [promoted, ...windowOf(100, 5_000, 0.1)], 250).drift[0];
+  assert.ok((small?.["statistic"] as number) > 0.05);
+  assert.equal(small?.["threshold"], 0.25);
+  assert.equal(small?.["alarm"], false);
+  const unsure = run(watch, [promoted, ...windowOf(100, 12, 0.3)], 250).drift[0];
+  assert.ok((unsure?.["statistic"] as number) > 0.25);
+  assert.ok((unsure?.["threshold"] as number) > (unsure?.["statistic"] as number));
+});
+
+/** Predictions at `start` with outcomes `delay` later; positives score higher by `lift`. */
+function judged(start: number, rows: number, delay: number, lift: number, version = "v1") {
+  const random = seededRandom(`judged ${start}`);
+  return Array.from({ length: rows }, (_, i) => {
+    const label = random(2);
+    const at = start + Math.floor((i * 100) / rows);
+    const probability = random(1_000) / 2_000 + label * lift;
+    return [prediction("p", at, version), outcome(at, at + delay, label, version, probability)];
+  }).flat();
+}
+
+test("a performance window closes when its end has passed and its last prediction is resolved", () => {
+  const watch: Partial<WatchSpec> = {
+    detectors: [{ kind: "performance", metric: "auc", overMs: 100, floor: 0.65 }],
+    triggers: [{ when: "drifted", detector: "performance" }],
+  };
+  const champion = answer(50, { requestId: "", reference });
+  const records = [
+    champion,
+    ...judged(100, 400, 30, 0.4),
+    ...judged(200, 400, 30, 0),
+    ...judged(300, 150, 1, 0.4),
+    ...judged(400, 300, 10, 0.4, ""),
+    prediction("open", 399, "v1"),
+    outcome(399, 499, Number.NaN, "v1"),
+  ];
+  const result = run(watch, records, 650);
+  assert.deepEqual(
+    result.drift.map(({ windowStart, rows, alarm, version }) => [
+      windowStart,
+      rows,
+      alarm,
+      version,
+    ]),
+    [
+      [100, 400, false, "v1"],
+      [200, 400, true, "v1"],
+      [300, 150, false, "v1"],
+      [400, 0, false, "v1"],
+    ],
+  );
+  assert.ok((result.drift[0]?.["statistic"] as number) > 0.9);
+  assert.ok(Number.isNaN(result.drift[2]?.["statistic"]));
+  // The last prediction of [200, 300) stands at 299 and its label is known 30 later.
+  assert.deepEqual(result.asked, [[329, "drifted(performance)"]]);
+  assert.deepEqual(run(watch, records, 650, 11), result);
+});
+
+test("a value falls into the bin whose lower edge it reaches, NaN into the last", () => {
+  assert.deepEqual(
+    [never, 0.9, 1, 1.5, 2, 99, Number.NaN].map((value) => binOf(value, [1, 2])),
+    [0, 0, 1, 1, 2, 2, 3],
+  );
+});
