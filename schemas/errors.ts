@@ -255,6 +255,23 @@ export const errorTable = {
     policy: "stop",
     message: "A value written as {schema} cannot be read: {reason}.",
   },
+  CONFIG_INVALID: {
+    policy: "stop",
+    message: "The configuration has {count} to correct:\n{problems}",
+  },
+  AIRPORT_UNKNOWN: {
+    policy: "stop",
+    message: 'The airport "{iata}" of a flight is not in airports.csv: reinstall vega-datasets.',
+  },
+  INJECTION_INVALID: {
+    policy: "stop",
+    message: 'The injection "{text}" cannot be used ({reason}). Write one of: {forms}.',
+  },
+  REPLAY_CHANGED: {
+    policy: "stop",
+    message:
+      "The topics were begun with {what} {found}, not {asked}. Go on with {found}, or start over with --fresh.",
+  },
 } as const satisfies Record<string, ErrorEntry>;
 
 /** A stable code: match on it, never on the message. */

@@ -1,0 +1,40 @@
+import { createRequire } from "node:module";
+import { MillraceError } from "../../schemas/errors.ts";
+import { type Airport, fileEnd, fileStart } from "./flights-file.ts";
+import { ZoneClock } from "./zone-clock.ts";
+
+const require = createRequire(import.meta.url);
+
+const marginMs = 31 * 86_400_000;
+
+/** The clock of each airport: position → IANA zone → offsets during the time of the data set. */
+export class AirportClocks {
+  readonly #zones = new Map<string, string>();
+  readonly #clocks = new Map<string, ZoneClock>();
+
+  constructor(airports: readonly Airport[]) {
+    const lookup = require("tz-lookup") as (latitude: number, longitude: number) => string;
+    for (const { iata, latitude, longitude } of airports) {
+      this.#zones.set(iata, lookup(latitude, longitude));
+    }
+  }
+
+  /**
+   * @throws {MillraceError} AIRPORT_UNKNOWN when the list of airports has no such code.
+   */
+  zoneOf(iata: string): string {
+    const zone = this.#zones.get(iata);
+    if (zone === undefined) throw new MillraceError("AIRPORT_UNKNOWN", { iata });
+    return zone;
+  }
+
+  of(iata: string): ZoneClock {
+    const zone = this.zoneOf(iata);
+    let clock = this.#clocks.get(zone);
+    if (clock === undefined) {
+      clock = new ZoneClock(zone, fileStart - marginMs, fileEnd + marginMs);
+      this.#clocks.set(zone, clock);
+    }
+    return clock;
+  }
+}

@@ -1,0 +1,54 @@
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+
+const require = createRequire(import.meta.url);
+
+/** The data set: 3,000,000 flights and the airports they use, from the package `vega-datasets`. */
+export interface FlightFiles {
+  /** Absolute path of `flights-3m.parquet`. */
+  readonly flights: string;
+  /** Absolute path of `airports.csv`. */
+  readonly airports: string;
+}
+
+/** First and last day (excluded) that the file covers, local dates as UTC midnights. */
+export const fileStart = Date.UTC(2001, 0, 1);
+export const fileEnd = Date.UTC(2001, 6, 2);
+
+/** Where the installed package keeps its files. */
+export function flightFiles(): FlightFiles {
+  // The package exports its entry (build/index.js) alone; its data lies beside that folder.
+  const folder = join(dirname(require.resolve("vega-datasets")), "..", "data");
+  return { flights: join(folder, "flights-3m.parquet"), airports: join(folder, "airports.csv") };
+}
+
+/** An airport and where it lies, in degrees. */
+export interface Airport {
+  readonly iata: string;
+  readonly latitude: number;
+  readonly longitude: number;
+}
+
+/** The rows of `airports.csv`. */
+export function readAirports(path: string): Airport[] {
+  const [header, ...lines] = readFileSync(path, "utf8").split(/\r?\n/);
+  const columns = splitCsv(header ?? "");
+  const at = (name: string) => columns.indexOf(name);
+  const [iata, latitude, longitude] = [at("iata"), at("latitude"), at("longitude")] as const;
+  return lines
+    .filter((line) => line !== "")
+    .map(splitCsv)
+    .map((cells) => ({
+      iata: cells[iata] ?? "",
+      latitude: Number(cells[latitude]),
+      longitude: Number(cells[longitude]),
+    }));
+}
+
+/** Cells of one line; a quoted cell may hold commas and doubled quotes. */
+export function splitCsv(line: string): string[] {
+  return [...line.matchAll(/(?:^|,)(?:"((?:[^"]|"")*)"|([^,]*))/g)].map(
+    ([, quoted, plain]) => quoted?.replaceAll('""', '"') ?? plain ?? "",
+  );
+}
