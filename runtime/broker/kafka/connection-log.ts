@@ -12,6 +12,7 @@ export interface KafkaLogger {
 const shownFields = ["broker", "error", "correlationId", "size", "retryCount"] as const;
 
 const debugLevel = 5;
+const verbs: Readonly<Record<number, keyof KafkaLogger>> = { 1: "error", 2: "warn", 4: "info" };
 
 /** Errors as one line on standard error, nothing else. */
 const errorsOnly: KafkaLogger = {
@@ -37,6 +38,8 @@ function write(logger: KafkaLogger, { namespace, level, log }: LogEntry): void {
       context[field] = log[field];
     }
   }
-  const verb = level <= 1 ? "error" : level === 2 ? "warn" : level === 4 ? "info" : "debug";
+  // A lost connection is tried again; if that does not help, the call itself fails with it.
+  const retried = namespace === "Connection" && level <= 1;
+  const verb = retried ? "warn" : (verbs[level] ?? "debug");
   logger[verb](context, log.message);
 }
