@@ -43,7 +43,7 @@ if (port !== null) {
       decoder.add(chunk);
       return;
     }
-    train(job, decoder).then((result) => {
+    void train(job, decoder).then((result) => {
       port.postMessage(result);
       port.close();
     });
