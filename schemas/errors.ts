@@ -243,6 +243,14 @@ export const errorTable = {
     message:
       'The new schema of the subject "{subject}" cannot read what its latest version wrote: field "{field}": {reason}. Give new fields a default, or use another topic.',
   },
+  REGISTRY_UNAVAILABLE: {
+    policy: "retry",
+    message: "The schema registry {url} did not answer {request}: {reason}. Check that it runs.",
+  },
+  REGISTRY_REFUSED: {
+    policy: "stop",
+    message: "The schema registry {url} refused {request} (HTTP {status}): {reason}",
+  },
   SCHEMA_INVALID: {
     policy: "stop",
     message: 'The schema for the subject "{subject}" cannot be used: {reason}.',

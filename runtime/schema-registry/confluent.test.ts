@@ -1,0 +1,56 @@
+import assert from "node:assert/strict";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { departure } from "../../schemas/generated.ts";
+import { requirement } from "../../testing/requirements.ts";
+import { type ApicurioStack, startApicurio } from "../stack/apicurio.ts";
+import { freePorts } from "../stack/free-ports.ts";
+import { openConfluentRegistry } from "./confluent.ts";
+import { registryConformance } from "./conformance.ts";
+
+const skip = requirement("java-21", "maven");
+let directory = "";
+let apicurio: ApicurioStack;
+
+before(async () => {
+  if (skip === false) {
+    directory = await mkdtemp(join(tmpdir(), "millrace-apicurio-"));
+    apicurio = await startApicurio({ directory });
+  }
+});
+
+after(async () => {
+  if (skip === false) {
+    await apicurio.kill();
+    await rm(directory, { recursive: true, force: true });
+  }
+});
+
+registryConformance(
+  "apicurio",
+  async () => openConfluentRegistry({ url: apicurio.url, auth: { username: "u", password: "p" } }),
+  skip,
+);
+
+test("an acknowledged registration survives kill -9 of the registry", { skip }, async () => {
+  const registry = openConfluentRegistry({ url: apicurio.url });
+  const id = await registry.register("survivor-value", departure);
+  await apicurio.kill();
+  await apicurio.start();
+  const found = await registry.latest("survivor-value");
+  assert.equal(found?.id, id);
+  assert.deepEqual(found?.schema, JSON.parse(JSON.stringify(departure)));
+  await registry.close();
+});
+
+test("a registry that is away is named, and the step may be tried again", async () => {
+  const [port] = await freePorts(1);
+  const url = `http://127.0.0.1:${port}`;
+  const registry = openConfluentRegistry({ url, retries: 0 });
+  const refused = { code: "REGISTRY_UNAVAILABLE", policy: "retry" };
+  await assert.rejects(registry.latest("a-value"), refused);
+  await assert.rejects(registry.register("a-value", departure), refused);
+  await registry.close();
+});

@@ -1,0 +1,128 @@
+import type { Agent } from "node:http";
+import { type AgentOptions, Agent as TlsAgent } from "node:https";
+import confluent from "@kafkajs/confluent-schema-registry";
+import { type ErrorCode, MillraceError } from "../../schemas/errors.ts";
+import type { AvroSchema } from "../../schemas/plan.ts";
+import { checkBackward, checkSchema } from "./compatibility.ts";
+import type { RegisteredSchema, SchemaRegistry } from "./registry.ts";
+
+/** How to reach a registry with Confluent's interface. */
+export interface ConfluentRegistryOptions {
+  /** e.g. `http://127.0.0.1:8080/apis/ccompat/v7`. */
+  readonly url: string;
+  /** Basic authentication. @default none */
+  readonly auth?: { readonly username: string; readonly password: string };
+  /** Certificates of an https URL, as Node takes them. @default Node's own */
+  readonly tls?: AgentOptions;
+  /** @default "millrace" */
+  readonly clientId?: string;
+  /** Tries after a failure on the registry's side. @default 3 */
+  readonly retries?: number;
+}
+
+/** The HTTP calls below the client; it offers no way to a schema's own text. */
+interface RegistryApi {
+  readonly Schema: { find(args: { id: number }): Promise<Answer> };
+  readonly Subject: { latestVersion(args: { subject: string }): Promise<Answer> };
+}
+
+interface Answer {
+  data(): { readonly id?: number; readonly schema: string; readonly schemaType?: string };
+}
+
+/** A registry behind Confluent's HTTP interface (Confluent, Apicurio, Karapace). */
+export function openConfluentRegistry(options: ConfluentRegistryOptions): SchemaRegistry {
+  return new ConfluentRegistry(options);
+}
+
+class ConfluentRegistry implements SchemaRegistry {
+  readonly #url: string;
+  readonly #client: confluent.SchemaRegistry;
+  readonly #api: RegistryApi;
+  readonly #agent: Agent | null;
+
+  constructor({ url, auth, tls, clientId = "millrace", retries = 3 }: ConfluentRegistryOptions) {
+    this.#url = url;
+    this.#agent = tls === undefined ? null : new TlsAgent({ keepAlive: true, ...tls });
+    this.#client = new confluent.SchemaRegistry({
+      host: url,
+      clientId,
+      retry: { retries },
+      ...(auth === undefined ? {} : { auth }),
+      ...(this.#agent === null ? {} : { agent: this.#agent }),
+    });
+    this.#api = (this.#client as unknown as { readonly api: RegistryApi }).api;
+  }
+
+  async register(subject: string, schema: AvroSchema): Promise<number> {
+    checkSchema(subject, schema);
+    try {
+      const raw = { ...schema, fields: [...schema.fields] } as Parameters<
+        confluent.SchemaRegistry["register"]
+      >[0];
+      return (await this.#client.register(raw, { subject })).id;
+    } catch (error) {
+      if (statusOf(error) === 409) {
+        const latest = await this.latest(subject);
+        if (latest !== null) {
+          checkBackward(subject, latest.schema, schema);
+        }
+        const context = { subject, field: schema.name, reason: messageOf(error) };
+        throw new MillraceError("SCHEMA_INCOMPATIBLE", context, { cause: error });
+      }
+      throw this.#error(error, `to register ${subject}`);
+    }
+  }
+
+  async schemaById(id: number): Promise<AvroSchema | null> {
+    const answer = await this.#find(`schema ${id}`, () => this.#api.Schema.find({ id }));
+    return answer === null ? null : avroOf(answer);
+  }
+
+  async latest(subject: string): Promise<RegisteredSchema | null> {
+    const answer = await this.#find(`the latest version of ${subject}`, () =>
+      this.#api.Subject.latestVersion({ subject }),
+    );
+    const schema = answer === null ? null : avroOf(answer);
+    const id = answer?.data().id;
+    return schema === null || id === undefined ? null : { id, schema };
+  }
+
+  async close(): Promise<void> {
+    this.#agent?.destroy();
+  }
+
+  async #find(request: string, call: () => Promise<Answer>): Promise<Answer | null> {
+    try {
+      return await call();
+    } catch (error) {
+      if (statusOf(error) === 404) {
+        return null;
+      }
+      throw this.#error(error, request);
+    }
+  }
+
+  #error(error: unknown, request: string): MillraceError {
+    const status = statusOf(error);
+    const refused = status !== null && status > 400 && status < 500;
+    const code: ErrorCode = refused ? "REGISTRY_REFUSED" : "REGISTRY_UNAVAILABLE";
+    const context = { url: this.#url, request, status, reason: messageOf(error) };
+    return new MillraceError(code, context, { cause: error });
+  }
+}
+
+/** Null for a schema of another language (JSON Schema, Protobuf). */
+function avroOf(answer: Answer): AvroSchema | null {
+  const { schema, schemaType = "AVRO" } = answer.data();
+  return schemaType === "AVRO" ? (JSON.parse(schema) as AvroSchema) : null;
+}
+
+function statusOf(error: unknown): number | null {
+  const status = (error as { readonly status?: unknown } | null)?.status;
+  return typeof status === "number" ? status : null;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

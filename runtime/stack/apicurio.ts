@@ -1,0 +1,77 @@
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { freePorts } from "./free-ports.ts";
+import { findJava } from "./java.ts";
+import { mavenArchive } from "./maven.ts";
+import { type ServerProcess, startServer } from "./server-process.ts";
+
+/** Version of the schema registry Apicurio that the local stack runs. */
+export const apicurioVersion = "3.3.3";
+
+/** Where a local schema registry keeps its data and listens. */
+export interface ApicurioStackOptions {
+  readonly directory: string;
+  /** @default a free port */
+  readonly port?: number;
+}
+
+/** A running schema registry on 127.0.0.1; every subject is BACKWARD compatible by default. */
+export interface ApicurioStack extends Pick<ServerProcess, "pid" | "start" | "stop" | "kill"> {
+  readonly port: number;
+  /** Base of the Confluent interface. */
+  readonly url: string;
+}
+
+/**
+ * Fetches Apicurio from Maven Central into the cache (159 MB), starts it and waits until its
+ * Confluent interface answers (4–8 s). Registrations survive SIGKILL.
+ *
+ * @throws {MillraceError} STACK_MISSING_JAVA (21 or newer), STACK_MISSING_MAVEN,
+ * STACK_FETCH_FAILED, STACK_START_FAILED.
+ */
+export async function startApicurio(options: ApicurioStackOptions): Promise<ApicurioStack> {
+  const java = findJava(21);
+  const group = "io.apicurio";
+  const artifact = { group, name: "apicurio-registry-app", version: apicurioVersion };
+  const home = await mavenArchive(`apicurio-${apicurioVersion}`, artifact, "all");
+  const [free = 0, management = 0] = await freePorts(2);
+  const port = options.port ?? free;
+  const url = `http://127.0.0.1:${port}/apis/ccompat/v7`;
+  await mkdir(options.directory, { recursive: true, mode: 0o700 });
+  const data = join(options.directory, "registry");
+  const server = await startServer({
+    name: "Apicurio",
+    command: java.executable,
+    args: [
+      ...["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"],
+      "-Dquarkus.http.host=127.0.0.1",
+      `-Dquarkus.http.port=${port}`,
+      // The management port is 0.0.0.0:9000 unless it is set.
+      "-Dquarkus.management.host=127.0.0.1",
+      `-Dquarkus.management.port=${management}`,
+      "-Dapicurio.rules.global.compatibility=BACKWARD",
+      // Without it H2 loses acknowledged registrations on SIGKILL and gives their ids again.
+      `-Dapicurio.datasource.url=jdbc:h2:file:${data};WRITE_DELAY=0`,
+      ...["-jar", join(home, "quarkus-run.jar")],
+    ],
+    directory: home,
+    logFile: join(options.directory, "apicurio.log"),
+    startTimeoutMs: 120_000,
+    probe: async () => {
+      const answer = await fetch(`${url}/subjects`, { signal: AbortSignal.timeout(2_000) });
+      if (!answer.ok) {
+        throw new Error(`HTTP ${answer.status}`);
+      }
+    },
+  });
+  return {
+    port,
+    url,
+    get pid() {
+      return server.pid;
+    },
+    start: () => server.start(),
+    stop: () => server.stop(),
+    kill: () => server.kill(),
+  };
+}
