@@ -103,7 +103,7 @@ export class ScoringProcessor implements Processor {
     const latencies = probabilities + rows * 8;
     if (result.end !== latencies + rows * 8) {
       throw new RangeError(
-        `${this.#scoring.name}: ${rows} rows were scored, the result has ${result.end - probabilities} bytes`,
+        `${this.#scoring.name}: the result of ${rows} rows has ${result.end - probabilities} bytes`,
       );
     }
     for (const each of this.#deferred) {

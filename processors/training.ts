@@ -5,9 +5,9 @@ import type { Plan, Subtopology, TrainingSpec } from "../schemas/plan.ts";
 import type { Counters, ExternalWork, Outbox, Processor } from "./processor.ts";
 
 /**
- * Turns each retrain request into one training, and each answer, a failed one too, into a record for
- * every scoring task and the watch at cutoff + trainingTime, when it takes effect. Remembers the
- * champion, which a challenger has to beat.
+ * Turns each retrain request into one training, and each answer, a failed one too, into a record
+ * for every scoring task and the watch at cutoff + trainingTime, when it takes effect. Remembers
+ * the champion, which a challenger has to beat.
  */
 export class TrainingProcessor implements Processor {
   readonly counters: Counters = new Map();

@@ -10,8 +10,8 @@ import { Reference } from "./watch/reference.ts";
 import { RetrainDecision } from "./watch/retrain-decision.ts";
 
 /**
- * Watches predictions and outcomes: publishes a result for every closed window of its detectors, and
- * asks for a new model when one of its triggers holds. The champion is what the `models` input
+ * Watches predictions and outcomes: publishes a result for every closed window of its detectors,
+ * and asks for a new model when one of its triggers holds. The champion is what the `models` input
  * promoted last. Timers: the end of each open window, and `every`.
  */
 export class WatchProcessor implements Processor {

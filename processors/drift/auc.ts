@@ -1,7 +1,7 @@
 /**
  * Area under the ROC curve: the chance that a positive scores above a negative, ties counting half.
- * Exact: twice the number of won pairs is an integer below 2^53 up to 67 million rows of each class.
- * Sorts both arrays in place. NaN when either class is empty.
+ * Exact: twice the number of won pairs is an integer below 2^53 up to 67 million rows of each
+ * class. Sorts both arrays in place. NaN when either class is empty.
  *
  * @see Mann and Whitney, On a test of whether one of two random variables is stochastically larger
  */

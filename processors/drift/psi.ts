@@ -14,8 +14,8 @@ export const psiConfidence = 0.999;
 
 /**
  * Population stability index of two histograms over the same bins: Σ (q − p) ln(q / p) over the
- * shares p of `reference` and q of `current`, an empty bin taken as {@link emptyBinRows}; bins that are
- * empty on both sides add nothing. 0 when equal; symmetric; ≥ 0. NaN when either has no rows.
+ * shares p of `reference` and q of `current`, an empty bin taken as {@link emptyBinRows}; bins that
+ * are empty on both sides add nothing. 0 when equal; symmetric; ≥ 0. NaN when either has no rows.
  *
  * @see Yurdakul, Statistical properties of the population stability index, 2018
  */

@@ -4,8 +4,8 @@ import { seededRandom } from "./seeded-random.ts";
 export const bootstrapResamples = 1_000;
 
 /**
- * One-sided 99 % lower bound of the challenger's gain in AUC over the champion: the 1st percentile of
- * the gain over resamples of the same rows (paired). A resample without both classes counts as a
+ * One-sided 99 % lower bound of the challenger's gain in AUC over the champion: the 1st percentile
+ * of the gain over resamples of the same rows (paired). A resample without both classes counts as a
  * gain of −1. Deterministic for a seed.
  *
  * Cost: each model's rows are sorted once; a resample is a pass over row multiplicities.

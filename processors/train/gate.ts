@@ -18,9 +18,9 @@ export interface GateVerdict {
 }
 
 /**
- * Decides whether a challenger replaces the champion, on the same holdout rows: its AUC must be above
- * {@link minHoldoutAuc}, and where there is a champion the gain must be positive and its one-sided
- * 99 % bound above {@link minGainLowerBound}.
+ * Decides whether a challenger replaces the champion, on the same holdout rows: its AUC must be
+ * above {@link minHoldoutAuc}, and where there is a champion the gain must be positive and its
+ * one-sided 99 % bound above {@link minGainLowerBound}.
  *
  * @param seed - seed of the bootstrap: the id of the retrain request.
  */

@@ -24,8 +24,8 @@ const memory = 10;
 
 /**
  * Fits a logistic regression by L-BFGS whose first metric is the Cholesky factor of the Hessian at
- * the prior: correlated windows cost no extra iterations. Deterministic: no randomness, one order of
- * summation. Cost: one Gram matrix (n · d² / 2) and about 20 passes (2 · n · d).
+ * the prior: correlated windows cost no extra iterations. Deterministic: no randomness, one order
+ * of summation. Cost: one Gram matrix (n · d² / 2) and about 20 passes (2 · n · d).
  *
  * @param design - row-major, n × columns.
  * @see Nocedal and Wright, Numerical Optimization, algorithm 7.5

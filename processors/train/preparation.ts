@@ -3,7 +3,9 @@ import type { TrainingRows } from "./training-rows.ts";
 /** A calendar feature with more values than this is taken as a number. */
 const maxCategories = 64;
 
-/** How raw features become columns of a linear model; fitted on training rows, shipped in the graph. */
+/**
+ * How raw features become columns of a linear model; fitted on training rows, shipped in the graph.
+ */
 export interface Preparation {
   /** Features by index that are scaled: (x − mean) / scale, 0 where missing. */
   readonly scaled: readonly { feature: number; mean: number; scale: number }[];

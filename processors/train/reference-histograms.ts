@@ -4,9 +4,9 @@ import type { TrainingRows } from "./training-rows.ts";
 const deciles = 10;
 
 /**
- * Histograms of the training rows, the reference of drift detection: bins between the deciles of the
- * present values, and one for missing. Equal deciles are one edge and the least value is none, so a
- * feature with few distinct values has fewer bins. Calendar features are left out.
+ * Histograms of the training rows, the reference of drift detection: bins between the deciles of
+ * the present values, and one for missing. Equal deciles are one edge and the least value is none,
+ * so a feature with few distinct values has fewer bins. Calendar features are left out.
  */
 export function referenceHistograms(
   rows: TrainingRows,

@@ -5,8 +5,9 @@ import type { TrainingRows } from "./training-rows.ts";
 export const sampleFeatures = ["delay", "delayTwin", "traffic", "hour", "constant"] as const;
 
 /**
- * Made-up training rows for tests: a strong signal that is sometimes missing together with its twin,
- * a weak one, an hour that matters, and a constant. `learnable: false` draws labels apart from them.
+ * Made-up training rows for tests: a strong signal that is sometimes missing together with its
+ * twin, a weak one, an hour that matters, and a constant. `learnable: false` draws labels apart
+ * from them.
  */
 export function sampleRows(n: number, seed: string, learnable = true): TrainingRows {
   const random = seededRandom(seed);

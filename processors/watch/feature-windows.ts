@@ -12,9 +12,10 @@ interface OpenWindow {
 }
 
 /**
- * Holds the features served against the training rows of a champion, by PSI, window by window of the
- * predictions' knownAt. A window keeps the reference that was known at its first prediction, and is
- * not opened while there is none. Memory: one histogram a feature and open window, at most two.
+ * Holds the features served against the training rows of a champion, by PSI, window by window of
+ * the predictions' knownAt. A window keeps the reference that was known at its first prediction,
+ * and is not opened while there is none. Memory: one histogram a feature and open window, at most
+ * two.
  */
 export class FeatureWindows {
   readonly #overMs: number;

@@ -41,7 +41,9 @@ export class Reference {
   }
 }
 
-/** Bin of a value: i with edges[i−1] ≤ value < edges[i]; the one behind the last for NaN (missing). */
+/**
+ * Bin of a value: i with edges[i−1] ≤ value < edges[i]; the one behind the last for NaN (missing).
+ */
 export function binOf(value: number, edges: readonly number[]): number {
   if (Number.isNaN(value)) return edges.length + 1;
   let low = 0;

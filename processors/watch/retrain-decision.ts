@@ -7,11 +7,13 @@ type Detector = "features" | "performance";
 /**
  * Decides when to ask for a model: when any trigger of the watch holds, no request is in flight and
  * the last one is `cooldown` ago. `every` and `labels` count from the last request, which has been
- * answered whenever they are asked; before any, from the first record. A trigger that holds while it
- * must wait stays, and asks at the first outcome or timer after the wait; a request clears them all.
+ * answered whenever they are asked; before any, from the first record. A trigger that holds while
+ * it must wait stays, and asks at the first outcome or timer after the wait; a request clears them
+ * all.
  *
- * An answer never asks by itself: what it would ask at its own instant lies behind what the watch has
- * promised already. So every request stands at the instant of an outcome or of a timer known before.
+ * An answer never asks by itself: what it would ask at its own instant lies behind what the watch
+ * has promised already. So every request stands at the instant of an outcome or of a timer known
+ * before.
  */
 export class RetrainDecision {
   readonly #watch: WatchSpec;

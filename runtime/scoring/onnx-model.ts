@@ -77,7 +77,8 @@ export async function verifyBatchInvariance(model: OnnxModel, rows: Float32Array
       const apart = await model.score(rows.slice(from * features, to * features));
       for (let row = from; row < to; row++) {
         if (Object.is(apart[row - from], together[row])) continue;
-        const reason = `row ${row} scores ${apart[row - from]} in a batch of ${size} and ${together[row]} in one of ${n}`;
+        const alone = `row ${row} scores ${apart[row - from]} in a batch of ${size}`;
+        const reason = `${alone} and ${together[row]} in one of ${n}`;
         throw new MillraceError("MODEL_REFUSED", { reason });
       }
     }

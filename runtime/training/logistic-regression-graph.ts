@@ -3,9 +3,9 @@ import type { Preparation } from "../../processors/train/preparation.ts";
 import { encodeOnnx, type OnnxNode, type OnnxTensor } from "./onnx-writer.ts";
 
 /**
- * ONNX model of a logistic regression with its preparation inside: `features` float32 [N, features],
- * NaN where missing → `probability` float32 [N]. Core operators only (ai.onnx.ml's linear graph gave
- * other bytes at batch 1 than at more).
+ * ONNX model of a logistic regression with its preparation inside: `features` float32 [N,
+ * features], NaN where missing → `probability` float32 [N]. Core operators only (ai.onnx.ml's
+ * linear graph gave other bytes at batch 1 than at more).
  */
 export function logisticRegressionGraph(
   features: number,
@@ -66,7 +66,9 @@ export function logisticRegressionGraph(
   });
 }
 
-/** Weights over (features scaled, features missing, categories); what a model leaves out weighs 0. */
+/**
+ * Weights over (features scaled, features missing, categories); what a model leaves out weighs 0.
+ */
 function columnWeights(
   features: number,
   { scaled, indicators, categories }: Preparation,

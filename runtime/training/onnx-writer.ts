@@ -29,7 +29,8 @@ const opset = 17;
 const attributeTypeInt = 2;
 
 /**
- * Bytes of an ONNX model (protobuf): equal graphs give equal bytes, there is no time or host in them.
+ * Bytes of an ONNX model (protobuf): equal graphs give equal bytes, there is no time or host in
+ * them.
  *
  * @see https://github.com/onnx/onnx/blob/main/onnx/onnx.proto for the field numbers
  */

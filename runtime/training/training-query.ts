@@ -30,7 +30,8 @@ export function trainingCountSql(range: TrainingRange): string {
 
 /**
  * The training rows of a range, the features as served joined with their labels, ordered by knownAt
- * of the outcome and by id. In RowBinary a row is f64 knownAt, u8 label, features × f64 (NaN: null).
+ * of the outcome and by id. In RowBinary a row is f64 knownAt, u8 label, features × f64 (NaN:
+ * null).
  */
 export function trainingRowsSql(range: TrainingRange, sample: TrainingSample): string {
   const { scoring, database } = range;
