@@ -2,15 +2,19 @@ import { MillraceError } from "../../schemas/errors.ts";
 import { ModelCache } from "./model-cache.ts";
 import { batchVectors, microBatches, type Scorer } from "./scorer.ts";
 
-/** Scores on the calling thread: for tests and tools, where a pool is not worth its threads. */
+/** Scores on the calling thread: for tests, tools and small models, not worth a thread. */
 export function createInlineScorer(options: {
   readonly artifacts: { readonly directory: string };
 }): Scorer {
   const cache = new ModelCache(options.artifacts.directory);
   let closed = false;
+  let rowsInFlight = 0;
   /** The cache serves one caller at a time. */
   let last: Promise<unknown> = Promise.resolve();
   return {
+    get rowsInFlight() {
+      return rowsInFlight;
+    },
     async score(work) {
       if (closed) throw new MillraceError("SCORING_CLOSED");
       const started = performance.now();
@@ -27,7 +31,10 @@ export function createInlineScorer(options: {
           }
         }
       };
-      const done = last.then(run);
+      rowsInFlight += probabilities.length;
+      const done = last.then(run).finally(() => {
+        rowsInFlight -= probabilities.length;
+      });
       last = done.catch(() => {});
       await done;
       return { probabilities, latencyMs };

@@ -12,6 +12,8 @@ export interface ScoreResult {
 /** Scores rows. Each row's answer depends on the row and its model alone, never on the batching. */
 export interface Scorer {
   score(work: ScoreWork): Promise<ScoreResult>;
+  /** Rows that a model is at work on. */
+  readonly rowsInFlight: number;
   /** Lets what runs end, then stops; later requests are refused. Idempotent. */
   close(): Promise<void>;
 }

@@ -2,6 +2,7 @@ import { extname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Piscina } from "piscina";
 import { MillraceError } from "../../schemas/errors.ts";
+import { createInlineScorer } from "./inline-scorer.ts";
 import {
   batchVectors,
   type MicroBatch,
@@ -15,7 +16,7 @@ import type { ScoringTask } from "./scoring-worker.ts";
 export interface ScoringPoolOptions {
   /** Where the models are. */
   readonly artifacts: { readonly directory: string };
-  /** Worker threads. @default 1 */
+  /** Worker threads; 0: the calling thread scores, which blocks it meanwhile. @default 1 */
   readonly threads?: number;
   /** Rows in flight at most; further micro-batches wait uncopied. @default 65536 */
   readonly maxQueueRows?: number;
@@ -23,16 +24,14 @@ export interface ScoringPoolOptions {
 
 export const scoringPoolDefaults = Object.freeze({ threads: 1, maxQueueRows: 65_536 });
 
-/** Load of a pool, for metrics. */
-export interface ScoringPool extends Scorer {
-  readonly rowsInFlight: number;
-}
+export type ScoringPool = Scorer;
 
 /**
  * A pool of threads that score micro-batches. A thread is never stopped while a run is in flight:
  * `close` waits for every batch first.
  */
 export function createScoringPool(options: ScoringPoolOptions): ScoringPool {
+  if (options.threads === 0) return createInlineScorer(options);
   return new Pool({ ...scoringPoolDefaults, ...options });
 }
 

@@ -8,7 +8,6 @@ import { fitPreparation, prepare } from "../../processors/train/preparation.ts";
 import { sampleFeatures, sampleRows } from "../../processors/train/sample-rows-fixture.ts";
 import { type ArtifactStore, openArtifactStore } from "../training/artifacts.ts";
 import { logisticRegressionGraph } from "../training/logistic-regression-graph.ts";
-import { createInlineScorer } from "./inline-scorer.ts";
 import { loadOnnxModel, verifyBatchInvariance } from "./onnx-model.ts";
 import { microBatches, type ScoreWork } from "./scorer.ts";
 import { createScoringPool } from "./scoring-pool.ts";
@@ -107,10 +106,10 @@ test("work is cut by model into micro-batches that hold each row once", () => {
   );
 });
 
-test("the pool answers like the inline scorer, whatever its limits", async () => {
+test("threads answer like the calling thread, whatever the limits of the pool", async () => {
   const seeds = ["a", "b", "c", "d", "e", "f"];
   const shas = await Promise.all(seeds.map((seed) => artifacts.put(model(seed).bytes)));
-  const inline = createInlineScorer({ artifacts });
+  const inline = createScoringPool({ artifacts, threads: 0 });
   const pool = createScoringPool({ artifacts, threads: 2, maxQueueRows: 300 });
   const asked = work(seeds, shas, 2_000);
   const [expected, got, again] = await Promise.all([
