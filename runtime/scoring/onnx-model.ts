@@ -1,4 +1,4 @@
-import { InferenceSession, Tensor } from "onnxruntime-node";
+import type { InferenceSession } from "onnxruntime-node";
 import { MillraceError } from "../../schemas/errors.ts";
 
 /** Rows of the larger warm-up run and of the check of batch invariance. */
@@ -33,9 +33,11 @@ export interface OnnxModel {
  * @throws {MillraceError} MODEL_REFUSED when it cannot be loaded or has another shape.
  */
 export async function loadOnnxModel(bytes: Uint8Array): Promise<OnnxModel> {
+  // Only threads that score load the native library.
+  const onnx = await import("onnxruntime-node");
   let session: InferenceSession;
   try {
-    session = await InferenceSession.create(bytes, sessionOptions);
+    session = await onnx.InferenceSession.create(bytes, sessionOptions);
   } catch (cause) {
     throw new MillraceError("MODEL_REFUSED", { reason: String(cause) }, { cause });
   }
@@ -48,7 +50,7 @@ export async function loadOnnxModel(bytes: Uint8Array): Promise<OnnxModel> {
   }
   const score = async (rows: Float32Array): Promise<Float32Array> => {
     const n = rows.length / features;
-    const tensor = new Tensor("float32", rows, [n, features]);
+    const tensor = new onnx.Tensor("float32", rows, [n, features]);
     const answer = (await session.run({ [input]: tensor }))[output];
     const data = answer?.data;
     if (!(data instanceof Float32Array) || data.length !== n) {
