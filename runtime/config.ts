@@ -1,0 +1,170 @@
+import { readFileSync } from "node:fs";
+import { MillraceError } from "../schemas/errors.ts";
+import {
+  type Config,
+  flagName,
+  type SettingName,
+  settingNames,
+  settings,
+  variableName,
+} from "./config/settings.ts";
+
+/** Where a value came from. */
+export type Origin = "default" | "file" | "environment" | "flag";
+
+export interface ResolvedConfig {
+  readonly config: Config;
+  /** By setting: where the value came from, e.g. `MILLRACE_DATA` or `--data`. */
+  readonly origins: Readonly<Record<SettingName, string>>;
+  /** By setting: the value as written, secrets masked. */
+  readonly shown: Readonly<Record<SettingName, string>>;
+}
+
+export interface ConfigSources {
+  /** Flags as given, by setting name. @default none */
+  readonly flags?: Readonly<Record<string, unknown>>;
+  /** @default the environment of the process */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  /** Path of the configuration file; it may be missing. @default "millrace.config.json" */
+  readonly file?: string;
+}
+
+/** Variables of other parts of Millrace that are no settings of a run. */
+const otherVariables = new Set(["MILLRACE_CACHE"]);
+
+/**
+ * Flags over MILLRACE_* variables over `millrace.config.json` over defaults. The environment is
+ * read here and nowhere else.
+ *
+ * @throws {MillraceError} CONFIG_INVALID naming every unknown key and every wrong value at once.
+ */
+export function resolveConfig(sources: ConfigSources = {}): ResolvedConfig {
+  const path = sources.file ?? "millrace.config.json";
+  const problems: string[] = [];
+  const layers = [
+    flagLayer(sources.flags ?? {}),
+    environmentLayer(sources.env ?? process.env, problems),
+    fileLayer(path, problems),
+  ];
+  const values = new Map<SettingName, unknown>();
+  const origins = new Map<SettingName, string>();
+  const shown = new Map<SettingName, string>();
+  for (const name of settingNames) {
+    const found = layers.find((layer) => layer.has(name))?.get(name) ?? {
+      value: settings[name].default,
+      origin: "default",
+    };
+    const parsed = settings[name].schema.safeParse(found.value);
+    if (parsed.success) values.set(name, parsed.data);
+    else {
+      const reason = parsed.error.issues[0]?.message ?? "cannot be read";
+      problems.push(`${found.origin}: ${JSON.stringify(found.value)}: ${reason}`);
+    }
+    origins.set(name, found.origin);
+    shown.set(name, show(name, found.value));
+  }
+  const [from, to] = [values.get("from"), values.get("to")];
+  if (typeof from === "number" && typeof to === "number" && from >= to) {
+    problems.push(`from (${shown.get("from")}) must lie before to (${shown.get("to")})`);
+  }
+  if (problems.length > 0) {
+    throw new MillraceError("CONFIG_INVALID", {
+      count: problems.length,
+      problems: problems.map((problem) => `- ${problem}`).join("\n"),
+    });
+  }
+  return {
+    config: Object.fromEntries(values) as unknown as Config,
+    origins: Object.fromEntries(origins) as Record<SettingName, string>,
+    shown: Object.fromEntries(shown) as Record<SettingName, string>,
+  };
+}
+
+type Layer = ReadonlyMap<SettingName, { readonly value: unknown; readonly origin: string }>;
+
+/** The command line has refused unknown flags already. */
+function flagLayer(flags: Readonly<Record<string, unknown>>): Layer {
+  return new Map(
+    settingNames
+      .filter((name) => flags[name] !== undefined)
+      .map((name) => [name, { value: flags[name], origin: `--${flagName(name)}` }]),
+  );
+}
+
+function environmentLayer(
+  env: Readonly<Record<string, string | undefined>>,
+  problems: string[],
+): Layer {
+  const byVariable = new Map(settingNames.map((name) => [variableName(name), name]));
+  const layer = new Map<SettingName, { value: unknown; origin: string }>();
+  for (const [variable, value] of Object.entries(env)) {
+    if (!variable.startsWith("MILLRACE_") || value === undefined) continue;
+    const name = byVariable.get(variable);
+    if (name !== undefined) layer.set(name, { value, origin: variable });
+    else if (!otherVariables.has(variable)) {
+      problems.push(`${variable}: there is no such setting${nearest(variable, byVariable.keys())}`);
+    }
+  }
+  return layer;
+}
+
+function fileLayer(path: string, problems: string[]): Layer {
+  const layer = new Map<SettingName, { value: unknown; origin: string }>();
+  for (const [key, value] of Object.entries(readObject(path, problems))) {
+    const name = settingNames.find((each) => each === key);
+    if (name !== undefined) layer.set(name, { value, origin: `${path}: ${key}` });
+    else problems.push(`${path}: ${key}: there is no such setting${nearest(key, settingNames)}`);
+  }
+  return layer;
+}
+
+function readObject(path: string, problems: string[]): object {
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code !== "ENOENT") problems.push(`${path}: ${message}`);
+    return {};
+  }
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value === "object" && value !== null && !Array.isArray(value)) return value;
+    problems.push(`${path}: write one JSON object`);
+  } catch (error) {
+    problems.push(`${path}: ${(error as Error).message}`);
+  }
+  return {};
+}
+
+function show(name: SettingName, value: unknown): string {
+  if ("secret" in settings[name] && value !== null) return "********";
+  if (value === null) return "none";
+  if (Array.isArray(value)) return value.length === 0 ? "none" : value.join(", ");
+  return String(value);
+}
+
+/** ` (did you mean …?)` where a known name is close. */
+function nearest(text: string, names: Iterable<string>): string {
+  let best = "";
+  let least = 4;
+  for (const name of names) {
+    const distance = editDistance(text.toLowerCase(), name.toLowerCase());
+    if (distance < least) [best, least] = [name, distance];
+  }
+  return best === "" ? "" : ` (did you mean ${best}?)`;
+}
+
+/** @see Wagner and Fischer, The String-to-String Correction Problem, 1974. */
+function editDistance(a: string, b: string): number {
+  let previous = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const change = (previous[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      row.push(Math.min(change, (previous[j] as number) + 1, (row[j - 1] as number) + 1));
+    }
+    previous = row;
+  }
+  return previous[b.length] as number;
+}

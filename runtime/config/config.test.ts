@@ -1,0 +1,106 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { resolveConfig } from "../config.ts";
+import { parseTime } from "./setting-types.ts";
+import { flagName, settingNames, settings, variableName } from "./settings.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "millrace-config-"));
+after(() => rmSync(folder, { recursive: true }));
+
+function file(content: unknown): string {
+  const path = join(folder, "millrace.config.json");
+  writeFileSync(path, typeof content === "string" ? content : JSON.stringify(content));
+  return path;
+}
+
+test("without any source every setting has its default", () => {
+  const { config, origins } = resolveConfig({ env: {}, file: join(folder, "none.json") });
+  assert.equal(config.from, Date.UTC(2001, 0, 1));
+  assert.equal(config.to, Date.UTC(2001, 0, 15));
+  assert.equal(config.http, null);
+  assert.deepEqual(config.inject, []);
+  assert.ok(Object.values(origins).every((origin) => origin === "default"));
+});
+
+test("a flag beats a variable, a variable beats the file, the file beats the default", () => {
+  const path = file({ data: "a", seed: 2, scoringThreads: 3 });
+  const env = { MILLRACE_DATA: "b", MILLRACE_SEED: "5", HOME: "/" };
+  const { config, origins } = resolveConfig({ flags: { data: "c" }, env, file: path });
+  assert.deepEqual([config.data, config.seed, config.scoringThreads], ["c", 5, 3]);
+  assert.deepEqual(
+    [origins.data, origins.seed, origins.scoringThreads, origins.stack],
+    ["--data", "MILLRACE_SEED", `${path}: scoringThreads`, "default"],
+  );
+});
+
+test("all problems of all sources are reported together", () => {
+  const path = file({ sed: 1, to: "tomorrow" });
+  const sources = {
+    flags: { http: "70000" },
+    env: { MILLRACE_SCORING_THREAD: "2", MILLRACE_SEED: "x" },
+    file: path,
+  };
+  assert.throws(
+    () => resolveConfig(sources),
+    (error: Error & { code: string }) => {
+      assert.equal(error.code, "CONFIG_INVALID");
+      for (const part of [
+        /did you mean MILLRACE_SCORING_THREADS\?/,
+        /sed: there is no such setting \(did you mean seed\?\)/,
+        /--http: "70000"/,
+        /MILLRACE_SEED: "x"/,
+        /to: "tomorrow": write a UTC time/,
+        /has 5 to correct/,
+      ]) {
+        assert.match(error.message, part);
+      }
+      return true;
+    },
+  );
+});
+
+test("a file that is no JSON object is named", () => {
+  for (const text of ["[1]", "{", "3"]) {
+    assert.throws(() => resolveConfig({ env: {}, file: file(text) }), /millrace\.config\.json/);
+  }
+});
+
+test("the end must lie behind the start", () => {
+  const flags = { from: "2001-02-01", to: "2001-01-01" };
+  assert.throws(() => resolveConfig({ flags, env: {}, file: "none" }), /must lie before to/);
+});
+
+test("ports, switches and lists are read as people write them", () => {
+  const env = {
+    MILLRACE_HTTP: "8123",
+    MILLRACE_METRICS: "off",
+    MILLRACE_FRESH: "true",
+    MILLRACE_INJECT: "late:1%, disorder:5m",
+  };
+  const { config } = resolveConfig({ env, file: "none" });
+  assert.deepEqual(
+    [config.http, config.metrics, config.fresh, config.inject],
+    [8123, null, true, ["late:1%", "disorder:5m"]],
+  );
+});
+
+test("times are UTC, and days that do not exist are refused", () => {
+  assert.equal(parseTime("2001-01-15"), Date.UTC(2001, 0, 15));
+  assert.equal(parseTime("2001-01-15T06:30"), Date.UTC(2001, 0, 15, 6, 30));
+  assert.equal(parseTime("2001-01-15T06:30:01.5Z"), Date.UTC(2001, 0, 15, 6, 30, 1, 500));
+  for (const text of ["2001-02-30", "2001-13-01", "15.1.2001", "2001-01-15T25:00", ""]) {
+    assert.equal(parseTime(text), null, text);
+  }
+});
+
+test("every setting has a doc line, and its default is accepted", () => {
+  for (const name of settingNames) {
+    assert.match(settings[name].doc, /\.$/);
+    assert.ok(settings[name].schema.safeParse(settings[name].default).success, name);
+  }
+  assert.equal(flagName("commitIntervalMs"), "commit-interval-ms");
+  assert.equal(variableName("commitIntervalMs"), "MILLRACE_COMMIT_INTERVAL_MS");
+});

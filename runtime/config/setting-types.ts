@@ -1,0 +1,106 @@
+import { z } from "zod";
+
+/** What a setting accepts: text from a flag or the environment, or a JSON value from the file. */
+export interface SettingType<T> {
+  readonly schema: z.ZodType<T>;
+  /** Shown in help after the flag, e.g. `<time>`; null for a flag without argument. */
+  readonly argument: string | null;
+  /** Whether the flag may be repeated; in the environment its values are parted by commas. */
+  readonly repeatable: boolean;
+}
+
+function type<T>(schema: z.ZodType<T>, argument: string | null, repeatable = false) {
+  return { schema, argument, repeatable };
+}
+
+/** One of a few words. */
+export function word<const Words extends readonly [string, ...string[]]>(words: Words) {
+  return type(
+    z.enum(words, { error: `write ${words.length === 1 ? "" : "one of "}${words.join(", ")}` }),
+    `<${words.join("|")}>`,
+  );
+}
+
+/** A path; relative ones are taken from the working directory. */
+export const path = type(z.string().min(1, "write a path"), "<path>");
+export const optionalPath = type(z.string().min(1, "write a path").nullable(), "<file>");
+
+/** Yes or no: a bare flag, or true or false. */
+export const toggle = type(
+  z.union(
+    [
+      z.boolean(),
+      z.enum(["true", "false", "1", "0"]).transform((text) => text === "true" || text === "1"),
+    ],
+    { error: "write true or false" },
+  ),
+  null,
+);
+
+export function integer(min: number, max: number) {
+  const message = `write a whole number from ${min} to ${max}`;
+  const number = z.number(message).int(message).min(min, message).max(max, message);
+  const text = z
+    .string()
+    .regex(/^-?\d+$/, message)
+    .transform(Number)
+    .pipe(number);
+  return type(z.union([number, text], { error: message }), "<number>");
+}
+
+/** A TCP port, 0 for any free one, or `off` (null). */
+export const port = type(
+  z.union(
+    [
+      z.literal("off").transform(() => null),
+      z.null(),
+      z.number().int().min(0).max(65_535),
+      z
+        .string()
+        .regex(/^\d{1,5}$/)
+        .transform(Number)
+        .pipe(z.number().max(65_535)),
+    ],
+    { error: "write a port from 0 (any) to 65535, or off" },
+  ),
+  "<port|off>",
+);
+
+const timePattern = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,3})?)?Z?)?$/;
+
+/** A day or an instant, always UTC, as ms. */
+export const time = type(
+  z.string("write a UTC time like 2001-01-15 or 2001-01-15T06:00").transform((text, context) => {
+    const instant = parseTime(text);
+    if (instant === null) {
+      context.addIssue("write a UTC time like 2001-01-15 or 2001-01-15T06:00");
+      return z.NEVER;
+    }
+    return instant;
+  }),
+  "<time>",
+);
+
+/** UTC ms of a day or an instant as people write it; null when it is none. */
+export function parseTime(text: string): number | null {
+  if (!timePattern.test(text)) return null;
+  const instant = Date.parse(text.includes("T") && !text.endsWith("Z") ? `${text}Z` : text);
+  // Date.parse rolls 31 February over; the day must come back as it was written.
+  if (Number.isNaN(instant) || !new Date(instant).toISOString().startsWith(text.slice(0, 10))) {
+    return null;
+  }
+  return instant;
+}
+
+/** Texts; the flag may be repeated, `none` empties the list. */
+export const texts = type(
+  z
+    .union([z.array(z.string()), z.string().transform((text) => text.split(","))], {
+      error: "write texts parted by commas",
+    })
+    .transform((all) =>
+      all.map((text) => text.trim()).filter((text) => text !== "" && text !== "none"),
+    ),
+  "<injection>",
+  true,
+);

@@ -1,0 +1,124 @@
+import {
+  integer,
+  optionalPath,
+  path,
+  port,
+  type SettingType,
+  texts,
+  time,
+  toggle,
+  word,
+} from "./setting-types.ts";
+
+/** One setting: flag `--commit-interval-ms`, variable `MILLRACE_COMMIT_INTERVAL_MS`, key in the file. */
+interface Setting<T> extends SettingType<T> {
+  /** As it would be written. */
+  readonly default: unknown;
+  /** One line for people, with the unit. */
+  readonly doc: string;
+  /** Masked wherever it is shown. */
+  readonly secret?: true;
+  /** Commands that take it as a flag. */
+  readonly commands: readonly Command[];
+}
+
+export type Command = "run" | "replay" | "look";
+
+function setting<T>(type: SettingType<T>, rest: Omit<Setting<T>, keyof SettingType<T>>) {
+  return Object.freeze({ ...type, ...rest });
+}
+
+const everywhere = ["run", "replay", "look"] as const;
+
+/** The one table of settings: flags, variables, the file's keys, `config` and help derive from it. */
+export const settings = Object.freeze({
+  stack: setting(word(["embedded"]), {
+    default: "embedded",
+    doc: "Servers to run on; embedded needs none.",
+    commands: everywhere,
+  }),
+  data: setting(path, {
+    default: ".millrace/embedded",
+    doc: "Data directory, owner-only.",
+    commands: everywhere,
+  }),
+  from: setting(time, {
+    default: "2001-01-01",
+    doc: "Start of the event time to replay, UTC, included.",
+    commands: ["run", "replay"],
+  }),
+  to: setting(time, {
+    default: "2001-01-15",
+    doc: "End of the event time to replay, UTC, excluded.",
+    commands: ["run", "replay"],
+  }),
+  inject: setting(texts, {
+    default: [],
+    doc: "Seeded disturbances of the data, e.g. shift-12h@2001-03-03 or late:1%.",
+    commands: ["run", "replay"],
+  }),
+  seed: setting(integer(0, 2 ** 31 - 1), {
+    default: 1,
+    doc: "Seed of the injections.",
+    commands: ["run", "replay"],
+  }),
+  fresh: setting(toggle, {
+    default: false,
+    doc: "Empty the data directory first.",
+    commands: ["run", "replay"],
+  }),
+  json: setting(optionalPath, {
+    default: null,
+    doc: "File for the summary as JSON.",
+    commands: ["run"],
+  }),
+  http: setting(port, {
+    default: "off",
+    doc: "Port of ClickHouse's HTTP interface on 127.0.0.1.",
+    commands: ["run"],
+  }),
+  metrics: setting(port, {
+    default: 0,
+    doc: "Port of /metrics on 127.0.0.1; 0 takes a free one.",
+    commands: ["run"],
+  }),
+  logLevel: setting(word(["silent", "error", "warn", "info", "debug"]), {
+    default: "warn",
+    doc: "Least severity of log lines (JSON on standard error).",
+    commands: everywhere,
+  }),
+  commitIntervalMs: setting(integer(0, 60_000), {
+    default: 100,
+    doc: "Longest time between two commits, ms.",
+    commands: ["run"],
+  }),
+  scoringThreads: setting(integer(1, 64), {
+    default: 1,
+    doc: "Threads that score.",
+    commands: ["run"],
+  }),
+  offlineMemoryMb: setting(integer(256, 1_048_576), {
+    default: 1536,
+    doc: "Limit of all queries of chDB together, MB.",
+    commands: everywhere,
+  }),
+});
+
+export type SettingName = keyof typeof settings;
+
+/** All settings, resolved. */
+export type Config = {
+  readonly [Name in SettingName]: (typeof settings)[Name] extends SettingType<infer T> ? T : never;
+};
+
+export const settingNames = Object.keys(settings) as SettingName[];
+
+/** `commitIntervalMs` → `commit-interval-ms`. */
+export function flagName(name: SettingName): string {
+  return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}
+
+/** `commitIntervalMs` → `MILLRACE_COMMIT_INTERVAL_MS`. */
+export function variableName(name: SettingName): string {
+  return `MILLRACE_${flagName(name).replaceAll("-", "_").toUpperCase()}`;
+}
