@@ -1,6 +1,12 @@
 import { setTimeout as wait } from "node:timers/promises";
-import kafkajs from "kafkajs";
 import { MillraceError } from "../../schemas/errors.ts";
+import { type KafkaBrokerOptions, openKafkaBroker } from "../broker/kafka/kafka-broker.ts";
+
+/** How the stack itself connects, where the settings ask for TLS or a password. */
+export type KafkaAccess = Pick<KafkaBrokerOptions, "ssl" | "sasl">;
+
+const limitMs = 60_000;
+const silent = { error() {}, warn() {}, info() {}, debug() {} };
 
 /**
  * Resolves when a transaction can begin and end and a group can be looked up: the coordinators
@@ -8,17 +14,11 @@ import { MillraceError } from "../../schemas/errors.ts";
  *
  * @throws {MillraceError} STACK_START_FAILED after a minute.
  */
-export async function kafkaReady(
-  brokers: readonly string[],
-  settings: Readonly<Record<string, string>>,
-): Promise<void> {
-  if (settings["listeners"] !== undefined) {
-    return;
-  }
-  const deadline = Date.now() + 60_000;
+export async function kafkaReady(brokers: readonly string[], access: KafkaAccess): Promise<void> {
+  const deadline = Date.now() + limitMs;
   for (;;) {
     try {
-      await attempt(brokers);
+      await attempt(brokers, access);
       return;
     } catch (error) {
       if (Date.now() > deadline) {
@@ -26,26 +26,24 @@ export async function kafkaReady(
         throw new MillraceError("STACK_START_FAILED", context, { cause: error });
       }
     }
-    await wait(100);
+    await wait(50);
   }
 }
 
-async function attempt(brokers: readonly string[]): Promise<void> {
-  const kafka = new kafkajs.Kafka({
-    brokers: [...brokers],
+async function attempt(brokers: readonly string[], access: KafkaAccess): Promise<void> {
+  const broker = await openKafkaBroker({
+    ...access,
+    brokers,
     clientId: "millrace-ready",
-    logLevel: kafkajs.logLevel.NOTHING,
-    retry: { initialRetryTime: 50, retries: 20 },
+    requestTimeoutMs: 10_000,
+    logger: silent,
   });
-  const admin = kafka.admin();
-  const producer = kafka.producer({ transactionalId: "millrace-ready", transactionTimeout: 5_000 });
   try {
-    await admin.connect();
-    await admin.fetchOffsets({ groupId: "millrace-ready" });
-    await producer.connect();
-    const transaction = await producer.transaction();
-    await transaction.abort();
+    const nowhere = [{ topic: "millrace-ready", partition: 0 }];
+    await broker.committed("millrace-ready", nowhere);
+    const producer = await broker.producer({ transactionalId: "millrace-ready" });
+    await producer.close();
   } finally {
-    await Promise.allSettled([admin.disconnect(), producer.disconnect()]);
+    await broker.close();
   }
 }

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { freePorts } from "./free-ports.ts";
 import { findJava, type Java } from "./java.ts";
-import { kafkaReady } from "./kafka-ready.ts";
+import { type KafkaAccess, kafkaReady } from "./kafka-ready.ts";
 import { mavenLibraries } from "./maven.ts";
 import { type ServerProcess, startServer } from "./server-process.ts";
 import { tcpProbe } from "./tcp-probe.ts";
@@ -22,6 +22,8 @@ export interface KafkaStackOptions {
   readonly nodes?: 1 | 3;
   /** More lines of server.properties, over ours. `{port}` stands for the node's. @default {} */
   readonly settings?: Readonly<Record<string, string>>;
+  /** How to connect when the settings ask for TLS or a password. @default plain text */
+  readonly access?: KafkaAccess;
   /** Heap of one node. @default 512 for one node, 384 for three */
   readonly heapMiB?: number;
   /** Arguments of the format command, e.g. `["--add-scram", …]`. @default [] */
@@ -70,7 +72,7 @@ export async function startKafka(options: KafkaStackOptions): Promise<KafkaStack
     nodes,
     async start() {
       await Promise.all(nodes.map((node) => node.start()));
-      await kafkaReady(brokers, options.settings ?? {});
+      await kafkaReady(brokers, options.access ?? {});
     },
     async stop() {
       await Promise.all(nodes.map((node) => node.stop()));
@@ -80,7 +82,7 @@ export async function startKafka(options: KafkaStackOptions): Promise<KafkaStack
     },
   };
   try {
-    await kafkaReady(brokers, options.settings ?? {});
+    await kafkaReady(brokers, options.access ?? {});
   } catch (error) {
     await stack.kill();
     throw error;
