@@ -1,0 +1,106 @@
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { setTimeout as wait } from "node:timers/promises";
+import { requirement } from "../../testing/requirements.ts";
+import { freePorts } from "./free-ports.ts";
+import { findJava } from "./java.ts";
+import { startRedis } from "./redis.ts";
+import { startServer } from "./server-process.ts";
+import { stackEnvironment } from "./stack-environment.ts";
+import { tcpProbe } from "./tcp-probe.ts";
+
+const directory = await mkdtemp(join(tmpdir(), "millrace-stack-"));
+after(() => rm(directory, { recursive: true, force: true }));
+
+const serve = (port: number): string =>
+  `require("node:net").createServer((s) => s.end(String(process.pid))).listen(${port}, "127.0.0.1")`;
+
+test("a Java that is too old is passed over, and none found names the command", async () => {
+  const home = join(directory, "java-8");
+  await mkdir(join(home, "bin"), { recursive: true });
+  await writeFile(join(home, "bin", "java"), "#!/bin/sh\n");
+  await chmod(join(home, "bin", "java"), 0o755);
+  await writeFile(join(home, "release"), 'JAVA_VERSION="1.8.0_402"\n');
+  const environment = { ...stackEnvironment({}), javaHome: home };
+  assert.equal(findJava(8, environment).version, 8);
+  assert.throws(() => findJava(9_000, environment), {
+    code: "STACK_MISSING_JAVA",
+    message: /apt-get install/,
+  });
+});
+
+test("a server is killed, started again with its port, and stopped", async () => {
+  const [port = 0] = await freePorts(1);
+  const server = await startServer({
+    name: "echo",
+    command: process.execPath,
+    args: ["-e", serve(port)],
+    directory,
+    logFile: join(directory, "echo.log"),
+    probe: async () => void (await tcpProbe(port, "?")),
+  });
+  const first = server.pid;
+  assert.equal(Number(await tcpProbe(port, "?")), first);
+  await server.kill();
+  assert.equal(server.running, false);
+  await server.start();
+  assert.notEqual(server.pid, first);
+  await server.stop();
+  await assert.rejects(tcpProbe(port, "?"));
+});
+
+test("a server that dies at once shows the end of its log", async () => {
+  const starting = startServer({
+    name: "broken",
+    command: process.execPath,
+    args: ["-e", 'console.error("no such setting"); process.exit(3)'],
+    directory,
+    logFile: join(directory, "broken.log"),
+    probe: () => Promise.reject(new Error("not yet")),
+  });
+  await assert.rejects(starting, { code: "STACK_START_FAILED", message: /no such setting/ });
+});
+
+test("a server dies with the process that started it, SIGKILL included", async () => {
+  const [port = 0] = await freePorts(1);
+  const module = new URL("./server-process.js", import.meta.url).href;
+  const options = {
+    name: "orphan",
+    command: process.execPath,
+    args: ["-e", serve(port)],
+    directory,
+    logFile: join(directory, "orphan.log"),
+  };
+  const program = `
+    const { startServer } = await import(${JSON.stringify(module)});
+    const options = ${JSON.stringify(options)};
+    await startServer({ ...options, probe: async () => {} });
+    await new Promise(() => setInterval(() => {}, 1000));`;
+  const parent = execFile(process.execPath, ["--input-type=module", "-e", program]);
+  for (;;) {
+    const answers = await tcpProbe(port, "?").then(Number, () => 0);
+    if (answers > 0) {
+      break;
+    }
+    await wait(20);
+  }
+  parent.kill("SIGKILL");
+  while (await tcpProbe(port, "?").then(Number, () => 0)) {
+    await wait(20);
+  }
+});
+
+test("Redis answers, and starts again after kill -9", {
+  skip: requirement("redis-server"),
+}, async () => {
+  const redis = await startRedis({ directory: join(directory, "redis") });
+  assert.match(await tcpProbe(redis.port, "PING\r\n"), /PONG/);
+  await redis.kill();
+  await redis.start();
+  assert.match(await tcpProbe(redis.port, "PING\r\n"), /PONG/);
+  await redis.stop();
+});
