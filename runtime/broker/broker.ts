@@ -66,7 +66,11 @@ export interface TopicDescription {
 }
 
 export interface OffsetQuery extends TopicPartition {
-  /** `stable`: the last stable offset; `latest`: the high watermark. */
+  /**
+   * `stable`: the last stable offset; `latest`: the high watermark. On Kafka the markers of a commit
+   * are written after its answer, partition by partition: what was committed just now, by anybody,
+   * is below `stable` only once `stable` equals `latest`. A restore waits for that.
+   */
   readonly at: "earliest" | "latest" | "stable";
 }
 

@@ -21,7 +21,7 @@ export async function kafkaReady(brokers: readonly string[], access: KafkaAccess
       await attempt(brokers, access);
       return;
     } catch (error) {
-      if (Date.now() > deadline) {
+      if (!(error instanceof MillraceError) || Date.now() > deadline) {
         const context = { name: "Kafka", reason: String(error) };
         throw new MillraceError("STACK_START_FAILED", context, { cause: error });
       }

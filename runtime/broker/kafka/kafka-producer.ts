@@ -8,19 +8,13 @@ import type {
   TopicPartition,
 } from "../broker.ts";
 import { finishBatch } from "../record-batch/builder.ts";
+import { Backoff } from "./backoff.ts";
 import { type ClusterClient, placeOf } from "./cluster-client.ts";
-import { kafkaCode, kafkaError, kafkaErrorName } from "./error-codes.ts";
+import { kafkaCode, kafkaError, remedyOf } from "./error-codes.ts";
 import type { Lane } from "./lane.ts";
-import type { PartitionResult } from "./requests/kafka-request.ts";
 import { type BatchToWrite, type ProduceAnswer, produceRequest } from "./requests/log.ts";
-import {
-  addOffsetsRequest,
-  addPartitionsRequest,
-  endTransactionRequest,
-  initProducerIdRequest,
-  type ProducerIdentity,
-  transactionOffsetsRequest,
-} from "./requests/transactions.ts";
+import { initProducerIdRequest, type ProducerIdentity } from "./requests/transactions.ts";
+import { TransactionClient } from "./transaction-client.ts";
 
 const defaultTransactionTimeoutMs = 60_000;
 const sequenceModulus = 2 ** 31;
@@ -59,26 +53,35 @@ export async function openKafkaProducer(
   const { transactionalId, transactionTimeoutMs = defaultTransactionTimeoutMs } = options;
   const lane = client.lane();
   try {
-    const request = initProducerIdRequest(transactionalId, transactionTimeoutMs);
-    const identity =
-      transactionalId === null
-        ? await client.anyNode(request)
-        : (
-            await client.onCoordinator(
-              lane,
-              "transaction",
-              transactionalId,
-              request,
-              ({ error }) => error,
-            )
-          ).answer;
-    if (identity.error !== kafkaCode.none) {
-      throw kafkaError(identity.error, "InitProducerId", { transactionalId });
-    }
+    const identity = await identify(client, lane, transactionalId, transactionTimeoutMs);
     return new KafkaProducer(client, lane, transactionalId, identity, onClosed);
   } catch (error) {
     await client.release(lane);
     throw error;
+  }
+}
+
+async function identify(
+  client: ClusterClient,
+  lane: Lane,
+  transactionalId: string | null,
+  timeoutMs: number,
+): Promise<ProducerIdentity> {
+  const request = initProducerIdRequest(transactionalId, timeoutMs);
+  const backoff = new Backoff(client.limitMs);
+  for (;;) {
+    const identity =
+      transactionalId === null
+        ? await client.anyNode(request)
+        : (await client.onCoordinator(lane, "transaction", transactionalId, request, errorOf))
+            .answer;
+    if (identity.error === kafkaCode.none) {
+      return identity;
+    }
+    if (remedyOf(identity.error) === "none" || backoff.expired) {
+      throw kafkaError(identity.error, "InitProducerId", { transactionalId });
+    }
+    await backoff.wait();
   }
 }
 
@@ -91,13 +94,10 @@ export class KafkaProducer implements Producer {
   readonly #transactionalId: string | null;
   readonly #onClosed: (producer: KafkaProducer) => void;
   readonly #partitions = new Map<string, PartitionState>();
-  /** Partitions and groups of the open transaction that the coordinator knows. */
-  readonly #added = new Set<string>();
-  readonly #groups = new Set<string>();
+  readonly #transaction: TransactionClient | null;
   #state: State = "idle";
   /** Why the transaction, or the producer, is of no more use. */
   #failure: Error | null = null;
-  #adding: Promise<unknown> = Promise.resolve();
   /** False when the broker may hold a batch that we do not count. */
   #sequencesKnown = true;
 
@@ -114,14 +114,16 @@ export class KafkaProducer implements Producer {
     this.#lane = lane;
     this.#transactionalId = transactionalId;
     this.#onClosed = onClosed;
+    this.#transaction =
+      transactionalId === null
+        ? null
+        : new TransactionClient(client, lane, transactionalId, identity);
   }
 
   begin(): void {
     this.#expect("begin", ["idle"]);
-    this.#transactional("begin");
+    this.#transactional("begin").begin();
     this.#state = "open";
-    this.#added.clear();
-    this.#groups.clear();
   }
 
   async send(batches: readonly ProducerBatch[]): Promise<number[]> {
@@ -150,7 +152,7 @@ export class KafkaProducer implements Producer {
     await earlier;
     try {
       this.#expect("send", this.#transactionalId === null ? ["idle"] : ["open"]);
-      await this.#addPartitions(batches);
+      await this.#transaction?.addPartitions(batches);
       const writes = batches.map((batch, index) =>
         this.#write(batch, states[index]?.nextSequence ?? 0),
       );
@@ -206,73 +208,18 @@ export class KafkaProducer implements Producer {
     return answers.map(({ baseOffset }) => baseOffset);
   }
 
-  /** Tells the coordinator of partitions that are new in this transaction, one request at a time. */
-  async #addPartitions(batches: readonly TopicPartition[]): Promise<void> {
-    const id = this.#transactionalId;
-    if (id === null) {
-      return;
-    }
-    const earlier = this.#adding;
-    const adding = (async () => {
-      await earlier;
-      const fresh = batches.filter((batch) => !this.#added.has(placeOf(batch)));
-      if (fresh.length === 0) {
-        return;
-      }
-      const { answer } = await this.#client.onCoordinator(
-        this.#lane,
-        "transaction",
-        id,
-        addPartitionsRequest(id, this, fresh),
-        worstError,
-      );
-      this.#throwFirst(answer, "AddPartitionsToTxn");
-      for (const batch of fresh) {
-        this.#added.add(placeOf(batch));
-      }
-    })();
-    this.#adding = adding.then(ignore, ignore);
-    await adding;
-  }
-
   async sendOffsets(
     group: string,
     offsets: readonly OffsetToCommit[],
     member: MemberIdentity | null,
   ): Promise<void> {
-    const id = this.#transactional("send offsets");
+    const transaction = this.#transactional("send offsets");
     this.#expect("send offsets", ["open"]);
     if (offsets.length === 0) {
       return;
     }
     try {
-      if (!this.#groups.has(group)) {
-        const request = addOffsetsRequest(id, this, group);
-        const { answer } = await this.#client.onCoordinator(
-          this.#lane,
-          "transaction",
-          id,
-          request,
-          same,
-        );
-        if (answer !== kafkaCode.none) {
-          throw this.#error(answer, "AddOffsetsToTxn", { group });
-        }
-        this.#groups.add(group);
-      }
-      const request = transactionOffsetsRequest(id, this, group, offsets, member);
-      const { answer } = await this.#client.onCoordinator(
-        this.#lane,
-        "group",
-        group,
-        request,
-        worstError,
-      );
-      this.#throwFirst(answer, "TxnOffsetCommit", {
-        group,
-        member: member?.memberId ?? "",
-        generation: member?.generation ?? -1,
-      });
+      await transaction.addOffsets(group, offsets, member);
     } catch (error) {
       this.#fail(error);
       throw error;
@@ -289,20 +236,19 @@ export class KafkaProducer implements Producer {
 
   async #end(committed: boolean): Promise<void> {
     const action = committed ? "commit" : "abort";
-    const id = this.#transactional(action);
+    const transaction = this.#transactional(action);
     this.#expect(action, committed ? ["open"] : ["open", "failed"]);
     const failed = this.#state === "failed";
     this.#state = "ending";
     await Promise.all([...this.#partitions.values()].map(({ tail }) => tail));
-    await this.#adding;
     if (committed && this.#failure !== null) {
       this.#state = "failed";
       throw this.#stateError(action, this.#failure.message);
     }
     try {
       // A failed request may have reached the coordinator: only a clean empty one is skipped.
-      if (this.#added.size + this.#groups.size > 0 || failed) {
-        await this.#endTransaction(id, committed);
+      if (!transaction.empty || failed) {
+        await transaction.end(committed);
       }
       this.#state = this.#sequencesKnown ? "idle" : "broken";
       this.#failure = this.#sequencesKnown ? null : this.#failure;
@@ -311,34 +257,6 @@ export class KafkaProducer implements Producer {
       this.#failure = asError(error);
       throw error;
     }
-  }
-
-  async #endTransaction(id: string, committed: boolean): Promise<void> {
-    const request = endTransactionRequest(id, this, committed);
-    let code: number;
-    let repeated = true;
-    try {
-      const end = await this.#client.onCoordinator(this.#lane, "transaction", id, request, same);
-      code = end.answer;
-      repeated = end.repeated;
-    } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      const context = { transactionalId: id, reason };
-      throw new MillraceError("TRANSACTION_OUTCOME_UNKNOWN", context, { cause: error });
-    }
-    if (code === kafkaCode.none) {
-      return;
-    }
-    const fenced = code === kafkaCode.invalidProducerEpoch || code === kafkaCode.producerFenced;
-    if (fenced && !repeated) {
-      throw this.#error(code, "EndTxn", {});
-    }
-    // Nothing was added as the coordinator knows it: the transaction that failed never began.
-    if (!committed && code === kafkaCode.invalidTransactionState && this.#added.size === 0) {
-      return;
-    }
-    const reason = `EndTxn: ${kafkaErrorName(code)}`;
-    throw new MillraceError("TRANSACTION_OUTCOME_UNKNOWN", { transactionalId: id, reason });
   }
 
   async close(): Promise<void> {
@@ -353,11 +271,6 @@ export class KafkaProducer implements Producer {
     this.#state = "closed";
     this.#onClosed(this);
     await this.#client.release(this.#lane);
-  }
-
-  /** Gives up without a word to the broker, as the death of the process would. */
-  abandon(): void {
-    this.#state = "closed";
   }
 
   #stateOf(partition: TopicPartition): PartitionState {
@@ -389,18 +302,6 @@ export class KafkaProducer implements Producer {
     }
   }
 
-  #throwFirst(
-    answers: readonly PartitionResult[],
-    request: string,
-    context: Readonly<Record<string, string | number>> = {},
-  ): void {
-    const bad = answers.find(({ error }) => error !== kafkaCode.none);
-    if (bad !== undefined) {
-      const { topic, partition, error } = bad;
-      throw this.#error(error, request, { topic, partition, ...context });
-    }
-  }
-
   #error(
     code: number,
     request: string,
@@ -409,11 +310,11 @@ export class KafkaProducer implements Producer {
     return kafkaError(code, request, { transactionalId: this.#transactionalId, ...context });
   }
 
-  #transactional(action: string): string {
-    if (this.#transactionalId === null) {
+  #transactional(action: string): TransactionClient {
+    if (this.#transaction === null) {
       throw this.#stateError(action, "it has no transactional id");
     }
-    return this.#transactionalId;
+    return this.#transaction;
   }
 
   #expect(action: string, states: readonly State[]): void {
@@ -438,16 +339,12 @@ function asError(error: unknown): Error {
   return error instanceof Error ? error : new Error(String(error));
 }
 
-function worstError(answers: readonly PartitionResult[]): number {
-  return answers.find(({ error }) => error !== kafkaCode.none)?.error ?? kafkaCode.none;
-}
-
 function unknownPartition({ topic, partition }: TopicPartition): ProduceAnswer {
   return { topic, partition, error: kafkaCode.unknownTopicOrPartition, baseOffset: -1 };
 }
 
-function same(code: number): number {
-  return code;
+function errorOf({ error }: { readonly error: number }): number {
+  return error;
 }
 
 function ignore(): void {}
