@@ -70,6 +70,39 @@ export const errorTable = {
     message:
       "The batch for {topic}/{partition} ({sizeBytes} bytes) is larger than the topic takes: raise max.message.bytes or send smaller records.",
   },
+  TOPIC_INVALID: {
+    policy: "stop",
+    message: 'The topic "{topic}" cannot be made: {reason}.',
+  },
+  SEQUENCE_GAP: {
+    policy: "stop",
+    message:
+      "Producer {producerId} sent sequence number {sequence} to {topic}/{partition} where {expected} was due: batches before it were lost. Close it and read the log again.",
+  },
+  DATA_LOCKED: {
+    policy: "stop",
+    message:
+      "The data directory {directory} is in use by the process {pid}: stop it, or use another --data directory.",
+  },
+  DATA_READ_ONLY: {
+    policy: "stop",
+    message: "The data directory {directory} was opened for reading only.",
+  },
+  STORAGE_FULL: {
+    policy: "stop",
+    message:
+      "The log in {directory} cannot be written ({reason}): free some space and start again. Nothing that was committed is lost.",
+  },
+  STORAGE_FAILED: {
+    policy: "stop",
+    message:
+      "The log in {directory} cannot be used ({reason}): check the disk and its permissions.",
+  },
+  STORAGE_DAMAGED: {
+    policy: "stop",
+    message:
+      "The log in {directory} is damaged ({reason}): restore it from a copy, or start over with --fresh.",
+  },
   RECORD_BATCH_CORRUPT: {
     policy: "stop",
     message:
@@ -279,6 +312,28 @@ export const errorTable = {
     policy: "stop",
     message:
       "The topics were begun with {what} {found}, not {asked}. Go on with {found}, or start over with --fresh.",
+  },
+  INSPECT_REFUSED: {
+    policy: "stop",
+    message: "The run could not be asked: {reason}.",
+  },
+  DATA_MISSING: {
+    policy: "stop",
+    message:
+      "There is no data in {directory} yet: run millrace run first, or name another --data directory.",
+  },
+  VIEW_UNKNOWN: {
+    policy: "stop",
+    message: 'There is no feature view "{view}". There are: {known}.',
+  },
+  VIEW_KEY_INVALID: {
+    policy: "stop",
+    message: "A key of {view} has the fields {fields}; {given} given.",
+  },
+  DATA_FOREIGN: {
+    policy: "stop",
+    message:
+      'The directory {directory} holds "{name}", which no run of Millrace left there; --fresh would delete it. Name another --data directory.',
   },
 } as const satisfies Record<string, ErrorEntry>;
 

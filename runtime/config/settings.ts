@@ -85,7 +85,7 @@ export const settings = Object.freeze({
   logLevel: setting(word(["silent", "error", "warn", "info", "debug"]), {
     default: "warn",
     doc: "Least severity of log lines (JSON on standard error).",
-    commands: everywhere,
+    commands: ["run"],
   }),
   commitIntervalMs: setting(integer(0, 60_000), {
     default: 100,

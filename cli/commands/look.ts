@@ -1,0 +1,219 @@
+import { writeFileSync } from "node:fs";
+import { parseTime } from "../../runtime/config/setting-types.ts";
+import type { ResolvedConfig } from "../../runtime/config.ts";
+import { MillraceError } from "../../schemas/errors.ts";
+import type { Plan } from "../../schemas/plan.ts";
+import { exitCodes } from "../exit.ts";
+import type { FeatureAnswer, Inspector } from "../inspect/inspector.ts";
+import { table } from "../table.ts";
+
+/** How answers are printed. */
+export interface LookOptions {
+  /** JSON instead of text. */
+  readonly json?: boolean;
+}
+
+async function look(
+  resolved: ResolvedConfig,
+  ask: (inspector: Inspector) => Promise<string>,
+): Promise<number> {
+  const { openInspector } = await import("../inspect/open-inspector.ts");
+  const inspector = await openInspector(await flightsPlan(), resolved);
+  try {
+    print(await ask(inspector));
+    return exitCodes.done;
+  } finally {
+    await inspector.close();
+  }
+}
+
+async function flightsPlan(): Promise<Plan> {
+  return (await import("../../topologies/flights/flights.ts")).flights;
+}
+
+/** Whole, even when the reader is a pipe and the process ends at once. */
+function print(text: string): void {
+  writeFileSync(1, text.endsWith("\n") ? text : `${text}\n`);
+}
+
+const json = (value: unknown) => JSON.stringify(value, null, 2);
+
+/** `millrace topics`. */
+export function topics(
+  resolved: ResolvedConfig,
+  options: LookOptions & { readonly count?: boolean },
+): Promise<number> {
+  return look(resolved, async (inspector) => {
+    const reports = await inspector.topics({ countRecords: options.count === true });
+    if (options.json) return json(reports);
+    const number = (value: number) => value.toLocaleString("en-US");
+    return table(
+      ["topic", "role", "partitions", "offsets", ...(options.count ? ["records"] : [])],
+      reports.map(({ name, role, partitions }) => [
+        name,
+        role,
+        String(partitions.length),
+        number(partitions.reduce((sum, { start, end }) => sum + end - start, 0)),
+        ...(options.count
+          ? [number(partitions.reduce((sum, { records }) => sum + (records ?? 0), 0))]
+          : []),
+      ]),
+    );
+  });
+}
+
+/** `millrace features get VIEW KEY… [--at TIME]`. */
+export function features(
+  resolved: ResolvedConfig,
+  view: string,
+  key: readonly string[],
+  options: LookOptions & { readonly at?: string },
+): Promise<number> {
+  const at = options.at === undefined ? null : parseTime(options.at);
+  if (options.at !== undefined && at === null) {
+    const problems = `- --at: "${options.at}": write a UTC time like 2001-01-15T06:00`;
+    throw new MillraceError("CONFIG_INVALID", { count: 1, problems });
+  }
+  return look(resolved, async (inspector) => {
+    const answer = await inspector.features({ view, key, at });
+    return options.json ? json(answer) : featureText(answer);
+  });
+}
+
+function featureText(answer: FeatureAnswer): string {
+  const time = (instant: number | null) =>
+    instant === null ? "never" : new Date(instant).toISOString();
+  const lines = [
+    `${answer.view} of ${answer.key} at ${time(answer.at)}: ${answer.freshness} (${answer.source})`,
+  ];
+  if (answer.asOf === null) return lines.join("\n");
+  lines.push(
+    `as of ${time(answer.asOf)}, valid until ${time(answer.validUntil)}, ` +
+      `view at ${time(answer.progress)}`,
+    table(
+      ["feature", "value"],
+      answer.features.map(({ name, value }) => [name, value === null ? "-" : String(value)]),
+    ),
+  );
+  return lines.join("\n");
+}
+
+/** `millrace dead-letters list`. */
+export function deadLetters(
+  resolved: ResolvedConfig,
+  options: LookOptions & { readonly limit: string },
+): Promise<number> {
+  const limit = Number(options.limit);
+  if (!Number.isInteger(limit) || limit < 1) {
+    const problems = `- --limit: "${options.limit}": write a whole number from 1`;
+    throw new MillraceError("CONFIG_INVALID", { count: 1, problems });
+  }
+  return look(resolved, async (inspector) => {
+    const lines = await inspector.deadLetters({ limit });
+    if (options.json) return json(lines);
+    if (lines.length === 0) return "There are no dead letters.";
+    return table(
+      ["source", "partition", "offset", "step", "code", "bytes", "reason"],
+      lines.map((line) => [
+        line.source,
+        String(line.partition),
+        String(line.offset),
+        line.step,
+        line.code,
+        line.valueBytes === null ? "-" : String(line.valueBytes),
+        line.reason,
+      ]),
+    );
+  });
+}
+
+/** `millrace models`. */
+export function models(resolved: ResolvedConfig, options: LookOptions): Promise<number> {
+  return look(resolved, async (inspector) => {
+    const lines = await inspector.models({});
+    if (options.json) return json(lines);
+    if (lines.length === 0) return "No model has been trained yet.";
+    const auc = (value: number | null) => (value === null ? "-" : value.toFixed(3));
+    return table(
+      [
+        "version",
+        "promoted",
+        "in force after",
+        "trained on",
+        "holdout AUC",
+        "scored",
+        "live AUC",
+        "sha256",
+      ],
+      lines.map((line) => [
+        line.version,
+        line.promoted ? "yes" : "no",
+        line.effectiveFrom,
+        line.trainedOn.toLocaleString("en-US"),
+        auc(line.holdoutAuc),
+        line.scored.toLocaleString("en-US"),
+        auc(line.liveAuc),
+        line.sha256.slice(0, 12),
+      ]),
+    );
+  });
+}
+
+/** `millrace sql QUERY`. */
+export function sql(
+  resolved: ResolvedConfig,
+  query: string,
+  options: { readonly format: string },
+): Promise<number> {
+  return look(resolved, (inspector) => inspector.sql({ query, format: options.format }));
+}
+
+/** `millrace describe`: the plan is in the program, so no run is asked. */
+export async function describe(options: LookOptions): Promise<number> {
+  const plan = await flightsPlan();
+  const { describe: text } = await import("../../topologies/dsl/describe.ts");
+  print(options.json ? json(plan) : text(plan));
+  return exitCodes.done;
+}
+
+/** `millrace config`: of the run that is going on, else of this command line. */
+export async function config(resolved: ResolvedConfig, options: LookOptions): Promise<number> {
+  const { connectInspector } = await import("../inspect/socket-client.ts");
+  const { configLines } = await import("../inspect/open-inspector.ts");
+  const remote = await connectInspector(resolved.config.data);
+  const lines = remote === null ? configLines(resolved) : await remote.config({});
+  await remote?.close();
+  print(
+    options.json
+      ? json(lines)
+      : table(
+          ["setting", "value", "from"],
+          lines.map(({ name, value, origin }) => [name, value, origin]),
+        ),
+  );
+  return exitCodes.done;
+}
+
+/** `millrace verify`: exits 1 naming what is missing. */
+export async function verify(resolved: ResolvedConfig, options: LookOptions): Promise<number> {
+  const { readManifest } = await import("../../runtime/application/data-directory.ts");
+  const { data, offlineMemoryMb } = resolved.config;
+  if ((await readManifest(data)) === null) {
+    throw new MillraceError("DATA_MISSING", { directory: data });
+  }
+  const { openEmbeddedStack } = await import("../../runtime/application/embedded-stack.ts");
+  const { verifyRun } = await import("../verify/verify-run.ts");
+  const { verifyText } = await import("../verify/print.ts");
+  const stack = await openEmbeddedStack({
+    directory: data,
+    offlineMemoryBytes: offlineMemoryMb * 2 ** 20,
+  });
+  try {
+    const { broker, registry, offline } = stack;
+    const report = await verifyRun({ plan: await flightsPlan(), broker, registry, offline });
+    print(options.json ? json(report) : verifyText(report));
+    return report.problems.length === 0 ? exitCodes.done : exitCodes.failed;
+  } finally {
+    await stack.close();
+  }
+}

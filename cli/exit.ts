@@ -1,0 +1,46 @@
+import { type ErrorCode, MillraceError } from "../schemas/errors.ts";
+
+/** What the shell is told. */
+export const exitCodes = { done: 0, failed: 1, usage: 2, interrupted: 130 } as const;
+
+/** Errors that the command line itself caused. */
+const usageErrors: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  "CONFIG_INVALID",
+  "INJECTION_INVALID",
+  "REPLAY_CHANGED",
+  "DATA_RANGE_CHANGED",
+  "DATA_RANGE_SHORTER",
+  "VIEW_UNKNOWN",
+  "VIEW_KEY_INVALID",
+]);
+
+/** Prints an error for people and returns the exit code. */
+export function reportError(error: unknown): number {
+  if (!(error instanceof MillraceError)) {
+    console.error(error instanceof Error ? (error.stack ?? error.message) : String(error));
+    return exitCodes.failed;
+  }
+  console.error(`${error.code}: ${error.message}`);
+  for (let cause = error.cause; cause instanceof Error; cause = cause.cause) {
+    console.error(`  because of ${cause.message}`);
+  }
+  return usageErrors.has(error.code) ? exitCodes.usage : exitCodes.failed;
+}
+
+/** A signal that aborts on Ctrl-C; a second Ctrl-C ends the process at once. */
+export function interruptSignal(): { readonly signal: AbortSignal; release(): void } {
+  const controller = new AbortController();
+  const stop = () => {
+    if (controller.signal.aborted) process.exit(exitCodes.interrupted);
+    console.error("\nStopping; a second Ctrl-C ends at once.");
+    controller.abort();
+  };
+  const names = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+  for (const name of names) process.on(name, stop);
+  return {
+    signal: controller.signal,
+    release: () => {
+      for (const name of names) process.off(name, stop);
+    },
+  };
+}

@@ -1,0 +1,86 @@
+/** What one can ask about a running or a finished run; answers are plain JSON values. */
+export interface Inspector {
+  topics(request: { readonly countRecords: boolean }): Promise<TopicReport[]>;
+  features(request: FeatureRequest): Promise<FeatureAnswer>;
+  deadLetters(request: { readonly limit: number }): Promise<DeadLetterLine[]>;
+  models(request: Record<string, never>): Promise<ModelLine[]>;
+  /** One statement of ClickHouse's SQL; any output format. */
+  sql(request: { readonly query: string; readonly format: string }): Promise<string>;
+  config(request: Record<string, never>): Promise<ConfigLine[]>;
+  close(): Promise<void>;
+}
+
+/** Names of the methods that may be asked for from outside the process. */
+export const inspectorMethods = [
+  "topics",
+  "features",
+  "deadLetters",
+  "models",
+  "sql",
+  "config",
+] as const;
+export type InspectorMethod = (typeof inspectorMethods)[number];
+
+export interface TopicReport {
+  readonly name: string;
+  readonly role: string;
+  readonly partitions: readonly {
+    readonly start: number;
+    /** Next offset; offsets also number the markers of transactions. */
+    readonly end: number;
+    /** Committed records, counted by reading; null when not asked for. */
+    readonly records: number | null;
+  }[];
+}
+
+export interface FeatureRequest {
+  /** `name` or `name@version`. */
+  readonly view: string;
+  /** Values of the key fields, in order. */
+  readonly key: readonly string[];
+  /** Event time of the look-up, UTC ms; null: the view's own progress. */
+  readonly at: number | null;
+}
+
+export interface FeatureAnswer {
+  readonly view: string;
+  readonly key: string;
+  /** Null when nothing is known of the view's partition yet. */
+  readonly at: number | null;
+  readonly freshness: "FRESH" | "STALE" | "MISSING" | "DEFAULT";
+  /** The store that answered. */
+  readonly source: "online" | "offline";
+  /** How far the view's partition has come. */
+  readonly progress: number | null;
+  readonly asOf: number | null;
+  readonly validUntil: number | null;
+  readonly features: readonly { readonly name: string; readonly value: number | null }[];
+}
+
+export interface DeadLetterLine {
+  readonly source: string;
+  readonly partition: number;
+  readonly offset: number;
+  readonly step: string;
+  readonly code: string;
+  readonly reason: string;
+  readonly valueBytes: number | null;
+}
+
+export interface ModelLine {
+  readonly version: string;
+  readonly promoted: boolean;
+  readonly effectiveFrom: string;
+  readonly trainedOn: number;
+  readonly holdoutAuc: number | null;
+  readonly scored: number;
+  readonly liveAuc: number | null;
+  readonly sha256: string;
+  readonly reason: string;
+}
+
+export interface ConfigLine {
+  readonly name: string;
+  readonly value: string;
+  readonly origin: string;
+}

@@ -1,0 +1,161 @@
+#!/usr/bin/env node
+import { Command, CommanderError } from "commander";
+import { type ResolvedConfig, resolveConfig } from "../runtime/config.ts";
+import { exitCodes, reportError } from "./exit.ts";
+import { addSettings, settingFlags } from "./settings-options.ts";
+
+/** Runs the command line; the exit code is 0 done, 1 failed, 2 usage, 130 interrupted. */
+export async function main(args: readonly string[]): Promise<number> {
+  let code: number = exitCodes.done;
+  const program = commands((done) => {
+    code = done;
+  });
+  try {
+    await program.parseAsync([...args], { from: "user" });
+    return code;
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      return error.exitCode === 0 ? exitCodes.done : exitCodes.usage;
+    }
+    return reportError(error);
+  }
+}
+
+type Flags = Readonly<Record<string, unknown>>;
+
+type Finish = (code: number) => void;
+
+function commands(finish: Finish): Command {
+  const program = new Command("millrace")
+    .description("Real-time features and inference from event streams, demonstrated on flights.")
+    .showHelpAfterError("Add --help for what there is.")
+    .exitOverride();
+  runCommands(program, finish);
+  streamCommands(program, finish);
+  storeCommands(program, finish);
+  configCommand(program, finish);
+  return program;
+}
+
+const looks = () => import("./commands/look.ts");
+
+function resolve(flags: Flags, kind: "run" | "replay" | "look"): ResolvedConfig {
+  return resolveConfig({ flags: settingFlags(flags, kind) });
+}
+
+function runCommands(program: Command, finish: Finish): void {
+  addSettings(program.command("run"), "run")
+    .description("Replay flights through the topology and print the summary (npm start).")
+    .addHelpText(
+      "after",
+      example(
+        "millrace run --to 2001-01-08 --json summary.json",
+        "millrace run --data /tmp/drift --to 2001-04-01 --inject shift-12h@2001-03-03",
+      ),
+    )
+    .action(async (flags: Flags) => {
+      finish(await (await import("./commands/run.ts")).run(resolve(flags, "run")));
+    });
+
+  addSettings(program.command("replay"), "replay")
+    .description("Send the flights of a range to the source topics, and nothing else.")
+    .option("--dry-run", "Print the flights a day in UTC and what would be sent; send nothing.")
+    .addHelpText("after", example("millrace replay --dry-run --to 2001-02-01"))
+    .action(async (flags: Flags) => {
+      const { replay } = await import("./commands/replay.ts");
+      finish(await replay(resolve(flags, "replay"), flags["dryRun"] === true));
+    });
+}
+
+/** What is said about topics and the topology. */
+function streamCommands(program: Command, finish: Finish): void {
+  looking(program.command("topics"))
+    .description("Topics, partitions and how many offsets they hold.")
+    .option("--count", "Also count committed records, by reading them.")
+    .addHelpText("after", example("millrace topics --count"))
+    .action(async (flags: Flags) => {
+      finish(await (await looks()).topics(resolve(flags, "look"), flags));
+    });
+
+  looking(program.command("describe"), false)
+    .description("The topology: sources, views, steps, tasks and topics.")
+    .addHelpText("after", example("millrace describe"))
+    .action(async (flags: Flags) => finish(await (await looks()).describe(flags)));
+
+  const letters = program.command("dead-letters").description("Records that were refused.");
+  looking(letters.command("list"))
+    .description("Records that were refused, and why.")
+    .option("--limit <number>", "at most so many", "100")
+    .addHelpText("after", example("millrace dead-letters list --limit 10"))
+    .action(async (flags: Flags & { limit: string }) => {
+      finish(await (await looks()).deadLetters(resolve(flags, "look"), flags));
+    });
+}
+
+/** What is asked of the stores. */
+function storeCommands(program: Command, finish: Finish): void {
+  const features = program.command("features").description("Features as they are served.");
+  looking(features.command("get"))
+    .description("Features of one entity, now or at an event time.")
+    .argument("<view>", "feature view, e.g. origin_delays or origin_delays@1")
+    .argument("<key...>", "values of its key fields, e.g. ORD, or ORD LAX for a route")
+    .option("--at <time>", "event time of the look-up, UTC (default: how far the view is)")
+    .addHelpText(
+      "after",
+      example(
+        "millrace features get origin_delays ORD",
+        "millrace features get route_delays ORD LAX --at 2001-01-05T18:00",
+      ),
+    )
+    .action(async (view: string, key: string[], flags: Flags) => {
+      finish(await (await looks()).features(resolve(flags, "look"), view, key, flags));
+    });
+
+  looking(program.command("models"))
+    .description("Model versions: trained on what, in force since when, and how good.")
+    .addHelpText("after", example("millrace models"))
+    .action(async (flags: Flags) => {
+      finish(await (await looks()).models(resolve(flags, "look"), flags));
+    });
+
+  addSettings(program.command("sql"), "look")
+    .description("One statement of ClickHouse's SQL; the database is millrace.")
+    .argument("<query>", "the statement")
+    .option("--format <format>", "output format of ClickHouse", "PrettyCompactMonoBlock")
+    .addHelpText(
+      "after",
+      example('millrace sql "SELECT count(), avg(probability) FROM millrace.predictions"'),
+    )
+    .action(async (query: string, flags: Flags & { format: string }) => {
+      finish(await (await looks()).sql(resolve(flags, "look"), query, flags));
+    });
+
+  looking(program.command("verify"))
+    .description("Recount everything from topics and ClickHouse; exit 1 when something is missing.")
+    .addHelpText("after", example("millrace verify"))
+    .action(async (flags: Flags) => {
+      finish(await (await looks()).verify(resolve(flags, "look"), flags));
+    });
+}
+
+/** Takes every flag that a run takes, to show what it would come to. */
+function configCommand(program: Command, finish: Finish): void {
+  addSettings(program.command("config"), "run")
+    .description("The resulting configuration and where each value came from.")
+    .addHelpText("after", example("MILLRACE_SEED=7 millrace config"))
+    .action(async (flags: Flags) => {
+      const { config } = await import("./commands/look.ts");
+      finish(await config(resolve(flags, "run"), {}));
+    });
+}
+
+function looking(command: Command, withSettings = true): Command {
+  if (withSettings) addSettings(command, "look");
+  return command.option("--json", "print JSON");
+}
+
+function example(...lines: string[]): string {
+  return `\nExamples:\n${lines.map((line) => `  ${line}`).join("\n")}`;
+}
+
+process.exitCode = await main(process.argv.slice(2));

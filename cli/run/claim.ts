@@ -1,0 +1,20 @@
+import { claimDataDirectory } from "../../runtime/application/data-directory.ts";
+import type { Config } from "../../runtime/config/settings.ts";
+import type { Plan } from "../../schemas/plan.ts";
+import { injectionText } from "../flights/injections.ts";
+
+/**
+ * Writes down what the data directory is for, or checks that this start may go on in it. The caller
+ * holds its lock.
+ *
+ * @throws {MillraceError} DATA_PLAN_CHANGED, DATA_RANGE_CHANGED, DATA_RANGE_SHORTER.
+ */
+export async function claimData(plan: Plan, config: Config): Promise<void> {
+  await claimDataDirectory(config.data, {
+    plan: plan.name,
+    fingerprint: plan.fingerprint,
+    from: new Date(config.from).toISOString(),
+    to: new Date(config.to).toISOString(),
+    inject: config.inject.length === 0 ? [] : [injectionText(config.inject, config.seed)],
+  });
+}

@@ -1,0 +1,51 @@
+import { openEmbeddedStack } from "../../runtime/application/embedded-stack.ts";
+import type { Config } from "../../runtime/config/settings.ts";
+import type { Plan } from "../../schemas/plan.ts";
+import { openFlights } from "../flights/open-flights.ts";
+import { replayFlights } from "../flights/replay.ts";
+import type { ReplaySegment } from "../flights/replay-steps.ts";
+import { claimData } from "./claim.ts";
+import { checkFormat, startFresh } from "./fresh.ts";
+import { createProgress } from "./progress.ts";
+
+/** Sends the flights of a range and nothing else; a run goes on from there. False when stopped. */
+export async function fillTopics(
+  plan: Plan,
+  config: Config,
+  segment: ReplaySegment,
+  injectText: string,
+  signal: AbortSignal,
+): Promise<boolean> {
+  await checkFormat(config.data);
+  if (config.fresh) await startFresh(config.data);
+  const progress = createProgress(process.stdout);
+  const stack = await openEmbeddedStack({
+    directory: config.data,
+    offlineMemoryBytes: config.offlineMemoryMb * 2 ** 20,
+  });
+  try {
+    await claimData(plan, config);
+    const inputs = plan.topics.filter(({ role }) => role === "source" || role === "watermarks");
+    await stack.broker.createTopics(inputs);
+    const report = await replayFlights({
+      broker: stack.broker,
+      registry: stack.registry,
+      flights: openFlights(stack.offline),
+      partitions: plan.partitions,
+      ...segment,
+      injectText,
+      onProgress: ({ eventTime, share, sentNow }) =>
+        progress.update({ eventTime, share, records: sentNow, auc: null, phase: "replaying" }),
+      signal,
+    });
+    progress.stop();
+    for (const [topic, sent] of Object.entries(report.sent)) {
+      console.log(`${topic}: ${sent.toLocaleString("en-US")} records`);
+    }
+    console.log(`${report.sentNow.toLocaleString("en-US")} of them sent now.`);
+    return report.complete;
+  } finally {
+    progress.stop();
+    await stack.close();
+  }
+}

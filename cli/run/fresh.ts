@@ -1,0 +1,59 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import {
+  clearDataDirectory,
+  dataFormat,
+  readManifest,
+} from "../../runtime/application/data-directory.ts";
+import { openEmbeddedBroker } from "../../runtime/broker/embedded/embedded-broker.ts";
+import { MillraceError } from "../../schemas/errors.ts";
+
+/**
+ * Empties a data directory that nobody holds.
+ *
+ * @throws {MillraceError} DATA_LOCKED when a run holds it; DATA_FOREIGN when it holds other files
+ * than a run's, which are left alone.
+ */
+export async function startFresh(directory: string): Promise<void> {
+  if (!existsSync(directory)) return;
+  await refuseForeign(directory);
+  const log = join(directory, "log");
+  if (existsSync(log)) {
+    try {
+      await (await openEmbeddedBroker({ directory: log })).close();
+    } catch (error) {
+      // A damaged log is no reason to keep it; a living owner is.
+      if (error instanceof MillraceError && error.code === "DATA_LOCKED") throw error;
+    }
+  }
+  await clearDataDirectory(directory);
+}
+
+/** Never deletes what is not ours: `--data ~ --fresh` would be a costly mistake. */
+async function refuseForeign(directory: string): Promise<void> {
+  const { readdir } = await import("node:fs/promises");
+  const names = await readdir(directory);
+  if (names.length === 0 || (await readManifest(directory)) !== null) return;
+  const ours = new Set([
+    "log",
+    "schemas.ndjson",
+    "models",
+    "online",
+    "offline",
+    "spool",
+    "run.json",
+  ]);
+  const foreign = names.find((name) => !ours.has(name) && !name.startsWith("millrace."));
+  if (foreign !== undefined) throw new MillraceError("DATA_FOREIGN", { directory, name: foreign });
+}
+
+/** Refuses a data directory of another format before anything in it is opened. */
+export async function checkFormat(directory: string): Promise<void> {
+  const manifest = await readManifest(directory);
+  if (manifest === null || manifest.format === dataFormat) return;
+  throw new MillraceError("DATA_FORMAT", {
+    directory,
+    found: manifest.format,
+    expected: dataFormat,
+  });
+}

@@ -1,0 +1,131 @@
+import { createRequire } from "node:module";
+import type { SingleBar } from "cli-progress";
+
+/** How far a run is. */
+export interface ProgressState {
+  /** Event time that is processed, UTC ms; −Infinity before the first record. */
+  readonly eventTime: number;
+  /** Share of the range that is processed, 0 to 1. */
+  readonly share: number;
+  /** Records handled by this start. */
+  readonly records: number;
+  /** AUC of the last day's predictions, null while unknown. */
+  readonly auc: number | null;
+  /** What is going on, e.g. `replaying`. */
+  readonly phase: string;
+}
+
+/** A bar on a terminal, a line now and then elsewhere. */
+export interface Progress {
+  update(state: ProgressState): void;
+  /** A line of its own, above the bar. */
+  say(line: string): void;
+  stop(): void;
+}
+
+/** Time between two plain lines, ms. */
+const lineEveryMs = 5_000;
+
+export function createProgress(
+  stream: NodeJS.WriteStream,
+  now = () => performance.now(),
+): Progress {
+  return stream.isTTY ? bar(stream, now) : lines(stream, now);
+}
+
+/** `2001-01-04 06:00  31 %  12,345 records/s  ETA 41 s  AUC 0.774  replaying`. */
+export function progressText(state: ProgressState, pace: Pace): string {
+  const parts = [
+    Number.isFinite(state.eventTime)
+      ? new Date(state.eventTime).toISOString().slice(0, 16).replace("T", " ")
+      : "starting",
+    `${Math.floor(state.share * 100)} %`,
+    `${Math.round(pace.rate).toLocaleString("en-US")} records/s`,
+    pace.etaSeconds === null ? "" : `ETA ${Math.ceil(pace.etaSeconds)} s`,
+    state.auc === null ? "" : `AUC ${state.auc.toFixed(3)}`,
+    state.phase,
+  ];
+  return parts.filter((part) => part !== "").join("  ");
+}
+
+export interface Pace {
+  /** Records a second over the last ten seconds. */
+  readonly rate: number;
+  readonly etaSeconds: number | null;
+}
+
+const paceWindowMs = 10_000;
+
+/** Rate and time left from the states of the last ten seconds. */
+export function createPace(): (state: ProgressState, nowMs: number) => Pace {
+  const seen: { at: number; records: number; share: number }[] = [];
+  return ({ records, share }, at) => {
+    seen.push({ at, records, share });
+    while (seen.length > 2 && at - (seen[0]?.at ?? at) > paceWindowMs) seen.shift();
+    const first = seen[0] ?? { at, records, share };
+    const seconds = (at - first.at) / 1000;
+    if (seconds <= 0) return { rate: 0, etaSeconds: null };
+    const shareRate = (share - first.share) / seconds;
+    return {
+      rate: (records - first.records) / seconds,
+      etaSeconds: shareRate > 0 ? (1 - share) / shareRate : null,
+    };
+  };
+}
+
+function bar(stream: NodeJS.WriteStream, now: () => number): Progress {
+  const progress = createRequire(import.meta.url)("cli-progress") as typeof import("cli-progress");
+  const pace = createPace();
+  const create = (): SingleBar =>
+    new progress.SingleBar(
+      {
+        format: "[{bar}] {text}",
+        stream,
+        hideCursor: true,
+        clearOnComplete: true,
+        barsize: 24,
+        fps: 10,
+        gracefulExit: false,
+      },
+      progress.Presets.rect,
+    );
+  let single: SingleBar | null = null;
+  let last: { share: number; text: string } = { share: 0, text: "starting" };
+  return {
+    update(state) {
+      last = { share: state.share, text: progressText(state, pace(state, now())) };
+      if (single === null) {
+        single = create();
+        single.start(1000, 0, { text: last.text });
+      }
+      single.update(Math.round(last.share * 1000), { text: last.text });
+    },
+    say(line) {
+      single?.stop();
+      single = null;
+      stream.write(`${line}\n`);
+    },
+    stop() {
+      single?.stop();
+      single = null;
+    },
+  };
+}
+
+function lines(stream: NodeJS.WriteStream, now: () => number): Progress {
+  const pace = createPace();
+  let spokenAt = Number.NEGATIVE_INFINITY;
+  return {
+    update(state) {
+      const at = now();
+      const current = pace(state, at);
+      if (at - spokenAt < lineEveryMs) return;
+      spokenAt = at;
+      stream.write(`${progressText(state, current)}\n`);
+    },
+    say(line) {
+      stream.write(`${line}\n`);
+    },
+    stop() {},
+  };
+}

@@ -1,0 +1,256 @@
+import { writeFile } from "node:fs/promises";
+import { Application } from "../../runtime/application/application.ts";
+import { openEmbeddedStack } from "../../runtime/application/embedded-stack.ts";
+import type { Stack } from "../../runtime/application/stack.ts";
+import type { Config } from "../../runtime/config/settings.ts";
+import type { ResolvedConfig } from "../../runtime/config.ts";
+import { serveMetrics } from "../../runtime/metrics/server.ts";
+import type { Plan } from "../../schemas/plan.ts";
+import { flights } from "../../topologies/flights/flights.ts";
+import { injectionText, parseInjections } from "../flights/injections.ts";
+import { openFlights } from "../flights/open-flights.ts";
+import { type ReplayProgress, type ReplayReport, replayFlights } from "../flights/replay.ts";
+import { configLines } from "../inspect/open-inspector.ts";
+import { serveInspector } from "../inspect/socket-server.ts";
+import { inspectStack } from "../inspect/stack-inspector.ts";
+import { collectSummary } from "../summary/collect.ts";
+import { summaryText } from "../summary/print.ts";
+import { claimData } from "./claim.ts";
+import { currentAuc } from "./current-auc.ts";
+import { checkFormat, startFresh } from "./fresh.ts";
+import { createLog } from "./log.ts";
+import { treeRssBytes } from "./memory.ts";
+import { createProgress, type Progress } from "./progress.ts";
+import { type RunRecord, readRunRecord, writeRunRecord } from "./run-record.ts";
+
+export type RunOutcome = "done" | "failed" | "interrupted";
+
+/** Time between two looks at progress and memory, ms. */
+const watchEveryMs = 500;
+/** Looks between two queries of the AUC, and between two writings of the record. */
+const looksPerQuery = 6;
+
+/**
+ * Replays flights into the topology on the embedded stack until the end of the range, or until the
+ * signal: then everything is committed and the next run goes on there.
+ */
+export async function runFlights(
+  resolved: ResolvedConfig,
+  signal: AbortSignal,
+): Promise<RunOutcome> {
+  const { config } = resolved;
+  const plan = flights;
+  const latenessMs = Math.max(...plan.sources.map((source) => source.latenessMs));
+  const injections = parseInjections(config.inject, config.seed, latenessMs);
+  await checkFormat(config.data);
+  if (config.fresh) await startFresh(config.data);
+  const progress = createProgress(process.stdout);
+  const closing: (() => Promise<void>)[] = [];
+  try {
+    const stack = await openEmbeddedStack({
+      directory: config.data,
+      httpPort: config.http,
+      offlineMemoryBytes: config.offlineMemoryMb * 2 ** 20,
+    });
+    closing.push(() => stack.close());
+    await claimData(plan, config);
+    const application = await startApplication(plan, stack, config, progress);
+    closing.push(() => application.close());
+    closing.push(...(await openDoors(application, stack, resolved, progress)));
+    const run = new Run(application, stack, config, progress, await readRunRecord(config.data));
+    closing.push(() => run.stop());
+    const replay = (inner: AbortSignal, onProgress: (state: ReplayProgress) => void) =>
+      replayFlights({
+        broker: stack.broker,
+        registry: stack.registry,
+        flights: openFlights(stack.offline),
+        partitions: plan.partitions,
+        from: config.from,
+        to: config.to,
+        injections,
+        injectText: injectionText(config.inject, config.seed),
+        latenessMs,
+        onProgress,
+        signal: inner,
+      });
+    const complete = await run.go(signal, replay);
+    progress.stop();
+    return complete ? await run.finish() : "interrupted";
+  } finally {
+    progress.stop();
+    for (const close of closing.reverse()) await close();
+  }
+}
+
+async function startApplication(
+  plan: Plan,
+  stack: Stack,
+  config: Config,
+  progress: Progress,
+): Promise<Application> {
+  const log = createLog(config.logLevel);
+  return Application.start({
+    plan,
+    stack,
+    mode: { kind: "replay" },
+    scoringThreads: config.scoringThreads,
+    commitIntervalMs: config.commitIntervalMs,
+    onTrouble: (topic, sink, error) => {
+      log.warn({ topic, sink, error: error === null ? null : String(error) }, "sink");
+      progress.say(
+        error === null
+          ? `${sink} takes ${topic} again.`
+          : `${sink} does not take ${topic} and is tried again: ${String(error)}`,
+      );
+    },
+  });
+}
+
+/** Socket, metrics and ClickHouse's interface; returns how to close them. */
+async function openDoors(
+  application: Application,
+  stack: Stack,
+  resolved: ResolvedConfig,
+  progress: Progress,
+): Promise<(() => Promise<void>)[]> {
+  const { config } = resolved;
+  const inspector = inspectStack(application.plan, stack, configLines(resolved));
+  const socket = await serveInspector(inspector, config.data);
+  const closing = [() => socket.close()];
+  if (config.metrics !== null) {
+    const metrics = await serveMetrics(application.metrics, config.metrics);
+    closing.push(() => metrics.close());
+    progress.say(`metrics     http://127.0.0.1:${metrics.port}/metrics`);
+  }
+  if (stack.offlineAddress !== null) progress.say(`ClickHouse  ${stack.offlineAddress}`);
+  return closing;
+}
+
+/** One start: replay and topology side by side, watched. */
+class Run {
+  readonly #application: Application;
+  readonly #stack: Stack;
+  readonly #config: Config;
+  readonly #progress: Progress;
+  readonly #before: RunRecord;
+  readonly #startedAt = performance.now();
+  #maxRssBytes: number;
+  #sent = 0;
+  #report: ReplayReport | null = null;
+  #auc: number | null = null;
+  #watching: NodeJS.Timeout | null = null;
+  #look: Promise<void> = Promise.resolve();
+  #looks = 0;
+
+  constructor(
+    application: Application,
+    stack: Stack,
+    config: Config,
+    progress: Progress,
+    before: RunRecord,
+  ) {
+    this.#application = application;
+    this.#stack = stack;
+    this.#config = config;
+    this.#progress = progress;
+    this.#before = before;
+    this.#maxRssBytes = before.maxRssBytes;
+  }
+
+  /** False when the signal stopped it. A failure of one side stops the other. */
+  async go(
+    signal: AbortSignal,
+    replay: (
+      signal: AbortSignal,
+      onProgress: (state: ReplayProgress) => void,
+    ) => Promise<ReplayReport>,
+  ): Promise<boolean> {
+    const failure = new AbortController();
+    const either = AbortSignal.any([signal, failure.signal]);
+    const stopOther = (error: unknown) => {
+      failure.abort();
+      throw error;
+    };
+    this.#watch();
+    const [report] = await Promise.allSettled([
+      replay(either, ({ sentNow }) => {
+        this.#sent = sentNow;
+      }).catch(stopOther),
+      this.#application.run(either, this.#config.to).catch(stopOther),
+    ]).then((results) => {
+      for (const result of results) if (result.status === "rejected") throw result.reason;
+      return results.map((result) => (result.status === "fulfilled" ? result.value : null));
+    });
+    await this.stop();
+    this.#report = report ?? null;
+    return !signal.aborted && this.#report?.complete === true;
+  }
+
+  /** Adds up, prints and writes the summary. */
+  async finish(): Promise<RunOutcome> {
+    const record = this.#record(this.#config.to);
+    await writeRunRecord(this.#config.data, record);
+    const events = Object.values(this.#report?.sent ?? {}).reduce((sum, sent) => sum + sent, 0);
+    const { from, to, json } = this.#config;
+    const { summary, problems } = await collectSummary(this.#application.plan, this.#stack, {
+      range: { from, to },
+      branches: this.#application.accounts(),
+      eventsPerSecond: record.elapsedMs === 0 ? 0 : (events * 1000) / record.elapsedMs,
+      maxRssBytes: record.maxRssBytes,
+    });
+    process.stdout.write(`\n${summaryText(summary, problems)}\n`);
+    if (json !== null) await writeFile(json, `${JSON.stringify(summary, null, 2)}\n`);
+    return summary.balanced ? "done" : "failed";
+  }
+
+  /** Stops watching; the last look ends first. */
+  async stop(): Promise<void> {
+    if (this.#watching !== null) clearInterval(this.#watching);
+    this.#watching = null;
+    await this.#look;
+  }
+
+  #watch(): void {
+    let looking = false;
+    this.#watching = setInterval(() => {
+      if (looking) return;
+      looking = true;
+      this.#look = this.#takeLook().finally(() => {
+        looking = false;
+      });
+    }, watchEveryMs);
+  }
+
+  /** What cannot be seen now is seen next time: looking never stops a run. */
+  async #takeLook(): Promise<void> {
+    const rss = await treeRssBytes(this.#stack.pids());
+    this.#maxRssBytes = Math.max(this.#maxRssBytes, rss);
+    const { taskProgress, committedRecords } = this.#application.status;
+    const { from, to, data } = this.#config;
+    const share = Math.min(1, Math.max(0, (taskProgress - from) / (to - from)));
+    this.#progress.update({
+      eventTime: taskProgress,
+      share,
+      records: this.#sent,
+      auc: this.#auc,
+      phase: share < 1 ? `${committedRecords.toLocaleString("en-US")} written` : "storing",
+    });
+    if (++this.#looks % looksPerQuery !== 0) return;
+    await writeRunRecord(data, this.#record(this.#before.completedTo)).catch(() => undefined);
+    this.#auc = await currentAuc(this.#application.plan, this.#stack.offline).catch(
+      () => this.#auc,
+    );
+  }
+
+  /** A start that found everything done adds nothing. */
+  #record(completedTo: number | null): RunRecord {
+    const isRepeat =
+      this.#before.completedTo === this.#config.to && (this.#report?.sentNow ?? this.#sent) === 0;
+    if (isRepeat) return this.#before;
+    return {
+      elapsedMs: this.#before.elapsedMs + (performance.now() - this.#startedAt),
+      maxRssBytes: this.#maxRssBytes,
+      completedTo,
+    };
+  }
+}

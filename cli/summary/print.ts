@@ -1,0 +1,56 @@
+import { table } from "../table.ts";
+import type { Summary } from "./summary.ts";
+
+/** The summary for people. */
+export function summaryText(summary: Summary, problems: readonly string[]): string {
+  const { range, features, predictions, outcomes, throughput, memory, models } = summary;
+  const lines = [
+    `${range.from.slice(0, 16)} to ${range.to.slice(0, 16)} UTC on the ${summary.stack} stack`,
+  ];
+  for (const [name, topology] of Object.entries(summary.topologies)) {
+    lines.push(
+      `${name}: ${count(topology.in)} in (every branch of a source counts), ` +
+        `${count(topology.processed)} processed, ${count(topology.late)} late, ` +
+        `${count(topology.deadLettered)} dead-lettered, ${count(topology.filtered)} filtered`,
+    );
+  }
+  lines.push(
+    `feature rows   ${count(features.rows)}`,
+    `predictions    ${count(predictions.total)}, ${count(predictions.fallback)} by the fallback` +
+      ` (AUC ${auc(summary.fallbackAuc)})`,
+    `ground truth   ${count(outcomes.labelled)} labelled, ` +
+      `${count(outcomes.unlabelled)} unlabelled, ${count(outcomes.pending)} pending`,
+    `throughput     ${count(Math.round(throughput.eventsPerSecond))} events/s`,
+    `memory         ${count(Math.round(memory.maxRssBytes / 2 ** 20))} MB at most`,
+  );
+  if (models.length > 0) lines.push("", modelTable(models), "");
+  lines.push(
+    problems.length === 0
+      ? "Balanced: every record is accounted for."
+      : `NOT balanced:\n${problems.map((problem) => `- ${problem}`).join("\n")}`,
+  );
+  return lines.join("\n");
+}
+
+function modelTable(models: Summary["models"]): string {
+  return table(
+    ["model", "promoted", "in force after", "trained on", "holdout AUC", "scored", "live AUC"],
+    models.map((model) => [
+      model.version,
+      model.promoted ? "yes" : "no",
+      model.effectiveFrom.slice(0, 16).replace("T", " "),
+      count(model.trainedOn),
+      auc(model.holdoutAuc),
+      count(model.scored),
+      auc(model.liveAuc),
+    ]),
+  );
+}
+
+function count(value: number): string {
+  return value.toLocaleString("en-US");
+}
+
+function auc(value: number | null): string {
+  return value === null ? "-" : value.toFixed(3);
+}

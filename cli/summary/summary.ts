@@ -1,0 +1,132 @@
+/** What became of the records of one source partition in one branch (a view, scoring or label step). */
+export interface BranchSummary {
+  readonly source: string;
+  readonly partition: number;
+  readonly branch: string;
+  readonly in: number;
+  readonly processed: number;
+  readonly late: number;
+  readonly deadLettered: number;
+  readonly filtered: number;
+}
+
+export interface TopologySummary {
+  /** Sums over the branches: a record counts once in each branch of its source. */
+  readonly in: number;
+  readonly processed: number;
+  readonly late: number;
+  readonly deadLettered: number;
+  readonly filtered: number;
+  readonly branches: readonly BranchSummary[];
+}
+
+export interface ModelSummary {
+  readonly version: string;
+  readonly promoted: boolean;
+  /** Rows it was fitted on. */
+  readonly trainedOn: number;
+  /** ISO 8601, UTC. */
+  readonly effectiveFrom: string;
+  readonly holdoutAuc: number | null;
+  /** Records that it scored itself. */
+  readonly scored: number;
+  /** Labelled ones among them. */
+  readonly labelled: number;
+  /** AUC over those; null while all have one label. */
+  readonly liveAuc: number | null;
+  readonly sha256: string;
+}
+
+/** The end of a run, over all its starts: on screen and with `--json FILE`. */
+export interface Summary {
+  readonly stack: string;
+  /** ISO 8601, UTC. */
+  readonly range: { readonly from: string; readonly to: string };
+  readonly balanced: boolean;
+  readonly topologies: Readonly<Record<string, TopologySummary>>;
+  /** Feature rows committed, all views together. */
+  readonly features: { readonly rows: number };
+  readonly predictions: {
+    readonly total: number;
+    readonly fallback: number;
+    readonly byVersion: Readonly<Record<string, number>>;
+  };
+  readonly outcomes: {
+    readonly labelled: number;
+    readonly unlabelled: number;
+    readonly pending: number;
+  };
+  readonly models: readonly ModelSummary[];
+  readonly fallbackAuc: number | null;
+  readonly throughput: { readonly eventsPerSecond: number };
+  /** Highest sum of the resident memory of the process tree. */
+  readonly memory: { readonly maxRssBytes: number };
+}
+
+/** A table of the offline store against its topic. */
+export interface TableCount {
+  readonly table: string;
+  readonly rows: number;
+  /** Committed records of its topic. */
+  readonly records: number;
+}
+
+export interface BalanceInput {
+  readonly branches: readonly BranchSummary[];
+  /** Names of the branches whose processed records are predictions. */
+  readonly scoringBranches: readonly string[];
+  readonly predictions: number;
+  readonly outcomes: Summary["outcomes"];
+  readonly tables: readonly TableCount[];
+}
+
+/**
+ * What does not add up, for people; empty when balanced: in each branch in = processed + late +
+ * dead-lettered + filtered; predictions = processed records of the scoring steps = labelled +
+ * unlabelled + pending; each table has as many rows as its topic has committed records.
+ */
+export function imbalances(input: BalanceInput): string[] {
+  const { branches, scoringBranches, predictions, outcomes, tables } = input;
+  const problems: string[] = [];
+  for (const { source, partition, branch, ...counts } of branches) {
+    const sum = counts.processed + counts.late + counts.deadLettered + counts.filtered;
+    if (sum !== counts.in) {
+      problems.push(
+        `${branch} of ${source}/${partition}: in ${counts.in}, but processed ${counts.processed}` +
+          ` + late ${counts.late} + dead-lettered ${counts.deadLettered}` +
+          ` + filtered ${counts.filtered} = ${sum}`,
+      );
+    }
+  }
+  const processed = branches
+    .filter(({ branch }) => scoringBranches.includes(branch))
+    .reduce((sum, each) => sum + each.processed, 0);
+  if (processed !== predictions) {
+    problems.push(`${predictions} predictions of ${processed} processed records`);
+  }
+  const { labelled, unlabelled, pending } = outcomes;
+  if (labelled + unlabelled + pending !== predictions || pending < 0) {
+    problems.push(
+      `${predictions} predictions, but labelled ${labelled} + unlabelled ${unlabelled}` +
+        ` + pending ${pending} = ${labelled + unlabelled + pending}`,
+    );
+  }
+  for (const { table, rows, records } of tables) {
+    if (rows !== records) problems.push(`${table}: ${rows} rows of ${records} committed records`);
+  }
+  return problems;
+}
+
+/** Sums of branches. */
+export function topologySummary(branches: readonly BranchSummary[]): TopologySummary {
+  const sum = (of: (branch: BranchSummary) => number) =>
+    branches.reduce((total, branch) => total + of(branch), 0);
+  return {
+    in: sum((branch) => branch.in),
+    processed: sum((branch) => branch.processed),
+    late: sum((branch) => branch.late),
+    deadLettered: sum((branch) => branch.deadLettered),
+    filtered: sum((branch) => branch.filtered),
+    branches,
+  };
+}

@@ -1,0 +1,37 @@
+import { table } from "../table.ts";
+import type { VerifyReport } from "./verify-run.ts";
+
+/** The report for people; the problems stand last, where one sees them. */
+export function verifyText({ sources, scorings, tables, problems }: VerifyReport): string {
+  const number = (value: number) => value.toLocaleString("en-US");
+  return [
+    table(
+      ["source", "partition", "records", "late", "dead letters"],
+      sources.map(({ source, partition, records, late, deadLettered }) => [
+        source,
+        String(partition),
+        number(records),
+        number(late),
+        number(deadLettered),
+      ]),
+    ),
+    ...scorings.map(
+      ({ scoring, expected, predictions, outcomes, labelled, pending }) =>
+        `${scoring}: ${number(predictions)} of ${number(expected)} records, ` +
+        `${number(labelled)} labelled, ${number(outcomes - labelled)} unlabelled, ` +
+        `${number(pending)} pending`,
+    ),
+    table(
+      ["table", "topic", "records", "rows"],
+      tables.map(({ table: name, topic, records, rows }) => [
+        name,
+        topic,
+        number(records),
+        number(rows),
+      ]),
+    ),
+    problems.length === 0
+      ? "Everything is there, once."
+      : `${problems.length} wrong:\n${problems.map((problem) => `- ${problem}`).join("\n")}`,
+  ].join("\n\n");
+}
