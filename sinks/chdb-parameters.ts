@@ -1,0 +1,64 @@
+import type { IncomingHttpHeaders } from "node:http";
+import type { QuerySettings } from "./chdb-engine.ts";
+
+/** What a request to ClickHouse's HTTP interface says beside its body. */
+export interface RequestParameters {
+  readonly query: string;
+  readonly database: string | null;
+  readonly format: string | null;
+  readonly queryId: string | null;
+  readonly sessionId: string | null;
+  readonly sessionTimeoutMs: number;
+  /** All else in the URL: settings, and `param_…` values of the query. */
+  readonly settings: QuerySettings;
+}
+
+/** Names in the URL that are no settings of the engine, or mean nothing without a server. */
+const notSettings = new Set([
+  "query",
+  "database",
+  "default_format",
+  "query_id",
+  "session_id",
+  "session_timeout",
+  "session_check",
+  "user",
+  "password",
+  "role",
+  "quota_key",
+  "compress",
+  "decompress",
+  "buffer_size",
+  "wait_end_of_query",
+  "enable_http_compression",
+  "http_headers_progress_interval_ms",
+  "send_progress_in_http_headers",
+  "client_protocol_version",
+  "cancel_http_readonly_queries_on_client_close",
+]);
+
+/** @throws {Error} when the answer is asked for in ClickHouse's own compression, which is not spoken. */
+export function parametersOf(url: URL, headers: IncomingHttpHeaders): RequestParameters {
+  const given = url.searchParams;
+  if (given.get("compress") === "1" || given.get("decompress") === "1") {
+    throw new Error("compress and decompress are not supported: use compress=false, or HTTP's own");
+  }
+  const settings: Record<string, string> = {};
+  for (const [name, value] of given) {
+    if (!notSettings.has(name)) settings[name] = value;
+  }
+  return {
+    query: given.get("query") ?? "",
+    database: given.get("database") ?? header(headers, "x-clickhouse-database"),
+    format: given.get("default_format") ?? header(headers, "x-clickhouse-format"),
+    queryId: given.get("query_id"),
+    sessionId: given.get("session_id"),
+    sessionTimeoutMs: 1_000 * Math.min(Number(given.get("session_timeout") ?? 60) || 60, 3_600),
+    settings,
+  };
+}
+
+function header(headers: IncomingHttpHeaders, name: string): string | null {
+  const value = headers[name];
+  return typeof value === "string" ? value : null;
+}

@@ -1,0 +1,77 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { readdir } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { after, test } from "node:test";
+import { type ChdbStore, openChdb } from "./chdb.ts";
+import { conformanceBlock, conformanceTable, offlineConformance } from "./offline-conformance.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "millrace-chdb-"));
+after(() => rmSync(folder, { recursive: true, force: true }));
+
+function open(name: string): Promise<ChdbStore> {
+  return openChdb({ directory: join(folder, name), spoolDirectory: join(folder, `${name}-spool`) });
+}
+
+offlineConformance("chdb", () => open("conformance"));
+
+test("a killed chDB rejects what was under way, and the next request starts another", async () => {
+  const store = await open("killed");
+  await store.migrate([conformanceTable], []);
+  const pid = store.pid;
+  for (let round = 0; round < 3; round++) {
+    const first = round * 1000;
+    const block = conformanceBlock(first, first + 999);
+    const outcome = store.insert(block).then(
+      () => "stored",
+      (error: { readonly code: string }) => error.code,
+    );
+    process.kill(store.pid, "SIGKILL");
+    assert.ok(["stored", "OFFLINE_UNAVAILABLE"].includes(await outcome));
+    await store.insert(block);
+  }
+  const [row] = await store.query(
+    "SELECT count() AS n, uniqExact(offset) AS u FROM millrace.raw_things",
+  );
+  assert.deepEqual(row, { n: 3000, u: 3000 });
+  assert.notEqual(store.pid, pid);
+  assert.deepEqual(await readdir(join(folder, "killed-spool")), []);
+  await store.close();
+});
+
+test("chDB ends when its parent is killed, and the next start waits for its lock", async () => {
+  const script = `
+    import { openChdb } from ${JSON.stringify(new URL("./chdb.js", import.meta.url).href)};
+    const store = await openChdb({
+      directory: ${JSON.stringify(join(folder, "orphan"))},
+      spoolDirectory: ${JSON.stringify(join(folder, "orphan-spool"))},
+    });
+    console.log(store.pid);
+    await store.query("SELECT sleepEachRow(1) FROM numbers(60) SETTINGS max_block_size = 1");
+  `;
+  const parent = spawn(process.execPath, ["--input-type=module", "-e", script], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const lines = createInterface({ input: parent.stdout });
+  const [line] = await Promise.race([once(lines, "line"), once(lines, "close")]);
+  assert.match(String(line), /^\d+$/);
+  parent.kill("SIGKILL");
+  const store = await open("orphan");
+  // One process a directory: that it opens shows that the other has ended.
+  assert.deepEqual(await store.query("SELECT 1 AS one"), [{ one: 1 }]);
+  await store.close();
+});
+
+test("a long query leaves room for short ones", async () => {
+  const store = await open("concurrent");
+  const long = store.query("SELECT sleepEachRow(0.2) FROM numbers(3) SETTINGS max_block_size = 1");
+  const finished: string[] = [];
+  const short = store.query("SELECT 1 AS one").then(() => finished.push("short"));
+  await Promise.all([long.then(() => finished.push("long")), short]);
+  assert.deepEqual(finished, ["short", "long"]);
+  await store.close();
+});

@@ -1,0 +1,179 @@
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { ByteWriter } from "../schemas/bytes.ts";
+import { writeInt64, writeString } from "./row-binary.ts";
+import type { OfflineBlock, OfflineStore, OfflineTable } from "./store.ts";
+
+/** What a driver cannot do, each with the reason for which a case is skipped. */
+export interface OfflineSkips {
+  /** It takes no SQL. */
+  readonly sql?: string;
+}
+
+export const conformanceTable: OfflineTable = {
+  name: "raw_things",
+  columns: [
+    { name: "name", type: "LowCardinality(String)" },
+    { name: "at", type: "DateTime64(3, 'UTC')", codec: "DoubleDelta, LZ4" },
+    { name: "value", type: "Nullable(Float64)" },
+    { name: "count", type: "UInt32" },
+    { name: "topic", type: "LowCardinality(String)" },
+    { name: "offset", type: "Int64" },
+  ],
+  orderBy: ["name", "at"],
+};
+
+/** Rows `[first, last]` as a block; the value of every third is null. */
+export function conformanceBlock(first: number, last: number, token?: string): OfflineBlock {
+  const writer = new ByteWriter();
+  for (let offset = first; offset <= last; offset++) {
+    writeString(writer, `n\n\n;DROP TABLE x;${offset % 7}`);
+    writeInt64(writer, 978_307_200_000 + offset);
+    if (offset % 3 === 0) writer.u8(1);
+    else {
+      writer.u8(0);
+      writer.f64(offset / 4);
+    }
+    writer.u32(offset);
+    writeString(writer, "things");
+    writeInt64(writer, offset);
+  }
+  return {
+    table: conformanceTable,
+    rowBinary: writer.take(),
+    rows: last - first + 1,
+    token: token ?? `raw_things:id:0:${first}-${last}`,
+  };
+}
+
+/** What every driver of the offline store keeps; `open` gives an empty store. */
+export function offlineConformance(
+  name: string,
+  open: () => Promise<OfflineStore>,
+  skips: OfflineSkips = {},
+): void {
+  const opened: { store?: OfflineStore } = {};
+  const store = (): OfflineStore => {
+    assert.ok(opened.store);
+    return opened.store;
+  };
+  before(async () => {
+    opened.store = await open();
+    await opened.store.migrate([conformanceTable], []);
+  });
+  after(() => opened.store?.close());
+  const sql: Skip = { skip: skips.sql ?? false };
+  insertTests(name, store, sql);
+  migrationTests(name, store, sql);
+  queryTests(name, store, sql);
+}
+
+type Skip = { readonly skip: string | boolean };
+
+function insertTests(name: string, store: () => OfflineStore, sql: Skip): void {
+  test(`${name}: rows come back as they were written, and integers as numbers`, sql, async () => {
+    await store().insert(conformanceBlock(0, 9));
+    const rows = await store().query<Record<string, unknown>>(
+      "SELECT name, toUnixTimestamp64Milli(at) AS ms, value, count, offset " +
+        "FROM millrace.raw_things WHERE offset < 3 ORDER BY offset",
+    );
+    assert.deepEqual(
+      rows.map((row) => ({ ...row })),
+      [0, 1, 2].map((offset) => ({
+        name: `n\n\n;DROP TABLE x;${offset % 7}`,
+        ms: 978_307_200_000 + offset,
+        value: offset % 3 === 0 ? null : offset / 4,
+        count: offset,
+        offset,
+      })),
+    );
+  });
+
+  test(`${name}: the same token is inserted once, another token again`, sql, async () => {
+    const count = async (): Promise<number> => {
+      const [row] = await store().query<{ n: number }>(
+        "SELECT count() AS n FROM millrace.raw_things WHERE offset BETWEEN 1000 AND 1999",
+      );
+      return row?.n ?? -1;
+    };
+    const block = conformanceBlock(1000, 1499);
+    await store().insert(block);
+    await store().insert(block);
+    assert.equal(await count(), 500);
+    await store().insert(conformanceBlock(1500, 1999));
+    await store().insert(block);
+    assert.equal(await count(), 1000);
+    await store().insert(conformanceBlock(1000, 1499, "raw_things:other:0:1000-1499"));
+    assert.equal(await count(), 1500);
+  });
+}
+
+function migrationTests(name: string, store: () => OfflineStore, sql: Skip): void {
+  test(
+    `${name}: a migration run again changes nothing, and a new column is added`,
+    sql,
+    async () => {
+      const view = { name: "things", select: "SELECT name, at, value FROM millrace.raw_things" };
+      await store().migrate([conformanceTable], [view]);
+      const versions = "SELECT max(version) AS v FROM millrace.schema_versions";
+      const [first] = await store().query<{ v: number }>(versions);
+      await store().migrate([conformanceTable], [view]);
+      assert.deepEqual(await store().query(versions), [first]);
+      const wider: OfflineTable = {
+        ...conformanceTable,
+        columns: [...conformanceTable.columns, { name: "note", type: "Nullable(String)" }],
+      };
+      await store().migrate([wider], [view]);
+      const [row] = await store().query<{ note: unknown }>(
+        "SELECT note FROM millrace.raw_things LIMIT 1",
+      );
+      assert.equal(row?.note ?? null, null);
+    },
+  );
+
+  test(`${name}: a column of another type is refused, not rewritten`, sql, async () => {
+    const columns = conformanceTable.columns.map((column) =>
+      column.name === "count" ? { ...column, type: "Int64" as const } : column,
+    );
+    const migration = store().migrate([{ ...conformanceTable, columns }], []);
+    await assert.rejects(migration, { code: "OFFLINE_TABLE_MISMATCH" });
+  });
+}
+
+function queryTests(name: string, store: () => OfflineStore, sql: Skip): void {
+  test(`${name}: several statements in one request are refused`, sql, async () => {
+    const text = "SELECT 1; DROP TABLE millrace.raw_things";
+    await assert.rejects(store().query(text), { code: "OFFLINE_SEVERAL_STATEMENTS" });
+    await assert.rejects(store().queryText(text, "CSV"), { code: "OFFLINE_SEVERAL_STATEMENTS" });
+  });
+
+  test(`${name}: a wrong statement rejects with the engine's code and text`, sql, async () => {
+    await assert.rejects(store().query("SELECT * FROM millrace.nowhere"), {
+      code: "OFFLINE_QUERY_FAILED",
+      message: /60.*nowhere/s,
+    });
+  });
+
+  test(`${name}: text comes in any format`, sql, async () => {
+    assert.equal(
+      await store().queryText("SELECT 1 AS a, 'x' AS b", "CSVWithNames"),
+      '"a","b"\n1,"x"\n',
+    );
+    assert.match(await store().queryText("SELECT 1 AS a", "PrettyCompact"), /a/);
+  });
+
+  test(`${name}: a stream gives every row as RowBinary`, sql, async () => {
+    let bytes = 0;
+    let sum = 0n;
+    let rest = Buffer.alloc(0);
+    await store().queryStream("SELECT number FROM numbers(1000000)", (chunk) => {
+      bytes += chunk.length;
+      const all = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
+      const whole = all.length - (all.length % 8);
+      for (let at = 0; at < whole; at += 8) sum += all.readBigUInt64LE(at);
+      rest = Buffer.from(all.subarray(whole));
+    });
+    assert.equal(bytes, 8_000_000);
+    assert.equal(sum, 499_999_500_000n);
+  });
+}

@@ -1,0 +1,30 @@
+import { MillraceError } from "../schemas/errors.ts";
+
+/** ClickHouse codes that mean "not now": the same statement may succeed later. */
+const transient = new Set([
+  "159", // TIMEOUT_EXCEEDED
+  "202", // TOO_MANY_SIMULTANEOUS_QUERIES
+  "209", // SOCKET_TIMEOUT
+  "210", // NETWORK_ERROR
+  "241", // MEMORY_LIMIT_EXCEEDED
+  "242", // TABLE_IS_READ_ONLY
+  "243", // NOT_ENOUGH_SPACE
+  "252", // TOO_MANY_PARTS
+  "319", // UNKNOWN_STATUS_OF_INSERT
+  "999", // KEEPER_EXCEPTION
+]);
+
+/** Number of a ClickHouse exception in its text, "" when there is none. */
+export function clickHouseCode(text: string): string {
+  return /Code: (\d+)/.exec(text)?.[1] ?? "";
+}
+
+/** The error of a statement that the engine refused, with its code and the text of the engine. */
+export function offlineQueryError(reason: string, cause?: unknown): MillraceError {
+  const code = clickHouseCode(reason);
+  const options = cause === undefined ? {} : { cause };
+  const short = reason.replace(/^Query failed: /, "").replace(/\s*\(version [^)]*\)+$/, "");
+  return transient.has(code)
+    ? new MillraceError("OFFLINE_UNAVAILABLE", { where: "the engine", reason: short }, options)
+    : new MillraceError("OFFLINE_QUERY_FAILED", { code, reason: short }, options);
+}

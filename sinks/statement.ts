@@ -1,0 +1,106 @@
+import { MillraceError } from "../schemas/errors.ts";
+
+/** What a scan of one SQL statement found. */
+export interface ScannedStatement {
+  /** The statement without comments around it and without its semicolon. */
+  readonly sql: string;
+  /** First word, in capitals: `SELECT`, `INSERT`, … */
+  readonly verb: string;
+  /** The output format named at the end of a query, or null. */
+  readonly format: string | null;
+  /** Set for an INSERT whose rows come as the body of the request. */
+  readonly body: InsertHead | null;
+}
+
+/** An INSERT that takes its rows from elsewhere, in parts. */
+export interface InsertHead {
+  /** `INSERT INTO table (columns)`. */
+  readonly into: string;
+  /** Text behind SETTINGS, "" without. */
+  readonly settings: string;
+  readonly format: string;
+}
+
+interface Token {
+  readonly word: string;
+  readonly start: number;
+  readonly end: number;
+}
+
+// Comments, and quoted parts, as ClickHouse reads them: backslashes and doubled quotes escape.
+const skipped = /\s+|--[^\n]*|#[ !][^\n]*|\/\*[\s\S]*?(?:\*\/|$)/y;
+const part =
+  /'(?:\\[\s\S]|''|[^'\\])*'|"(?:\\[\s\S]|""|[^"\\])*"|`(?:\\[\s\S]|``|[^`\\])*`|(\$\w*\$)[\s\S]*?\1|\w+|[\s\S]/y;
+
+/**
+ * Reads one SQL statement as far as is needed to pass it on safely: chDB runs what follows a
+ * semicolon, and what follows a blank line within inline data.
+ *
+ * @throws {MillraceError} OFFLINE_SEVERAL_STATEMENTS when anything but comments follows a
+ * semicolon; OFFLINE_INLINE_DATA when data follows INSERT … FORMAT.
+ */
+export function scanStatement(text: string): ScannedStatement {
+  const tokens = tokensOf(text);
+  const verb = tokens[0]?.word ?? "";
+  const body = verb === "INSERT" ? insertHead(text, tokens) : null;
+  const semicolon = tokens.findIndex((token) => token.word === ";");
+  const statement = semicolon < 0 ? tokens : tokens.slice(0, semicolon);
+  if (semicolon >= 0 && tokens.slice(semicolon).some((token) => token.word !== ";")) {
+    const position = (tokens[semicolon]?.start ?? 0) + 1;
+    throw new MillraceError("OFFLINE_SEVERAL_STATEMENTS", { position });
+  }
+  const last = statement.at(-1);
+  const named = last !== undefined && verb !== "INSERT" && statement.at(-2)?.word === "FORMAT";
+  return {
+    sql: text.slice(tokens[0]?.start ?? 0, last?.end ?? 0),
+    verb,
+    format: named ? text.slice(last.start, last.end) : null,
+    body,
+  };
+}
+
+function insertHead(text: string, tokens: readonly Token[]): InsertHead | null {
+  let depth = 0;
+  let settingsAt = -1;
+  for (const [index, token] of tokens.entries()) {
+    if (token.word === "(") depth += 1;
+    if (token.word === ")") depth -= 1;
+    if (depth > 0) continue;
+    if (["SELECT", "WITH", "INFILE", "WATCH"].includes(token.word)) return null;
+    if (token.word === "SETTINGS") settingsAt = index;
+    if (token.word !== "FORMAT" && token.word !== "VALUES") continue;
+    const next = tokens[index + (token.word === "FORMAT" ? 2 : 1)];
+    const empty = next === undefined || next.word === ";";
+    if (token.word === "VALUES" && !empty) return null;
+    if (!empty) throw new MillraceError("OFFLINE_INLINE_DATA");
+    const name = tokens[index + 1];
+    return {
+      into: textBetween(text, tokens, 0, settingsAt < 0 ? index : settingsAt),
+      settings: settingsAt < 0 ? "" : textBetween(text, tokens, settingsAt + 1, index),
+      format: token.word === "VALUES" || !name ? "Values" : text.slice(name.start, name.end),
+    };
+  }
+  return null;
+}
+
+function textBetween(text: string, tokens: readonly Token[], from: number, to: number): string {
+  return text.slice(tokens[from]?.start ?? 0, tokens[to - 1]?.end ?? 0);
+}
+
+function tokensOf(text: string): Token[] {
+  const tokens: Token[] = [];
+  let at = 0;
+  while (at < text.length) {
+    skipped.lastIndex = at;
+    const space = skipped.exec(text);
+    if (space) {
+      at += space[0].length;
+      continue;
+    }
+    part.lastIndex = at;
+    const found = part.exec(text)?.[0] ?? "";
+    tokens.push({ word: found.toUpperCase(), start: at, end: at + found.length });
+    at += found.length;
+  }
+  return tokens;
+}
