@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Broker } from "../broker/broker.ts";
 import { RecordReader } from "../broker/record-batch/reader.ts";
 import type { CommitBatches } from "./commit-batches.ts";
@@ -82,13 +83,10 @@ export async function restoreFromChangelog(
   partition: number,
   task: Restorable,
 ): Promise<number> {
-  const [start, end] = await Promise.all([
-    broker.listOffsets([{ topic, partition, at: "earliest" }]),
-    broker.listOffsets([{ topic, partition, at: "stable" }]),
-  ]);
+  const stable = await stableEnd(broker, topic, partition);
+  const [start] = await broker.listOffsets([{ topic, partition, at: "earliest" }]);
   const reader = new RecordReader({ checkCrc: true });
-  let offset = start[0] ?? 0;
-  const stable = end[0] ?? 0;
+  let offset = start ?? 0;
   let delta: Buffer[] = [];
   let snapshot: Buffer[] = [];
   let positions: Buffer | null = null;
@@ -138,4 +136,22 @@ export async function restoreFromChangelog(
   }
   if (positions !== null) task.restorePositions(positions);
   return deltaBytes;
+}
+
+/** Wait between looks at a partition whose commit markers are still being written, in ms. */
+const markerWaitMs = 5;
+
+/**
+ * The end of a partition once nothing in it is undecided. Kafka answers a commit before it has
+ * written the markers of all partitions: until then the last commit lies beyond the stable end.
+ */
+async function stableEnd(broker: Broker, topic: string, partition: number): Promise<number> {
+  for (;;) {
+    const [stable, latest] = await broker.listOffsets([
+      { topic, partition, at: "stable" },
+      { topic, partition, at: "latest" },
+    ]);
+    if (stable === latest) return latest ?? 0;
+    await sleep(markerWaitMs);
+  }
 }

@@ -101,9 +101,9 @@ export class SinkPump {
     return this.#partitions.get(partition)?.stored ?? 0;
   }
 
-  /** Records and markers between what is stored and the stable end, over all partitions. */
+  /** Records and markers between what is stored and the end, over all partitions. */
   async lag(): Promise<number> {
-    const ends = await this.#stableEnds();
+    const ends = await this.#ends();
     let lag = 0;
     for (const [partition, end] of ends) lag += Math.max(0, end - this.stored(partition));
     return lag;
@@ -117,9 +117,12 @@ export class SinkPump {
     });
   }
 
-  /** Stores everything that is committed to the topic now. */
+  /**
+   * Stores everything that stands in the topic now, a transaction under way included: a commit may
+   * be answered before its records are visible.
+   */
   async drain(): Promise<void> {
-    await this.waitFor(await this.#stableEnds());
+    await this.waitFor(await this.#ends());
   }
 
   /** Ends after the write in hand; what is not stored will be read again. */
@@ -288,10 +291,10 @@ export class SinkPump {
     });
   }
 
-  async #stableEnds(): Promise<Map<number, number>> {
+  async #ends(): Promise<Map<number, number>> {
     const numbers = [...this.#partitions.keys()];
     const ends = await this.#options.broker.listOffsets(
-      numbers.map((partition) => ({ topic: this.topic, partition, at: "stable" as const })),
+      numbers.map((partition) => ({ topic: this.topic, partition, at: "latest" as const })),
     );
     return new Map(numbers.map((number, index) => [number, ends[index] as number]));
   }
