@@ -1,3 +1,5 @@
+import type { ByteReader, ByteWriter } from "../../schemas/bytes.ts";
+import { readBigInt, writeBigInt } from "./big-integer.ts";
 import { fromScaled, scaleBits, toScaled } from "./scaled-integer.ts";
 
 /** From here on every double is a whole number: summed as big integers, so nothing overflows. */
@@ -43,6 +45,39 @@ export class ExactSum {
     this.#huge += other.#huge;
     this.add(other.#whole);
     for (const part of other.#parts) this.#grow(part);
+  }
+
+  /** Takes out a sum that was merged in before. */
+  remove(part: ExactSum): void {
+    this.#infinities -= part.#infinities;
+    this.#minusInfinities -= part.#minusInfinities;
+    this.#huge -= part.#huge;
+    this.add(-part.#whole);
+    for (const each of part.#parts) this.#grow(-each);
+  }
+
+  /** f64 whole, u8 parts, their f64s, u8 rare; if 1: two f64 of infinities, the huge part. */
+  write(writer: ByteWriter): void {
+    writer.f64(this.#whole);
+    writer.u8(this.#parts.length);
+    for (const part of this.#parts) writer.f64(part);
+    const isRare = this.#huge !== 0n || this.#infinities !== 0 || this.#minusInfinities !== 0;
+    writer.u8(isRare ? 1 : 0);
+    if (!isRare) return;
+    writer.f64(this.#infinities);
+    writer.f64(this.#minusInfinities);
+    writeBigInt(writer, this.#huge);
+  }
+
+  static read(reader: ByteReader): ExactSum {
+    const sum = new ExactSum();
+    sum.#whole = reader.f64();
+    for (let parts = reader.u8(); parts > 0; parts--) sum.#parts.push(reader.f64());
+    if (reader.u8() === 0) return sum;
+    sum.#infinities = reader.f64();
+    sum.#minusInfinities = reader.f64();
+    sum.#huge = readBigInt(reader);
+    return sum;
   }
 
   /** The nearest double; ±Infinity and NaN as addition gives them. */

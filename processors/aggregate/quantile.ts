@@ -16,7 +16,7 @@ export function quantile(probability: number): Algebra<OrderedValues> {
 }
 
 /** Rank from 0; `probability` × `size` is taken as whole when only rounding keeps it from it. */
-function quantileRank(probability: number, size: number): number {
+export function quantileRank(probability: number, size: number): number {
   const rank = Math.ceil(probability * size - size * 2 ** -52);
   return Math.min(Math.max(rank, 1), size) - 1;
 }

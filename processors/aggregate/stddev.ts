@@ -1,4 +1,6 @@
+import type { ByteReader, ByteWriter } from "../../schemas/bytes.ts";
 import type { Algebra } from "./algebra.ts";
+import { readBigInt, writeBigInt } from "./big-integer.ts";
 import { ExactSum } from "./exact-sum.ts";
 import { rootOfScaledSquare, scaleBits, toScaled } from "./scaled-integer.ts";
 
@@ -13,12 +15,40 @@ const splitter = 134_217_729;
 export class SquaresState {
   values = 0;
   infinities = 0;
-  readonly sum = new ExactSum();
-  readonly squares = new ExactSum();
+  readonly sum: ExactSum;
+  readonly squares: ExactSum;
   /** How many, their sum times 2^1074, and the sum of their squares times 2^2148. */
   extremes = 0;
   extremeSum = 0n;
   extremeSquares = 0n;
+
+  constructor(sum = new ExactSum(), squares = new ExactSum()) {
+    this.sum = sum;
+    this.squares = squares;
+  }
+
+  static write(state: SquaresState, writer: ByteWriter): void {
+    state.sum.write(writer);
+    state.squares.write(writer);
+    writer.f64(state.values);
+    writer.f64(state.infinities);
+    writer.f64(state.extremes);
+    if (state.extremes === 0) return;
+    writeBigInt(writer, state.extremeSum);
+    writeBigInt(writer, state.extremeSquares);
+  }
+
+  static read(reader: ByteReader): SquaresState {
+    const sum = ExactSum.read(reader);
+    const state = new SquaresState(sum, ExactSum.read(reader));
+    state.values = reader.f64();
+    state.infinities = reader.f64();
+    state.extremes = reader.f64();
+    if (state.extremes === 0) return state;
+    state.extremeSum = readBigInt(reader);
+    state.extremeSquares = readBigInt(reader);
+    return state;
+  }
 
   update(value: number): void {
     this.#take(value, 1);
@@ -36,6 +66,16 @@ export class SquaresState {
     this.extremes += other.extremes;
     this.extremeSum += other.extremeSum;
     this.extremeSquares += other.extremeSquares;
+  }
+
+  remove(part: SquaresState): void {
+    this.values -= part.values;
+    this.infinities -= part.infinities;
+    this.sum.remove(part.sum);
+    this.squares.remove(part.squares);
+    this.extremes -= part.extremes;
+    this.extremeSum -= part.extremeSum;
+    this.extremeSquares -= part.extremeSquares;
   }
 
   /** @param sign - 1 puts the value in, −1 takes it out. */

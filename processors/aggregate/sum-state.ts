@@ -1,9 +1,26 @@
+import type { ByteReader, ByteWriter } from "../../schemas/bytes.ts";
 import { ExactSum } from "./exact-sum.ts";
 
 /** What sum, mean and share keep: how many values, and their exact sum. */
 export class SumState {
   values = 0;
-  readonly sum = new ExactSum();
+  readonly sum: ExactSum;
+
+  constructor(sum = new ExactSum()) {
+    this.sum = sum;
+  }
+
+  static write(state: SumState, writer: ByteWriter): void {
+    writer.f64(state.values);
+    state.sum.write(writer);
+  }
+
+  static read(reader: ByteReader): SumState {
+    const values = reader.f64();
+    const state = new SumState(ExactSum.read(reader));
+    state.values = values;
+    return state;
+  }
 
   update(value: number): void {
     if (Number.isNaN(value)) return;
@@ -20,6 +37,11 @@ export class SumState {
   merge(other: SumState): void {
     this.values += other.values;
     this.sum.merge(other.sum);
+  }
+
+  remove(part: SumState): void {
+    this.values -= part.values;
+    this.sum.remove(part.sum);
   }
 
   mean(): number {

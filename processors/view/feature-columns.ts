@@ -1,12 +1,7 @@
 import { aggregateInputs, type FeatureViewSpec } from "../../schemas/feature-view.ts";
 import { type AnyAlgebra, algebraOf } from "../aggregate/registry.ts";
-
-/** One state that a window keeps: an algebra over one input. */
-interface Measure {
-  readonly algebra: AnyAlgebra;
-  /** Index among the inputs of an event; −1: none is needed. */
-  readonly input: number;
-}
+import { type Measure, measuresOf } from "./measures.ts";
+import { TileColumns } from "./tile-columns.ts";
 
 /**
  * What the windows of a view keep, and how its columns come of it. Aggregates whose algebras keep
@@ -17,25 +12,24 @@ export class FeatureColumns {
   readonly inputs: number;
   readonly windowMs: Float64Array;
   readonly columns: number;
-  readonly measures: readonly Measure[];
+  readonly measures: readonly Measure<AnyAlgebra>[];
+  /** Events of a key up to which its windows are exact. */
+  readonly exactLimit: number;
+  /** The same columns over tiles. */
+  readonly tiles: TileColumns;
   readonly #algebras: readonly AnyAlgebra[];
   readonly #measureOf: readonly number[];
 
   constructor(view: FeatureViewSpec) {
-    const { inputs, indexOf } = aggregateInputs(view.aggregates);
-    this.inputs = inputs.length;
+    this.inputs = aggregateInputs(view.aggregates).inputs.length;
     this.windowMs = Float64Array.from(view.windows, ({ lengthMs }) => lengthMs);
     this.columns = view.aggregates.length * view.windows.length;
-    this.#algebras = view.aggregates.map(algebraOf);
-    const measures: Measure[] = [];
-    this.#measureOf = this.#algebras.map((algebra, aggregate) => {
-      const input = indexOf[aggregate] as number;
-      const shared = measures.findIndex(
-        (each) => each.input === input && each.algebra.stateName === algebra.stateName,
-      );
-      return shared >= 0 ? shared : measures.push({ algebra, input }) - 1;
-    });
+    const { measures, algebras, measureOf } = measuresOf(view, algebraOf);
     this.measures = measures;
+    this.#algebras = algebras;
+    this.#measureOf = measureOf;
+    this.exactLimit = view.exactLimit;
+    this.tiles = new TileColumns(view);
   }
 
   /** Empty states: window by window, measure by measure. */

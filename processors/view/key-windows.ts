@@ -1,12 +1,16 @@
 import type { ByteReader, ByteWriter } from "../../schemas/bytes.ts";
+import { ExactWindows } from "./exact-windows.ts";
 import type { Expiring } from "./expiry-heap.ts";
 import type { FeatureColumns } from "./feature-columns.ts";
-
-const initialEvents = 4;
+import { TiledWindows } from "./tiled-windows.ts";
 
 /**
- * The events of one entity key by event time (ties by arrival), and its windows over them.
- * Window w holds the events from its start pointer on; an event at t leaves it at t + w.
+ * One entity key: its columns, and the windows that they come from.
+ *
+ * The windows are exact up to the view's `exactLimit` events and tiled above it. They are exact
+ * again at the first expiry at which every event of the longest window is among the newest
+ * `exactLimit` / 2 ones, which tiled windows keep for that: so a key that stays about the limit
+ * changes over every few thousand events and not at each.
  */
 export class KeyWindows implements Expiring {
   readonly key: string;
@@ -20,26 +24,25 @@ export class KeyWindows implements Expiring {
   /** The columns as of now. */
   readonly values: Float64Array;
   readonly #columns: FeatureColumns;
-  readonly #states: object[];
-  /** By window the index of its first event. */
-  readonly #starts: Uint32Array;
-  #times = new Float64Array(initialEvents);
-  #inputs: Float64Array;
-  #end = 0;
+  #exact: ExactWindows;
+  /** Null while the exact windows serve; they are empty while these do. */
+  #tiled: TiledWindows | null = null;
 
   constructor(key: string, columns: FeatureColumns) {
     this.key = key;
     this.#columns = columns;
-    this.#states = columns.prepare();
-    this.#starts = new Uint32Array(columns.windowMs.length);
-    this.#inputs = new Float64Array(initialEvents * columns.inputs);
     this.values = new Float64Array(columns.columns);
-    for (let window = 0; window < this.#starts.length; window++) this.#finalize(window);
+    this.#exact = new ExactWindows(columns, this.values);
   }
 
   /** Events in the longest window. */
   get size(): number {
-    return this.#end - this.#first;
+    return this.#tiled === null ? this.#exact.size : this.#tiled.size;
+  }
+
+  /** 0 exact, 1 tiled. */
+  get served(): number {
+    return this.#tiled === null ? 0 : 1;
   }
 
   /**
@@ -47,139 +50,73 @@ export class KeyWindows implements Expiring {
    * to its knownAt must have been done.
    */
   insert(eventTime: number, knownAt: number, payload: ByteReader): void {
-    const at = this.#makeRoom(eventTime);
-    const stride = this.#columns.inputs;
-    this.#times[at] = eventTime;
-    for (let i = 0; i < stride; i++) this.#inputs[at * stride + i] = payload.f64();
-    for (let window = 0; window < this.#starts.length; window++) {
-      if (eventTime + (this.#columns.windowMs[window] as number) <= knownAt) {
-        this.#starts[window] = (this.#starts[window] as number) + 1;
-        continue;
-      }
-      this.#columns.update(this.#states, window, this.#inputs, at * stride);
-      this.#finalize(window);
+    if (this.#tiled !== null) {
+      this.#tiled.insert(eventTime, knownAt, payload);
+      this.nextExpiry = this.#tiled.nextExpiry;
+      return;
     }
-    this.#findNextExpiry();
+    this.#exact.insert(eventTime, knownAt, payload);
+    if (this.#exact.size > this.#columns.exactLimit) this.#tile(knownAt);
+    else this.nextExpiry = this.#exact.nextExpiry;
   }
 
   /** Takes out of every window what leaves it at `instant`. */
   expire(instant: number): void {
-    const stride = this.#columns.inputs;
-    for (let window = 0; window < this.#starts.length; window++) {
-      const lengthMs = this.#columns.windowMs[window] as number;
-      const before = this.#starts[window] as number;
-      let start = before;
-      while (start < this.#end && (this.#times[start] as number) + lengthMs <= instant) {
-        this.#columns.retract(this.#states, window, this.#inputs, start * stride);
-        start++;
-      }
-      if (start === before) continue;
-      this.#starts[window] = start;
-      this.#finalize(window);
+    if (this.#tiled !== null) {
+      this.#tiled.expire(instant);
+      if (instant >= this.#tiled.exactFrom) this.#untile(this.#tiled, instant);
+      else this.nextExpiry = this.#tiled.nextExpiry;
+      return;
     }
-    this.#findNextExpiry();
+    this.#exact.expire(instant);
+    this.nextExpiry = this.#exact.nextExpiry;
   }
 
-  /** f64 lastKnownAt, f64 asOf, u32 seq, u32 events, u32 start a window; then time and inputs. */
+  /** f64 lastKnownAt, f64 asOf, u32 seq, u8 served, then the windows that serve. */
   snapshot(writer: ByteWriter): void {
-    const first = this.#first;
-    const stride = this.#columns.inputs;
     writer.f64(this.lastKnownAt);
     writer.f64(this.asOf);
     writer.u32(this.seq);
-    writer.u32(this.#end - first);
-    for (const start of this.#starts) writer.u32(start - first);
-    for (let event = first; event < this.#end; event++) {
-      writer.f64(this.#times[event] as number);
-      for (let i = 0; i < stride; i++) writer.f64(this.#inputs[event * stride + i] as number);
-    }
+    writer.u8(this.served);
+    if (this.#tiled === null) this.#exact.snapshot(writer);
+    else this.#tiled.snapshot(writer);
   }
 
-  /** Fills a new key from its snapshot; accumulators are exact, so they come out as they were. */
+  /** Fills a new key from its snapshot. */
   restore(reader: ByteReader): void {
-    const stride = this.#columns.inputs;
     this.lastKnownAt = reader.f64();
     this.asOf = reader.f64();
     this.seq = reader.u32();
-    const events = reader.u32();
-    for (let window = 0; window < this.#starts.length; window++) {
-      this.#starts[window] = reader.u32();
+    if (reader.u8() === 0) {
+      this.#exact.restore(reader);
+      this.nextExpiry = this.#exact.nextExpiry;
+      return;
     }
-    this.#times = new Float64Array(Math.max(events, initialEvents));
-    this.#inputs = new Float64Array(this.#times.length * stride);
-    this.#end = events;
-    for (let event = 0; event < events; event++) {
-      this.#times[event] = reader.f64();
-      for (let i = 0; i < stride; i++) this.#inputs[event * stride + i] = reader.f64();
-    }
-    for (let window = 0; window < this.#starts.length; window++) {
-      for (let event = this.#starts[window] as number; event < events; event++) {
-        this.#columns.update(this.#states, window, this.#inputs, event * stride);
-      }
-      this.#finalize(window);
-    }
-    this.#findNextExpiry();
+    this.#tiled = new TiledWindows(this.#columns, this.values);
+    this.#tiled.restore(reader);
+    this.nextExpiry = this.#tiled.nextExpiry;
   }
 
-  /** Windows come by ascending length: the last one holds every event that is kept. */
-  get #first(): number {
-    return this.#starts[this.#starts.length - 1] as number;
+  #tile(now: number): void {
+    const tiled = new TiledWindows(this.#columns, this.values);
+    this.#exact.forEach((eventTime, inputs, at) => {
+      tiled.adopt(eventTime, now, inputs, at);
+    });
+    this.#exact = new ExactWindows(this.#columns, this.values);
+    this.#tiled = tiled;
+    tiled.open();
+    this.nextExpiry = tiled.nextExpiry;
   }
 
-  #finalize(window: number): void {
-    this.#columns.finalize(this.#states, window, this.values);
-  }
-
-  #findNextExpiry(): void {
-    let next = Number.POSITIVE_INFINITY;
-    for (let window = 0; window < this.#starts.length; window++) {
-      const start = this.#starts[window] as number;
-      if (start === this.#end) continue;
-      const leaves = (this.#times[start] as number) + (this.#columns.windowMs[window] as number);
-      if (leaves < next) next = leaves;
+  #untile(tiled: TiledWindows, now: number): void {
+    const { recent } = tiled;
+    const { windowMs, inputs } = this.#columns;
+    this.#tiled = null;
+    this.#exact = new ExactWindows(this.#columns, this.values);
+    for (const index of recent.after(now - (windowMs[windowMs.length - 1] as number))) {
+      this.#exact.append(recent.times[index] as number, recent.inputs, index * inputs);
     }
-    this.nextExpiry = next;
-  }
-
-  /** Index for an event behind all of its time or earlier, with the later ones moved up. */
-  #makeRoom(eventTime: number): number {
-    if (this.#end === this.#times.length) this.#compact();
-    const times = this.#times;
-    const first = this.#first;
-    let low = first;
-    let high = this.#end;
-    if (high > first && (times[high - 1] as number) <= eventTime) low = high;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if ((times[middle] as number) <= eventTime) low = middle + 1;
-      else high = middle;
-    }
-    if (low < this.#end) {
-      const stride = this.#columns.inputs;
-      times.copyWithin(low + 1, low, this.#end);
-      this.#inputs.copyWithin((low + 1) * stride, low * stride, this.#end * stride);
-    }
-    this.#end++;
-    return low;
-  }
-
-  /** Moves the kept events to the front, into arrays that fit: at least a quarter stays free. */
-  #compact(): void {
-    const first = this.#first;
-    const size = this.#end - first;
-    const stride = this.#columns.inputs;
-    let capacity = this.#times.length;
-    if (size * 4 > capacity * 3) capacity *= 2;
-    else if (size * 4 < capacity && capacity > initialEvents) capacity /= 2;
-    const times = capacity === this.#times.length ? this.#times : new Float64Array(capacity);
-    const inputs = times === this.#times ? this.#inputs : new Float64Array(capacity * stride);
-    times.set(this.#times.subarray(first, this.#end));
-    inputs.set(this.#inputs.subarray(first * stride, this.#end * stride));
-    this.#times = times;
-    this.#inputs = inputs;
-    for (let window = 0; window < this.#starts.length; window++) {
-      this.#starts[window] = (this.#starts[window] as number) - first;
-    }
-    this.#end = size;
+    this.#exact.open(now);
+    this.nextExpiry = this.#exact.nextExpiry;
   }
 }

@@ -1,0 +1,17 @@
+import type { ByteReader, ByteWriter } from "../../schemas/bytes.ts";
+import type { Algebra } from "./algebra.ts";
+
+/**
+ * One aggregate as an algebra over tiles: records are put in one by one, and leave as the part that
+ * a tile merged. The state is bounded whatever the number of records, and can be written.
+ */
+export interface TileAlgebra<State> extends Omit<Algebra<State>, "retract"> {
+  /**
+   * Takes out a part that was put in before. False when the state cannot tell what is left: it must
+   * then be merged anew from the remaining parts.
+   */
+  remove(state: State, part: State): boolean;
+  /** All of the state: what `read` makes of it goes on byte for byte. */
+  write(state: State, writer: ByteWriter): void;
+  read(reader: ByteReader): State;
+}

@@ -1,0 +1,94 @@
+import type { ByteReader, ByteWriter } from "../../schemas/bytes.ts";
+import type { FeatureViewSpec } from "../../schemas/feature-view.ts";
+import { type AnyTileAlgebra, tileAlgebraOf } from "../aggregate/tile-registry.ts";
+import { type Measure, measuresOf } from "./measures.ts";
+
+/** What the tiles of a view keep, and the windows over them. States come measure by measure. */
+export class TileColumns {
+  readonly #measures: readonly Measure<AnyTileAlgebra>[];
+  readonly #algebras: readonly AnyTileAlgebra[];
+  readonly #measureOf: readonly number[];
+  readonly #windows: number;
+
+  constructor(view: FeatureViewSpec) {
+    const { measures, algebras, measureOf } = measuresOf(view, tileAlgebraOf);
+    this.#measures = measures;
+    this.#algebras = algebras;
+    this.#measureOf = measureOf;
+    this.#windows = view.windows.length;
+  }
+
+  /** Empty states of a tile or of a window. */
+  prepare(): object[] {
+    return this.#measures.map(({ algebra }) => algebra.prepare());
+  }
+
+  /** Puts in an event's inputs, which start at `at`. */
+  update(states: readonly object[], inputs: Float64Array, at: number): void {
+    let place = 0;
+    for (const { algebra, input } of this.#measures) {
+      algebra.update(states[place++] as object, input < 0 ? 0 : (inputs[at + input] as number));
+    }
+  }
+
+  merge(states: readonly object[], part: readonly object[]): void {
+    let place = 0;
+    for (const { algebra } of this.#measures) {
+      algebra.merge(states[place] as object, part[place++] as object);
+    }
+  }
+
+  /** Takes a part out; true when `rebuild` must follow once all parts are out. */
+  remove(states: readonly object[], part: readonly object[], torn: Uint8Array): boolean {
+    let isTorn = false;
+    let place = 0;
+    for (const { algebra } of this.#measures) {
+      if (!algebra.remove(states[place] as object, part[place] as object)) {
+        torn[place] = 1;
+        isTorn = true;
+      }
+      place++;
+    }
+    return isTorn;
+  }
+
+  /** As many flags as measures, for `remove` to mark those that it could not keep. */
+  noneTorn(): Uint8Array {
+    return new Uint8Array(this.#measures.length);
+  }
+
+  /** Empties the marked states and clears the marks; `mergeTorn` brings the parts back. */
+  emptyTorn(states: object[], torn: Uint8Array): void {
+    let place = 0;
+    for (const { algebra } of this.#measures) {
+      if (torn[place] === 1) states[place] = algebra.prepare();
+      place++;
+    }
+  }
+
+  mergeTorn(states: readonly object[], part: readonly object[], torn: Uint8Array): void {
+    let place = 0;
+    for (const { algebra } of this.#measures) {
+      if (torn[place] === 1) algebra.merge(states[place] as object, part[place] as object);
+      place++;
+    }
+  }
+
+  /** Computes the columns of one window from its states. */
+  finalize(states: readonly object[], window: number, values: Float64Array): void {
+    for (let aggregate = 0; aggregate < this.#algebras.length; aggregate++) {
+      const algebra = this.#algebras[aggregate] as AnyTileAlgebra;
+      const state = states[this.#measureOf[aggregate] as number] as object;
+      values[aggregate * this.#windows + window] = algebra.finalize(state);
+    }
+  }
+
+  write(states: readonly object[], writer: ByteWriter): void {
+    let place = 0;
+    for (const { algebra } of this.#measures) algebra.write(states[place++] as object, writer);
+  }
+
+  read(reader: ByteReader): object[] {
+    return this.#measures.map(({ algebra }) => algebra.read(reader));
+  }
+}
