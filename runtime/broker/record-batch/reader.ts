@@ -181,7 +181,7 @@ export class RecordReader {
       const attributes = records.readInt16BE(start + layout.attributes);
       this.#activateAborted(last);
       if ((attributes & controlBit) !== 0) {
-        if (isAbort(records, start)) this.#abortedNow.delete(this.producerId);
+        if (isAbortMarker(records, start)) this.#abortedNow.delete(this.producerId);
       } else if (last >= this.#from && !this.#isAborted(attributes)) {
         this.#startRecords(start, end, attributes);
         return true;
@@ -286,7 +286,7 @@ export class RecordReader {
 }
 
 /** Whether a control batch is an abort marker: its record's key is i16 version, i16 type 0. */
-function isAbort(records: Buffer, start: number): boolean {
+export function isAbortMarker(records: Buffer, start: number): boolean {
   let at = start + layout.records;
   // Length, attributes, timestamp delta, offset delta, key length: all but the attributes varints.
   for (let field = 0; field < 5; field++) {
