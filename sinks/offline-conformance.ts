@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { ByteWriter } from "../schemas/bytes.ts";
-import { writeInt64, writeString } from "./row-binary.ts";
+import { int64, string } from "./row-binary.ts";
 import type { OfflineBlock, OfflineStore, OfflineTable } from "./store.ts";
 
 /** What a driver cannot do, each with the reason for which a case is skipped. */
@@ -27,16 +27,16 @@ export const conformanceTable: OfflineTable = {
 export function conformanceBlock(first: number, last: number, token?: string): OfflineBlock {
   const writer = new ByteWriter();
   for (let offset = first; offset <= last; offset++) {
-    writeString(writer, `n\n\n;DROP TABLE x;${offset % 7}`);
-    writeInt64(writer, 978_307_200_000 + offset);
+    string(writer, `n\n\n;DROP TABLE x;${offset % 7}`);
+    int64(writer, 978_307_200_000 + offset);
     if (offset % 3 === 0) writer.u8(1);
     else {
       writer.u8(0);
       writer.f64(offset / 4);
     }
     writer.u32(offset);
-    writeString(writer, "things");
-    writeInt64(writer, offset);
+    string(writer, "things");
+    int64(writer, offset);
   }
   return {
     table: conformanceTable,

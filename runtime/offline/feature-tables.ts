@@ -7,11 +7,17 @@ import {
   snakeCase,
 } from "../../schemas/feature-view.ts";
 import { type FeatureRow, readRow } from "../../schemas/row.ts";
+import {
+  int64,
+  nullableFloat64,
+  string,
+  stringBytes,
+  stringSlice,
+} from "../../sinks/row-binary.ts";
 import type { OfflineColumn, OfflineTable, OfflineView } from "../../sinks/store.ts";
 import type { RecordReader } from "../broker/record-batch/reader.ts";
 import type { RowEncoder } from "../pump/offline-sink.ts";
-import { plumbingColumns, utc } from "./plumbing.ts";
-import { int64, nullableFloat64, string, stringBytes, stringSlice } from "./row-binary.ts";
+import { database, plumbingColumns, utc } from "./plumbing.ts";
 
 /** Raw rows of a feature view: every row ever emitted, unique by (key, as_of, seq). */
 export function featureTable(view: FeatureViewSpec): OfflineTable {
@@ -43,7 +49,7 @@ export function featureView(view: FeatureViewSpec): OfflineView {
   return {
     name: view.name,
     select:
-      `SELECT ${keys}, as_of, valid_until, ${columns.join(", ")} FROM ${featureTable(view).name} ` +
+      `SELECT ${keys}, as_of, valid_until, ${columns.join(", ")} FROM ${database}.${featureTable(view).name} ` +
       `ORDER BY ${keys}, as_of, seq DESC LIMIT 1 BY ${keys}, as_of`,
   };
 }

@@ -1,12 +1,12 @@
 import type { ByteWriter } from "../../schemas/bytes.ts";
 import type { AvroSchema } from "../../schemas/plan.ts";
+import { int64, string, stringBytes } from "../../sinks/row-binary.ts";
 import type { OfflineColumn, OfflineTable, OfflineView } from "../../sinks/store.ts";
 import type { RecordReader } from "../broker/record-batch/reader.ts";
 import type { RowEncoder } from "../pump/offline-sink.ts";
 import { AvroDecoder } from "../schema-registry/avro-codec.ts";
 import type { SchemaRegistry } from "../schema-registry/registry.ts";
-import { plumbingColumns, utc } from "./plumbing.ts";
-import { int64, string, stringBytes } from "./row-binary.ts";
+import { database, plumbingColumns, utc } from "./plumbing.ts";
 
 type Value = Readonly<Record<string, unknown>>;
 
@@ -42,7 +42,7 @@ export function recordTable(
     topic,
     schema,
     table,
-    view: { name, select: `SELECT ${names} FROM ${table.name}` },
+    view: { name, select: `SELECT ${names} FROM ${database}.${table.name}` },
     columns,
   };
 }
