@@ -176,6 +176,14 @@ class World {
     producer.begin();
     await producer.send([{ topic, partition: 0, batch: batchOf(...values) }]);
     await producer.commit();
+    await this.settled(topic);
+  }
+
+  /** Waits for the markers of ended transactions: they may come after the answer to their end. */
+  async settled(topic: string): Promise<void> {
+    await until(
+      async () => (await this.offset(topic, "stable")) === (await this.offset(topic, "latest")),
+    );
   }
 
   async cleanUp(): Promise<void> {
@@ -503,7 +511,9 @@ function transactionRules(rule: Rule): void {
     }
     assert.deepEqual([await world.values(left), await world.values(right)], [[], []]);
     await producer.commit();
-    await until(async () => (await world.values(right)).length === 5);
+    await world.settled(left);
+    await world.settled(right);
+    assert.equal((await world.values(right)).length, 5);
     assert.deepEqual(await world.values(left), ["l0", "l1", "l2", "l3", "l4"]);
   });
 

@@ -1,75 +1,34 @@
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { requirement } from "../../../testing/requirements.ts";
-import { findJava } from "../../stack/java.ts";
-import { type KafkaStack, startKafka } from "../../stack/kafka.ts";
+import type { KafkaStack } from "../../stack/kafka.ts";
 import { RecordBatchBuilder } from "../record-batch/builder.ts";
 import { RecordReader } from "../record-batch/reader.ts";
-import { type KafkaBrokerOptions, openKafkaBroker } from "./kafka-broker.ts";
+import { openKafkaBroker } from "./kafka-broker.ts";
+import { type SaslKafka, saslUser, startSaslKafka } from "./sasl-kafka-fixture.ts";
 
 const skip = requirement("java", "maven");
-const username = "millrace";
-const password = "correct-horse";
+const { username, password } = saslUser;
 let directory = "";
 let kafka: KafkaStack;
-let access: Required<Pick<KafkaBrokerOptions, "ssl">>;
+let access: SaslKafka["access"];
 
 before(async () => {
-  if (skip !== false) {
-    return;
+  if (skip === false) {
+    directory = await mkdtemp(join(tmpdir(), "millrace-sasl-"));
+    ({ kafka, access } = await startSaslKafka(directory));
   }
-  directory = await mkdtemp(join(tmpdir(), "millrace-sasl-"));
-  const store = join(directory, "store.p12");
-  const certificate = join(directory, "certificate.pem");
-  const keytool = (...args: string[]): void => {
-    const common = ["-keystore", store, "-storetype", "PKCS12", "-storepass", "store-secret"];
-    const file = join(findJava(17).home, "bin", "keytool");
-    execFileSync(file, [...args, ...common, "-alias", "kafka"], { stdio: "ignore" });
-  };
-  const names = ["-dname", "CN=127.0.0.1", "-ext", "SAN=ip:127.0.0.1"];
-  keytool("-genkeypair", "-keyalg", "RSA", "-keysize", "2048", "-validity", "2", ...names);
-  keytool("-exportcert", "-rfc", "-file", certificate);
-  const ca = await readFile(certificate, "utf8");
-  access = { ssl: { ca: [ca] } };
-  kafka = await startKafka({
-    directory,
-    settings: saslSsl(store),
-    formatArgs: ["--add-scram", `SCRAM-SHA-256=[name=${username},password=${password}]`],
-    access: { ssl: { ca: [ca] }, sasl: { mechanism: "scram-sha-256", username, password } },
-  });
 });
 
 after(async () => {
   if (skip === false) {
-    await kafka.kill();
+    await kafka?.kill();
     await rm(directory, { recursive: true, force: true });
   }
 });
-
-function saslSsl(store: string): Record<string, string> {
-  const jaas =
-    "org.apache.kafka.common.security.scram.ScramLoginModule required " +
-    `username="${username}" password="${password}";`;
-  return {
-    listeners: "SASL_SSL://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controllerPort}",
-    "advertised.listeners": "SASL_SSL://127.0.0.1:{port}",
-    "listener.security.protocol.map": "SASL_SSL:SASL_SSL,CONTROLLER:PLAINTEXT",
-    "inter.broker.listener.name": "SASL_SSL",
-    "sasl.enabled.mechanisms": "SCRAM-SHA-256",
-    "sasl.mechanism.inter.broker.protocol": "SCRAM-SHA-256",
-    "listener.name.sasl_ssl.scram-sha-256.sasl.jaas.config": jaas,
-    "ssl.keystore.location": store,
-    "ssl.keystore.type": "PKCS12",
-    "ssl.keystore.password": "store-secret",
-    "ssl.truststore.location": store,
-    "ssl.truststore.type": "PKCS12",
-    "ssl.truststore.password": "store-secret",
-  };
-}
 
 test("over TLS and SCRAM a transaction commits, is read, and a group is joined", {
   skip,
@@ -81,8 +40,7 @@ test("over TLS and SCRAM a transaction commits, is read, and a group is joined",
   const broker = await openKafkaBroker({
     brokers: kafka.brokers,
     clientId: "sasl",
-    ssl: access.ssl,
-    sasl: { mechanism: "scram-sha-256", username, password },
+    ...access,
     logger: { error: log, warn: log, info: log, debug: log },
   });
   await broker.createTopics([{ name: "secure", partitions: 1, config: {} }]);

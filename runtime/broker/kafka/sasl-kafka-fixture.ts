@@ -1,0 +1,64 @@
+import { execFileSync } from "node:child_process";
+import { mkdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { findJava } from "../../stack/java.ts";
+import { type KafkaStack, startKafka } from "../../stack/kafka.ts";
+import type { KafkaBrokerOptions } from "./kafka-broker.ts";
+
+/** A Kafka whose only listener for clients is SASL_SSL with SCRAM-SHA-256. */
+export interface SaslKafka {
+  readonly kafka: KafkaStack;
+  /** What a client of it needs. */
+  readonly access: Required<Pick<KafkaBrokerOptions, "ssl" | "sasl">>;
+}
+
+export const saslUser = { username: "millrace", password: "correct-horse" } as const;
+
+/** Makes a certificate of its own in `directory` and starts the node there. */
+export async function startSaslKafka(directory: string): Promise<SaslKafka> {
+  await mkdir(directory, { recursive: true });
+  const store = join(directory, "store.p12");
+  const certificate = join(directory, "certificate.pem");
+  const keytool = (...args: string[]): void => {
+    const common = ["-keystore", store, "-storetype", "PKCS12", "-storepass", "store-secret"];
+    const file = join(findJava(17).home, "bin", "keytool");
+    execFileSync(file, [...args, ...common, "-alias", "kafka"], { stdio: "ignore" });
+  };
+  const names = ["-dname", "CN=127.0.0.1", "-ext", "SAN=ip:127.0.0.1"];
+  keytool("-genkeypair", "-keyalg", "RSA", "-keysize", "2048", "-validity", "2", ...names);
+  keytool("-exportcert", "-rfc", "-file", certificate);
+  const ca = await readFile(certificate, "utf8");
+  const access: SaslKafka["access"] = {
+    ssl: { ca: [ca] },
+    sasl: { mechanism: "scram-sha-256", ...saslUser },
+  };
+  const { username, password } = saslUser;
+  const kafka = await startKafka({
+    directory,
+    settings: saslSsl(store),
+    formatArgs: ["--add-scram", `SCRAM-SHA-256=[name=${username},password=${password}]`],
+    access,
+  });
+  return { kafka, access };
+}
+
+function saslSsl(store: string): Record<string, string> {
+  const jaas =
+    "org.apache.kafka.common.security.scram.ScramLoginModule required " +
+    `username="${saslUser.username}" password="${saslUser.password}";`;
+  return {
+    listeners: "SASL_SSL://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controllerPort}",
+    "advertised.listeners": "SASL_SSL://127.0.0.1:{port}",
+    "listener.security.protocol.map": "SASL_SSL:SASL_SSL,CONTROLLER:PLAINTEXT",
+    "inter.broker.listener.name": "SASL_SSL",
+    "sasl.enabled.mechanisms": "SCRAM-SHA-256",
+    "sasl.mechanism.inter.broker.protocol": "SCRAM-SHA-256",
+    "listener.name.sasl_ssl.scram-sha-256.sasl.jaas.config": jaas,
+    "ssl.keystore.location": store,
+    "ssl.keystore.type": "PKCS12",
+    "ssl.keystore.password": "store-secret",
+    "ssl.truststore.location": store,
+    "ssl.truststore.type": "PKCS12",
+    "ssl.truststore.password": "store-secret",
+  };
+}
