@@ -180,8 +180,9 @@ export class MergeTask implements Task, Restorable {
     return this.#merge.consumedUpTo(input, writer);
   }
 
+  /** Records that wait for a time that no input has reached do not count: nothing can be done. */
   get busy(): boolean {
-    return this.#awaiting || this.#merge.queued > 0;
+    return this.#awaiting;
   }
 
   get counters() {

@@ -30,7 +30,7 @@ export interface Task {
   purgeableChangelog(): number | null;
   /** Event time that its outputs have reached; for display and alignment. */
   readonly progress: number;
-  /** Waiting for records that it knows to exist or has not finished. */
+  /** Has records in hand, or waits for work outside. */
   readonly busy: boolean;
   readonly counters: ReadonlyMap<string, readonly BranchCounters[]>;
 }
