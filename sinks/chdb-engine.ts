@@ -6,6 +6,8 @@ import type { InsertHead } from "./statement.ts";
 export interface ChdbEngineOptions {
   /** Where chDB keeps its data; one process at a time. */
   readonly directory: string;
+  /** Made if missing; sessions start in it. */
+  readonly database: string;
   /** What all queries together may take, in bytes; a soft limit. */
   readonly maxMemoryBytes: number;
   /** Queries that run at once; more wait. Each takes a thread of libuv's pool. */
@@ -41,6 +43,7 @@ export class ChdbEngine {
         const root = new Session(options.directory, {
           connectionArgs: [`--max_server_memory_usage=${options.maxMemoryBytes}`],
         });
+        root.query(`CREATE DATABASE IF NOT EXISTS ${quoteName(options.database)}`);
         return new ChdbEngine(root, options);
       } catch (error) {
         if (!/lock/i.test(String(error)) || Date.now() > until) throw error;
@@ -63,7 +66,9 @@ export class ChdbEngine {
 
   /** A session that keeps temporary tables and settings from query to query; the caller closes it. */
   session(): Session {
-    return new Session(this.#options.directory);
+    const session = new Session(this.#options.directory);
+    session.query(`USE ${quoteName(this.#options.database)}`);
+    return session;
   }
 
   /** The result in chunks, one at a time; the next is computed once `onChunk` has resolved. */

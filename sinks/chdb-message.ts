@@ -4,6 +4,8 @@ import type { InsertHead } from "./statement.ts";
 export interface ChdbStart {
   readonly directory: string;
   readonly spoolDirectory: string;
+  /** Made if missing, and the one that statements mean when they name none. */
+  readonly database: string;
   readonly maxMemoryBytes: number;
   readonly maxQueries: number;
   /** null: no HTTP front. */

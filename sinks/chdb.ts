@@ -52,13 +52,14 @@ export async function openChdb(options: ChdbOptions): Promise<ChdbStore> {
   const start: ChdbStart = {
     directory: resolve(given.directory),
     spoolDirectory: resolve(given.spoolDirectory),
+    database: given.database,
     maxMemoryBytes: given.maxMemoryBytes,
     maxQueries: given.maxQueries,
     httpPort: given.httpPort,
   };
   await mkdir(start.directory, { recursive: true, mode: 0o700 });
   await mkdir(start.spoolDirectory, { recursive: true, mode: 0o700 });
-  const store = new ChdbStoreInChild(start, given.database);
+  const store = new ChdbStoreInChild(start);
   await store.open();
   for (const name of await readdir(start.spoolDirectory)) {
     if (name.startsWith(spoolPrefix)) await rm(join(start.spoolDirectory, name), { force: true });
@@ -68,14 +69,12 @@ export async function openChdb(options: ChdbOptions): Promise<ChdbStore> {
 
 class ChdbStoreInChild implements ChdbStore {
   #start: ChdbStart;
-  readonly #database: string;
   #child: Promise<ChdbChild> | null = null;
   #current: ChdbChild | null = null;
   #closed = false;
 
-  constructor(start: ChdbStart, database: string) {
+  constructor(start: ChdbStart) {
     this.#start = start;
-    this.#database = database;
   }
 
   get pid(): number {
@@ -94,14 +93,14 @@ class ChdbStoreInChild implements ChdbStore {
   async migrate(tables: readonly OfflineTable[], views: readonly OfflineView[]): Promise<void> {
     const run = async (sql: string) => void (await this.#run(sql, "TSV"));
     const query = <Row>(sql: string) => this.query<Row>(sql);
-    await migrateTables({ database: this.#database, run, query }, tables, views);
+    await migrateTables({ database: this.#start.database, begin: run, run, query }, tables, views);
   }
 
   async insert(block: OfflineBlock): Promise<void> {
     const file = join(this.#start.spoolDirectory, `${spoolPrefix}${randomUUID()}.rowbinary`);
     try {
       await writeFile(file, block.rowBinary, { mode: 0o600 });
-      const insert = insertHead(this.#database, block);
+      const insert = insertHead(this.#start.database, block);
       await (await this.#engine()).request({ kind: "insert", insert, file });
     } finally {
       await rm(file, { force: true });

@@ -113,12 +113,17 @@ function migrationTests(name: string, store: () => OfflineStore, sql: Skip): voi
     `${name}: a migration run again changes nothing, and a new column is added`,
     sql,
     async () => {
-      const view = { name: "things", select: "SELECT name, at, value FROM millrace.raw_things" };
+      const view = { name: "things", select: "SELECT name, at, value FROM raw_things" };
       await store().migrate([conformanceTable], [view]);
       const versions = "SELECT max(version) AS v FROM millrace.schema_versions";
       const [first] = await store().query<{ v: number }>(versions);
       await store().migrate([conformanceTable], [view]);
       assert.deepEqual(await store().query(versions), [first]);
+      const inView = "SELECT count() AS n FROM things";
+      assert.deepEqual(
+        await store().query(inView),
+        await store().query("SELECT count() AS n FROM millrace.raw_things"),
+      );
       const wider: OfflineTable = {
         ...conformanceTable,
         columns: [...conformanceTable.columns, { name: "note", type: "Nullable(String)" }],

@@ -6,6 +6,9 @@ import type { OfflineColumn, OfflineTable, OfflineView } from "./store.ts";
 /** The statements that a migration needs of a driver. */
 export interface MigrationTarget {
   readonly database: string;
+  /** Runs a statement outside of the database, which need not exist yet. */
+  begin(sql: string): Promise<void>;
+  /** Runs a statement in the database: names without one mean it. */
   run(sql: string): Promise<void>;
   query<Row>(sql: string): Promise<Row[]>;
 }
@@ -32,7 +35,7 @@ export async function migrateTables(
   views: readonly OfflineView[],
 ): Promise<void> {
   const { database } = target;
-  await target.run(`CREATE DATABASE IF NOT EXISTS ${quoteName(database)}`);
+  await target.begin(`CREATE DATABASE IF NOT EXISTS ${quoteName(database)}`);
   await target.run(
     `CREATE TABLE IF NOT EXISTS ${nameIn(database, history)} (version UInt32, name String, ` +
       "statement String, applied_at DateTime64(3, 'UTC')) ENGINE = MergeTree ORDER BY version",

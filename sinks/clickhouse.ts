@@ -1,0 +1,158 @@
+import { Readable } from "node:stream";
+import { type ClickHouseClient, ClickHouseError, createClient } from "@clickhouse/client";
+import { MillraceError } from "../schemas/errors.ts";
+import { offlineQueryError } from "./offline-error.ts";
+import { insertHead } from "./offline-insert.ts";
+import { migrateTables } from "./offline-migration.ts";
+import { scanStatement } from "./statement.ts";
+import type { OfflineBlock, OfflineStore, OfflineTable, OfflineView } from "./store.ts";
+
+export interface ClickHouseOptions {
+  /** e.g. `https://clickhouse.example:8443`. */
+  readonly url: string;
+  /** @default "default" */
+  readonly user?: string;
+  /** @default "" */
+  readonly password?: string;
+  /** Database of the tables and views. @default "millrace" */
+  readonly database?: string;
+  /** Certificates for https, PEM. @default those that Node trusts, no client certificate */
+  readonly tls?: {
+    readonly ca: Buffer;
+    readonly cert?: Buffer;
+    readonly key?: Buffer;
+  };
+  /** Longest wait for an answer, ms. @default 300000 */
+  readonly requestTimeoutMs?: number;
+}
+
+const defaults = {
+  user: "default",
+  password: "",
+  database: "millrace",
+  requestTimeoutMs: 300_000,
+} as const;
+
+/** Numbers stay numbers, and NaN is null, as in every driver. */
+const querySettings = {
+  output_format_json_quote_64bit_integers: 0,
+  output_format_json_quote_denormals: 0,
+} as const;
+
+/** The offline store on a ClickHouse server, over its HTTP interface. Connects on first use. */
+export function openClickHouse(options: ClickHouseOptions): OfflineStore {
+  return new ClickHouseStore(options);
+}
+
+class ClickHouseStore implements OfflineStore {
+  readonly #client: ClickHouseClient;
+  /** In no database of ours, to make it: a server refuses to work in one that is missing. */
+  readonly #outside: ClickHouseClient;
+  readonly #database: string;
+  readonly #where: string;
+
+  constructor(options: ClickHouseOptions) {
+    const given = { ...defaults, ...options };
+    this.#database = given.database;
+    this.#where = new URL(given.url).origin;
+    const settings = {
+      url: given.url,
+      username: given.user,
+      password: given.password,
+      request_timeout: given.requestTimeoutMs,
+      // A socket that the server has closed would cost an error; ours are closed before.
+      keep_alive: { enabled: true, idle_socket_ttl: 2_000 },
+      ...(given.tls === undefined ? {} : { tls: tlsOf(given.tls) }),
+    };
+    this.#outside = createClient(settings);
+    this.#client = createClient({ ...settings, database: given.database });
+  }
+
+  async migrate(tables: readonly OfflineTable[], views: readonly OfflineView[]): Promise<void> {
+    const runOn = (client: ClickHouseClient) => (sql: string) =>
+      this.#ask(async () => void (await client.command({ query: sql })));
+    const target = {
+      database: this.#database,
+      begin: runOn(this.#outside),
+      run: runOn(this.#client),
+      query: <Row>(sql: string) => this.query<Row>(sql),
+    };
+    await migrateTables(target, tables, views);
+  }
+
+  async insert(block: OfflineBlock): Promise<void> {
+    const { into, settings, format } = insertHead(this.#database, block);
+    await this.#ask(async () => {
+      const { stream } = await this.#client.exec({
+        query: `${into} SETTINGS ${settings} FORMAT ${format}`,
+        values: Readable.from([block.rowBinary], { objectMode: false }),
+      });
+      for await (const _ of stream) {
+        // Read to its end, or the socket stays taken.
+      }
+    });
+  }
+
+  async query<Row>(sql: string): Promise<Row[]> {
+    const query = scanned(sql);
+    return this.#ask(async () => {
+      const result = await this.#client.query({
+        query,
+        format: "JSONEachRow",
+        clickhouse_settings: querySettings,
+      });
+      return (await result.json()) as Row[];
+    });
+  }
+
+  async queryText(sql: string, format: string): Promise<string> {
+    const query = `${scanned(sql)}\nFORMAT ${format}`;
+    const chunks: Buffer[] = [];
+    await this.#stream(query, (chunk) => chunks.push(chunk));
+    return Buffer.concat(chunks).toString("utf8");
+  }
+
+  async queryStream(sql: string, onChunk: (chunk: Buffer) => void): Promise<void> {
+    await this.#stream(`${scanned(sql)}\nFORMAT RowBinary`, onChunk);
+  }
+
+  async close(): Promise<void> {
+    await this.#client.close();
+    await this.#outside.close();
+  }
+
+  #stream(query: string, onChunk: (chunk: Buffer) => void): Promise<void> {
+    return this.#ask(async () => {
+      const { stream } = await this.#client.exec({ query, clickhouse_settings: querySettings });
+      for await (const chunk of stream) onChunk(chunk as Buffer);
+    });
+  }
+
+  /** Tells what the server refused from a server that does not answer. */
+  async #ask<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      if (error instanceof MillraceError) throw error;
+      if (error instanceof ClickHouseError) {
+        throw offlineQueryError(`Code: ${error.code}. ${error.message}`, error);
+      }
+      const reason = error instanceof Error ? error.message || String(error) : String(error);
+      throw new MillraceError(
+        "OFFLINE_UNAVAILABLE",
+        { where: this.#where, reason },
+        { cause: error },
+      );
+    }
+  }
+}
+
+function scanned(sql: string): string {
+  const { sql: text, format } = scanStatement(sql);
+  if (format === null) return text;
+  return text.slice(0, text.length - format.length).replace(/\bFORMAT\s+$/i, "");
+}
+
+function tlsOf({ ca, cert, key }: NonNullable<ClickHouseOptions["tls"]>) {
+  return cert !== undefined && key !== undefined ? { ca_cert: ca, cert, key } : { ca_cert: ca };
+}
