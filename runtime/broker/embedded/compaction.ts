@@ -16,28 +16,39 @@ import type { PartitionLog } from "./partition-log.ts";
 const readBytes = 1024 * 1024;
 
 /**
- * Keeps the last record of each key of a partition and drops tombstones, markers and aborted
- * records, in the closed segments that no open transaction reaches. Offsets stay as they are. Each
- * segment is rewritten by itself, so that a crash between two of them harms nothing. Records
- * without a key are dropped, as Kafka refuses them in such topics. The last batch stays.
+ * Keeps the last record of each key of a partition and drops tombstones, commit markers and aborted
+ * records, in the closed segments that no open transaction reaches. Offsets stay as they are; the
+ * last batch stays. Records without a key are dropped, as Kafka refuses them in such topics.
+ *
+ * Each segment is rewritten by itself, oldest first, so that a crash between two of them harms
+ * nothing. Abort markers stay for one compaction more than what they hide: a log that is opened
+ * after a crash may still list the transaction as aborted.
  */
 export function compactLog(log: PartitionLog): void {
   const closed = closedSegments(log);
+  const end = closedEnd(log, closed);
   const last = lastOffsetOfKeys(log, closed);
   for (const segment of closed) {
     const kept = keptBatches(log, segment, last);
-    if (segment === log.segments.at(-1)) keepEnd(log, segment, kept);
+    if (segment === closed.at(-1)) keepEnd(log, segment, kept);
     if (kept.length === 0) log.removeSegment(segment);
     else segment.rewrite(kept);
   }
+  log.forgetAborted(end);
 }
 
 /** Segments whose records are all decided, but for the one being written. */
 function closedSegments(log: PartitionLog): LogSegment[] {
-  return log.segments.filter((_, index) => {
-    const end = log.segments[index + 1]?.baseOffset ?? log.nextOffset;
-    return end <= log.stableOffset;
-  });
+  return log.closedSegments.filter((segment) => endOf(log, segment) <= log.stableOffset);
+}
+
+function closedEnd(log: PartitionLog, closed: readonly LogSegment[]): number {
+  const last = closed.at(-1);
+  return last === undefined ? 0 : endOf(log, last);
+}
+
+function endOf(log: PartitionLog, segment: LogSegment): number {
+  return log.segments[log.segments.indexOf(segment) + 1]?.baseOffset ?? log.nextOffset;
 }
 
 function lastOffsetOfKeys(
@@ -68,23 +79,23 @@ function keptBatches(
   const kept: Buffer[] = [];
   const reader = new RecordReader();
   for (const bytes of pieces(segment)) {
+    const records = new Map<number, Buffer[]>();
     openPiece(log, segment, reader, bytes);
-    let batch = -1;
-    let records: Buffer[] = [];
-    const finish = () => {
-      if (batch >= 0 && records.length > 0) kept.push(rewritten(bytes, batch, records));
-      records = [];
-    };
     while (reader.next()) {
-      if (reader.batchStart !== batch) {
-        finish();
-        batch = reader.batchStart;
-      }
       const key = keyOf(reader);
       if (key === null || last.get(key) !== reader.offset) continue;
-      records.push(Buffer.from(reader.buffer.subarray(reader.recordStart, reader.recordEnd)));
+      const record = reader.buffer.subarray(reader.recordStart, reader.recordEnd);
+      const ofBatch = records.get(reader.batchStart);
+      if (ofBatch === undefined) records.set(reader.batchStart, [record]);
+      else ofBatch.push(record);
     }
-    finish();
+    for (let at = 0; wholeBatchAt(bytes, at); at += batchSizeAt(bytes, at)) {
+      const ofBatch = records.get(at);
+      if (ofBatch !== undefined) kept.push(rewritten(bytes, at, ofBatch));
+      else if (log.listsAbortAt(lastOffsetAt(bytes, at))) {
+        kept.push(Buffer.from(bytes.subarray(at, at + batchSizeAt(bytes, at))));
+      }
+    }
   }
   return kept;
 }

@@ -23,6 +23,8 @@ export type Checkpoints = Readonly<Record<string, LogCheckpoint>>;
 /** What a log needs to be opened. */
 export interface FoundLog {
   readonly segments: FileSegment[];
+  /** False when the checkpoint knows the last segment to be closed. */
+  readonly appendsToLast: boolean;
   readonly state: LogState;
 }
 
@@ -47,6 +49,7 @@ export function findLog(
 ): FoundLog {
   const state = stateOf(checkpoint);
   const segments: FileSegment[] = [];
+  let appendsToLast = false;
   const found = segmentSizes(directory);
   for (const [index, { baseOffset, sizeBytes }] of found.entries()) {
     const segment = new FileSegment(directory, baseOffset, sizeBytes, storage, cache);
@@ -58,10 +61,11 @@ export function findLog(
     }
     const from = scanFrom(checkpoint, baseOffset, sizeBytes);
     if (from !== null) scan(segment, from, next === undefined, state, storage);
-    if (next !== undefined) segment.seal();
+    appendsToLast = next === undefined && from !== null;
+    if (!appendsToLast && !storage.readOnly) segment.seal();
     segments.push(segment);
   }
-  return { segments, state };
+  return { segments, appendsToLast, state };
 }
 
 function stateOf(checkpoint: LogCheckpoint | undefined): LogState {

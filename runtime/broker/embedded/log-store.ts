@@ -216,13 +216,14 @@ export class LogStore {
       storage === null ? "" : partitionDirectory(storage.directory, entry, partition);
     const found =
       storage === null
-        ? { segments: [] as LogSegment[], state: emptyState() }
+        ? { segments: [] as LogSegment[], appendsToLast: false, state: emptyState() }
         : findLog(directory, startOffset, checkpoint, storage, this.cache);
     return new PartitionLog({
       topic: entry.name,
       partition,
       startOffset,
       segments: found.segments,
+      appendsToLast: found.appendsToLast,
       state: found.state,
       segmentBytes:
         storage === null ? memorySegmentBytes : (config.segmentBytes ?? this.#options.segmentBytes),
@@ -273,6 +274,8 @@ export class LogStore {
   #compactLog(log: PartitionLog): void {
     this.#storage?.checkWritable();
     log.roll();
+    // Before anything is rewritten: a checkpoint points into segments as they were.
+    this.#checkpoint();
     compactLog(log);
     this.#compactedBytes.set(log, log.sizeBytes);
   }

@@ -28,6 +28,8 @@ export interface LogState {
 export interface PartitionLogOptions extends TopicPartition {
   readonly startOffset: number;
   readonly segments: LogSegment[];
+  /** Whether the last segment may be appended to; a compacted one may not. */
+  readonly appendsToLast: boolean;
   readonly state: LogState;
   /** Size at which a segment is closed and another begun. */
   readonly segmentBytes: number;
@@ -65,7 +67,7 @@ export class PartitionLog {
     this.#state = options.state;
     this.#startOffset = options.startOffset;
     this.#state.nextOffset = Math.max(this.#state.nextOffset, options.startOffset);
-    this.#active = options.segments.at(-1) ?? null;
+    this.#active = options.appendsToLast ? (options.segments.at(-1) ?? null) : null;
     this.#stableOffset = this.#computeStable();
   }
 
@@ -85,6 +87,11 @@ export class PartitionLog {
 
   get segments(): readonly LogSegment[] {
     return this.#segments;
+  }
+
+  /** Segments that nothing is appended to any more. */
+  get closedSegments(): readonly LogSegment[] {
+    return this.#segments.filter((segment) => segment !== this.#active);
   }
 
   get sizeBytes(): number {
@@ -157,13 +164,7 @@ export class PartitionLog {
   /** Aborted transactions that overlap the batches of a fetch from `offset`. */
   abortedWithin(offset: number, records: Buffer): AbortedTransaction[] {
     const { aborted } = this.#state;
-    let low = 0;
-    let high = aborted.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if ((aborted[middle] as AbortedRange).lastOffset < offset) low = middle + 1;
-      else high = middle;
-    }
+    let low = this.#abortedFrom(offset);
     if (low === aborted.length) return [];
     const last = lastOffsetIn(records);
     const found: AbortedTransaction[] = [];
@@ -184,10 +185,7 @@ export class PartitionLog {
     if (this.#active !== null && offset >= this.nextOffset) {
       if (this.#active.sizeBytes >= dropActiveBytes) this.#dropAll();
     }
-    const { aborted } = this.#state;
-    let gone = 0;
-    while (gone < aborted.length && (aborted[gone] as AbortedRange).lastOffset < offset) gone++;
-    if (gone > 0) this.#state.aborted = aborted.slice(gone);
+    this.forgetAborted(offset);
   }
 
   /** Removes the oldest segments until the log is no larger; returns the log start. */
@@ -203,12 +201,24 @@ export class PartitionLog {
     return Math.max(start, this.#startOffset);
   }
 
-  /** Closes the active segment, so that it may be compacted. */
+  /**
+   * Closes the active segment, so that it may be compacted. An empty one stays: two segments must
+   * never begin at the same offset.
+   */
   roll(): void {
-    if (this.#active === null) return;
+    if (this.#active === null || this.#active.sizeBytes === 0) return;
     this.#active.seal();
     this.#active = null;
-    this.#options.onRoll(this);
+  }
+
+  /** Whether the marker of an aborted transaction that readers are told of stands at an offset. */
+  listsAbortAt(offset: number): boolean {
+    return this.#state.aborted[this.#abortedFrom(offset)]?.lastOffset === offset;
+  }
+
+  /** Aborted transactions below an offset have no records left: readers need not know of them. */
+  forgetAborted(below: number): void {
+    this.#state.aborted = this.#state.aborted.slice(this.#abortedFrom(below));
   }
 
   /** Takes a segment out that compaction left empty. */
@@ -276,11 +286,25 @@ export class PartitionLog {
       const full = active.sizeBytes + bytes > this.#options.segmentBytes;
       if (!full || active.sizeBytes === 0) return active;
       this.roll();
+      this.#options.onRoll(this);
     }
     const segment = this.#options.createSegment(this.nextOffset);
     this.#segments.push(segment);
     this.#active = segment;
     return segment;
+  }
+
+  /** Index of the first aborted transaction that ends at or behind the offset. */
+  #abortedFrom(offset: number): number {
+    const { aborted } = this.#state;
+    let low = 0;
+    let high = aborted.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((aborted[middle] as AbortedRange).lastOffset < offset) low = middle + 1;
+      else high = middle;
+    }
+    return low;
   }
 
   /** Index of the last segment that begins at or below the offset. */
