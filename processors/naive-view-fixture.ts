@@ -18,7 +18,11 @@ export interface Row {
 }
 
 /** Values of a window, recomputed from its numbers; nulls are NaN. */
-function naiveAggregate(kind: string, probability: number, delays: readonly number[]): number {
+export function naiveAggregate(
+  kind: string,
+  probability: number,
+  delays: readonly number[],
+): number {
   const known = delays.filter((delay) => !Number.isNaN(delay)).sort((a, b) => a - b);
   const n = known.length;
   if (kind === "count") return delays.length;

@@ -3,55 +3,28 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { ByteReader, ByteWriter } from "../schemas/bytes.ts";
 import type { FeatureViewSpec } from "../schemas/feature-view.ts";
-import type { Plan, Subtopology } from "../schemas/plan.ts";
-import { type FeatureRow, readRow } from "../schemas/row.ts";
-import { type Event, naiveRows, naiveValues, type Row, rounded } from "./naive-view-fixture.ts";
+import { naiveRows, naiveValues, type Row, rounded } from "./naive-view-fixture.ts";
 import { RecordingOutbox, readerOf, type Written } from "./outbox-fixture.ts";
-import { ViewProcessor } from "./view.ts";
+import {
+  allKinds,
+  fireUpTo,
+  run,
+  type Step,
+  servedRowsOf,
+  timeOf,
+  viewProcessor,
+} from "./view-run-fixture.ts";
 
 const view: FeatureViewSpec = {
-  name: "delays",
-  version: 1,
-  source: "arrivals",
-  keyFields: ["airport"],
-  aggregates: [
-    { name: "flights", kind: "count" },
-    { name: "delaySum", kind: "sum", field: "delay" },
-    { name: "delayMean", kind: "mean", field: "delay" },
-    { name: "delayMin", kind: "min", field: "delay" },
-    { name: "delayMax", kind: "max", field: "delay" },
-    { name: "delayP90", kind: "quantile", field: "delay", probability: 0.9 },
-    { name: "delaySpread", kind: "stddev", field: "delay" },
-    { name: "late", kind: "share", condition: { op: "gt", field: "delay", value: 2 } },
-  ],
+  ...allKinds,
   windows: [
     { label: "5ms", lengthMs: 5 },
     { label: "8ms", lengthMs: 8 },
     { label: "20ms", lengthMs: 20 },
   ],
-  ttlMs: 1_000,
   exactLimit: 4_096,
-  stores: ["online"],
 };
 const keys = ["B", "A", "￿", "😀"];
-
-/** Only what a view processor reads of its subtopology and plan. */
-const subtopology = {
-  name: "delays@1",
-  inputs: [
-    { name: "lookups:p", role: "lookup", from: "departures", channels: "all" },
-    { name: "updates", role: "update", from: "arrivals", channels: "all" },
-  ],
-  outputs: [
-    { kind: "inbox", to: "p", triggers: ["lookups:p"] },
-    { kind: "rows", topic: "t.delays.rows", view: "delays@1" },
-  ],
-} as unknown as Subtopology;
-const plan = { partitions: 4, subtopologies: [] } as unknown as Plan;
-
-type Step =
-  | { readonly kind: "update"; readonly event: Event }
-  | { readonly kind: "lookup"; readonly key: string; readonly knownAt: number };
 
 /** Streams with ties, disorder, events that are over, nulls, and keys that fall silent. */
 const streams: fc.Arbitrary<Step[]> = fc
@@ -81,56 +54,19 @@ const streams: fc.Arbitrary<Step[]> = fc
     );
   });
 
-function timeOf(step: Step): number {
-  return step.kind === "update" ? step.event.knownAt : step.knownAt;
-}
-
-/** Runs a processor as the merge would: look-ups, then timers, then updates of an instant. */
-function run(processor: ViewProcessor, steps: readonly Step[], out: RecordingOutbox): void {
-  const writer = new ByteWriter();
-  for (const step of steps) {
-    const isUpdate = step.kind === "update";
-    const instant = timeOf(step);
-    fireUpTo(processor, isUpdate ? instant : instant - 1, out);
-    writer.reset();
-    if (isUpdate) {
-      const { key, eventTime, delay } = step.event;
-      writer.text(key);
-      writer.f64(eventTime);
-      writer.f64(delay);
-      writer.f64(Number.isNaN(delay) ? Number.NaN : Number(delay > 2));
-    } else {
-      writer.text(step.key);
-      writer.u8(3);
-      writer.text("id-7");
-    }
-    const payload = new ByteReader(writer.take());
-    processor.process(isUpdate ? 1 : 0, 2, instant, payload, out);
-  }
-}
-
-function fireUpTo(processor: ViewProcessor, instant: number, out: RecordingOutbox): void {
-  while (processor.nextTimer() <= instant) processor.onTimer(processor.nextTimer(), out);
-}
-
-function rowOf(written: Written): Row {
-  const row: FeatureRow = { served: 9, asOf: 0, seq: 0, validUntil: 0, values: new Float64Array() };
-  readRow(readerOf(written), row);
-  assert.equal(row.served, 0);
-  assert.equal(row.asOf, written.knownAt);
-  const { asOf, seq, validUntil } = row;
-  return { key: written.key, asOf, seq, validUntil, values: Array.from(row.values, rounded) };
-}
-
+/** All of them exact: the keys stay below the limit. */
 function rowsOf(out: RecordingOutbox): Row[] {
-  return out.written.filter(({ output }) => output === 1).map(rowOf);
+  return servedRowsOf(out).map(({ served, row }) => {
+    assert.equal(served, 0);
+    return row;
+  });
 }
 
 test("every row says what the definition of continuous windows says, and nothing else is written", () => {
   fc.assert(
     fc.property(streams, (steps) => {
       const out = new RecordingOutbox();
-      const processor = new ViewProcessor(view, subtopology, plan);
+      const processor = viewProcessor(view);
       run(processor, steps, out);
       fireUpTo(processor, 1e9, out);
       const events = steps.flatMap((step) => (step.kind === "update" ? [step.event] : []));
@@ -146,7 +82,7 @@ test("an expiry that is one millisecond off is noticed", () => {
   const noticed = fc.check(
     fc.property(streams, (steps) => {
       const out = new RecordingOutbox();
-      const processor = new ViewProcessor(view, subtopology, plan);
+      const processor = viewProcessor(view);
       run(processor, steps, out);
       fireUpTo(processor, 1e9, out);
       const events = steps.flatMap((step) => (step.kind === "update" ? [step.event] : []));
@@ -161,7 +97,7 @@ test("a look-up at q sees what was known strictly before q, in windows [q − w,
   fc.assert(
     fc.property(streams, (steps) => {
       const out = new RecordingOutbox();
-      run(new ViewProcessor(view, subtopology, plan), steps, out);
+      run(viewProcessor(view), steps, out);
       const events = steps.flatMap((step) => (step.kind === "update" ? [step.event] : []));
       const lookups = steps.flatMap((step) => (step.kind === "lookup" ? [step] : []));
       const answers = out.written.filter(({ output }) => output === 0);
@@ -191,7 +127,7 @@ test("a view restored from a snapshot taken anywhere goes on byte for byte", () 
   fc.assert(
     fc.property(streams, fc.nat(), fc.nat(3), (steps, draw, timers) => {
       const at = steps.length === 0 ? 0 : draw % steps.length;
-      const processor = new ViewProcessor(view, subtopology, plan);
+      const processor = viewProcessor(view);
       run(processor, steps.slice(0, at), new RecordingOutbox());
       for (let i = 0; i < timers && at > 0; i++) {
         const due = processor.nextTimer();
@@ -201,7 +137,7 @@ test("a view restored from a snapshot taken anywhere goes on byte for byte", () 
       }
       const before = new ByteWriter();
       processor.snapshot(before);
-      const restored = new ViewProcessor(view, subtopology, plan);
+      const restored = viewProcessor(view);
       restored.restore(new ByteReader(before.take()));
       const went = [processor, restored].map((each) => {
         const out = new RecordingOutbox();
@@ -222,7 +158,7 @@ test("look-ups leave no trace in the state", () => {
     fc.property(streams, (steps) => {
       const end = Math.max(0, ...steps.map(timeOf));
       const states = [steps, steps.filter(({ kind }) => kind === "update")].map((some) => {
-        const processor = new ViewProcessor(view, subtopology, plan);
+        const processor = viewProcessor(view);
         run(processor, some, new RecordingOutbox());
         fireUpTo(processor, end, new RecordingOutbox());
         const state = new ByteWriter();
@@ -236,7 +172,7 @@ test("look-ups leave no trace in the state", () => {
 });
 
 test("a key whose events have all left is forgotten once its instant has passed", () => {
-  const processor = new ViewProcessor(view, subtopology, plan);
+  const processor = viewProcessor(view);
   const out = new RecordingOutbox();
   const update = (key: string, knownAt: number): Step => ({
     kind: "update",

@@ -22,14 +22,15 @@ import { KeyWindows } from "./view/key-windows.ts";
  * A key is exact (served 0) up to the view's `exactLimit` events in its longest window. Above it
  * events leave by tiles (served 1): never early, and late by less than 1 % of a window, so that a
  * window w at q covers all of [q − w, q) and nothing before q − 1.01 w. An expiry row is then
- * written when a tile leaves. Quantiles of tiles have a relative error of at most 0.79 % once there
- * are more than 1,024 different values, all else is exact; see `aggregate/value-summary.ts`. The
- * key is exact again when its windows hold `exactLimit` / 2 events or fewer.
+ * written when a tile leaves. Aggregates of tiles are exact, but for quantiles: those are exact up
+ * to 1,024 different values a window and have a relative error of at most 0.79 % beyond (more for
+ * values over many powers of ten, see `aggregate/value-summary.ts`). A key is exact again once all
+ * events of its longest window are among the newest `exactLimit` / 2.
  *
  * Memory of an exact key: its events, 8 bytes and 8 an input each, and some 100 bytes a window and
  * aggregate; of a tiled one: `exactLimit` / 2 events and some 200 tiles a window, whatever comes.
- * A key whose events have all left is forgotten once its instant has passed:
- * a look-up then answers asOf −Infinity, as for a key that was never seen.
+ * A key whose events have all left is forgotten once its instant has passed: a look-up then answers
+ * asOf −Infinity, as for a key that was never seen.
  */
 export class ViewProcessor implements Processor {
   readonly counters: Counters = new Map();

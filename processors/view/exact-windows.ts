@@ -110,7 +110,7 @@ export class ExactWindows {
     }
   }
 
-  /** Fills new windows from their snapshot; accumulators are exact, so they come out as they were. */
+  /** Fills new windows from their snapshot; exact accumulators come out as they were. */
   restore(reader: ByteReader): void {
     const stride = this.#columns.inputs;
     const events = reader.u32();

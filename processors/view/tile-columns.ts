@@ -38,7 +38,7 @@ export class TileColumns {
     }
   }
 
-  /** Takes a part out; true when `rebuild` must follow once all parts are out. */
+  /** Takes a part out; marks in `torn` the states that must be merged anew: true when there are. */
   remove(states: readonly object[], part: readonly object[], torn: Uint8Array): boolean {
     let isTorn = false;
     let place = 0;
@@ -52,12 +52,12 @@ export class TileColumns {
     return isTorn;
   }
 
-  /** As many flags as measures, for `remove` to mark those that it could not keep. */
+  /** The marks of `remove`: one a measure. */
   noneTorn(): Uint8Array {
     return new Uint8Array(this.#measures.length);
   }
 
-  /** Empties the marked states and clears the marks; `mergeTorn` brings the parts back. */
+  /** Empties the marked states; `mergeTorn` brings the remaining parts back. */
   emptyTorn(states: object[], torn: Uint8Array): void {
     let place = 0;
     for (const { algebra } of this.#measures) {

@@ -13,8 +13,8 @@ import { tileSizes } from "./tile-sizes.ts";
  * i goes up and joins the coarser tile it is part of. An event enters the windows as in exact ones
  * and leaves with its tile: never early, and late by less than 1 % of the window.
  *
- * Memory: 200 tiles a window and those of one instant, each with one bounded state a measure, and
- * the newest `exactLimit` / 2 events.
+ * Memory: at most some 200 tiles a window, each with one bounded state a measure (a number or two;
+ * of quantiles 1,024 buckets at most, of 16 bytes), and the newest `exactLimit` / 2 events.
  */
 export class TiledWindows {
   nextExpiry = Number.POSITIVE_INFINITY;
@@ -123,7 +123,7 @@ export class TiledWindows {
     return this.recent.push(eventTime);
   }
 
-  /** Puts an event into the tile and the windows that it has not left; returns the first of them. */
+  /** Puts an event into its tile and the windows not left yet; returns the first of them. */
   #include(eventTime: number, now: number, at: number): number {
     const { inputs } = this.recent;
     const { windowMs } = this.#shape;

@@ -1,0 +1,125 @@
+import { ByteReader, ByteWriter } from "../schemas/bytes.ts";
+import type { FeatureViewSpec } from "../schemas/feature-view.ts";
+import type { Plan, Subtopology } from "../schemas/plan.ts";
+import { type FeatureRow, readRow } from "../schemas/row.ts";
+import { type Event, type Row, rounded } from "./naive-view-fixture.ts";
+import { type RecordingOutbox, readerOf, type Written } from "./outbox-fixture.ts";
+import { ViewProcessor } from "./view.ts";
+
+/** A view with one aggregate of each kind over one number. */
+export const allKinds: Omit<FeatureViewSpec, "windows" | "exactLimit"> = {
+  name: "delays",
+  version: 1,
+  source: "arrivals",
+  keyFields: ["airport"],
+  aggregates: [
+    { name: "flights", kind: "count" },
+    { name: "delaySum", kind: "sum", field: "delay" },
+    { name: "delayMean", kind: "mean", field: "delay" },
+    { name: "delayMin", kind: "min", field: "delay" },
+    { name: "delayMax", kind: "max", field: "delay" },
+    { name: "delayP90", kind: "quantile", field: "delay", probability: 0.9 },
+    { name: "delaySpread", kind: "stddev", field: "delay" },
+    { name: "late", kind: "share", condition: { op: "gt", field: "delay", value: 2 } },
+  ],
+  ttlMs: 1_000,
+  stores: ["online"],
+};
+
+/** Only what a view processor reads of its subtopology and plan. */
+const subtopology = {
+  name: "delays@1",
+  inputs: [
+    { name: "lookups:p", role: "lookup", from: "departures", channels: "all" },
+    { name: "updates", role: "update", from: "arrivals", channels: "all" },
+  ],
+  outputs: [
+    { kind: "inbox", to: "p", triggers: ["lookups:p"] },
+    { kind: "rows", topic: "t.delays.rows", view: "delays@1" },
+  ],
+} as unknown as Subtopology;
+const plan = { partitions: 4, subtopologies: [] } as unknown as Plan;
+
+export function viewProcessor(view: FeatureViewSpec): ViewProcessor {
+  return new ViewProcessor(view, subtopology, plan);
+}
+
+export type Step =
+  | { readonly kind: "update"; readonly event: Event }
+  | { readonly kind: "lookup"; readonly key: string; readonly knownAt: number };
+
+export function timeOf(step: Step): number {
+  return step.kind === "update" ? step.event.knownAt : step.knownAt;
+}
+
+/** Runs a processor as the merge would: look-ups, then timers, then updates of an instant. */
+export function run(processor: ViewProcessor, steps: readonly Step[], out: RecordingOutbox): void {
+  const writer = new ByteWriter();
+  for (const step of steps) {
+    const isUpdate = step.kind === "update";
+    const instant = timeOf(step);
+    fireUpTo(processor, isUpdate ? instant : instant - 1, out);
+    writer.reset();
+    if (isUpdate) {
+      const { key, eventTime, delay } = step.event;
+      writer.text(key);
+      writer.f64(eventTime);
+      writer.f64(delay);
+      writer.f64(Number.isNaN(delay) ? Number.NaN : Number(delay > 2));
+    } else {
+      writer.text(step.key);
+      writer.u8(3);
+      writer.text("id-7");
+    }
+    const payload = new ByteReader(writer.take());
+    processor.process(isUpdate ? 1 : 0, 2, instant, payload, out);
+  }
+}
+
+export function fireUpTo(processor: ViewProcessor, instant: number, out: RecordingOutbox): void {
+  while (processor.nextTimer() <= instant) processor.onTimer(processor.nextTimer(), out);
+}
+
+/** The rows that were written, and whether each was served from tiles. */
+export function servedRowsOf(
+  out: RecordingOutbox,
+): { readonly served: number; readonly row: Row }[] {
+  return out.written.filter(({ output }) => output === 1).map(rowOf);
+}
+
+function rowOf(written: Written): { served: number; row: Row } {
+  const read: FeatureRow = {
+    served: 9,
+    asOf: 0,
+    seq: 0,
+    validUntil: 0,
+    values: new Float64Array(),
+  };
+  readRow(readerOf(written), read);
+  const { served, asOf, seq, validUntil } = read;
+  const values = Array.from(read.values, rounded);
+  return { served, row: { key: written.key, asOf, seq, validUntil, values } };
+}
+
+/** The answers that were given: their values, and the asOf that they name. */
+export function answersOf(
+  out: RecordingOutbox,
+): { knownAt: number; asOf: number; values: number[] }[] {
+  return out.written
+    .filter(({ output }) => output === 0)
+    .map((written) => {
+      const reader = readerOf(written);
+      reader.text();
+      reader.u8();
+      const asOf = reader.f64();
+      const values: number[] = [];
+      while (!reader.done) values.push(rounded(reader.f64()));
+      return { knownAt: written.knownAt, asOf, values };
+    });
+}
+
+export function snapshotOf(processor: ViewProcessor): Buffer {
+  const writer = new ByteWriter();
+  processor.snapshot(writer);
+  return writer.take();
+}
