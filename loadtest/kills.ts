@@ -1,0 +1,159 @@
+/**
+ * Kills `millrace run` with SIGKILL at random moments until it has finished, and compares what it
+ * left behind with an undisturbed run: feature rows, predictions, outcomes and models must be equal.
+ *
+ * node dist/loadtest/kills.js [--from DATE] [--to DATE] [--kills N] [--seed S] [--report FILE]
+ */
+import { execFile, spawn } from "node:child_process";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { cpus, release, tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { parseArgs, promisify } from "node:util";
+
+const run = promisify(execFile);
+const program = fileURLToPath(new URL("../cli/main.js", import.meta.url));
+
+/** Digests of what must be equal: all columns but measured time and where a row was read from. */
+const digests: Readonly<Record<string, string>> = {
+  "feature rows of origin_delays": rowsDigest("raw_origin_delays_v1"),
+  "feature rows of destination_delays": rowsDigest("raw_destination_delays_v1"),
+  "feature rows of route_delays": rowsDigest("raw_route_delays_v1"),
+  "feature rows of origin_traffic": rowsDigest("raw_origin_traffic_v1"),
+  predictions: rowsDigest("raw_predictions", "latency_ms"),
+  outcomes: rowsDigest("raw_outcomes"),
+  models: rowsDigest("raw_models"),
+};
+
+/** Rows and the sum of their hashes: blind to order, not to doubles. */
+function rowsDigest(table: string, ...leftOut: string[]): string {
+  const except = ["topic", "partition", "offset", ...leftOut].join(", ");
+  return `SELECT count(), sum(cityHash64(tuple(* EXCEPT (${except})))) FROM millrace.${table}`;
+}
+
+/** Predictions that were made with something known at or after their own time: must be none. */
+const leaks = "SELECT count() FROM millrace.raw_predictions WHERE features_as_of >= known_at";
+
+function random(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state / 2 ** 32;
+  };
+}
+
+async function query(data: string, sql: string): Promise<string> {
+  const args = [program, "sql", "--data", data, "--format", "TSV", sql];
+  const { stdout } = await run(process.execPath, args, { maxBuffer: 1 << 26 });
+  return stdout.trim();
+}
+
+interface Attempt {
+  readonly code: number | null;
+  readonly seconds: number;
+}
+
+/** Runs to the end, or is killed after `killAfterMs`. */
+async function attempt(args: readonly string[], killAfterMs: number | null): Promise<Attempt> {
+  const started = performance.now();
+  const child = spawn(process.execPath, [program, "run", ...args], { stdio: "ignore" });
+  const ended = new Promise<number | null>((resolve) => child.once("exit", resolve));
+  if (killAfterMs !== null) {
+    await Promise.race([sleep(killAfterMs, undefined, { ref: false }), ended]);
+    child.kill("SIGKILL");
+  }
+  const code = await ended;
+  return { code, seconds: (performance.now() - started) / 1000 };
+}
+
+async function main(): Promise<number> {
+  const { values } = parseArgs({
+    options: {
+      from: { type: "string", default: "2001-01-01" },
+      to: { type: "string", default: "2001-01-15" },
+      kills: { type: "string", default: "10" },
+      seed: { type: "string", default: "1" },
+      report: { type: "string" },
+    },
+  });
+  const work = await mkdtemp(join(tmpdir(), "millrace-kills-"));
+  try {
+    return await compare(work, values);
+  } finally {
+    await rm(work, { recursive: true, force: true });
+  }
+}
+
+type Values = Readonly<Record<"from" | "to" | "kills" | "seed", string>> & {
+  readonly report?: string;
+};
+
+async function compare(work: string, values: Values): Promise<number> {
+  const range = ["--from", values.from, "--to", values.to];
+  const calm = join(work, "calm");
+  const killed = join(work, "killed");
+  const summary = join(work, "summary.json");
+  const undisturbed = await attempt([...range, "--data", calm], null);
+  if (undisturbed.code !== 0) {
+    console.error(`the undisturbed run ended with ${undisturbed.code}`);
+    return 1;
+  }
+  console.log(`undisturbed run: ${undisturbed.seconds.toFixed(1)} s`);
+  const next = random(Number(values.seed));
+  const kills = Number(values.kills);
+  for (let kill = 1; kill <= kills; kill++) {
+    // From before the lock is taken to well into the run; a run that ends first is killed no more.
+    const after = 150 + next() * (2_000 + (undisturbed.seconds * 1_500) / kills);
+    const { code } = await attempt([...range, "--data", killed], after);
+    console.log(`kill ${kill} of ${kills} after ${(after / 1000).toFixed(2)} s (exit ${code})`);
+  }
+  const last = await attempt([...range, "--data", killed, "--json", summary], null);
+  console.log(`last run: exit ${last.code}, ${last.seconds.toFixed(1)} s`);
+  const { balanced } = JSON.parse(await readFile(summary, "utf8")) as { balanced: boolean };
+  const lines = await differences(calm, killed);
+  const failed = last.code !== 0 || !balanced || lines.some(({ equal }) => !equal);
+  const text = [
+    ...lines.map(({ name, calm, killed, equal }) =>
+      equal ? `equal      ${name}: ${calm}` : `DIFFERENT  ${name}: ${calm} against ${killed}`,
+    ),
+    balanced ? "the summary balances" : "the summary DOES NOT balance",
+  ].join("\n");
+  console.log(text);
+  if (values.report !== undefined) await report(values.report, values, undisturbed, text);
+  return failed ? 1 : 0;
+}
+
+async function differences(calm: string, killed: string) {
+  const lines: { name: string; calm: string; killed: string; equal: boolean }[] = [];
+  for (const [name, sql] of Object.entries(digests)) {
+    const [a, b] = [await query(calm, sql), await query(killed, sql)];
+    lines.push({ name, calm: a, killed: b, equal: a === b });
+  }
+  const leaked = await query(killed, leaks);
+  lines.push({ name: "leaks", calm: "0", killed: leaked, equal: leaked === "0" });
+  return lines;
+}
+
+async function report(file: string, values: Values, calm: Attempt, text: string): Promise<void> {
+  const commit = await run("git", ["rev-parse", "--short", "HEAD"]).then(
+    ({ stdout }) => stdout.trim(),
+    () => "unknown",
+  );
+  const { from, to, kills, seed } = values;
+  const lines = [
+    `# ${kills} SIGKILLs between ${from} and ${to}`,
+    "",
+    `Command: \`node dist/loadtest/kills.js --from ${from} --to ${to} --kills ${kills} --seed ${seed}\``,
+    `Commit ${commit}; ${cpus().length} × ${cpus()[0]?.model ?? "?"}, Linux ${release()}, Node ${process.version}.`,
+    `The undisturbed run took ${calm.seconds.toFixed(1)} s.`,
+    "",
+    "```",
+    text,
+    "```",
+    "",
+  ];
+  await writeFile(file, lines.join("\n"));
+}
+
+process.exitCode = await main();
