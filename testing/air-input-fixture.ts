@@ -1,0 +1,108 @@
+import type { ExternalWork } from "../processors/processor.ts";
+import type { Broker, Producer } from "../runtime/broker/broker.ts";
+import { RecordBatchBuilder } from "../runtime/broker/record-batch/builder.ts";
+import { AvroEncoder } from "../runtime/schema-registry/avro-codec.ts";
+import type { SchemaRegistry } from "../runtime/schema-registry/registry.ts";
+import { ByteWriter } from "../schemas/bytes.ts";
+import { watermark } from "../schemas/generated.ts";
+import { writeJson } from "../schemas/json-payload.ts";
+import type { RetrainRequest } from "../schemas/payload.ts";
+import { watermarksTopic } from "../topologies/dsl/compile/topics.ts";
+import { air } from "./schedule-fixture.ts";
+import type { SourceLogs } from "./sequential-oracle.ts";
+
+/** Scores by the sum of the features and the version; promotes two of three versions. */
+export function executeAir(work: ExternalWork): Buffer {
+  const result = new ByteWriter();
+  if (work.kind === "train") {
+    const request = JSON.parse(work.request) as RetrainRequest;
+    writeJson(result, {
+      requestId: request.id,
+      version: `v${request.number}`,
+      promoted: request.number % 3 !== 0,
+      reason: "a test",
+      effectiveFrom: request.cutoff + 6 * 3_600_000,
+      cutoff: request.cutoff,
+      trainedOn: request.number,
+      heldOut: 0,
+      holdoutAuc: null,
+      championVersion: work.champion,
+      championAuc: null,
+      gainLowerBound: null,
+      sha256: String(request.number),
+      reference: [],
+    });
+    return result.take();
+  }
+  for (const [row, version] of work.versionOf.entries()) {
+    const features = work.rows.subarray(row * work.features, (row + 1) * work.features);
+    const sum = features.reduce((total, x) => total + (Number.isNaN(x) ? 1 : x), 0);
+    result.f64(1 / (1 + Math.abs(sum) + Number(work.versions[version]?.slice(1))));
+  }
+  for (const _ of work.versionOf) result.f64(0);
+  return result.take();
+}
+
+/** Writes the source logs and their watermarks; the topics exist. */
+export async function produceAir(
+  broker: Broker,
+  registry: SchemaRegistry,
+  logs: SourceLogs,
+): Promise<void> {
+  const producer = await broker.producer({ transactionalId: null });
+  for (const source of air.sources) {
+    const id = await registry.register(`${source.topic}-value`, source.schema);
+    const encoder = new AvroEncoder(source.schema, id);
+    const partitions = logs.get(source.topic) ?? [];
+    for (const [partition, log] of partitions.entries()) {
+      const builder = new RecordBatchBuilder();
+      for (const entry of log) {
+        if (!("record" in entry)) continue;
+        const value = new ByteWriter();
+        encoder.encode(entry.record, value);
+        builder.append(Buffer.from(String(entry.record["flightId"])), value.take(), 0);
+      }
+      if (builder.count === 0) continue;
+      await producer.send([{ topic: source.topic, partition, batch: builder.build() }]);
+    }
+    await produceWatermarks(producer, registry, source.topic, partitions);
+  }
+  await producer.close();
+}
+
+/** The n-th watermark stands in every partition; its end offset is the number of records before it. */
+async function produceWatermarks(
+  producer: Producer,
+  registry: SchemaRegistry,
+  source: string,
+  partitions: NonNullable<ReturnType<SourceLogs["get"]>>,
+): Promise<void> {
+  const topic = watermarksTopic(source);
+  const id = await registry.register(`${topic}-value`, watermark);
+  const encoder = new AvroEncoder(watermark, id);
+  const marks = partitions.map((log) => {
+    let records = 0;
+    return log.flatMap((entry) => {
+      if ("before" in entry) return [{ before: entry.before, endOffset: records }];
+      records++;
+      return [];
+    });
+  });
+  const builder = new RecordBatchBuilder();
+  for (const [index, { before }] of (marks[0] ?? []).entries()) {
+    const value = new ByteWriter();
+    const endOffsets = marks.map((each) => each[index]?.endOffset ?? 0);
+    encoder.encode({ before, endOffsets }, value);
+    builder.append(null, value.take(), 0);
+  }
+  await producer.send([{ topic, partition: 0, batch: builder.build() }]);
+}
+
+/** The last watermark of the logs: what is known before it can be finished. */
+export function endOf(logs: SourceLogs): number {
+  let end = Number.NEGATIVE_INFINITY;
+  for (const entry of logs.get("air.departures")?.[0] ?? []) {
+    if ("before" in entry) end = Math.max(end, entry.before);
+  }
+  return end;
+}

@@ -1,0 +1,149 @@
+import assert from "node:assert/strict";
+import { createHash, type Hash } from "node:crypto";
+import type { Broker } from "../runtime/broker/broker.ts";
+import { RecordReader } from "../runtime/broker/record-batch/reader.ts";
+import { progressKey } from "../runtime/engine/task-outbox.ts";
+import { AvroDecoder } from "../runtime/schema-registry/avro-codec.ts";
+import type { SchemaRegistry } from "../runtime/schema-registry/registry.ts";
+import { ByteReader } from "../schemas/bytes.ts";
+import { featureColumns, viewId } from "../schemas/feature-view.ts";
+import { type FeatureRow, readRow } from "../schemas/row.ts";
+import { air } from "./schedule-fixture.ts";
+import type { OracleOutput } from "./sequential-oracle.ts";
+
+/** What a run left, for comparison with the oracle, and with other runs byte by byte. */
+export interface AirOutput {
+  readonly output: OracleOutput;
+  /** SHA-256 of every committed record, partition by partition, in its order. */
+  readonly digest: string;
+}
+
+/** Reads all that a run committed, as a read_committed reader sees it. */
+export async function collectAir(broker: Broker, registry: SchemaRegistry): Promise<AirOutput> {
+  const hash = createHash("sha256");
+  const rows = await rowsOf(broker, hash);
+  const values = async (topic: string) => {
+    const latest = await registry.latest(`${topic}-value`);
+    assert.ok(latest);
+    const decoder = new AvroDecoder(registry, latest.schema);
+    const list: Record<string, unknown>[] = [];
+    const found = await rawValues(broker, topic);
+    // Both sources write there: their order among each other is nobody's promise.
+    if (topic === "air.late") found.sort(Buffer.compare);
+    for (const bytes of found) {
+      hash.update(bytes);
+      list.push((await decoder.decodeAwaiting(bytes, 0, bytes.length)) as Record<string, unknown>);
+    }
+    return list;
+  };
+  const predictions = (await values("air.predictions")).map((value) => {
+    const features = Object.values(value["features"] as Record<string, number | null>);
+    assert.ok(
+      value["featuresAsOf"] === null || Number(value["featuresAsOf"]) < Number(value["knownAt"]),
+    );
+    return [value["flightId"], value["knownAt"], text(features)].join("|");
+  });
+  const outcomes = (await values("air.outcomes")).map((value) => {
+    const label = value["labelled"] ? Number(value["label"]) : "unlabelled";
+    return [value["flightId"], value["knownAt"], label].join("|");
+  });
+  const late = (await values("air.late")).map(
+    (value) => `${value["topic"]}|${(value["key"] as Buffer).toString()}`,
+  );
+  const models = await values("millrace.models");
+  assert.ok(models.length >= 2, "the loop retrains at least twice");
+  await values("air.drift");
+  await values("air.retrain-requests");
+  const output = {
+    rows: rows.sort(),
+    predictions: predictions.sort(),
+    outcomes: outcomes.sort(),
+    late: late.sort(),
+  };
+  return { output, digest: hash.digest("hex") };
+}
+
+/** Feature rows as text; their keys and bytes go into the hash. */
+async function rowsOf(broker: Broker, hash: Hash): Promise<string[]> {
+  const rows: string[] = [];
+  const values = new Float64Array();
+  const row: FeatureRow = { served: 0, asOf: 0, seq: 0, validUntil: 0, values };
+  for (const view of air.views) {
+    const name = `air.${view.name}.v${view.version}.rows`;
+    await readTopic(broker, name, ({ buffer, keyStart, keyEnd, valueStart, valueEnd }) => {
+      const key = buffer.subarray(keyStart, keyEnd);
+      if (key.equals(progressKey)) return;
+      hash.update(key).update(buffer.subarray(valueStart, valueEnd));
+      readRow(new ByteReader(buffer, valueStart, valueEnd), row);
+      const until = Number.isNaN(row.validUntil) ? "-" : String(row.validUntil);
+      assert.equal(row.values.length, featureColumns(view).length);
+      rows.push(
+        [viewId(view), key.toString(), row.asOf, row.seq, until, text(row.values)].join("|"),
+      );
+    });
+  }
+  return rows;
+}
+
+function text(values: Iterable<number | null>): string {
+  return [...values]
+    .map((value) => (value === null || Number.isNaN(value) ? "-" : value.toFixed(9)))
+    .join(",");
+}
+
+async function rawValues(broker: Broker, topic: string): Promise<Buffer[]> {
+  const values: Buffer[] = [];
+  await readTopic(broker, topic, (reader) => {
+    values.push(Buffer.from(reader.buffer.subarray(reader.valueStart, reader.valueEnd)));
+  });
+  return values;
+}
+
+/** Partition by partition, in order, to the ends as they are now. */
+async function readTopic(
+  broker: Broker,
+  topic: string,
+  take: (reader: RecordReader) => void,
+): Promise<void> {
+  const reader = new RecordReader({ checkCrc: true });
+  const partitions = air.topics.find((each) => each.name === topic)?.partitions ?? 0;
+  for (let partition = 0; partition < partitions; partition++) {
+    const [end = 0] = await broker.listOffsets([{ topic, partition, at: "latest" }]);
+    for (let offset = 0; offset < end; ) {
+      const [fetched] = await broker.fetch({
+        partitions: [{ topic, partition, offset, maxBytes: 1 << 26 }],
+        isolation: "read_committed",
+        maxWaitMs: 1000,
+        maxBytes: 1 << 26,
+      });
+      if (fetched === undefined) continue;
+      reader.open(fetched, "read_committed");
+      while (reader.next()) take(reader);
+      offset = reader.nextOffset;
+    }
+  }
+}
+
+/** Names the first differences instead of printing thousands of lines. */
+export function compareAir(actual: OracleOutput, expected: OracleOutput, name: string): void {
+  for (const part of ["late", "rows", "predictions", "outcomes"] as const) {
+    const missing = minus(expected[part], actual[part]);
+    const extra = minus(actual[part], expected[part]);
+    const show = { missing: missing.slice(0, 3), extra: extra.slice(0, 3) };
+    assert.equal(
+      missing.length + extra.length,
+      0,
+      `${name}, ${part}: ${JSON.stringify(show, null, 1)}`,
+    );
+  }
+}
+
+function minus(left: readonly string[], right: readonly string[]): string[] {
+  const counts = new Map<string, number>();
+  for (const each of right) counts.set(each, (counts.get(each) ?? 0) + 1);
+  return left.filter((each) => {
+    const count = counts.get(each) ?? 0;
+    counts.set(each, count - 1);
+    return count <= 0;
+  });
+}
