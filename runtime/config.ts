@@ -29,8 +29,8 @@ export interface ConfigSources {
   readonly file?: string;
 }
 
-/** Variables of other parts of Millrace that are no settings of a run. */
-const otherVariables = new Set(["MILLRACE_CACHE"]);
+/** Variables of the local stack and of the tests; no settings of a run. */
+const otherVariables = new Set(["MILLRACE_CACHE", "MILLRACE_REQUIRE_ALL"]);
 
 /**
  * Flags over MILLRACE_* variables over `millrace.config.json` over defaults. The environment is

@@ -1,4 +1,5 @@
 import { writeFile } from "node:fs/promises";
+import type { Logger } from "pino";
 import { Application } from "../../runtime/application/application.ts";
 import { openEmbeddedStack } from "../../runtime/application/embedded-stack.ts";
 import type { Stack } from "../../runtime/application/stack.ts";
@@ -45,6 +46,7 @@ export async function runFlights(
   await checkFormat(config.data);
   if (config.fresh) await startFresh(config.data);
   const progress = createProgress(process.stdout);
+  const log = createLog(config.logLevel);
   const closing: (() => Promise<void>)[] = [];
   try {
     const stack = await openEmbeddedStack({
@@ -54,9 +56,11 @@ export async function runFlights(
     });
     closing.push(() => stack.close());
     await claimData(plan, config);
-    const application = await startApplication(plan, stack, config, progress);
+    log.info({ data: config.data, from: config.from, to: config.to }, "stack opened");
+    const application = await startApplication(plan, stack, config, progress, log);
     closing.push(() => application.close());
     closing.push(...(await openDoors(application, stack, resolved, progress)));
+    log.info("tasks restored");
     const run = new Run(application, stack, config, progress, await readRunRecord(config.data));
     closing.push(() => run.stop());
     const replay = (inner: AbortSignal, onProgress: (state: ReplayProgress) => void) =>
@@ -75,6 +79,7 @@ export async function runFlights(
       });
     const complete = await run.go(signal, replay);
     progress.stop();
+    log.info({ complete, ...application.status }, "run ended");
     return complete ? await run.finish() : "interrupted";
   } finally {
     progress.stop();
@@ -87,8 +92,8 @@ async function startApplication(
   stack: Stack,
   config: Config,
   progress: Progress,
+  log: Logger,
 ): Promise<Application> {
-  const log = createLog(config.logLevel);
   return Application.start({
     plan,
     stack,
@@ -167,23 +172,23 @@ class Run {
   ): Promise<boolean> {
     const failure = new AbortController();
     const either = AbortSignal.any([signal, failure.signal]);
-    const stopOther = (error: unknown) => {
+    const stopOther = (error: unknown): never => {
       failure.abort();
       throw error;
     };
     this.#watch();
-    const [report] = await Promise.allSettled([
+    const sides = await Promise.allSettled([
       replay(either, ({ sentNow }) => {
         this.#sent = sentNow;
       }).catch(stopOther),
       this.#application.run(either, this.#config.to).catch(stopOther),
-    ]).then((results) => {
-      for (const result of results) if (result.status === "rejected") throw result.reason;
-      return results.map((result) => (result.status === "fulfilled" ? result.value : null));
-    });
+    ]);
     await this.stop();
-    this.#report = report ?? null;
-    return !signal.aborted && this.#report?.complete === true;
+    for (const side of sides) if (side.status === "rejected") throw side.reason;
+    if (sides[0].status === "fulfilled") this.#report = sides[0].value;
+    const complete = !signal.aborted && this.#report?.complete === true;
+    if (!complete) await this.#keepRecord();
+    return complete;
   }
 
   /** Adds up, prints and writes the summary. */
@@ -226,20 +231,26 @@ class Run {
     const rss = await treeRssBytes(this.#stack.pids());
     this.#maxRssBytes = Math.max(this.#maxRssBytes, rss);
     const { taskProgress, committedRecords } = this.#application.status;
-    const { from, to, data } = this.#config;
+    const { from, to } = this.#config;
     const share = Math.min(1, Math.max(0, (taskProgress - from) / (to - from)));
     this.#progress.update({
       eventTime: taskProgress,
       share,
-      records: this.#sent,
+      records: recordsIn(this.#application),
       auc: this.#auc,
       phase: share < 1 ? `${committedRecords.toLocaleString("en-US")} written` : "storing",
     });
     if (++this.#looks % looksPerQuery !== 0) return;
-    await writeRunRecord(data, this.#record(this.#before.completedTo)).catch(() => undefined);
+    await this.#keepRecord();
     this.#auc = await currentAuc(this.#application.plan, this.#stack.offline).catch(
       () => this.#auc,
     );
+  }
+
+  /** Time and memory so far, for the next start; losing them costs no more than a number. */
+  async #keepRecord(): Promise<void> {
+    const record = this.#record(this.#before.completedTo);
+    await writeRunRecord(this.#config.data, record).catch(() => undefined);
   }
 
   /** A start that found everything done adds nothing. */
@@ -253,4 +264,14 @@ class Run {
       completedTo,
     };
   }
+}
+
+/** Source records that were read so far; each branch of a source reads all of them. */
+function recordsIn(application: Application): number {
+  const bySource = new Map<string, Map<string, number>>();
+  for (const { source, branch, in: read } of application.accounts()) {
+    const branches = bySource.get(source) ?? new Map<string, number>();
+    bySource.set(source, branches.set(branch, (branches.get(branch) ?? 0) + read));
+  }
+  return [...bySource.values()].reduce((sum, all) => sum + Math.max(...all.values()), 0);
 }

@@ -1,0 +1,88 @@
+import type { Condition } from "../../../schemas/expression.ts";
+import {
+  type FeatureColumn,
+  type FeatureViewSpec,
+  featureColumns,
+} from "../../../schemas/feature-view.ts";
+import { sqlText } from "../sql.ts";
+
+/**
+ * SELECT of what the features of a view must be at each point, window by window, from the events:
+ * an event counts at q if it was known before q and its time lies in `[q − w, q)`.
+ *
+ * @param points - file of lines `id, key fields…, q`.
+ */
+export function expectedSql(view: FeatureViewSpec, events: string, points: string): string {
+  const longest = Math.max(...view.windows.map(({ lengthMs }) => lengthMs));
+  const keys = view.keyFields;
+  const aggregates = featureColumns(view).map(
+    (column) => `${aggregateSql(column)} AS \`${column.column}\``,
+  );
+  // Events lie in buckets as long as the longest window; a point looks into two of them.
+  return `SELECT p.id AS id, ${aggregates.join(",\n  ")}
+  FROM (
+    SELECT *, arrayJoin(arrayDistinct([intDiv(q - ${longest}, ${longest}), intDiv(q - 1, ${longest})]))
+      AS bucket
+    FROM ${pointsSql(view, points)}) AS p
+  LEFT JOIN (SELECT *, intDiv(t, ${longest}) AS bucket FROM (${events})) AS e
+    ON ${keys.map((field) => `p.${field} = e.${field}`).join(" AND ")} AND p.bucket = e.bucket
+  GROUP BY id ORDER BY id`;
+}
+
+/** The points of a file as a table expression. */
+export function pointsSql(view: FeatureViewSpec, points: string): string {
+  const fields = view.keyFields.map((field) => `${field} String`).join(", ");
+  return `file(${sqlText(points)}, TSV, 'id UInt32, ${fields}, q Int64')`;
+}
+
+function aggregateSql({ aggregate, window }: FeatureColumn): string {
+  const inside = `e.t > 0 AND e.k < p.q AND e.t >= p.q - ${window.lengthMs}`;
+  const field = `toFloat64(e.${aggregate.field})`;
+  const some = (sql: string) => `if(countIf(${inside}) = 0, NULL, ${sql})`;
+  switch (aggregate.kind) {
+    case "count":
+      return `toFloat64(countIf(${inside}))`;
+    case "share":
+      return some(`avgIf(${conditionSql(aggregate.condition)}, ${inside})`);
+    case "quantile":
+      return some(quantileSql(field, inside, aggregate.probability ?? 0.5));
+    case "mean":
+      return some(`avgIf(${field}, ${inside})`);
+    case "stddev":
+      return some(`stddevPopStableIf(${field}, ${inside})`);
+    default:
+      return some(`${aggregate.kind}If(${field}, ${inside})`);
+  }
+}
+
+/**
+ * Inverse of the empirical distribution function: the value of rank ⌈p·n⌉. Written with whole
+ * numbers, as p·n in floating point may miss a rank.
+ *
+ * @see Hyndman and Fan, Sample Quantiles in Statistical Packages, 1996, definition 1.
+ */
+function quantileSql(field: string, inside: string, probability: number): string {
+  const parts = Math.round(probability * 1e6);
+  const rank = `intDiv(countIf(${inside}) * ${parts} + 999999, 1000000)`;
+  return `arraySort(groupArrayIf(${field}, ${inside}))[toUInt32(greatest(1, ${rank}))]`;
+}
+
+/** @throws {RangeError} for a closure, which SQL cannot repeat. */
+function conditionSql(condition: Condition | undefined): string {
+  if (condition === undefined) throw new RangeError("a share without a condition");
+  switch (condition.op) {
+    case "custom":
+      throw new RangeError(`the oracle cannot compute the closure ${condition.name}`);
+    case "not":
+      return `(NOT ${conditionSql(condition.condition)})`;
+    case "and":
+    case "or":
+      return `(${condition.all.map(conditionSql).join(` ${condition.op.toUpperCase()} `)})`;
+    default: {
+      const symbol = { gt: ">", gte: ">=", lt: "<", lte: "<=", eq: "=", neq: "!=" }[condition.op];
+      const value =
+        typeof condition.value === "string" ? sqlText(condition.value) : Number(condition.value);
+      return `(e.${condition.field} ${symbol} ${value})`;
+    }
+  }
+}

@@ -1,0 +1,255 @@
+/** A whole run of a few hours of real flights, disturbed in every way, killed once and resumed. */
+import assert from "node:assert/strict";
+import { type ChildProcess, spawn } from "node:child_process";
+import {
+  createWriteStream,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { setTimeout as wait } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { openEmbeddedStack } from "../../runtime/application/embedded-stack.ts";
+import type { Stack } from "../../runtime/application/stack.ts";
+import { flights as plan } from "../../topologies/flights/flights.ts";
+import { expectedCounts } from "../flights/expected-counts.ts";
+import { flightFiles } from "../flights/flights-file.ts";
+import { parseInjections } from "../flights/injections.ts";
+import { openFlights } from "../flights/open-flights.ts";
+import { checkOfflineRows, type OracleOptions } from "../flights/oracle/check-offline-rows.ts";
+import { dumpTopic } from "../flights/oracle/events-sql.ts";
+import { connectInspector } from "../inspect/socket-client.ts";
+import { socketPath } from "../inspect/socket-path.ts";
+import type { Summary } from "../summary/summary.ts";
+import { verifyRun } from "../verify/verify-run.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "millrace-whole-"));
+const data = join(folder, "data");
+const summaryFile = join(folder, "summary.json");
+const inject = ["disorder:5m", "late:1%", "duplicates:1%"];
+const from = Date.UTC(2001, 0, 2, 12);
+const to = Date.UTC(2001, 0, 2, 20);
+const latenessMs = 10 * 60_000;
+const main = fileURLToPath(new URL("../main.js", import.meta.url));
+const range = ["--from", "2001-01-02T12:00", "--to", "2001-01-02T20:00"];
+const children = new Set<ChildProcess>();
+
+after(() => {
+  for (const child of children) child.kill("SIGKILL");
+  rmSync(folder, { recursive: true, force: true });
+});
+
+interface Outcome {
+  readonly code: number | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+function start(...args: string[]): { child: ChildProcess; ended: Promise<Outcome> } {
+  const child = spawn(process.execPath, [main, ...args, "--data", data], {
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  children.add(child);
+  let [out, err] = ["", ""];
+  child.stdout?.on("data", (chunk) => {
+    out += chunk;
+  });
+  child.stderr?.on("data", (chunk) => {
+    err += chunk;
+  });
+  const ended = new Promise<Outcome>((resolve) => {
+    child.on("close", (code) => {
+      children.delete(child);
+      resolve({ code, out, err });
+    });
+  });
+  return { child, ended };
+}
+
+const run = () =>
+  start("run", ...range, "--json", summaryFile, ...inject.flatMap((each) => ["--inject", each]));
+
+/** Asks again until the answer is not null. */
+async function until<T>(what: string, ask: () => Promise<T | null>): Promise<T> {
+  const deadline = performance.now() + 60_000;
+  while (performance.now() < deadline) {
+    const answer = await ask();
+    if (answer !== null) return answer;
+    await wait(20);
+  }
+  throw new Error(`waited too long for ${what}`);
+}
+
+async function withStack<T>(use: (stack: Stack) => Promise<T>): Promise<T> {
+  const stack = await openEmbeddedStack({ directory: data });
+  try {
+    return await use(stack);
+  } finally {
+    await stack.close();
+  }
+}
+
+test("a run can be asked while it works, holds its directory, and is killed", async () => {
+  const { child, ended } = run();
+  const inspector = await until("the socket", () => connectInspector(data));
+  assert.equal(statSync(socketPath(data)).mode & 0o777, 0o600);
+  assert.equal(statSync(data).mode & 0o777, 0o700);
+  await until("rows", async () => {
+    const topics = await inspector.topics({ countRecords: false });
+    const rows = topics.filter(({ role }) => role === "rows");
+    return rows.some(({ partitions }) => partitions.some(({ end }) => end > 200)) ? true : null;
+  });
+  assert.match(await inspector.sql({ query: "SELECT 1 AS one", format: "TSV" }), /^1\n$/);
+  await assert.rejects(inspector.sql({ query: "SELECT nonsense", format: "TSV" }), /nonsense/);
+  const [line] = (await inspector.config({})).filter(({ name }) => name === "data");
+  assert.equal(line?.value, data);
+  const second = await run().ended;
+  assert.equal(second.code, 1);
+  assert.match(second.err, new RegExp(`DATA_LOCKED.*${child.pid}`));
+  child.kill("SIGKILL");
+  await ended;
+});
+
+test("started again it goes on, balances, and has exactly the injected late records", async () => {
+  const { code, out, err } = await run().ended;
+  assert.equal(code, 0, `${out}${err}`);
+  assert.match(out, /Balanced/);
+  const summary = JSON.parse(readFileSync(summaryFile, "utf8")) as Summary;
+  assert.equal(summary.balanced, true);
+  const injections = parseInjections(inject, 1, latenessMs);
+  const expected = await withStack((stack) =>
+    expectedCounts(openFlights(stack.offline), { from, to, injections, latenessMs }),
+  );
+  const branches = summary.topologies["flights"]?.branches ?? [];
+  const total = (branch: string, of: "in" | "late" | "filtered" | "processed") =>
+    branches.filter((each) => each.branch === branch).reduce((sum, each) => sum + each[of], 0);
+  const { departures, arrivals } = expected;
+  assert.ok(departures.late > 20 && departures.duplicates > 20);
+  assert.deepEqual(
+    [total("predictions", "in"), total("predictions", "late"), total("predictions", "filtered")],
+    [departures.records, departures.late, departures.duplicates],
+  );
+  assert.deepEqual(
+    [total("origin_delays@1", "in"), total("origin_delays@1", "late")],
+    [arrivals.records, arrivals.late],
+  );
+  assert.equal(total("origin_delays@1", "processed"), arrivals.records - arrivals.late);
+});
+
+test("a run that is complete prints the same summary again", async () => {
+  const before = readFileSync(summaryFile, "utf8");
+  const { code } = await run().ended;
+  assert.equal(code, 0);
+  assert.equal(readFileSync(summaryFile, "utf8"), before);
+});
+
+test("another start or other injections are refused, with what to do", async () => {
+  const shorter = await start("run", ...range, "--inject", "late:1%").ended;
+  assert.deepEqual([shorter.code, /DATA_RANGE_CHANGED.*--fresh/s.test(shorter.err)], [2, true]);
+});
+
+test("features, topics and models can be looked at afterwards", async () => {
+  const now = await start("features", "get", "origin_delays", "ORD", "--json").ended;
+  assert.equal(now.code, 0, now.err);
+  const answer = JSON.parse(now.out) as { freshness: string; source: string; at: number };
+  assert.deepEqual([answer.freshness, answer.source, answer.at], ["FRESH", "online", to]);
+  const past = await start("features", "get", "origin_delays", "ORD", "--at", "2001-01-02T15:00")
+    .ended;
+  assert.match(past.out, /ORD at 2001-01-02T15:00:00.000Z: FRESH \(offline\)/);
+  const unknown = await start("features", "get", "nonsense", "ORD").ended;
+  assert.deepEqual([unknown.code, unknown.err.includes("origin_delays@1")], [2, true]);
+  assert.match((await start("topics", "--count").ended).out, /flights\.departures +source +4/);
+});
+
+async function dumps(stack: Stack): Promise<Map<string, string>> {
+  const files = new Map<string, string>();
+  for (const source of plan.sources) {
+    const file = join(folder, `${source.topic}.tsv`);
+    const lines = createWriteStream(file);
+    await dumpTopic(stack.broker, stack.registry, source, plan.partitions, (text) => {
+      lines.write(text);
+    });
+    await new Promise((resolve) => lines.end(resolve));
+    files.set(source.topic, file);
+  }
+  return files;
+}
+
+test("the offline rows equal a naive recomputation in SQL, which notices 1 ms", async () => {
+  await withStack(async (stack) => {
+    const options: OracleOptions = {
+      offline: stack.offline,
+      plan,
+      files: flightFiles(),
+      from,
+      to,
+      points: 8_000,
+      seed: 1,
+      folder,
+      dumps: await dumps(stack),
+    };
+    const report = await checkOfflineRows(options);
+    assert.deepEqual(report, { checked: 8_000, mismatched: 0, mismatches: [] });
+    // The same rows, but what leaves a window leaves it 1 ms late.
+    const late = await checkOfflineRows({
+      ...options,
+      rowsOf: (view, events) => {
+        const keys = view.keyFields.join(", ");
+        return `(SELECT * REPLACE (if((${keys}, toUnixTimestamp64Milli(as_of)) IN
+          (SELECT ${keys}, k FROM (${events})), as_of, as_of + INTERVAL 1 MILLISECOND) AS as_of)
+          FROM millrace.raw_${view.name}_v${view.version})`;
+      },
+    });
+    assert.ok(late.mismatched > 100, `${late.mismatched} mismatches`);
+  });
+});
+
+test("verify finds everything, and names the row that is missing from any table", async () => {
+  const whole = await start("verify").ended;
+  assert.equal(whole.code, 0, whole.out);
+  await withStack(async (stack) => {
+    const { broker, registry, offline } = stack;
+    for (const table of [
+      "raw_predictions",
+      "raw_outcomes",
+      "raw_late_records",
+      "raw_route_delays_v1",
+    ]) {
+      const [row] = await offline.query<{ partition: number; offset: number }>(
+        `SELECT partition, offset FROM millrace.${table} ORDER BY cityHash64(offset) LIMIT 1`,
+      );
+      assert.ok(row !== undefined, table);
+      await offline.queryText(
+        `ALTER TABLE millrace.${table} DELETE WHERE partition = ${row.partition}
+        AND offset = ${row.offset} SETTINGS mutations_sync = 2`,
+        "TSV",
+      );
+      const { problems } = await verifyRun({ plan, broker, registry, offline });
+      const named = `${table}, partition ${row.partition} of`;
+      assert.ok(
+        problems.some((each) => each.startsWith(named) && each.includes(`offsets (${row.offset})`)),
+        problems.join("\n"),
+      );
+    }
+  });
+  const { code, out } = await start("verify").ended;
+  assert.equal(code, 1);
+  assert.match(out, /4 wrong/);
+});
+
+test("a fresh start refuses a directory that holds something else", async () => {
+  rmSync(data, { recursive: true, force: true });
+  const { code: missing, err: nothing } = await start("topics").ended;
+  assert.deepEqual([missing, nothing.includes("DATA_MISSING")], [1, true]);
+  mkdirSync(data);
+  writeFileSync(join(data, "thesis.txt"), "years of work");
+  const { code, err } = await start("run", ...range, "--fresh").ended;
+  assert.deepEqual([code, err.includes("DATA_FOREIGN")], [1, true]);
+  assert.equal(readFileSync(join(data, "thesis.txt"), "utf8"), "years of work");
+});
