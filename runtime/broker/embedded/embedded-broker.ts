@@ -19,69 +19,25 @@ import type {
 } from "../broker.ts";
 import { type BrokerClock, systemClock } from "./broker-clock.ts";
 import { DirectoryLock } from "./directory-lock.ts";
+import type {
+  EmbeddedBrokerOptions,
+  EmbeddedControls,
+  EmbeddedStats,
+} from "./embedded-controls.ts";
 import { EmbeddedMember } from "./embedded-member.ts";
 import { EmbeddedProducer, type ProducerWiring } from "./embedded-producer.ts";
 import { FetchWaits } from "./fetch-waits.ts";
 import { GroupCoordinator } from "./group-coordinator.ts";
 import { LogStore } from "./log-store.ts";
 import type { PartitionLog } from "./partition-log.ts";
-import { type FaultHook, Storage } from "./storage.ts";
+import { Storage } from "./storage.ts";
 import { TransactionCoordinator } from "./transaction-coordinator.ts";
+
+export type { EmbeddedBrokerOptions, EmbeddedControls, EmbeddedStats };
 
 /** Longest metadata of a committed offset, in bytes of UTF-8; Kafka's default. */
 const maxMetadataBytes = 4096;
 const defaultTransactionTimeoutMs = 60_000;
-
-export interface EmbeddedBrokerOptions {
-  /** Where the log lies; null: in memory, gone with the process. */
-  readonly directory: string | null;
-  /** Size at which a segment file is closed; files are removed whole. @default 16 MiB */
-  readonly segmentBytes?: number;
-  /**
-   * `never` survives the death of the process at any point; `commit` also the power's, at the cost
-   * of a flush a commit and partition. @default "never"
-   */
-  readonly fsync?: "never" | "commit";
-  /**
-   * Memory for what was appended last, of all partitions together, in bytes: consumers that keep up
-   * never read the disk. @default 64 MiB
-   */
-  readonly cacheBytes?: number;
-  /** Opens a directory that nobody holds for reading; nothing is repaired. @default false */
-  readonly readOnly?: boolean;
-  /** Time of time-outs, waits and markers. @default the system's */
-  readonly clock?: BrokerClock;
-  /** Crashes and full disks for tests. @default none */
-  readonly faults?: FaultHook;
-}
-
-export interface EmbeddedStats {
-  readonly topics: number;
-  readonly partitions: number;
-  /** Size of all logs. */
-  readonly logBytes: number;
-  /** Memory that holds parts of them. */
-  readonly residentBytes: number;
-  readonly journalBytes: number;
-  /** Since the log was opened. */
-  readonly appends: number;
-  readonly appendedBytes: number;
-  readonly openTransactions: number;
-}
-
-/** What the embedded broker offers besides the port. */
-export interface EmbeddedControls {
-  /**
-   * What the death of every client does: open transactions are aborted, producers fenced, members
-   * gone. The logs stay and the broker goes on.
-   */
-  crash(): void;
-  /** Compacts the topics with `cleanup.policy=compact` now, or one of them. */
-  compact(topic?: string): void;
-  /** Stops the heartbeats of a member, as a process that hangs would. */
-  silence(member: MemberIdentity): void;
-  stats(): EmbeddedStats;
-}
 
 /**
  * Opens the embedded log: Kafka's semantics in this process, in memory or in a directory that one

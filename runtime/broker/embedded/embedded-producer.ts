@@ -37,7 +37,7 @@ export interface ProducerWiring {
 
 type Phase = "idle" | "open" | "must-abort" | "unknown" | "closed";
 
-/** A writer to the embedded log. Every call is done when it returns; the promises are the port's. */
+/** A writer to the embedded log. A call is done when it returns; the promises are the port's. */
 export class EmbeddedProducer implements Producer {
   readonly #id: string | null;
   readonly #epoch: ProducerEpoch;

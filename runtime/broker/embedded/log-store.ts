@@ -21,7 +21,7 @@ import type { Storage, StoragePoint } from "./storage.ts";
 import { TailCache } from "./tail-cache.ts";
 import { checkSame, checkTopic, type LogConfig, logConfig } from "./topic-config.ts";
 
-/** Bytes appended to all logs between two checkpoints: what a restart after a crash looks through. */
+/** Bytes appended to all logs between two checkpoints: a restart after a crash reads as many. */
 const checkpointBytes = 64 * 1024 * 1024;
 /** A compacted topic's partition is compacted when it has doubled since, and grown by this. */
 const compactionBytes = 1024 * 1024;
@@ -243,10 +243,8 @@ export class LogStore {
         const topic = this.state.topics.get(number);
         const log = topic === undefined ? undefined : this.#topics.get(topic.name)?.logs[partition];
         if (log === undefined || log.nextOffset > firstOffset) continue;
-        throw new MillraceError("STORAGE_DAMAGED", {
-          directory: storage.directory,
-          reason: `${log.topic}/${partition} ends before offset ${firstOffset}, which was committed`,
-        });
+        const reason = `${log.topic}/${partition} ends before the committed offset ${firstOffset}`;
+        throw new MillraceError("STORAGE_DAMAGED", { directory: storage.directory, reason });
       }
     }
   }

@@ -3,7 +3,7 @@ import { type LogSegment, SparseIndex } from "./log-segment.ts";
 
 const initialBytes = 1024;
 
-/** A segment that is a buffer. It doubles by copying, so views given out before stay as they are. */
+/** A segment that is a buffer. It grows by copying, so views given out before stay as they are. */
 export class MemorySegment implements LogSegment {
   readonly baseOffset: number;
   readonly #index = new SparseIndex();

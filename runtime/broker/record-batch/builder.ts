@@ -210,7 +210,7 @@ export function finishBatch(encoded: Buffer, stamp: BatchStamp): void {
   encoded.writeUInt32BE(crc32c(encoded, layout.attributes, encoded.length), layout.crc);
 }
 
-/** The batch that ends a transaction of a producer in one partition, finished but for its offset. */
+/** The batch that ends a producer's transaction in one partition, finished but for its offset. */
 export function controlBatch(
   kind: "commit" | "abort",
   producerId: number,
