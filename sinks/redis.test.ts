@@ -1,0 +1,103 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, describe, test } from "node:test";
+import { setTimeout as wait } from "node:timers/promises";
+import { Redis } from "ioredis";
+import { type RedisStack, startRedis } from "../runtime/stack/redis.ts";
+import { requirement } from "../testing/requirements.ts";
+import { onlineConformance } from "./online-conformance.ts";
+import { openRedisStore } from "./redis.ts";
+import type { OnlineFlush } from "./store.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "millrace-redis-"));
+const servers: RedisStack[] = [];
+after(async () => {
+  for (const server of servers) await server.stop();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+async function start(name: string, args: readonly string[] = []): Promise<RedisStack> {
+  const server = await startRedis({ directory: join(folder, name), args });
+  servers.push(server);
+  return server;
+}
+
+function flush(offset: number): OnlineFlush {
+  const row = { served: 0, asOf: offset, seq: 0, validUntil: 9, values: Float64Array.of(1) };
+  const rows = [{ entityKey: "k", offset, row }];
+  return {
+    view: "a@1",
+    topicId: "t",
+    partition: 0,
+    rows,
+    nextOffset: offset + 1,
+    progress: offset,
+  };
+}
+
+const key = { view: "a@1", entityKey: "k", partition: 0 };
+
+describe("redis", { skip: requirement("redis-server") }, () => {
+  onlineConformance("redis", async () => {
+    const { url } = await start("server");
+    return openRedisStore({ urls: [url] });
+  });
+
+  // One node that owns all slots refuses calls across slots, as any cluster does.
+  onlineConformance("redis cluster", async () => {
+    const args = ["--cluster-enabled", "yes", "--cluster-announce-ip", "127.0.0.1"];
+    const { url } = await start("cluster", args);
+    const node = new Redis(url);
+    await node.call("CLUSTER", "ADDSLOTSRANGE", "0", "16383");
+    while (!String(await node.call("CLUSTER", "INFO")).includes("cluster_state:ok")) await wait(20);
+    node.disconnect();
+    return openRedisStore({ urls: [url], cluster: true, shards: 16 });
+  });
+
+  test("a server that was restarted empty is written again, script and all", async () => {
+    const server = await start("restarted");
+    const store = await openRedisStore({ urls: [server.url] });
+    await store.write(flush(1));
+    await server.kill();
+    await assert.rejects(store.write(flush(2)), { code: "ONLINE_UNAVAILABLE", policy: "retry" });
+    await assert.rejects(store.read([key]), { code: "ONLINE_UNAVAILABLE" });
+    await server.start();
+    for (;;) {
+      const written = await store.write(flush(2)).then(
+        () => true,
+        () => false,
+      );
+      if (written) break;
+      await wait(20);
+    }
+    const read = await store.read([key]);
+    assert.equal(read[0]?.row?.asOf, 2);
+    await store.close();
+  });
+
+  test("an ACL user needs its password, and rows expire when asked to", async () => {
+    const user = ["--user", "pump", "on", ">secret", "~*", "+@all"];
+    const { url } = await start("acl", user);
+    const refused = await openRedisStore({ urls: [url], username: "pump", password: "wrong" });
+    await assert.rejects(refused.write(flush(1)), { code: "ONLINE_UNAVAILABLE" });
+    await refused.close();
+    const expireAfterMs = new Map([["a@1", 60_000]]);
+    const login = { username: "pump", password: "secret" };
+    const store = await openRedisStore({ urls: [url], ...login, expireAfterMs });
+    await store.write(flush(1));
+    const client = new Redis(url, login);
+    const [name] = await client.keys("millrace:{a@1#*");
+    const left = await client.pttl(name ?? "");
+    assert.ok(left > 0 && left <= 60_000);
+    client.disconnect();
+    await store.close();
+  });
+
+  test("a store can be opened while its server is away", async () => {
+    const store = await openRedisStore({ urls: ["redis://127.0.0.1:9"], timeoutMs: 500 });
+    await assert.rejects(store.read([key]), { code: "ONLINE_UNAVAILABLE" });
+    await store.close();
+  });
+});
