@@ -116,6 +116,14 @@ export class ViewProcessor implements Processor {
     }
   }
 
+  /** What the state holds of a key now, null when it holds no events of it; for tests and tools. */
+  peek(key: string): FeatureRow | null {
+    const windows = this.#keys.get(key);
+    if (windows === undefined || windows.size === 0) return null;
+    const { served, asOf, seq, nextExpiry } = windows;
+    return { served, asOf, seq, validUntil: nextExpiry, values: windows.values.slice() };
+  }
+
   /** Payload: text entityKey, f64 eventTime, n × f64 aggregate inputs. */
   #update(writer: number, knownAt: number, payload: ByteReader, out: Outbox): void {
     this.#forgetEmptied(knownAt);

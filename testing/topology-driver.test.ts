@@ -140,3 +140,37 @@ test("a second departure of a flight is filtered before scoring, features count 
   assert.equal(filtered, 1);
   await driver.close();
 });
+
+test("stores show what a view holds, what is served and what analysts query", async () => {
+  const driver = topologyDriver(flights);
+  driver.input("flights.arrivals").send(arrival(1, noon, 40));
+  driver.input("flights.departures").send(departure(2, noon + 1));
+  await driver.advanceTo(noon + 10 * 60_000);
+  assert.equal((await driver.store("origin_delays@1").get("ORD"))?.values[0], 1);
+  assert.equal(await driver.store("origin_delays@1").get("LAX"), null);
+  const served = await driver.online("origin_delays@1", "ORD");
+  assert.deepEqual(
+    [served.freshness, served.asOf, served.validUntil, served.features["delay_mean_1h"]],
+    ["FRESH", noon, noon + 15 * 60_000, 40],
+  );
+  assert.equal((await driver.online("origin_delays@1", "ORD", noon + hour)).freshness, "STALE");
+  assert.equal((await driver.online("origin_delays@1", "LAX")).freshness, "MISSING");
+
+  await driver.advanceTo(noon + 20 * 60_000);
+  const later = await driver.online("origin_delays@1", "ORD");
+  assert.deepEqual(
+    [later.freshness, later.asOf, later.features["flights_15m"], later.features["flights_1h"]],
+    ["FRESH", noon + 15 * 60_000, 0, 1],
+  );
+  const rows = await driver.offline("origin_delays@1");
+  assert.deepEqual(
+    rows.map((row) => [row["origin"], row["flights_15m"], row["delay_mean_15m"]]),
+    [
+      ["ORD", 1, 40],
+      ["ORD", 0, null],
+    ],
+  );
+  const [prediction] = await driver.offline("predictions");
+  assert.deepEqual([prediction?.["probability"], prediction?.["fallback"]], [0.2, 1]);
+  await driver.close();
+});

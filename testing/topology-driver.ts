@@ -1,20 +1,34 @@
 import { partitionOf } from "../processors/murmur2.ts";
 import type { ExternalWork } from "../processors/processor.ts";
+import { ViewProcessor } from "../processors/view.ts";
+import { startPumps } from "../runtime/application/pumps.ts";
 import type { Broker, FetchedPartition, Producer } from "../runtime/broker/broker.ts";
 import { openEmbeddedBroker } from "../runtime/broker/embedded/embedded-broker.ts";
 import { RecordBatchBuilder } from "../runtime/broker/record-batch/builder.ts";
 import { RecordReader } from "../runtime/broker/record-batch/reader.ts";
 import { type BranchAccount, branchAccounts } from "../runtime/engine/accounting.ts";
+import { MergeTask } from "../runtime/engine/merge-task.ts";
 import { Worker } from "../runtime/engine/worker.ts";
+import { offlineTables } from "../runtime/offline/tables.ts";
+import type { SinkPump } from "../runtime/pump/sink-pump.ts";
 import { AvroDecoder, AvroEncoder } from "../runtime/schema-registry/avro-codec.ts";
 import { createMemoryRegistry } from "../runtime/schema-registry/embedded.ts";
 import type { SchemaRegistry } from "../runtime/schema-registry/registry.ts";
 import { ByteWriter } from "../schemas/bytes.ts";
 import { MillraceError } from "../schemas/errors.ts";
+import { type FeatureViewSpec, featureColumns, viewId } from "../schemas/feature-view.ts";
 import { watermark } from "../schemas/generated.ts";
 import { writeJson } from "../schemas/json-payload.ts";
 import type { ModelAnswer, RetrainRequest } from "../schemas/payload.ts";
 import type { AvroSchema, Plan } from "../schemas/plan.ts";
+import type { FeatureRow } from "../schemas/row.ts";
+import { judgeFreshness } from "../sinks/freshness.ts";
+import {
+  createMemoryOfflineStore,
+  createMemoryOnlineStore,
+  type MemoryOfflineStore,
+} from "../sinks/memory.ts";
+import type { Freshness, OnlineStore } from "../sinks/store.ts";
 import { watermarksTopic } from "../topologies/dsl/compile/topics.ts";
 
 export interface TopologyDriverOptions {
@@ -70,6 +84,18 @@ interface World {
   readonly worker: Worker;
   readonly producer: Producer;
   readonly encoders: ReadonlyMap<string, AvroEncoder>;
+  readonly pumps: readonly SinkPump[];
+  readonly online: OnlineStore;
+  readonly offline: MemoryOfflineStore;
+}
+
+/** A row of the online store as a reader sees it. */
+export interface DriverFeatures {
+  readonly freshness: Freshness;
+  readonly asOf: number | null;
+  readonly validUntil: number | null;
+  /** By column, e.g. `delay_mean_1h`; null where a window is empty. */
+  readonly features: Readonly<Record<string, number | null>>;
 }
 
 export class TopologyDriver {
@@ -127,6 +153,59 @@ export class TopologyDriver {
     await this.#run();
   }
 
+  /** The state of a feature view, by entity key, as it stands now. */
+  store(view: string): { get(entityKey: string): Promise<FeatureRow | null> } {
+    this.#view(view);
+    return {
+      get: async (entityKey) => {
+        await this.#run();
+        const { worker } = await this.#open();
+        const partition = partitionOf(entityKey, this.#plan.partitions);
+        for (const task of worker.tasks) {
+          if (task.subtopology.name !== view || task.partition !== partition) continue;
+          if (task instanceof MergeTask && task.processor instanceof ViewProcessor) {
+            return task.processor.peek(entityKey);
+          }
+        }
+        return null;
+      },
+    };
+  }
+
+  /** What the online store serves of an entity at an instant. @param at - @default the progress */
+  async online(view: string, entityKey: string, at?: number): Promise<DriverFeatures> {
+    const spec = this.#view(view);
+    await this.#store();
+    const { online } = await this.#open();
+    const partition = partitionOf(entityKey, this.#plan.partitions);
+    const [entry] = await online.read([{ view, entityKey, partition }]);
+    const { row, progress } = entry ?? { row: null, progress: Number.NEGATIVE_INFINITY };
+    const limits = { ttlMs: spec.ttlMs, maxLagMs: Number.POSITIVE_INFINITY };
+    const { freshness } = judgeFreshness({ row, progress }, at ?? progress, limits);
+    const columns = featureColumns(spec).map(({ column }, index) => {
+      const value = row?.values[index];
+      return [column, value === undefined || Number.isNaN(value) ? null : value] as const;
+    });
+    const until = row === null || Number.isNaN(row.validUntil) ? null : row.validUntil;
+    return {
+      freshness,
+      asOf: row?.asOf ?? null,
+      validUntil: until,
+      features: Object.fromEntries(columns),
+    };
+  }
+
+  /**
+   * Rows of an offline table, by column. For a feature view (`name@version`) every row that was
+   * emitted; else by the name of the analysts' view, e.g. `predictions`.
+   */
+  async offline(name: string): Promise<readonly Readonly<Record<string, unknown>>[]> {
+    await this.#store();
+    const { offline } = await this.#open();
+    const view = this.#plan.views.find((each) => viewId(each) === name);
+    return offline.rows(view ? `raw_${view.name}_v${view.version}` : `raw_${name}`);
+  }
+
   /** What became of every input record, by source partition and branch. */
   async accounting(): Promise<BranchAccount[]> {
     await this.#run();
@@ -136,9 +215,26 @@ export class TopologyDriver {
 
   async close(): Promise<void> {
     if (this.#world === null) return;
-    const { broker, worker } = await this.#world;
+    const { broker, worker, pumps } = await this.#world;
     await worker.close();
+    await Promise.all(pumps.map((pump) => pump.stop()));
     await broker.close();
+  }
+
+  #view(name: string): FeatureViewSpec {
+    const view = this.#plan.views.find((each) => viewId(each) === name);
+    if (view === undefined) throw new MillraceError("VIEW_UNKNOWN", {
+        view: name,
+        known: this.#plan.views.map(viewId).join(", "),
+      });
+    return view;
+  }
+
+  /** Runs, and stores what came of it. */
+  async #store(): Promise<void> {
+    await this.#run();
+    const { pumps } = await this.#open();
+    await Promise.all(pumps.map((pump) => pump.drain()));
   }
 
   async #run(): Promise<void> {
@@ -216,7 +312,17 @@ export class TopologyDriver {
       const id = await registry.register(`${topic}-value`, schema as AvroSchema);
       encoders.set(topic, new AvroEncoder(schema, id));
     }
-    return { broker, registry, worker, producer, encoders };
+    const online = createMemoryOnlineStore();
+    const offline = createMemoryOfflineStore();
+    await offline.migrate(offlineTables(plan), []);
+    const pumps = await startPumps(
+      plan,
+      { broker, registry, online, offline },
+      (_, sink, error) => {
+        if (error !== null) throw new Error(`the ${sink} store refuses rows`, { cause: error });
+      },
+    );
+    return { broker, registry, worker, producer, encoders, pumps, online, offline };
   }
 
   async #execute(work: ExternalWork): Promise<Buffer> {

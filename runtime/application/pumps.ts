@@ -12,7 +12,7 @@ export type OnTrouble = (topic: string, sink: string, error: unknown | null) => 
 /** Starts a pump for every topic that has a place in a store. */
 export async function startPumps(
   plan: Plan,
-  stack: Stack,
+  stack: Pick<Stack, "broker" | "registry" | "offline" | "online">,
   onTrouble: OnTrouble,
 ): Promise<SinkPump[]> {
   const wanted: { topic: string; sink: Sink }[] = [];
