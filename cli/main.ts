@@ -132,9 +132,11 @@ function storeCommands(program: Command, finish: Finish): void {
 
   looking(program.command("verify"))
     .description("Recount everything from topics and ClickHouse; exit 1 when something is missing.")
-    .addHelpText("after", example("millrace verify"))
+    .option("--points <number>", "also recompute so many look-ups in SQL over the raw file", "0")
+    .addHelpText("after", example("millrace verify", "millrace verify --points 100000"))
     .action(async (flags: Flags) => {
-      finish(await (await looks()).verify(resolve(flags, "look"), flags));
+      const { verify } = await import("./commands/verify.ts");
+      finish(await verify(resolve(flags, "look"), flags));
     });
 }
 

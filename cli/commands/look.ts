@@ -1,4 +1,3 @@
-import { writeFileSync } from "node:fs";
 import { parseTime } from "../../runtime/config/setting-types.ts";
 import type { ResolvedConfig } from "../../runtime/config.ts";
 import { MillraceError } from "../../schemas/errors.ts";
@@ -6,6 +5,7 @@ import type { Plan } from "../../schemas/plan.ts";
 import { exitCodes } from "../exit.ts";
 import type { FeatureAnswer, Inspector } from "../inspect/inspector.ts";
 import { table } from "../table.ts";
+import { writeOut } from "../write-out.ts";
 
 /** How answers are printed. */
 export interface LookOptions {
@@ -20,7 +20,7 @@ async function look(
   const { openInspector } = await import("../inspect/open-inspector.ts");
   const inspector = await openInspector(await flightsPlan(), resolved);
   try {
-    print(await ask(inspector));
+    writeOut(await ask(inspector));
     return exitCodes.done;
   } finally {
     await inspector.close();
@@ -29,11 +29,6 @@ async function look(
 
 async function flightsPlan(): Promise<Plan> {
   return (await import("../../topologies/flights/flights.ts")).flights;
-}
-
-/** Whole, even when the reader is a pipe and the process ends at once. */
-function print(text: string): void {
-  writeFileSync(1, text.endsWith("\n") ? text : `${text}\n`);
 }
 
 const json = (value: unknown) => JSON.stringify(value, null, 2);
@@ -172,7 +167,7 @@ export function sql(
 export async function describe(options: LookOptions): Promise<number> {
   const plan = await flightsPlan();
   const { describe: text } = await import("../../topologies/dsl/describe.ts");
-  print(options.json ? json(plan) : text(plan));
+  writeOut(options.json ? json(plan) : text(plan));
   return exitCodes.done;
 }
 
@@ -183,7 +178,7 @@ export async function config(resolved: ResolvedConfig, options: LookOptions): Pr
   const remote = await connectInspector(resolved.config.data);
   const lines = remote === null ? configLines(resolved) : await remote.config({});
   await remote?.close();
-  print(
+  writeOut(
     options.json
       ? json(lines)
       : table(
@@ -192,28 +187,4 @@ export async function config(resolved: ResolvedConfig, options: LookOptions): Pr
         ),
   );
   return exitCodes.done;
-}
-
-/** `millrace verify`: exits 1 naming what is missing. */
-export async function verify(resolved: ResolvedConfig, options: LookOptions): Promise<number> {
-  const { readManifest } = await import("../../runtime/application/data-directory.ts");
-  const { data, offlineMemoryMb } = resolved.config;
-  if ((await readManifest(data)) === null) {
-    throw new MillraceError("DATA_MISSING", { directory: data });
-  }
-  const { openEmbeddedStack } = await import("../../runtime/application/embedded-stack.ts");
-  const { verifyRun } = await import("../verify/verify-run.ts");
-  const { verifyText } = await import("../verify/print.ts");
-  const stack = await openEmbeddedStack({
-    directory: data,
-    offlineMemoryBytes: offlineMemoryMb * 2 ** 20,
-  });
-  try {
-    const { broker, registry, offline } = stack;
-    const report = await verifyRun({ plan: await flightsPlan(), broker, registry, offline });
-    print(options.json ? json(report) : verifyText(report));
-    return report.problems.length === 0 ? exitCodes.done : exitCodes.failed;
-  } finally {
-    await stack.close();
-  }
 }

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
+import { MillraceError } from "../../schemas/errors.ts";
 
 const require = createRequire(import.meta.url);
 
@@ -12,9 +13,25 @@ export interface FlightFiles {
   readonly airports: string;
 }
 
-/** First and last day (excluded) that the file covers, local dates as UTC midnights. */
+/** The days that the file covers, in local dates as in UTC; the end is excluded. */
 export const fileStart = Date.UTC(2001, 0, 1);
 export const fileEnd = Date.UTC(2001, 6, 2);
+
+/**
+ * Refuses a range that goes beyond the data set, where nothing would ever be sent.
+ *
+ * @throws {MillraceError} RANGE_OUTSIDE.
+ */
+export function checkRange(from: number, to: number): void {
+  if (from >= fileStart && to <= fileEnd) return;
+  const iso = (time: number) => new Date(time).toISOString();
+  throw new MillraceError("RANGE_OUTSIDE", {
+    start: iso(fileStart),
+    end: iso(fileEnd),
+    from: iso(from),
+    to: iso(to),
+  });
+}
 
 /** Where the installed package keeps its files. */
 export function flightFiles(): FlightFiles {

@@ -8,6 +8,7 @@ import type { ResolvedConfig } from "../../runtime/config.ts";
 import { serveMetrics } from "../../runtime/metrics/server.ts";
 import type { Plan } from "../../schemas/plan.ts";
 import { flights } from "../../topologies/flights/flights.ts";
+import { checkRange } from "../flights/flights-file.ts";
 import { injectionText, parseInjections } from "../flights/injections.ts";
 import { openFlights } from "../flights/open-flights.ts";
 import { type ReplayProgress, type ReplayReport, replayFlights } from "../flights/replay.ts";
@@ -42,6 +43,7 @@ export async function runFlights(
   const { config } = resolved;
   const plan = flights;
   const latenessMs = Math.max(...plan.sources.map((source) => source.latenessMs));
+  checkRange(config.from, config.to);
   const injections = parseInjections(config.inject, config.seed, latenessMs);
   await checkFormat(config.data);
   if (config.fresh) await startFresh(config.data);

@@ -1,15 +1,7 @@
 /** A whole run of a few hours of real flights, disturbed in every way, killed once and resumed. */
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
-import {
-  createWriteStream,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -19,11 +11,9 @@ import { openEmbeddedStack } from "../../runtime/application/embedded-stack.ts";
 import type { Stack } from "../../runtime/application/stack.ts";
 import { flights as plan } from "../../topologies/flights/flights.ts";
 import { expectedCounts } from "../flights/expected-counts.ts";
-import { flightFiles } from "../flights/flights-file.ts";
 import { parseInjections } from "../flights/injections.ts";
 import { openFlights } from "../flights/open-flights.ts";
-import { checkOfflineRows, type OracleOptions } from "../flights/oracle/check-offline-rows.ts";
-import { dumpTopic } from "../flights/oracle/events-sql.ts";
+import { checkRun } from "../flights/oracle/check-run.ts";
 import { connectInspector } from "../inspect/socket-client.ts";
 import { socketPath } from "../inspect/socket-path.ts";
 import type { Summary } from "../summary/summary.ts";
@@ -167,37 +157,13 @@ test("features, topics and models can be looked at afterwards", async () => {
   assert.match((await start("topics", "--count").ended).out, /flights\.departures +source +4/);
 });
 
-async function dumps(stack: Stack): Promise<Map<string, string>> {
-  const files = new Map<string, string>();
-  for (const source of plan.sources) {
-    const file = join(folder, `${source.topic}.tsv`);
-    const lines = createWriteStream(file);
-    await dumpTopic(stack.broker, stack.registry, source, plan.partitions, (text) => {
-      lines.write(text);
-    });
-    await new Promise((resolve) => lines.end(resolve));
-    files.set(source.topic, file);
-  }
-  return files;
-}
-
 test("the offline rows equal a naive recomputation in SQL, which notices 1 ms", async () => {
   await withStack(async (stack) => {
-    const options: OracleOptions = {
-      offline: stack.offline,
-      plan,
-      files: flightFiles(),
-      from,
-      to,
-      points: 8_000,
-      seed: 1,
-      folder,
-      dumps: await dumps(stack),
-    };
-    const report = await checkOfflineRows(options);
+    const options = { plan, stack, from, to, inject, points: 8_000 };
+    const report = await checkRun(options);
     assert.deepEqual(report, { checked: 8_000, mismatched: 0, mismatches: [] });
     // The same rows, but what leaves a window leaves it 1 ms late.
-    const late = await checkOfflineRows({
+    const late = await checkRun({
       ...options,
       rowsOf: (view, events) => {
         const keys = view.keyFields.join(", ");
@@ -211,8 +177,9 @@ test("the offline rows equal a naive recomputation in SQL, which notices 1 ms", 
 });
 
 test("verify finds everything, and names the row that is missing from any table", async () => {
-  const whole = await start("verify").ended;
+  const whole = await start("verify", "--points", "400").ended;
   assert.equal(whole.code, 0, whole.out);
+  assert.match(whole.out, /400 look-ups recomputed in SQL over the raw file: 0 differ/);
   await withStack(async (stack) => {
     const { broker, registry, offline } = stack;
     for (const table of [

@@ -8,7 +8,7 @@ import {
 } from "../../../schemas/feature-view.ts";
 import type { Plan } from "../../../schemas/plan.ts";
 import type { OfflineStore } from "../../../sinks/store.ts";
-import { eventsSql, type RawFiles, writeEvents } from "./events-sql.ts";
+import { eventsSql, type RawFiles, type TopicDump, writeEvents } from "./events-sql.ts";
 import { expectedSql, pointsSql } from "./expected-sql.ts";
 import { choosePoints, type OraclePoint } from "./points.ts";
 
@@ -24,8 +24,8 @@ export interface OracleOptions {
   readonly seed: number;
   /** Folder for the points, which the engine reads as files. */
   readonly folder: string;
-  /** By source topic: a file by `dumpTopic`, when records were not sent in order. @default none */
-  readonly dumps?: ReadonlyMap<string, string>;
+  /** By source topic, when records were not sent in order or as they are. @default none */
+  readonly dumps?: ReadonlyMap<string, TopicDump>;
   /** SQL of the rows of a view. @default its table */
   readonly rowsOf?: (view: FeatureViewSpec, events: string) => string;
 }

@@ -36,19 +36,24 @@ export async function writeEvents(
   return `SELECT * FROM file(${sqlText(path)}, TSV, '${eventColumns}')`;
 }
 
+/** A file by {@link dumpTopic}. */
+export interface TopicDump {
+  readonly path: string;
+  /** Whether delays are the topic's, too, because they were changed on purpose. */
+  readonly ownDelays: boolean;
+}
+
 /**
  * SELECT of the events of one source, straight from the Parquet file: the fields of its records,
  * `t` (event time) and `k` (when it was known), UTC ms. Without a dump of the topics records were
- * sent in order, so that both are equal.
- *
- * @param dump - file by {@link dumpTopic}: takes event time and order from the topic.
+ * sent in order, so that both are equal; with one, event time and order are the topic's.
  */
 export async function eventsSql(
   offline: Pick<OfflineStore, "query">,
   files: RawFiles,
   source: Pick<SourceSpec, "topic" | "latenessMs">,
   range: { readonly from: number; readonly to: number },
-  dump: string | null,
+  dump: TopicDump | null,
 ): Promise<string> {
   const seconds = "intDiv(toUnixTimestamp64Micro(assumeNotNull(date)), 1000000)";
   const departure = await departureSql(offline, files, "local_text");
@@ -67,15 +72,16 @@ export async function eventsSql(
   if (dump === null) {
     return `SELECT *, t AS k FROM (${base}) WHERE t >= ${range.from} AND t < ${range.to}`;
   }
-  return `SELECT raw.flightId AS flightId, origin, destination, delayMinutes, distanceMiles,
-      sent.t AS t, sent.k AS k
+  const delay = dump.ownDelays ? "sent.delay" : "raw.delayMinutes";
+  return `SELECT raw.flightId AS flightId, origin, destination, ${delay} AS delayMinutes,
+      distanceMiles, sent.t AS t, sent.k AS k
     FROM (
-      SELECT flightId, t, k FROM (
-        SELECT flightId, t, is_record,
+      SELECT flightId, t, k, delay FROM (
+        SELECT flightId, t, is_record, delay,
           max(t) OVER (PARTITION BY partition ORDER BY position, is_record
             ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS k
-        FROM file(${sqlText(dump)}, TSV, 'partition UInt16, position Int64, is_record UInt8,
-          flightId Int64, t Int64'))
+        FROM file(${sqlText(dump.path)}, TSV, 'partition UInt16, position Int64,
+          is_record UInt8, flightId Int64, t Int64, delay Int64'))
       WHERE is_record = 1 AND t >= k - ${source.latenessMs}) AS sent
     INNER JOIN (${base}) AS raw ON raw.flightId = sent.flightId`;
 }
@@ -101,7 +107,8 @@ export async function dumpTopic(
     for (const { offset, bytes } of values) {
       const value = await decoder.decodeAwaiting(bytes, 0, bytes.length);
       const time = Number(value[source.timeField]);
-      write(`${partition}\t${offset}\t1\t${value["flightId"]}\t${time}\n`);
+      const delay = Number(value["delayMinutes"] ?? 0);
+      write(`${partition}\t${offset}\t1\t${value["flightId"]}\t${time}\t${delay}\n`);
     }
   }
   const marks: Buffer[] = [];
@@ -112,7 +119,7 @@ export async function dumpTopic(
   for (const bytes of marks) {
     const { before, endOffsets } = await markDecoder.decodeAwaiting(bytes, 0, bytes.length);
     for (const [partition, end] of (endOffsets as number[]).entries()) {
-      write(`${partition}\t${end}\t0\t-1\t${Number(before)}\n`);
+      write(`${partition}\t${end}\t0\t-1\t${Number(before)}\t0\n`);
     }
   }
 }

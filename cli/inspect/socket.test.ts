@@ -1,0 +1,93 @@
+import assert from "node:assert/strict";
+import { mkdirSync, mkdtempSync, rmSync, statSync } from "node:fs";
+import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { MillraceError } from "../../schemas/errors.ts";
+import type { Inspector } from "./inspector.ts";
+import { connectInspector } from "./socket-client.ts";
+import { socketAddress, socketPath } from "./socket-path.ts";
+import { serveInspector } from "./socket-server.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "millrace-socket-"));
+after(() => rmSync(folder, { recursive: true }));
+
+const refuse = () => Promise.reject(new Error("not asked for here"));
+const inspector: Inspector = {
+  topics: refuse,
+  features: ({ view }) =>
+    Promise.reject(new MillraceError("VIEW_UNKNOWN", { view, known: "none" })),
+  deadLetters: refuse,
+  models: refuse,
+  sql: ({ query }) => Promise.resolve(query.repeat(3)),
+  config: () => Promise.resolve([{ name: "data", value: folder, origin: "default" }]),
+  close: () => Promise.resolve(),
+};
+
+test("answers come back over the socket, errors with their code, in any order", async () => {
+  const server = await serveInspector(inspector, folder);
+  assert.equal(statSync(socketPath(folder)).mode & 0o777, 0o600);
+  const client = await connectInspector(folder);
+  assert.ok(client !== null);
+  const long = "x".repeat(500_000);
+  const [text, config] = await Promise.all([
+    client.sql({ query: long, format: "TSV" }),
+    client.config({}),
+  ]);
+  assert.equal(text, long.repeat(3));
+  assert.equal(config[0]?.value, folder);
+  await assert.rejects(client.features({ view: "v", key: ["k"], at: null }), {
+    code: "VIEW_UNKNOWN",
+    message: /feature view "v"/,
+  });
+  await client.close();
+  await server.close();
+  assert.equal(await connectInspector(folder), null);
+});
+
+test("what is no request is refused, and a message without end is cut off", async () => {
+  const server = await serveInspector(inspector, folder);
+  const ask = (bytes: string) =>
+    new Promise<string>((resolve) => {
+      const socket = connect(socketAddress(folder));
+      let heard = "";
+      socket.on("data", (chunk) => {
+        heard += chunk;
+        socket.end();
+      });
+      socket.on("error", () => undefined);
+      socket.on("close", () => resolve(heard));
+      socket.write(bytes);
+    });
+  assert.match(await ask("no JSON\n"), /INSPECT_REFUSED/);
+  assert.match(await ask('{"id":1,"method":"close","request":{}}\n'), /there is no \\"close\\"/);
+  assert.match(await ask('{"id":1,"method":"constructor"}\n'), /INSPECT_REFUSED/);
+  assert.equal(await ask("x".repeat(2 * 1024 * 1024)), "");
+  await server.close();
+});
+
+test("a request under way fails when the run ends", async () => {
+  const server = await serveInspector(
+    { ...inspector, models: () => new Promise(() => {}) },
+    folder,
+  );
+  const client = await connectInspector(folder);
+  assert.ok(client !== null);
+  const asked = assert.rejects(client.models({}), { code: "INSPECT_REFUSED" });
+  await client.config({});
+  await server.close();
+  await asked;
+});
+
+test("a data directory with a long path has a socket too", {
+  skip: process.platform !== "linux",
+}, async () => {
+  const long = join(folder, "d".repeat(120));
+  mkdirSync(long);
+  const server = await serveInspector(inspector, long);
+  const client = await connectInspector(long);
+  assert.equal((await client?.config({}))?.length, 1);
+  await client?.close();
+  await server.close();
+});

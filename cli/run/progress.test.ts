@@ -1,0 +1,47 @@
+import assert from "node:assert/strict";
+import { PassThrough } from "node:stream";
+import { test } from "node:test";
+import { createPace, createProgress, type ProgressState, progressText } from "./progress.ts";
+
+const state = (share: number, records: number): ProgressState => ({
+  eventTime: Date.UTC(2001, 0, 4, 6),
+  share,
+  records,
+  auc: 0.7741,
+  phase: "storing",
+});
+
+test("rate and time left follow the last ten seconds", () => {
+  const pace = createPace();
+  assert.deepEqual(pace(state(0, 0), 0), { rate: 0, etaSeconds: null });
+  assert.deepEqual(pace(state(0.1, 1000), 1000), { rate: 1000, etaSeconds: 9 });
+  for (let second = 2; second <= 30; second++) pace(state(0.1 + second / 100, 1000), second * 1000);
+  const { rate, etaSeconds } = pace(state(0.41, 1000), 31_000);
+  assert.equal(rate, 0);
+  assert.ok(etaSeconds !== null && Math.abs(etaSeconds - 59) < 1);
+});
+
+test("a state reads as one line", () => {
+  assert.equal(
+    progressText(state(0.315, 5), { rate: 12_345.4, etaSeconds: 41.2 }),
+    "2001-01-04 06:00  31 %  12,345 records/s  ETA 42 s  AUC 0.774  storing",
+  );
+  const unknown = { ...state(0, 0), eventTime: Number.NEGATIVE_INFINITY, auc: null };
+  assert.equal(
+    progressText(unknown, { rate: 0, etaSeconds: null }),
+    "starting  0 %  0 records/s  storing",
+  );
+});
+
+test("where there is no terminal a plain line comes every five seconds, without control codes", () => {
+  const stream = new PassThrough();
+  let now = 0;
+  const progress = createProgress(stream as unknown as NodeJS.WriteStream, () => now);
+  for (; now <= 12_000; now += 500) progress.update(state(now / 20_000, now));
+  progress.say("a word");
+  progress.stop();
+  const lines = String(stream.read()).trimEnd().split("\n");
+  assert.equal(lines.length, 4);
+  assert.equal(lines[3], "a word");
+  for (const line of lines) assert.match(line, /^[ -~]+$/);
+});

@@ -1,0 +1,94 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { summaryText } from "./print.ts";
+import {
+  type BalanceInput,
+  type BranchSummary,
+  imbalances,
+  type Summary,
+  topologySummary,
+} from "./summary.ts";
+
+const branch = (name: string, counts: Partial<BranchSummary>): BranchSummary => ({
+  source: "flights.departures",
+  partition: 0,
+  branch: name,
+  in: 10,
+  processed: 10,
+  late: 0,
+  deadLettered: 0,
+  filtered: 0,
+  ...counts,
+});
+
+const balanced: BalanceInput = {
+  branches: [
+    branch("predictions", { in: 14, processed: 10, late: 2, deadLettered: 1, filtered: 1 }),
+    branch("origin_traffic@1", { in: 14, processed: 11, late: 2, deadLettered: 1 }),
+  ],
+  scoringBranches: ["predictions"],
+  predictions: 10,
+  outcomes: { labelled: 7, unlabelled: 1, pending: 2 },
+  tables: [{ table: "raw_predictions", rows: 10, records: 10 }],
+};
+
+test("a run in which everything adds up is balanced", () => {
+  assert.deepEqual(imbalances(balanced), []);
+});
+
+test("each thing that does not add up is named", () => {
+  const wrong: [Partial<BalanceInput>, RegExp][] = [
+    [{ branches: [branch("predictions", { processed: 9 }), branch("x", { processed: 1 })] }, /= 9/],
+    [
+      { predictions: 11, outcomes: { labelled: 8, unlabelled: 1, pending: 2 } },
+      /11 predictions of 10/,
+    ],
+    [
+      { outcomes: { labelled: 7, unlabelled: 1, pending: 1 } },
+      /labelled 7 \+ unlabelled 1 \+ pending 1/,
+    ],
+    [{ outcomes: { labelled: 11, unlabelled: 0, pending: -1 } }, /pending -1/],
+    [{ tables: [{ table: "raw_predictions", rows: 9, records: 10 }] }, /9 rows of 10 committed/],
+  ];
+  for (const [change, named] of wrong) {
+    assert.match(imbalances({ ...balanced, ...change }).join("\n"), named);
+  }
+});
+
+test("the summary for people says that it balances, or what does not", () => {
+  const summary: Summary = {
+    stack: "embedded",
+    range: { from: "2001-01-01T00:00:00.000Z", to: "2001-01-15T00:00:00.000Z" },
+    balanced: true,
+    topologies: { flights: topologySummary(balanced.branches) },
+    features: { rows: 1_234_567 },
+    predictions: { total: 10, fallback: 4, byVersion: { v1: 6 } },
+    outcomes: balanced.outcomes,
+    models: [
+      {
+        version: "v1",
+        promoted: true,
+        trainedOn: 20_000,
+        effectiveFrom: "2001-01-03T01:02:24Z",
+        holdoutAuc: 0.7234,
+        scored: 6,
+        labelled: 5,
+        liveAuc: null,
+        sha256: "ab",
+      },
+    ],
+    fallbackAuc: 0.5,
+    throughput: { eventsPerSecond: 5000.4 },
+    memory: { maxRssBytes: 2 ** 30 },
+  };
+  const text = summaryText(summary, []);
+  for (const part of ["1,234,567", "4 by the fallback (AUC 0.500)", "5,000 events/s", "1,024 MB"]) {
+    assert.ok(text.includes(part), part);
+  }
+  assert.match(text, /v1 +yes +2001-01-03 01:02 +20,000 +0\.723 +6 +-\n/);
+  assert.match(text, /Balanced: every record/);
+  assert.match(
+    summaryText({ ...summary, balanced: false }, ["x is missing"]),
+    /NOT balanced:\n- x/,
+  );
+});
