@@ -36,7 +36,8 @@ export class Journal<Entry> {
     let at = 0;
     while (at + frameBytes <= bytes.length) {
       const end = at + frameBytes + bytes.readUInt32LE(at);
-      if (end > bytes.length) break;
+      // A power cut may leave zeros where the file had grown.
+      if (end > bytes.length || end === at + frameBytes) break;
       if (crc32c(bytes, at + frameBytes, end) !== bytes.readUInt32LE(at + 4)) break;
       entries.push(JSON.parse(bytes.toString("utf8", at + frameBytes, end)) as Entry);
       at = end;

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import {
+  appendFileSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -258,6 +259,53 @@ test("damage inside the log is found, a torn end is cut off", async () => {
     [],
     "a failed open leaves no lock",
   );
+});
+
+test("a journal is read up to its last whole entry, whatever stands behind it", async () => {
+  const tails = [Buffer.alloc(100), Buffer.from("07000000deadbeef7b7d7b7d7b7d7b", "hex")];
+  for (const tail of tails) {
+    const data = directory();
+    await (await open({ directory: data })).close();
+    appendFileSync(join(data, "journal"), tail);
+    const broker = await open({ directory: data });
+    await broker.commitOffsets("g", [{ ...at, offset: 3 }], null);
+    await broker.close();
+    const again = await open({ directory: data });
+    assert.equal((await again.committed("g", [at]))[0]?.offset, 3);
+    await again.close();
+  }
+});
+
+test("a segment that could not be begun does not take a later one with it", async () => {
+  let full = false;
+  const data = directory();
+  const faults: FaultHook = (point) => {
+    if (full && point === "segment-write") {
+      throw Object.assign(new Error("no space"), { code: "ENOSPC" });
+    }
+  };
+  const config = { "cleanup.policy": "compact", "segment.bytes": "1024" };
+  const broker = await open({ directory: data, faults }, config);
+  const held = await broker.producer({ transactionalId: "open" });
+  const producer = await broker.producer({ transactionalId: null });
+  held.begin();
+  await held.send([{ ...at, batch: batchOf("x".repeat(600)) }]);
+  full = true;
+  const last = { ...at, batch: batchOf("y".repeat(600)) };
+  await assert.rejects(producer.send([last]), { code: "STORAGE_FULL" });
+  full = false;
+  broker.compact();
+  await producer.send([last]);
+  await held.abort();
+  held.begin();
+  await held.send([{ ...at, batch: batchOf("z") }]);
+  broker.compact();
+  await held.abort();
+  assert.deepEqual(await values(broker), ["y".repeat(600)]);
+  await broker.close();
+  const again = await open({ directory: data }, config);
+  assert.deepEqual(await values(again), ["y".repeat(600)]);
+  await again.close();
 });
 
 test("a send that failed half-way may be sent again: nothing stands twice", async () => {
