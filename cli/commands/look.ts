@@ -9,7 +9,7 @@ import { writeOut } from "../write-out.ts";
 
 /** How answers are printed. */
 export interface LookOptions {
-  /** JSON instead of text. */
+  /** JSON instead of text. @default false */
   readonly json?: boolean;
 }
 

@@ -40,7 +40,7 @@ export function copyFlight(from: FlightBlock, row: number, to: FlightBlock, at: 
   to.destination[at] = from.destination[row] as string;
 }
 
-/** How long a flight is in the air and on the ground, ms: 30 min + distance / 7.5 miles a minute. */
+/** How long a flight takes from gate to gate, ms: 30 min + distance / 7.5 miles a minute. */
 export function flightDurationMs(distanceMiles: number): number {
   return Math.round((30 + distanceMiles / 7.5) * 60_000);
 }

@@ -36,7 +36,8 @@ const dayMs = 86_400_000;
 
 /** Columns as {@link readBlock} takes them; `date` is a wall clock, stored as if it were UTC. */
 function localDaySql(path: string, localMidnight: number): string {
-  return `SELECT assumeNotNull(toFloat64(_row_number)), toFloat64(intDiv(toUnixTimestamp64Micro(assumeNotNull(date)), 1000)),
+  return `SELECT assumeNotNull(toFloat64(_row_number)),
+  toFloat64(intDiv(toUnixTimestamp64Micro(assumeNotNull(date)), 1000)),
   assumeNotNull(toInt32(distance)), assumeNotNull(toInt32(delay)),
   assumeNotNull(toString(origin)), assumeNotNull(toString(destination))
 FROM file('${path.replace(/[\\']/g, "\\$&")}', Parquet)

@@ -18,7 +18,7 @@ export interface ReplayPosition {
   readonly endOffsets: Readonly<Record<string, readonly number[]>>;
 }
 
-/** Where positions are kept: a group of the replayer's own, at a partition that it writes itself. */
+/** Where positions are kept: a group of the replayer's own, at a partition of its own. */
 export interface PositionStore {
   readonly group: string;
   readonly topic: string;

@@ -49,7 +49,8 @@ export interface ReplayStep {
  * Each record has a send time: its event time, plus up to `disorderMs`. A late record is held until
  * a step after whose predecessor's watermark its source must find it late; one whose turn would
  * come after the end is sent in a last step behind the last watermark, and one that even this
- * cannot make late is not chosen. Records stand in order of send time, departures first, then by id.
+ * cannot make late is not chosen. Records stand in order of send time, departures first, then by
+ * id.
  *
  * @param resumeAt - send time of the step to begin with; `-Infinity` is the first, `Infinity` the
  * last one, which holds late records alone.

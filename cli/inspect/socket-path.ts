@@ -1,7 +1,7 @@
 import { mkdirSync, openSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
 
-/** Longest path that a Unix socket takes, the closing zero left out (108 on Linux, 104 on macOS). */
+/** Longest path that a Unix socket takes, without the closing zero (macOS; Linux takes 107). */
 const maxPathBytes = 103;
 
 /** Where a run listens, in its data directory. */

@@ -1,4 +1,4 @@
-/** What became of the records of one source partition in one branch (a view, scoring or label step). */
+/** What became of the records of a source partition in a branch: a view, scoring or label step. */
 export interface BranchSummary {
   readonly source: string;
   readonly partition: number;

@@ -18,7 +18,7 @@ export interface TableCheck extends FilledTable {
   readonly problems: readonly string[];
 }
 
-/** Count, sum and exclusive or of offsets: equal only if the offsets are, for all that goes wrong. */
+/** Count, sum and exclusive or of offsets: as good as the offsets themselves against accidents. */
 interface Digest {
   count: number;
   sum: number;

@@ -10,7 +10,7 @@ import {
   word,
 } from "./setting-types.ts";
 
-/** One setting: flag `--commit-interval-ms`, variable `MILLRACE_COMMIT_INTERVAL_MS`, key in the file. */
+/** One setting: flag `--scoring-threads`, variable `MILLRACE_SCORING_THREADS`, key in the file. */
 interface Setting<T> extends SettingType<T> {
   /** As it would be written. */
   readonly default: unknown;
@@ -30,7 +30,7 @@ function setting<T>(type: SettingType<T>, rest: Omit<Setting<T>, keyof SettingTy
 
 const everywhere = ["run", "replay", "look"] as const;
 
-/** The one table of settings: flags, variables, the file's keys, `config` and help derive from it. */
+/** The one table of settings: flags, variables, the file's keys, `config` and help come from it. */
 export const settings = Object.freeze({
   stack: setting(word(["embedded"]), {
     default: "embedded",

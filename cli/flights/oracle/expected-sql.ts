@@ -21,8 +21,8 @@ export function expectedSql(view: FeatureViewSpec, events: string, points: strin
   // Events lie in buckets as long as the longest window; a point looks into two of them.
   return `SELECT p.id AS id, ${aggregates.join(",\n  ")}
   FROM (
-    SELECT *, arrayJoin(arrayDistinct([intDiv(q - ${longest}, ${longest}), intDiv(q - 1, ${longest})]))
-      AS bucket
+    SELECT *, arrayJoin(arrayDistinct(
+      [intDiv(q - ${longest}, ${longest}), intDiv(q - 1, ${longest})])) AS bucket
     FROM ${pointsSql(view, points)}) AS p
   LEFT JOIN (SELECT *, intDiv(t, ${longest}) AS bucket FROM (${events})) AS e
     ON ${keys.map((field) => `p.${field} = e.${field}`).join(" AND ")} AND p.bucket = e.bucket

@@ -66,7 +66,8 @@ async function atEvents(
 ): Promise<OraclePoint[]> {
   const offsets = [0, 1, ...view.windows.flatMap(({ lengthMs }) => [lengthMs, lengthMs + 1])];
   return offline.query<OraclePoint>(
-    `SELECT key, toFloat64(t + [${offsets.join(", ")}][1 + cityHash64(flightId, ${seed}) % ${offsets.length}]) AS q
+    `SELECT key, toFloat64(
+      t + [${offsets.join(", ")}][1 + cityHash64(flightId, ${seed}) % ${offsets.length}]) AS q
     FROM (
       SELECT [${view.keyFields.map((field) => `toString(${field})`).join(", ")}] AS key, t, flightId
       FROM (${events}))

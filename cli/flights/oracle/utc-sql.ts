@@ -19,7 +19,8 @@ export async function departureSql(
     longitude: number,
   ) => string;
   const airports = await offline.query<{ iata: string; latitude: number; longitude: number }>(
-    `SELECT toString(iata) AS iata, toFloat64(latitude) AS latitude, toFloat64(longitude) AS longitude
+    `SELECT toString(iata) AS iata, toFloat64(latitude) AS latitude,
+      toFloat64(longitude) AS longitude
     FROM file(${sqlText(files.airports)}, CSVWithNames) WHERE iata IN
       (SELECT DISTINCT origin FROM file(${sqlText(files.flights)}, Parquet))`,
   );
