@@ -9,6 +9,7 @@ import {
   encodeProgress,
   mayAdvance,
   mayReplace,
+  risenProgress,
   topicFence,
 } from "./online-row.ts";
 import type { OnlineEntry, OnlineFlush, OnlineKey, OnlineStore } from "./store.ts";
@@ -83,7 +84,8 @@ class EmbeddedOnlineStore implements OnlineStore {
     const key = progressKey(view, partition);
     const stored = database.get(key);
     if (stored === undefined || mayAdvance(stored, topic, nextOffset)) {
-      puts.push({ key, value: encodeProgress(topic, nextOffset, progress) });
+      const risen = stored === undefined ? progress : risenProgress(stored, topic, progress);
+      puts.push({ key, value: encodeProgress(topic, nextOffset, risen) });
     }
     await database.batch(() => {
       for (const { key, value } of puts) void database.put(key, value);

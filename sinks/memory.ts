@@ -99,7 +99,8 @@ class InMemoryOnlineStore implements OnlineStore {
     const key = `${view}\0${partition}`;
     const stored = this.#progress.get(key);
     if (stored?.topicId === topicId && stored.nextOffset > nextOffset) return;
-    this.#progress.set(key, { topicId, nextOffset, progress });
+    const risen = stored?.topicId === topicId ? Math.max(stored.progress, progress) : progress;
+    this.#progress.set(key, { topicId, nextOffset, progress: risen });
   }
 
   async read(keys: readonly OnlineKey[]): Promise<OnlineEntry[]> {

@@ -109,6 +109,14 @@ function fenceTests(name: string, store: Store): void {
     assert.equal(read[0]?.progress, 20);
   });
 
+  test(`${name}: progress never falls within a topic, though a flush may know none`, async () => {
+    await store().write(flush("known@1", 0, 5, 50, []));
+    await store().write(flush("known@1", 0, 6, Number.NEGATIVE_INFINITY, [["k", 5, rowAt(40)]]));
+    const read = await store().read([{ view: "known@1", entityKey: "k", partition: 0 }]);
+    assert.equal(read[0]?.row?.asOf, 40);
+    assert.equal(read[0]?.progress, 50);
+  });
+
   test(`${name}: progress moves without rows`, async () => {
     await store().write(flush("idle@1", 2, 7, 70, []));
     await store().write(flush("idle@1", 2, 8, 80, []));

@@ -53,6 +53,15 @@ export function encodeProgress(topic: bigint, nextOffset: number, progress: numb
   return stored;
 }
 
+/**
+ * Progress to store over what stands there: within a topic it never falls, for a pump that has just
+ * started does not know it yet.
+ */
+export function risenProgress(stored: Buffer, topic: bigint, progress: number): number {
+  if (stored.readBigUInt64LE(0) !== topic) return progress;
+  return Math.max(progress, stored.readDoubleLE(16));
+}
+
 export function decodeProgress(stored: Buffer | null | undefined): number {
   return stored ? stored.readDoubleLE(16) : Number.NEGATIVE_INFINITY;
 }

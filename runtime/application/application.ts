@@ -91,7 +91,8 @@ export class Application {
         hooks.application?.metrics.committed(commit);
       },
     });
-    pumps.push(...(await startPumps(plan, stack, options.onTrouble ?? (() => {}))));
+    const onTrouble = options.onTrouble ?? (() => {});
+    pumps.push(...(await startPumps(plan, stack, onTrouble, options.instanceId)));
     for (const training of plan.trainings) {
       trainers.set(
         training.name,

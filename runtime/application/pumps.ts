@@ -14,6 +14,7 @@ export async function startPumps(
   plan: Plan,
   stack: Pick<Stack, "broker" | "registry" | "offline" | "online">,
   onTrouble: OnTrouble,
+  instanceId?: string,
 ): Promise<SinkPump[]> {
   const wanted: { topic: string; sink: Sink }[] = [];
   for (const { topic, encoder } of offlineEncoders(plan, stack.registry)) {
@@ -26,21 +27,21 @@ export async function startPumps(
       sink: onlineSink(stack.online, viewId(view)),
     });
   }
-  const pumps: SinkPump[] = [];
-  for (const { topic, sink } of wanted) {
-    const partitions = plan.topics.find((each) => each.name === topic)?.partitions ?? 1;
-    pumps.push(
-      await SinkPump.start({
+  // Each joins a group of its own: all at once, for a broker takes its time to form one.
+  return Promise.all(
+    wanted.map(({ topic, sink }) => {
+      const partitions = plan.topics.find((each) => each.name === topic)?.partitions ?? 1;
+      return SinkPump.start({
         broker: stack.broker,
         topic,
         partitions: Array.from({ length: partitions }, (_, partition) => partition),
         sink,
         group: `${plan.name}.${sink.name}.${topic}`,
+        ...(instanceId === undefined ? {} : { instanceId }),
         onTrouble: (error) => onTrouble(topic, sink.name, error),
-      }),
-    );
-  }
-  return pumps;
+      });
+    }),
+  );
 }
 
 function rowsTopicOf(plan: Plan, view: string): string {

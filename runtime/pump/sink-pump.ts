@@ -1,301 +1,407 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Broker, FetchedPartition, OffsetToCommit } from "../broker/broker.ts";
+import { MillraceError } from "../../schemas/errors.ts";
+import type { Broker, FetchedPartition, GroupMember, OffsetToCommit } from "../broker/broker.ts";
 import { RecordReader } from "../broker/record-batch/reader.ts";
 import { pendingRange, pendingText } from "./pending-range.ts";
-import type { Sink, SinkBlock } from "./sink.ts";
+import { assignPartitions, parsePartitions } from "./pump-assignment.ts";
+import { PumpPartition } from "./pump-partition.ts";
+import type { Sink } from "./sink.ts";
 
 export interface SinkPumpOptions {
   readonly broker: Broker;
   readonly topic: string;
+  /** All partitions of the topic; the group gives this pump its share of them. */
   readonly partitions: readonly number[];
   readonly sink: Sink;
   /** Consumer group; its committed offsets are the pump's memory. */
   readonly group: string;
+  /** Stable over restarts: a restart takes its old place at once. @default none */
+  readonly instanceId?: string;
   /** Rows that close a block. @default 50000 */
   readonly maxRows?: number;
   /** Bytes that close a block. @default 8388608 */
   readonly maxBytes?: number;
   /** Age in ms that closes a block. @default 1000 */
   readonly maxWaitMs?: number;
-  /** Told once when the sink begins to fail, and once when it is back. @default nobody */
+  /** Told once when the sink begins to fail, and once (null) when it is back. @default nobody */
   readonly onTrouble?: (error: unknown | null) => void;
 }
 
-/** Waits between attempts to write, in ms: doubling from the first to the second. */
+const defaults = { maxRows: 50_000, maxBytes: 8 * 1024 * 1024, maxWaitMs: 1_000 } as const;
+
+/** Waits between attempts, in ms: doubling from the first to the second. */
 const backOffMs = { first: 100, most: 5_000 };
+
+/** Wait for the first record of a fetch, in ms; the second while somebody waits for the pump. */
+const fetchWaitMs = { idle: 200, waitedFor: 20 };
 
 const fetchBytes = 4 * 1024 * 1024;
 
-interface Partition {
-  readonly number: number;
-  /** Next offset to read. */
-  position: number;
-  /** Everything below is stored. */
-  stored: number;
-  block: SinkBlock;
-  /** First offset of the block. */
-  first: number;
-  openedAt: number;
+/** Codes that end ownership: another member has the partitions, or will have. */
+const ownershipCodes: ReadonlySet<string> = new Set([
+  "ILLEGAL_GENERATION",
+  "UNKNOWN_MEMBER",
+  "REBALANCE_IN_PROGRESS",
+]);
+
+/** Ends what is in hand: the partitions were lost, or the pump was stopped. */
+class Interrupted extends Error {}
+
+interface Waiter {
+  readonly offsets: ReadonlyMap<number, number>;
+  readonly done: () => void;
+  readonly failed: (error: unknown) => void;
 }
 
 /**
  * Moves what is committed to a topic into a sink, block by block, each once: read at
- * read_committed, write, commit. While the sink is away the pump waits and holds at most one block a
+ * read_committed, commit the range as pending, write, commit the offset behind it. Processes share
+ * the partitions through a consumer group, and a commit of an earlier generation is refused, so
+ * only an owner begins a range. While the sink is away the pump waits and holds at most one block a
  * partition; the topic is the buffer.
  */
 export class SinkPump {
   readonly topic: string;
   /** Name of the sink. */
   readonly sink: string;
-  readonly #options: SinkPumpOptions;
-  readonly #partitions: Map<number, Partition>;
+  readonly #options: SinkPumpOptions & Readonly<Record<keyof typeof defaults, number>>;
   readonly #topicId: string;
+  readonly #member: GroupMember;
   readonly #reader = new RecordReader();
-  readonly #maxRows: number;
-  readonly #maxBytes: number;
-  readonly #maxWaitMs: number;
   readonly #abort = new AbortController();
-  #waiters: { offsets: ReadonlyMap<number, number>; done: () => void }[] = [];
+  #owned = new Map<number, PumpPartition>();
+  #waiters: Waiter[] = [];
+  #lost = false;
   #failing = false;
-  #running: Promise<void> | null = null;
+  #failure: unknown = null;
+  #running: Promise<void> = Promise.resolve();
 
-  private constructor(options: SinkPumpOptions, topicId: string, partitions: Partition[]) {
-    this.#options = options;
+  private constructor(options: SinkPumpOptions, topicId: string, member: GroupMember) {
+    this.#options = { ...defaults, ...options };
     this.topic = options.topic;
     this.sink = options.sink.name;
     this.#topicId = topicId;
-    this.#partitions = new Map(partitions.map((partition) => [partition.number, partition]));
-    this.#maxRows = options.maxRows ?? 50_000;
-    this.#maxBytes = options.maxBytes ?? 8 * 1024 * 1024;
-    this.#maxWaitMs = options.maxWaitMs ?? 1_000;
+    this.#member = member;
+    member.onLost(() => {
+      this.#lost = true;
+    });
   }
 
-  /** Reads the committed positions and writes ranges that were pending, before anything else. */
+  /** Joins the group; ranges that were pending are written before anything else, by the loop. */
   static async start(options: SinkPumpOptions): Promise<SinkPump> {
-    const { broker, topic, group, sink } = options;
+    const { broker, topic, group, partitions, instanceId } = options;
     const [description] = await broker.describeTopics([topic]);
-    if (description === undefined) throw new RangeError(`topic ${topic} does not exist`);
-    const committed = await broker.committed(
+    if (description === undefined)
+      throw new MillraceError("TOPIC_UNKNOWN", { topic, partition: 0 });
+    const member = await broker.join({
       group,
-      options.partitions.map((partition) => ({ topic, partition })),
-    );
-    const starts = await broker.listOffsets(
-      options.partitions.map((partition) => ({ topic, partition, at: "earliest" as const })),
-    );
-    const partitions = options.partitions.map((number, index) => {
-      const position = committed[index]?.offset ?? (starts[index] as number);
-      const block = sink.open(number);
-      return { number, position, stored: position, block, first: position, openedAt: 0 };
+      metadata: Buffer.alloc(0),
+      assign: (members) => assignPartitions(partitions, members),
+      ...(instanceId === undefined ? {} : { instanceId }),
     });
-    const pump = new SinkPump(options, description.id, partitions);
-    for (const [index, partition] of partitions.entries()) {
-      const pending = pendingRange(committed[index]?.metadata ?? "");
-      if (pending !== null) await pump.#writePending(partition, pending.next);
-    }
-    pump.#running = pump.#loop();
+    const pump = new SinkPump(options, description.id, member);
+    pump.#running = pump.#run();
     return pump;
   }
 
-  /** Everything below this offset of a partition is stored. */
+  /** Everything below this offset of a partition is stored; 0 for one that another pump has. */
   stored(partition: number): number {
-    return this.#partitions.get(partition)?.stored ?? 0;
+    return this.#owned.get(partition)?.stored ?? 0;
   }
 
-  /** Records and markers between what is stored and the end, over all partitions. */
+  /** Why it ended by itself, null while it works: a record or a log that it cannot read. */
+  get failure(): unknown {
+    return this.#failure;
+  }
+
+  /** Records and markers between what is stored and the stable end, over its own partitions. */
   async lag(): Promise<number> {
-    const ends = await this.#ends();
+    const ends = await this.#stableEnds([...this.#owned.keys()]);
     let lag = 0;
     for (const [partition, end] of ends) lag += Math.max(0, end - this.stored(partition));
     return lag;
   }
 
-  /** Resolves when everything below these offsets is stored; blocks are written at once for it. */
+  /**
+   * Resolves when everything below these offsets is stored, by this pump or by that of another
+   * process. Own blocks are written at once for it. Rejects when the pump stops before.
+   */
   waitFor(offsets: ReadonlyMap<number, number>): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#waiters.push({ offsets, done: resolve });
-      this.#running?.then(() => reject(new Error(`the pump of ${this.topic} stopped`)), reject);
+    return new Promise((done, failed) => {
+      if (this.#abort.signal.aborted) failed(this.#stoppedError());
+      else this.#waiters.push({ offsets, done, failed });
     });
   }
 
-  /**
-   * Stores everything that stands in the topic now, a transaction under way included: a commit may
-   * be answered before its records are visible.
-   */
+  /** Stores everything that is committed to the topic now, all partitions of it. */
   async drain(): Promise<void> {
-    await this.waitFor(await this.#ends());
+    await this.waitFor(await this.#stableEnds(this.#options.partitions));
   }
 
-  /** Ends after the write in hand; what is not stored will be read again. */
+  /** Ends after the write in hand, or at once if the sink is away; the rest is read again. */
   async stop(): Promise<void> {
     this.#abort.abort();
     await this.#running;
   }
 
-  async #loop(): Promise<void> {
-    while (!this.#abort.signal.aborted) {
-      const fetched = await this.#fetch();
-      for (const each of fetched) await this.#take(each);
-      await this.#writeDue(fetched.length === 0);
-      this.#answerWaiters();
+  async #run(): Promise<void> {
+    const { signal } = this.#abort;
+    try {
+      await this.#interruptible(() => this.#own());
+      while (!signal.aborted) {
+        if (this.#lost) {
+          this.#lost = false;
+          await this.#interruptible(() => this.#rejoin());
+        } else await this.#interruptible(() => this.#turn());
+      }
+    } catch (error) {
+      if (!(error instanceof Interrupted)) {
+        this.#failure = error;
+        this.#options.onTrouble?.(error);
+      }
+    } finally {
+      this.#abort.abort();
+      for (const { failed } of this.#waiters.splice(0)) failed(this.#stoppedError());
+      await this.#member.leave().catch(() => {});
     }
   }
 
-  #fetch(): Promise<FetchedPartition[]> {
-    const open = [...this.#partitions.values()].filter((each) => !this.#isFull(each));
-    return this.#options.broker.fetch({
-      partitions: open.map((each) => ({
-        topic: this.topic,
-        partition: each.number,
-        offset: each.position,
-        maxBytes: fetchBytes,
-      })),
-      isolation: "read_committed",
-      maxWaitMs: this.#waiters.length > 0 ? 20 : 200,
-      maxBytes: 4 * fetchBytes,
+  /** A loss of ownership ends the work, and the loop goes on; all else is the caller's. */
+  async #interruptible(work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      if (!(error instanceof Interrupted)) throw error;
+    }
+  }
+
+  async #rejoin(): Promise<void> {
+    await this.#insist(() => this.#member.rejoin());
+    await this.#own();
+  }
+
+  /** Takes over its share: the committed positions, and ranges that were pending. */
+  async #own(): Promise<void> {
+    const { broker, group, sink } = this.#options;
+    this.#owned = new Map();
+    const wanted = parsePartitions(this.#member.assignment).map((partition) => ({
+      topic: this.topic,
+      partition,
+    }));
+    if (wanted.length === 0) return;
+    const starts = await this.#insist(() =>
+      broker.listOffsets(wanted.map((each) => ({ ...each, at: "earliest" as const }))),
+    );
+    const committed = await this.#insist(() => broker.committed(group, wanted));
+    const owned = wanted.map(({ partition }, index) => {
+      const offset = committed[index]?.offset ?? starts[index] ?? 0;
+      return new PumpPartition(partition, offset, sink.open(partition));
     });
+    for (const [index, partition] of owned.entries()) {
+      const pending = pendingRange(committed[index]?.metadata ?? "");
+      if (pending === null) continue;
+      this.#checkPending(partition, pending.next, starts[index] ?? 0);
+      await this.#writePending(partition, pending.next);
+    }
+    this.#owned = new Map(owned.map((partition) => [partition.number, partition]));
   }
 
-  #isFull({ block }: Partition): boolean {
-    return block.rows >= this.#maxRows || block.bytes >= this.#maxBytes;
+  async #turn(): Promise<void> {
+    const open = [...this.#owned.values()];
+    const fetched = open.length === 0 ? await this.#rest() : await this.#fetch(open);
+    for (const each of fetched) {
+      const partition = this.#owned.get(each.partition);
+      if (partition !== undefined) await this.#take(partition, each, Number.POSITIVE_INFINITY);
+    }
+    await this.#writeDue(fetched.length === 0);
+    await this.#answerWaiters();
   }
 
-  async #take(fetched: FetchedPartition): Promise<void> {
-    const partition = this.#partitions.get(fetched.partition);
-    if (partition === undefined) return;
+  async #rest(): Promise<FetchedPartition[]> {
+    await sleep(fetchWaitMs.idle, null, { signal: this.#abort.signal }).catch(() => {});
+    return [];
+  }
+
+  #fetch(partitions: readonly PumpPartition[]): Promise<FetchedPartition[]> {
+    return this.#insist(() =>
+      this.#options.broker.fetch({
+        partitions: partitions.map((each) => ({
+          topic: this.topic,
+          partition: each.number,
+          offset: each.position,
+          maxBytes: fetchBytes,
+        })),
+        isolation: "read_committed",
+        maxWaitMs: this.#waiters.length > 0 ? fetchWaitMs.waitedFor : fetchWaitMs.idle,
+        maxBytes: 4 * fetchBytes,
+      }),
+    );
+  }
+
+  /** Adds records to the block until it is full, they end, or `end` is reached. */
+  async #take(partition: PumpPartition, fetched: FetchedPartition, end: number): Promise<void> {
+    const { maxRows, maxBytes } = this.#options;
     const reader = this.#reader;
     reader.open(fetched, "read_committed");
-    while (!this.#isFull(partition)) {
+    const unbounded = end === Number.POSITIVE_INFINITY;
+    while (!unbounded || !partition.isFull(maxRows, maxBytes)) {
       if (!reader.next()) {
-        partition.position = Math.max(partition.position, reader.nextOffset);
+        partition.passed(Math.min(end, reader.nextOffset));
         break;
       }
-      if (partition.block.rows === 0 && partition.block.bytes === 0) this.#begin(partition);
-      const looked = partition.block.add(reader);
+      if (reader.offset >= end) {
+        partition.passed(end);
+        break;
+      }
+      const looked = this.#add(partition);
       if (looked !== undefined) await looked;
-      partition.position = reader.offset + 1;
-    }
-    if (partition.block.rows === 0 && partition.block.bytes === 0) {
-      partition.first = partition.position;
-      partition.stored = partition.position;
+      partition.passed(reader.offset + 1);
     }
   }
 
-  #begin(partition: Partition): void {
-    partition.first = partition.stored;
-    partition.openedAt = performance.now();
+  /** Not `async`: a promise is made only for a record whose schema must be looked up. */
+  #add(partition: PumpPartition): Promise<void> | undefined {
+    try {
+      const looked = partition.add(this.#reader);
+      return looked?.catch((error: unknown) => this.#refuse(partition, error));
+    } catch (error) {
+      return this.#refuse(partition, error);
+    }
   }
 
-  /** Writes the blocks that are full, old or waited for. */
+  #refuse(partition: PumpPartition, error: unknown): never {
+    if (error instanceof MillraceError && error.policy === "retry") throw error;
+    const { offset } = this.#reader;
+    const reason = error instanceof Error ? error.message : String(error);
+    const where = { sink: this.sink, topic: this.topic, partition: partition.number, offset };
+    throw new MillraceError("PUMP_RECORD", { ...where, reason }, { cause: error });
+  }
+
+  /** Writes the blocks that are full, old or waited for; passes what needs no writing. */
   async #writeDue(idle: boolean): Promise<void> {
+    const { maxRows, maxBytes, maxWaitMs } = this.#options;
     const now = performance.now();
-    const due = [...this.#partitions.values()].filter((each) => {
-      if (each.block.rows === 0 && each.block.bytes === 0) return false;
-      if (this.#isFull(each) || now - each.openedAt >= this.#maxWaitMs) return true;
-      return this.#isWaitedFor(each) && (idle || this.#reaches(each));
-    });
+    const due: PumpPartition[] = [];
+    const passed: PumpPartition[] = [];
+    for (const each of this.#owned.values()) {
+      const waitedFor = this.#waiters.some(({ offsets }) => each.isBehind(offsets, idle));
+      if (each.isEmpty) {
+        each.skip();
+        if (each.stored > each.committed && (waitedFor || idle)) passed.push(each);
+      } else if (each.isFull(maxRows, maxBytes) || now - each.openedAt >= maxWaitMs || waitedFor) {
+        due.push(each);
+      }
+    }
+    if (passed.length > 0) await this.#commit(passed, false);
     if (due.length === 0) return;
     if (this.#options.sink.exactRange) await this.#commit(due, true);
     for (const each of due) await this.#write(each);
     await this.#commit(due, false);
   }
 
-  #isWaitedFor(partition: Partition): boolean {
-    return this.#waiters.some(
-      ({ offsets }) => (offsets.get(partition.number) ?? 0) > partition.stored,
-    );
+  async #write(partition: PumpPartition): Promise<void> {
+    const { sink } = this.#options;
+    const range = { ...partition.range, topicId: this.#topicId };
+    await this.#insist(() => sink.write(partition.block, range));
+    partition.written(sink.open(partition.number));
   }
 
-  #reaches(partition: Partition): boolean {
-    return this.#waiters.some(
-      ({ offsets }) => (offsets.get(partition.number) ?? Infinity) <= partition.position,
-    );
-  }
-
-  async #write(partition: Partition): Promise<void> {
-    const range = {
-      topicId: this.#topicId,
-      partition: partition.number,
-      first: partition.first,
-      next: partition.position,
-    };
-    await this.#insist(() => this.#options.sink.write(partition.block, range));
-    partition.stored = partition.position;
-    partition.first = partition.position;
-    partition.block = this.#options.sink.open(partition.number);
-  }
-
-  /** Repeats until it succeeds or the pump is stopped. */
-  async #insist(attempt: () => Promise<void>): Promise<void> {
-    for (let wait = backOffMs.first; ; wait = Math.min(backOffMs.most, wait * 2)) {
-      try {
-        await attempt();
-        if (this.#failing) this.#options.onTrouble?.(null);
-        this.#failing = false;
-        return;
-      } catch (error) {
-        if (!this.#failing) this.#options.onTrouble?.(error);
-        this.#failing = true;
-        if (this.#abort.signal.aborted) throw error;
-        await sleep(wait, undefined, { signal: this.#abort.signal }).catch(() => {});
-      }
-    }
-  }
-
-  async #commit(due: readonly Partition[], pending: boolean): Promise<void> {
+  async #commit(partitions: readonly PumpPartition[], pending: boolean): Promise<void> {
     const { broker, group } = this.#options;
-    const offsets: OffsetToCommit[] = due.map((each) => ({
+    const offsets: OffsetToCommit[] = partitions.map(({ number, range }) => ({
       topic: this.topic,
-      partition: each.number,
-      offset: each.first,
-      metadata: pending ? pendingText({ first: each.first, next: each.position }) : "",
+      partition: number,
+      offset: range.first,
+      metadata: pending ? pendingText(range) : "",
     }));
-    await this.#insist(() => broker.commitOffsets(group, offsets, null));
+    await this.#insist(() => broker.commitOffsets(group, offsets, this.#member.identity));
+    for (const each of partitions) each.committed = each.range.first;
   }
 
   /** Rebuilds the block `[position, next)` of a write that may or may not have happened. */
-  async #writePending(partition: Partition, next: number): Promise<void> {
-    this.#begin(partition);
+  async #writePending(partition: PumpPartition, next: number): Promise<void> {
     while (partition.position < next) {
-      const [fetched] = await this.#options.broker.fetch({
-        partitions: [
-          {
-            topic: this.topic,
-            partition: partition.number,
-            offset: partition.position,
-            maxBytes: fetchBytes,
-          },
-        ],
-        isolation: "read_committed",
-        maxWaitMs: 200,
-        maxBytes: fetchBytes,
-      });
-      if (fetched === undefined) continue;
-      this.#reader.open(fetched, "read_committed");
-      while (this.#reader.next() && this.#reader.offset < next) {
-        const looked = partition.block.add(this.#reader);
-        if (looked !== undefined) await looked;
-      }
-      partition.position = Math.min(next, this.#reader.nextOffset);
+      const [fetched] = await this.#fetch([partition]);
+      if (fetched !== undefined) await this.#take(partition, fetched, next);
     }
     await this.#write(partition);
     await this.#commit([partition], false);
   }
 
-  #answerWaiters(): void {
+  #checkPending({ number, position }: PumpPartition, next: number, logStart: number): void {
+    if (position >= logStart) return;
+    const { group } = this.#options;
+    const where = { sink: this.sink, group, topic: this.topic, partition: number };
+    const range = { first: position, last: next - 1, logStart };
+    throw new MillraceError("PUMP_PENDING_GONE", { ...where, ...range });
+  }
+
+  /** Repeats what fails until it succeeds, the partitions are lost or the pump is stopped. */
+  async #insist<T>(attempt: () => Promise<T>): Promise<T> {
+    for (let wait = backOffMs.first; ; wait = Math.min(backOffMs.most, wait * 2)) {
+      if (this.#lost || this.#abort.signal.aborted) throw new Interrupted();
+      try {
+        const result = await attempt();
+        if (this.#failing) this.#options.onTrouble?.(null);
+        this.#failing = false;
+        return result;
+      } catch (error) {
+        if (error instanceof MillraceError && ownershipCodes.has(error.code)) this.#lost = true;
+        else if (endsPump(error)) throw error;
+        else {
+          if (!this.#failing) this.#options.onTrouble?.(error);
+          this.#failing = true;
+          await sleep(wait, null, { signal: this.#abort.signal }).catch(() => {});
+        }
+      }
+    }
+  }
+
+  async #answerWaiters(): Promise<void> {
+    if (this.#waiters.length === 0) return;
+    const elsewhere = await this.#storedElsewhere();
     this.#waiters = this.#waiters.filter(({ offsets, done }) => {
-      for (const [partition, offset] of offsets) {
-        if (this.#partitions.has(partition) && this.stored(partition) < offset) return true;
+      for (const [number, offset] of offsets) {
+        const own = this.#owned.get(number);
+        if ((own?.stored ?? elsewhere.get(number) ?? 0) < offset) return true;
       }
       done();
       return false;
     });
   }
 
-  async #ends(): Promise<Map<number, number>> {
-    const numbers = [...this.#partitions.keys()];
-    const ends = await this.#options.broker.listOffsets(
-      numbers.map((partition) => ({ topic: this.topic, partition, at: "latest" as const })),
-    );
-    return new Map(numbers.map((number, index) => [number, ends[index] as number]));
+  /** What the pumps of other processes have stored, of the partitions that somebody waits for. */
+  async #storedElsewhere(): Promise<ReadonlyMap<number, number>> {
+    const numbers = new Set<number>();
+    for (const { offsets } of this.#waiters) {
+      for (const [number, offset] of offsets) {
+        if (offset > 0 && !this.#owned.has(number)) numbers.add(number);
+      }
+    }
+    if (numbers.size === 0) return new Map();
+    const partitions = [...numbers].map((partition) => ({ topic: this.topic, partition }));
+    const { broker, group } = this.#options;
+    const committed = await this.#insist(() => broker.committed(group, partitions));
+    return new Map(committed.map(({ partition, offset }) => [partition, offset ?? 0]));
   }
+
+  async #stableEnds(numbers: readonly number[]): Promise<Map<number, number>> {
+    if (numbers.length === 0) return new Map();
+    const ends = await this.#options.broker.listOffsets(
+      numbers.map((partition) => ({ topic: this.topic, partition, at: "stable" as const })),
+    );
+    return new Map(numbers.map((number, index) => [number, ends[index] ?? 0]));
+  }
+
+  #stoppedError(): unknown {
+    return this.#failure ?? new Error(`the pump of ${this.topic} was stopped`);
+  }
+}
+
+/** Errors that waiting does not mend: what is to be read is gone or closed. */
+function endsPump(error: unknown): boolean {
+  return (
+    error instanceof MillraceError &&
+    ["OFFSET_OUT_OF_RANGE", "TOPIC_UNKNOWN", "BROKER_CLOSED"].includes(error.code)
+  );
 }

@@ -1,0 +1,63 @@
+import type { RecordReader } from "../broker/record-batch/reader.ts";
+import type { SinkBlock } from "./sink.ts";
+
+/** Where a pump stands in one partition, and the block that it fills. */
+export class PumpPartition {
+  readonly number: number;
+  /** Next offset to read. */
+  position: number;
+  /** Everything below is stored. */
+  stored: number;
+  /** Offset that the group knows. */
+  committed: number;
+  block: SinkBlock;
+  /** When the first record came into the block, on the monotonic clock, ms. */
+  openedAt = 0;
+
+  constructor(number: number, position: number, block: SinkBlock) {
+    this.number = number;
+    this.position = position;
+    this.stored = position;
+    this.committed = position;
+    this.block = block;
+  }
+
+  get isEmpty(): boolean {
+    return this.block.rows === 0 && this.block.bytes === 0;
+  }
+
+  /** The block's offsets `[first, next)`: it begins where the last one ended. */
+  get range(): { readonly partition: number; readonly first: number; readonly next: number } {
+    return { partition: this.number, first: this.stored, next: this.position };
+  }
+
+  isFull(maxRows: number, maxBytes: number): boolean {
+    return this.block.rows >= maxRows || this.block.bytes >= maxBytes;
+  }
+
+  /** Whether somebody waits for more than is stored, and the block has come as far as it will. */
+  isBehind(offsets: ReadonlyMap<number, number>, idle: boolean): boolean {
+    const wanted = offsets.get(this.number) ?? 0;
+    return wanted > this.committed && (idle || this.position >= wanted);
+  }
+
+  /** Takes the record under the reader; a promise only when something must be looked up first. */
+  add(reader: RecordReader): Promise<void> | undefined {
+    if (this.isEmpty) this.openedAt = performance.now();
+    return this.block.add(reader) ?? undefined;
+  }
+
+  passed(offset: number): void {
+    if (offset > this.position) this.position = offset;
+  }
+
+  /** With nothing to write, what was read counts as stored. */
+  skip(): void {
+    this.stored = this.position;
+  }
+
+  written(next: SinkBlock): void {
+    this.stored = this.position;
+    this.block = next;
+  }
+}

@@ -1,0 +1,231 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { setTimeout as wait } from "node:timers/promises";
+import { MillraceError } from "../../schemas/errors.ts";
+import { createMemoryOfflineStore, createMemoryOnlineStore } from "../../sinks/memory.ts";
+import type { OfflineStore } from "../../sinks/store.ts";
+import type { Broker } from "../broker/broker.ts";
+import { openEmbeddedBroker } from "../broker/embedded/embedded-broker.ts";
+import { offlineSink } from "./offline-sink.ts";
+import { onlineSink } from "./online-sink.ts";
+import { NumberedTopic, numbersEncoder, numbersTable } from "./pump-topic-fixture.ts";
+import type { Sink } from "./sink.ts";
+import { SinkPump, type SinkPumpOptions } from "./sink-pump.ts";
+
+const topicName = "numbers";
+
+function pump(broker: Broker, sink: Sink, more: Partial<SinkPumpOptions> = {}): Promise<SinkPump> {
+  const options = { broker, topic: topicName, partitions: [0, 1], sink, group: "pump" };
+  return SinkPump.start({ ...options, maxRows: 7, maxWaitMs: 5, ...more });
+}
+
+async function setUp() {
+  const broker = await openEmbeddedBroker({ directory: null });
+  const topic = await NumberedTopic.create(broker, topicName);
+  const store = createMemoryOfflineStore();
+  await store.migrate([numbersTable], []);
+  const numbers = () =>
+    store
+      .rows(numbersTable.name)
+      .map((row) => Number(row["number"]))
+      .sort((a, b) => a - b);
+  return { broker, topic, store, numbers };
+}
+
+test("a pump stores every committed record once, and no aborted one", async () => {
+  const { broker, topic, store, numbers } = await setUp();
+  const running = await pump(broker, offlineSink(store, numbersEncoder));
+  await topic.write(20);
+  await topic.write(10, "abort");
+  await topic.write(33);
+  await running.drain();
+  assert.deepEqual(numbers(), topic.committed);
+  assert.equal(await running.lag(), 0);
+  await running.stop();
+  const again = await pump(broker, offlineSink(store, numbersEncoder));
+  await topic.write(5);
+  await again.drain();
+  assert.deepEqual(numbers(), topic.committed);
+  await again.stop();
+  await broker.close();
+});
+
+/** Named points of a block: the process dies before or after each of its three steps. */
+const points = [
+  "before pending",
+  "after pending",
+  "before insert",
+  "after insert",
+  "before commit",
+  "after commit",
+] as const;
+type Point = (typeof points)[number];
+
+/** A broker and a store that go silent for ever at the nth passing of a point. */
+function dying(broker: Broker, store: OfflineStore, point: Point, nth: number) {
+  let passed = 0;
+  let die: () => void = () => {};
+  const died = new Promise<void>((resolve) => {
+    die = resolve;
+  });
+  const at = async (here: Point): Promise<void> => {
+    if (here === point) passed += 1;
+    if (passed < nth) return;
+    die();
+    await new Promise<never>(() => {});
+  };
+  const deadBroker = new Proxy(broker, {
+    get(target, name) {
+      if (name === "commitOffsets") {
+        return async (...given: Parameters<Broker["commitOffsets"]>) => {
+          const step = given[1].some(({ metadata }) => metadata) ? "pending" : "commit";
+          await at(`before ${step}`);
+          await target.commitOffsets(...given);
+          await at(`after ${step}`);
+        };
+      }
+      const value = Reflect.get(target, name) as unknown;
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+  const deadStore: OfflineStore = Object.assign(Object.create(store) as OfflineStore, {
+    insert: async (...given: Parameters<OfflineStore["insert"]>) => {
+      await at("before insert");
+      await store.insert(...given);
+      await at("after insert");
+    },
+  });
+  return { broker: deadBroker, store: deadStore, died };
+}
+
+for (const point of points) {
+  test(`rows are stored once though the pump dies ${point}`, async () => {
+    for (const nth of [1, 2, 3]) {
+      const { broker, topic, store, numbers } = await setUp();
+      await topic.write(40);
+      const dead = dying(broker, store, point, nth);
+      await pump(dead.broker, offlineSink(dead.store, numbersEncoder));
+      await dead.died;
+      broker.crash();
+      const next = await pump(broker, offlineSink(store, numbersEncoder), { maxRows: 11 });
+      await next.drain();
+      assert.deepEqual(numbers(), topic.committed, `${point} ${nth}`);
+      await next.stop();
+      await broker.close();
+    }
+  });
+}
+
+test("while the store is away a pump waits, says so once, and goes on where it was", async () => {
+  const { broker, topic, store, numbers } = await setUp();
+  let away = true;
+  let attempts = 0;
+  const flaky: OfflineStore = Object.assign(Object.create(store) as OfflineStore, {
+    insert: async (...given: Parameters<OfflineStore["insert"]>) => {
+      attempts += 1;
+      // Every other time the rows arrive and the answer is lost.
+      if (!away || attempts % 2 === 0) await store.insert(...given);
+      if (away) throw new MillraceError("OFFLINE_UNAVAILABLE", { where: "test", reason: "away" });
+    },
+  });
+  const troubles: (unknown | null)[] = [];
+  const onTrouble = (error: unknown | null) => void troubles.push(error);
+  const running = await pump(broker, offlineSink(flaky, numbersEncoder), { onTrouble });
+  await topic.write(50);
+  while (attempts < 3) await wait(5);
+  assert.equal(troubles.length, 1);
+  away = false;
+  await running.drain();
+  assert.equal(troubles.length, 2);
+  assert.equal(troubles[1], null);
+  assert.deepEqual(numbers(), topic.committed);
+  away = true;
+  await topic.write(5);
+  while (troubles.length < 3) await wait(5);
+  await running.stop();
+  await broker.close();
+});
+
+test("two pumps of a group share the partitions, and store each record once", async () => {
+  const { broker, topic, store, numbers } = await setUp();
+  const sink = () => offlineSink(store, numbersEncoder);
+  const first = await pump(broker, sink());
+  await topic.write(30);
+  const second = await pump(broker, sink());
+  await topic.write(30);
+  await Promise.all([first.drain(), second.drain()]);
+  assert.deepEqual(numbers(), topic.committed);
+  await first.stop();
+  await topic.write(30);
+  await second.drain();
+  assert.deepEqual(numbers(), topic.committed);
+  await second.stop();
+  await broker.close();
+});
+
+test("whoever waits for offsets is answered once they are stored, and refused by a stop", async () => {
+  const { broker, topic, store, numbers } = await setUp();
+  const slow = { maxRows: 1_000, maxWaitMs: 3_600_000 };
+  const running = await pump(broker, offlineSink(store, numbersEncoder), slow);
+  await topic.write(10);
+  await running.waitFor(new Map([[0, 3]]));
+  assert.ok(running.stored(0) >= 3);
+  assert.ok(numbers().length >= 3);
+  const never = running.waitFor(new Map([[0, 1_000]]));
+  const refused = assert.rejects(never, /stopped/);
+  await running.stop();
+  await refused;
+  await broker.close();
+});
+
+test("a record that cannot be read ends the pump with its position, and nothing is skipped", async () => {
+  const { broker, topic, store } = await setUp();
+  const encoder = {
+    ...numbersEncoder,
+    append: (...given: Parameters<typeof numbersEncoder.append>) => {
+      if (given[0].offset === 4) throw new RangeError("of no layout");
+      return numbersEncoder.append(...given);
+    },
+  };
+  const running = await pump(broker, offlineSink(store, encoder), { maxRows: 1_000 });
+  await topic.write(20);
+  await assert.rejects(running.drain(), {
+    code: "PUMP_RECORD",
+    message: /numbers\/[01], offset 4: of no layout/,
+  });
+  assert.ok(running.failure instanceof MillraceError);
+  await running.stop();
+  await broker.close();
+});
+
+test("a pending range that the topic no longer holds ends the pump instead of leaving a gap", async () => {
+  const { broker, topic, store } = await setUp();
+  await topic.write(40);
+  const dead = dying(broker, store, "before insert", 1);
+  await pump(dead.broker, offlineSink(dead.store, numbersEncoder));
+  await dead.died;
+  broker.crash();
+  const ends = await broker.listOffsets([
+    { topic: topicName, partition: 0, at: "latest" },
+    { topic: topicName, partition: 1, at: "latest" },
+  ]);
+  await broker.deleteRecords(
+    ends.map((offset, partition) => ({ topic: topicName, partition, offset })),
+  );
+  const next = await pump(broker, offlineSink(store, numbersEncoder));
+  await assert.rejects(next.drain(), { code: "PUMP_PENDING_GONE" });
+  await next.stop();
+  await broker.close();
+});
+
+test("the online store gets the last row of each key and the partition's progress", async () => {
+  const { broker, topic } = await setUp();
+  const online = createMemoryOnlineStore();
+  const running = await pump(broker, onlineSink(online, "numbers@1"));
+  await topic.write(20);
+  await running.drain();
+  const read = await online.read([{ view: "numbers@1", entityKey: "7", partition: 1 }]);
+  assert.equal(read[0]?.row?.asOf, 7);
+  await running.stop();
+  await broker.close();
+});
