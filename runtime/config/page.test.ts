@@ -24,7 +24,7 @@ function configurationPage(): string {
   });
   return `# Configuration
 
-Flags win over \`MILLRACE_*\` variables, these over \`millrace.config.json\` in the working directory,
+Flags win over \`MILLRACE_*\` variables, these over \`millrace.config.json\` where one is,
 and that over the defaults. \`millrace config\` prints the result and where each value came from.
 Unknown names and all wrong values are reported together. Times are UTC.
 
