@@ -1,6 +1,7 @@
 import type { ExternalWork } from "../processors/processor.ts";
 import type { Broker, Producer } from "../runtime/broker/broker.ts";
 import { RecordBatchBuilder } from "../runtime/broker/record-batch/builder.ts";
+import { TaskFactory } from "../runtime/engine/task-factory.ts";
 import { AvroEncoder } from "../runtime/schema-registry/avro-codec.ts";
 import type { SchemaRegistry } from "../runtime/schema-registry/registry.ts";
 import { ByteWriter } from "../schemas/bytes.ts";
@@ -43,6 +44,14 @@ export function executeAir(work: ExternalWork): Buffer {
   return result.take();
 }
 
+/**
+ * Registers all schemas of the plan in one order: every process with a registry of its own gets the
+ * same ids.
+ */
+export async function registerAir(broker: Broker, registry: SchemaRegistry): Promise<void> {
+  await TaskFactory.create(air, broker, registry, { kind: "replay" });
+}
+
 /** Writes the source logs and their watermarks; the topics exist. */
 export async function produceAir(
   broker: Broker,
@@ -70,7 +79,7 @@ export async function produceAir(
   await producer.close();
 }
 
-/** The n-th watermark stands in every partition; its end offset is the number of records before it. */
+/** The n-th watermark is in every partition; its end offset is the number of records before it. */
 async function produceWatermarks(
   producer: Producer,
   registry: SchemaRegistry,

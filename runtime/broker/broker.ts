@@ -37,6 +37,12 @@ export interface Broker {
     offsets: readonly OffsetToCommit[],
     member: MemberIdentity | null,
   ): Promise<void>;
+  /**
+   * Aborts the open transactions of the transactional ids that `stale` picks, by fencing their
+   * producers, so that nobody waits for their time-out. Returns the ids. Absent where a transaction
+   * ends with its process anyway.
+   */
+  fenceTransactions?(stale: (transactionalId: string) => boolean): Promise<string[]>;
   close(): Promise<void>;
 }
 
@@ -67,9 +73,9 @@ export interface TopicDescription {
 
 export interface OffsetQuery extends TopicPartition {
   /**
-   * `stable`: the last stable offset; `latest`: the high watermark. On Kafka the markers of a commit
-   * are written after its answer, partition by partition: what was committed just now, by anybody,
-   * is below `stable` only once `stable` equals `latest`. A restore waits for that.
+   * `stable`: the last stable offset; `latest`: the high watermark. On Kafka the markers of a
+   * commit are written after its answer, partition by partition: what was committed just now, by
+   * anybody, is below `stable` only once `stable` equals `latest`. A restore waits for that.
    */
   readonly at: "earliest" | "latest" | "stable";
 }
@@ -164,6 +170,11 @@ export interface GroupOptions {
   readonly metadata: Buffer;
   /** Run by the leader: member id → its assignment bytes. Must be deterministic. */
   readonly assign: (members: ReadonlyMap<string, Buffer>) => ReadonlyMap<string, Buffer>;
+  /**
+   * Name of this member over restarts: a newer member of the same name takes the place of the older
+   * one at once, instead of after its session (KIP-345). @default none
+   */
+  readonly instanceId?: string;
   /** @default 30000 */
   readonly sessionTimeoutMs?: number;
   /** @default 60000 */

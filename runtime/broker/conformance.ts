@@ -770,6 +770,29 @@ function groupRules(rule: Rule): void {
     assert.equal(committed?.offset, 1);
   });
 
+  rule("a newer member of the same name takes the place of the older at once", async (world) => {
+    const topic = await world.topic();
+    const group = world.name("group");
+    const named = { group, metadata: Buffer.from("a"), instanceId: "one" };
+    const older = await world.join(named);
+    const before = older.identity;
+    const lost = nextLoss(older);
+    const newer = await world.join(named);
+    assert.equal(newer.assignment.toString(), "a of a");
+    await lost;
+    const offsets = [{ topic, partition: 0, offset: 1 }];
+    await world.broker.commitOffsets(group, offsets, newer.identity);
+    const unknown = { code: "UNKNOWN_MEMBER" };
+    await assert.rejects(world.broker.commitOffsets(group, offsets, before), unknown);
+    await assert.rejects(older.rejoin(), unknown);
+    await world.broker.commitOffsets(group, offsets, newer.identity);
+    const joining = world.join({ group, metadata: Buffer.from("b") });
+    await nextLoss(newer);
+    await newer.rejoin();
+    assert.equal((await joining).assignment.toString(), "b of a,b");
+    assert.equal(newer.assignment.toString(), "a of a,b");
+  });
+
   rule("a member that does not come back in time is out, the others go on", async (world) => {
     const group = world.name("group");
     const hung = await world.join({ group, metadata: Buffer.from("a"), rebalanceTimeoutMs: 500 });

@@ -1,5 +1,23 @@
+import { createHash } from "node:crypto";
 import type { Plan } from "../../schemas/plan.ts";
 import { taskName } from "./task.ts";
+
+/** What a member shows to the leader of its group. */
+interface MemberMetadata {
+  readonly instance: string;
+  readonly tasksHash: string;
+}
+
+/** What the leader gives to a member. */
+export interface Assignment {
+  readonly tasks: readonly string[];
+  /** Instance ids of all members of the generation. */
+  readonly instances: readonly string[];
+  /** {@link tasksHash} of the plan by which the leader assigned. */
+  readonly tasksHash: string;
+}
+
+const nothing: Assignment = { tasks: [], instances: [], tasksHash: "" };
 
 /** All tasks of a plan by name, in the order of its subtopologies. */
 export function allTasks(plan: Plan): string[] {
@@ -8,65 +26,55 @@ export function allTasks(plan: Plan): string[] {
   );
 }
 
+/** Tells plans with other tasks apart. */
+export function tasksHash(plan: Plan): string {
+  return createHash("sha256").update(allTasks(plan).join("\n")).digest("hex").slice(0, 16);
+}
+
+/** The bytes by which a process joins the group of a plan. */
+export function memberMetadata(plan: Plan, instance: string): Buffer {
+  const metadata: MemberMetadata = { instance, tasksHash: tasksHash(plan) };
+  return Buffer.from(JSON.stringify(metadata), "utf8");
+}
+
 /**
  * Spreads the tasks over the members of a group: every member gets as many tasks of each
- * subtopology as any other, plus or minus one, and keeps what it had where that allows it.
+ * subtopology as any other, plus or minus one. Equal instances get equal tasks, so that a process
+ * that comes back gets its old ones.
  *
- * @param members - member id → names of the tasks it owned before (JSON array of strings).
- * @returns member id → its tasks (JSON array of strings). Deterministic.
+ * @param members - member id → {@link memberMetadata}.
+ * @returns member id → assignment, for {@link readAssignment}. Deterministic.
  */
 export function assignTasks(plan: Plan, members: ReadonlyMap<string, Buffer>): Map<string, Buffer> {
-  const ids = [...members.keys()].sort();
-  const owned = new Map(ids.map((id) => [id, new Set(parseTasks(members.get(id)))]));
+  const instanceOf = new Map([...members].map(([id, bytes]) => [id, instanceIn(bytes)]));
+  const ids = [...members.keys()].sort((a, b) =>
+    compareText(`${instanceOf.get(a)} ${a}`, `${instanceOf.get(b)} ${b}`),
+  );
   const given = new Map<string, string[]>(ids.map((id) => [id, []]));
-  for (const subtopology of plan.subtopologies) {
-    const names = Array.from({ length: subtopology.partitions }, (_, n) =>
-      taskName(subtopology.name, n),
-    );
-    assignAlike(names, ids, owned, given);
+  let next = 0;
+  for (const task of allTasks(plan)) {
+    given.get(ids[next++ % ids.length] ?? "")?.push(task);
   }
-  return new Map([...given].map(([id, tasks]) => [id, Buffer.from(JSON.stringify(tasks), "utf8")]));
+  const instances = [...new Set(instanceOf.values())].sort(compareText);
+  const hash = tasksHash(plan);
+  return new Map(
+    [...given].map(([id, tasks]) => {
+      const assignment: Assignment = { tasks, instances, tasksHash: hash };
+      return [id, Buffer.from(JSON.stringify(assignment), "utf8")];
+    }),
+  );
 }
 
-/** Tasks named by assignment or metadata bytes. */
-export function parseTasks(bytes: Buffer | undefined): string[] {
-  if (bytes === undefined || bytes.length === 0) return [];
-  return JSON.parse(bytes.toString("utf8")) as string[];
+/** The assignment in its bytes; empty bytes are an empty one. */
+export function readAssignment(bytes: Buffer): Assignment {
+  return bytes.length === 0 ? nothing : (JSON.parse(bytes.toString("utf8")) as Assignment);
 }
 
-function assignAlike(
-  names: readonly string[],
-  ids: readonly string[],
-  owned: ReadonlyMap<string, ReadonlySet<string>>,
-  given: ReadonlyMap<string, string[]>,
-): void {
-  const least = Math.floor(names.length / ids.length);
-  let extras = names.length % ids.length;
-  const mine = new Map(ids.map((id) => [id, 0]));
-  const give = (id: string, name: string) => {
-    given.get(id)?.push(name);
-    mine.set(id, (mine.get(id) ?? 0) + 1);
-  };
-  const open = names.filter((name) => {
-    const owner = ids.find((id) => owned.get(id)?.has(name));
-    if (owner === undefined) return true;
-    const has = mine.get(owner) ?? 0;
-    if (has > least || (has === least && extras === 0)) return true;
-    if (has === least) extras--;
-    give(owner, name);
-    return false;
-  });
-  for (const name of open) give(leastLoaded(ids, mine, given), name);
+function instanceIn(bytes: Buffer): string {
+  return (JSON.parse(bytes.toString("utf8")) as MemberMetadata).instance;
 }
 
-/** Fewest tasks of this kind, then fewest in all, then the first by id. */
-function leastLoaded(
-  ids: readonly string[],
-  mine: ReadonlyMap<string, number>,
-  given: ReadonlyMap<string, readonly string[]>,
-): string {
-  let best = ids[0] as string;
-  const weigh = (id: string) => (mine.get(id) ?? 0) * 1e6 + (given.get(id)?.length ?? 0);
-  for (const id of ids) if (weigh(id) < weigh(best)) best = id;
-  return best;
+function compareText(a: string, b: string): number {
+  if (a === b) return 0;
+  return a < b ? -1 : 1;
 }

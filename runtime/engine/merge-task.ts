@@ -37,6 +37,7 @@ export class MergeTask implements Task, Restorable {
   #awaiting = false;
   #processed = 0;
   #committedOffset = 0;
+  #committedProgress = Number.NEGATIVE_INFINITY;
   #deltaBytes = 0;
   #snapshotBytes = 0;
   #snapshotPlace = -1;
@@ -126,6 +127,7 @@ export class MergeTask implements Task, Restorable {
     return (
       this.#processed > 0 ||
       this.outbox.pending > 0 ||
+      this.progress > this.#committedProgress ||
       this.outbox.hasNews((output) => this.#progressOf(output))
     );
   }
@@ -149,6 +151,7 @@ export class MergeTask implements Task, Restorable {
     }
     this.#processed = 0;
     this.#committedOffset = offset;
+    this.#committedProgress = this.progress;
     return { topic: this.subtopology.inbox, partition: this.partition, offset };
   }
 
@@ -203,6 +206,7 @@ export class MergeTask implements Task, Restorable {
     const reader = new ByteReader(positions);
     this.#committedOffset = reader.f64();
     this.#merge.restore(reader);
+    this.#committedProgress = this.progress;
     this.#cursor.restart(this.#committedOffset);
     this.outbox.readPositions(reader);
   }

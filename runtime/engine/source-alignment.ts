@@ -1,5 +1,6 @@
 import { MergeTask } from "./merge-task.ts";
 import { SourceTask } from "./source-task.ts";
+import { taskName } from "./task.ts";
 
 /**
  * How far, in event time, a source may run ahead of the slowest task that it feeds. What lies
@@ -9,35 +10,54 @@ export const alignmentMs = 12 * 3_600_000;
 
 /**
  * Holds back each source task whose progress is more than {@link alignmentMs} beyond what one of
- * its own readers has consumed of it. This cannot deadlock: a reader that waits for a source has
- * consumed all that it sent, so a held-back source always has a reader with queued records of its
- * own, and the source of least progress of all is never held back by a reader that waits for it.
+ * its readers has consumed of it; of a reader in another process, beyond all that it has committed.
+ * This cannot deadlock: while the others rest, every task reaches the source of least progress,
+ * which is therefore not held back for long.
+ *
+ * @param committedOf - event time that a task of another process has committed, by its name.
  */
-export function holdBackSources(tasks: readonly (MergeTask | SourceTask)[]): void {
+export function holdBackSources(
+  tasks: readonly (MergeTask | SourceTask)[],
+  partitionsOf: (subtopology: string) => number,
+  committedOf: (task: string) => number,
+): void {
   const readers = new Map<string, MergeTask>();
   for (const task of tasks) {
     if (task instanceof MergeTask) {
-      readers.set(`${task.subtopology.name}/${task.partition}`, task);
+      readers.set(taskName(task.subtopology.name, task.partition), task);
     }
   }
   for (const task of tasks) {
     if (!(task instanceof SourceTask)) continue;
-    task.stalled = task.progress - consumedOf(task, readers) > alignmentMs;
+    const consumed = consumedOf(task, readers, partitionsOf, committedOf);
+    task.stalled = task.progress - consumed > alignmentMs;
   }
 }
 
-function consumedOf(source: SourceTask, readers: ReadonlyMap<string, MergeTask>): number {
+function consumedOf(
+  source: SourceTask,
+  readers: ReadonlyMap<string, MergeTask>,
+  partitionsOf: (subtopology: string) => number,
+  committedOf: (task: string) => number,
+): number {
   let least = Number.POSITIVE_INFINITY;
   for (const output of source.subtopology.outputs) {
     if (output.kind !== "inbox") continue;
-    for (const reader of readers.values()) {
-      if (reader.subtopology.name !== output.to) continue;
-      if (output.fanOut === "same" && reader.partition !== source.partition) continue;
-      const inputs = reader.subtopology.inputs;
-      const input = inputs.findIndex((each) => each.name === output.input);
-      const writer = inputs[input]?.channels === "all" ? source.partition : 0;
-      least = Math.min(least, reader.consumedUpTo(input, writer));
+    for (let partition = 0; partition < partitionsOf(output.to); partition++) {
+      if (output.fanOut === "same" && partition !== source.partition) continue;
+      const name = taskName(output.to, partition);
+      const reader = readers.get(name);
+      const consumed =
+        reader === undefined ? committedOf(name) : consumedBy(reader, output.input, source);
+      least = Math.min(least, consumed);
     }
   }
   return least;
+}
+
+function consumedBy(reader: MergeTask, inputName: string, source: SourceTask): number {
+  const { inputs } = reader.subtopology;
+  const input = inputs.findIndex((each) => each.name === inputName);
+  const writer = inputs[input]?.channels === "all" ? source.partition : 0;
+  return reader.consumedUpTo(input, writer);
 }

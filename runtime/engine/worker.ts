@@ -11,9 +11,11 @@ import type {
   Producer,
 } from "../broker/broker.ts";
 import type { SchemaRegistry } from "../schema-registry/registry.ts";
-import { allTasks, assignTasks, parseTasks } from "./assignment.ts";
+import { allTasks, readAssignment } from "./assignment.ts";
 import { restoreFromChangelog } from "./changelog.ts";
 import { CommitBatches } from "./commit-batches.ts";
+import { GroupProgress } from "./group-progress.ts";
+import { fenceAbsent, joinGroup, openProducer } from "./membership.ts";
 import { MergeTask } from "./merge-task.ts";
 import { holdBackSources } from "./source-alignment.ts";
 import { SourceTask } from "./source-task.ts";
@@ -26,7 +28,10 @@ export interface WorkerOptions {
   readonly broker: Broker;
   readonly registry: SchemaRegistry;
   readonly mode: Mode;
-  /** Stable over restarts of this process: a restart fences what it left behind. */
+  /**
+   * Stable over restarts of this process and its own in the group: a restart fences what it left
+   * behind and takes its place at once. Of two processes of one id the newer one wins.
+   */
   readonly instanceId: string;
   /** Does scoring and training; its result goes to the processor's `settle`. */
   readonly execute: (subtopology: Subtopology, work: ExternalWork) => Promise<Buffer>;
@@ -38,6 +43,8 @@ export interface WorkerOptions {
   readonly stepBudget?: number;
   /** Wait for records when there is nothing to do, in ms. @default 100 */
   readonly idleWaitMs?: number;
+  /** Silence after which the tasks of a process go to the others, in ms. @default 30000 */
+  readonly sessionTimeoutMs?: number;
   /** Called after each commit. */
   readonly onCommit?: (commit: CommitReport) => void;
 }
@@ -49,14 +56,11 @@ export interface CommitReport {
   readonly durationMs: number;
 }
 
-/** Codes after which the outcome of a commit is unknown or ownership is gone: restore and go on. */
-const recoverable = new Set<string>([
-  "TRANSACTION_OUTCOME_UNKNOWN",
-  "PRODUCER_FENCED",
-  "ILLEGAL_GENERATION",
-  "UNKNOWN_MEMBER",
-  "REBALANCE_IN_PROGRESS",
-]);
+/** Codes after which the outcome of a commit is unknown: restore and go on. */
+const outcomeUnknown = new Set<string>(["TRANSACTION_OUTCOME_UNKNOWN", "PRODUCER_FENCED"]);
+
+/** Codes after which every ownership is over: join again. */
+const ownershipOver = new Set<string>(["ILLEGAL_GENERATION", "UNKNOWN_MEMBER"]);
 
 const fetchMaxBytes = 32 * 1024 * 1024;
 const partitionMaxBytes = 2 * 1024 * 1024;
@@ -72,6 +76,9 @@ export class Worker {
   readonly #commitIntervalMs: number;
   readonly #stepBudget: number;
   readonly #maxBatchBytes: (topic: string) => number;
+  readonly #partitionsOf: (subtopology: string) => number;
+  readonly #group: GroupProgress;
+  readonly #taskCount: number;
   #member: GroupMember;
   #producer: Producer;
   #tasks: (MergeTask | SourceTask)[] = [];
@@ -99,6 +106,11 @@ export class Worker {
     this.#commitIntervalMs = options.commitIntervalMs ?? 100;
     this.#stepBudget = options.stepBudget ?? 2000;
     this.#maxBatchBytes = batchLimits(options.plan);
+    const { plan, broker } = options;
+    const partitions = new Map(plan.subtopologies.map((each) => [each.name, each.partitions]));
+    this.#partitionsOf = (subtopology) => partitions.get(subtopology) ?? 0;
+    this.#group = new GroupProgress(plan, broker);
+    this.#taskCount = allTasks(plan).length;
   }
 
   /** Creates topics, joins the group, fences the previous owner and restores the assigned tasks. */
@@ -106,12 +118,8 @@ export class Worker {
     const { plan, broker, registry } = options;
     await broker.createTopics(plan.topics);
     const factory = await TaskFactory.create(plan, broker, registry, options.mode);
-    const member = await broker.join({
-      group: plan.name,
-      metadata: Buffer.alloc(0),
-      assign: (members) => assignTasks(plan, members),
-    });
-    const producer = await broker.producer({ transactionalId: producerName(options) });
+    const member = await joinGroup(options);
+    const producer = await openProducer(options);
     const worker = new Worker(options, factory, member, producer);
     worker.#watchMembership();
     await worker.#restoreAll();
@@ -175,6 +183,26 @@ export class Worker {
     });
   }
 
+  /**
+   * Whether all tasks of the plan, in whatever process, have processed and committed everything
+   * that is known before an event time. As of the last look at the others, which is repeated.
+   */
+  finished(to: number): boolean {
+    const own = new Map(
+      this.#tasks.map((task) => [taskName(task.subtopology.name, task.partition), task]),
+    );
+    if (!this.#ownsAll()) this.#group.refresh();
+    return allTasks(this.#options.plan).every((name) => {
+      const task = own.get(name);
+      if (task === undefined) return this.#group.of(name) >= to;
+      return !task.busy && !task.dirty && task.progress >= to;
+    });
+  }
+
+  #ownsAll(): boolean {
+    return this.#tasks.length === this.#taskCount;
+  }
+
   #watchMembership(): void {
     this.#member.onLost(() => {
       this.#lost = true;
@@ -198,16 +226,17 @@ export class Worker {
 
   async #renewProducer(): Promise<void> {
     await this.#producer.close().catch(() => {});
-    const transactionalId = producerName(this.#options);
-    this.#producer = await this.#options.broker.producer({ transactionalId });
+    this.#producer = await openProducer(this.#options);
   }
 
   /** Makes the assigned tasks anew from the changelog and the committed offsets. */
   async #restoreAll(): Promise<void> {
     const { broker, plan } = this.#options;
-    const assigned = new Set(parseTasks(this.#member.assignment));
+    const assignment = readAssignment(this.#member.assignment);
+    const assigned = new Set(assignment.tasks);
     const unknown = [...assigned].filter((name) => !allTasks(plan).includes(name));
     if (unknown.length > 0) throw new MillraceError("UNKNOWN_TASK", { task: unknown.join(", ") });
+    await fenceAbsent(this.#options, assignment);
     this.#tasks = [];
     this.#byPartition = new Map();
     this.#working = 0;
@@ -284,7 +313,8 @@ export class Worker {
   }
 
   async #stepAll(): Promise<number> {
-    holdBackSources(this.#tasks);
+    if (!this.#ownsAll()) this.#group.refresh();
+    holdBackSources(this.#tasks, this.#partitionsOf, (task) => this.#group.of(task));
     let taken = 0;
     for (const task of this.#tasks) {
       if (task instanceof SourceTask) {
@@ -325,7 +355,10 @@ export class Worker {
     this.#lastCommit = now;
     if (dirty.length === 0) return false;
     const batches = new CommitBatches(this.#maxBatchBytes);
-    const offsets: OffsetToCommit[] = dirty.map((task) => task.collect(batches));
+    const offsets: OffsetToCommit[] = dirty.map((task) => ({
+      ...task.collect(batches),
+      metadata: String(task.progress),
+    }));
     try {
       const first = await writeTransaction(
         this.#producer,
@@ -336,8 +369,10 @@ export class Worker {
       );
       for (const task of dirty) task.committed((topic, n) => first.get(`${topic}/${n}`));
     } catch (error) {
-      if (!(error instanceof MillraceError) || !recoverable.has(error.code)) throw error;
-      await this.#recover();
+      if (!(error instanceof MillraceError)) throw error;
+      if (ownershipOver.has(error.code)) await this.#rebalance();
+      else if (outcomeUnknown.has(error.code)) await this.#recover();
+      else throw error;
       return true;
     }
     this.#options.onCommit?.({
@@ -366,10 +401,6 @@ export class Worker {
     });
     if (purge.length > 0) await this.#options.broker.deleteRecords(purge);
   }
-}
-
-function producerName(options: WorkerOptions): string {
-  return `${options.plan.name}-${options.instanceId}`;
 }
 
 /** Batches stay below each topic's `max.message.bytes` (1 MiB where the plan sets none). */

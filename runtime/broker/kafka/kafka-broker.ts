@@ -49,14 +49,8 @@ export interface KafkaBrokerOptions {
   readonly stableTimeoutMs?: number;
 }
 
-/** The port over Kafka, and what only Kafka has. */
-export interface KafkaBroker extends Broker {
-  /**
-   * Aborts the open transactions of the transactional ids that `stale` picks, by fencing their
-   * producers: the remedy when a hung owner holds up `committed`. Returns the ids.
-   */
-  fenceTransactions(stale: (transactionalId: string) => boolean): Promise<string[]>;
-}
+/** The port over Kafka; what is optional there is here. */
+export type KafkaBroker = Broker & Required<Pick<Broker, "fenceTransactions">>;
 
 /**
  * Connects and reads the cluster's metadata.

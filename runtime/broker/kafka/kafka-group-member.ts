@@ -48,6 +48,7 @@ export class KafkaGroupMember implements GroupMember {
   readonly #options: GroupOptions;
   readonly #onLeft: (member: KafkaGroupMember) => void;
   readonly #sessionTimeoutMs: number;
+  readonly #instanceId: string | null;
   readonly #listeners: (() => void)[] = [];
   #identity: MemberIdentity = { memberId: "", generation: -1 };
   #assignment: Buffer = noAssignment;
@@ -67,6 +68,7 @@ export class KafkaGroupMember implements GroupMember {
     this.#options = options;
     this.#onLeft = onLeft;
     this.#sessionTimeoutMs = options.sessionTimeoutMs ?? defaultSessionTimeoutMs;
+    this.#instanceId = options.instanceId ?? null;
   }
 
   get identity(): MemberIdentity {
@@ -79,6 +81,9 @@ export class KafkaGroupMember implements GroupMember {
 
   onLost(listener: () => void): void {
     this.#listeners.push(listener);
+    if (!this.#holding && !this.#left) {
+      queueMicrotask(listener);
+    }
   }
 
   async rejoin(): Promise<void> {
@@ -96,7 +101,7 @@ export class KafkaGroupMember implements GroupMember {
         this.#lane,
         "group",
         this.#options.group,
-        syncGroupRequest(this.#options.group, this.#identity, assignments),
+        syncGroupRequest(this.#options.group, this.#identity, this.#instanceId, assignments),
         ({ error }) => error,
       );
       if (answer.error === kafkaCode.none) {
@@ -120,7 +125,14 @@ export class KafkaGroupMember implements GroupMember {
         this.#lane,
         "group",
         group,
-        joinGroupRequest({ group, memberId, metadata, sessionTimeoutMs, rebalanceTimeoutMs }),
+        joinGroupRequest({
+          group,
+          memberId,
+          instanceId: this.#instanceId,
+          metadata,
+          sessionTimeoutMs,
+          rebalanceTimeoutMs,
+        }),
         ({ error }) => error,
       );
       if (answer.error === kafkaCode.none) {
@@ -159,7 +171,7 @@ export class KafkaGroupMember implements GroupMember {
         this.#lane,
         "group",
         this.#options.group,
-        heartbeatRequest(this.#options.group, identity),
+        heartbeatRequest(this.#options.group, identity, this.#instanceId),
         (code) => code,
         this.#sessionTimeoutMs,
       );

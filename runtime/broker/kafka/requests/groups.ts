@@ -102,6 +102,7 @@ export interface Joined {
 export function joinGroupRequest(options: {
   readonly group: string;
   readonly memberId: string;
+  readonly instanceId: string | null;
   readonly metadata: Buffer;
   readonly sessionTimeoutMs: number;
   readonly rebalanceTimeoutMs: number;
@@ -116,7 +117,7 @@ export function joinGroupRequest(options: {
       writer.int32(options.sessionTimeoutMs);
       writer.int32(options.rebalanceTimeoutMs);
       writer.string(options.memberId);
-      writer.nullableString(null);
+      writer.nullableString(options.instanceId);
       writer.string(protocolType);
       writer.int32(1);
       writer.string(protocolName);
@@ -142,6 +143,7 @@ export function joinGroupRequest(options: {
 export function syncGroupRequest(
   group: string,
   { memberId, generation }: MemberIdentity,
+  instanceId: string | null,
   assignments: ReadonlyMap<string, Buffer>,
 ): KafkaRequest<{ readonly error: number; readonly assignment: Buffer }> {
   return {
@@ -151,7 +153,7 @@ export function syncGroupRequest(
       writer.string(group);
       writer.int32(generation);
       writer.string(memberId);
-      writer.nullableString(null);
+      writer.nullableString(instanceId);
       writer.array([...assignments], ([id, assignment]) => {
         writer.string(id);
         writer.bytes(assignment);
@@ -167,6 +169,7 @@ export function syncGroupRequest(
 export function heartbeatRequest(
   group: string,
   { memberId, generation }: MemberIdentity,
+  instanceId: string | null,
 ): KafkaRequest<number> {
   return {
     api: apis.heartbeat,
@@ -174,7 +177,7 @@ export function heartbeatRequest(
       writer.string(group);
       writer.int32(generation);
       writer.string(memberId);
-      writer.nullableString(null);
+      writer.nullableString(instanceId);
     },
     read(reader) {
       reader.throttleMs = reader.int32();

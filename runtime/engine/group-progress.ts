@@ -1,0 +1,53 @@
+import type { Plan } from "../../schemas/plan.ts";
+import type { Broker } from "../broker/broker.ts";
+import { taskName } from "./task.ts";
+
+/** Time between two looks at what the group has committed, in ms. */
+const lookEveryMs = 250;
+
+/**
+ * How far all tasks of a plan are, in whatever process: event time below which everything is
+ * processed and committed. Each commit of a task says so in the metadata of its input offset.
+ */
+export class GroupProgress {
+  readonly #plan: Plan;
+  readonly #broker: Broker;
+  readonly #progress = new Map<string, number>();
+  #looking = false;
+  #lastLook = Number.NEGATIVE_INFINITY;
+
+  constructor(plan: Plan, broker: Broker) {
+    this.#plan = plan;
+    this.#broker = broker;
+  }
+
+  /** As of the last look; −Infinity while nothing is known. */
+  of(task: string): number {
+    return this.#progress.get(task) ?? Number.NEGATIVE_INFINITY;
+  }
+
+  /** Looks again beside the caller if the last look was a while ago. */
+  refresh(): void {
+    const now = performance.now();
+    if (this.#looking || now - this.#lastLook < lookEveryMs) return;
+    this.#looking = true;
+    this.#look()
+      // What was known stays: sources are held back by it at worst, until a look succeeds.
+      .catch(() => {})
+      .finally(() => {
+        this.#looking = false;
+        this.#lastLook = performance.now();
+      });
+  }
+
+  async #look(): Promise<void> {
+    const places = this.#plan.subtopologies.flatMap(({ name, inbox, partitions }) =>
+      Array.from({ length: partitions }, (_, partition) => ({ name, topic: inbox, partition })),
+    );
+    const committed = await this.#broker.committed(this.#plan.name, places);
+    for (const [index, { name, partition }] of places.entries()) {
+      const { metadata = "" } = committed[index] ?? {};
+      if (metadata !== "") this.#progress.set(taskName(name, partition), Number(metadata));
+    }
+  }
+}
