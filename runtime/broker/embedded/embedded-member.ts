@@ -10,6 +10,7 @@ export class EmbeddedMember implements GroupMember {
   #joined: Joined | null = null;
   #lost = false;
   #left = false;
+  #replaced = false;
 
   private constructor(group: GroupCoordinator, options: GroupOptions) {
     this.#group = group;
@@ -36,13 +37,18 @@ export class EmbeddedMember implements GroupMember {
   }
 
   async rejoin(): Promise<void> {
-    if (this.#left) {
+    if (this.#left || this.#replaced) {
       const context = { group: this.#options.group, member: this.identity.memberId };
       throw new MillraceError("UNKNOWN_MEMBER", context);
     }
     this.#lost = false;
     const previous = this.#joined?.identity ?? null;
-    this.#joined = await this.#group.join(previous, this.#options, () => this.#lose());
+    this.#joined = await this.#group.join(previous, this.#options, {
+      lost: () => this.#lose(),
+      replaced: () => {
+        this.#replaced = true;
+      },
+    });
   }
 
   async leave(): Promise<void> {

@@ -14,10 +14,18 @@ export interface Joined {
   readonly assignment: Buffer;
 }
 
+/** What a member is told. */
+export interface MemberEvents {
+  /** Its assignment holds no longer. */
+  readonly lost: () => void;
+  /** A newer member of the same instance is there: this one may not come back. */
+  readonly replaced: () => void;
+}
+
 interface Member {
   readonly id: string;
   readonly options: GroupOptions;
-  readonly onLost: () => void;
+  readonly events: MemberEvents;
   /** Set while the member waits for the next generation. */
   waiting: { resolve(joined: Joined): void; reject(error: unknown): void } | null;
   lastSeenMs: number;
@@ -59,11 +67,11 @@ export class GroupCoordinator {
   join(
     previous: MemberIdentity | null,
     options: GroupOptions,
-    onLost: () => void,
+    events: MemberEvents,
   ): Promise<Joined> {
     return new Promise((resolve, reject) => {
       const known = previous === null ? undefined : this.#members.get(previous.memberId);
-      const member = known ?? this.#add(options, onLost);
+      const member = known ?? this.#add(options, events);
       member.waiting = { resolve, reject };
       this.#startRound();
     });
@@ -111,13 +119,19 @@ export class GroupCoordinator {
     this.#endRound();
   }
 
-  #add(options: GroupOptions, onLost: () => void): Member {
+  #add(options: GroupOptions, events: MemberEvents): Member {
+    const { instanceId } = options;
+    for (const other of [...this.#members.values()]) {
+      if (instanceId === undefined || other.options.instanceId !== instanceId) continue;
+      other.events.replaced();
+      this.#evict(other);
+    }
     this.#memberCount++;
     const id = `${this.name}-${String(this.#memberCount).padStart(6, "0")}`;
     const member: Member = {
       id,
       options,
-      onLost,
+      events,
       waiting: null,
       lastSeenMs: this.#wiring.clock.now(),
       silent: false,
@@ -137,7 +151,7 @@ export class GroupCoordinator {
     this.#remove(member);
     const context = { group: this.name, member: member.id };
     member.waiting?.reject(new MillraceError("UNKNOWN_MEMBER", context));
-    queueMicrotask(member.onLost);
+    queueMicrotask(member.events.lost);
   }
 
   #startRound(): void {
@@ -150,7 +164,7 @@ export class GroupCoordinator {
           member.options.rebalanceTimeoutMs ?? defaultRebalanceTimeoutMs,
         );
         queueMicrotask(() => {
-          if (member.waiting === null) member.onLost();
+          if (member.waiting === null) member.events.lost();
         });
       }
       this.#cancelRound = this.#wiring.clock.after(timeoutMs, () => this.#giveUp());

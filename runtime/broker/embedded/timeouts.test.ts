@@ -64,6 +64,27 @@ test("a member that falls silent is out after its session timeout, the others go
   assert.equal(clock.pending, 0, "no timer outlives the broker");
 });
 
+test("a newer member of the same instance takes the place of the older one at once", async () => {
+  const { broker } = await opened();
+  const options = {
+    group: "g",
+    metadata: Buffer.from("a"),
+    instanceId: "one",
+    assign: (members: ReadonlyMap<string, Buffer>) => members,
+  };
+  const hung = await broker.join(options);
+  let lost = 0;
+  hung.onLost(() => lost++);
+  const next = await broker.join(options);
+  assert.equal(lost, 1);
+  assert.notEqual(next.identity.memberId, hung.identity.memberId);
+  await assert.rejects(broker.commitOffsets("g", [{ ...at, offset: 1 }], hung.identity), {
+    code: "UNKNOWN_MEMBER",
+  });
+  await broker.commitOffsets("g", [{ ...at, offset: 1 }], next.identity);
+  await broker.close();
+});
+
 test("a member that does not rejoin in time is out when the round is over", async () => {
   const { clock, broker } = await opened();
   const hung = await join(broker, "a");
