@@ -223,7 +223,8 @@ export class TopologyDriver {
 
   #view(name: string): FeatureViewSpec {
     const view = this.#plan.views.find((each) => viewId(each) === name);
-    if (view === undefined) throw new MillraceError("VIEW_UNKNOWN", {
+    if (view === undefined)
+      throw new MillraceError("VIEW_UNKNOWN", {
         view: name,
         known: this.#plan.views.map(viewId).join(", "),
       });

@@ -117,7 +117,7 @@ export class Application {
    */
   async run(signal: AbortSignal, to: number | null): Promise<void> {
     const done = async (worker: Worker) =>
-      to !== null && worker.sourceProgress >= to && (await worker.caughtUp());
+      to !== null && worker.finished(to) && (await worker.caughtUp());
     await this.#worker.run(signal, done);
     if (!signal.aborted) await Promise.all(this.#pumps.map((pump) => pump.drain()));
   }

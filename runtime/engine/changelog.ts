@@ -3,14 +3,17 @@ import type { Broker } from "../broker/broker.ts";
 import { RecordReader } from "../broker/record-batch/reader.ts";
 import type { CommitBatches } from "./commit-batches.ts";
 
-const layoutVersion = 1;
+const layoutVersion = 2;
+
+/** u8 layout version, u8 kind, u16 number of the part within its delta or snapshot. */
+const headerBytes = 4;
 /** Body of one changelog record at most; a larger one is cut into parts. */
 const partBytes = 256 * 1024;
 
 const kinds = { deltaPart: 1, deltaEnd: 2, snapshotPart: 3, snapshotEnd: 4 } as const;
 
 /**
- * Changelog record: u8 layout version, u8 kind, body. The parts of a delta are pieces of the log
+ * Changelog record: u8 layout version, u8 kind, u16 part number, body. The parts of a delta are pieces of the log
  * (`delta-log.ts`), each whole in itself; its end holds the positions of the commit. The parts of a
  * snapshot, joined, are the processor's state; its end holds the positions it belongs to.
  */
@@ -22,12 +25,13 @@ export function writeDelta(
   positions: Buffer,
 ): number {
   let bytes = positions.length;
+  let number = 0;
   for (const part of parts) {
     if (part.length === 0) continue;
     bytes += part.length;
-    append(batches, topic, partition, kinds.deltaPart, part);
+    append(batches, topic, partition, kinds.deltaPart, number++, part);
   }
-  append(batches, topic, partition, kinds.deltaEnd, positions);
+  append(batches, topic, partition, kinds.deltaEnd, number, positions);
   return bytes;
 }
 
@@ -40,12 +44,13 @@ export function writeSnapshot(
   positions: Buffer,
 ): number {
   let first = -1;
+  let number = 0;
   for (let start = 0; start < state.length || start === 0; start += partBytes) {
     const part = state.subarray(start, start + partBytes);
-    const place = append(batches, topic, partition, kinds.snapshotPart, part);
+    const place = append(batches, topic, partition, kinds.snapshotPart, number++, part);
     if (first < 0) first = place;
   }
-  append(batches, topic, partition, kinds.snapshotEnd, positions);
+  append(batches, topic, partition, kinds.snapshotEnd, number, positions);
   return first;
 }
 
@@ -54,12 +59,14 @@ function append(
   topic: string,
   partition: number,
   kind: number,
+  number: number,
   body: Buffer,
 ): number {
-  const value = Buffer.allocUnsafe(body.length + 2);
+  const value = Buffer.allocUnsafe(body.length + headerBytes);
   value[0] = layoutVersion;
   value[1] = kind;
-  body.copy(value, 2);
+  value.writeUInt16LE(number, 2);
+  body.copy(value, headerBytes);
   return batches.append(topic, partition, null, value, 0);
 }
 
@@ -67,75 +74,87 @@ function append(
 export interface Restorable {
   restoreSnapshot(state: Buffer, positions: Buffer): void;
   replayDelta(parts: readonly Buffer[]): void;
-  /** Positions of the last commit; called once, at the end, unless the changelog is empty. */
-  restorePositions(positions: Buffer): void;
+  /**
+   * Positions of the last commit and the bytes of deltas since the snapshot; called once, at the
+   * end, unless the changelog is empty.
+   */
+  restorePositions(positions: Buffer, deltaBytes: number): void;
 }
 
 /**
  * Restores one task: the last complete snapshot, then the deltas behind it. Reads to the stable end
  * of the partition as it is now; call it after fencing the previous owner.
- *
- * @returns the bytes of deltas read since the snapshot.
  */
 export async function restoreFromChangelog(
   broker: Broker,
   topic: string,
   partition: number,
   task: Restorable,
-): Promise<number> {
+): Promise<void> {
   const stable = await stableEnd(broker, topic, partition);
   const [start] = await broker.listOffsets([{ topic, partition, at: "earliest" }]);
   const reader = new RecordReader({ checkCrc: true });
-  let offset = start ?? 0;
-  let delta: Buffer[] = [];
-  let snapshot: Buffer[] = [];
-  let positions: Buffer | null = null;
-  let deltaBytes = 0;
-  while (offset < stable) {
-    const fetched = await broker.fetch({
+  const replay = new Replay(task);
+  for (let offset = start ?? 0; offset < stable; offset = Math.max(offset, reader.nextOffset)) {
+    const [fetched] = await broker.fetch({
       partitions: [{ topic, partition, offset, maxBytes: 4 * 1024 * 1024 }],
       isolation: "read_committed",
       maxWaitMs: 1000,
       maxBytes: 8 * 1024 * 1024,
     });
-    const batch = fetched[0];
-    if (batch === undefined) continue;
-    reader.open(batch, "read_committed");
+    if (fetched === undefined) continue;
+    reader.open(fetched, "read_committed");
     while (reader.next()) {
-      const at = reader.valueStart;
-      if (reader.buffer[at] !== layoutVersion) {
+      const { buffer, valueStart, valueEnd } = reader;
+      if (buffer[valueStart] !== layoutVersion) {
         throw new RangeError(`changelog ${topic}/${partition} has another layout`);
       }
-      const body = Buffer.from(reader.buffer.subarray(at + 2, reader.valueEnd));
-      switch (reader.buffer[at + 1]) {
-        case kinds.deltaPart:
-          delta.push(body);
-          deltaBytes += body.length;
-          break;
-        case kinds.deltaEnd:
-          task.replayDelta(delta);
-          delta = [];
-          positions = body;
-          deltaBytes += body.length;
-          break;
-        case kinds.snapshotPart:
-          snapshot.push(body);
-          break;
-        case kinds.snapshotEnd:
-          task.restoreSnapshot(Buffer.concat(snapshot), body);
-          snapshot = [];
-          delta = [];
-          positions = body;
-          deltaBytes = 0;
-          break;
-        default:
-          throw new RangeError(`changelog ${topic}/${partition} has an unknown record`);
-      }
+      const body = Buffer.from(buffer.subarray(valueStart + headerBytes, valueEnd));
+      replay.take(buffer[valueStart + 1] as number, buffer.readUInt16LE(valueStart + 2), body);
     }
-    offset = reader.nextOffset;
   }
-  if (positions !== null) task.restorePositions(positions);
-  return deltaBytes;
+  replay.end();
+}
+
+/**
+ * Puts parts together. Without transactions a process can die between two parts; what it left
+ * begins again with part 0, and an end that does not find all its parts ends nothing.
+ */
+class Replay {
+  readonly #task: Restorable;
+  #parts: Buffer[] = [];
+  #positions: Buffer | null = null;
+  #deltaBytes = 0;
+
+  constructor(task: Restorable) {
+    this.#task = task;
+  }
+
+  take(kind: number, number: number, body: Buffer): void {
+    if (number === 0) this.#parts = [];
+    const whole = this.#parts.length === number;
+    if (kind === kinds.deltaPart || kind === kinds.snapshotPart) {
+      if (whole) this.#parts.push(body);
+      return;
+    }
+    const parts = this.#parts;
+    this.#parts = [];
+    if (!whole) return;
+    if (kind === kinds.deltaEnd) {
+      this.#task.replayDelta(parts);
+      for (const part of parts) this.#deltaBytes += part.length;
+      this.#deltaBytes += body.length;
+    } else {
+      this.#task.restoreSnapshot(Buffer.concat(parts), body);
+      this.#deltaBytes = 0;
+    }
+    this.#positions = body;
+  }
+
+  end(): void {
+    if (this.#positions === null) return;
+    this.#task.restorePositions(this.#positions, this.#deltaBytes);
+  }
 }
 
 /** Wait between looks at a partition whose commit markers are still being written, in ms. */

@@ -41,7 +41,8 @@ export async function joinGroup(options: Instance): Promise<GroupMember> {
 
 /** The producer of an instance; it fences an earlier one of the same. */
 export async function openProducer({ plan, broker, instanceId }: Instance): Promise<Producer> {
-  const transactionalId = producerName(plan, instanceId);
+  const transactional = plan.guarantee === "exactly-once";
+  const transactionalId = transactional ? producerName(plan, instanceId) : null;
   return await broker.producer({ transactionalId, transactionTimeoutMs });
 }
 

@@ -202,7 +202,8 @@ export class MergeTask implements Task, Restorable {
     for (const part of parts) replayDelta(part, this.processor, muted);
   }
 
-  restorePositions(positions: Buffer): void {
+  restorePositions(positions: Buffer, deltaBytes: number): void {
+    this.#deltaBytes = deltaBytes;
     const reader = new ByteReader(positions);
     this.#committedOffset = reader.f64();
     this.#merge.restore(reader);

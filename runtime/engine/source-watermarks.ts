@@ -35,21 +35,25 @@ export class SourceWatermarks {
     return { topic: this.#topic, partition: 0, offset: this.#offset };
   }
 
-  /** Reads to the present end. */
+  /**
+   * Reads to the present end, and waits for what is being committed there: on Kafka a record may be
+   * visible while the marker of an earlier commit is still on its way to this topic.
+   */
   async catchUp(): Promise<void> {
-    for (;;) {
-      const fetched = await this.#broker.fetch({
+    const [end = 0] = await this.#broker.listOffsets([
+      { topic: this.#topic, partition: 0, at: "latest" },
+    ]);
+    while (this.#offset < end) {
+      const [batch] = await this.#broker.fetch({
         partitions: [{ ...this.position, maxBytes: 1024 * 1024 }],
         isolation: "read_committed",
-        maxWaitMs: 0,
+        maxWaitMs: 100,
         maxBytes: 1024 * 1024,
       });
-      const batch = fetched[0];
-      if (batch === undefined) return;
+      if (batch === undefined) continue;
       this.#reader.open(batch, "read_committed");
       while (this.#reader.next()) await this.#take();
-      if (this.#reader.nextOffset <= this.#offset) return;
-      this.#offset = this.#reader.nextOffset;
+      this.#offset = Math.max(this.#offset, this.#reader.nextOffset);
     }
   }
 

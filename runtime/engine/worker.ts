@@ -21,7 +21,7 @@ import { holdBackSources } from "./source-alignment.ts";
 import { SourceTask } from "./source-task.ts";
 import { taskName } from "./task.ts";
 import { type Mode, TaskFactory } from "./task-factory.ts";
-import { writeTransaction } from "./transaction.ts";
+import { type FirstOffsets, writeAtLeastOnce, writeTransaction } from "./transaction.ts";
 
 export interface WorkerOptions {
   readonly plan: Plan;
@@ -76,6 +76,7 @@ export class Worker {
   readonly #commitIntervalMs: number;
   readonly #stepBudget: number;
   readonly #maxBatchBytes: (topic: string) => number;
+  readonly #changelogs: ReadonlySet<string>;
   readonly #partitionsOf: (subtopology: string) => number;
   readonly #group: GroupProgress;
   readonly #taskCount: number;
@@ -106,6 +107,7 @@ export class Worker {
     this.#commitIntervalMs = options.commitIntervalMs ?? 100;
     this.#stepBudget = options.stepBudget ?? 2000;
     this.#maxBatchBytes = batchLimits(options.plan);
+    this.#changelogs = new Set(options.plan.subtopologies.map(({ changelog }) => changelog));
     const { plan, broker } = options;
     const partitions = new Map(plan.subtopologies.map((each) => [each.name, each.partitions]));
     this.#partitionsOf = (subtopology) => partitions.get(subtopology) ?? 0;
@@ -360,13 +362,7 @@ export class Worker {
       metadata: String(task.progress),
     }));
     try {
-      const first = await writeTransaction(
-        this.#producer,
-        batches,
-        this.#options.plan.name,
-        offsets,
-        this.#member.identity,
-      );
+      const first = await this.#write(batches, offsets);
       for (const task of dirty) task.committed((topic, n) => first.get(`${topic}/${n}`));
     } catch (error) {
       if (!(error instanceof MillraceError)) throw error;
@@ -383,6 +379,17 @@ export class Worker {
     });
     await this.#purgeIfDue(now);
     return true;
+  }
+
+  #write(batches: CommitBatches, offsets: readonly OffsetToCommit[]): Promise<FirstOffsets> {
+    const { broker, plan } = this.#options;
+    const { identity } = this.#member;
+    if (plan.guarantee === "exactly-once") {
+      return writeTransaction(this.#producer, batches, plan.name, offsets, identity);
+    }
+    const isChangelog = (topic: string) => this.#changelogs.has(topic);
+    const { name } = plan;
+    return writeAtLeastOnce(broker, this.#producer, batches, isChangelog, name, offsets, identity);
   }
 
   /** Removes what every reader has passed: inbox records, and changelogs below a snapshot. */
