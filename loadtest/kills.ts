@@ -1,6 +1,6 @@
 /**
- * Kills `millrace run` with SIGKILL at random moments until it has finished, and compares what it
- * left behind with an undisturbed run: feature rows, predictions, outcomes and models must be equal.
+ * Kills `millrace run` with SIGKILL at random moments, lets it finish, and compares what it left
+ * behind with an undisturbed run: feature rows, predictions, outcomes and models must be equal.
  *
  * node dist/loadtest/kills.js [--from DATE] [--to DATE] [--kills N] [--seed S] [--report FILE]
  */

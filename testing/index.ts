@@ -1,12 +1,9 @@
+export type { DriverModels } from "./driver-models.ts";
+export type { DriverRecord } from "./driver-topics.ts";
+export { runSchedule, type ScheduleOptions, type ScheduleReport } from "./simulator.ts";
 export {
-  runSchedule,
-  type ScheduleOptions,
-  type ScheduleReport,
-} from "./simulator.ts";
-export {
-  type DriverRecord,
+  type DriverFeatures,
   type SentOptions,
   TopologyDriver,
-  type TopologyDriverOptions,
   topologyDriver,
 } from "./topology-driver.ts";

@@ -77,7 +77,7 @@ interface Sent {
   readonly record: Readonly<Record<string, unknown>>;
 }
 
-/** Source logs of a few days of flights between few airports, disordered, some late, some doubled. */
+/** Logs of a few days of flights between few airports: disordered, some late, some doubled. */
 export function makeLogs(seed: number, flights: number, days: number): SourceLogs {
   const random = seededRandom(seed);
   const sent = Array.from({ length: flights }, (_, id) => flight(id, days, random)).flat();

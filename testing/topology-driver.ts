@@ -2,10 +2,8 @@ import { partitionOf } from "../processors/murmur2.ts";
 import type { ExternalWork } from "../processors/processor.ts";
 import { ViewProcessor } from "../processors/view.ts";
 import { startPumps } from "../runtime/application/pumps.ts";
-import type { Broker, FetchedPartition, Producer } from "../runtime/broker/broker.ts";
+import type { Broker, Producer } from "../runtime/broker/broker.ts";
 import { openEmbeddedBroker } from "../runtime/broker/embedded/embedded-broker.ts";
-import { RecordBatchBuilder } from "../runtime/broker/record-batch/builder.ts";
-import { RecordReader } from "../runtime/broker/record-batch/reader.ts";
 import { type BranchAccount, branchAccounts } from "../runtime/engine/accounting.ts";
 import { MergeTask } from "../runtime/engine/merge-task.ts";
 import { Worker } from "../runtime/engine/worker.ts";
@@ -18,8 +16,6 @@ import { ByteWriter } from "../schemas/bytes.ts";
 import { MillraceError } from "../schemas/errors.ts";
 import { type FeatureViewSpec, featureColumns, viewId } from "../schemas/feature-view.ts";
 import { watermark } from "../schemas/generated.ts";
-import { writeJson } from "../schemas/json-payload.ts";
-import type { ModelAnswer, RetrainRequest } from "../schemas/payload.ts";
 import type { AvroSchema, Plan } from "../schemas/plan.ts";
 import type { FeatureRow } from "../schemas/row.ts";
 import { judgeFreshness } from "../sinks/freshness.ts";
@@ -30,16 +26,8 @@ import {
 } from "../sinks/memory.ts";
 import type { Freshness, OnlineStore } from "../sinks/store.ts";
 import { watermarksTopic } from "../topologies/dsl/compile/topics.ts";
-
-export interface TopologyDriverOptions {
-  /**
-   * Probability that a model version gives a feature vector (NaN = missing).
-   * @default no version is ever in force without `train`, so the fallback answers
-   */
-  readonly score?: (version: string, features: Float64Array) => number;
-  /** Answers a retrain request. @default refuses: `promoted: false` */
-  readonly train?: (request: RetrainRequest, champion: string | null) => Partial<ModelAnswer>;
-}
+import { type DriverModels, scoreResult, trainResult } from "./driver-models.ts";
+import { type DriverRecord, readAll, send } from "./driver-topics.ts";
 
 export interface SentOptions {
   /** @default the text of the source's partition field */
@@ -48,14 +36,6 @@ export interface SentOptions {
   readonly timestamp?: number;
   /** @default murmur2 of the key */
   readonly partition?: number;
-}
-
-export interface DriverRecord {
-  readonly key: string | null;
-  readonly value: Record<string, unknown>;
-  readonly timestamp: number;
-  readonly partition: number;
-  readonly offset: number;
 }
 
 /**
@@ -68,7 +48,7 @@ export interface DriverRecord {
  * await driver.advanceTo(Date.UTC(2001, 0, 2));
  * const outcomes = await driver.output("flights.outcomes").drain();
  */
-export function topologyDriver(plan: Plan, options: TopologyDriverOptions = {}): TopologyDriver {
+export function topologyDriver(plan: Plan, options: DriverModels = {}): TopologyDriver {
   return new TopologyDriver(plan, options);
 }
 
@@ -100,12 +80,12 @@ export interface DriverFeatures {
 
 export class TopologyDriver {
   readonly #plan: Plan;
-  readonly #options: TopologyDriverOptions;
+  readonly #options: DriverModels;
   readonly #queue: Queued[] = [];
   readonly #read = new Map<string, number[]>();
   #world: Promise<World> | null = null;
 
-  constructor(plan: Plan, options: TopologyDriverOptions) {
+  constructor(plan: Plan, options: DriverModels) {
     this.#plan = plan;
     this.#options = options;
   }
@@ -327,83 +307,8 @@ export class TopologyDriver {
   }
 
   async #execute(work: ExternalWork): Promise<Buffer> {
-    return work.kind === "score"
-      ? scoreResult(work, this.#options)
-      : trainResult(work, this.#options);
+    if (work.kind === "score") return scoreResult(work, this.#options);
+    const [training] = this.#plan.trainings;
+    return trainResult(work, this.#options, training?.trainingTimeMs ?? 0);
   }
-}
-
-function scoreResult(
-  work: Extract<ExternalWork, { kind: "score" }>,
-  options: TopologyDriverOptions,
-): Buffer {
-  const rows = work.versionOf.length;
-  const result = new ByteWriter(16 * rows + 16);
-  for (let row = 0; row < rows; row++) {
-    const version = work.versions[work.versionOf[row] as number] as string;
-    const features = work.rows.subarray(row * work.features, (row + 1) * work.features);
-    result.f64(options.score?.(version, features) ?? 0.5);
-  }
-  for (let row = 0; row < rows; row++) result.f64(0);
-  return result.take();
-}
-
-function trainResult(
-  work: Extract<ExternalWork, { kind: "train" }>,
-  options: TopologyDriverOptions,
-): Buffer {
-  const request = JSON.parse(work.request) as RetrainRequest;
-  const answer = {
-    requestId: request.id,
-    version: `v${request.number}`,
-    promoted: false,
-    reason: "the topology driver trains only with the option `train`",
-    cutoff: request.cutoff,
-    trainedOn: 0,
-    heldOut: 0,
-    holdoutAuc: null,
-    championVersion: work.champion,
-    championAuc: null,
-    gainLowerBound: null,
-    sha256: "",
-    reference: [],
-    ...options.train?.(request, work.champion),
-  };
-  const result = new ByteWriter();
-  writeJson(result, answer as ModelAnswer);
-  return result.take();
-}
-
-async function readAll(
-  fetched: FetchedPartition,
-  decoder: AvroDecoder,
-  into: DriverRecord[],
-): Promise<number> {
-  const reader = new RecordReader();
-  reader.open(fetched, "read_committed");
-  while (reader.next()) {
-    const { buffer, keyStart, keyEnd, valueStart, valueEnd } = reader;
-    const value = await decoder.decodeAwaiting(buffer, valueStart, valueEnd);
-    into.push({
-      key: keyStart < 0 ? null : buffer.toString("utf8", keyStart, keyEnd),
-      value: value as Record<string, unknown>,
-      timestamp: reader.timestampMs,
-      partition: fetched.partition,
-      offset: reader.offset,
-    });
-  }
-  return reader.nextOffset;
-}
-
-async function send(
-  producer: Producer,
-  topic: string,
-  partition: number,
-  key: string | null,
-  value: Buffer,
-  timestampMs: number,
-): Promise<void> {
-  const builder = new RecordBatchBuilder();
-  builder.append(key === null ? null : Buffer.from(key, "utf8"), value, timestampMs);
-  await producer.send([{ topic, partition, batch: builder.build() }]);
 }

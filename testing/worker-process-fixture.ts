@@ -6,7 +6,7 @@ import { air } from "./schedule-fixture.ts";
 
 /*
  * A process that runs a worker of the air plan until everything before a time is processed in all
- * processes. It tells its parent of each restore and commit, and dies with it.
+ * processes. It tells its parent how it goes on, and dies with it.
  */
 
 /** What the parent says at the start. */
@@ -18,7 +18,7 @@ export interface WorkerProcessOptions {
 }
 
 export type WorkerProcessMessage =
-  | { readonly kind: "commit"; readonly tasks: number }
+  | { readonly kind: "commit" | "idle"; readonly tasks: number }
   | { readonly kind: "finished" };
 
 const [, , json = "{}"] = process.argv;
@@ -36,11 +36,14 @@ const worker: Worker = await Worker.start({
   mode: { kind: "replay" },
   instanceId,
   sessionTimeoutMs,
-  commitIntervalMs: 20,
+  commitIntervalMs: 5,
   execute: async (_, work) => executeAir(work),
   onCommit: () => tell({ kind: "commit", tasks: worker.tasks.length }),
 });
-await worker.run(new AbortController().signal, () => worker.finished(to));
+await worker.run(new AbortController().signal, () => {
+  tell({ kind: "idle", tasks: worker.tasks.length });
+  return worker.finished(to);
+});
 await worker.close();
 await broker.close();
 process.send?.({ kind: "finished" }, () => process.exit(0));

@@ -135,7 +135,7 @@ export class Application {
     return branchAccounts(this.plan, this.#worker.tasks);
   }
 
-  /** Stops in order: training, tasks, pumps, the pool (its runs end first). The stack stays open. */
+  /** Stops training, tasks, pumps and the pool (its runs end first). The stack stays open. */
   async close(): Promise<void> {
     for (const trainer of this.#trainers.values()) await trainer.close();
     await this.#worker.close();

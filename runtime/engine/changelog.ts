@@ -13,9 +13,10 @@ const partBytes = 256 * 1024;
 const kinds = { deltaPart: 1, deltaEnd: 2, snapshotPart: 3, snapshotEnd: 4 } as const;
 
 /**
- * Changelog record: u8 layout version, u8 kind, u16 part number, body. The parts of a delta are pieces of the log
- * (`delta-log.ts`), each whole in itself; its end holds the positions of the commit. The parts of a
- * snapshot, joined, are the processor's state; its end holds the positions it belongs to.
+ * Changelog record: u8 layout version, u8 kind, u16 part number, body. The parts of a delta are
+ * pieces of the log (`delta-log.ts`), each whole in itself; its end holds the positions of the
+ * commit. The parts of a snapshot, joined, are the processor's state; its end holds the positions
+ * it belongs to.
  */
 export function writeDelta(
   batches: CommitBatches,

@@ -45,7 +45,7 @@ export interface WorkerOptions {
   readonly idleWaitMs?: number;
   /** Silence after which the tasks of a process go to the others, in ms. @default 30000 */
   readonly sessionTimeoutMs?: number;
-  /** Called after each commit. */
+  /** Called after each commit. @default nobody */
   readonly onCommit?: (commit: CommitReport) => void;
 }
 

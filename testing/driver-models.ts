@@ -1,0 +1,60 @@
+import type { ExternalWork } from "../processors/processor.ts";
+import { ByteWriter } from "../schemas/bytes.ts";
+import { writeJson } from "../schemas/json-payload.ts";
+import type { ModelAnswer, RetrainRequest } from "../schemas/payload.ts";
+
+/** What stands in for models and their training in a topology driver. */
+export interface DriverModels {
+  /**
+   * Probability that a model version gives a feature vector (NaN = missing).
+   * @default 0.5 for whatever version is in force
+   */
+  readonly score?: (version: string, features: Float64Array) => number;
+  /** Answers a retrain request. @default refuses: `promoted: false` */
+  readonly train?: (request: RetrainRequest, champion: string | null) => Partial<ModelAnswer>;
+}
+
+/** Bytes that a scoring processor's `settle` takes. */
+export function scoreResult(
+  work: Extract<ExternalWork, { kind: "score" }>,
+  options: DriverModels,
+): Buffer {
+  const rows = work.versionOf.length;
+  const result = new ByteWriter(16 * rows + 16);
+  for (let row = 0; row < rows; row++) {
+    const version = work.versions[work.versionOf[row] as number] as string;
+    const features = work.rows.subarray(row * work.features, (row + 1) * work.features);
+    result.f64(options.score?.(version, features) ?? 0.5);
+  }
+  for (let row = 0; row < rows; row++) result.f64(0);
+  return result.take();
+}
+
+/** Bytes that a training processor's `settle` takes. */
+export function trainResult(
+  work: Extract<ExternalWork, { kind: "train" }>,
+  options: DriverModels,
+  trainingTimeMs: number,
+): Buffer {
+  const request = JSON.parse(work.request) as RetrainRequest;
+  const answer: ModelAnswer = {
+    requestId: request.id,
+    version: `v${request.number}`,
+    promoted: false,
+    reason: "the topology driver trains only with the option `train`",
+    effectiveFrom: request.cutoff + trainingTimeMs,
+    cutoff: request.cutoff,
+    trainedOn: 0,
+    heldOut: 0,
+    holdoutAuc: null,
+    championVersion: work.champion,
+    championAuc: null,
+    gainLowerBound: null,
+    sha256: "",
+    reference: [],
+    ...options.train?.(request, work.champion),
+  };
+  const result = new ByteWriter();
+  writeJson(result, answer);
+  return result.take();
+}
