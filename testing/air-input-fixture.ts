@@ -63,6 +63,8 @@ export async function produceAir(
     const id = await registry.register(`${source.topic}-value`, source.schema);
     const encoder = new AvroEncoder(source.schema, id);
     const partitions = logs.get(source.topic) ?? [];
+    // A watermark is there before the records beyond it.
+    await produceWatermarks(producer, registry, source.topic, partitions);
     for (const [partition, log] of partitions.entries()) {
       const builder = new RecordBatchBuilder();
       for (const entry of log) {
@@ -74,7 +76,6 @@ export async function produceAir(
       if (builder.count === 0) continue;
       await producer.send([{ topic: source.topic, partition, batch: builder.build() }]);
     }
-    await produceWatermarks(producer, registry, source.topic, partitions);
   }
   await producer.close();
 }
