@@ -64,7 +64,7 @@ export class ChdbEngine {
     });
   }
 
-  /** A session that keeps temporary tables and settings from query to query; the caller closes it. */
+  /** A session keeps temporary tables and settings from query to query; the caller closes it. */
   session(): Session {
     const session = new Session(this.#options.directory);
     session.query(`USE ${quoteName(this.#options.database)}`);

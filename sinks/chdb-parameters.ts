@@ -37,7 +37,7 @@ const notSettings = new Set([
   "cancel_http_readonly_queries_on_client_close",
 ]);
 
-/** @throws {Error} when the answer is asked for in ClickHouse's own compression, which is not spoken. */
+/** @throws {Error} when the answer is asked for in ClickHouse's own compression. */
 export function parametersOf(url: URL, headers: IncomingHttpHeaders): RequestParameters {
   const given = url.searchParams;
   if (given.get("compress") === "1" || given.get("decompress") === "1") {

@@ -57,14 +57,16 @@ for i, key in ipairs(KEYS) do
   local new = ARGV[i + 2]
   local old = redis.call('GETRANGE', key, 0, 23)
   if #old < at + 15 or string.sub(old, at, at + 7) ~= string.sub(new, at, at + 7)
-    or struct.unpack('<d', string.sub(old, at + 8, at + 15)) <= struct.unpack('<d', string.sub(new, at + 8, at + 15))
+    or struct.unpack('<d', string.sub(old, at + 8, at + 15))
+      <= struct.unpack('<d', string.sub(new, at + 8, at + 15))
   then
     if at == 1 and #old == 24 and string.sub(old, 1, 8) == string.sub(new, 1, 8)
       and struct.unpack('<d', string.sub(old, 17)) > struct.unpack('<d', string.sub(new, 17))
     then
       new = string.sub(new, 1, 16) .. string.sub(old, 17)
     end
-    if expire > 0 then redis.call('SET', key, new, 'PX', expire) else redis.call('SET', key, new) end
+    if expire > 0 then redis.call('SET', key, new, 'PX', expire)
+    else redis.call('SET', key, new) end
     written = written + 1
   end
 end

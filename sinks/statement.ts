@@ -29,8 +29,8 @@ interface Token {
 
 // Comments, and quoted parts, as ClickHouse reads them: backslashes and doubled quotes escape.
 const skipped = /\s+|--[^\n]*|#[ !][^\n]*|\/\*[\s\S]*?(?:\*\/|$)/y;
-const part =
-  /'(?:\\[\s\S]|''|[^'\\])*'|"(?:\\[\s\S]|""|[^"\\])*"|`(?:\\[\s\S]|``|[^`\\])*`|(\$\w*\$)[\s\S]*?\1|\w+|[\s\S]/y;
+const quoted = /'(?:\\[\s\S]|''|[^'\\])*'|"(?:\\[\s\S]|""|[^"\\])*"|`(?:\\[\s\S]|``|[^`\\])*`/;
+const part = new RegExp(`${quoted.source}|(\\$\\w*\\$)[\\s\\S]*?\\1|\\w+|[\\s\\S]`, "y");
 
 /**
  * Reads one SQL statement as far as is needed to pass it on safely: chDB runs what follows a

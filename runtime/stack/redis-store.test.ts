@@ -5,11 +5,11 @@ import { join } from "node:path";
 import { after, describe, test } from "node:test";
 import { setTimeout as wait } from "node:timers/promises";
 import { Redis } from "ioredis";
-import { type RedisStack, startRedis } from "../runtime/stack/redis.ts";
-import { requirement } from "../testing/requirements.ts";
-import { onlineConformance } from "./online-conformance.ts";
-import { openRedisStore } from "./redis.ts";
-import type { OnlineFlush } from "./store.ts";
+import { onlineConformance } from "../../sinks/online-conformance.ts";
+import { openRedisStore } from "../../sinks/redis.ts";
+import type { OnlineFlush } from "../../sinks/store.ts";
+import { requirement } from "../../testing/requirements.ts";
+import { type RedisStack, startRedis } from "./redis.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "millrace-redis-"));
 const servers: RedisStack[] = [];
