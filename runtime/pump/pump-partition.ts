@@ -35,9 +35,8 @@ export class PumpPartition {
     return this.block.rows >= maxRows || this.block.bytes >= maxBytes;
   }
 
-  /** Whether somebody waits for more than is stored, and the block has come as far as it will. */
-  isBehind(offsets: ReadonlyMap<number, number>, idle: boolean): boolean {
-    const wanted = offsets.get(this.number) ?? 0;
+  /** Whether somebody who wants everything below `wanted` waits for more than is stored, and the block has come as far as it will. */
+  isBehind(wanted: number, idle: boolean): boolean {
     return wanted > this.committed && (idle || this.position >= wanted);
   }
 

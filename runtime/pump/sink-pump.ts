@@ -5,6 +5,7 @@ import { RecordReader } from "../broker/record-batch/reader.ts";
 import { pendingRange, pendingText } from "./pending-range.ts";
 import { assignPartitions, parsePartitions } from "./pump-assignment.ts";
 import { PumpPartition } from "./pump-partition.ts";
+import { PumpWaiters } from "./pump-waiters.ts";
 import type { Sink } from "./sink.ts";
 
 export interface SinkPumpOptions {
@@ -47,12 +48,6 @@ const ownershipCodes: ReadonlySet<string> = new Set([
 /** Ends what is in hand: the partitions were lost, or the pump was stopped. */
 class Interrupted extends Error {}
 
-interface Waiter {
-  readonly offsets: ReadonlyMap<number, number>;
-  readonly done: () => void;
-  readonly failed: (error: unknown) => void;
-}
-
 /**
  * Moves what is committed to a topic into a sink, block by block, each once: read at
  * read_committed, commit the range as pending, write, commit the offset behind it. Processes share
@@ -70,7 +65,7 @@ export class SinkPump {
   readonly #reader = new RecordReader();
   readonly #abort = new AbortController();
   #owned = new Map<number, PumpPartition>();
-  #waiters: Waiter[] = [];
+  readonly #waiters = new PumpWaiters();
   #lost = false;
   #failing = false;
   #failure: unknown = null;
@@ -127,10 +122,8 @@ export class SinkPump {
    * process. Own blocks are written at once for it. Rejects when the pump stops before.
    */
   waitFor(offsets: ReadonlyMap<number, number>): Promise<void> {
-    return new Promise((done, failed) => {
-      if (this.#abort.signal.aborted) failed(this.#stoppedError());
-      else this.#waiters.push({ offsets, done, failed });
-    });
+    if (this.#abort.signal.aborted) return Promise.reject(this.#stoppedError());
+    return this.#waiters.wait(offsets);
   }
 
   /** Stores everything that is committed to the topic now, all partitions of it. */
@@ -161,7 +154,7 @@ export class SinkPump {
       }
     } finally {
       this.#abort.abort();
-      for (const { failed } of this.#waiters.splice(0)) failed(this.#stoppedError());
+      this.#waiters.fail(this.#stoppedError());
       await this.#member.leave().catch(() => {});
     }
   }
@@ -232,7 +225,7 @@ export class SinkPump {
           maxBytes: fetchBytes,
         })),
         isolation: "read_committed",
-        maxWaitMs: this.#waiters.length > 0 ? fetchWaitMs.waitedFor : fetchWaitMs.idle,
+        maxWaitMs: this.#waiters.any ? fetchWaitMs.waitedFor : fetchWaitMs.idle,
         maxBytes: 4 * fetchBytes,
       }),
     );
@@ -284,7 +277,7 @@ export class SinkPump {
     const due: PumpPartition[] = [];
     const passed: PumpPartition[] = [];
     for (const each of this.#owned.values()) {
-      const waitedFor = this.#waiters.some(({ offsets }) => each.isBehind(offsets, idle));
+      const waitedFor = each.isBehind(this.#waiters.wanted(each.number), idle);
       if (each.isEmpty) {
         each.skip();
         if (each.stored > each.committed && (waitedFor || idle)) passed.push(each);
@@ -358,28 +351,19 @@ export class SinkPump {
   }
 
   async #answerWaiters(): Promise<void> {
-    if (this.#waiters.length === 0) return;
+    if (!this.#waiters.any) return;
     const elsewhere = await this.#storedElsewhere();
-    this.#waiters = this.#waiters.filter(({ offsets, done }) => {
-      for (const [number, offset] of offsets) {
-        const own = this.#owned.get(number);
-        if ((own?.stored ?? elsewhere.get(number) ?? 0) < offset) return true;
-      }
-      done();
-      return false;
+    this.#waiters.answer((number) => {
+      return this.#owned.get(number)?.stored ?? elsewhere.get(number) ?? 0;
     });
   }
 
   /** What the pumps of other processes have stored, of the partitions that somebody waits for. */
   async #storedElsewhere(): Promise<ReadonlyMap<number, number>> {
-    const numbers = new Set<number>();
-    for (const { offsets } of this.#waiters) {
-      for (const [number, offset] of offsets) {
-        if (offset > 0 && !this.#owned.has(number)) numbers.add(number);
-      }
-    }
-    if (numbers.size === 0) return new Map();
-    const partitions = [...numbers].map((partition) => ({ topic: this.topic, partition }));
+    const partitions = [...this.#waiters.partitions]
+      .filter((partition) => !this.#owned.has(partition))
+      .map((partition) => ({ topic: this.topic, partition }));
+    if (partitions.length === 0) return new Map();
     const { broker, group } = this.#options;
     const committed = await this.#insist(() => broker.committed(group, partitions));
     return new Map(committed.map(({ partition, offset }) => [partition, offset ?? 0]));
