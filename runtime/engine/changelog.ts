@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Broker } from "../broker/broker.ts";
+import { MillraceError } from "../../schemas/errors.ts";
+import type { Broker, FetchedPartition, FetchRequest } from "../broker/broker.ts";
 import { RecordReader } from "../broker/record-batch/reader.ts";
 import type { CommitBatches } from "./commit-batches.ts";
 
@@ -92,17 +93,12 @@ export async function restoreFromChangelog(
   partition: number,
   task: Restorable,
 ): Promise<void> {
-  const stable = await stableEnd(broker, topic, partition);
+  const end = await decidedEnd(broker, topic, partition);
   const [start] = await broker.listOffsets([{ topic, partition, at: "earliest" }]);
   const reader = new RecordReader({ checkCrc: true });
   const replay = new Replay(task);
-  for (let offset = start ?? 0; offset < stable; offset = Math.max(offset, reader.nextOffset)) {
-    const [fetched] = await broker.fetch({
-      partitions: [{ topic, partition, offset, maxBytes: 4 * 1024 * 1024 }],
-      isolation: "read_committed",
-      maxWaitMs: 1000,
-      maxBytes: 8 * 1024 * 1024,
-    });
+  for (let offset = start ?? 0; offset < end; offset = Math.max(offset, reader.nextOffset)) {
+    const fetched = await readAt(broker, topic, partition, offset);
     if (fetched === undefined) continue;
     reader.open(fetched, "read_committed");
     while (reader.next()) {
@@ -115,6 +111,32 @@ export async function restoreFromChangelog(
     }
   }
   replay.end();
+}
+
+/**
+ * Reads at an offset. Where a previous owner has deleted what is below its last snapshot meanwhile,
+ * reads that snapshot.
+ */
+async function readAt(
+  broker: Broker,
+  topic: string,
+  partition: number,
+  offset: number,
+): Promise<FetchedPartition | undefined> {
+  const request = (from: number): FetchRequest => ({
+    partitions: [{ topic, partition, offset: from, maxBytes: 4 * 1024 * 1024 }],
+    isolation: "read_committed",
+    maxWaitMs: 1000,
+    maxBytes: 8 * 1024 * 1024,
+  });
+  try {
+    return (await broker.fetch(request(offset)))[0];
+  } catch (error) {
+    const known = error instanceof MillraceError && error.code === "OFFSET_OUT_OF_RANGE";
+    const logStart = known ? Number(error.context["logStart"]) : -1;
+    if (logStart <= offset) throw error;
+    return (await broker.fetch(request(logStart)))[0];
+  }
 }
 
 /**
@@ -162,16 +184,14 @@ class Replay {
 const markerWaitMs = 5;
 
 /**
- * The end of a partition once nothing in it is undecided. Kafka answers a commit before it has
- * written the markers of all partitions: until then the last commit lies beyond the stable end.
+ * The present end of a partition, once nothing below it is undecided. Kafka answers a commit before
+ * it has written the markers of all partitions: until then the last commit is not stable.
  */
-async function stableEnd(broker: Broker, topic: string, partition: number): Promise<number> {
+async function decidedEnd(broker: Broker, topic: string, partition: number): Promise<number> {
+  const [end = 0] = await broker.listOffsets([{ topic, partition, at: "latest" }]);
   for (;;) {
-    const [stable, latest] = await broker.listOffsets([
-      { topic, partition, at: "stable" },
-      { topic, partition, at: "latest" },
-    ]);
-    if (stable === latest) return latest ?? 0;
+    const [stable = 0] = await broker.listOffsets([{ topic, partition, at: "stable" }]);
+    if (stable >= end) return end;
     await sleep(markerWaitMs);
   }
 }

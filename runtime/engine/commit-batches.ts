@@ -1,3 +1,4 @@
+import type { Plan } from "../../schemas/plan.ts";
 import type { ProducerBatch, RecordBatch } from "../broker/broker.ts";
 import { RecordBatchBuilder } from "../broker/record-batch/builder.ts";
 
@@ -113,4 +114,15 @@ export class CommitBatches {
     this.bytes += size;
     return lane.records++;
   }
+}
+
+/** Batches stay below each topic's `max.message.bytes` (1 MiB where the plan sets none). */
+export function batchLimits(plan: Plan): (topic: string) => number {
+  const limits = new Map(
+    plan.topics.map((topic) => [
+      topic.name,
+      Number(topic.config["max.message.bytes"] ?? 1024 * 1024) - 1024,
+    ]),
+  );
+  return (topic) => limits.get(topic) ?? 1024 * 1023;
 }

@@ -1,3 +1,7 @@
+/*
+ * Why long: the one loop of a process, with every way in which it starts over; apart, its states
+ * would have to be told twice.
+ */
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { ExternalWork } from "../../processors/processor.ts";
 import { MillraceError } from "../../schemas/errors.ts";
@@ -13,10 +17,11 @@ import type {
 import type { SchemaRegistry } from "../schema-registry/registry.ts";
 import { allTasks, readAssignment } from "./assignment.ts";
 import { restoreFromChangelog } from "./changelog.ts";
-import { CommitBatches } from "./commit-batches.ts";
+import { batchLimits, CommitBatches } from "./commit-batches.ts";
 import { GroupProgress } from "./group-progress.ts";
 import { fenceAbsent, joinGroup, openProducer } from "./membership.ts";
-import { MergeTask } from "./merge-task.ts";
+import type { MergeTask } from "./merge-task.ts";
+import { purgeable } from "./purge.ts";
 import { holdBackSources } from "./source-alignment.ts";
 import { SourceTask } from "./source-task.ts";
 import { taskName } from "./task.ts";
@@ -85,6 +90,7 @@ export class Worker {
   #tasks: (MergeTask | SourceTask)[] = [];
   #byPartition = new Map<string, MergeTask | SourceTask>();
   #lost = false;
+  #rejoinedForMissing = false;
   #failure: unknown = null;
   #working = 0;
   /** Something happened outside the loop since it last looked. */
@@ -141,7 +147,7 @@ export class Worker {
     while (!signal.aborted) {
       if (this.#lost) await this.#rebalance();
       if (this.#failure !== null) throw this.#failure;
-      const fetched = await this.#poll(idle && !this.#news);
+      const fetched = await this.#pollOrRejoin(idle && !this.#news);
       this.#news = false;
       const taken = await this.#stepAll();
       const committed = await this.#commitIfDue(taken === 0);
@@ -215,6 +221,8 @@ export class Worker {
   async #rebalance(): Promise<void> {
     this.#lost = false;
     this.#epoch++;
+    // First of all: the others may wait for what is still open here, and we for them.
+    await this.#producer.close().catch(() => {});
     await this.#member.rejoin();
     await this.#renewProducer();
     await this.#restoreAll();
@@ -260,6 +268,22 @@ export class Worker {
     }
     for (const watermarks of this.#factory.watermarks.values()) await watermarks.catchUp();
     this.#lastCommit = performance.now();
+  }
+
+  /**
+   * What is missing may have been deleted by a new owner of its task, behind the back of a process
+   * that hung: then joining again cures it. Where it does not, it is lost.
+   */
+  async #pollOrRejoin(idle: boolean): Promise<number> {
+    try {
+      return await this.#poll(idle);
+    } catch (error) {
+      const missing = error instanceof MillraceError && error.code === "OFFSET_OUT_OF_RANGE";
+      if (!missing || this.#rejoinedForMissing) throw error;
+      this.#rejoinedForMissing = true;
+      await this.#rebalance();
+      return 1;
+    }
   }
 
   /**
@@ -364,6 +388,7 @@ export class Worker {
     try {
       const first = await this.#write(batches, offsets);
       for (const task of dirty) task.committed((topic, n) => first.get(`${topic}/${n}`));
+      this.#rejoinedForMissing = false;
     } catch (error) {
       if (!(error instanceof MillraceError)) throw error;
       if (ownershipOver.has(error.code)) await this.#rebalance();
@@ -396,27 +421,7 @@ export class Worker {
   async #purgeIfDue(now: number): Promise<void> {
     if (now - this.#lastPurge < purgeIntervalMs) return;
     this.#lastPurge = now;
-    const purge = this.#tasks.flatMap((task) => {
-      const { inbox, changelog } = task.subtopology;
-      const { partition } = task;
-      const below = task.purgeableChangelog();
-      const list = below === null ? [] : [{ topic: changelog, partition, offset: below }];
-      if (task instanceof MergeTask && task.committedOffset > 0) {
-        list.push({ topic: inbox, partition, offset: task.committedOffset });
-      }
-      return list;
-    });
+    const purge = purgeable(this.#tasks);
     if (purge.length > 0) await this.#options.broker.deleteRecords(purge);
   }
-}
-
-/** Batches stay below each topic's `max.message.bytes` (1 MiB where the plan sets none). */
-function batchLimits(plan: Plan): (topic: string) => number {
-  const limits = new Map(
-    plan.topics.map((topic) => [
-      topic.name,
-      Number(topic.config["max.message.bytes"] ?? 1024 * 1024) - 1024,
-    ]),
-  );
-  return (topic) => limits.get(topic) ?? 1024 * 1023;
 }
