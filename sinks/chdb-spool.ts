@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { createReadStream, createWriteStream } from "node:fs";
-import { open, readFile, rm, stat } from "node:fs/promises";
+import { open, readdir, readFile, rm, stat } from "node:fs/promises";
 import type { IncomingMessage } from "node:http";
 import { join } from "node:path";
 import type { Transform } from "node:stream";
@@ -15,6 +15,16 @@ export interface SpooledRequest {
   readonly statement: ScannedStatement;
   readonly file: string | null;
   remove(): Promise<void>;
+}
+
+/** Spooled blocks: what a killed process left is removed on the next start. */
+export const spoolPrefix = "block-";
+
+/** Removes what a process that was killed left behind; nobody else may use the directory. */
+export async function clearSpool(directory: string): Promise<void> {
+  for (const name of await readdir(directory)) {
+    if (name.startsWith(spoolPrefix)) await rm(join(directory, name), { force: true });
+  }
 }
 
 /** A statement may be this long, in bytes; rows behind an INSERT any length. */
@@ -32,7 +42,7 @@ export async function spoolRequest(
 ): Promise<SpooledRequest> {
   const files: string[] = [];
   const newFile = (): string => {
-    const file = join(directory, `block-${randomUUID()}.http`);
+    const file = join(directory, `${spoolPrefix}${randomUUID()}.http`);
     files.push(file);
     return file;
   };
