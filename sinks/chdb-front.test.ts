@@ -8,7 +8,7 @@ import { Readable } from "node:stream";
 import { after, before, test } from "node:test";
 import { setTimeout as wait } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
-import { createClient } from "@clickhouse/client";
+import { ClickHouseLogLevel, createClient } from "@clickhouse/client";
 import { type ChdbStore, openChdb } from "./chdb.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "millrace-front-"));
@@ -35,7 +35,11 @@ function send(path: string, body: string | Buffer | null = null, headers = {}): 
 }
 
 test("@clickhouse/client queries, inserts, streams and sees errors over the front", async () => {
-  const client = createClient({ url: address(), database: "millrace" });
+  const client = createClient({
+    url: address(),
+    database: "millrace",
+    log: { level: ClickHouseLogLevel.OFF },
+  });
   assert.equal((await client.ping()).success, true);
   await client.command({
     query: "CREATE TABLE client (a Int64, b String) ENGINE = MergeTree ORDER BY a",

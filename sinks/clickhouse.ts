@@ -1,5 +1,10 @@
 import { Readable } from "node:stream";
-import { type ClickHouseClient, ClickHouseError, createClient } from "@clickhouse/client";
+import {
+  type ClickHouseClient,
+  ClickHouseError,
+  ClickHouseLogLevel,
+  createClient,
+} from "@clickhouse/client";
 import { MillraceError } from "../schemas/errors.ts";
 import { offlineQueryError } from "./offline-error.ts";
 import { insertHead } from "./offline-insert.ts";
@@ -60,6 +65,8 @@ class ClickHouseStore implements OfflineStore {
       username: given.user,
       password: given.password,
       request_timeout: given.requestTimeoutMs,
+      // Every failure reaches the caller, who says it once.
+      log: { level: ClickHouseLogLevel.OFF },
       // A socket that the server has closed would cost an error; ours are closed before.
       keep_alive: { enabled: true, idle_socket_ttl: 2_000 },
       ...(given.tls === undefined ? {} : { tls: tlsOf(given.tls) }),

@@ -35,7 +35,10 @@ export class PumpPartition {
     return this.block.rows >= maxRows || this.block.bytes >= maxBytes;
   }
 
-  /** Whether somebody who wants everything below `wanted` waits for more than is stored, and the block has come as far as it will. */
+  /**
+   * Whether whoever wants everything below `wanted` still waits, and the block has come as far as
+   * it will.
+   */
   isBehind(wanted: number, idle: boolean): boolean {
     return wanted > this.committed && (idle || this.position >= wanted);
   }
