@@ -36,6 +36,9 @@ export interface ApplicationStatus {
   readonly committedRecords: number;
 }
 
+/** Time between looks at whether a pump has stopped, in ms. */
+const pumpCheckMs = 500;
+
 /**
  * A plan running on a stack in this process: the tasks, the pumps behind them, the scoring pool and
  * the trainer.
@@ -113,9 +116,27 @@ export class Application {
 
   /**
    * Runs until the signal aborts or, with `to`, until everything before that event time is
-   * processed and stored.
+   * processed and stored. A pump that cannot go on (a record that it cannot read) ends the run.
    */
   async run(signal: AbortSignal, to: number | null): Promise<void> {
+    const failure = new AbortController();
+    const watch = setInterval(() => {
+      if (this.#pumpFailure() !== null) failure.abort();
+    }, pumpCheckMs);
+    try {
+      await this.#run(AbortSignal.any([signal, failure.signal]), to);
+    } finally {
+      clearInterval(watch);
+    }
+    const error = this.#pumpFailure();
+    if (error !== null) throw error;
+  }
+
+  #pumpFailure(): unknown {
+    return this.#pumps.find((pump) => pump.failure !== null)?.failure ?? null;
+  }
+
+  async #run(signal: AbortSignal, to: number | null): Promise<void> {
     const done = async (worker: Worker) =>
       to !== null && worker.finished(to) && (await worker.caughtUp());
     await this.#worker.run(signal, done);
