@@ -15,6 +15,7 @@ const entries: readonly string[] = [
   "testing/index.ts",
   "cli/main.ts",
   "cli/start.mjs",
+  "loadtest/broker.ts",
   "loadtest/kills.ts",
   "schemas/generate.ts",
   "topologies/examples/card-payments.ts",
