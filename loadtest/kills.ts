@@ -6,11 +6,12 @@
  */
 import { execFile, spawn } from "node:child_process";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { cpus, release, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { parseArgs, promisify } from "node:util";
+import { circumstances } from "./circumstances.ts";
 
 const run = promisify(execFile);
 const program = fileURLToPath(new URL("../cli/main.js", import.meta.url));
@@ -136,16 +137,12 @@ async function differences(calm: string, killed: string) {
 }
 
 async function report(file: string, values: Values, calm: Attempt, text: string): Promise<void> {
-  const commit = await run("git", ["rev-parse", "--short", "HEAD"]).then(
-    ({ stdout }) => stdout.trim(),
-    () => "unknown",
-  );
   const { from, to, kills, seed } = values;
   const lines = [
     `# ${kills} SIGKILLs between ${from} and ${to}`,
     "",
     `Command: \`node dist/loadtest/kills.js --from ${from} --to ${to} --kills ${kills} --seed ${seed}\``,
-    `Commit ${commit}; ${cpus().length} × ${cpus()[0]?.model ?? "?"}, Linux ${release()}, Node ${process.version}.`,
+    await circumstances(),
     `The undisturbed run took ${calm.seconds.toFixed(1)} s.`,
     "",
     "```",

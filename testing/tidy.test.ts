@@ -16,7 +16,9 @@ const entries: readonly string[] = [
   "cli/main.ts",
   "cli/start.mjs",
   "loadtest/broker.ts",
+  "loadtest/broker.ts",
   "loadtest/kills.ts",
+  "loadtest/start.ts",
   "schemas/generate.ts",
   "topologies/examples/card-payments.ts",
 ];
