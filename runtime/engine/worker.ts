@@ -26,6 +26,7 @@ import { holdBackSources } from "./source-alignment.ts";
 import { SourceTask } from "./source-task.ts";
 import { taskName } from "./task.ts";
 import { type Mode, TaskFactory } from "./task-factory.ts";
+import { acceptFetched, fetchRequest } from "./task-fetch.ts";
 import { type FirstOffsets, writeAtLeastOnce, writeTransaction } from "./transaction.ts";
 
 export interface WorkerOptions {
@@ -67,8 +68,6 @@ const outcomeUnknown = new Set<string>(["TRANSACTION_OUTCOME_UNKNOWN", "PRODUCER
 /** Codes after which every ownership is over: join again. */
 const ownershipOver = new Set<string>(["ILLEGAL_GENERATION", "UNKNOWN_MEMBER"]);
 
-const fetchMaxBytes = 32 * 1024 * 1024;
-const partitionMaxBytes = 2 * 1024 * 1024;
 const purgeIntervalMs = 5_000;
 
 /**
@@ -290,25 +289,16 @@ export class Worker {
    * Fetches for every task that wants records; waits for some when idle. Returns how many got any.
    */
   async #poll(idle: boolean): Promise<number> {
-    const wanted = this.#tasks.flatMap((task) => {
-      const want = task instanceof SourceTask && task.stalled ? null : task.wanted();
-      return want === null ? [] : [{ ...want, maxBytes: partitionMaxBytes }];
-    });
-    for (const watermarks of this.#factory.watermarks.values()) {
-      wanted.push({ ...watermarks.position, maxBytes: partitionMaxBytes });
-    }
-    const request = this.#options.broker.fetch({
-      partitions: wanted,
-      isolation: "read_committed",
-      maxWaitMs: idle ? (this.#options.idleWaitMs ?? 100) : 0,
-      maxBytes: fetchMaxBytes,
-    });
+    const maxWaitMs = idle ? (this.#options.idleWaitMs ?? 100) : 0;
+    const { watermarks } = this.#factory;
+    const request = this.#options.broker.fetch(fetchRequest(this.#tasks, watermarks, maxWaitMs));
     const fetched = idle ? await Promise.race([request, this.#woken()]) : await request;
     if (fetched === null) {
       request.catch(() => {});
       return 1;
     }
-    return await this.#acceptAll(fetched);
+    await acceptFetched(fetched, this.#byPartition, watermarks);
+    return fetched.length;
   }
 
   #tell(): void {
@@ -321,21 +311,6 @@ export class Worker {
     return new Promise((resolve) => {
       this.#wake = () => resolve(null);
     });
-  }
-
-  async #acceptAll(fetched: readonly FetchedPartition[]): Promise<number> {
-    const news = new Set<string>();
-    for (const partition of fetched) {
-      const task = this.#byPartition.get(`${partition.topic}/${partition.partition}`);
-      if (task === undefined) news.add(partition.topic);
-      else task.accept(partition);
-      if (task instanceof SourceTask) news.add(watermarksTopic(partition.topic));
-    }
-    // Watermarks that matter to the records just fetched are committed by now: read them first.
-    for (const [source, watermarks] of this.#factory.watermarks) {
-      if (news.has(watermarksTopic(source))) await watermarks.catchUp();
-    }
-    return fetched.length;
   }
 
   async #stepAll(): Promise<number> {

@@ -1,0 +1,47 @@
+import { watermarksTopic } from "../../topologies/dsl/compile/topics.ts";
+import type { FetchedPartition, FetchRequest } from "../broker/broker.ts";
+import type { MergeTask } from "./merge-task.ts";
+import { SourceTask } from "./source-task.ts";
+import type { SourceWatermarks } from "./source-watermarks.ts";
+
+const fetchMaxBytes = 32 * 1024 * 1024;
+const partitionMaxBytes = 2 * 1024 * 1024;
+
+type Watermarks = ReadonlyMap<string, SourceWatermarks>;
+
+/** What all tasks together want next, and news of source watermarks. */
+export function fetchRequest(
+  tasks: readonly (MergeTask | SourceTask)[],
+  watermarks: Watermarks,
+  maxWaitMs: number,
+): FetchRequest {
+  const partitions = tasks.flatMap((task) => {
+    const want = task instanceof SourceTask && task.stalled ? null : task.wanted();
+    return want === null ? [] : [{ ...want, maxBytes: partitionMaxBytes }];
+  });
+  for (const each of watermarks.values()) {
+    partitions.push({ ...each.position, maxBytes: partitionMaxBytes });
+  }
+  return { partitions, isolation: "read_committed", maxWaitMs, maxBytes: fetchMaxBytes };
+}
+
+/**
+ * Gives each task what was fetched for it, then reads the watermarks of sources that got records:
+ * those that matter to these records are committed by now, and none is stamped before.
+ */
+export async function acceptFetched(
+  fetched: readonly FetchedPartition[],
+  byPartition: ReadonlyMap<string, MergeTask | SourceTask>,
+  watermarks: Watermarks,
+): Promise<void> {
+  const news = new Set<string>();
+  for (const partition of fetched) {
+    const task = byPartition.get(`${partition.topic}/${partition.partition}`);
+    if (task === undefined) news.add(partition.topic);
+    else task.accept(partition);
+    if (task instanceof SourceTask) news.add(watermarksTopic(partition.topic));
+  }
+  for (const [source, each] of watermarks) {
+    if (news.has(watermarksTopic(source))) await each.catchUp();
+  }
+}
