@@ -33,6 +33,7 @@ function commands(finish: Finish): Command {
   runCommands(program, finish);
   streamCommands(program, finish);
   storeCommands(program, finish);
+  stackCommands(program, finish);
   configCommand(program, finish);
   return program;
 }
@@ -41,6 +42,10 @@ const looks = () => import("./commands/look.ts");
 
 function resolve(flags: Flags, kind: "run" | "replay" | "look"): ResolvedConfig {
   return resolveConfig({ flags: settingFlags(flags, kind) });
+}
+
+function resolveLocal(flags: Flags): ResolvedConfig {
+  return resolveConfig({ flags: { ...settingFlags(flags, "stack"), stack: "local" } });
 }
 
 function runCommands(program: Command, finish: Finish): void {
@@ -138,6 +143,28 @@ function storeCommands(program: Command, finish: Finish): void {
       const { verify } = await import("./commands/verify.ts");
       finish(await verify(resolve(flags, "look"), flags));
     });
+}
+
+/** The servers of `--stack local`. */
+function stackCommands(program: Command, finish: Finish): void {
+  const stack = program
+    .command("stack")
+    .description("Kafka, schema registry, Redis and ClickHouse (chDB) on this machine.");
+  const part = (name: string, description: string) =>
+    addSettings(stack.command(name), "stack")
+      .description(description)
+      .option("--json", "print JSON")
+      .addHelpText("after", example(`millrace stack ${name}`));
+  const act = () => import("./commands/stack.ts");
+  part("up", "Start what is down of them; they stay up.").action(async (flags: Flags) => {
+    finish(await (await act()).stackUp(resolveLocal(flags), flags));
+  });
+  part("status", "Say what is up; exit 1 when something is down.").action(async (flags: Flags) => {
+    finish((await act()).stackStatus(resolveLocal(flags), flags));
+  });
+  part("down", "Stop them; their data stay.").action(async (flags: Flags) => {
+    finish(await (await act()).stackDown(resolveLocal(flags), flags));
+  });
 }
 
 /** Takes every flag that a run takes, to show what it would come to. */

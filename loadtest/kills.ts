@@ -12,26 +12,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { parseArgs, promisify } from "node:util";
 import { circumstances } from "./circumstances.ts";
+import { digests } from "./digests.ts";
 
 const run = promisify(execFile);
 const program = fileURLToPath(new URL("../cli/main.js", import.meta.url));
-
-/** Digests of what must be equal: all columns but measured time and where a row was read from. */
-const digests: Readonly<Record<string, string>> = {
-  "feature rows of origin_delays": rowsDigest("raw_origin_delays_v1"),
-  "feature rows of destination_delays": rowsDigest("raw_destination_delays_v1"),
-  "feature rows of route_delays": rowsDigest("raw_route_delays_v1"),
-  "feature rows of origin_traffic": rowsDigest("raw_origin_traffic_v1"),
-  predictions: rowsDigest("raw_predictions", "latency_ms"),
-  outcomes: rowsDigest("raw_outcomes"),
-  models: rowsDigest("raw_models"),
-};
-
-/** Rows and the sum of their hashes: blind to order, not to doubles. */
-function rowsDigest(table: string, ...leftOut: string[]): string {
-  const except = ["topic", "partition", "offset", ...leftOut].join(", ");
-  return `SELECT count(), sum(cityHash64(tuple(* EXCEPT (${except})))) FROM millrace.${table}`;
-}
 
 /** Predictions that were made with something known at or after their own time: must be none. */
 const leaks = "SELECT count() FROM millrace.raw_predictions WHERE features_as_of >= known_at";

@@ -32,6 +32,15 @@ export interface ConfigSources {
 /** Variables of the local stack and of the tests; no settings of a run. */
 const otherVariables = new Set(["MILLRACE_CACHE", "MILLRACE_REQUIRE_ALL"]);
 
+/** Data directory of the local stack where none is named. */
+const localData = ".millrace/local";
+
+/** Settings that mean something on one stack alone. */
+const settingsOfStack = {
+  embedded: ["http"],
+  local: ["kafkaPort", "registryPort", "redisPort", "clickhousePort"],
+} as const satisfies Record<Config["stack"], readonly SettingName[]>;
+
 /**
  * Flags over MILLRACE_* variables over `millrace.config.json` over defaults. The environment is
  * read here and nowhere else.
@@ -63,6 +72,11 @@ export function resolveConfig(sources: ConfigSources = {}): ResolvedConfig {
     origins.set(name, found.origin);
     shown.set(name, show(name, found.value));
   }
+  if (values.get("stack") === "local" && origins.get("data") === "default") {
+    values.set("data", localData);
+    shown.set("data", localData);
+  }
+  problems.push(...flagsOfOtherStack(values.get("stack"), origins));
   const [from, to] = [values.get("from"), values.get("to")];
   if (typeof from === "number" && typeof to === "number" && from >= to) {
     problems.push(`from (${shown.get("from")}) must lie before to (${shown.get("to")})`);
@@ -78,6 +92,19 @@ export function resolveConfig(sources: ConfigSources = {}): ResolvedConfig {
     origins: Object.fromEntries(origins) as Record<SettingName, string>,
     shown: Object.fromEntries(shown) as Record<SettingName, string>,
   };
+}
+
+/** A flag is meant for this very start; variables and the file may serve several stacks. */
+function flagsOfOtherStack(stack: unknown, origins: ReadonlyMap<SettingName, string>): string[] {
+  const problems: string[] = [];
+  for (const [owner, names] of Object.entries(settingsOfStack)) {
+    if (owner === stack || (stack !== "embedded" && stack !== "local")) continue;
+    for (const name of names) {
+      if (origins.get(name)?.startsWith("--") !== true) continue;
+      problems.push(`--${flagName(name)}: goes with --stack ${owner}, not ${stack}`);
+    }
+  }
+  return problems;
 }
 
 type Layer = ReadonlyMap<SettingName, { readonly value: unknown; readonly origin: string }>;

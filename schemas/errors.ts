@@ -21,7 +21,7 @@ export const errorTable = {
   STACK_MISSING_JAVA: {
     policy: "stop",
     message:
-      "No Java {version} or newer was found through JAVA_HOME, the PATH or the usual folders: install one (apt-get install openjdk-17-jdk-headless, or a newer one) or set JAVA_HOME.",
+      "No Java {version} or newer was found through JAVA_HOME, the PATH or the usual folders: apt-get install openjdk-{version}-jre-headless (where your system has no such package, take Temurin from adoptium.net), or set JAVA_HOME.",
   },
   STACK_MISSING_MAVEN: {
     policy: "stop",
@@ -35,6 +35,25 @@ export const errorTable = {
     policy: "stop",
     message:
       "{name} could not be fetched from Maven Central: {reason}. Check the network and run again.",
+  },
+  STACK_NOT_READY: {
+    policy: "stop",
+    message: "The local stack cannot start; {count} to correct:\n{problems}",
+  },
+  STACK_PORT_BUSY: {
+    policy: "stop",
+    message:
+      "Port {port} of 127.0.0.1, which {name} wants, is taken by another process: stop that, or give another port with {flag}.",
+  },
+  STACK_PORT_CHANGED: {
+    policy: "stop",
+    message:
+      "{name} of {directory} runs on port {found}, not {asked}: leave {flag} out, or stop the servers first (millrace stack down).",
+  },
+  DATA_STACK_CHANGED: {
+    policy: "stop",
+    message:
+      "The data directory {directory} was begun with --stack {found}, not {asked}: give --stack {found}, or name another --data directory.",
   },
   STACK_START_FAILED: {
     policy: "stop",

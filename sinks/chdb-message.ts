@@ -1,3 +1,5 @@
+import { extname } from "node:path";
+import { fileURLToPath } from "node:url";
 import type { InsertHead } from "./statement.ts";
 
 /** How the process of chDB is started: JSON, its one argument. */
@@ -39,3 +41,10 @@ export const querySettings = {
   output_format_json_quote_64bit_integers: 0,
   output_format_json_quote_denormals: 0,
 } as const;
+
+/** Program that serves a directory over HTTP by itself; its argument is a `ChdbStart` in JSON. */
+export function chdbServerProgram(): string {
+  // The extension is that of this file: .ts as written, .js as built.
+  const entry = new URL(`./chdb-server${extname(import.meta.url)}`, import.meta.url);
+  return fileURLToPath(entry);
+}

@@ -1,8 +1,9 @@
 import { randomUUID } from "node:crypto";
-import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { ChdbChild } from "./chdb-child.ts";
 import type { ChdbStart } from "./chdb-message.ts";
+import { clearSpool, spoolPrefix } from "./chdb-spool.ts";
 import { insertHead } from "./offline-insert.ts";
 import { migrateTables } from "./offline-migration.ts";
 import { scanStatement } from "./statement.ts";
@@ -29,9 +30,6 @@ const defaults = {
   maxQueries: 8,
   database: "millrace",
 } as const;
-
-/** Spooled blocks: what a killed process left is removed on the next start. */
-const spoolPrefix = "block-";
 
 /** The offline store as chDB, in a process of its own. */
 export interface ChdbStore extends OfflineStore {
@@ -61,9 +59,7 @@ export async function openChdb(options: ChdbOptions): Promise<ChdbStore> {
   await mkdir(start.spoolDirectory, { recursive: true, mode: 0o700 });
   const store = new ChdbStoreInChild(start);
   await store.open();
-  for (const name of await readdir(start.spoolDirectory)) {
-    if (name.startsWith(spoolPrefix)) await rm(join(start.spoolDirectory, name), { force: true });
-  }
+  await clearSpool(start.spoolDirectory);
   return store;
 }
 

@@ -1,11 +1,11 @@
 import { readManifest } from "../../runtime/application/data-directory.ts";
-import { openEmbeddedStack } from "../../runtime/application/embedded-stack.ts";
 import type { Stack } from "../../runtime/application/stack.ts";
 import type { ResolvedConfig } from "../../runtime/config.ts";
 import { MillraceError } from "../../schemas/errors.ts";
 import { flights as plan } from "../../topologies/flights/flights.ts";
 import { exitCodes } from "../exit.ts";
 import { checkRun } from "../flights/oracle/check-run.ts";
+import { checkStack, openStack } from "../open-stack.ts";
 import { verifyText } from "../verify/print.ts";
 import { verifyRun } from "../verify/verify-run.ts";
 import { writeOut } from "../write-out.ts";
@@ -20,13 +20,11 @@ export async function verify(
     const problems = `- --points: "${options.points}": write a whole number`;
     throw new MillraceError("CONFIG_INVALID", { count: 1, problems });
   }
-  const { data, offlineMemoryMb } = resolved.config;
+  const { data } = resolved.config;
   const manifest = await readManifest(data);
   if (manifest === null) throw new MillraceError("DATA_MISSING", { directory: data });
-  const stack = await openEmbeddedStack({
-    directory: data,
-    offlineMemoryBytes: offlineMemoryMb * 2 ** 20,
-  });
+  checkStack(manifest, resolved.config);
+  const stack = await openStack(resolved.config, { exclusive: true });
   try {
     const { broker, registry, offline } = stack;
     const report = await verifyRun({ plan, broker, registry, offline });

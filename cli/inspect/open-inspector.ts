@@ -2,6 +2,7 @@ import { readManifest } from "../../runtime/application/data-directory.ts";
 import type { ResolvedConfig } from "../../runtime/config.ts";
 import { MillraceError } from "../../schemas/errors.ts";
 import type { Plan } from "../../schemas/plan.ts";
+import { checkStack, openStack } from "../open-stack.ts";
 import type { ConfigLine, Inspector } from "./inspector.ts";
 import { connectInspector } from "./socket-client.ts";
 
@@ -12,18 +13,14 @@ import { connectInspector } from "./socket-client.ts";
  * holds it that does not answer.
  */
 export async function openInspector(plan: Plan, resolved: ResolvedConfig): Promise<Inspector> {
-  const { data, offlineMemoryMb } = resolved.config;
+  const { data } = resolved.config;
   const remote = await connectInspector(data);
   if (remote !== null) return remote;
-  if ((await readManifest(data)) === null) {
-    throw new MillraceError("DATA_MISSING", { directory: data });
-  }
-  const { openEmbeddedStack } = await import("../../runtime/application/embedded-stack.ts");
+  const manifest = await readManifest(data);
+  if (manifest === null) throw new MillraceError("DATA_MISSING", { directory: data });
+  checkStack(manifest, resolved.config);
   const { inspectStack } = await import("./stack-inspector.ts");
-  const stack = await openEmbeddedStack({
-    directory: data,
-    offlineMemoryBytes: offlineMemoryMb * 2 ** 20,
-  });
+  const stack = await openStack(resolved.config, { exclusive: false });
   const inspector = inspectStack(plan, stack, configLines(resolved));
   return {
     ...inspector,

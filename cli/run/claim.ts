@@ -15,6 +15,7 @@ export async function claimData(plan: Plan, config: Config): Promise<void> {
     fingerprint: plan.fingerprint,
     from: new Date(config.from).toISOString(),
     to: new Date(config.to).toISOString(),
+    ...(config.stack === "embedded" ? {} : { stack: config.stack }),
     inject: config.inject.length === 0 ? [] : [injectionText(config.inject, config.seed)],
   });
 }

@@ -1,9 +1,9 @@
-import { openEmbeddedStack } from "../../runtime/application/embedded-stack.ts";
 import type { Config } from "../../runtime/config/settings.ts";
 import type { Plan } from "../../schemas/plan.ts";
 import { openFlights } from "../flights/open-flights.ts";
 import { replayFlights } from "../flights/replay.ts";
 import type { ReplaySegment } from "../flights/replay-steps.ts";
+import { openStack } from "../open-stack.ts";
 import { claimData } from "./claim.ts";
 import { checkFormat, startFresh } from "./fresh.ts";
 import { createProgress } from "./progress.ts";
@@ -16,13 +16,10 @@ export async function fillTopics(
   injectText: string,
   signal: AbortSignal,
 ): Promise<boolean> {
-  await checkFormat(config.data);
-  if (config.fresh) await startFresh(config.data);
+  await checkFormat(config);
+  if (config.fresh) await startFresh(config);
   const progress = createProgress(process.stdout);
-  const stack = await openEmbeddedStack({
-    directory: config.data,
-    offlineMemoryBytes: config.offlineMemoryMb * 2 ** 20,
-  });
+  const stack = await openStack(config, { exclusive: true });
   try {
     await claimData(plan, config);
     const inputs = plan.topics.filter(({ role }) => role === "source" || role === "watermarks");

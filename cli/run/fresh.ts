@@ -6,17 +6,25 @@ import {
   readManifest,
 } from "../../runtime/application/data-directory.ts";
 import { openEmbeddedBroker } from "../../runtime/broker/embedded/embedded-broker.ts";
+import type { Config } from "../../runtime/config/settings.ts";
+import { localServerNames } from "../../runtime/stack/server-state.ts";
 import { MillraceError } from "../../schemas/errors.ts";
+import { checkStack } from "../open-stack.ts";
 
 /**
- * Empties a data directory that nobody holds.
+ * Empties a data directory that nobody holds; the local stack's servers are stopped first.
  *
  * @throws {MillraceError} DATA_LOCKED when a run holds it; DATA_FOREIGN when it holds other files
  * than a run's, which are left alone.
  */
-export async function startFresh(directory: string): Promise<void> {
+export async function startFresh({ data: directory, stack }: Config): Promise<void> {
   if (!existsSync(directory)) return;
   await refuseForeign(directory);
+  if (stack === "local") {
+    const { clearLocalStack } = await import("../../runtime/application/local-stack.ts");
+    await clearLocalStack(directory);
+    return;
+  }
   const log = join(directory, "log");
   if (existsSync(log)) {
     try {
@@ -42,15 +50,19 @@ async function refuseForeign(directory: string): Promise<void> {
     "offline",
     "spool",
     "run.json",
+    ...["lock", "servers", ...localServerNames],
   ]);
   const foreign = names.find((name) => !ours.has(name) && !name.startsWith("millrace."));
   if (foreign !== undefined) throw new MillraceError("DATA_FOREIGN", { directory, name: foreign });
 }
 
-/** Refuses a data directory of another format before anything in it is opened. */
-export async function checkFormat(directory: string): Promise<void> {
+/** Refuses a data directory of another format or stack before anything in it is opened. */
+export async function checkFormat(config: Config): Promise<void> {
+  const directory = config.data;
   const manifest = await readManifest(directory);
-  if (manifest === null || manifest.format === dataFormat) return;
+  if (manifest === null) return;
+  checkStack(manifest, config);
+  if (manifest.format === dataFormat) return;
   throw new MillraceError("DATA_FORMAT", {
     directory,
     found: manifest.format,

@@ -1,7 +1,6 @@
 import { writeFile } from "node:fs/promises";
 import type { Logger } from "pino";
 import { Application } from "../../runtime/application/application.ts";
-import { openEmbeddedStack } from "../../runtime/application/embedded-stack.ts";
 import type { Stack } from "../../runtime/application/stack.ts";
 import type { Config } from "../../runtime/config/settings.ts";
 import type { ResolvedConfig } from "../../runtime/config.ts";
@@ -15,6 +14,7 @@ import { type ReplayProgress, type ReplayReport, replayFlights } from "../flight
 import { configLines } from "../inspect/open-inspector.ts";
 import { serveInspector } from "../inspect/socket-server.ts";
 import { inspectStack } from "../inspect/stack-inspector.ts";
+import { openStack } from "../open-stack.ts";
 import { collectSummary } from "../summary/collect.ts";
 import { summaryText } from "../summary/print.ts";
 import { claimData } from "./claim.ts";
@@ -33,8 +33,8 @@ const watchEveryMs = 500;
 const looksPerQuery = 6;
 
 /**
- * Replays flights into the topology on the embedded stack until the end of the range, or until the
- * signal: then everything is committed and the next run goes on there.
+ * Replays flights into the topology on the configured stack until the end of the range, or until
+ * the signal: then everything is committed and the next run goes on there.
  */
 export async function runFlights(
   resolved: ResolvedConfig,
@@ -45,17 +45,13 @@ export async function runFlights(
   const latenessMs = Math.max(...plan.sources.map((source) => source.latenessMs));
   checkRange(config.from, config.to);
   const injections = parseInjections(config.inject, config.seed, latenessMs);
-  await checkFormat(config.data);
-  if (config.fresh) await startFresh(config.data);
+  await checkFormat(config);
+  if (config.fresh) await startFresh(config);
   const progress = createProgress(process.stdout);
   const log = createLog(config.logLevel);
   const closing: (() => Promise<void>)[] = [];
   try {
-    const stack = await openEmbeddedStack({
-      directory: config.data,
-      httpPort: config.http,
-      offlineMemoryBytes: config.offlineMemoryMb * 2 ** 20,
-    });
+    const stack = await openStack(config, { httpPort: config.http, exclusive: true });
     closing.push(() => stack.close());
     await claimData(plan, config);
     log.info({ data: config.data, from: config.from, to: config.to }, "stack opened");

@@ -9,7 +9,7 @@ const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
 
 /**
  * Sets up what is missing, then does what was asked: `--test` runs the tests, `--build` only
- * builds, anything else goes to `millrace run`.
+ * builds, `--command NAME …` runs that command, anything else goes to `millrace run`.
  */
 export async function launch(args) {
   const say = (line) => console.log(line);
@@ -20,7 +20,7 @@ export async function launch(args) {
     process.exitCode = await runTests(root, args.slice(1));
     return;
   }
-  await run(args);
+  await run(args[0] === "--command" ? args.slice(1) : ["run", ...args]);
 }
 
 /**
@@ -30,7 +30,7 @@ export async function launch(args) {
 async function run(args) {
   stopWithNpm();
   const main = join(root, "dist", "cli", "main.js");
-  process.argv = [process.argv[0], main, "run", ...args];
+  process.argv = [process.argv[0], main, ...args];
   await import(pathToFileURL(main).href);
 }
 

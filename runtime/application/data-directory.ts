@@ -16,6 +16,8 @@ export interface DataManifest {
   readonly to: string;
   /** Injections as given, in order. */
   readonly inject: readonly string[];
+  /** The stack that it belongs to. @default "embedded" */
+  readonly stack?: string;
 }
 
 /** What a run asks of a data directory. */

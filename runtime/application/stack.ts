@@ -5,7 +5,7 @@ import type { ArtifactStore } from "../training/artifacts.ts";
 
 /** The world that a plan runs on: the same interfaces on every stack. */
 export interface Stack {
-  readonly kind: "embedded";
+  readonly kind: "embedded" | "local";
   readonly broker: Broker;
   readonly registry: SchemaRegistry;
   readonly online: OnlineStore;

@@ -66,6 +66,23 @@ export const port = type(
   "<port|off>",
 );
 
+/** A TCP port of a server; null when it is not said. */
+export const serverPort = type(
+  z.union(
+    [
+      z.null(),
+      z.number().int().min(1).max(65_535),
+      z
+        .string()
+        .regex(/^\d{1,5}$/)
+        .transform(Number)
+        .pipe(z.number().min(1).max(65_535)),
+    ],
+    { error: "write a port from 1 to 65535" },
+  ),
+  "<port>",
+);
+
 const timePattern = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,3})?)?Z?)?$/;
 
 /** A day or an instant, always UTC, as ms. */

@@ -4,6 +4,7 @@ import {
   path,
   port,
   type SettingType,
+  serverPort,
   texts,
   time,
   toggle,
@@ -22,25 +23,26 @@ interface Setting<T> extends SettingType<T> {
   readonly commands: readonly Command[];
 }
 
-export type Command = "run" | "replay" | "look";
+export type Command = "run" | "replay" | "look" | "stack";
 
 function setting<T>(type: SettingType<T>, rest: Omit<Setting<T>, keyof SettingType<T>>) {
   return Object.freeze({ ...type, ...rest });
 }
 
 const everywhere = ["run", "replay", "look"] as const;
+const withServers = [...everywhere, "stack"] as const;
 
 /** The one table of settings: flags, variables, the file's keys, `config` and help come from it. */
 export const settings = Object.freeze({
-  stack: setting(word(["embedded"]), {
+  stack: setting(word(["embedded", "local"]), {
     default: "embedded",
-    doc: "Servers to run on; embedded needs none.",
+    doc: "Servers to run on; embedded needs none, local starts them on this machine.",
     commands: everywhere,
   }),
   data: setting(path, {
     default: ".millrace/embedded",
-    doc: "Data directory, owner-only.",
-    commands: everywhere,
+    doc: "Data directory, owner-only; of the local stack by default .millrace/local.",
+    commands: withServers,
   }),
   from: setting(time, {
     default: "2001-01-01",
@@ -74,7 +76,7 @@ export const settings = Object.freeze({
   }),
   http: setting(port, {
     default: "off",
-    doc: "Port of ClickHouse's HTTP interface on 127.0.0.1.",
+    doc: "Port of ClickHouse's HTTP interface of the embedded stack on 127.0.0.1.",
     commands: ["run"],
   }),
   metrics: setting(port, {
@@ -99,8 +101,28 @@ export const settings = Object.freeze({
   }),
   offlineMemoryMb: setting(integer(256, 1_048_576), {
     default: 1536,
-    doc: "Limit of all queries of chDB together, MB.",
-    commands: everywhere,
+    doc: "Limit of all queries of chDB together, MB; on the local stack from its next start.",
+    commands: withServers,
+  }),
+  kafkaPort: setting(serverPort, {
+    default: null,
+    doc: "Port of the local stack's Kafka: as at its last start, else 9092.",
+    commands: withServers,
+  }),
+  registryPort: setting(serverPort, {
+    default: null,
+    doc: "Port of the local stack's schema registry: as at its last start, else 8081.",
+    commands: withServers,
+  }),
+  redisPort: setting(serverPort, {
+    default: null,
+    doc: "Port of the local stack's Redis: as at its last start, else 6379.",
+    commands: withServers,
+  }),
+  clickhousePort: setting(serverPort, {
+    default: null,
+    doc: "Port of the local stack's ClickHouse interface: as at its last start, else 8123.",
+    commands: withServers,
   }),
 });
 

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { freePorts } from "./free-ports.ts";
 import { findJava } from "./java.ts";
 import { mavenArchive } from "./maven.ts";
-import { type ServerProcess, startServer } from "./server-process.ts";
+import { type ServerOptions, type ServerProcess, startServer } from "./server-process.ts";
 
 /** Version of the schema registry Apicurio that the local stack runs. */
 export const apicurioVersion = "3.3.3";
@@ -30,16 +30,42 @@ export interface ApicurioStack extends Pick<ServerProcess, "pid" | "start" | "st
  * STACK_FETCH_FAILED, STACK_START_FAILED.
  */
 export async function startApicurio(options: ApicurioStackOptions): Promise<ApicurioStack> {
+  const port = options.port ?? (await freePorts(1))[0] ?? 0;
+  const server = await startServer(await apicurioServer({ ...options, port }));
+  return {
+    port,
+    url: registryUrl(port),
+    get pid() {
+      return server.pid;
+    },
+    start: () => server.start(),
+    stop: () => server.stop(),
+    kill: () => server.kill(),
+  };
+}
+
+/** Base of the Confluent interface of an Apicurio on this machine. */
+export function registryUrl(port: number): string {
+  return `http://127.0.0.1:${port}/apis/ccompat/v7`;
+}
+
+/**
+ * How to start an Apicurio, fetched into the cache.
+ *
+ * @throws {MillraceError} STACK_MISSING_JAVA, STACK_MISSING_MAVEN, STACK_FETCH_FAILED.
+ */
+export async function apicurioServer(
+  options: Required<ApicurioStackOptions>,
+): Promise<ServerOptions> {
+  const { port } = options;
   const java = findJava(21);
   const group = "io.apicurio";
   const artifact = { group, name: "apicurio-registry-app", version: apicurioVersion };
   const home = await mavenArchive(`apicurio-${apicurioVersion}`, artifact, "all");
-  const [free = 0, management = 0] = await freePorts(2);
-  const port = options.port ?? free;
-  const url = `http://127.0.0.1:${port}/apis/ccompat/v7`;
+  const [management = 0] = await freePorts(1);
   await mkdir(options.directory, { recursive: true, mode: 0o700 });
   const data = join(options.directory, "registry");
-  const server = await startServer({
+  return {
     name: "Apicurio",
     command: java.executable,
     args: [
@@ -58,20 +84,12 @@ export async function startApicurio(options: ApicurioStackOptions): Promise<Apic
     logFile: join(options.directory, "apicurio.log"),
     startTimeoutMs: 120_000,
     probe: async () => {
-      const answer = await fetch(`${url}/subjects`, { signal: AbortSignal.timeout(2_000) });
+      const answer = await fetch(`${registryUrl(port)}/subjects`, {
+        signal: AbortSignal.timeout(2_000),
+      });
       if (!answer.ok) {
         throw new Error(`HTTP ${answer.status}`);
       }
     },
-  });
-  return {
-    port,
-    url,
-    get pid() {
-      return server.pid;
-    },
-    start: () => server.start(),
-    stop: () => server.stop(),
-    kill: () => server.kill(),
   };
 }

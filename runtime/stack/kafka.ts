@@ -7,7 +7,7 @@ import { freePorts } from "./free-ports.ts";
 import { findJava, type Java } from "./java.ts";
 import { type KafkaAccess, kafkaReady } from "./kafka-ready.ts";
 import { mavenLibraries } from "./maven.ts";
-import { type ServerProcess, startServer } from "./server-process.ts";
+import { type ServerOptions, type ServerProcess, startServer } from "./server-process.ts";
 import { tcpProbe } from "./tcp-probe.ts";
 
 /** Version of Apache Kafka that the local stack runs. */
@@ -57,15 +57,11 @@ interface Node {
  * STACK_FETCH_FAILED, STACK_START_FAILED.
  */
 export async function startKafka(options: KafkaStackOptions): Promise<KafkaStack> {
-  const java = findJava(17);
-  const jars = await mavenLibraries(`kafka-${kafkaVersion}`, [
-    { group: "org.apache.kafka", name: "kafka_2.13", version: kafkaVersion },
-    { group: "org.slf4j", name: "slf4j-simple", version: "1.7.36" },
-  ]);
+  const programs = await kafkaPrograms();
   const layout = await layoutOf(options);
   const brokers = layout.map((node) => `127.0.0.1:${node.port}`);
   const nodes = await Promise.all(
-    layout.map((node) => startNode(options, node, layout, java, jars)),
+    layout.map(async (node) => startServer(await nodeServer(options, node, layout, programs))),
   );
   const stack: KafkaStack = {
     brokers,
@@ -90,6 +86,36 @@ export async function startKafka(options: KafkaStackOptions): Promise<KafkaStack
   return stack;
 }
 
+/**
+ * How to start a Kafka of one node: fetched, and its directory formatted where that is new. The
+ * probe says that it listens; `kafkaReady` waits for the rest.
+ *
+ * @throws {MillraceError} STACK_MISSING_JAVA, STACK_MISSING_MAVEN, STACK_FETCH_FAILED.
+ */
+export async function kafkaServer(
+  options: Omit<KafkaStackOptions, "nodes">,
+): Promise<ServerOptions> {
+  const programs = await kafkaPrograms();
+  const layout = await layoutOf(options);
+  const [node] = layout as [Node];
+  return await nodeServer(options, node, layout, programs);
+}
+
+interface Programs {
+  readonly java: Java;
+  /** Folder of Kafka's jars. */
+  readonly jars: string;
+}
+
+async function kafkaPrograms(): Promise<Programs> {
+  const java = findJava(17);
+  const jars = await mavenLibraries(`kafka-${kafkaVersion}`, [
+    { group: "org.apache.kafka", name: "kafka_2.13", version: kafkaVersion },
+    { group: "org.slf4j", name: "slf4j-simple", version: "1.7.36" },
+  ]);
+  return { java, jars };
+}
+
 async function layoutOf(options: KafkaStackOptions): Promise<Node[]> {
   const count = options.nodes ?? 1;
   const free = await freePorts(2 * count);
@@ -101,13 +127,12 @@ async function layoutOf(options: KafkaStackOptions): Promise<Node[]> {
   return nodes;
 }
 
-async function startNode(
+async function nodeServer(
   options: KafkaStackOptions,
   node: Node,
   layout: readonly Node[],
-  java: Java,
-  jars: string,
-): Promise<ServerProcess> {
+  { java, jars }: Programs,
+): Promise<ServerOptions> {
   const directory = join(options.directory, `kafka-${node.id}`);
   const properties = join(directory, "server.properties");
   await mkdir(directory, { recursive: true, mode: 0o700 });
@@ -121,7 +146,7 @@ async function startNode(
     ]);
   }
   const heap = options.heapMiB ?? (layout.length === 1 ? 512 : 384);
-  return await startServer({
+  return {
     name: `Kafka node ${node.id}`,
     command: java.executable,
     args: [`-Xmx${heap}m`, "-XX:+UseSerialGC", "-cp", classpath, "kafka.Kafka", properties],
@@ -131,7 +156,7 @@ async function startNode(
     probe: async () => {
       await tcpProbe(node.port, "");
     },
-  });
+  };
 }
 
 function propertiesOf(

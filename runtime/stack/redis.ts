@@ -3,7 +3,7 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { MillraceError } from "../../schemas/errors.ts";
 import { freePorts } from "./free-ports.ts";
-import { type ServerProcess, startServer } from "./server-process.ts";
+import { type ServerOptions, type ServerProcess, startServer } from "./server-process.ts";
 import { stackEnvironment } from "./stack-environment.ts";
 import { tcpProbe } from "./tcp-probe.ts";
 
@@ -29,26 +29,8 @@ export interface RedisStack extends Pick<ServerProcess, "pid" | "start" | "stop"
  * @throws {MillraceError} STACK_MISSING_REDIS, STACK_START_FAILED.
  */
 export async function startRedis(options: RedisStackOptions): Promise<RedisStack> {
-  const folder = stackEnvironment().path.find((each) => existsSync(join(each, "redis-server")));
-  if (folder === undefined) {
-    throw new MillraceError("STACK_MISSING_REDIS");
-  }
   const port = options.port ?? (await freePorts(1))[0] ?? 0;
-  await mkdir(options.directory, { recursive: true, mode: 0o700 });
-  const fixed = ["--port", String(port), "--bind", "127.0.0.1", "--dir", options.directory];
-  const server = await startServer({
-    name: "Redis",
-    command: join(folder, "redis-server"),
-    args: [...fixed, "--save", "", "--appendonly", "no", ...(options.args ?? [])],
-    directory: options.directory,
-    logFile: join(options.directory, "redis.log"),
-    probe: async () => {
-      const answer = await tcpProbe(port, "PING\r\n");
-      if (!answer.startsWith("+PONG")) {
-        throw new Error(`Redis answers ${answer.trim()}`);
-      }
-    },
-  });
+  const server = await startServer(await redisServer({ args: [], ...options, port }));
   return {
     port,
     url: `redis://127.0.0.1:${port}`,
@@ -58,5 +40,33 @@ export async function startRedis(options: RedisStackOptions): Promise<RedisStack
     start: () => server.start(),
     stop: () => server.stop(),
     kill: () => server.kill(),
+  };
+}
+
+/**
+ * How to start `redis-server` from the PATH.
+ *
+ * @throws {MillraceError} STACK_MISSING_REDIS.
+ */
+export async function redisServer(options: Required<RedisStackOptions>): Promise<ServerOptions> {
+  const { port } = options;
+  const folder = stackEnvironment().path.find((each) => existsSync(join(each, "redis-server")));
+  if (folder === undefined) {
+    throw new MillraceError("STACK_MISSING_REDIS");
+  }
+  await mkdir(options.directory, { recursive: true, mode: 0o700 });
+  const fixed = ["--port", String(port), "--bind", "127.0.0.1", "--dir", options.directory];
+  return {
+    name: "Redis",
+    command: join(folder, "redis-server"),
+    args: [...fixed, "--save", "", "--appendonly", "no", ...options.args],
+    directory: options.directory,
+    logFile: join(options.directory, "redis.log"),
+    probe: async () => {
+      const answer = await tcpProbe(port, "PING\r\n");
+      if (!answer.startsWith("+PONG")) {
+        throw new Error(`Redis answers ${answer.trim()}`);
+      }
+    },
   };
 }

@@ -12,6 +12,8 @@ export interface ServerOptions {
   readonly args: readonly string[];
   readonly logFile: string;
   readonly directory: string;
+  /** @default that of this process */
+  readonly env?: Readonly<Record<string, string>>;
   /** Resolves when the server serves; rejects as long as it does not. */
   readonly probe: () => Promise<void>;
   /** @default 60000 */
@@ -67,7 +69,7 @@ class GuardedServer implements ServerProcess {
   }
 
   async start(): Promise<void> {
-    const { command, args, logFile, directory, name } = this.#options;
+    const { command, args, logFile, directory, name, env } = this.#options;
     if (this.#running) {
       return;
     }
@@ -76,6 +78,7 @@ class GuardedServer implements ServerProcess {
       cwd: directory,
       stdio: ["pipe", "pipe", "ignore"],
       detached: true,
+      ...(env === undefined ? {} : { env: { ...env } }),
     });
     this.#running = true;
     this.#exited = new Promise((resolve) => {
@@ -99,7 +102,7 @@ class GuardedServer implements ServerProcess {
       } catch (error) {
         if (!this.#running || Date.now() > deadline) {
           await this.kill();
-          const reason = `${String(error)}; log: ${this.#logTail()}`;
+          const reason = `${String(error)}; log: ${logTail(this.#options.logFile)}`;
           throw new MillraceError("STACK_START_FAILED", { name, reason }, { cause: error });
         }
       }
@@ -129,13 +132,13 @@ class GuardedServer implements ServerProcess {
       // Gone already: `#exited` resolves by itself.
     }
   }
+}
 
-  #logTail(): string {
-    const { logFile } = this.#options;
-    return existsSync(logFile)
-      ? readFileSync(logFile, "utf8").trim().split("\n").slice(-5).join(" | ")
-      : "";
-  }
+/** The last lines of a server's log, on one line. */
+export function logTail(logFile: string): string {
+  return existsSync(logFile)
+    ? readFileSync(logFile, "utf8").trim().split("\n").slice(-5).join(" | ")
+    : "";
 }
 
 async function firstLine(child: ChildProcess, name: string): Promise<number> {

@@ -3,11 +3,15 @@ import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } 
 import { join } from "node:path";
 import { MillraceError } from "../../../schemas/errors.ts";
 
-interface Holder {
+/** A process as it is recognised later. */
+export interface ProcessMark {
   readonly pid: number;
   /** When the process and the system began, so that a number used again is not taken for it. */
   readonly started: string | null;
   readonly boot: string | null;
+}
+
+interface Holder extends ProcessMark {
   readonly token: string;
 }
 
@@ -29,8 +33,7 @@ export class DirectoryLock {
     const path = join(directory, "lock");
     const token = randomUUID();
     const own = join(directory, `lock.${token}`);
-    const started = startOf(process.pid);
-    const holder: Holder = { pid: process.pid, started, boot: bootId(), token };
+    const holder: Holder = { ...markProcess(process.pid), token };
     writeFileSync(own, JSON.stringify(holder), { mode: 0o600, flag: "wx" });
     try {
       for (let attempt = 0; attempt < attempts; attempt++) {
@@ -92,7 +95,13 @@ function readHolder(path: string): Holder | null {
   }
 }
 
-function isAlive(holder: Holder): boolean {
+/** Marks a living process. */
+export function markProcess(pid: number): ProcessMark {
+  return { pid, started: startOf(pid), boot: bootId() };
+}
+
+/** Whether the marked process, and no other of its number, still runs. */
+export function isAlive(holder: ProcessMark): boolean {
   if (holder.boot !== null && holder.boot !== bootId()) return false;
   try {
     process.kill(holder.pid, 0);

@@ -1,0 +1,58 @@
+import type { ResolvedConfig } from "../../runtime/config.ts";
+import {
+  type LocalServerStatus,
+  localServerStatus,
+  startLocalServers,
+  stopLocalServers,
+} from "../../runtime/stack/local-servers.ts";
+import { exitCodes } from "../exit.ts";
+import { localServersOf } from "../open-stack.ts";
+import { table } from "../table.ts";
+import { writeOut } from "../write-out.ts";
+
+export interface StackCommandOptions {
+  /** JSON instead of text. @default false */
+  readonly json?: boolean;
+}
+
+/** `millrace stack up`: starts what is down. */
+export async function stackUp(
+  { config }: ResolvedConfig,
+  options: StackCommandOptions,
+): Promise<number> {
+  if (!options.json) console.log(`Starting the servers in ${config.data}`);
+  writeOut(statusText(await startLocalServers(localServersOf(config)), options));
+  return exitCodes.done;
+}
+
+/** `millrace stack status`: exits 1 when a server is down. */
+export function stackStatus({ config }: ResolvedConfig, options: StackCommandOptions): number {
+  const status = localServerStatus(localServersOf(config));
+  writeOut(statusText(status, options));
+  return status.every(({ up }) => up) ? exitCodes.done : exitCodes.failed;
+}
+
+/** `millrace stack down`: stops what is up; the data stay. */
+export async function stackDown(
+  { config }: ResolvedConfig,
+  options: StackCommandOptions,
+): Promise<number> {
+  const stopped = await stopLocalServers(config.data);
+  if (options.json) writeOut(JSON.stringify(stopped, null, 2));
+  else if (stopped.length === 0) writeOut(`No server of ${config.data} is up.`);
+  else for (const { title, pid } of stopped) writeOut(`${title} stopped (pid ${pid}).`);
+  return exitCodes.done;
+}
+
+function statusText(status: readonly LocalServerStatus[], options: StackCommandOptions): string {
+  if (options.json) return JSON.stringify(status, null, 2);
+  return table(
+    ["server", "state", "pid", "address"],
+    status.map(({ title, up, pid, port }) => [
+      title,
+      up ? "up" : "down",
+      pid === null ? "-" : String(pid),
+      `127.0.0.1:${port}`,
+    ]),
+  );
+}

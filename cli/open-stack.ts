@@ -1,0 +1,49 @@
+import type { DataManifest } from "../runtime/application/data-directory.ts";
+import type { Stack } from "../runtime/application/stack.ts";
+import type { Config } from "../runtime/config/settings.ts";
+import type { LocalServersOptions } from "../runtime/stack/local-servers.ts";
+import { MillraceError } from "../schemas/errors.ts";
+
+/** What a run wants of its stack, over what a look needs. */
+export interface OpenStackOptions {
+  /** Port of ClickHouse's HTTP interface of the embedded stack. @default none */
+  readonly httpPort?: number | null;
+  /** Whether nobody else may use the data directory; the embedded stack is never shared. */
+  readonly exclusive: boolean;
+}
+
+/** Opens the stack of the configuration; of the servers, those that are down are started. */
+export async function openStack(config: Config, options: OpenStackOptions): Promise<Stack> {
+  if (config.stack === "local") {
+    const { openLocalStack } = await import("../runtime/application/local-stack.ts");
+    return openLocalStack({ ...localServersOf(config), exclusive: options.exclusive });
+  }
+  const { openEmbeddedStack } = await import("../runtime/application/embedded-stack.ts");
+  return openEmbeddedStack({
+    directory: config.data,
+    httpPort: options.httpPort ?? null,
+    offlineMemoryBytes: config.offlineMemoryMb * 2 ** 20,
+  });
+}
+
+/** The local servers that the configuration means. */
+export function localServersOf(config: Config): LocalServersOptions {
+  const { kafkaPort, registryPort, redisPort, clickhousePort } = config;
+  return {
+    directory: config.data,
+    ports: {
+      kafka: kafkaPort,
+      registry: registryPort,
+      redis: redisPort,
+      clickhouse: clickhousePort,
+    },
+    offlineMemoryBytes: config.offlineMemoryMb * 2 ** 20,
+  };
+}
+
+/** @throws {MillraceError} DATA_STACK_CHANGED when the directory belongs to another stack. */
+export function checkStack(manifest: DataManifest, { data, stack }: Config): void {
+  const found = manifest.stack ?? "embedded";
+  if (found === stack) return;
+  throw new MillraceError("DATA_STACK_CHANGED", { directory: data, found, asked: stack });
+}

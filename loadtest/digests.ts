@@ -1,0 +1,19 @@
+/**
+ * Queries whose answers must be equal over two runs of the same flights: all columns but measured
+ * time and where a row was read from.
+ */
+export const digests: Readonly<Record<string, string>> = {
+  "feature rows of origin_delays": rowsDigest("raw_origin_delays_v1"),
+  "feature rows of destination_delays": rowsDigest("raw_destination_delays_v1"),
+  "feature rows of route_delays": rowsDigest("raw_route_delays_v1"),
+  "feature rows of origin_traffic": rowsDigest("raw_origin_traffic_v1"),
+  predictions: rowsDigest("raw_predictions", "latency_ms"),
+  outcomes: rowsDigest("raw_outcomes"),
+  models: rowsDigest("raw_models"),
+};
+
+/** Rows and the sum of their hashes: blind to order, not to doubles. */
+function rowsDigest(table: string, ...leftOut: string[]): string {
+  const except = ["topic", "partition", "offset", ...leftOut].join(", ");
+  return `SELECT count(), sum(cityHash64(tuple(* EXCEPT (${except})))) FROM millrace.${table}`;
+}
