@@ -1,0 +1,190 @@
+/** Starting, stopping, going on and being fed bad input, by the program that users run. */
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { partitionOf } from "../../processors/murmur2.ts";
+import { openEmbeddedStack } from "../../runtime/application/embedded-stack.ts";
+import type { Producer } from "../../runtime/broker/broker.ts";
+import { RecordBatchBuilder } from "../../runtime/broker/record-batch/builder.ts";
+import { recordLimitBytes } from "../../runtime/engine/rejections.ts";
+import { AvroEncoder } from "../../runtime/schema-registry/avro-codec.ts";
+import { ByteWriter } from "../../schemas/bytes.ts";
+import { departure } from "../../schemas/generated.ts";
+import type { Summary } from "../summary/summary.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "millrace-life-"));
+after(() => rmSync(folder, { recursive: true, force: true }));
+const main = fileURLToPath(new URL("../main.js", import.meta.url));
+const [early, end] = ["2001-01-01T09:00", "2001-01-01T13:00"];
+
+interface Ended {
+  readonly code: number | null;
+  readonly out: string;
+}
+
+/** Runs a command to its end; once it has printed `interruptAt` it gets a Ctrl-C. */
+function millrace(args: readonly string[], interruptAt?: string): Promise<Ended> {
+  const child = spawn(process.execPath, [main, ...args], { stdio: ["ignore", "pipe", "pipe"] });
+  let out = "";
+  let interrupted = false;
+  const take = (chunk: Buffer) => {
+    out += chunk.toString("utf8");
+    if (interruptAt === undefined || interrupted || !out.includes(interruptAt)) return;
+    interrupted = true;
+    child.kill("SIGINT");
+  };
+  child.stdout.on("data", take);
+  child.stderr.on("data", take);
+  return new Promise((resolve) => child.once("close", (code) => resolve({ code, out })));
+}
+
+const data = (name: string) => join(folder, name);
+const run = (name: string, to: string, ...more: string[]) =>
+  millrace(["run", "--data", data(name), "--to", to, ...more]);
+
+async function sql(name: string, statement: string): Promise<string> {
+  const { code, out } = await millrace(["sql", "--data", data(name), "--format", "TSV", statement]);
+  assert.equal(code, 0, out);
+  return out.trim();
+}
+
+/** What must be equal however a run came about: all rows but measured time and their places. */
+async function digest(name: string): Promise<string> {
+  const tables = ["origin_delays_v1", "route_delays_v1", "origin_traffic_v1", "outcomes"];
+  const parts = tables.map(
+    (table) =>
+      `SELECT '${table}' t, count(), sum(cityHash64(tuple(* EXCEPT (topic, partition, offset))))
+       FROM raw_${table}`,
+  );
+  parts.push(`SELECT 'predictions' t, count(),
+    sum(cityHash64(tuple(* EXCEPT (topic, partition, offset, latency_ms)))) FROM raw_predictions`);
+  return await sql(name, `SELECT * FROM (${parts.join(" UNION ALL ")}) ORDER BY t`);
+}
+
+let undisturbed = "";
+
+test("a run ends with 0, its summary has every field and balances", async () => {
+  const json = join(folder, "summary.json");
+  const { code, out } = await run("calm", end, "--json", json);
+  assert.equal(code, 0, out);
+  assert.match(out, /Balanced/);
+  const summary = JSON.parse(readFileSync(json, "utf8")) as Summary;
+  assert.deepEqual(Object.keys(summary).sort(), [
+    "balanced",
+    "fallbackAuc",
+    "features",
+    "memory",
+    "models",
+    "outcomes",
+    "predictions",
+    "range",
+    "stack",
+    "throughput",
+    "topologies",
+  ]);
+  const { labelled, unlabelled, pending } = summary.outcomes;
+  assert.equal(summary.balanced, true);
+  assert.ok(summary.predictions.total > 500 && summary.features.rows > 3_000);
+  assert.equal(summary.predictions.total, labelled + unlabelled + pending);
+  undisturbed = await digest("calm");
+});
+
+test("a run to an earlier end, then further, equals one that went there at once", async () => {
+  assert.equal((await run("further", early)).code, 0);
+  assert.equal((await run("further", end)).code, 0);
+  assert.equal(await digest("further"), undisturbed);
+});
+
+test("Ctrl-C ends with 130 and says how to go on; the next start ends like an undisturbed run", async () => {
+  const args = ["run", "--data", data("stopped"), "--to", end];
+  const stopped = await millrace(args, "metrics");
+  assert.equal(stopped.code, 130, stopped.out);
+  assert.match(stopped.out, /run again to continue/i);
+  assert.equal((await run("stopped", end)).code, 0);
+  assert.equal(await digest("stopped"), undisturbed);
+});
+
+test("another start or an earlier end is refused with what to do; --fresh starts over", async () => {
+  const start = await run("further", end, "--from", "2001-01-01T01:00");
+  assert.equal(start.code, 2);
+  assert.match(start.out, /DATA_RANGE_CHANGED.*--fresh/s);
+  const earlier = await run("further", early);
+  assert.equal(earlier.code, 2);
+  assert.match(earlier.out, /DATA_RANGE_SHORTER.*--fresh/s);
+  assert.equal((await run("further", early, "--fresh")).code, 0);
+  assert.ok(Number(await sql("further", "SELECT count() FROM predictions")) > 0);
+});
+
+test("--fresh deletes nothing that a run did not write", async () => {
+  mkdirSync(join(data("mine"), "models"), { recursive: true });
+  writeFileSync(join(data("mine"), "models", "precious"), "mine");
+  const refused = await run("mine", early, "--fresh");
+  assert.notEqual(refused.code, 0);
+  assert.match(refused.out, /DATA_FOREIGN/);
+  assert.equal(readFileSync(join(data("mine"), "models", "precious"), "utf8"), "mine");
+});
+
+const garbage = Buffer.from([0, 0, 0, 0, 1, 0xff, 10, 10, 68]);
+
+test("bad records end as dead letters with reason and bytes, while the rest flows on", async () => {
+  assert.equal((await run("fed", early)).code, 0);
+  await feedBadRecords();
+  const { code, out } = await run("fed", end);
+  assert.equal(code, 0, out);
+  assert.match(out, /Balanced/);
+  const codes = "SELECT groupArray(code) FROM (SELECT code FROM dead_letters ORDER BY code)";
+  assert.equal(
+    await sql("fed", codes),
+    "['EVENT_TIME_AHEAD','MALFORMED_AVRO','NULL_KEY','RECORD_OVERSIZE','UNKNOWN_SCHEMA'," +
+      "'WRONG_PARTITION']",
+  );
+  const bytes = "SELECT hex(value) FROM dead_letters WHERE code = 'MALFORMED_AVRO'";
+  assert.equal(await sql("fed", bytes), garbage.toString("hex").toUpperCase());
+  const size = "SELECT length(value) FROM dead_letters WHERE code = 'RECORD_OVERSIZE'";
+  assert.equal(await sql("fed", size), String(recordLimitBytes + 1));
+  const listed = await millrace(["dead-letters", "list", "--data", data("fed")]);
+  assert.match(listed.out, /WRONG_PARTITION/);
+  assert.equal((await millrace(["verify", "--data", data("fed")])).code, 0);
+  const predictions = undisturbed.split("\n").find((line) => line.startsWith("predictions"));
+  const fed = (await digest("fed")).split("\n").find((line) => line.startsWith("predictions"));
+  assert.equal(fed?.split("\t")[1], predictions?.split("\t")[1], "as many predictions as without");
+});
+
+/** Writes six bad departures behind those of a finished run. */
+async function feedBadRecords(): Promise<void> {
+  const stack = await openEmbeddedStack({ directory: data("fed") });
+  const producer = await stack.broker.producer({ transactionalId: null });
+  const id = await stack.registry.register("flights.departures-value", departure);
+  const encoder = new AvroEncoder(departure, id);
+  const at = Date.parse("2001-01-01T09:00Z");
+  const encode = (flightId: number, departedAt: number): Buffer => {
+    const writer = new ByteWriter();
+    const local = { localHour: 3, localWeekday: 1, distanceMiles: 100 };
+    encoder.encode({ flightId, departedAt, origin: "ORD", destination: "JFK", ...local }, writer);
+    return writer.take();
+  };
+  const home = (key: string) => partitionOf(key, 4);
+  await send(producer, "9000001", home("9000001"), garbage);
+  await send(producer, "9000002", home("9000002"), Buffer.from([0, 0, 0, 99, 99, 1, 2]));
+  await send(producer, null, 0, encode(9_000_003, at));
+  await send(producer, "9000004", home("9000004"), encode(9_000_004, at + 49 * 3_600_000));
+  await send(producer, "9000005", (home("9000005") + 1) % 4, encode(9_000_005, at));
+  await send(producer, "9000006", home("9000006"), Buffer.alloc(recordLimitBytes + 1));
+  await producer.close();
+  await stack.close();
+}
+
+async function send(
+  producer: Producer,
+  key: string | null,
+  partition: number,
+  value: Buffer,
+): Promise<void> {
+  const builder = new RecordBatchBuilder();
+  builder.append(key === null ? null : Buffer.from(key), value, 0);
+  await producer.send([{ topic: "flights.departures", partition, batch: builder.build() }]);
+}
