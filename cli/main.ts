@@ -160,7 +160,7 @@ function stackCommands(program: Command, finish: Finish): void {
     finish(await (await act()).stackUp(resolveLocal(flags), flags));
   });
   part("status", "Say what is up; exit 1 when something is down.").action(async (flags: Flags) => {
-    finish((await act()).stackStatus(resolveLocal(flags), flags));
+    finish(await (await act()).stackStatus(resolveLocal(flags), flags));
   });
   part("down", "Stop them; their data stay.").action(async (flags: Flags) => {
     finish(await (await act()).stackDown(resolveLocal(flags), flags));

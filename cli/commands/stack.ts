@@ -25,11 +25,14 @@ export async function stackUp(
   return exitCodes.done;
 }
 
-/** `millrace stack status`: exits 1 when a server is down. */
-export function stackStatus({ config }: ResolvedConfig, options: StackCommandOptions): number {
-  const status = localServerStatus(localServersOf(config));
+/** `millrace stack status`: exits 1 when a server is down or does not answer. */
+export async function stackStatus(
+  { config }: ResolvedConfig,
+  options: StackCommandOptions,
+): Promise<number> {
+  const status = await localServerStatus(localServersOf(config));
   writeOut(statusText(status, options));
-  return status.every(({ up }) => up) ? exitCodes.done : exitCodes.failed;
+  return status.every(({ answers }) => answers) ? exitCodes.done : exitCodes.failed;
 }
 
 /** `millrace stack down`: stops what is up; the data stay. */
@@ -48,9 +51,9 @@ function statusText(status: readonly LocalServerStatus[], options: StackCommandO
   if (options.json) return JSON.stringify(status, null, 2);
   return table(
     ["server", "state", "pid", "address"],
-    status.map(({ title, up, pid, port }) => [
+    status.map(({ title, up, answers, pid, port }) => [
       title,
-      up ? "up" : "down",
+      answers ? "up" : up ? "not answering" : "down",
       pid === null ? "-" : String(pid),
       `127.0.0.1:${port}`,
     ]),

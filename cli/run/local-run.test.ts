@@ -31,8 +31,12 @@ interface Outcome {
 }
 
 function millrace(...args: string[]): Promise<Outcome> {
+  return millraceWith(process.env, ...args);
+}
+
+function millraceWith(env: NodeJS.ProcessEnv, ...args: string[]): Promise<Outcome> {
   return new Promise((resolve) => {
-    execFile(process.execPath, [main, ...args], { cwd: folder }, (error, out, err) => {
+    execFile(process.execPath, [main, ...args], { cwd: folder, env }, (error, out, err) => {
       resolve({ code: error === null ? 0 : Number(error.code), out, err });
     });
   });
@@ -46,6 +50,16 @@ async function status(): Promise<LocalServerStatus[]> {
 after(async () => {
   if (existsSync(local)) await millrace("stack", "down", "--data", local);
   rmSync(folder, { recursive: true, force: true });
+});
+
+test("all programs that are missing are named at once, each with what installs it", async () => {
+  const bare = { PATH: folder, MILLRACE_CACHE: join(folder, "cache") };
+  const data = join(folder, "bare");
+  const { code, err } = await millraceWith(bare, "stack", "up", "--data", data, ...portFlags);
+  assert.equal(code, 1);
+  assert.match(err, /STACK_NOT_READY: .*3 to correct/);
+  assert.match(err, /- redis-server was not found.*apt-get install redis-server/);
+  assert.equal(err.match(/apt-get install (openjdk-\d\d-jre-headless|maven)/g)?.length, 2);
 });
 
 test("a port that is taken is named with who wants it and the flag, and nothing is started", {
@@ -115,7 +129,7 @@ test("servers that were killed are started again with their data; all is there",
   const { freshness, source } = JSON.parse(now.out) as { freshness: string; source: string };
   assert.deepEqual([freshness, source], ["FRESH", "online"]);
   const restarted = await status();
-  assert.ok(restarted.every(({ up, pid }, index) => up && pid !== before[index]?.pid));
+  assert.ok(restarted.every(({ answers, pid }, index) => answers && pid !== before[index]?.pid));
 });
 
 test("ClickHouse's own client reads the predictions", { skip }, async () => {

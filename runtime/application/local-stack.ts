@@ -8,7 +8,7 @@ import { openConfluentRegistry } from "../schema-registry/confluent.ts";
 import { registryUrl } from "../stack/apicurio.ts";
 import {
   type LocalServersOptions,
-  localServerStatus,
+  localServerPids,
   startLocalServers,
   stopLocalServers,
 } from "../stack/local-servers.ts";
@@ -63,7 +63,7 @@ export async function openLocalStack(options: LocalStackOptions): Promise<Stack>
       online,
       offline,
       artifacts,
-      pids: () => localServerStatus(options).flatMap(({ pid }) => (pid === null ? [] : [pid])),
+      pids: () => localServerPids(directory),
       offlineAddress,
       close,
     };

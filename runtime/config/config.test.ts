@@ -87,6 +87,17 @@ test("ports, switches and lists are read as people write them", () => {
   );
 });
 
+test("the local stack has a directory of its own, and flags of another stack are refused", () => {
+  const sources = { env: {}, file: "none" };
+  const of = (flags: Record<string, string>) => resolveConfig({ ...sources, flags }).config;
+  assert.equal(of({ stack: "local" }).data, ".millrace/local");
+  assert.equal(of({ stack: "local", data: "x" }).data, "x");
+  assert.equal(of({ stack: "local", kafkaPort: "29092" }).kafkaPort, 29_092);
+  assert.throws(() => of({ kafkaPort: "29092" }), /--kafka-port: goes with --stack local/);
+  assert.throws(() => of({ stack: "local", http: "0" }), /--http: goes with --stack embedded/);
+  assert.throws(() => of({ stack: "local", redisPort: "0" }), /from 1 to 65535/);
+});
+
 test("times are UTC, and days that do not exist are refused", () => {
   assert.equal(parseTime("2001-01-15"), Date.UTC(2001, 0, 15));
   assert.equal(parseTime("2001-01-15T06:30"), Date.UTC(2001, 0, 15, 6, 30));

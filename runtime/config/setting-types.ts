@@ -68,18 +68,7 @@ export const port = type(
 
 /** A TCP port of a server; null when it is not said. */
 export const serverPort = type(
-  z.union(
-    [
-      z.null(),
-      z.number().int().min(1).max(65_535),
-      z
-        .string()
-        .regex(/^\d{1,5}$/)
-        .transform(Number)
-        .pipe(z.number().min(1).max(65_535)),
-    ],
-    { error: "write a port from 1 to 65535" },
-  ),
+  z.union([z.null(), integer(1, 65_535).schema], { error: "write a port from 1 to 65535" }),
   "<port>",
 );
 

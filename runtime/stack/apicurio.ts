@@ -49,6 +49,13 @@ export function registryUrl(port: number): string {
   return `http://127.0.0.1:${port}/apis/ccompat/v7`;
 }
 
+/** Resolves when the registry on the port answers. */
+export async function probeRegistry(port: number): Promise<void> {
+  const signal = AbortSignal.timeout(2_000);
+  const answer = await fetch(`${registryUrl(port)}/subjects`, { signal });
+  if (!answer.ok) throw new Error(`HTTP ${answer.status}`);
+}
+
 /**
  * How to start an Apicurio, fetched into the cache.
  *
@@ -83,13 +90,6 @@ export async function apicurioServer(
     directory: home,
     logFile: join(options.directory, "apicurio.log"),
     startTimeoutMs: 120_000,
-    probe: async () => {
-      const answer = await fetch(`${registryUrl(port)}/subjects`, {
-        signal: AbortSignal.timeout(2_000),
-      });
-      if (!answer.ok) {
-        throw new Error(`HTTP ${answer.status}`);
-      }
-    },
+    probe: () => probeRegistry(port),
   };
 }

@@ -31,10 +31,13 @@ export async function clickHouseServer(options: ClickHouseStackOptions): Promise
     directory,
     env: { UV_THREADPOOL_SIZE: "16", TZ: "UTC" },
     logFile: join(directory, "chdb.log"),
-    probe: async () => {
-      const address = `http://127.0.0.1:${port}/ping`;
-      const answer = await fetch(address, { signal: AbortSignal.timeout(2_000) });
-      if ((await answer.text()) !== "Ok.\n") throw new Error("the port answers, but not as chDB");
-    },
+    probe: () => probeClickHouse(port),
   };
+}
+
+/** Resolves when ClickHouse's HTTP interface on the port answers. */
+export async function probeClickHouse(port: number): Promise<void> {
+  const address = `http://127.0.0.1:${port}/ping`;
+  const answer = await fetch(address, { signal: AbortSignal.timeout(2_000) });
+  if ((await answer.text()) !== "Ok.\n") throw new Error("the port answers, but not as chDB");
 }

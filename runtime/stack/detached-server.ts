@@ -46,7 +46,10 @@ export async function spawnDetached(options: ServerOptions): Promise<ProcessMark
  * @throws {MillraceError} STACK_START_FAILED with the end of its log when it ends before, or when
  * it takes too long; then it is left to those who look into it.
  */
-export async function serving(options: ServerOptions, mark: ProcessMark): Promise<void> {
+export async function serving(
+  options: Pick<ServerOptions, "name" | "probe" | "logFile" | "startTimeoutMs">,
+  mark: ProcessMark,
+): Promise<void> {
   const { name, probe, logFile, startTimeoutMs = 60_000 } = options;
   const deadline = Date.now() + startTimeoutMs;
   for (;;) {

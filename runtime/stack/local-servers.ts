@@ -2,12 +2,12 @@ import { createServer } from "node:net";
 import { join, resolve } from "node:path";
 import { MillraceError } from "../../schemas/errors.ts";
 import { isAlive } from "../broker/embedded/directory-lock.ts";
-import { apicurioServer } from "./apicurio.ts";
-import { clickHouseServer } from "./clickhouse.ts";
+import { apicurioServer, probeRegistry } from "./apicurio.ts";
+import { clickHouseServer, probeClickHouse } from "./clickhouse.ts";
 import { serving, spawnDetached, stopDetached } from "./detached-server.ts";
 import { kafkaServer } from "./kafka.ts";
 import { kafkaReady } from "./kafka-ready.ts";
-import { redisServer } from "./redis.ts";
+import { probeRedis, redisServer } from "./redis.ts";
 import type { ServerOptions } from "./server-process.ts";
 import {
   type LocalServerName,
@@ -18,6 +18,7 @@ import {
   withServersLock,
   writeServerRecords,
 } from "./server-state.ts";
+import { tcpProbe } from "./tcp-probe.ts";
 
 /** Ports of the local servers on 127.0.0.1; null takes the one used before, or the default. */
 export type LocalPorts = Readonly<Record<LocalServerName, number | null>>;
@@ -37,6 +38,8 @@ export interface LocalServerStatus {
   /** For people, e.g. `Kafka`. */
   readonly title: string;
   readonly up: boolean;
+  /** Whether it answers; a server that has just been started takes seconds. */
+  readonly answers: boolean;
   /** Null when it is down. */
   readonly pid: number | null;
   readonly port: number;
@@ -48,7 +51,17 @@ interface LocalServer {
   /** Flag that gives another port. */
   readonly flag: string;
   prepare(directory: string, port: number, memoryBytes: number): Promise<ServerOptions>;
+  /** Resolves when it answers. */
+  probe(port: number): Promise<void>;
 }
+
+/** Where each writes what it has to say, in its folder. */
+const logFiles: Readonly<Record<LocalServerName, string>> = {
+  kafka: "kafka-1/server.log",
+  registry: "apicurio.log",
+  redis: "redis.log",
+  clickhouse: "chdb.log",
+};
 
 const defaultOfflineMemoryBytes = 1.5 * 2 ** 30;
 
@@ -57,13 +70,15 @@ const servers: Readonly<Record<LocalServerName, LocalServer>> = {
     title: "Kafka",
     defaultPort: 9092,
     flag: "--kafka-port",
-    prepare: (directory, port) => preparedKafka(directory, port),
+    prepare: (directory, port) => kafkaServer({ directory, port }),
+    probe: async (port) => void (await tcpProbe(port, "")),
   },
   registry: {
     title: "Apicurio",
     defaultPort: 8081,
     flag: "--registry-port",
     prepare: (directory, port) => apicurioServer({ directory, port }),
+    probe: probeRegistry,
   },
   redis: {
     title: "Redis",
@@ -72,6 +87,7 @@ const servers: Readonly<Record<LocalServerName, LocalServer>> = {
     // What was acknowledged is in the file before the answer: a killed server has lost nothing.
     prepare: (directory, port) =>
       redisServer({ directory, port, args: ["--appendonly", "yes", "--appendfsync", "everysec"] }),
+    probe: probeRedis,
   },
   clickhouse: {
     title: "chDB (ClickHouse)",
@@ -79,18 +95,12 @@ const servers: Readonly<Record<LocalServerName, LocalServer>> = {
     flag: "--clickhouse-port",
     prepare: (directory, port, maxMemoryBytes) =>
       clickHouseServer({ directory, port, maxMemoryBytes }),
+    probe: probeClickHouse,
   },
 };
 
-async function preparedKafka(directory: string, port: number): Promise<ServerOptions> {
-  const server = await kafkaServer({ directory, port });
-  return {
-    ...server,
-    name: "Kafka",
-    // After a kill it reads its logs again before it listens.
-    startTimeoutMs: 180_000,
-  };
-}
+/** How long a server may take until it answers: after a kill Kafka reads its logs again, ms. */
+const startTimeoutMs = 180_000;
 
 /**
  * Starts what is down of the four servers and waits until all serve; they stay when this process
@@ -120,22 +130,35 @@ export async function startLocalServers(
       records[name] = { ...(await spawnDetached(server)), port };
       writeServerRecords(directory, records);
     }
+    // Those that were up, too: whoever started them may have been killed before they answered.
     await together(
-      prepared.map(async ({ name, server }) => {
+      localServerNames.map(async (name) => {
         const record = records[name];
-        if (record !== undefined) await serving(server, record);
+        if (record === undefined) return;
+        const { title, probe } = servers[name];
+        const logFile = join(directory, name, logFiles[name]);
+        const server = { name: title, logFile, startTimeoutMs, probe: () => probe(record.port) };
+        await serving(server, record);
       }),
     );
     if (down.includes("kafka")) {
       await kafkaReady([`127.0.0.1:${portOf("kafka", options, records)}`], {});
     }
-    return statusOf(options, records);
+    return await statusOf(options, records);
   });
 }
 
 /** Which servers of the directory are up, with pids and ports. */
-export function localServerStatus(options: LocalServersOptions): LocalServerStatus[] {
+export function localServerStatus(options: LocalServersOptions): Promise<LocalServerStatus[]> {
   return statusOf(options, readServerRecords(resolve(options.directory)));
+}
+
+/** Pids of the servers that are up. */
+export function localServerPids(directory: string): number[] {
+  const records = readServerRecords(resolve(directory));
+  return Object.values(records)
+    .filter(isAlive)
+    .map(({ pid }) => pid);
 }
 
 /** Stops the servers by their recorded pids, Kafka last; tells which ones were up. */
@@ -143,7 +166,7 @@ export async function stopLocalServers(directory: string): Promise<LocalServerSt
   const path = resolve(directory);
   return await withServersLock(path, async () => {
     const records = readServerRecords(path);
-    const before = statusOf({ directory }, records);
+    const before = await statusOf({ directory }, records);
     for (const name of localServerNames.toReversed()) {
       const record = records[name];
       if (record !== undefined) await stopDetached(record);
@@ -152,12 +175,25 @@ export async function stopLocalServers(directory: string): Promise<LocalServerSt
   });
 }
 
-function statusOf(options: LocalServersOptions, records: ServerRecords): LocalServerStatus[] {
-  return localServerNames.map((name) => {
-    const up = isRunning(records, name);
-    const pid = up ? (records[name]?.pid ?? null) : null;
-    return { name, title: servers[name].title, up, pid, port: portOf(name, options, records) };
-  });
+async function statusOf(
+  options: LocalServersOptions,
+  records: ServerRecords,
+): Promise<LocalServerStatus[]> {
+  return await Promise.all(
+    localServerNames.map(async (name) => {
+      const { title, probe } = servers[name];
+      const up = isRunning(records, name);
+      const pid = up ? (records[name]?.pid ?? null) : null;
+      const port = portOf(name, options, records);
+      const answers =
+        up &&
+        (await probe(port).then(
+          () => true,
+          () => false,
+        ));
+      return { name, title, up, answers, pid, port };
+    }),
+  );
 }
 
 function isRunning(records: ServerRecords, name: LocalServerName): boolean {

@@ -43,6 +43,12 @@ export async function startRedis(options: RedisStackOptions): Promise<RedisStack
   };
 }
 
+/** Resolves when the Redis on the port has loaded its data and answers. */
+export async function probeRedis(port: number): Promise<void> {
+  const answer = await tcpProbe(port, "PING\r\n");
+  if (!answer.startsWith("+PONG")) throw new Error(`Redis answers ${answer.trim()}`);
+}
+
 /**
  * How to start `redis-server` from the PATH.
  *
@@ -62,11 +68,6 @@ export async function redisServer(options: Required<RedisStackOptions>): Promise
     args: [...fixed, "--save", "", "--appendonly", "no", ...options.args],
     directory: options.directory,
     logFile: join(options.directory, "redis.log"),
-    probe: async () => {
-      const answer = await tcpProbe(port, "PING\r\n");
-      if (!answer.startsWith("+PONG")) {
-        throw new Error(`Redis answers ${answer.trim()}`);
-      }
-    },
+    probe: () => probeRedis(port),
   };
 }
