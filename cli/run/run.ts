@@ -98,6 +98,7 @@ async function startApplication(
     mode: { kind: "replay" },
     scoringThreads: config.scoringThreads,
     commitIntervalMs: config.commitIntervalMs,
+    rowTopicBytes: config.rowTopicMb * 1024 * 1024,
     onTrouble: (topic, sink, error) => {
       log.warn({ topic, sink, error: error === null ? null : String(error) }, "sink");
       progress.say(

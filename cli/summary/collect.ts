@@ -1,8 +1,9 @@
 import type { Stack } from "../../runtime/application/stack.ts";
 import { offlineEncoders } from "../../runtime/offline/tables.ts";
+import { isProgress, readTallies } from "../../runtime/row-topics/tally.ts";
 import type { Plan } from "../../schemas/plan.ts";
 import { aucSql } from "../inspect/model-lines.ts";
-import { countCommitted, isProgress, readCommitted } from "../verify/count-committed.ts";
+import { countCommitted, readCommitted } from "../verify/count-committed.ts";
 import {
   type BranchSummary,
   imbalances,
@@ -77,11 +78,14 @@ async function countTables(plan: Plan, stack: Stack): Promise<TableCount[]> {
 async function countRows(plan: Plan, { broker }: Stack, topic: string): Promise<number> {
   const { partitions = 1, role = "output" } = plan.topics.find((each) => each.name === topic) ?? {};
   let records = 0;
+  const tallies = role === "rows" ? await readTallies(broker, plan.name, topic, partitions) : [];
   for (let partition = 0; partition < partitions; partition++) {
-    if (role !== "rows") records += await countCommitted(broker, topic, partition);
+    const tally = tallies[partition];
+    if (tally === undefined) records += await countCommitted(broker, topic, partition);
     else {
+      records += tally.rows;
       await readCommitted(broker, topic, partition, (reader) => {
-        if (!isProgress(reader)) records++;
+        if (reader.offset >= tally.below && !isProgress(reader)) records++;
       });
     }
   }

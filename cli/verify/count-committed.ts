@@ -46,8 +46,3 @@ export async function countCommitted(
   });
   return count;
 }
-
-/** Whether a record of a row topic carries the partition's progress (key 0x00) instead of a row. */
-export function isProgress({ buffer, keyStart, keyEnd }: RecordReader): boolean {
-  return keyEnd - keyStart === 1 && buffer[keyStart] === 0;
-}

@@ -22,11 +22,12 @@ export function verifyText({ sources, scorings, tables, problems }: VerifyReport
         `${number(pending)} pending`,
     ),
     table(
-      ["table", "topic", "records", "rows"],
-      tables.map(({ table: name, topic, records, rows }) => [
+      ["table", "topic", "records", "of them purged", "rows"],
+      tables.map(({ table: name, topic, records, purged, rows }) => [
         name,
         topic,
         number(records),
+        number(purged),
         number(rows),
       ]),
     ),

@@ -1,6 +1,7 @@
 import type { Broker } from "../../runtime/broker/broker.ts";
 import type { RecordReader } from "../../runtime/broker/record-batch/reader.ts";
 import { offlineEncoders } from "../../runtime/offline/tables.ts";
+import { readTallies } from "../../runtime/row-topics/tally.ts";
 import { AvroDecoder } from "../../runtime/schema-registry/avro-codec.ts";
 import type { SchemaRegistry } from "../../runtime/schema-registry/registry.ts";
 import { deadLetter, lateRecord } from "../../schemas/generated.ts";
@@ -68,11 +69,12 @@ export async function verifyRun(options: VerifyOptions): Promise<VerifyReport> {
   }
   const tables: TableCheck[] = [];
   for (const { topic, encoder } of offlineEncoders(plan, registry)) {
-    const partitions = plan.topics.find((each) => each.name === topic)?.partitions ?? 1;
+    const { partitions = 1, role } = plan.topics.find((each) => each.name === topic) ?? {};
     const check = await checkTable(broker, offline, {
-      table: encoder.table.name,
+      table: encoder.table,
       topic,
       partitions,
+      tallies: role === "rows" ? await readTallies(broker, plan.name, topic, partitions) : [],
     });
     tables.push(check);
     problems.push(...check.problems);

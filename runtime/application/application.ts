@@ -6,6 +6,8 @@ import { Worker } from "../engine/worker.ts";
 import { Metrics } from "../metrics/metrics.ts";
 import { offlineTables, offlineViews } from "../offline/tables.ts";
 import type { SinkPump } from "../pump/sink-pump.ts";
+import { RowTopicPurger } from "../row-topics/row-topic-purger.ts";
+import { rowTopics } from "../row-topics/row-topics.ts";
 import { encodeScoreResult } from "../scoring/scorer.ts";
 import { createScoringPool, type ScoringPool } from "../scoring/scoring-pool.ts";
 import { createTrainer, encodeModelAnswer, type Trainer } from "../training/trainer.ts";
@@ -22,6 +24,8 @@ export interface ApplicationOptions {
   readonly scoringThreads?: number;
   /** @default 100 */
   readonly commitIntervalMs?: number;
+  /** Bytes that a partition of a row topic is kept up to. @default 268435456 */
+  readonly rowTopicBytes?: number;
   /** Told when a store goes away and when it is back. @default nobody */
   readonly onTrouble?: OnTrouble;
 }
@@ -48,6 +52,7 @@ export class Application {
   readonly plan: Plan;
   readonly #worker: Worker;
   readonly #pumps: readonly SinkPump[];
+  readonly #purger: RowTopicPurger;
   readonly #pool: ScoringPool;
   readonly #trainers: ReadonlyMap<string, Trainer>;
   readonly #totals: { commits: number; records: number };
@@ -56,6 +61,7 @@ export class Application {
     plan: Plan,
     worker: Worker,
     pumps: readonly SinkPump[],
+    purger: RowTopicPurger,
     pool: ScoringPool,
     trainers: ReadonlyMap<string, Trainer>,
     totals: { commits: number; records: number },
@@ -63,6 +69,7 @@ export class Application {
     this.plan = plan;
     this.#worker = worker;
     this.#pumps = pumps;
+    this.#purger = purger;
     this.#pool = pool;
     this.#trainers = trainers;
     this.#totals = totals;
@@ -95,7 +102,11 @@ export class Application {
       },
     });
     const onTrouble = options.onTrouble ?? (() => {});
-    pumps.push(...(await startPumps(plan, stack, onTrouble, options.instanceId)));
+    const [started, purger] = await Promise.all([
+      startPumps(plan, stack, onTrouble, options.instanceId),
+      startPurger(options),
+    ]);
+    pumps.push(...started);
     for (const training of plan.trainings) {
       trainers.set(
         training.name,
@@ -108,7 +119,7 @@ export class Application {
         }),
       );
     }
-    const application = new Application(plan, worker, pumps, pool, trainers, totals);
+    const application = new Application(plan, worker, pumps, purger, pool, trainers, totals);
     hooks.application = application;
     application.#measure();
     return application;
@@ -127,6 +138,8 @@ export class Application {
       await this.#run(AbortSignal.any([signal, failure.signal]), to);
     } finally {
       clearInterval(watch);
+      // Whoever counts records afterwards must not have them purged meanwhile.
+      await this.#purger.stop();
     }
     const error = this.#pumpFailure();
     if (error !== null) throw error;
@@ -140,7 +153,9 @@ export class Application {
     const done = async (worker: Worker) =>
       to !== null && worker.finished(to) && (await worker.caughtUp());
     await this.#worker.run(signal, done);
-    if (!signal.aborted) await Promise.all(this.#pumps.map((pump) => pump.drain()));
+    if (signal.aborted) return;
+    await Promise.all(this.#pumps.map((pump) => pump.drain()));
+    await this.#purger.purge();
   }
 
   get status(): ApplicationStatus {
@@ -160,6 +175,7 @@ export class Application {
   async close(): Promise<void> {
     for (const trainer of this.#trainers.values()) await trainer.close();
     await this.#worker.close();
+    await this.#purger.stop();
     for (const pump of this.#pumps) await pump.stop();
     await this.#pool.close();
   }
@@ -205,6 +221,20 @@ export class Application {
       },
     );
   }
+}
+
+const defaultRowTopicBytes = 256 * 1024 * 1024;
+
+function startPurger(options: ApplicationOptions): Promise<RowTopicPurger> {
+  const { plan, stack, instanceId, onTrouble } = options;
+  return RowTopicPurger.start({
+    broker: stack.broker,
+    plan: plan.name,
+    topics: rowTopics(plan, stack.registry),
+    limitBytes: options.rowTopicBytes ?? defaultRowTopicBytes,
+    ...(instanceId === undefined ? {} : { instanceId }),
+    onTrouble: (topic, error) => onTrouble?.(topic, "purge", error),
+  });
 }
 
 async function execute(

@@ -5,6 +5,7 @@ import { offlineSink } from "../pump/offline-sink.ts";
 import { onlineSink } from "../pump/online-sink.ts";
 import type { Sink } from "../pump/sink.ts";
 import { SinkPump } from "../pump/sink-pump.ts";
+import { pumpGroup } from "../row-topics/row-topics.ts";
 import type { Stack } from "./stack.ts";
 
 export type OnTrouble = (topic: string, sink: string, error: unknown | null) => void;
@@ -36,7 +37,7 @@ export async function startPumps(
         topic,
         partitions: Array.from({ length: partitions }, (_, partition) => partition),
         sink,
-        group: `${plan.name}.${sink.name}.${topic}`,
+        group: pumpGroup(plan.name, sink.name, topic),
         ...(instanceId === undefined ? {} : { instanceId }),
         onTrouble: (error) => onTrouble(topic, sink.name, error),
       });

@@ -99,6 +99,11 @@ export const settings = Object.freeze({
     doc: "Threads that score.",
     commands: ["run"],
   }),
+  rowTopicMb: setting(integer(1, 1_048_576), {
+    default: 256,
+    doc: "Size that a partition of a row topic is kept up to, MB; what is purged is tallied.",
+    commands: ["run"],
+  }),
   offlineMemoryMb: setting(integer(256, 1_048_576), {
     default: 1536,
     doc: "Limit of all queries of chDB together, MB; on the local stack from its next start.",
