@@ -96,6 +96,8 @@ async function startApplication(
     plan,
     stack,
     mode: { kind: "replay" },
+    // That of a run killed before: on Kafka it takes over from it without waiting for its end.
+    instanceId: "0",
     scoringThreads: config.scoringThreads,
     commitIntervalMs: config.commitIntervalMs,
     rowTopicBytes: config.rowTopicMb * 1024 * 1024,
