@@ -62,6 +62,7 @@ export class RowTopicPurger {
     this.#timer = setInterval(() => {
       if (!this.#looking) void this.purge();
     }, lookEveryMs);
+    this.#timer.unref();
   }
 
   static async start(options: RowTopicPurgerOptions): Promise<RowTopicPurger> {
