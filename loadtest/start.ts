@@ -1,6 +1,6 @@
 /**
- * Times `npm start` as a user sees it, on a fresh data directory each time: to the first line, and to
- * the end, with what the summary says.
+ * Times `npm start` as a user sees it, on a fresh data directory each time: to the first line and
+ * to the end, with what the summary says.
  *
  * node dist/loadtest/start.js [--runs N] [--to DATE] [--report FILE]
  */
