@@ -13,7 +13,10 @@ export interface RowTopicPurgerOptions {
   readonly limitBytes: number;
   /** Stable over restarts: a restart takes its old place at once. @default none */
   readonly instanceId?: string;
-  /** Told once when purging a topic begins to fail, and once (null) when it goes on. */
+  /**
+   * Told once when purging a topic begins to fail, and once (null) when it goes on.
+   * @default nobody
+   */
   readonly onTrouble?: (topic: string, error: unknown | null) => void;
 }
 
