@@ -81,6 +81,10 @@ export function resolveConfig(sources: ConfigSources = {}): ResolvedConfig {
   if (typeof from === "number" && typeof to === "number" && from >= to) {
     problems.push(`from (${shown.get("from")}) must lie before to (${shown.get("to")})`);
   }
+  if (values.get("stack") === "embedded" && Number(values.get("workers")) > 1) {
+    const origin = origins.get("workers");
+    problems.push(`${origin}: several workers need servers that they share: add --stack local`);
+  }
   if (problems.length > 0) {
     throw new MillraceError("CONFIG_INVALID", {
       count: problems.length,

@@ -98,6 +98,18 @@ test("the local stack has a directory of its own, and flags of another stack are
   assert.throws(() => of({ stack: "local", redisPort: "0" }), /from 1 to 65535/);
 });
 
+test("several workers want servers; factors are read as TOPIC=FACTOR, from 1 on", () => {
+  const sources = { env: {}, file: "none" };
+  const of = (flags: Record<string, unknown>) => resolveConfig({ ...sources, flags }).config;
+  assert.equal(of({ stack: "local", workers: "3" }).workers, 3);
+  assert.throws(() => of({ workers: "2" }), /--workers: several workers.*add --stack local/);
+  assert.throws(() => of({ workers: "0" }), /from 1 to 64/);
+  assert.deepEqual(Object.fromEntries(of({ slow: ["a=10", "b=1.5"] }).slow), { a: 10, b: 1.5 });
+  for (const text of ["a=0.5", "a", "=2", "a=ten"]) {
+    assert.throws(() => of({ slow: [text] }), /--slow: .*write TOPIC=FACTOR/, text);
+  }
+});
+
 test("times are UTC, and days that do not exist are refused", () => {
   assert.equal(parseTime("2001-01-15"), Date.UTC(2001, 0, 15));
   assert.equal(parseTime("2001-01-15T06:30"), Date.UTC(2001, 0, 15, 6, 30));

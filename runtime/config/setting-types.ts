@@ -110,3 +110,23 @@ export const texts = type(
   "<injection>",
   true,
 );
+
+const factorPattern = /^([^=\s]+)=(\d+(?:\.\d+)?)$/;
+
+/** Factors of at least 1 by topic, written `TOPIC=FACTOR`; the flag may be repeated. */
+export const factors = type(
+  texts.schema.transform((all, context) => {
+    const factorOf = new Map<string, number>();
+    for (const text of all) {
+      const [, topic = "", factor = "0"] = factorPattern.exec(text) ?? [];
+      if (Number(factor) < 1 || Number(factor) > 1e6) {
+        context.addIssue("write TOPIC=FACTOR with a factor from 1 to 1000000");
+        return z.NEVER;
+      }
+      factorOf.set(topic, Number(factor));
+    }
+    return factorOf as ReadonlyMap<string, number>;
+  }),
+  "<topic=factor>",
+  true,
+);

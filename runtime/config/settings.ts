@@ -1,4 +1,5 @@
 import {
+  factors,
   integer,
   optionalPath,
   path,
@@ -97,6 +98,16 @@ export const settings = Object.freeze({
   scoringThreads: setting(integer(1, 64), {
     default: 1,
     doc: "Threads that score.",
+    commands: ["run"],
+  }),
+  workers: setting(integer(1, 64), {
+    default: 1,
+    doc: "Processes that share the tasks; more than one needs the servers of --stack local.",
+    commands: ["run"],
+  }),
+  slow: setting(factors, {
+    default: [],
+    doc: "Slows the reading of a source topic by a factor against the others, for tests.",
     commands: ["run"],
   }),
   rowTopicMb: setting(integer(1, 1_048_576), {

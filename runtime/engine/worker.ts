@@ -16,6 +16,7 @@ import { fenceAbsent, joinGroup, openProducer } from "./membership.ts";
 import type { MergeTask } from "./merge-task.ts";
 import { purgeable } from "./purge.ts";
 import { holdBackSources } from "./source-alignment.ts";
+import { SourcePace } from "./source-pace.ts";
 import { SourceTask } from "./source-task.ts";
 import { taskName } from "./task.ts";
 import { type Mode, TaskFactory } from "./task-factory.ts";
@@ -44,6 +45,8 @@ export interface WorkerOptions {
   readonly idleWaitMs?: number;
   /** Silence after which the tasks of a process go to the others, in ms. @default 30000 */
   readonly sessionTimeoutMs?: number;
+  /** Factors by source topic: see {@link SourcePace}. @default none is slowed */
+  readonly slow?: ReadonlyMap<string, number>;
   /** Called after each commit. @default nobody */
   readonly onCommit?: (commit: CommitReport) => void;
 }
@@ -77,6 +80,7 @@ export class Worker {
   readonly #partitionsOf: (subtopology: string) => number;
   readonly #group: GroupProgress;
   readonly #taskCount: number;
+  readonly #pace: SourcePace;
   #member: GroupMember;
   #producer: Producer;
   #tasks: (MergeTask | SourceTask)[] = [];
@@ -111,6 +115,7 @@ export class Worker {
     this.#partitionsOf = (subtopology) => partitions.get(subtopology) ?? 0;
     this.#group = new GroupProgress(plan, broker);
     this.#taskCount = allTasks(plan).length;
+    this.#pace = new SourcePace(options.slow);
   }
 
   /** Creates topics, joins the group, fences the previous owner and restores the assigned tasks. */
@@ -312,7 +317,7 @@ export class Worker {
     let taken = 0;
     for (const task of this.#tasks) {
       if (task instanceof SourceTask) {
-        if (!task.stalled) taken += task.step(this.#stepBudget);
+        if (!task.stalled) taken += this.#pace.step(task, this.#stepBudget);
         await task.resolveSchema();
         continue;
       }
