@@ -1,15 +1,26 @@
+/*
+ * Why long: one structure of arrays, and every rule of the order over it; apart, each part would
+ * need the others' fields.
+ */
 import type { ByteReader, ByteWriter } from "../schemas/bytes.ts";
 import { MillraceError } from "../schemas/errors.ts";
 import { timerRank } from "../schemas/plan.ts";
 import { FrameReader, payloadHeaderBytes } from "./frame.ts";
+import { ForcedOrder, type OrderDecision } from "./merge/forced-order.ts";
 import { ProgressMarks } from "./merge/progress-marks.ts";
 
+export type { OrderDecision } from "./merge/forced-order.ts";
 export { InboxCursor } from "./merge/inbox-cursor.ts";
 
 /** One input of a merge: its rank and how many upstream tasks write to it. */
 export interface MergeInput {
   readonly rank: number;
   readonly channels: number;
+  /**
+   * False: nothing waits for it. Its records take their place when they arrive, and that place is a
+   * decision. @default true
+   */
+  readonly awaited?: boolean;
 }
 
 export interface MergeLimits {
@@ -24,6 +35,8 @@ const defaultChannelBytes = 1024 * 1024;
 interface QueuedFrame {
   readonly buffer: Buffer;
   readonly offset: number;
+  /** {@link Merge.stamp} when it was accepted. */
+  readonly stamp: number;
   /** Of the next payload: where its header starts, its sequence number, how many are left. */
   position: number;
   sequence: number;
@@ -38,6 +51,10 @@ const unknown = Number.NEGATIVE_INFINITY;
  * alone decide: (knownAt, rank, input, writer, sequence), timers at `timerRank`. A record or timer
  * at K is released when every other channel holds a later record or has progress > K.
  *
+ * Live mode may end a wait ({@link endWait}) and has inputs that nothing waits for. Both are
+ * decisions: from a sequence number on, the records of a channel count as known at a later time.
+ * Where they are given beforehand ({@link repeat}), the order is the one that they made.
+ *
  * Memory: `channelBytes` and one frame a channel. A step costs O(channels), over typed arrays.
  *
  * @see Chandy and Misra, Distributed Simulation (1979): conservative synchronisation.
@@ -51,6 +68,10 @@ export class Merge {
   buffer: Buffer = Buffer.alloc(0);
   start = 0;
   end = 0;
+  /** Whether a wait for records that may lie before it was ended. */
+  incomplete = false;
+  /** Put on the frames that are accepted from now on; see {@link waitingSince}. */
+  stamp = 0;
 
   readonly #channelBytes: number;
   /** Channels stand in merge order: by rank, input, writer. Ties in knownAt go to the first. */
@@ -72,7 +93,10 @@ export class Merge {
   readonly #bytes: Float64Array;
   readonly #marks: ProgressMarks[];
   readonly #frame = new FrameReader();
+  readonly #forced: ForcedOrder;
   #queued = 0;
+  /** Time of the last record or timer that was released. */
+  #time = unknown;
 
   constructor(inputs: readonly MergeInput[], limits: MergeLimits = {}) {
     this.#channelBytes = limits.channelBytes ?? defaultChannelBytes;
@@ -96,6 +120,8 @@ export class Merge {
     this.#accepted = new Float64Array(flat.length);
     this.#bytes = new Float64Array(flat.length);
     this.#marks = flat.map(() => new ProgressMarks());
+    this.#forced = new ForcedOrder(flat.map(({ input }) => inputs[input]?.awaited !== false));
+    for (let channel = 0; channel < flat.length; channel++) this.#settle(channel);
   }
 
   get channels(): number {
@@ -156,6 +182,7 @@ export class Merge {
       this.#enqueue(channel, {
         buffer: Buffer.from(buffer.subarray(from, end)),
         offset,
+        stamp: this.stamp,
         position: 0,
         sequence: frame.sequence,
         left: last - frame.sequence + 1,
@@ -164,7 +191,7 @@ export class Merge {
     if (frame.progress > (this.#progress[channel] as number)) {
       this.#progress[channel] = frame.progress;
       this.#marks[channel]?.push(offset, frame.progress);
-      if (this.#heads[channel] === none) this.#waits[channel] = frame.progress;
+      if ((this.#queues[channel] as QueuedFrame[]).length === 0) this.#settle(channel);
     }
     return "accepted";
   }
@@ -191,10 +218,55 @@ export class Merge {
     const timerFirst =
       timer < least ||
       (timer === least && timer !== none && timerRank < (this.#rankOf[channel] as number));
-    if (timerFirst) return certain > timer ? "timer" : "none";
+    if (timerFirst) {
+      if (!(certain > timer)) return "none";
+      this.#time = timer;
+      return "timer";
+    }
     if (channel < 0 || !(certain > least)) return "none";
     this.#release(channel);
     return "record";
+  }
+
+  /** Stamp of the record that comes next, while it is not certain; null while there is none. */
+  waitingSince(): number | null {
+    const channel = this.#leastHead();
+    return channel < 0 ? null : ((this.#queues[channel] as QueuedFrame[])[0] as QueuedFrame).stamp;
+  }
+
+  /**
+   * Ends the wait of the record that comes next: what the channels that hold it up have not
+   * delivered counts as known after it.
+   */
+  endWait(): void {
+    const channel = this.#leastHead();
+    if (channel < 0) return;
+    const knownAt = this.#heads[channel] as number;
+    for (let i = 0; i < this.channels; i++) {
+      const wait = this.#waits[i] as number;
+      if (wait > knownAt) continue;
+      this.#forced.raise(i, (this.#accepted[i] as number) + 1, wait, knownAt + 1);
+      this.#settle(i);
+    }
+  }
+
+  /** Decisions on the order since the last call, by channel; see {@link placeOf}. */
+  takeDecisions(): OrderDecision[] {
+    return this.#forced.take();
+  }
+
+  /** Repeats decisions instead of deciding: all of them, before the first frame. */
+  repeat(decisions: readonly OrderDecision[]): void {
+    this.#forced.repeat(decisions);
+    for (let channel = 0; channel < this.channels; channel++) this.#settle(channel);
+  }
+
+  /** Input and writer of a channel. */
+  placeOf(channel: number): { readonly input: number; readonly writer: number } {
+    return {
+      input: this.#inputOf[channel] as number,
+      writer: this.#writerOf[channel] as number,
+    };
   }
 
   /**
@@ -239,14 +311,17 @@ export class Merge {
   }
 
   /**
-   * For each channel the last processed sequence and knownAt, and the progress as of the offset.
+   * For each channel the last processed sequence and knownAt, the progress as of the offset, and
+   * what was decided on its order.
    */
   positions(writer: ByteWriter): void {
     writer.u16(this.channels);
+    writer.f64(this.#time);
     for (let channel = 0; channel < this.channels; channel++) {
       writer.f64(this.#lastSequence[channel] as number);
       writer.f64(this.#lastKnownAt[channel] as number);
       writer.f64(this.#marks[channel]?.reached ?? unknown);
+      this.#forced.write(channel, writer);
     }
   }
 
@@ -257,6 +332,7 @@ export class Merge {
       throw new RangeError(`positions of ${channels} channels for a task with ${this.channels}`);
     }
     this.#queued = 0;
+    this.#time = reader.f64();
     for (let channel = 0; channel < channels; channel++) {
       const sequence = reader.f64();
       this.#lastSequence[channel] = sequence;
@@ -264,18 +340,32 @@ export class Merge {
       this.#lastKnownAt[channel] = reader.f64();
       const progress = reader.f64();
       this.#progress[channel] = progress;
-      this.#waits[channel] = progress;
-      this.#heads[channel] = none;
       this.#bytes[channel] = 0;
       this.#queues[channel] = [];
       this.#marks[channel]?.restart(progress);
+      this.#forced.read(channel, reader);
+      this.#settle(channel);
     }
   }
 
   #consumed(channel: number): number {
     const head = this.#heads[channel] as number;
     if (head !== none) return head;
-    return Math.max(this.#progress[channel] as number, this.#lastKnownAt[channel] as number);
+    return Math.max(this.#waits[channel] as number, this.#lastKnownAt[channel] as number);
+  }
+
+  /** The channel whose record comes next, −1 while there is none. */
+  #leastHead(): number {
+    let least = none;
+    let channel = -1;
+    for (let i = 0; i < this.channels; i++) {
+      const head = this.#heads[i] as number;
+      if (head < least) {
+        least = head;
+        channel = i;
+      }
+    }
+    return channel;
   }
 
   #enqueue(channel: number, frame: QueuedFrame): void {
@@ -283,11 +373,25 @@ export class Merge {
     queue.push(frame);
     this.#bytes[channel] = (this.#bytes[channel] as number) + frame.buffer.length;
     this.#queued += frame.left;
-    if (queue.length === 1) this.#open(channel, frame);
+    if (queue.length === 1) this.#settle(channel);
   }
 
-  #open(channel: number, frame: QueuedFrame): void {
-    this.#heads[channel] = frame.buffer.readDoubleLE(frame.position);
+  /** Head and wait of a channel, after something about it has changed. */
+  #settle(channel: number): void {
+    const frame = (this.#queues[channel] as QueuedFrame[])[0];
+    if (frame === undefined) {
+      const next = (this.#accepted[channel] as number) + 1;
+      const progress = this.#progress[channel] as number;
+      this.#heads[channel] = none;
+      this.#waits[channel] = this.#forced.any
+        ? this.#forced.progress(channel, next, progress)
+        : progress;
+      return;
+    }
+    const knownAt = frame.buffer.readDoubleLE(frame.position);
+    this.#heads[channel] = this.#forced.any
+      ? this.#forced.knownAt(channel, frame.sequence, knownAt, this.#time)
+      : knownAt;
     this.#waits[channel] = none;
   }
 
@@ -304,22 +408,18 @@ export class Merge {
     this.end = this.start + frame.buffer.readUInt32LE(frame.position + 8);
     this.#lastSequence[channel] = frame.sequence;
     this.#lastKnownAt[channel] = knownAt;
+    this.#time = knownAt;
+    if (this.#forced.any) {
+      this.incomplete = this.#forced.released(channel, frame.sequence, knownAt);
+    }
     this.#queued--;
     frame.sequence++;
     frame.position = this.end;
-    if (--frame.left > 0) {
-      this.#heads[channel] = frame.buffer.readDoubleLE(frame.position);
-      return;
+    if (--frame.left === 0) {
+      queue.shift();
+      this.#bytes[channel] = (this.#bytes[channel] as number) - frame.buffer.length;
     }
-    queue.shift();
-    this.#bytes[channel] = (this.#bytes[channel] as number) - frame.buffer.length;
-    const following = queue[0];
-    if (following !== undefined) {
-      this.#open(channel, following);
-      return;
-    }
-    this.#heads[channel] = none;
-    this.#waits[channel] = this.#progress[channel] as number;
+    this.#settle(channel);
   }
 
   #refuse(channel: number, what: string, offset: number): never {

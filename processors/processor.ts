@@ -36,6 +36,8 @@ export type ExternalWork =
       /** Row-major, rows × features, NaN = missing. */
       readonly rows: Float64Array;
       readonly features: number;
+      /** For each row the source offset of the record that triggered it. */
+      readonly sourceOffsets: Float64Array;
     }
   | {
       readonly kind: "train";
@@ -58,8 +60,17 @@ export interface Processor {
    * @param input - index of the input in the subtopology.
    * @param writer - number of the upstream task (for a source: of the source partition).
    * @param knownAt - UTC ms; never falls from call to call.
+   * @param incomplete - live mode: a wait for records that may lie before it was ended. Only for
+   * inputs that do not change state. @default false
    */
-  process(input: number, writer: number, knownAt: number, payload: ByteReader, out: Outbox): void;
+  process(
+    input: number,
+    writer: number,
+    knownAt: number,
+    payload: ByteReader,
+    out: Outbox,
+    incomplete?: boolean,
+  ): void;
   /** Instant of the next timer, UTC ms; `Infinity` when there is none. */
   nextTimer(): number;
   /** One step of the timer due at `instant`; called again while `nextTimer() === instant`. */
@@ -70,8 +81,8 @@ export interface Processor {
    */
   takeWork?(): ExternalWork | null;
   /**
-   * Result of the work: for `score` the f64 probabilities of all rows, then the f64 latencyMs of
-   * all rows; for `train` a ModelAnswer by `schemas/json-payload.ts`.
+   * Result of the work: for `score` the f64 probabilities of all rows (NaN: no model answered in
+   * time), then the f64 latencyMs of all rows; for `train` a ModelAnswer by `schemas/json-payload.ts`.
    */
   settle?(result: ByteReader, out: Outbox): void;
   /** Whole state, deterministic: equal states give equal bytes. */

@@ -17,7 +17,7 @@ import { ScoringProcessor } from "./scoring.ts";
 
 const plan = loopPlan();
 const part = partOf(plan, "predictions");
-const make = () => new ScoringProcessor(plan, part, 0);
+const make = () => new ScoringProcessor(plan, part);
 
 interface Prediction {
   readonly flightId: number;
@@ -43,6 +43,7 @@ function departure(id: number, knownAt: number, writer = 0): LoopRecord[] {
     write: (out) => {
       out.text(String(id));
       out.u8(slot);
+      out.u8(0);
       out.f64(slot === 0 ? knownAt - 1 : Number.NEGATIVE_INFINITY);
       out.f64(id + slot);
       out.f64(slot === 0 ? knownAt : Number.NaN);
@@ -146,6 +147,7 @@ test("a prediction holds the answers in feature order, with the fallback until a
     fallback: true,
     model: "late",
     version: null,
+    incomplete: false,
     latencyMs: 0,
     featuresAsOf: 9,
     sourcePartition: 0,

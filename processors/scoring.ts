@@ -17,8 +17,8 @@ type Deferred = DeferredPrediction | DeferredOutcome;
 /**
  * Scores triggers with the features that look-ups answered, and joins the predictions with labels.
  *
- * A model is in force for triggers known after its effectiveFrom; before the first one the declared
- * fallback answers, at once. Everything that this processor has to say waits in one ordered list
+ * A model is in force for triggers known after its effectiveFrom; before the first one, and where a
+ * model did not answer in time, the declared fallback answers. Everything that this processor has to say waits in one ordered list
  * until the model has answered, and is written by `settle`. A key is unique within the label step's
  * `within`, its end included: another trigger of it is filtered before scoring. Without a label
  * step no such time is declared and every trigger is scored.
@@ -39,21 +39,27 @@ export class ScoringProcessor implements Processor {
   readonly #labelsInput: number;
   #version = "";
   #artifact = "";
+  /** Promoted models that are not in force yet, oldest first. */
+  #coming: { effectiveFrom: number; version: string; artifact: string }[] = [];
   /** Vectors for the model, and those that the fallback answers. */
   readonly #scored: VectorBuffer;
   readonly #unscored: VectorBuffer;
   #versionOf: number[] = [];
+  #sourceOffsets: number[] = [];
   #versions: string[] = [];
   #artifacts: string[] = [];
   #deferred: Deferred[] = [];
 
-  /** @param _partition - every partition scores alike; kept for the common constructor shape. */
-  constructor(plan: Plan, subtopology: Subtopology, _partition: number) {
+  /**
+   * @param answersMayLack - whether waits for answers may have been ended (live mode); else a
+   * missing answer is an error. @default false
+   */
+  constructor(plan: Plan, subtopology: Subtopology, answersMayLack = false) {
     const scoring = plan.scorings.find((each) => each.name === subtopology.name);
     if (scoring === undefined) throw new RangeError(`the plan has no scoring ${subtopology.name}`);
     this.#scoring = scoring;
     this.#labels = plan.labels.find((each) => each.predictions === scoring.name);
-    this.#assembly = new FeatureAssembly(plan, scoring);
+    this.#assembly = new FeatureAssembly(plan, scoring, answersMayLack);
     this.#join = this.#labels === undefined ? undefined : new LabelJoin(this.#labels.withinMs);
     this.#outputs = new ScoringOutputs(subtopology, scoring, this.#labels);
     this.#answersFrom = subtopology.inputs.map(({ name }) => name.startsWith("answers:"));
@@ -94,6 +100,7 @@ export class ScoringProcessor implements Processor {
       versionOf: Uint16Array.from(this.#versionOf),
       rows: values.subarray(0, rows * width),
       features: width,
+      sourceOffsets: Float64Array.from(this.#sourceOffsets),
     };
   }
 
@@ -114,7 +121,7 @@ export class ScoringProcessor implements Processor {
       const scored = each.prediction.version !== "";
       if (scored) {
         result.position = probabilities + each.row * 8;
-        each.prediction.probability = result.f64();
+        this.#answered(each.prediction, result.f64());
         result.position = latencies + each.row * 8;
         each.latencyMs = result.f64();
       }
@@ -125,8 +132,16 @@ export class ScoringProcessor implements Processor {
     this.#scored.clear();
     this.#unscored.clear();
     this.#versionOf = [];
+    this.#sourceOffsets = [];
     this.#versions = [];
     this.#artifacts = [];
+  }
+
+  #answered(prediction: Prediction, probability: number): void {
+    if (Number.isNaN(probability)) {
+      prediction.version = "";
+      prediction.probability = this.#scoring.fallback.value;
+    } else prediction.probability = probability;
   }
 
   changesState(): boolean {
@@ -137,6 +152,12 @@ export class ScoringProcessor implements Processor {
     if (this.#deferred.length > 0) throw new RangeError("a snapshot cannot be taken before settle");
     writer.text(this.#version);
     writer.text(this.#artifact);
+    writer.u16(this.#coming.length);
+    for (const { effectiveFrom, version, artifact } of this.#coming) {
+      writer.f64(effectiveFrom);
+      writer.text(version);
+      writer.text(artifact);
+    }
     this.#assembly.snapshot(writer);
     this.#join?.snapshot(writer);
     writeCounters(writer, this.counters);
@@ -145,6 +166,11 @@ export class ScoringProcessor implements Processor {
   restore(reader: ByteReader): void {
     this.#version = reader.text();
     this.#artifact = reader.text();
+    this.#coming = Array.from({ length: reader.u16() }, () => ({
+      effectiveFrom: reader.f64(),
+      version: reader.text(),
+      artifact: reader.text(),
+    }));
     this.#assembly.restore(reader);
     this.#join?.restore(reader);
     readCounters(reader, this.counters);
@@ -162,6 +188,7 @@ export class ScoringProcessor implements Processor {
     tally.processed++;
     const eventTime = payload.f64();
     const sourceOffset = payload.f64();
+    if (this.#coming.length > 0) this.#takeOver(knownAt);
     const fallback = this.#version === "";
     const vectors = fallback ? this.#unscored : this.#scored;
     const row = vectors.rows;
@@ -170,7 +197,10 @@ export class ScoringProcessor implements Processor {
     at += this.#assembly.width;
     const end = at + this.#scoring.request.length;
     while (at < end) vectors.values[at++] = payload.f64();
-    if (!fallback) this.#versionOf.push(this.#versionIndex());
+    if (!fallback) {
+      this.#versionOf.push(this.#versionIndex());
+      this.#sourceOffsets.push(sourceOffset);
+    }
     const prediction: Prediction = {
       id,
       predictedAt: knownAt,
@@ -185,6 +215,7 @@ export class ScoringProcessor implements Processor {
       sourcePartition: writer,
       sourceOffset,
       featuresAsOf,
+      incomplete: this.#assembly.incomplete,
       row,
       latencyMs: 0,
     });
@@ -218,10 +249,19 @@ export class ScoringProcessor implements Processor {
   }
 
   #model(payload: ByteReader): void {
-    const answer = readModelAnswer(payload);
-    if (!answer.promoted) return;
-    this.#version = answer.version;
-    this.#artifact = answer.sha256;
+    const { promoted, effectiveFrom, version, sha256 } = readModelAnswer(payload);
+    if (promoted) this.#coming.push({ effectiveFrom, version, artifact: sha256 });
+  }
+
+  /** Brings into force what is effective before `knownAt`. */
+  #takeOver(knownAt: number): void {
+    let next = this.#coming[0];
+    while (next !== undefined && next.effectiveFrom < knownAt) {
+      this.#version = next.version;
+      this.#artifact = next.artifact;
+      this.#coming.shift();
+      next = this.#coming[0];
+    }
   }
 
   #versionIndex(): number {

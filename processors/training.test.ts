@@ -19,37 +19,38 @@ function settle(
   out: RecordingOutbox,
   version: string,
   promoted: boolean,
+  effectiveFrom = 0,
 ) {
   const writer = new ByteWriter();
   const sha256 = promoted ? version.repeat(2) : "";
-  writeJson(writer, modelAnswer({ version, promoted, sha256, championAuc: null }));
+  writeJson(writer, modelAnswer({ version, promoted, sha256, effectiveFrom, championAuc: null }));
   processor.settle(new ByteReader(writer.take()), out);
 }
 
-test("every answer, refused ones too, goes to scoring and watch at cutoff + trainingTime", () => {
+test("every answer, refused ones too, goes to scoring and watch at cutoff + trainingTime, and says when it takes effect", () => {
   const processor = make();
   const out = new RecordingOutbox();
   assert.equal(processor.takeWork(), null);
   request(processor, 1, 1_000);
   const work = processor.takeWork();
   assert.equal(work?.kind === "train" && work.champion, null);
-  settle(processor, out, "v1", false);
+  settle(processor, out, "v1", false, 1_060);
   request(processor, 2, 2_000);
-  settle(processor, out, "v2", true);
+  settle(processor, out, "v2", true, 2_013);
   assert.deepEqual(
     out.written.map(({ output, knownAt }) => [output, knownAt]),
     [
       [0, 1_060],
       [1, 1_060],
       [2, 1_060],
-      [0, 2_060],
+      [0, 2_013],
       [1, 2_060],
       [2, 2_060],
     ],
   );
   const sent = readModelAnswer(new ByteReader(out.written[4]?.bytes as Buffer));
   assert.equal(sent.version, "v2");
-  assert.equal(sent.effectiveFrom, 2_060);
+  assert.equal(sent.effectiveFrom, 2_013, "it takes effect as answered");
   const published = (out.written[0]?.value ?? {}) as { reference?: string };
   assert.equal(published.reference, "[]");
 });

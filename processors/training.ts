@@ -6,8 +6,8 @@ import type { Counters, ExternalWork, Outbox, Processor } from "./processor.ts";
 
 /**
  * Turns each retrain request into one training, and each answer, a failed one too, into a record
- * for every scoring task and the watch at cutoff + trainingTime, when it takes effect. Remembers
- * the champion, which a challenger has to beat.
+ * for every scoring task and the watch at cutoff + trainingTime. It takes effect then in replay, and
+ * when the answer came in live mode: the answer says so. Remembers the champion, which a challenger has to beat.
  */
 export class TrainingProcessor implements Processor {
   readonly counters: Counters = new Map();
@@ -54,8 +54,9 @@ export class TrainingProcessor implements Processor {
 
   settle(result: ByteReader, out: Outbox): void {
     const request = JSON.parse(this.#requests.shift() ?? "null") as RetrainRequest;
-    const effectiveFrom = request.cutoff + this.#training.trainingTimeMs;
-    const answer: ModelAnswer = { ...readModelAnswer(result), effectiveFrom };
+    const answer: ModelAnswer = readModelAnswer(result);
+    const { effectiveFrom } = answer;
+    const knownAt = request.cutoff + this.#training.trainingTimeMs;
     if (answer.promoted) {
       this.#champion = answer.version;
       this.#championArtifact = answer.sha256;
@@ -67,7 +68,7 @@ export class TrainingProcessor implements Processor {
       });
     }
     for (const output of this.#modelOutputs) {
-      writeJson(out.begin(output, 0, effectiveFrom), answer);
+      writeJson(out.begin(output, 0, knownAt), answer);
       out.end();
     }
   }

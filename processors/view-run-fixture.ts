@@ -111,6 +111,7 @@ export function answersOf(
       const reader = readerOf(written);
       reader.text();
       reader.u8();
+      reader.u8();
       const asOf = reader.f64();
       const values: number[] = [];
       while (!reader.done) values.push(rounded(reader.f64()));

@@ -108,6 +108,7 @@ test("a look-up at q sees what was known strictly before q, in windows [q − w,
         assert.equal(answer.knownAt, knownAt);
         assert.equal(reader.text(), "id-7");
         assert.equal(reader.u8(), 3);
+        assert.equal(reader.u8(), 0);
         const asOf = reader.f64();
         const known = events.filter((event) => event.key === key && event.knownAt < knownAt);
         const live = known.some(({ eventTime }) => eventTime + 20 >= knownAt);

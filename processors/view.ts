@@ -68,9 +68,16 @@ export class ViewProcessor implements Processor {
     this.#row = { served: 0, asOf: 0, seq: 0, validUntil: 0, values: this.#nobody.values };
   }
 
-  process(input: number, writer: number, knownAt: number, payload: ByteReader, out: Outbox): void {
+  process(
+    input: number,
+    writer: number,
+    knownAt: number,
+    payload: ByteReader,
+    out: Outbox,
+    incomplete = false,
+  ): void {
     if (input === this.#updates) this.#update(writer, knownAt, payload, out);
-    else this.#answer(this.#answersOf[input] as number, knownAt, payload, out);
+    else this.#answer(this.#answersOf[input] as number, knownAt, payload, incomplete, out);
   }
 
   nextTimer(): number {
@@ -144,8 +151,14 @@ export class ViewProcessor implements Processor {
     this.#writeRow(windows, knownAt, out);
   }
 
-  /** Payload: text entityKey, u8 slot, text id → text id, u8 slot, f64 asOf, n × f64. */
-  #answer(output: number, knownAt: number, payload: ByteReader, out: Outbox): void {
+  /** Payload: text entityKey, u8 slot, text id → text id, u8 slot, u8 incomplete, f64 asOf, … */
+  #answer(
+    output: number,
+    knownAt: number,
+    payload: ByteReader,
+    incomplete: boolean,
+    out: Outbox,
+  ): void {
     const kept = this.#keys.get(payload.text());
     const windows = kept === undefined || kept.size === 0 ? this.#nobody : kept;
     const slot = payload.u8();
@@ -154,6 +167,7 @@ export class ViewProcessor implements Processor {
     const answer = out.begin(output, partition, knownAt);
     answer.text(id);
     answer.u8(slot);
+    answer.u8(incomplete ? 1 : 0);
     answer.f64(windows.lastKnownAt);
     const { values } = windows;
     for (let i = 0; i < values.length; i++) answer.f64(values[i] as number);

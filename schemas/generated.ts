@@ -49,6 +49,34 @@ export interface DeadLetter {
   readonly reason: string;
 }
 
+/**
+ * What a task decided by the clock, with its position in the input: a replay reads it instead of
+ * deciding again.
+ */
+export interface Decision {
+  /** Subtopology of the task that decided. */
+  readonly subtopology: string;
+  /** Partition of the task that decided. */
+  readonly partition: number;
+  /** idle, ahead, wait, place, deadline or training. */
+  readonly kind: string;
+  /** Of a wait or a place: the input of the channel. */
+  readonly input: string | null;
+  /** Of a wait or a place: the upstream task of the channel. */
+  readonly writer: number | null;
+  /**
+   * Source offset (idle, ahead, deadline), sequence number of the channel (wait, place) or number
+   * of the request (training).
+   */
+  readonly position: number;
+  /** Of a wait: progress of the channel; null when there was none. */
+  readonly from: number | null;
+  /** Event time that the decision took for granted (idle, wait, place), UTC. */
+  readonly until: number | null;
+  /** Of a training: its answer as JSON. */
+  readonly answer: Buffer | null;
+}
+
 /** A flight left its origin. Sent at the departure; the delay on arrival is not known yet. */
 export interface Departure {
   /** Number of the flight: its row in the data set. The record key is its decimal text. */
@@ -308,6 +336,87 @@ export const deadLetter: RecordSchema<DeadLetter> = recordSchema<DeadLetter>({
       name: "reason",
       type: "string",
       doc: "What was wrong, for people."
+    }
+  ]
+});
+
+/** Avro schema of {@link Decision}. */
+export const decision: RecordSchema<Decision> = recordSchema<Decision>({
+  type: "record",
+  name: "Decision",
+  namespace: "millrace",
+  doc: "What a task decided by the clock, with its position in the input: a replay reads it instead of deciding again.",
+  fields: [
+    {
+      name: "subtopology",
+      type: "string",
+      doc: "Subtopology of the task that decided."
+    },
+    {
+      name: "partition",
+      type: "int",
+      doc: "Partition of the task that decided."
+    },
+    {
+      name: "kind",
+      type: "string",
+      doc: "idle, ahead, wait, place, deadline or training."
+    },
+    {
+      name: "input",
+      type: [
+        "null",
+        "string"
+      ],
+      doc: "Of a wait or a place: the input of the channel.",
+      default: null
+    },
+    {
+      name: "writer",
+      type: [
+        "null",
+        "int"
+      ],
+      doc: "Of a wait or a place: the upstream task of the channel.",
+      default: null
+    },
+    {
+      name: "position",
+      type: "long",
+      doc: "Source offset (idle, ahead, deadline), sequence number of the channel (wait, place) or number of the request (training)."
+    },
+    {
+      name: "from",
+      type: [
+        "null",
+        {
+          type: "long",
+          logicalType: "timestamp-millis"
+        }
+      ],
+      doc: "Of a wait: progress of the channel; null when there was none.",
+      default: null
+    },
+    {
+      name: "until",
+      type: [
+        "null",
+        {
+          type: "long",
+          logicalType: "timestamp-millis"
+        }
+      ],
+      doc: "Event time that the decision took for granted (idle, wait, place), UTC.",
+      default: null
+    },
+    {
+      name: "answer",
+      type: [
+        "null",
+        "bytes"
+      ],
+      doc: "Of a training: its answer as JSON.",
+      default: null
     }
   ]
 });

@@ -45,6 +45,7 @@ test("a prediction of a model and one of the fallback fit the schema of predicti
     fallback: false,
     model: "late_arrival",
     version: "v1",
+    incomplete: false,
     latencyMs: 0.5,
     featuresAsOf: 978_307_100_000,
     sourcePartition: 3,

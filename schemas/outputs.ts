@@ -25,6 +25,7 @@ export function predictionSchema(
       field("eventTime", timestamp, "Event time of the triggering record, UTC."),
       field("knownAt", timestamp, "When it was known, UTC: no feature is newer."),
       ...answerFields(scoring),
+      field("incomplete", "boolean", "Whether features are missing that were not waited for."),
       field("latencyMs", "double", "Wall time that the model call took, in milliseconds."),
       nullable("featuresAsOf", timestamp, "When the newest record behind the features was known."),
       field("sourcePartition", "int", "Partition of the triggering record."),

@@ -215,7 +215,8 @@ export interface TopicSpec {
     | "output"
     | "late"
     | "dead-letters"
-    | "models";
+    | "models"
+    | "decisions";
   /** Kafka topic configuration, e.g. `retention.ms: "-1"`. */
   readonly config: Readonly<Record<string, string>>;
 }

@@ -5,8 +5,8 @@ export interface Prediction {
   readonly id: string;
   /** Its knownAt, UTC ms. */
   readonly predictedAt: number;
-  /** "" for the fallback. */
-  readonly version: string;
+  /** "" for the fallback, also where the model did not answer in time. */
+  version: string;
   /** Filled in once the model has answered. */
   probability: number;
   /** Neither labelled nor expired. */

@@ -12,6 +12,8 @@ export interface DeferredPrediction {
   readonly sourceOffset: number;
   /** −Infinity when no look-up has seen a record. */
   readonly featuresAsOf: number;
+  /** Whether some features were not waited for. */
+  readonly incomplete: boolean;
   /** Row in its vector buffer. */
   readonly row: number;
   /** Measured; 0 for the fallback. */
@@ -99,6 +101,7 @@ export class ScoringOutputs {
       fallback: prediction.version === "",
       model: this.#scoring.model.name,
       version: prediction.version === "" ? null : prediction.version,
+      incomplete: deferred.incomplete,
       latencyMs: deferred.latencyMs,
       featuresAsOf: featuresAsOf === Number.NEGATIVE_INFINITY ? null : featuresAsOf,
       sourcePartition: deferred.sourcePartition,

@@ -13,7 +13,10 @@ export interface BranchAccount extends BranchCounters {
  * Joins the counters of tasks: sources know what came in, was late or was refused; the tasks behind
  * them know what was processed or filtered, by source partition.
  */
-export function branchAccounts(plan: Plan, tasks: readonly Task[]): BranchAccount[] {
+export function branchAccounts(
+  plan: Plan,
+  tasks: readonly Pick<Task, "counters">[],
+): BranchAccount[] {
   const accounts = new Map<string, BranchAccount>();
   for (const { source, branch } of branchesOf(plan)) {
     for (let partition = 0; partition < plan.partitions; partition++) {

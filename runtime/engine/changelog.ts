@@ -4,7 +4,7 @@ import type { Broker, FetchedPartition, FetchRequest } from "../broker/broker.ts
 import { RecordReader } from "../broker/record-batch/reader.ts";
 import type { CommitBatches } from "./commit-batches.ts";
 
-const layoutVersion = 2;
+const layoutVersion = 3;
 
 /** u8 layout version, u8 kind, u16 number of the part within its delta or snapshot. */
 const headerBytes = 4;

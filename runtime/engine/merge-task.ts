@@ -8,6 +8,7 @@ import { RecordReader } from "../broker/record-batch/reader.ts";
 import { type Restorable, writeDelta, writeSnapshot } from "./changelog.ts";
 import type { CommitBatches } from "./commit-batches.ts";
 import { DeltaLog, MutedOutbox, replayDelta } from "./delta-log.ts";
+import type { MergeDecisions } from "./live/merge-decisions.ts";
 import type { Task, Wanted } from "./task.ts";
 import { type OutboxWiring, TaskOutbox } from "./task-outbox.ts";
 
@@ -34,6 +35,10 @@ export class MergeTask implements Task, Restorable {
   readonly #positions = new ByteWriter();
   readonly #triggersOf: readonly (readonly number[])[];
   readonly #updates: readonly number[];
+  readonly #decisions: MergeDecisions;
+  /** Work that the world outside does; what is never answered is not waited for. */
+  #work: ExternalWork | null = null;
+  #unanswered = false;
   #awaiting = false;
   #processed = 0;
   #committedOffset = 0;
@@ -48,16 +53,20 @@ export class MergeTask implements Task, Restorable {
     partition: number,
     processor: Processor,
     wiring: OutboxWiring,
+    decisions: MergeDecisions,
   ) {
     this.subtopology = subtopology;
     this.partition = partition;
     this.processor = processor;
+    this.#decisions = decisions;
     this.outbox = new TaskOutbox(subtopology, partition, wiring);
     const inputs = subtopology.inputs.map((input) => ({
       rank: ranks[input.role],
       channels: channelCount(input, wiring),
+      awaited: decisions.awaits(input),
     }));
     this.#merge = new Merge(inputs);
+    decisions.prepare(this.#merge, subtopology.inputs);
     this.#cursor = new InboxCursor(this.#merge);
     this.#updates = indexesOf(subtopology, (input) => input.role === "update");
     this.#triggersOf = subtopology.outputs.map((output) =>
@@ -76,6 +85,7 @@ export class MergeTask implements Task, Restorable {
   accept(fetched: FetchedPartition): void {
     const reader = this.#reader;
     reader.open(fetched, "read_committed");
+    this.#merge.stamp = this.#decisions.now();
     this.#cursor.startFetch(fetched.offset);
     while (reader.next()) {
       this.#cursor.offer(reader.offset, reader.buffer, reader.valueStart, reader.valueEnd);
@@ -91,7 +101,12 @@ export class MergeTask implements Task, Restorable {
     while (taken < budget && outbox.pending < maxPayloadsPerCommit) {
       const timer = processor.nextTimer();
       const kind = merge.next(timer);
-      if (kind === "none") break;
+      if (kind === "none") {
+        const since = merge.waitingSince();
+        if (since === null || !this.#decisions.isOver(since)) break;
+        merge.endWait();
+        continue;
+      }
       taken++;
       if (kind === "timer") {
         processor.onTimer(timer, outbox);
@@ -108,14 +123,24 @@ export class MergeTask implements Task, Restorable {
   takeWork(): ExternalWork | null {
     if (this.#awaiting) return null;
     const work = this.processor.takeWork?.() ?? null;
-    this.#awaiting = work !== null;
-    return work;
+    if (work === null) return null;
+    this.#work = work;
+    this.#awaiting = true;
+    const known = this.#decisions.known(work);
+    if (known === undefined) return work;
+    if (known === null) this.#unanswered = true;
+    else this.settle(known);
+    return null;
   }
 
   settle(result: Buffer): void {
+    const work = this.#work;
+    if (work === null) throw new RangeError(`${this.subtopology.name}: a result without work`);
     this.#awaiting = false;
-    this.#delta.settled(result);
-    this.processor.settle?.(new ByteReader(result), this.outbox);
+    this.#work = null;
+    const counted = this.#decisions.settled(work, result);
+    this.#delta.settled(counted);
+    this.processor.settle?.(new ByteReader(counted), this.outbox);
   }
 
   get awaiting(): boolean {
@@ -134,6 +159,7 @@ export class MergeTask implements Task, Restorable {
 
   collect(batches: CommitBatches): OffsetToCommit {
     this.outbox.collect(batches, (output) => this.#progressOf(output));
+    this.#decisions.collect(this.#merge, this.subtopology.inputs, batches);
     const offset = this.#merge.lowestUnprocessedOffset(this.#cursor.position());
     const positions = this.#encodePositions(offset);
     const { changelog } = this.subtopology;
@@ -185,7 +211,7 @@ export class MergeTask implements Task, Restorable {
 
   /** Records that wait for a time that no input has reached do not count: nothing can be done. */
   get busy(): boolean {
-    return this.#awaiting;
+    return this.#awaiting && !this.#unanswered;
   }
 
   get counters() {
@@ -221,7 +247,7 @@ export class MergeTask implements Task, Restorable {
       this.#delta.record(input, writer, knownAt, buffer, start, end);
     }
     this.#payload.reset(buffer, start, end);
-    this.processor.process(input, writer, knownAt, this.#payload, this.outbox);
+    this.processor.process(input, writer, knownAt, this.#payload, this.outbox, merge.incomplete);
   }
 
   /** DESIGN "What a task promises": its trigger inputs, its next timer, and look-ahead. */

@@ -6,6 +6,7 @@ import { RecordReader } from "../broker/record-batch/reader.ts";
 import type { AvroDecoder, AvroEncoder } from "../schema-registry/avro-codec.ts";
 import { type Restorable, writeSnapshot } from "./changelog.ts";
 import type { CommitBatches } from "./commit-batches.ts";
+import type { SourceDecisions } from "./live/source-decisions.ts";
 import { recordLimitBytes, rejectionReasons } from "./rejections.ts";
 import type { SourceWatermarks } from "./source-watermarks.ts";
 import type { Task, Wanted } from "./task.ts";
@@ -16,8 +17,7 @@ export interface SourceTaskWiring extends OutboxWiring {
   readonly plan: Plan;
   readonly decoder: AvroDecoder;
   readonly watermarks: SourceWatermarks;
-  /** Largest event time admitted, given the stream time: the guard against far-future records. */
-  readonly latestEventTime: (streamTime: number) => number;
+  readonly decisions: SourceDecisions;
   readonly lateTopic: string;
   readonly deadLetterTopic: string;
   readonly lateEncoder: AvroEncoder;
@@ -81,15 +81,26 @@ export class SourceTask implements Task, Restorable {
     this.#reading = this.#advance();
   }
 
-  /** Takes watermarks in force where the task stands; call when new ones have been read. */
-  applyWatermarks(): void {
+  /**
+   * Live mode: its partition ended at `end` when the wall clock said `until`. Where it has been read
+   * to that end, stream time rises to `until`.
+   */
+  advanceIdle(end: number, until: number): void {
+    if (this.#reading || this.#position < end || until <= this.processor.streamTime) return;
+    this.processor.advanceTo(until);
+    this.#wiring.decisions.idle(this.#position, until);
+  }
+
+  /** Takes what is in force where the task stands: watermarks and decisions. */
+  #applyWatermarks(): void {
     const { before, next } = this.#wiring.watermarks.at(
       this.partition,
       this.#position,
       this.#watermark,
     );
     this.#watermark = next;
-    if (before > this.processor.streamTime) this.processor.advanceTo(before);
+    const decided = this.#wiring.decisions.streamTimeAt(this.#position);
+    this.processor.advanceTo(Math.max(before, decided));
   }
 
   step(budget: number): number {
@@ -101,13 +112,13 @@ export class SourceTask implements Task, Restorable {
       this.outbox.pending < maxPayloadsPerCommit
     ) {
       this.#position = this.#reader.offset;
-      this.applyWatermarks();
+      this.#applyWatermarks();
       if (!this.#takeRecord()) break;
       taken++;
       this.#position = this.#reader.offset + 1;
       this.#reading = this.#advance();
     }
-    this.applyWatermarks();
+    this.#applyWatermarks();
     this.#processed += taken;
     return taken;
   }
@@ -137,6 +148,7 @@ export class SourceTask implements Task, Restorable {
       batches.append(reject.topic, this.partition, reject.key, reject.value, reject.timestamp);
     }
     this.#rejects.length = 0;
+    this.#wiring.decisions.collect(batches);
     this.outbox.collect(batches, () => this.processor.streamTime);
     const state = new ByteWriter(1024);
     this.processor.snapshot(state);
@@ -234,10 +246,11 @@ export class SourceTask implements Task, Restorable {
       decoded.value,
       key,
       reader.offset,
-      this.#wiring.latestEventTime(processor.streamTime),
+      this.#wiring.decisions.latestEventTime(processor.streamTime, reader.offset),
       this.outbox,
     );
     if (outcome === "accepted") return true;
+    if (outcome === "EVENT_TIME_AHEAD") this.#wiring.decisions.refused(reader.offset);
     if (outcome === "late") this.#late(decoded.value);
     else this.#deadLetter(outcome);
     return true;

@@ -5,25 +5,35 @@ import { TrainingProcessor } from "../../processors/training.ts";
 import { ViewProcessor } from "../../processors/view.ts";
 import { WatchProcessor } from "../../processors/watch.ts";
 import { viewId } from "../../schemas/feature-view.ts";
-import { deadLetter, lateRecord, watermark } from "../../schemas/generated.ts";
-import type { AvroSchema, Plan, Subtopology } from "../../schemas/plan.ts";
+import { deadLetter, decision, lateRecord, watermark } from "../../schemas/generated.ts";
+import type { AvroSchema, InputSpec, Plan, Subtopology } from "../../schemas/plan.ts";
 import {
   deadLetterTopic,
+  decisionsTopic,
   lateTopic,
   watermarksTopic,
 } from "../../topologies/dsl/compile/topics.ts";
 import type { Broker } from "../broker/broker.ts";
 import { AvroDecoder, AvroEncoder } from "../schema-registry/avro-codec.ts";
 import type { SchemaRegistry } from "../schema-registry/registry.ts";
+import { DecisionLog } from "./live/decision-log.ts";
+import {
+  clockOrders,
+  inputOrders,
+  type MergeDecisions,
+  recordOrders,
+} from "./live/merge-decisions.ts";
+import { RecordedDecisions } from "./live/recorded-decisions.ts";
+import {
+  clockDecides,
+  inputDecides,
+  recordDecides,
+  type SourceDecisions,
+} from "./live/source-decisions.ts";
 import { MergeTask } from "./merge-task.ts";
 import { SourceTask, type SourceTaskWiring } from "./source-task.ts";
 import { SourceWatermarks } from "./source-watermarks.ts";
 import type { OutboxWiring } from "./task-outbox.ts";
-
-/** Replay: a jump in event time beyond this is refused. */
-const replayMaxJumpMs = 48 * 3_600_000;
-/** Live: an event time beyond the wall clock by more than this is refused. */
-const liveMaxAheadMs = 3_600_000;
 
 /** Makes the tasks of a plan; holds what they share in a process. */
 export class TaskFactory {
@@ -32,15 +42,13 @@ export class TaskFactory {
   readonly #registry: SchemaRegistry;
   readonly #encoders = new Map<string, AvroEncoder>();
   readonly #decoders = new Map<string, AvroDecoder>();
-  readonly #latestEventTime: (streamTime: number) => number;
+  readonly #mode: Mode;
+  #recorded: RecordedDecisions | null = null;
 
   private constructor(plan: Plan, registry: SchemaRegistry, mode: Mode) {
     this.plan = plan;
     this.#registry = registry;
-    this.#latestEventTime =
-      mode.kind === "live"
-        ? () => mode.now() + liveMaxAheadMs
-        : (streamTime) => (Number.isFinite(streamTime) ? streamTime + replayMaxJumpMs : Infinity);
+    this.#mode = mode;
   }
 
   /** Registers the schemas of everything that the plan reads and writes. */
@@ -58,6 +66,12 @@ export class TaskFactory {
     }
     await factory.#addEncoder(lateTopic(plan.name), lateRecord);
     await factory.#addEncoder(deadLetterTopic(plan.name), deadLetter);
+    const decisions = decisionsTopic(plan.name);
+    await factory.#addEncoder(decisions, decision);
+    if (mode.kind === "replay" && mode.decisions === true) {
+      const decoder = new AvroDecoder(registry, decision);
+      factory.#recorded = await RecordedDecisions.read(broker, decisions, decoder);
+    }
     for (const source of plan.sources) {
       await registry.register(`${source.topic}-value`, source.schema);
       factory.#decoders.set(source.topic, new AvroDecoder(registry, source.schema));
@@ -72,8 +86,9 @@ export class TaskFactory {
   create(subtopology: Subtopology, partition: number): MergeTask | SourceTask {
     const wiring = this.#wiring();
     if (subtopology.kind !== "source") {
-      const processor = this.#processor(subtopology, partition);
-      return new MergeTask(subtopology, partition, processor, wiring);
+      const processor = this.#processor(subtopology);
+      const decisions = this.#mergeDecisions(subtopology, partition, wiring);
+      return new MergeTask(subtopology, partition, processor, wiring, decisions);
     }
     const source = this.plan.sources.find((each) => each.topic === subtopology.inbox);
     const watermarks = this.watermarks.get(subtopology.inbox);
@@ -86,7 +101,7 @@ export class TaskFactory {
       plan: this.plan,
       decoder,
       watermarks,
-      latestEventTime: this.#latestEventTime,
+      decisions: this.#sourceDecisions(subtopology, partition, wiring),
       lateTopic: lateTopic(this.plan.name),
       deadLetterTopic: deadLetterTopic(this.plan.name),
       lateEncoder: wiring.encoderOf(lateTopic(this.plan.name)),
@@ -96,7 +111,41 @@ export class TaskFactory {
     return new SourceTask(subtopology, partition, processor, sourceWiring);
   }
 
-  #processor(subtopology: Subtopology, partition: number): Processor {
+  #sourceDecisions(
+    subtopology: Subtopology,
+    partition: number,
+    wiring: OutboxWiring,
+  ): SourceDecisions {
+    if (this.#mode.kind === "live") {
+      return clockDecides(this.#mode.now, this.#decisionLog(subtopology, partition, wiring));
+    }
+    if (this.#recorded === null) return inputDecides;
+    return recordDecides(this.#recorded.of(subtopology.name, partition));
+  }
+
+  #mergeDecisions(
+    subtopology: Subtopology,
+    partition: number,
+    wiring: OutboxWiring,
+  ): MergeDecisions {
+    const isModel = ({ from }: InputSpec) => wiring.subtopologyOf(from).kind === "training";
+    if (this.#mode.kind === "live") {
+      const { now, maxWaitMs } = this.#mode;
+      // Whoever asks a view gets its answer before the own patience ends.
+      const limitMs = subtopology.kind === "view" ? maxWaitMs / 2 : maxWaitMs;
+      const log = this.#decisionLog(subtopology, partition, wiring);
+      return clockOrders(now, limitMs, isModel, log);
+    }
+    if (this.#recorded === null) return inputOrders;
+    return recordOrders(this.#recorded.of(subtopology.name, partition), isModel);
+  }
+
+  #decisionLog(subtopology: Subtopology, partition: number, wiring: OutboxWiring): DecisionLog {
+    const topic = decisionsTopic(this.plan.name);
+    return new DecisionLog(subtopology, partition, topic, wiring.encoderOf(topic));
+  }
+
+  #processor(subtopology: Subtopology): Processor {
     switch (subtopology.kind) {
       case "view": {
         const view = this.plan.views.find((each) => viewId(each) === subtopology.name);
@@ -104,7 +153,7 @@ export class TaskFactory {
         return new ViewProcessor(view, subtopology, this.plan);
       }
       case "scoring":
-        return new ScoringProcessor(this.plan, subtopology, partition);
+        return new ScoringProcessor(this.plan, subtopology, this.#waitsMayEnd);
       case "watch":
         return new WatchProcessor(this.plan, subtopology);
       case "training":
@@ -132,13 +181,30 @@ export class TaskFactory {
     };
   }
 
+  get #waitsMayEnd(): boolean {
+    return this.#mode.kind === "live" || this.#recorded !== null;
+  }
+
   async #addEncoder(topic: string, schema: AvroSchema): Promise<void> {
     const id = await this.#registry.register(`${topic}-value`, schema);
     this.#encoders.set(topic, new AvroEncoder(schema, id));
   }
 }
 
-/** Replay decides nothing by the wall clock; live mode guards against far-future times with it. */
+/**
+ * Replay decides nothing by the wall clock. Live mode advances idle sources by it, ends waits, and
+ * logs each decision; a replay with `decisions` reads them from their topic and repeats them.
+ */
 export type Mode =
-  | { readonly kind: "replay" }
-  | { readonly kind: "live"; readonly now: () => number };
+  | {
+      readonly kind: "replay";
+      /** @default false */
+      readonly decisions?: boolean;
+    }
+  | {
+      readonly kind: "live";
+      /** UTC ms. */
+      readonly now: () => number;
+      /** Longest wait of a record in a task for others that may lie before it, ms. */
+      readonly maxWaitMs: number;
+    };

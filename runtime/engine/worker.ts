@@ -12,6 +12,8 @@ import { allTasks, readAssignment } from "./assignment.ts";
 import { restoreFromChangelog } from "./changelog.ts";
 import { batchLimits, CommitBatches } from "./commit-batches.ts";
 import { GroupProgress } from "./group-progress.ts";
+import { IdleAdvance } from "./live/idle-advance.ts";
+import { ScoreDeadline } from "./live/score-deadline.ts";
 import { fenceAbsent, joinGroup, openProducer } from "./membership.ts";
 import type { MergeTask } from "./merge-task.ts";
 import { purgeable } from "./purge.ts";
@@ -79,6 +81,9 @@ export class Worker {
   readonly #changelogs: ReadonlySet<string>;
   readonly #partitionsOf: (subtopology: string) => number;
   readonly #group: GroupProgress;
+  /** Live mode only. */
+  readonly #idle: IdleAdvance | null;
+  readonly #deadline: ScoreDeadline | null;
   readonly #taskCount: number;
   readonly #pace: SourcePace;
   #member: GroupMember;
@@ -114,6 +119,10 @@ export class Worker {
     const partitions = new Map(plan.subtopologies.map((each) => [each.name, each.partitions]));
     this.#partitionsOf = (subtopology) => partitions.get(subtopology) ?? 0;
     this.#group = new GroupProgress(plan, broker);
+    const { mode } = options;
+    const isLive = mode.kind === "live";
+    this.#idle = isLive ? new IdleAdvance(broker, mode.now, () => this.#tell()) : null;
+    this.#deadline = isLive ? new ScoreDeadline() : null;
     this.#taskCount = allTasks(plan).length;
     this.#pace = new SourcePace(options.slow);
   }
@@ -314,6 +323,7 @@ export class Worker {
   async #stepAll(): Promise<number> {
     if (!this.#ownsAll()) this.#group.refresh();
     holdBackSources(this.#tasks, this.#partitionsOf, (task) => this.#group.of(task));
+    this.#idle?.step(this.#tasks.filter((task) => task instanceof SourceTask));
     let taken = 0;
     for (const task of this.#tasks) {
       if (task instanceof SourceTask) {
@@ -332,7 +342,7 @@ export class Worker {
   #begin(task: MergeTask, work: ExternalWork): void {
     const epoch = this.#epoch;
     this.#working++;
-    this.#options.execute(task.subtopology, work).then(
+    this.#execute(task, work).then(
       (result) => {
         if (epoch !== this.#epoch) return;
         this.#working--;
@@ -345,6 +355,14 @@ export class Worker {
         this.#tell();
       },
     );
+  }
+
+  #execute({ subtopology }: MergeTask, work: ExternalWork): Promise<Buffer> {
+    const result = this.#options.execute(subtopology, work);
+    if (this.#deadline === null || work.kind !== "score") return result;
+    const { scorings } = this.#options.plan;
+    const deadlineMs = scorings.find(({ name }) => name === subtopology.name)?.deadlineMs;
+    return this.#deadline.bound(work, result, deadlineMs ?? Number.POSITIVE_INFINITY);
   }
 
   async #commitIfDue(idle: boolean): Promise<boolean> {

@@ -36,6 +36,7 @@ function predictions(plan: Plan, scoring: ScoringSpec): RecordTable {
       field("event_time", utc, "eventTime"),
       field("known_at", utc, "knownAt"),
       ...answerColumns,
+      field("incomplete", "UInt8", "incomplete"),
       field("latency_ms", "Float64", "latencyMs"),
       field("features_as_of", `Nullable(${utc})`, "featuresAsOf"),
       field("source_partition", "UInt16", "sourcePartition"),

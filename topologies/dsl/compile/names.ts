@@ -32,6 +32,7 @@ export const reservedPredictionColumns: ReadonlySet<string> = new Set([
   "fallback",
   "model",
   "version",
+  "incomplete",
   "latency_ms",
   "features_as_of",
   "source_partition",

@@ -36,6 +36,7 @@ const configs: Readonly<Record<TopicSpec["role"], TopicSpec["config"]>> = {
   late: kept,
   "dead-letters": { ...kept, "max.message.bytes": String(deadLetterBytesMax) },
   models: { ...always, "cleanup.policy": "compact" },
+  decisions: kept,
 };
 
 /** Topic with the records that came too late, of all sources. */
@@ -46,6 +47,11 @@ export function lateTopic(topology: string): string {
 /** Topic with the records that a step could not take, of all sources. */
 export function deadLetterTopic(topology: string): string {
   return `${topology}.dead-letters`;
+}
+
+/** Topic with what the tasks of a topology decided by the clock, in live mode. */
+export function decisionsTopic(topology: string): string {
+  return `${topology}.decisions`;
 }
 
 /** Topic that says how far a source is. */
@@ -82,6 +88,7 @@ export function topicSpecs(
   for (const name of loopTopics(specs)) add(name, 1, name === modelsTopic ? "models" : "output");
   add(lateTopic(specs.name), specs.partitions, "late");
   add(deadLetterTopic(specs.name), specs.partitions, "dead-letters");
+  add(decisionsTopic(specs.name), 1, "decisions");
   checkCollisions(problems, [...topics.keys()]);
   return [...topics.values()].sort((a, b) => compareText(a.name, b.name));
 }

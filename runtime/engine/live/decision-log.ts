@@ -1,0 +1,57 @@
+import { ByteWriter } from "../../../schemas/bytes.ts";
+import type { Decision } from "../../../schemas/generated.ts";
+import type { Subtopology } from "../../../schemas/plan.ts";
+import type { AvroEncoder } from "../../schema-registry/avro-codec.ts";
+import type { CommitBatches } from "../commit-batches.ts";
+import { taskName } from "../task.ts";
+
+/** What is particular to a kind of decision. */
+export type DecisionOf = Pick<Decision, "kind" | "position"> & Partial<Decision>;
+
+/** Decisions of one task since its last commit; each commit carries them to their topic. */
+export class DecisionLog {
+  readonly #subtopology: Subtopology;
+  readonly #partition: number;
+  readonly #topic: string;
+  readonly #encoder: AvroEncoder;
+  readonly #value = new ByteWriter();
+  #decisions: Decision[] = [];
+
+  constructor(subtopology: Subtopology, partition: number, topic: string, encoder: AvroEncoder) {
+    this.#subtopology = subtopology;
+    this.#partition = partition;
+    this.#topic = topic;
+    this.#encoder = encoder;
+  }
+
+  add(decision: DecisionOf): void {
+    this.#decisions.push({
+      input: null,
+      writer: null,
+      from: null,
+      until: null,
+      answer: null,
+      ...decision,
+      subtopology: this.#subtopology.name,
+      partition: this.#partition,
+    });
+  }
+
+  /** Takes the place of the last decision if that is of the same kind and position. */
+  replaceLast(decision: DecisionOf): void {
+    const last = this.#decisions.at(-1);
+    if (last?.kind === decision.kind && last.position === decision.position) this.#decisions.pop();
+    this.add(decision);
+  }
+
+  collect(batches: CommitBatches): void {
+    if (this.#decisions.length === 0) return;
+    const key = Buffer.from(taskName(this.#subtopology.name, this.#partition), "utf8");
+    for (const decision of this.#decisions) {
+      this.#value.reset();
+      this.#encoder.encode(decision, this.#value);
+      batches.append(this.#topic, 0, key, this.#value.take(), decision.until ?? 0);
+    }
+    this.#decisions = [];
+  }
+}

@@ -1,0 +1,65 @@
+import type { Decision } from "../../../schemas/generated.ts";
+import type { CommitBatches } from "../commit-batches.ts";
+import type { DecisionLog } from "./decision-log.ts";
+
+/** Replay: a jump in event time beyond this is refused. */
+const replayMaxJumpMs = 48 * 3_600_000;
+/** Live: an event time beyond the wall clock by more than this is refused. */
+const liveMaxAheadMs = 3_600_000;
+
+const unknown = Number.NEGATIVE_INFINITY;
+
+/** What a source task needs to be told besides its records. */
+export interface SourceDecisions {
+  /** The guard against far-future records: the largest event time admitted at an offset. */
+  latestEventTime(streamTime: number, offset: number): number;
+  /** The guard has refused the record at an offset. */
+  refused(offset: number): void;
+  /** Stream time that was decided for what stands at or beyond a position; −Infinity: none. */
+  streamTimeAt(position: number): number;
+  /** Nothing stood beyond a position at event time `until`: stream time has been raised to it. */
+  idle(position: number, until: number): void;
+  collect(batches: CommitBatches): void;
+}
+
+/** Replay: the input alone decides. */
+export const inputDecides: SourceDecisions = Object.freeze({
+  latestEventTime: (streamTime: number) =>
+    Number.isFinite(streamTime) ? streamTime + replayMaxJumpMs : Number.POSITIVE_INFINITY,
+  refused: () => {},
+  streamTimeAt: () => unknown,
+  idle: () => {},
+  collect: () => {},
+});
+
+/** Live mode: the wall clock decides, and what it decided is logged. */
+export function clockDecides(now: () => number, log: DecisionLog): SourceDecisions {
+  return {
+    latestEventTime: () => now() + liveMaxAheadMs,
+    refused: (offset) => log.add({ kind: "ahead", position: offset }),
+    streamTimeAt: () => unknown,
+    idle: (position, until) => log.replaceLast({ kind: "idle", position, until }),
+    collect: (batches) => log.collect(batches),
+  };
+}
+
+/** Live mode read again: what was decided then is repeated. */
+export function recordDecides(decisions: readonly Decision[]): SourceDecisions {
+  const ahead = new Set(
+    decisions.flatMap(({ kind, position }) => (kind === "ahead" ? [position] : [])),
+  );
+  const idle = decisions.filter(({ kind }) => kind === "idle");
+  let next = 0;
+  let streamTime = unknown;
+  return {
+    ...inputDecides,
+    latestEventTime: (_, offset) => (ahead.has(offset) ? unknown : Number.POSITIVE_INFINITY),
+    streamTimeAt: (position) => {
+      for (let each = idle[next]; each !== undefined && each.position <= position; ) {
+        streamTime = Math.max(streamTime, each.until ?? unknown);
+        each = idle[++next];
+      }
+      return streamTime;
+    },
+  };
+}
