@@ -70,18 +70,27 @@ const retraining = outcomes
 /** A small application with every kind of step and every cycle that the real one has. */
 export const air: Plan = topology("air", { predictions, outcomes, retraining });
 
-interface Sent {
+/** A record on its way to a source topic. */
+export interface Sent {
   readonly source: "air.departures" | "air.arrivals";
   /** When it is written: up to 9 minutes after its event time, and 1.5 % of them far too late. */
   readonly at: number;
   readonly record: Readonly<Record<string, unknown>>;
 }
 
-/** Logs of a few days of flights between few airports: disordered, some late, some doubled. */
-export function makeLogs(seed: number, flights: number, days: number): SourceLogs {
+/**
+ * A few days of flights between few airports, in the order in which they are sent: disordered, some
+ * late, some doubled.
+ */
+export function makeSent(seed: number, flights: number, days: number): Sent[] {
   const random = seededRandom(seed);
   const sent = Array.from({ length: flights }, (_, id) => flight(id, days, random)).flat();
-  sent.sort((a, b) => a.at - b.at);
+  return sent.sort((a, b) => a.at - b.at);
+}
+
+/** {@link makeSent} as logs of the source topics, with watermarks. */
+export function makeLogs(seed: number, flights: number, days: number): SourceLogs {
+  const sent = makeSent(seed, flights, days);
   const logs = new Map<string, LogEntry[][]>(
     ["air.departures", "air.arrivals"].map((name) => [name, [[], [], [], []]]),
   );

@@ -4,7 +4,7 @@ import { restoreFromChangelog } from "../runtime/engine/changelog.ts";
 import { CommitBatches } from "../runtime/engine/commit-batches.ts";
 import type { MergeTask } from "../runtime/engine/merge-task.ts";
 import { SourceTask } from "../runtime/engine/source-task.ts";
-import { TaskFactory } from "../runtime/engine/task-factory.ts";
+import { type Mode, TaskFactory } from "../runtime/engine/task-factory.ts";
 import { writeTransaction } from "../runtime/engine/transaction.ts";
 import type { SchemaRegistry } from "../runtime/schema-registry/registry.ts";
 import type { Plan, Subtopology } from "../schemas/plan.ts";
@@ -29,6 +29,22 @@ export interface ScheduleOptions {
   readonly speed?: (task: MergeTask | SourceTask) => number;
   /** Bytes fetched for a task at most in one turn. @default 65536 */
   readonly fetchBytes?: number;
+  /** Repeats the decisions that the broker holds. @default false */
+  readonly repeatDecisions?: boolean;
+  /** Runs in live mode by a clock that the schedule moves. @default replay */
+  readonly live?: LiveSchedule;
+}
+
+export interface LiveSchedule {
+  /** Longest wait, in ms of the clock. */
+  readonly maxWaitMs: number;
+  /** The clock at the beginning and at the end, UTC ms. */
+  readonly from: number;
+  readonly to: number;
+  /** The clock moves by up to this at a time, ms. */
+  readonly stepMs: number;
+  /** Writes what producers have sent by now. */
+  readonly feed: (now: number) => Promise<void>;
 }
 
 export interface ScheduleReport {
@@ -65,6 +81,7 @@ class Schedule {
   readonly #factory: TaskFactory;
   readonly #random: () => number;
   readonly #tasks: (MergeTask | SourceTask)[];
+  readonly #clock: { now: number };
   #producer;
   #turns = 0;
   #commits = 0;
@@ -73,8 +90,10 @@ class Schedule {
   private constructor(
     options: ScheduleOptions,
     factory: TaskFactory,
+    clock: { now: number },
     producer: Awaited<ReturnType<Broker["producer"]>>,
   ) {
+    this.#clock = clock;
     this.#options = options;
     this.#factory = factory;
     this.#producer = producer;
@@ -87,12 +106,17 @@ class Schedule {
   }
 
   static async create(options: ScheduleOptions): Promise<Schedule> {
-    const { plan, broker, registry } = options;
+    const { plan, broker, registry, live, repeatDecisions = false } = options;
     await broker.createTopics(plan.topics);
-    const factory = await TaskFactory.create(plan, broker, registry, { kind: "replay" });
+    const clock = { now: live?.from ?? 0 };
+    const mode: Mode =
+      live === undefined
+        ? { kind: "replay", decisions: repeatDecisions }
+        : { kind: "live", now: () => clock.now, maxWaitMs: live.maxWaitMs };
+    const factory = await TaskFactory.create(plan, broker, registry, mode);
     const producer = await broker.producer({ transactionalId: `${plan.name}-schedule` });
     for (const watermarks of factory.watermarks.values()) await watermarks.catchUp();
-    return new Schedule(options, factory, producer);
+    return new Schedule(options, factory, clock, producer);
   }
 
   async run(): Promise<void> {
@@ -102,9 +126,28 @@ class Schedule {
       const task = this.#tasks[index] as MergeTask | SourceTask;
       const speed = this.#options.speed?.(task) ?? 1;
       if (quiet === 0 && this.#random() > speed) continue;
+      const timePassed = await this.#passTime();
       const moved = await this.#turn(task, index);
-      quiet = moved ? 0 : quiet + 1;
+      quiet = moved || timePassed ? 0 : quiet + 1;
     }
+  }
+
+  /** Live mode: at times the clock moves, and producers have sent more. */
+  async #passTime(): Promise<boolean> {
+    const { live } = this.#options;
+    if (live === undefined || this.#clock.now >= live.to || this.#random() > 0.1) return false;
+    this.#clock.now += 1 + Math.floor(this.#random() * live.stepMs);
+    await live.feed(this.#clock.now);
+    return true;
+  }
+
+  /** Live mode: a source that is read to its end advances by the clock. */
+  async #advanceIdle(task: SourceTask): Promise<void> {
+    const { broker, live } = this.#options;
+    if (live === undefined) return;
+    const place = { topic: task.subtopology.inbox, partition: task.partition };
+    const [end = 0] = await broker.listOffsets([{ ...place, at: "latest" }]);
+    task.advanceIdle(end, this.#clock.now);
   }
 
   report(): ScheduleReport {
@@ -120,8 +163,10 @@ class Schedule {
     const fetched = await this.#fetch(task);
     const budget = 1 + Math.floor(this.#random() * (this.#random() < 0.5 ? 5 : 400));
     let taken = task.step(budget);
-    if (task instanceof SourceTask) await task.resolveSchema();
-    else taken += await this.#work(task);
+    if (task instanceof SourceTask) {
+      await task.resolveSchema();
+      await this.#advanceIdle(task);
+    } else taken += await this.#work(task);
     if (this.#random() < (this.#options.crash ?? 0.01)) {
       this.#crashes++;
       this.#tasks[index] = await this.#restored(task);

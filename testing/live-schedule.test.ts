@@ -1,0 +1,186 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { partitionOf } from "../processors/murmur2.ts";
+import type { Broker } from "../runtime/broker/broker.ts";
+import { openEmbeddedBroker } from "../runtime/broker/embedded/embedded-broker.ts";
+import { RecordBatchBuilder } from "../runtime/broker/record-batch/builder.ts";
+import { RecordReader } from "../runtime/broker/record-batch/reader.ts";
+import { SourceTask } from "../runtime/engine/source-task.ts";
+import { AvroDecoder, AvroEncoder } from "../runtime/schema-registry/avro-codec.ts";
+import { createMemoryRegistry } from "../runtime/schema-registry/embedded.ts";
+import { ByteWriter } from "../schemas/bytes.ts";
+import type { Decision } from "../schemas/generated.ts";
+import { executeAir } from "./air-input-fixture.ts";
+import { collectAir } from "./air-output-fixture.ts";
+import { air, makeSent, type Sent } from "./schedule-fixture.ts";
+import { runSchedule, seededRandom } from "./simulator.ts";
+
+const minute = 60_000;
+const hour = 60 * minute;
+const schedules = Number(process.env["MILLRACE_SCHEDULES"] ?? 3);
+const registry = createMemoryRegistry();
+
+test("a live run, with its decisions repeated, is read again byte for byte", async () => {
+  const kinds = new Map<string, number>();
+  let incomplete = 0;
+  for (let seed = 1; seed <= schedules; seed++) {
+    const live = await openEmbeddedBroker({ directory: null });
+    await runLive(live, seed);
+    const decided = await decisionsOf(live);
+    for (const { kind } of decided) kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
+    const expected = await collectAir(live, registry);
+    incomplete += await countIncomplete(live);
+    for (const other of [1, 2]) {
+      const again = await openEmbeddedBroker({ directory: null });
+      await copyInputs(live, again);
+      await runSchedule({
+        plan: air,
+        broker: again,
+        registry,
+        execute: async (_, work) => {
+          assert.notEqual(work.kind, "train", "answers of trainings are read, not made again");
+          return executeAir(work);
+        },
+        seed: seed * 31 + other,
+        crash: 0.005,
+        repeatDecisions: true,
+      });
+      const read = await collectAir(again, registry);
+      assert.deepEqual(read.output, expected.output, `live ${seed}, read ${other}`);
+      assert.equal(read.digest, expected.digest, `live ${seed}, read ${other}`);
+      await again.close();
+    }
+    await live.close();
+  }
+  for (const kind of ["idle", "ahead", "wait", "place", "deadline", "training"]) {
+    assert.ok((kinds.get(kind) ?? 0) > 0, `no decision of kind ${kind}`);
+  }
+  assert.ok(incomplete > 0, "waits that ended left predictions incomplete, and they say so");
+});
+
+/** Sends by the clock, with slow sources and views, crashes, scores that come too late. */
+async function runLive(broker: Broker, seed: number): Promise<void> {
+  await broker.createTopics(air.topics);
+  const producer = await broker.producer({ transactionalId: null });
+  const sent = makeSent(seed, 500, 3);
+  const random = seededRandom(seed * 17);
+  const [from, last] = [sent[0]?.at ?? 0, sent.at(-1)?.at ?? 0];
+  let next = 0;
+  await runSchedule({
+    plan: air,
+    broker,
+    registry,
+    execute: async (_, work) => {
+      const result = executeAir(work);
+      if (work.kind === "score" && work.versionOf.length > 0 && random() < 0.2) {
+        result.writeDoubleLE(Number.NaN, 0);
+      }
+      return result;
+    },
+    seed,
+    crash: 0.003,
+    speed: (task) => {
+      if (task instanceof SourceTask) return task.partition === seed % 4 ? 0.02 : 1;
+      return task.subtopology.kind === "view" && task.partition === 1 ? 0.05 : 1;
+    },
+    live: {
+      maxWaitMs: 40 * minute,
+      from,
+      to: last + 40 * hour,
+      stepMs: 15 * minute,
+      feed: async (now) => {
+        const end = sent.findIndex(({ at }, index) => index >= next && at > now);
+        const batch = sent.slice(next, end < 0 ? sent.length : end);
+        next += batch.length;
+        for (const each of batch) await send(producer, each, random() < 0.01);
+      },
+    },
+  });
+  assert.equal(next, sent.length);
+  await producer.close();
+}
+
+async function send(
+  producer: Awaited<ReturnType<Broker["producer"]>>,
+  { source, record }: Sent,
+  ahead: boolean,
+): Promise<void> {
+  const spec = air.sources.find(({ topic }) => topic === source);
+  assert.ok(spec);
+  const id = await registry.register(`${source}-value`, spec.schema);
+  const value = new ByteWriter();
+  const time = Number(record[spec.timeField]) + (ahead ? 300 * hour : 0);
+  new AvroEncoder(spec.schema, id).encode({ ...record, [spec.timeField]: time }, value);
+  const key = String(record["flightId"]);
+  const builder = new RecordBatchBuilder();
+  builder.append(Buffer.from(key), value.take(), 0);
+  const partition = partitionOf(key, 4);
+  await producer.send([{ topic: source, partition, batch: builder.build() }]);
+}
+
+/** The sources record by record, so that offsets are equal, and what was decided. */
+async function copyInputs(from: Broker, to: Broker): Promise<void> {
+  await to.createTopics(air.topics);
+  const producer = await to.producer({ transactionalId: null });
+  for (const { name, partitions, role } of air.topics) {
+    if (role !== "source" && role !== "decisions") continue;
+    for (let partition = 0; partition < partitions; partition++) {
+      const builder = new RecordBatchBuilder();
+      await readAll(from, name, partition, (reader) => {
+        const { buffer, keyStart, keyEnd, valueStart, valueEnd } = reader;
+        const key = buffer.subarray(keyStart, keyEnd);
+        builder.append(Buffer.from(key), Buffer.from(buffer.subarray(valueStart, valueEnd)), 0);
+      });
+      if (builder.count === 0) continue;
+      await producer.send([{ topic: name, partition, batch: builder.build() }]);
+    }
+  }
+  await producer.close();
+}
+
+async function decisionsOf(broker: Broker): Promise<Decision[]> {
+  return (await valuesOf(broker, "air.decisions", 1)) as unknown as Decision[];
+}
+
+async function countIncomplete(broker: Broker): Promise<number> {
+  const predictions = await valuesOf(broker, "air.predictions", 4);
+  return predictions.filter(({ incomplete }) => incomplete === true).length;
+}
+
+async function valuesOf(broker: Broker, topic: string, partitions: number) {
+  const latest = await registry.latest(`${topic}-value`);
+  assert.ok(latest);
+  const decoder = new AvroDecoder(registry, latest.schema);
+  const values: Buffer[] = [];
+  for (let partition = 0; partition < partitions; partition++) {
+    await readAll(broker, topic, partition, ({ buffer, valueStart, valueEnd }) => {
+      values.push(Buffer.from(buffer.subarray(valueStart, valueEnd)));
+    });
+  }
+  const decoded: Record<string, unknown>[] = [];
+  for (const value of values) {
+    decoded.push({ ...(await decoder.decodeAwaiting(value, 0, value.length)) });
+  }
+  return decoded;
+}
+
+async function readAll(
+  broker: Broker,
+  topic: string,
+  partition: number,
+  take: (reader: RecordReader) => void,
+): Promise<void> {
+  const [end = 0] = await broker.listOffsets([{ topic, partition, at: "latest" }]);
+  const reader = new RecordReader();
+  for (let offset = 0; offset < end; offset = Math.max(offset, reader.nextOffset)) {
+    const [fetched] = await broker.fetch({
+      partitions: [{ topic, partition, offset, maxBytes: 4_000_000 }],
+      isolation: "read_committed",
+      maxWaitMs: 100,
+      maxBytes: 4_000_000,
+    });
+    if (fetched === undefined) continue;
+    reader.open(fetched, "read_committed");
+    while (reader.next()) take(reader);
+  }
+}
