@@ -1,5 +1,6 @@
 import type { DataManifest } from "../runtime/application/data-directory.ts";
 import type { Stack } from "../runtime/application/stack.ts";
+import type { ServerAccess } from "../runtime/config/server-access.ts";
 import type { Config } from "../runtime/config/settings.ts";
 import type { LocalServersOptions } from "../runtime/stack/local-servers.ts";
 import { MillraceError } from "../schemas/errors.ts";
@@ -12,11 +13,17 @@ export interface OpenStackOptions {
   readonly exclusive: boolean;
 }
 
-/** Opens the stack of the configuration; of the servers, those that are down are started. */
+/** Opens the stack of the configuration; of the local servers, those that are down are started. */
 export async function openStack(config: Config, options: OpenStackOptions): Promise<Stack> {
   if (config.stack === "local") {
     const { openLocalStack } = await import("../runtime/application/local-stack.ts");
     return openLocalStack({ ...localServersOf(config), exclusive: options.exclusive });
+  }
+  if (config.stack === "compose" || config.stack === "cluster") {
+    const { openServersStack } = await import("../runtime/application/servers-stack.ts");
+    const { data: directory, stack: kind } = config;
+    const access = await serversOf(config);
+    return openServersStack({ kind, access, directory, exclusive: options.exclusive });
   }
   const { openEmbeddedStack } = await import("../runtime/application/embedded-stack.ts");
   return openEmbeddedStack({
@@ -39,6 +46,29 @@ export function localServersOf(config: Config): LocalServersOptions {
     },
     offlineMemoryBytes: config.offlineMemoryMb * 2 ** 20,
   };
+}
+
+/** How to reach servers that others run: those of docker compose, or the ones configured. */
+async function serversOf(config: Config): Promise<ServerAccess> {
+  if (config.stack === "compose") {
+    const { loopbackAccess } = await import("../runtime/application/open-servers.ts");
+    const { defaultPorts } = await import("../runtime/stack/default-ports.ts");
+    return loopbackAccess({
+      kafka: config.kafkaPort ?? defaultPorts.kafka,
+      registry: config.registryPort ?? defaultPorts.registry,
+      redis: config.redisPort ?? defaultPorts.redis,
+      clickhouse: config.clickhousePort ?? defaultPorts.clickhouse,
+    });
+  }
+  const { clusterAccess } = await import("../runtime/config/server-access.ts");
+  // Checked when the configuration was read; files may have changed since then.
+  const problems: string[] = [];
+  const access = clusterAccess(config, problems);
+  if (problems.length > 0) {
+    const lines = problems.map((problem) => `- ${problem}`).join("\n");
+    throw new MillraceError("CONFIG_INVALID", { count: problems.length, problems: lines });
+  }
+  return access;
 }
 
 /** @throws {MillraceError} DATA_STACK_CHANGED when the directory belongs to another stack. */

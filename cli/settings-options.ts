@@ -14,6 +14,8 @@ export function addSettings(command: Command, kind: Kind): Command {
     const flag = `--${flagName(name)}${argument === null ? "" : ` ${argument}`}`;
     const shown = Array.isArray(fallback) || fallback === null ? "" : ` (default: ${fallback})`;
     const option = new Option(flag, `${doc}${shown}`);
+    // Known, so that it is refused with the reason, but not offered.
+    if ("secret" in settings[name]) option.hideHelp();
     if (repeatable) {
       option.argParser((value: string, before: string[] | undefined) => [
         ...(before ?? []),

@@ -1,5 +1,7 @@
 import { readFileSync } from "node:fs";
 import { MillraceError } from "../schemas/errors.ts";
+import { clusterAccess } from "./config/server-access.ts";
+import { serverSettingNames } from "./config/server-settings.ts";
 import {
   type Config,
   flagName,
@@ -32,14 +34,15 @@ export interface ConfigSources {
 /** Variables of the local stack and of the tests; no settings of a run. */
 const otherVariables = new Set(["MILLRACE_CACHE", "MILLRACE_REQUIRE_ALL"]);
 
-/** Data directory of the local stack where none is named. */
-const localData = ".millrace/local";
+const serverPorts = ["kafkaPort", "registryPort", "redisPort", "clickhousePort"] as const;
 
-/** Settings that mean something on one stack alone. */
-const settingsOfStack = {
+/** Settings that mean something on some stacks alone. */
+const settingsOfStack: Readonly<Record<Config["stack"], readonly SettingName[]>> = {
   embedded: ["http"],
-  local: ["kafkaPort", "registryPort", "redisPort", "clickhousePort"],
-} as const satisfies Record<Config["stack"], readonly SettingName[]>;
+  local: serverPorts,
+  compose: serverPorts,
+  cluster: serverSettingNames,
+};
 
 /**
  * Flags over MILLRACE_* variables over `millrace.config.json` over defaults. The environment is
@@ -67,16 +70,18 @@ export function resolveConfig(sources: ConfigSources = {}): ResolvedConfig {
     if (parsed.success) values.set(name, parsed.data);
     else {
       const reason = parsed.error.issues[0]?.message ?? "cannot be read";
-      problems.push(`${found.origin}: ${JSON.stringify(found.value)}: ${reason}`);
+      const value = settings[name].echoed ? `${JSON.stringify(found.value)}: ` : "";
+      problems.push(`${found.origin}: ${value}${reason}`);
     }
     origins.set(name, found.origin);
     shown.set(name, show(name, found.value));
   }
-  if (values.get("stack") === "local" && origins.get("data") === "default") {
-    values.set("data", localData);
-    shown.set("data", localData);
+  const stack = values.get("stack") as Config["stack"] | undefined;
+  if (stack !== undefined && stack !== "embedded" && origins.get("data") === "default") {
+    values.set("data", `.millrace/${stack}`);
+    shown.set("data", `.millrace/${stack}`);
   }
-  problems.push(...flagsOfOtherStack(values.get("stack"), origins));
+  problems.push(...secretFlags(origins), ...flagsOfOtherStack(stack, origins));
   const [from, to] = [values.get("from"), values.get("to")];
   if (typeof from === "number" && typeof to === "number" && from >= to) {
     problems.push(`from (${shown.get("from")}) must lie before to (${shown.get("to")})`);
@@ -85,6 +90,8 @@ export function resolveConfig(sources: ConfigSources = {}): ResolvedConfig {
     const origin = origins.get("workers");
     problems.push(`${origin}: several workers need servers that they share: add --stack local`);
   }
+  const config = Object.fromEntries(values) as unknown as Config;
+  if (stack === "cluster" && values.size === settingNames.length) clusterAccess(config, problems);
   if (problems.length > 0) {
     throw new MillraceError("CONFIG_INVALID", {
       count: problems.length,
@@ -92,21 +99,36 @@ export function resolveConfig(sources: ConfigSources = {}): ResolvedConfig {
     });
   }
   return {
-    config: Object.fromEntries(values) as unknown as Config,
+    config,
     origins: Object.fromEntries(origins) as Record<SettingName, string>,
     shown: Object.fromEntries(shown) as Record<SettingName, string>,
   };
 }
 
+/** Every user of a machine sees the arguments of all processes on it. */
+function secretFlags(origins: ReadonlyMap<SettingName, string>): string[] {
+  return settingNames
+    .filter((name) => "secret" in settings[name] && origins.get(name)?.startsWith("--") === true)
+    .map(
+      (name) =>
+        `--${flagName(name)}: a secret is not taken from the command line, which others can ` +
+        `see: set ${variableName(name)}, or name a file with --${flagName(name)}-file`,
+    );
+}
+
 /** A flag is meant for this very start; variables and the file may serve several stacks. */
-function flagsOfOtherStack(stack: unknown, origins: ReadonlyMap<SettingName, string>): string[] {
+function flagsOfOtherStack(
+  stack: Config["stack"] | undefined,
+  origins: ReadonlyMap<SettingName, string>,
+): string[] {
+  if (stack === undefined) return [];
   const problems: string[] = [];
-  for (const [owner, names] of Object.entries(settingsOfStack)) {
-    if (owner === stack || (stack !== "embedded" && stack !== "local")) continue;
-    for (const name of names) {
-      if (origins.get(name)?.startsWith("--") !== true) continue;
-      problems.push(`--${flagName(name)}: goes with --stack ${owner}, not ${stack}`);
-    }
+  for (const name of settingNames) {
+    const owners = Object.entries(settingsOfStack).filter(([, names]) => names.includes(name));
+    const owned = owners.length === 0 || owners.some(([owner]) => owner === stack);
+    if (owned || origins.get(name)?.startsWith("--") !== true) continue;
+    const wanted = owners.map(([owner]) => owner).join(" or ");
+    problems.push(`--${flagName(name)}: goes with --stack ${wanted}, not ${stack}`);
   }
   return problems;
 }

@@ -55,6 +55,21 @@ export const errorTable = {
     message:
       "The data directory {directory} was begun with --stack {found}, not {asked}: give --stack {found}, or name another --data directory.",
   },
+  STACK_UNREACHABLE: {
+    policy: "stop",
+    message:
+      "Servers of --stack {stack} cannot be used; {count} to correct:\n{problems}\n{remedy}",
+  },
+  FRESH_REFUSED: {
+    policy: "stop",
+    message:
+      "--fresh deletes no data on the servers of --stack {stack}, which others may share: {remedy}",
+  },
+  OFFLINE_ELSEWHERE: {
+    policy: "stop",
+    message:
+      "--points reads the flights and the tables in one statement, and the ClickHouse of --stack {stack} cannot read files of this machine: leave --points out, or run on the local or embedded stack.",
+  },
   STACK_START_FAILED: {
     policy: "stop",
     message: "The local server {name} did not start: {reason}",
@@ -174,6 +189,11 @@ export const errorTable = {
     policy: "stop",
     message: "The broker does not allow {request}: {error} ({code}). Grant it to this user.",
   },
+  BROKER_LOGIN: {
+    policy: "stop",
+    message:
+      "Kafka at {broker} refuses the login ({reason}): check kafkaUser, its password and kafkaSasl.",
+  },
   BROKER_TOO_OLD: {
     policy: "stop",
     message:
@@ -229,6 +249,11 @@ export const errorTable = {
     policy: "retry",
     message: "The offline store at {where} does not answer ({reason}): check that it runs.",
   },
+  OFFLINE_REFUSED: {
+    policy: "retry",
+    message:
+      "ClickHouse at {where} refuses this client ({reason}): check clickhouseUser and its password, and what that user may do.",
+  },
   OFFLINE_QUERY_FAILED: {
     policy: "stop",
     message: "The offline store refused a statement ({code}): {reason}",
@@ -255,6 +280,11 @@ export const errorTable = {
   ONLINE_UNAVAILABLE: {
     policy: "retry",
     message: "The online store at {where} does not answer ({reason}): check that it runs.",
+  },
+  ONLINE_REFUSED: {
+    policy: "retry",
+    message:
+      "Redis at {where} refuses this client ({reason}): check redisUser and its password, and what that user may do.",
   },
   ONLINE_LAYOUT: {
     policy: "stop",
@@ -303,6 +333,11 @@ export const errorTable = {
     policy: "stop",
     message: "The schema registry {url} refused {request} (HTTP {status}): {reason}",
   },
+  REGISTRY_LOGIN: {
+    policy: "stop",
+    message:
+      "The schema registry {url} does not allow {request} (HTTP {status}, {reason}): check registryUser and its password, and what that user may do.",
+  },
   SCHEMA_INVALID: {
     policy: "stop",
     message: 'The schema for the subject "{subject}" cannot be used: {reason}.',
@@ -318,6 +353,11 @@ export const errorTable = {
   CONFIG_INVALID: {
     policy: "stop",
     message: "The configuration has {count} to correct:\n{problems}",
+  },
+  WORKER_DIED: {
+    policy: "stop",
+    message:
+      "Worker {worker} died {deaths} times in a row before it committed anything; the last process {how}. See what it wrote above, correct that and run again: the run goes on where it stands.",
   },
   AIRPORT_UNKNOWN: {
     policy: "stop",

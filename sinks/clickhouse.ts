@@ -38,6 +38,16 @@ const defaults = {
   requestTimeoutMs: 300_000,
 } as const;
 
+/** ClickHouse codes of a login or of a right that is missing. */
+const refusals: ReadonlySet<string> = new Set([
+  "192", // UNKNOWN_USER
+  "193", // WRONG_PASSWORD
+  "194", // REQUIRED_PASSWORD
+  "195", // IP_ADDRESS_NOT_ALLOWED
+  "497", // ACCESS_DENIED
+  "516", // AUTHENTICATION_FAILED
+]);
+
 /** Numbers stay numbers, and NaN is null, as in every driver. */
 const querySettings = {
   output_format_json_quote_64bit_integers: 0,
@@ -141,6 +151,10 @@ class ClickHouseStore implements OfflineStore {
       return await work();
     } catch (error) {
       if (error instanceof MillraceError) throw error;
+      if (error instanceof ClickHouseError && refusals.has(error.code)) {
+        const reason = `Code: ${error.code}. ${error.message.trim()}`;
+        throw new MillraceError("OFFLINE_REFUSED", { where: this.#where, reason });
+      }
       if (error instanceof ClickHouseError) {
         throw offlineQueryError(`Code: ${error.code}. ${error.message}`, error);
       }

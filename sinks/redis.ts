@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { setTimeout as wait } from "node:timers/promises";
-import { Cluster, Redis } from "ioredis";
+import { Cluster, Redis, ReplyError } from "ioredis";
 import { MillraceError } from "../schemas/errors.ts";
 import {
   decodeOnlineRow,
@@ -82,14 +82,30 @@ const progressFenceAt = 1;
  */
 export async function openRedisStore(options: RedisStoreOptions): Promise<OnlineStore> {
   const client = options.cluster ? connectCluster(options) : connectServer(options);
-  client.on("error", () => {}); // Told by the call that it makes fail.
+  const connection: ConnectionState = { trouble: null };
+  // Told by the call that it makes fail.
+  client.on("error", (error: Error & { readonly lastNodeError?: Error }) => {
+    const { message } = error.lastNodeError ?? error;
+    connection.trouble = message || String(error);
+  });
+  client.on("ready", () => {
+    connection.trouble = null;
+  });
   // A cluster that is not whole yet leaves its caller waiting without end.
   const given = new AbortController();
   const timeout = wait(options.timeoutMs ?? defaults.timeoutMs, null, { signal: given.signal });
   await Promise.race([client.connect().catch(() => {}), timeout.catch(() => {})]);
   given.abort();
-  return new RedisStore(client, options);
+  return new RedisStore(client, connection, options);
 }
+
+/** Why there is no connection, as the last attempt found it. */
+interface ConnectionState {
+  trouble: string | null;
+}
+
+/** Answers of Redis to a login, and to a command that its user may not give. */
+const refusal = /^(WRONGPASS|NOAUTH|NOPERM|ERR (AUTH|Client sent AUTH))/;
 
 function connectServer(options: RedisStoreOptions): Redis {
   return new Redis(options.urls[0] ?? "redis://127.0.0.1:6379", {
@@ -123,13 +139,15 @@ function connection({ username, password, tls, timeoutMs }: RedisStoreOptions) {
 
 class RedisStore implements OnlineStore {
   readonly #client: Redis | Cluster;
+  readonly #connection: ConnectionState;
   readonly #where: string;
   readonly #keyPrefix: string;
   readonly #shards: number;
   readonly #expireAfterMs: ReadonlyMap<string, number>;
 
-  constructor(client: Redis | Cluster, options: RedisStoreOptions) {
+  constructor(client: Redis | Cluster, connection: ConnectionState, options: RedisStoreOptions) {
     this.#client = client;
+    this.#connection = connection;
     this.#where = options.urls.map((url) => new URL(url).host).join(", ");
     this.#keyPrefix = options.keyPrefix ?? defaults.keyPrefix;
     this.#shards = options.shards ?? defaults.shards;
@@ -248,9 +266,12 @@ class RedisStore implements OnlineStore {
       return await work();
     } catch (error) {
       if (error instanceof MillraceError) throw error;
-      const reason = error instanceof Error ? error.message : String(error);
-      const context = { where: this.#where, reason };
-      throw new MillraceError("ONLINE_UNAVAILABLE", context, { cause: error });
+      // While there is no connection a call says no more than that; the attempt knows why.
+      const known = error instanceof ReplyError ? null : this.#connection.trouble;
+      const reason = known ?? (error instanceof Error ? error.message : String(error));
+      const code = refusal.test(reason) ? "ONLINE_REFUSED" : "ONLINE_UNAVAILABLE";
+      // No cause: an error of ioredis carries its command, and that of a login the password.
+      throw new MillraceError(code, { where: this.#where, reason });
     }
   }
 }

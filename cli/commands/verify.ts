@@ -27,6 +27,9 @@ export async function verify(
   const stack = await openStack(resolved.config, { exclusive: true });
   try {
     const { broker, registry, offline } = stack;
+    if (points > 0 && stack.files !== offline) {
+      throw new MillraceError("OFFLINE_ELSEWHERE", { stack: stack.kind });
+    }
     const report = await verifyRun({ plan, broker, registry, offline });
     const range = { from: Date.parse(manifest.from), to: Date.parse(manifest.to) };
     const recomputed = await recompute(stack, { ...range, inject: manifest.inject, points });

@@ -3,8 +3,8 @@ import { AirportClocks } from "./airport-clocks.ts";
 import { type FlightSource, parquetFlights } from "./flight-source.ts";
 import { flightFiles, readAirports } from "./flights-file.ts";
 
-/** The data set as installed, read through an open offline store's engine. */
-export function openFlights(offline: Pick<OfflineStore, "queryStream">): FlightSource {
+/** The data set as installed, read through an engine that sees the files of this machine. */
+export function openFlights(files: Pick<OfflineStore, "queryStream">): FlightSource {
   const { flights, airports } = flightFiles();
-  return parquetFlights(offline, flights, new AirportClocks(readAirports(airports)));
+  return parquetFlights(files, flights, new AirportClocks(readAirports(airports)));
 }

@@ -27,7 +27,7 @@ export async function fillTopics(
     const report = await replayFlights({
       broker: stack.broker,
       registry: stack.registry,
-      flights: openFlights(stack.offline),
+      flights: openFlights(stack.files),
       partitions: plan.partitions,
       ...segment,
       injectText,

@@ -11,13 +11,24 @@ import { localServerNames } from "../../runtime/stack/server-state.ts";
 import { MillraceError } from "../../schemas/errors.ts";
 import { checkStack } from "../open-stack.ts";
 
+/** What starts over where the data are on servers of others. */
+const freshRemedies = {
+  compose: (directory: string) =>
+    `docker compose down --volumes, remove ${directory}, and docker compose up -d --wait.`,
+  cluster: (directory: string) =>
+    `delete what docs/operations.md names under "Starting over on a cluster", then ${directory}.`,
+} as const;
+
 /**
  * Empties a data directory that nobody holds; the local stack's servers are stopped first.
  *
- * @throws {MillraceError} DATA_LOCKED when a run holds it; DATA_FOREIGN when it holds other files
+ * @throws {MillraceError} FRESH_REFUSED on servers of others; DATA_LOCKED when a run holds it; DATA_FOREIGN when it holds other files
  * than a run's, which are left alone.
  */
 export async function startFresh({ data: directory, stack }: Config): Promise<void> {
+  if (stack === "compose" || stack === "cluster") {
+    throw new MillraceError("FRESH_REFUSED", { stack, remedy: freshRemedies[stack](directory) });
+  }
   if (!existsSync(directory)) return;
   await refuseForeign(directory);
   if (stack === "local") {

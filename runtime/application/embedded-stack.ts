@@ -55,6 +55,7 @@ export async function openEmbeddedStack(options: EmbeddedStackOptions): Promise<
       online,
       offline,
       artifacts,
+      files: offline,
       pids: () => [offline.pid],
       offlineAddress: offline.httpAddress,
       close,

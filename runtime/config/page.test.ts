@@ -19,14 +19,17 @@ function configurationPage(): string {
       "|",
       "\\|",
     );
+    const given = "secret" in settings[name] ? "never" : `\`${flag}\``;
     const shown = Array.isArray(fallback) || fallback === null ? "none" : String(fallback);
-    return `| \`${flag}\` | \`${variableName(name)}\` | \`${name}\` | ${shown} | ${doc} |`;
+    return `| ${given} | \`${variableName(name)}\` | \`${name}\` | ${shown} | ${doc} |`;
   });
   return `# Configuration
 
 Flags win over \`MILLRACE_*\` variables, these over \`millrace.config.json\` where one is,
 and that over the defaults. \`millrace config\` prints the result and where each value came from.
 Unknown names and all wrong values are reported together. Times are UTC.
+
+Secrets come from the environment or a file, never from a flag, and are shown as \`********\`.
 
 | flag | variable | key in the file | default | |
 | --- | --- | --- | --- | --- |

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { Secret } from "./secret.ts";
 
 /** What a setting accepts: text from a flag or the environment, or a JSON value from the file. */
 export interface SettingType<T> {
@@ -7,10 +8,16 @@ export interface SettingType<T> {
   readonly argument: string | null;
   /** Whether the flag may be repeated; in the environment its values are parted by commas. */
   readonly repeatable: boolean;
+  /** Whether a wrong value is repeated in the error: where a password could stand, never. */
+  readonly echoed: boolean;
 }
 
 function type<T>(schema: z.ZodType<T>, argument: string | null, repeatable = false) {
-  return { schema, argument, repeatable };
+  return { schema, argument, repeatable, echoed: true };
+}
+
+function unechoed<T>(schema: z.ZodType<T>, argument: string, repeatable = false) {
+  return { schema, argument, repeatable, echoed: false };
 }
 
 /** One of a few words. */
@@ -130,3 +137,58 @@ export const factors = type(
   "<topic=factor>",
   true,
 );
+
+/** A name; null when it is not said. */
+export const optionalText = type(
+  z.string("write a name").min(1, "write a name").nullable(),
+  "<name>",
+);
+
+/** A secret: neither shown nor echoed. */
+export const secret = unechoed(
+  z
+    .string("write a text")
+    .min(1, "write a text that is not empty")
+    .transform((text) => new Secret(text))
+    .nullable(),
+  "<secret>",
+);
+
+/** `host:port` of some servers, parted by commas. */
+export const hosts = unechoed(
+  texts.schema.refine((all) => all.every((each) => hostPattern.test(each)), {
+    error: "write host:port, several parted by commas, without a scheme or a user",
+  }),
+  "<host:port>",
+  true,
+);
+
+/** One URL of the schemes; null when it is not said. */
+export function url(...schemes: readonly [string, ...string[]]) {
+  const error = urlProblem(schemes);
+  return unechoed(z.string(error).refine(isAddress(schemes), { error }).nullable(), "<url>");
+}
+
+/** URLs of the schemes, parted by commas. */
+export function urls(...schemes: readonly [string, ...string[]]) {
+  const error = urlProblem(schemes);
+  const schema = texts.schema.refine((all) => all.every(isAddress(schemes)), { error });
+  return unechoed(schema, "<url>", true);
+}
+
+const hostPattern = /^[^\s:/@?#]+:\d{1,5}$/;
+
+/** An address alone: whatever a password could hide in is refused. */
+function isAddress(schemes: readonly string[]): (text: string) => boolean {
+  return (text) => {
+    if (!URL.canParse(text)) return false;
+    const { protocol, hostname, username, password, search, hash } = new URL(text);
+    const bare = username === "" && password === "" && search === "" && hash === "";
+    return schemes.includes(protocol.slice(0, -1)) && hostname !== "" && bare;
+  };
+}
+
+function urlProblem(schemes: readonly string[]): string {
+  const forms = schemes.map((scheme) => `${scheme}://host:port`).join(" or ");
+  return `write ${forms} alone; user and password are settings of their own`;
+}

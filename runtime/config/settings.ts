@@ -1,3 +1,5 @@
+import { serverSettings } from "./server-settings.ts";
+import { setting } from "./setting.ts";
 import {
   factors,
   integer,
@@ -12,37 +14,21 @@ import {
   word,
 } from "./setting-types.ts";
 
-/** One setting: flag `--scoring-threads`, variable `MILLRACE_SCORING_THREADS`, key in the file. */
-interface Setting<T> extends SettingType<T> {
-  /** As it would be written. */
-  readonly default: unknown;
-  /** One line for people, with the unit. */
-  readonly doc: string;
-  /** Masked wherever it is shown. */
-  readonly secret?: true;
-  /** Commands that take it as a flag. */
-  readonly commands: readonly Command[];
-}
-
-export type Command = "run" | "replay" | "look" | "stack";
-
-function setting<T>(type: SettingType<T>, rest: Omit<Setting<T>, keyof SettingType<T>>) {
-  return Object.freeze({ ...type, ...rest });
-}
+export type { Command } from "./setting.ts";
 
 const everywhere = ["run", "replay", "look"] as const;
 const withServers = [...everywhere, "stack"] as const;
 
 /** The one table of settings: flags, variables, the file's keys, `config` and help come from it. */
 export const settings = Object.freeze({
-  stack: setting(word(["embedded", "local"]), {
+  stack: setting(word(["embedded", "local", "compose", "cluster"]), {
     default: "embedded",
-    doc: "Servers to run on; embedded needs none, local starts them on this machine.",
+    doc: "Servers to run on: none, started here, of docker compose, or by their addresses.",
     commands: everywhere,
   }),
   data: setting(path, {
     default: ".millrace/embedded",
-    doc: "Data directory, owner-only; of the local stack by default .millrace/local.",
+    doc: "Data directory, owner-only; of another stack by default .millrace/local and so on.",
     commands: withServers,
   }),
   from: setting(time, {
@@ -122,24 +108,25 @@ export const settings = Object.freeze({
   }),
   kafkaPort: setting(serverPort, {
     default: null,
-    doc: "Port of the local stack's Kafka: as at its last start, else 9092.",
+    doc: "Port of the Kafka on 127.0.0.1 (local, compose): as at its last start, else 9092.",
     commands: withServers,
   }),
   registryPort: setting(serverPort, {
     default: null,
-    doc: "Port of the local stack's schema registry: as at its last start, else 8081.",
+    doc: "Port of the schema registry on 127.0.0.1 (local, compose): as at its last start, else 8081.",
     commands: withServers,
   }),
   redisPort: setting(serverPort, {
     default: null,
-    doc: "Port of the local stack's Redis: as at its last start, else 6379.",
+    doc: "Port of the Redis on 127.0.0.1 (local, compose): as at its last start, else 6379.",
     commands: withServers,
   }),
   clickhousePort: setting(serverPort, {
     default: null,
-    doc: "Port of the local stack's ClickHouse interface: as at its last start, else 8123.",
+    doc: "Port of the ClickHouse interface on 127.0.0.1 (local, compose): as at its last start, else 8123.",
     commands: withServers,
   }),
+  ...serverSettings,
 });
 
 export type SettingName = keyof typeof settings;

@@ -105,10 +105,8 @@ class ConfluentRegistry implements SchemaRegistry {
 
   #error(error: unknown, request: string): MillraceError {
     const status = statusOf(error);
-    const refused = status !== null && status > 400 && status < 500;
-    const code: ErrorCode = refused ? "REGISTRY_REFUSED" : "REGISTRY_UNAVAILABLE";
     const context = { url: this.#url, request, status, reason: messageOf(error) };
-    return new MillraceError(code, context, { cause: error });
+    return new MillraceError(codeOf(status), context, { cause: error });
   }
 }
 
@@ -121,6 +119,12 @@ function avroOf(answer: Answer): AvroSchema | null {
 function statusOf(error: unknown): number | null {
   const status = (error as { readonly status?: unknown } | null)?.status;
   return typeof status === "number" ? status : null;
+}
+
+function codeOf(status: number | null): ErrorCode {
+  if (status === 401 || status === 403) return "REGISTRY_LOGIN";
+  const refused = status !== null && status > 400 && status < 500;
+  return refused ? "REGISTRY_REFUSED" : "REGISTRY_UNAVAILABLE";
 }
 
 function messageOf(error: unknown): string {

@@ -4,6 +4,7 @@ import { MillraceError } from "../../schemas/errors.ts";
 import { isAlive } from "../broker/embedded/directory-lock.ts";
 import { apicurioServer, probeRegistry } from "./apicurio.ts";
 import { clickHouseServer, probeClickHouse } from "./clickhouse.ts";
+import { defaultPorts } from "./default-ports.ts";
 import { serving, spawnDetached, stopDetached } from "./detached-server.ts";
 import { kafkaServer } from "./kafka.ts";
 import { kafkaReady } from "./kafka-ready.ts";
@@ -47,7 +48,6 @@ export interface LocalServerStatus {
 
 interface LocalServer {
   readonly title: string;
-  readonly defaultPort: number;
   /** Flag that gives another port. */
   readonly flag: string;
   prepare(directory: string, port: number, memoryBytes: number): Promise<ServerOptions>;
@@ -68,21 +68,18 @@ const defaultOfflineMemoryBytes = 1.5 * 2 ** 30;
 const servers: Readonly<Record<LocalServerName, LocalServer>> = {
   kafka: {
     title: "Kafka",
-    defaultPort: 9092,
     flag: "--kafka-port",
     prepare: (directory, port) => kafkaServer({ directory, port }),
     probe: async (port) => void (await tcpProbe(port, "")),
   },
   registry: {
     title: "Apicurio",
-    defaultPort: 8081,
     flag: "--registry-port",
     prepare: (directory, port) => apicurioServer({ directory, port }),
     probe: probeRegistry,
   },
   redis: {
     title: "Redis",
-    defaultPort: 6379,
     flag: "--redis-port",
     // What was acknowledged is in the file before the answer: a killed server has lost nothing.
     prepare: (directory, port) =>
@@ -91,7 +88,6 @@ const servers: Readonly<Record<LocalServerName, LocalServer>> = {
   },
   clickhouse: {
     title: "chDB (ClickHouse)",
-    defaultPort: 8123,
     flag: "--clickhouse-port",
     prepare: (directory, port, maxMemoryBytes) =>
       clickHouseServer({ directory, port, maxMemoryBytes }),
@@ -209,7 +205,7 @@ function portOf(
 ): number {
   const before = records[name]?.port;
   if (before !== undefined && isRunning(records, name)) return before;
-  return ports?.[name] ?? before ?? servers[name].defaultPort;
+  return ports?.[name] ?? before ?? defaultPorts[name];
 }
 
 function checkPorts({ directory, ports }: LocalServersOptions, records: ServerRecords): void {

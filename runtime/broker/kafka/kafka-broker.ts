@@ -55,7 +55,7 @@ export type KafkaBroker = Broker & Required<Pick<Broker, "fenceTransactions">>;
 /**
  * Connects and reads the cluster's metadata.
  *
- * @throws {MillraceError} BROKER_UNAVAILABLE, BROKER_AUTHORIZATION, BROKER_TOO_OLD.
+ * @throws {MillraceError} BROKER_UNAVAILABLE, BROKER_LOGIN, BROKER_TOO_OLD.
  */
 export async function openKafkaBroker(options: KafkaBrokerOptions): Promise<KafkaBroker> {
   const client = new ClusterClient(options.brokers, {

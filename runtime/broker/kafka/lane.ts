@@ -43,7 +43,7 @@ export class Lane {
    * Sends one request to one node.
    *
    * @throws {MillraceError} BROKER_UNAVAILABLE when no answer came (whether the broker acted is
-   * unknown), BROKER_AUTHORIZATION, BROKER_TOO_OLD, BROKER_CLOSED.
+   * unknown), BROKER_LOGIN, BROKER_TOO_OLD, BROKER_CLOSED.
    */
   async send<T>(address: NodeAddress, request: KafkaRequest<T>): Promise<T> {
     const place = `${address.host}:${address.port}`;
@@ -116,8 +116,7 @@ export class Lane {
       return new MillraceError("BROKER_CLOSED", { request: request.api.name });
     }
     if (name === "KafkaJSSASLAuthenticationError") {
-      const context = { request: "the connection", error: message, code: 58 };
-      return new MillraceError("BROKER_AUTHORIZATION", context, { cause: error });
+      return new MillraceError("BROKER_LOGIN", { broker, reason: message }, { cause: error });
     }
     const timeoutMs = this.#settings.requestTimeoutMs + (request.waitMs ?? 0);
     const context = { request: request.api.name, reason: message, timeoutMs, brokers: broker };

@@ -80,7 +80,7 @@ test("a wrong password and an unknown certificate are refused at once", { skip }
   const silent = { error() {}, warn() {}, info() {}, debug() {} };
   await assert.rejects(
     openKafkaBroker({ ...options, ssl: access.ssl, sasl: wrong, logger: silent }),
-    { code: "BROKER_AUTHORIZATION" },
+    { code: "BROKER_LOGIN" },
   );
   await assert.rejects(openKafkaBroker({ ...options, ssl: true, sasl: wrong, logger: silent }), {
     code: "BROKER_UNAVAILABLE",

@@ -1,0 +1,62 @@
+import { join } from "node:path";
+import { type ChdbStore, openChdb } from "../../sinks/chdb.ts";
+import type { OfflineStore } from "../../sinks/store.ts";
+import type { ServerAccess } from "../config/server-access.ts";
+import { checkServers, type ServersKind } from "./check-servers.ts";
+import { holdDirectory } from "./hold-directory.ts";
+import { openServers } from "./open-servers.ts";
+import type { Stack } from "./stack.ts";
+
+export interface ServersStackOptions {
+  readonly kind: ServersKind;
+  readonly access: ServerAccess;
+  /** Data directory: models, manifest and record of the run; all else is on the servers. */
+  readonly directory: string;
+  /** Whether this process alone may use the data directory, as a run does. @default false */
+  readonly exclusive?: boolean;
+}
+
+/**
+ * Opens clients of servers that others run; nothing is started and nothing of theirs is stopped.
+ *
+ * @throws {MillraceError} DATA_LOCKED when another process holds the directory; STACK_UNREACHABLE
+ * naming every server that cannot be used, and why.
+ */
+export async function openServersStack(options: ServersStackOptions): Promise<Stack> {
+  const { kind, access, directory, exclusive = false } = options;
+  return await holdDirectory(directory, exclusive, async (keep, close) => {
+    await checkServers(kind, access);
+    const parts = await openServers(access, directory, keep);
+    const files = keep(new FileEngine(directory));
+    return { ...parts, kind, files, pids: () => files.pids, close };
+  });
+}
+
+/** chDB in a child process, started when a file is first read: the servers cannot see ours. */
+class FileEngine implements Pick<OfflineStore, "queryStream" | "close"> {
+  readonly #directory: string;
+  #chdb: Promise<ChdbStore> | null = null;
+  #pid: (() => number) | null = null;
+
+  constructor(directory: string) {
+    this.#directory = directory;
+  }
+
+  get pids(): readonly number[] {
+    return this.#pid === null ? [] : [this.#pid()];
+  }
+
+  async queryStream(sql: string, onChunk: (chunk: Buffer) => void): Promise<void> {
+    this.#chdb ??= openChdb({
+      directory: join(this.#directory, "files"),
+      spoolDirectory: join(this.#directory, "spool"),
+    });
+    const chdb = await this.#chdb;
+    this.#pid = () => chdb.pid;
+    await chdb.queryStream(sql, onChunk);
+  }
+
+  async close(): Promise<void> {
+    await (await this.#chdb)?.close();
+  }
+}

@@ -1,0 +1,19 @@
+import type { SettingType } from "./setting-types.ts";
+
+/** One setting: flag `--scoring-threads`, variable `MILLRACE_SCORING_THREADS`, key in the file. */
+export interface Setting<T> extends SettingType<T> {
+  /** As it would be written. */
+  readonly default: unknown;
+  /** One line for people, with the unit. */
+  readonly doc: string;
+  /** Masked wherever it is shown, and refused as a flag, where `ps` would show it. */
+  readonly secret?: true;
+  /** Commands that take it as a flag. */
+  readonly commands: readonly Command[];
+}
+
+export type Command = "run" | "replay" | "look" | "stack";
+
+export function setting<T>(type: SettingType<T>, rest: Omit<Setting<T>, keyof SettingType<T>>) {
+  return Object.freeze({ ...type, ...rest });
+}
