@@ -1,3 +1,5 @@
+/* Why long: the one table of all errors; parted, a code could stand in it twice. */
+
 /** What a task does when a step fails with an error of this code. */
 export type ErrorPolicy = "retry" | "dead-letter" | "stop";
 

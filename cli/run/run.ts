@@ -1,11 +1,9 @@
 import { writeFile } from "node:fs/promises";
-import type { Logger } from "pino";
-import { Application } from "../../runtime/application/application.ts";
+import type { RunningPlan } from "../../runtime/application/running-plan.ts";
 import type { Stack } from "../../runtime/application/stack.ts";
 import type { Config } from "../../runtime/config/settings.ts";
 import type { ResolvedConfig } from "../../runtime/config.ts";
 import { serveMetrics } from "../../runtime/metrics/server.ts";
-import type { Plan } from "../../schemas/plan.ts";
 import { flights } from "../../topologies/flights/flights.ts";
 import { checkRange } from "../flights/flights-file.ts";
 import { injectionText, parseInjections } from "../flights/injections.ts";
@@ -21,9 +19,10 @@ import { claimData } from "./claim.ts";
 import { currentAuc } from "./current-auc.ts";
 import { checkFormat, startFresh } from "./fresh.ts";
 import { createLog } from "./log.ts";
-import { treeRssBytes } from "./memory.ts";
+import { peakOf, rssOf, withPeaks, workerPeaks } from "./memory.ts";
 import { createProgress, type Progress } from "./progress.ts";
 import { type RunRecord, readRunRecord, writeRunRecord } from "./run-record.ts";
+import { checkSlow, startPlan } from "./start-plan.ts";
 
 export type RunOutcome = "done" | "failed" | "interrupted";
 
@@ -44,6 +43,7 @@ export async function runFlights(
   const plan = flights;
   const latenessMs = Math.max(...plan.sources.map((source) => source.latenessMs));
   checkRange(config.from, config.to);
+  checkSlow(plan, config.slow);
   const injections = parseInjections(config.inject, config.seed, latenessMs);
   await checkFormat(config);
   if (config.fresh) await startFresh(config);
@@ -55,7 +55,7 @@ export async function runFlights(
     closing.push(() => stack.close());
     await claimData(plan, config);
     log.info({ data: config.data, from: config.from, to: config.to }, "stack opened");
-    const application = await startApplication(plan, stack, config, progress, log);
+    const application = await startPlan(plan, stack, config, progress, log);
     closing.push(() => application.close());
     closing.push(...(await openDoors(application, stack, resolved, progress)));
     log.info("tasks restored");
@@ -65,7 +65,7 @@ export async function runFlights(
       replayFlights({
         broker: stack.broker,
         registry: stack.registry,
-        flights: openFlights(stack.offline),
+        flights: openFlights(stack.files),
         partitions: plan.partitions,
         from: config.from,
         to: config.to,
@@ -85,36 +85,9 @@ export async function runFlights(
   }
 }
 
-async function startApplication(
-  plan: Plan,
-  stack: Stack,
-  config: Config,
-  progress: Progress,
-  log: Logger,
-): Promise<Application> {
-  return Application.start({
-    plan,
-    stack,
-    mode: { kind: "replay" },
-    // That of a run killed before: on Kafka it takes over from it without waiting for its end.
-    instanceId: "0",
-    scoringThreads: config.scoringThreads,
-    commitIntervalMs: config.commitIntervalMs,
-    rowTopicBytes: config.rowTopicMb * 1024 * 1024,
-    onTrouble: (topic, sink, error) => {
-      log.warn({ topic, sink, error: error === null ? null : String(error) }, "sink");
-      progress.say(
-        error === null
-          ? `${sink} takes ${topic} again.`
-          : `${sink} does not take ${topic} and is tried again: ${String(error)}`,
-      );
-    },
-  });
-}
-
 /** Socket, metrics and ClickHouse's interface; returns how to close them. */
 async function openDoors(
-  application: Application,
+  application: RunningPlan,
   stack: Stack,
   resolved: ResolvedConfig,
   progress: Progress,
@@ -134,13 +107,13 @@ async function openDoors(
 
 /** One start: replay and topology side by side, watched. */
 class Run {
-  readonly #application: Application;
+  readonly #application: RunningPlan;
   readonly #stack: Stack;
   readonly #config: Config;
   readonly #progress: Progress;
   readonly #before: RunRecord;
   readonly #startedAt = performance.now();
-  #maxRssBytes: number;
+  #peaks: RunRecord["peaks"];
   #sent = 0;
   #report: ReplayReport | null = null;
   #auc: number | null = null;
@@ -149,7 +122,7 @@ class Run {
   #looks = 0;
 
   constructor(
-    application: Application,
+    application: RunningPlan,
     stack: Stack,
     config: Config,
     progress: Progress,
@@ -160,7 +133,7 @@ class Run {
     this.#config = config;
     this.#progress = progress;
     this.#before = before;
-    this.#maxRssBytes = before.maxRssBytes;
+    this.#peaks = before.peaks;
   }
 
   /** False when the signal stopped it. A failure of one side stops the other. */
@@ -202,7 +175,8 @@ class Run {
       range: { from, to },
       branches: this.#application.accounts(),
       eventsPerSecond: record.elapsedMs === 0 ? 0 : (events * 1000) / record.elapsedMs,
-      maxRssBytes: record.maxRssBytes,
+      maxRssBytes: peakOf(record.peaks, "all"),
+      workerMaxRssBytes: workerPeaks(record.peaks),
     });
     process.stdout.write(`\n${summaryText(summary, problems)}\n`);
     if (json !== null) await writeFile(json, `${JSON.stringify(summary, null, 2)}\n`);
@@ -229,11 +203,11 @@ class Run {
 
   /** What cannot be seen now is seen next time: looking never stops a run. */
   async #takeLook(): Promise<void> {
-    const rss = await treeRssBytes(this.#stack.pids());
-    this.#maxRssBytes = Math.max(this.#maxRssBytes, rss);
+    const rss = await rssOf(this.#application.pids, this.#stack.pids());
     const { taskProgress, committedRecords } = this.#application.status;
     const { from, to } = this.#config;
     const share = Math.min(1, Math.max(0, (taskProgress - from) / (to - from)));
+    this.#peaks = withPeaks(this.#peaks, rss, share < 0.5 ? 0 : 1);
     this.#progress.update({
       eventTime: taskProgress,
       share,
@@ -261,14 +235,14 @@ class Run {
     if (isRepeat) return this.#before;
     return {
       elapsedMs: this.#before.elapsedMs + (performance.now() - this.#startedAt),
-      maxRssBytes: this.#maxRssBytes,
+      peaks: this.#peaks,
       completedTo,
     };
   }
 }
 
 /** Source records that were read so far; each branch of a source reads all of them. */
-function recordsIn(application: Application): number {
+function recordsIn(application: RunningPlan): number {
   const bySource = new Map<string, Map<string, number>>();
   for (const { source, branch, in: read } of application.accounts()) {
     const branches = bySource.get(source) ?? new Map<string, number>();

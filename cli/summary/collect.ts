@@ -19,6 +19,7 @@ export interface RunFacts {
   readonly branches: readonly BranchSummary[];
   readonly eventsPerSecond: number;
   readonly maxRssBytes: number;
+  readonly workerMaxRssBytes: Readonly<Record<string, number>>;
 }
 
 /** The summary, and what does not add up in it. */
@@ -58,7 +59,7 @@ export async function collectSummary(
     models: await modelSummaries(stack, served),
     fallbackAuc: fallback?.auc ?? null,
     throughput: { eventsPerSecond: facts.eventsPerSecond },
-    memory: { maxRssBytes: facts.maxRssBytes },
+    memory: { maxRssBytes: facts.maxRssBytes, workerMaxRssBytes: facts.workerMaxRssBytes },
   };
   return { summary, problems };
 }

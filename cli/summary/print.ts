@@ -21,7 +21,7 @@ export function summaryText(summary: Summary, problems: readonly string[]): stri
     `ground truth   ${count(outcomes.labelled)} labelled, ` +
       `${count(outcomes.unlabelled)} unlabelled, ${count(outcomes.pending)} pending`,
     `throughput     ${count(Math.round(throughput.eventsPerSecond))} events/s`,
-    `memory         ${count(Math.round(memory.maxRssBytes / 2 ** 20))} MB at most`,
+    `memory         ${megabytes(memory.maxRssBytes)} MB at most${workersText(memory)}`,
   );
   if (models.length > 0) lines.push("", modelTable(models), "");
   lines.push(
@@ -45,6 +45,16 @@ function modelTable(models: Summary["models"]): string {
       auc(model.liveAuc),
     ]),
   );
+}
+
+/** Of several workers, each one's. */
+function workersText({ workerMaxRssBytes }: Summary["memory"]): string {
+  const sizes = Object.values(workerMaxRssBytes).map(megabytes);
+  return sizes.length > 1 ? `; workers ${sizes.join(", ")} MB` : "";
+}
+
+function megabytes(bytes: number): string {
+  return count(Math.round(bytes / 2 ** 20));
 }
 
 function count(value: number): string {

@@ -79,13 +79,14 @@ test("the summary for people says that it balances, or what does not", () => {
     ],
     fallbackAuc: 0.5,
     throughput: { eventsPerSecond: 5000.4 },
-    memory: { maxRssBytes: 2 ** 30 },
+    memory: { maxRssBytes: 2 ** 30, workerMaxRssBytes: { "0": 2 ** 28, "1": 2 ** 29 } },
   };
   const text = summaryText(summary, []);
   for (const part of ["1,234,567", "4 by the fallback (AUC 0.500)", "5,000 events/s", "1,024 MB"]) {
     assert.ok(text.includes(part), part);
   }
   assert.match(text, /v1 +yes +2001-01-03 01:02 +20,000 +0\.723 +6 +-\n/);
+  assert.match(text, /1,024 MB at most; workers 256, 512 MB\n/);
   assert.match(text, /Balanced: every record/);
   assert.match(
     summaryText({ ...summary, balanced: false }, ["x is missing"]),

@@ -59,8 +59,12 @@ export interface Summary {
   readonly models: readonly ModelSummary[];
   readonly fallbackAuc: number | null;
   readonly throughput: { readonly eventsPerSecond: number };
-  /** Highest sum of the resident memory of the process tree. */
-  readonly memory: { readonly maxRssBytes: number };
+  readonly memory: {
+    /** Highest sum of the resident memory of the process tree. */
+    readonly maxRssBytes: number;
+    /** Highest resident memory of each worker; the only one of a run is "0". */
+    readonly workerMaxRssBytes: Readonly<Record<string, number>>;
+  };
 }
 
 /** A table of the offline store against its topic. */

@@ -12,7 +12,9 @@ import { encodeScoreResult } from "../scoring/scorer.ts";
 import { createScoringPool, type ScoringPool } from "../scoring/scoring-pool.ts";
 import { createTrainer, encodeModelAnswer, type Trainer } from "../training/trainer.ts";
 import { type OnTrouble, startPumps } from "./pumps.ts";
+import type { EndOfRun, RunningPlan, RunStatus, TaskReport } from "./running-plan.ts";
 import type { Stack } from "./stack.ts";
+import { measureTasks } from "./task-metrics.ts";
 
 export interface ApplicationOptions {
   readonly plan: Plan;
@@ -26,18 +28,10 @@ export interface ApplicationOptions {
   readonly commitIntervalMs?: number;
   /** Bytes that a partition of a row topic is kept up to. @default 268435456 */
   readonly rowTopicBytes?: number;
+  /** Factors by which source topics are slowed, for tests. @default none */
+  readonly slow?: ReadonlyMap<string, number>;
   /** Told when a store goes away and when it is back. @default nobody */
   readonly onTrouble?: OnTrouble;
-}
-
-/** How far an application is, for progress displays. */
-export interface ApplicationStatus {
-  /** Event time that all sources have reached, UTC ms; −Infinity before the first record. */
-  readonly sourceProgress: number;
-  /** Event time that all tasks have reached. */
-  readonly taskProgress: number;
-  readonly commits: number;
-  readonly committedRecords: number;
 }
 
 /** Time between looks at whether a pump has stopped, in ms. */
@@ -47,9 +41,10 @@ const pumpCheckMs = 500;
  * A plan running on a stack in this process: the tasks, the pumps behind them, the scoring pool and
  * the trainer.
  */
-export class Application {
+export class Application implements RunningPlan {
   readonly metrics = new Metrics();
   readonly plan: Plan;
+  readonly pids: ReadonlyMap<string, number>;
   readonly #worker: Worker;
   readonly #pumps: readonly SinkPump[];
   readonly #purger: RowTopicPurger;
@@ -59,6 +54,7 @@ export class Application {
 
   private constructor(
     plan: Plan,
+    instanceId: string,
     worker: Worker,
     pumps: readonly SinkPump[],
     purger: RowTopicPurger,
@@ -67,6 +63,7 @@ export class Application {
     totals: { commits: number; records: number },
   ) {
     this.plan = plan;
+    this.pids = new Map([[instanceId, process.pid]]);
     this.#worker = worker;
     this.#pumps = pumps;
     this.#purger = purger;
@@ -77,7 +74,7 @@ export class Application {
 
   /** Migrates the offline store, restores the tasks and starts the pumps; `run` moves it on. */
   static async start(options: ApplicationOptions): Promise<Application> {
-    const { plan, stack } = options;
+    const { plan, stack, instanceId = "0" } = options;
     await stack.offline.migrate(offlineTables(plan), offlineViews(plan));
     const pool = createScoringPool({
       artifacts: stack.artifacts,
@@ -92,8 +89,9 @@ export class Application {
       broker: stack.broker,
       registry: stack.registry,
       mode: options.mode,
-      instanceId: options.instanceId ?? "0",
+      instanceId,
       commitIntervalMs: options.commitIntervalMs ?? 100,
+      ...(options.slow === undefined ? {} : { slow: options.slow }),
       execute: (subtopology, work) => execute(subtopology, work, pool, trainers, hooks),
       onCommit: (commit) => {
         totals.commits++;
@@ -119,7 +117,16 @@ export class Application {
         }),
       );
     }
-    const application = new Application(plan, worker, pumps, purger, pool, trainers, totals);
+    const application = new Application(
+      plan,
+      instanceId,
+      worker,
+      pumps,
+      purger,
+      pool,
+      trainers,
+      totals,
+    );
     hooks.application = application;
     application.#measure();
     return application;
@@ -128,14 +135,18 @@ export class Application {
   /**
    * Runs until the signal aborts or, with `to`, until everything before that event time is
    * processed and stored. A pump that cannot go on (a record that it cannot read) ends the run.
+   *
+   * @param end - with other processes: then it goes on until the signal aborts. @default alone
    */
-  async run(signal: AbortSignal, to: number | null): Promise<void> {
+  async run(signal: AbortSignal, to: number | null, end?: EndOfRun): Promise<void> {
     const failure = new AbortController();
     const watch = setInterval(() => {
       if (this.#pumpFailure() !== null) failure.abort();
     }, pumpCheckMs);
     try {
-      await this.#run(AbortSignal.any([signal, failure.signal]), to);
+      const either = AbortSignal.any([signal, failure.signal]);
+      if (end === undefined) await this.#run(either, to);
+      else await this.#runTogether(either, to, end);
     } finally {
       clearInterval(watch);
       // Whoever counts records afterwards must not have them purged meanwhile.
@@ -150,21 +161,47 @@ export class Application {
   }
 
   async #run(signal: AbortSignal, to: number | null): Promise<void> {
-    const done = async (worker: Worker) =>
-      to !== null && worker.finished(to) && (await worker.caughtUp());
-    await this.#worker.run(signal, done);
-    if (signal.aborted) return;
+    await this.#worker.run(signal, (worker) => isDone(worker, to));
+    if (!signal.aborted) await this.#drain();
+  }
+
+  /** Its tasks go on meanwhile: those of a process that ends before may come to it. */
+  async #runTogether(signal: AbortSignal, to: number | null, end: EndOfRun): Promise<void> {
+    let draining = false;
+    await this.#worker.run(signal, async (worker) => {
+      if (draining || !(await isDone(worker, to)) || !end.quiet()) return false;
+      draining = true;
+      // A pump that fails or is stopped meanwhile is looked after elsewhere.
+      this.#drain().then(
+        () => end.drained(),
+        () => {},
+      );
+      return false;
+    });
+  }
+
+  /** Waits until the pumps of all processes have stored what is committed now. */
+  async #drain(): Promise<void> {
     await Promise.all(this.#pumps.map((pump) => pump.drain()));
     await this.#purger.purge();
   }
 
-  get status(): ApplicationStatus {
+  get status(): RunStatus {
     return {
-      sourceProgress: this.#worker.sourceProgress,
       taskProgress: this.#worker.taskProgress,
       commits: this.#totals.commits,
       committedRecords: this.#totals.records,
     };
+  }
+
+  /** What its tasks say of themselves, for other processes. */
+  tasks(): TaskReport[] {
+    return this.#worker.tasks.map(({ subtopology, partition, progress, counters }) => ({
+      subtopology: subtopology.name,
+      partition,
+      progress,
+      counters,
+    }));
   }
 
   accounts(): BranchAccount[] {
@@ -176,33 +213,15 @@ export class Application {
     for (const trainer of this.#trainers.values()) await trainer.close();
     await this.#worker.close();
     await this.#purger.stop();
-    for (const pump of this.#pumps) await pump.stop();
+    await Promise.all(this.#pumps.map((pump) => pump.stop()));
     await this.#pool.close();
   }
 
   #measure(): void {
-    const tasks = () => this.#worker.tasks;
-    this.metrics.gauge(
-      "millrace_progress_seconds",
-      "Event time that a task has reached, Unix seconds.",
-      ["subtopology", "partition"],
-      (set) => {
-        for (const { subtopology, partition, progress } of tasks()) {
-          set({ subtopology: subtopology.name, partition: String(partition) }, progress / 1000);
-        }
-      },
-    );
-    this.metrics.gauge(
-      "millrace_source_records",
-      "Records read from a source partition, by branch and what became of them.",
-      ["source", "partition", "branch", "became"],
-      (set) => {
-        for (const { source, partition, branch, ...counts } of this.accounts()) {
-          for (const [became, count] of Object.entries(counts)) {
-            set({ source, partition: String(partition), branch, became }, count as number);
-          }
-        }
-      },
+    measureTasks(
+      this.metrics,
+      () => this.tasks(),
+      () => this.accounts(),
     );
     this.metrics.gauge(
       "millrace_scoring_rows_in_flight",
@@ -221,6 +240,10 @@ export class Application {
       },
     );
   }
+}
+
+async function isDone(worker: Worker, to: number | null): Promise<boolean> {
+  return to !== null && worker.finished(to) && (await worker.caughtUp());
 }
 
 const defaultRowTopicBytes = 256 * 1024 * 1024;
@@ -256,7 +279,10 @@ async function execute(
   return encodeModelAnswer(await trainer.train(work));
 }
 
-/** Predictions and outcomes committed so far are stored: those known before a cutoff among them. */
+/**
+ * Predictions and outcomes committed so far, by whatever process, are stored: those known before a
+ * cutoff among them.
+ */
 async function storeScored(plan: Plan, pumps: readonly SinkPump[]): Promise<void> {
   const topics = new Set([
     ...plan.scorings.map((scoring) => scoring.topic),

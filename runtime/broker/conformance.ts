@@ -793,6 +793,22 @@ function groupRules(rule: Rule): void {
     assert.equal(newer.assignment.toString(), "a of a,b");
   });
 
+  rule("a member that joins again by itself is not told that it lost anything", async (world) => {
+    const group = world.name("group");
+    const member = await world.join({ group, metadata: Buffer.from("a") });
+    let losses = 0;
+    member.onLost(() => {
+      losses++;
+    });
+    await member.rejoin();
+    assert.equal(losses, 0);
+    const joining = world.join({ group, metadata: Buffer.from("b") });
+    await nextLoss(member);
+    await member.rejoin();
+    await joining;
+    assert.equal(losses, 1);
+  });
+
   rule("a member that does not come back in time is out, the others go on", async (world) => {
     const group = world.name("group");
     const hung = await world.join({ group, metadata: Buffer.from("a"), rebalanceTimeoutMs: 500 });

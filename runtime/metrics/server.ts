@@ -1,7 +1,12 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import type { Registry } from "prom-client";
 import { MillraceError } from "../../schemas/errors.ts";
-import type { Metrics } from "./metrics.ts";
+
+/** What can be scraped: the metrics of this process, or of several together. */
+export interface Scraped {
+  readonly registry: Pick<Registry, "metrics" | "contentType">;
+}
 
 /** `/metrics` on loopback. */
 export interface MetricsServer {
@@ -10,12 +15,12 @@ export interface MetricsServer {
 }
 
 /**
- * Serves the metrics of a process in Prometheus' text format on 127.0.0.1.
+ * Serves metrics in Prometheus' text format on 127.0.0.1.
  *
  * @param port - 0 takes a free one.
  * @throws {MillraceError} PORT_IN_USE when something else listens there.
  */
-export async function serveMetrics(metrics: Metrics, port: number): Promise<MetricsServer> {
+export async function serveMetrics(metrics: Scraped, port: number): Promise<MetricsServer> {
   const server = createServer((request, response) => {
     if (request.method !== "GET" || request.url !== "/metrics") {
       response.writeHead(404).end("GET /metrics is all there is here\n");

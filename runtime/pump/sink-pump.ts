@@ -111,7 +111,7 @@ export class SinkPump {
 
   /** Records and markers between what is stored and the stable end, over its own partitions. */
   async lag(): Promise<number> {
-    const ends = await this.#stableEnds([...this.#owned.keys()]);
+    const ends = await this.#ends([...this.#owned.keys()], "stable");
     let lag = 0;
     for (const [partition, end] of ends) lag += Math.max(0, end - this.stored(partition));
     return lag;
@@ -126,9 +126,12 @@ export class SinkPump {
     return this.#waiters.wait(offsets);
   }
 
-  /** Stores everything that is committed to the topic now, all partitions of it. */
+  /**
+   * Stores everything that is committed to the topic now, all partitions of it, by whatever
+   * process. Up to the latest offset: what a commit just now wrote need not be stable yet.
+   */
   async drain(): Promise<void> {
-    await this.waitFor(await this.#stableEnds(this.#options.partitions));
+    await this.waitFor(await this.#ends(this.#options.partitions, "latest"));
   }
 
   /** Ends after the write in hand, or at once if the sink is away; the rest is read again. */
@@ -369,10 +372,10 @@ export class SinkPump {
     return new Map(committed.map(({ partition, offset }) => [partition, offset ?? 0]));
   }
 
-  async #stableEnds(numbers: readonly number[]): Promise<Map<number, number>> {
+  async #ends(numbers: readonly number[], at: "stable" | "latest"): Promise<Map<number, number>> {
     if (numbers.length === 0) return new Map();
     const ends = await this.#options.broker.listOffsets(
-      numbers.map((partition) => ({ topic: this.topic, partition, at: "stable" as const })),
+      numbers.map((partition) => ({ topic: this.topic, partition, at })),
     );
     return new Map(numbers.map((number, index) => [number, ends[index] ?? 0]));
   }

@@ -61,6 +61,8 @@ export class RowTopicPurger {
     this.#member = member;
     member.onLost(() => {
       this.#lost = true;
+      // Others wait in the group until it has joined again.
+      void this.purge();
     });
     this.#timer = setInterval(() => {
       if (!this.#looking) void this.purge();

@@ -86,9 +86,11 @@ export class KafkaGroupMember implements GroupMember {
     }
   }
 
+  /** Whoever calls it knows that the assignment is over: listeners hear nothing of it. */
   async rejoin(): Promise<void> {
     this.#stopHeartbeat();
-    this.#lose();
+    this.#holding = false;
+    this.#assignment = noAssignment;
     for (;;) {
       if (this.#left) {
         throw new MillraceError("BROKER_CLOSED", { request: "JoinGroup" });

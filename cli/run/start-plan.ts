@@ -1,0 +1,76 @@
+import type { Logger } from "pino";
+import { Application } from "../../runtime/application/application.ts";
+import type { OnTrouble } from "../../runtime/application/pumps.ts";
+import type { RunningPlan } from "../../runtime/application/running-plan.ts";
+import type { Stack } from "../../runtime/application/stack.ts";
+import type { Config } from "../../runtime/config/settings.ts";
+import { MillraceError } from "../../schemas/errors.ts";
+import type { Plan } from "../../schemas/plan.ts";
+import type { Progress } from "./progress.ts";
+import { WorkerGroup } from "./worker-group.ts";
+
+/** Starts the plan in this process, or in as many worker processes as the configuration wants. */
+export async function startPlan(
+  plan: Plan,
+  stack: Stack,
+  config: Config,
+  progress: Progress,
+  log: Logger,
+): Promise<RunningPlan> {
+  const say = (topic: string, sink: string, error: string | null) =>
+    progress.say(
+      error === null
+        ? `${sink} takes ${topic} again.`
+        : `${sink} does not take ${topic} and is tried again: ${error}`,
+    );
+  if (config.workers > 1) {
+    return WorkerGroup.start({
+      plan,
+      stack,
+      config,
+      log,
+      onTrouble: say,
+      onDeath: (worker, how) => progress.say(`Worker ${worker} ${how}; it is started again.`),
+    });
+  }
+  // The id of a run killed before: on Kafka it takes over from it without waiting for its end.
+  return startApplication(plan, stack, config, "0", (topic, sink, error) => {
+    const text = error === null ? null : String(error);
+    log.warn({ topic, sink, error: text }, "sink");
+    say(topic, sink, text);
+  });
+}
+
+/** Starts the tasks that the group gives to this process. */
+export function startApplication(
+  plan: Plan,
+  stack: Stack,
+  config: Config,
+  instanceId: string,
+  onTrouble: OnTrouble,
+): Promise<Application> {
+  return Application.start({
+    plan,
+    stack,
+    mode: { kind: "replay" },
+    instanceId,
+    scoringThreads: config.scoringThreads,
+    commitIntervalMs: config.commitIntervalMs,
+    rowTopicBytes: config.rowTopicMb * 1024 * 1024,
+    slow: config.slow,
+    onTrouble,
+  });
+}
+
+/** @throws {MillraceError} CONFIG_INVALID when a topic to slow is no source of the plan. */
+export function checkSlow(plan: Plan, slow: Config["slow"]): void {
+  const topics = plan.sources.map(({ topic }) => topic);
+  const unknown = [...slow.keys()].filter((topic) => !topics.includes(topic));
+  if (unknown.length === 0) return;
+  throw new MillraceError("CONFIG_INVALID", {
+    count: unknown.length,
+    problems: unknown
+      .map((topic) => `- slow: ${topic} is no source topic; there are ${topics.join(", ")}`)
+      .join("\n"),
+  });
+}

@@ -1,0 +1,78 @@
+import type { Registry } from "prom-client";
+import type { TaskReport } from "../../runtime/application/running-plan.ts";
+import type { Config } from "../../runtime/config/settings.ts";
+import {
+  type ErrorCode,
+  type ErrorContext,
+  errorTable,
+  MillraceError,
+} from "../../schemas/errors.ts";
+
+/** Metrics of one process, as prom-client merges them. */
+export type MetricsReport = Awaited<ReturnType<Registry["getMetricsAsJSON"]>>;
+
+/** What the parent says to a worker process. */
+export type WorkerCommand =
+  /** The configuration comes this way, not as arguments: those anybody can read. */
+  | { readonly kind: "start"; readonly config: Config; readonly worker: string }
+  /** Say `status` with this round once everything that you can see is done. */
+  | { readonly kind: "ask"; readonly round: number }
+  /** Everything is done everywhere: wait until it is stored, then say `drained`. */
+  | { readonly kind: "drain" }
+  | { readonly kind: "metrics"; readonly request: number }
+  /** Leave the group and end. */
+  | { readonly kind: "stop" };
+
+/** What a worker process says to its parent. */
+export type WorkerMessage =
+  | WorkerReport
+  | { readonly kind: "drained" }
+  | { readonly kind: "metrics"; readonly request: number; readonly metrics: MetricsReport }
+  /** `error` null: the sink takes the topic again. */
+  | {
+      readonly kind: "trouble";
+      readonly topic: string;
+      readonly sink: string;
+      readonly error: string | null;
+    }
+  | { readonly kind: "failed"; readonly failure: Failure };
+
+/** How far a worker is. */
+export interface WorkerReport {
+  readonly kind: "status";
+  /** The round that it answers; null when it speaks unasked. */
+  readonly round: number | null;
+  /** Since its start. */
+  readonly commits: number;
+  readonly committedRecords: number;
+  readonly tasks: readonly TaskReport[];
+}
+
+/** An error on its way to another process. */
+export interface Failure {
+  readonly code: string | null;
+  readonly context: ErrorContext;
+  readonly message: string;
+  readonly stack: string;
+  readonly cause: Failure | null;
+}
+
+export function packError(error: unknown): Failure {
+  const known = error instanceof Error ? error : new Error(String(error));
+  return {
+    code: error instanceof MillraceError ? error.code : null,
+    context: error instanceof MillraceError ? error.context : {},
+    message: known.message,
+    stack: known.stack ?? known.message,
+    cause: known.cause === undefined ? null : packError(known.cause),
+  };
+}
+
+export function unpackError(failure: Failure): Error {
+  const { code, context, message, stack, cause } = failure;
+  const options = cause === null ? {} : { cause: unpackError(cause) };
+  if (code !== null && code in errorTable) {
+    return new MillraceError(code as ErrorCode, context, options);
+  }
+  return Object.assign(new Error(message, options), { stack });
+}

@@ -1,0 +1,99 @@
+import type { Application } from "../../runtime/application/application.ts";
+import { exitCodes } from "../exit.ts";
+import { openStack } from "../open-stack.ts";
+import { createLog } from "./log.ts";
+import { startApplication } from "./start-plan.ts";
+import { packError, type WorkerCommand, type WorkerMessage } from "./worker-messages.ts";
+
+/*
+ * One of several processes that run the tasks of a plan (`--workers`). Its parent opens the doors,
+ * replays, and decides about the end; it dies with its parent.
+ */
+
+/** Time between two reports, ms. */
+const reportEveryMs = 500;
+
+/** Sends to the parent; resolves when it is under way. */
+function tell(message: WorkerMessage): Promise<void> {
+  return new Promise((resolve) => {
+    if (process.send === undefined || !process.connected) resolve();
+    else process.send(message, () => resolve());
+  });
+}
+
+class WorkerProcess {
+  readonly #stop = new AbortController();
+  #application: Application | null = null;
+  #asked: number | null = null;
+  #draining = false;
+
+  take(command: WorkerCommand): void {
+    if (command.kind === "start") void this.#main(command);
+    else if (command.kind === "ask") this.#asked = command.round;
+    else if (command.kind === "drain") this.#draining = true;
+    else if (command.kind === "stop") this.#stop.abort();
+    else void this.#tellMetrics(command.request);
+  }
+
+  async #main(command: WorkerCommand & { kind: "start" }): Promise<void> {
+    try {
+      await this.#run(command);
+      process.exit(exitCodes.done);
+    } catch (error) {
+      await tell({ kind: "failed", failure: packError(error) });
+      process.exit(exitCodes.failed);
+    }
+  }
+
+  async #run({ config, worker }: WorkerCommand & { kind: "start" }): Promise<void> {
+    const { flights } = await import("../../topologies/flights/flights.ts");
+    const log = createLog(config.logLevel).child({ worker });
+    const stack = await openStack(config, { exclusive: false });
+    const application = await startApplication(
+      flights,
+      stack,
+      config,
+      worker,
+      (topic, sink, error) => {
+        log.warn({ topic, sink, error: error === null ? null : String(error) }, "sink");
+        void tell({ kind: "trouble", topic, sink, error: error === null ? null : String(error) });
+      },
+    );
+    this.#application = application;
+    log.info("tasks restored");
+    const reporting = setInterval(() => this.#report(application, null), reportEveryMs);
+    try {
+      await application.run(this.#stop.signal, config.to, {
+        quiet: () => this.#quiet(application),
+        drained: () => void tell({ kind: "drained" }),
+      });
+    } finally {
+      clearInterval(reporting);
+    }
+    await application.close();
+    await stack.close();
+  }
+
+  #quiet(application: Application): boolean {
+    if (this.#asked !== null) this.#report(application, this.#asked);
+    this.#asked = null;
+    return this.#draining;
+  }
+
+  #report(application: Application, round: number | null): void {
+    const { commits, committedRecords } = application.status;
+    void tell({ kind: "status", round, commits, committedRecords, tasks: application.tasks() });
+  }
+
+  async #tellMetrics(request: number): Promise<void> {
+    const metrics = (await this.#application?.metrics.registry.getMetricsAsJSON()) ?? [];
+    await tell({ kind: "metrics", request, metrics });
+  }
+}
+
+// Ctrl-C reaches the whole process group; the parent says when to stop.
+for (const name of ["SIGINT", "SIGHUP"] as const) process.on(name, () => {});
+// A parent that was killed says nothing: the next run goes on from what is committed.
+process.once("disconnect", () => process.exit(exitCodes.failed));
+const worker = new WorkerProcess();
+process.on("message", (command: WorkerCommand) => worker.take(command));
