@@ -59,8 +59,7 @@ export const errorTable = {
   },
   STACK_UNREACHABLE: {
     policy: "stop",
-    message:
-      "Servers of --stack {stack} cannot be used; {count} to correct:\n{problems}\n{remedy}",
+    message: "Servers of --stack {stack} cannot be used; {count} to correct:\n{problems}\n{remedy}",
   },
   FRESH_REFUSED: {
     policy: "stop",
