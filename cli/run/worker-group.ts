@@ -11,7 +11,12 @@ import { offlineTables, offlineViews } from "../../runtime/offline/tables.ts";
 import type { Plan } from "../../schemas/plan.ts";
 import { type End, EndRounds, nameOf } from "./end-rounds.ts";
 import { WorkerChild } from "./worker-child.ts";
-import type { MetricsReport, WorkerCommand, WorkerMessage } from "./worker-messages.ts";
+import {
+  type MetricsReport,
+  packConfig,
+  type WorkerCommand,
+  type WorkerMessage,
+} from "./worker-messages.ts";
 import { mergeMetrics } from "./worker-metrics.ts";
 
 export interface WorkerGroupOptions {
@@ -130,7 +135,7 @@ export class WorkerGroup implements RunningPlan {
   }
 
   #greeting(worker: string): WorkerCommand[] {
-    const { config } = this.#options;
+    const config = packConfig(this.#options.config);
     const { round } = this.#rounds;
     const commands: WorkerCommand[] = [
       { kind: "start", config, worker },

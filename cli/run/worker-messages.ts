@@ -1,5 +1,6 @@
 import type { Registry } from "prom-client";
 import type { TaskReport } from "../../runtime/application/running-plan.ts";
+import { Secret } from "../../runtime/config/secret.ts";
 import type { Config } from "../../runtime/config/settings.ts";
 import {
   type ErrorCode,
@@ -14,7 +15,7 @@ export type MetricsReport = Awaited<ReturnType<Registry["getMetricsAsJSON"]>>;
 /** What the parent says to a worker process. */
 export type WorkerCommand =
   /** The configuration comes this way, not as arguments: those anybody can read. */
-  | { readonly kind: "start"; readonly config: Config; readonly worker: string }
+  | { readonly kind: "start"; readonly config: PackedConfig; readonly worker: string }
   /** Say `status` with this round once everything that you can see is done. */
   | { readonly kind: "ask"; readonly round: number }
   /** Everything is done everywhere: wait until it is stored, then say `drained`. */
@@ -46,6 +47,28 @@ export interface WorkerReport {
   readonly commits: number;
   readonly committedRecords: number;
   readonly tasks: readonly TaskReport[];
+}
+
+/** A configuration on its way to another process; settings by name. */
+export interface PackedConfig {
+  readonly plain: Readonly<Record<string, unknown>>;
+  /** Secrets would arrive empty as they are. */
+  readonly secrets: Readonly<Record<string, string>>;
+}
+
+export function packConfig(config: Config): PackedConfig {
+  const plain: Record<string, unknown> = {};
+  const secrets: Record<string, string> = {};
+  for (const [name, value] of Object.entries<unknown>(config)) {
+    if (value instanceof Secret) secrets[name] = value.reveal();
+    else plain[name] = value;
+  }
+  return { plain, secrets };
+}
+
+export function unpackConfig({ plain, secrets }: PackedConfig): Config {
+  const unpacked = Object.entries(secrets).map(([name, text]) => [name, new Secret(text)]);
+  return { ...plain, ...Object.fromEntries(unpacked) } as unknown as Config;
 }
 
 /** An error on its way to another process. */

@@ -3,7 +3,12 @@ import { exitCodes } from "../exit.ts";
 import { openStack } from "../open-stack.ts";
 import { createLog } from "./log.ts";
 import { startApplication } from "./start-plan.ts";
-import { packError, type WorkerCommand, type WorkerMessage } from "./worker-messages.ts";
+import {
+  packError,
+  unpackConfig,
+  type WorkerCommand,
+  type WorkerMessage,
+} from "./worker-messages.ts";
 
 /*
  * One of several processes that run the tasks of a plan (`--workers`). Its parent opens the doors,
@@ -45,7 +50,9 @@ class WorkerProcess {
     }
   }
 
-  async #run({ config, worker }: WorkerCommand & { kind: "start" }): Promise<void> {
+  async #run(start: WorkerCommand & { kind: "start" }): Promise<void> {
+    const { worker } = start;
+    const config = unpackConfig(start.config);
     const { flights } = await import("../../topologies/flights/flights.ts");
     const log = createLog(config.logLevel).child({ worker });
     const stack = await openStack(config, { exclusive: false });
