@@ -70,10 +70,7 @@ test("what comes behind an ended wait counts as known from its end on, and the w
   ]);
   assert.deepEqual(
     decisions.filter(({ channel }) => channel === 0),
-    [
-      { channel: 0, sequence: 2, from: 4, until: 5 },
-      { channel: 0, sequence: 2, from: 5, until: 11 },
-    ],
+    [{ channel: 0, sequence: 2, from: 4, until: 11 }],
   );
 });
 
