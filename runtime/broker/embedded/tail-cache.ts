@@ -2,11 +2,14 @@
 export interface TailChunk {
   /** Where it begins in the file. */
   readonly position: number;
-  readonly buffer: Buffer;
+  /** Empty once it is not kept: whoever still holds the chunk does not hold its bytes. */
+  buffer: Buffer;
   used: number;
   /** Once false its bytes are to be read from the file. */
   kept: boolean;
 }
+
+const nothing = Buffer.alloc(0);
 
 /** Chunks grow with what a partition writes between these bounds; a larger batch has its own. */
 const smallestChunkBytes = 4 * 1024;
@@ -14,7 +17,7 @@ const largestChunkBytes = 256 * 1024;
 
 /**
  * Keeps what was appended last, of all partitions together, so that consumers that keep up never
- * read the disk. Beyond the limit the oldest chunks are let go.
+ * read the disk. Beyond the limit the oldest chunks are let go, but never the newest one.
  */
 export class TailCache {
   readonly limitBytes: number;
@@ -56,5 +59,6 @@ export class TailCache {
     if (!chunk.kept) return;
     chunk.kept = false;
     this.#bytes -= chunk.buffer.length;
+    chunk.buffer = nothing;
   }
 }
