@@ -82,7 +82,8 @@ export interface Processor {
   takeWork?(): ExternalWork | null;
   /**
    * Result of the work: for `score` the f64 probabilities of all rows (NaN: no model answered in
-   * time), then the f64 latencyMs of all rows; for `train` a ModelAnswer by `schemas/json-payload.ts`.
+   * time), then the f64 latencyMs of all rows; for `train` a ModelAnswer by
+   * `schemas/json-payload.ts`.
    */
   settle?(result: ByteReader, out: Outbox): void;
   /** Whole state, deterministic: equal states give equal bytes. */

@@ -18,10 +18,10 @@ type Deferred = DeferredPrediction | DeferredOutcome;
  * Scores triggers with the features that look-ups answered, and joins the predictions with labels.
  *
  * A model is in force for triggers known after its effectiveFrom; before the first one, and where a
- * model did not answer in time, the declared fallback answers. Everything that this processor has to say waits in one ordered list
- * until the model has answered, and is written by `settle`. A key is unique within the label step's
- * `within`, its end included: another trigger of it is filtered before scoring. Without a label
- * step no such time is declared and every trigger is scored.
+ * model did not answer in time, the declared fallback answers. Everything that this processor has
+ * to say waits in one ordered list until the model has answered, and is written by `settle`. A key
+ * is unique within the label step's `within`, its end included: another trigger of it is filtered
+ * before scoring. Without a label step no such time is declared and every trigger is scored.
  *
  * Counters: the scoring step by partition of the triggers (processed, filtered as duplicate); the
  * label step by partition of the labels (processed when it joins; else filtered, which an early

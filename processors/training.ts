@@ -6,8 +6,9 @@ import type { Counters, ExternalWork, Outbox, Processor } from "./processor.ts";
 
 /**
  * Turns each retrain request into one training, and each answer, a failed one too, into a record
- * for every scoring task and the watch at cutoff + trainingTime. It takes effect then in replay, and
- * when the answer came in live mode: the answer says so. Remembers the champion, which a challenger has to beat.
+ * for every scoring task and the watch at cutoff + trainingTime. It takes effect when the answer
+ * says: then in replay, when it came in live mode. Remembers the champion, which a challenger has
+ * to beat.
  */
 export class TrainingProcessor implements Processor {
   readonly counters: Counters = new Map();

@@ -82,8 +82,8 @@ export class SourceTask implements Task, Restorable {
   }
 
   /**
-   * Live mode: its partition ended at `end` when the wall clock said `until`. Where it has been read
-   * to that end, stream time rises to `until`.
+   * Live mode: its partition ended at `end` when the wall clock said `until`. Where it has been
+   * read to that end, stream time rises to `until`.
    */
   advanceIdle(end: number, until: number): void {
     if (this.#reading || this.#position < end || until <= this.processor.streamTime) return;
