@@ -60,7 +60,7 @@ export class FileSegment implements LogSegment {
 
   get residentBytes(): number {
     let bytes = 0;
-    for (const chunk of this.#chunks) if (chunk.kept) bytes += chunk.buffer.length;
+    for (const chunk of this.#chunks) bytes += chunk.buffer.length;
     return bytes;
   }
 
