@@ -45,6 +45,15 @@ test("an acknowledged registration survives kill -9 of the registry", { skip }, 
   await registry.close();
 });
 
+test("several who register a new subject at once get one id", { skip }, async () => {
+  const all = [1, 2, 3, 4].map(() => openConfluentRegistry({ url: apicurio.url }));
+  for (let round = 0; round < 10; round++) {
+    const ids = await Promise.all(all.map((each) => each.register(`race-${round}`, departure)));
+    assert.equal(new Set(ids).size, 1);
+  }
+  for (const each of all) await each.close();
+});
+
 test("a registry that is away is named, and the step may be tried again", async () => {
   const [port] = await freePorts(1);
   const url = `http://127.0.0.1:${port}`;

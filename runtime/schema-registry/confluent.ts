@@ -35,6 +35,9 @@ export function openConfluentRegistry(options: ConfluentRegistryOptions): Schema
   return new ConfluentRegistry(options);
 }
 
+/** Tries to register a schema that the registry refuses although it fits the latest version. */
+const conflictAttempts = 5;
+
 class ConfluentRegistry implements SchemaRegistry {
   readonly #url: string;
   readonly #client: confluent.SchemaRegistry;
@@ -56,22 +59,26 @@ class ConfluentRegistry implements SchemaRegistry {
 
   async register(subject: string, schema: AvroSchema): Promise<number> {
     checkSchema(subject, schema);
-    try {
-      const raw = { ...schema, fields: [...schema.fields] } as Parameters<
-        confluent.SchemaRegistry["register"]
-      >[0];
-      return (await this.#client.register(raw, { subject })).id;
-    } catch (error) {
-      if (statusOf(error) === 409) {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#register(subject, schema);
+      } catch (error) {
+        if (statusOf(error) !== 409) throw this.#error(error, `to register ${subject}`);
         const latest = await this.latest(subject);
-        if (latest !== null) {
-          checkBackward(subject, latest.schema, schema);
-        }
+        if (latest !== null) checkBackward(subject, latest.schema, schema);
+        // Nothing is wrong with the schema: another process makes the same subject just now.
+        if (attempt < conflictAttempts) continue;
         const context = { subject, field: schema.name, reason: messageOf(error) };
         throw new MillraceError("SCHEMA_INCOMPATIBLE", context, { cause: error });
       }
-      throw this.#error(error, `to register ${subject}`);
     }
+  }
+
+  async #register(subject: string, schema: AvroSchema): Promise<number> {
+    const raw = { ...schema, fields: [...schema.fields] } as Parameters<
+      confluent.SchemaRegistry["register"]
+    >[0];
+    return (await this.#client.register(raw, { subject })).id;
   }
 
   async schemaById(id: number): Promise<AvroSchema | null> {
