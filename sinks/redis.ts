@@ -129,6 +129,8 @@ function connectCluster(options: RedisStoreOptions): Cluster {
 
 function connection({ username, password, tls, timeoutMs }: RedisStoreOptions) {
   return {
+    // A user with no more rights than it needs may not say who it is.
+    disableClientInfo: true,
     commandTimeout: timeoutMs ?? defaults.timeoutMs,
     connectTimeout: timeoutMs ?? defaults.timeoutMs,
     ...(username === undefined ? {} : { username }),

@@ -4,7 +4,7 @@ import { findJava } from "../runtime/stack/java.ts";
 import { stackEnvironment } from "../runtime/stack/stack-environment.ts";
 
 /** A program that some tests need and that `npm install` does not bring. */
-export type Requirement = "java" | "java-21" | "maven" | "redis-server";
+export type Requirement = "java" | "java-21" | "maven" | "redis-server" | "openssl";
 
 interface RequirementEntry {
   /** What is missing, for people. */
@@ -38,6 +38,12 @@ const entries: Readonly<Record<Requirement, RequirementEntry>> = {
     found: () => onPath("redis-server"),
     apt: "redis-server",
     brew: "redis",
+  },
+  openssl: {
+    what: "openssl (makes certificates for servers with TLS)",
+    found: () => onPath("openssl"),
+    apt: "openssl",
+    brew: "openssl",
   },
 };
 

@@ -16,7 +16,7 @@ const freshRemedies = {
   compose: (directory: string) =>
     `docker compose down --volumes, remove ${directory}, and docker compose up -d --wait.`,
   cluster: (directory: string) =>
-    `delete what docs/operations.md names under "Starting over on a cluster", then ${directory}.`,
+    `delete there what docs/operations.md names ("Starting over"), and here ${directory}.`,
 } as const;
 
 /**

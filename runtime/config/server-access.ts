@@ -25,7 +25,7 @@ export function clusterAccess(config: Config, problems: string[]): ServerAccess 
     kafka: kafkaAccess(config, read, problems),
     registry: registryAccess(config, read),
     redis: redisAccess(config, read, problems),
-    clickhouse: clickhouseAccess(config, read),
+    clickhouse: clickhouseAccess(config, read, problems),
   };
 }
 
@@ -69,7 +69,7 @@ function redisAccess(
   const schemes = new Set(redisUrl.map((each) => new URL(each).protocol));
   if (schemes.size > 1) problems.push("redisUrl: write redis:// or rediss:// for all of them");
   const encrypted = schemes.has("rediss:");
-  const login = read.login("redis", { userless: true });
+  const login = read.login("redis", { optional: ["user"] });
   const tls = read.certificates("redis", encrypted, "a rediss redisUrl");
   return {
     urls: redisUrl,
@@ -83,10 +83,14 @@ function redisAccess(
 function clickhouseAccess(
   { clickhouseUrl }: Config,
   read: ServerReader,
+  problems: string[],
 ): ServerAccess["clickhouse"] {
   const url = read.address("clickhouseUrl", clickhouseUrl);
-  const login = read.login("clickhouse", { userless: true });
+  const login = read.login("clickhouse", { optional: ["user", "password"] });
   const tls = read.certificates("clickhouse", url.startsWith("https:"), "an https clickhouseUrl");
+  if (tls?.cert !== undefined && login?.password !== undefined) {
+    problems.push("clickhouseCertFile: ClickHouse takes it as the login: give no password");
+  }
   return {
     url,
     ...(login?.username === undefined ? {} : { user: login.username }),
@@ -101,6 +105,11 @@ type Server = "kafka" | "registry" | "redis" | "clickhouse";
 interface Login {
   readonly username: string;
   readonly password: string;
+}
+
+interface LoginOptions {
+  /** Which of the two may be left out. */
+  readonly optional: readonly ("user" | "password")[];
 }
 
 interface Certificates {
@@ -124,16 +133,16 @@ class ServerReader {
     return given ?? "";
   }
 
-  /** User and password; null when neither is given. */
+  /** User and password; null when neither is given. One without the other is a problem. */
   login(server: Server): Login | null;
-  login(server: Server, options: { readonly userless: true }): Partial<Login> | null;
-  login(server: Server, options?: { readonly userless: true }): Partial<Login> | null {
+  login(server: Server, options: LoginOptions): Partial<Login> | null;
+  login(server: Server, options?: LoginOptions): Partial<Login> | null {
     const username = this.#config[`${server}User`];
     const password = this.#password(server);
     if (username === null && password === null) return null;
-    if (password === null) {
+    if (password === null && options?.optional.includes("password") !== true) {
       this.#problems.push(`${server}User: ${howToGive(server)}`);
-    } else if (username === null && options === undefined) {
+    } else if (username === null && options?.optional.includes("user") !== true) {
       this.#problems.push(`${server}Password: give ${server}User too`);
     }
     return {

@@ -1,7 +1,7 @@
 import { MillraceError } from "../../../schemas/errors.ts";
 import type { TopicPartition } from "../broker.ts";
 import { Backoff } from "./backoff.ts";
-import { kafkaCode, remedyOf } from "./error-codes.ts";
+import { kafkaCode, kafkaError, remedyOf } from "./error-codes.ts";
 import { type ConnectionSettings, Lane } from "./lane.ts";
 import type { KafkaRequest, PartitionResult } from "./requests/kafka-request.ts";
 import {
@@ -293,7 +293,11 @@ export class ClusterClient {
       const found = await this.anyNode(findCoordinatorRequest(kind, id));
       if (found.error === kafkaCode.none) {
         this.#coordinators.set(name, found);
-      } else if (remedyOf(found.error) === "none" || backoff.expired) {
+      } else if (remedyOf(found.error) === "none") {
+        throw kafkaError(found.error, "FindCoordinator", {
+          [kind === "group" ? "group" : "transactionalId"]: id,
+        });
+      } else if (backoff.expired) {
         throw this.unavailable("FindCoordinator", `Kafka error ${found.error} for the ${name}`);
       } else {
         await backoff.wait();

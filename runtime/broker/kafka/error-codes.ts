@@ -102,7 +102,17 @@ export function kafkaErrorName(code: number): string {
 /** Our error for a code of Kafka; `context` fills the message of either. */
 export function kafkaError(code: number, request: string, context: ErrorContext): MillraceError {
   const error = kafkaErrorName(code);
-  const defaults = { request, error, code, detail: "", reason: error, timeoutMs: 0, brokers: "it" };
+  const what = context["topic"] ?? context["group"] ?? context["transactionalId"];
+  const asked = what === undefined ? request : `${request} of ${what}`;
+  const defaults = {
+    request: asked,
+    error,
+    code,
+    detail: "",
+    reason: error,
+    timeoutMs: 0,
+    brokers: "it",
+  };
   return new MillraceError(kafkaErrors[code]?.code ?? "BROKER_REFUSED", {
     ...defaults,
     ...context,

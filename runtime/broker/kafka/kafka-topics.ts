@@ -143,7 +143,7 @@ function firstError(results: readonly TopicResult[]): number {
 function refuse(results: readonly TopicResult[], request: string, allowed: number): void {
   for (const { name, error, message } of results) {
     if (error !== kafkaCode.none && error !== allowed) {
-      throw kafkaError(error, `${request} of ${name}`, { topic: name, detail: message });
+      throw kafkaError(error, request, { topic: name, detail: message });
     }
   }
 }

@@ -5,17 +5,29 @@ import { findJava } from "../../stack/java.ts";
 import { type KafkaStack, startKafka } from "../../stack/kafka.ts";
 import type { KafkaBrokerOptions } from "./kafka-broker.ts";
 
-/** A Kafka whose only listener for clients is SASL_SSL with SCRAM-SHA-256. */
+/** A Kafka that listens with SASL_SSL and SCRAM-SHA-256. */
 export interface SaslKafka {
   readonly kafka: KafkaStack;
-  /** What a client of it needs. */
+  /** What a client of it needs; its user may do everything. */
   readonly access: Required<Pick<KafkaBrokerOptions, "ssl" | "sasl">>;
+  /** File of the certificate that its clients trust, PEM. */
+  readonly caFile: string;
 }
 
 export const saslUser = { username: "millrace", password: "correct-horse" } as const;
 
+export interface SaslKafkaOptions {
+  /** More users, who may do nothing until it is granted. @default none, and nobody is asked */
+  readonly users?: readonly { readonly username: string; readonly password: string }[];
+  /** Port of a second listener, in plain text. @default none */
+  readonly plainPort?: number;
+}
+
 /** Makes a certificate of its own in `directory` and starts the node there. */
-export async function startSaslKafka(directory: string): Promise<SaslKafka> {
+export async function startSaslKafka(
+  directory: string,
+  { users = [], plainPort }: SaslKafkaOptions = {},
+): Promise<SaslKafka> {
   await mkdir(directory, { recursive: true });
   const store = join(directory, "store.p12");
   const certificate = join(directory, "certificate.pem");
@@ -32,14 +44,36 @@ export async function startSaslKafka(directory: string): Promise<SaslKafka> {
     ssl: { ca: [ca] },
     sasl: { mechanism: "scram-sha-256", ...saslUser },
   };
-  const { username, password } = saslUser;
+  const scram = [saslUser, ...users].flatMap(({ username, password }) => [
+    ...["--add-scram", `SCRAM-SHA-256=[name=${username},password=${password}]`],
+  ]);
   const kafka = await startKafka({
     directory,
-    settings: saslSsl(store),
-    formatArgs: ["--add-scram", `SCRAM-SHA-256=[name=${username},password=${password}]`],
+    settings: {
+      ...saslSsl(store),
+      ...(users.length === 0 ? {} : authorized),
+      ...(plainPort === undefined ? {} : withPlainListener(plainPort)),
+    },
+    formatArgs: scram,
     access,
   });
-  return { kafka, access };
+  return { kafka, access, caFile: certificate };
+}
+
+/** The node itself speaks to its controller in plain text, as nobody. */
+const authorized = {
+  "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+  "super.users": `User:${saslUser.username};User:ANONYMOUS`,
+};
+
+function withPlainListener(port: number): Record<string, string> {
+  const plain = `PLAINTEXT://127.0.0.1:${port}`;
+  const secure = "SASL_SSL://127.0.0.1:{port}";
+  return {
+    listeners: `${secure},${plain},CONTROLLER://127.0.0.1:{controllerPort}`,
+    "advertised.listeners": `${secure},${plain}`,
+    "listener.security.protocol.map": "SASL_SSL:SASL_SSL,PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+  };
 }
 
 function saslSsl(store: string): Record<string, string> {
