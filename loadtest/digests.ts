@@ -13,6 +13,14 @@ export const digests: Readonly<Record<string, string>> = {
   models: rowsDigest("raw_models"),
 };
 
+/** All of them in one statement, a row each, by name. */
+export const allDigests: string = (() => {
+  const all = Object.entries(digests).map(
+    ([name, sql]) => `SELECT '${name}' AS what, * FROM (${sql}) AS digest`,
+  );
+  return `SELECT * FROM (${all.join(" UNION ALL ")}) ORDER BY what`;
+})();
+
 /** Rows and the sum of their hashes: blind to order, not to doubles. */
 function rowsDigest(table: string, ...leftOut: string[]): string {
   const except = ["topic", "partition", "offset", ...leftOut].join(", ");

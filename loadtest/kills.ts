@@ -13,20 +13,13 @@ import { fileURLToPath } from "node:url";
 import { parseArgs, promisify } from "node:util";
 import { circumstances } from "./circumstances.ts";
 import { digests } from "./digests.ts";
+import { seededRandom } from "./seeded-random.ts";
 
 const run = promisify(execFile);
 const program = fileURLToPath(new URL("../cli/main.js", import.meta.url));
 
 /** Predictions that were made with something known at or after their own time: must be none. */
 const leaks = "SELECT count() FROM millrace.raw_predictions WHERE features_as_of >= known_at";
-
-function random(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return state / 2 ** 32;
-  };
-}
 
 async function query(data: string, sql: string): Promise<string> {
   const args = [program, "sql", "--data", data, "--format", "TSV", sql];
@@ -85,7 +78,7 @@ async function compare(work: string, values: Values): Promise<number> {
     return 1;
   }
   console.log(`undisturbed run: ${undisturbed.seconds.toFixed(1)} s`);
-  const next = random(Number(values.seed));
+  const next = seededRandom(Number(values.seed));
   const kills = Number(values.kills);
   for (let kill = 1; kill <= kills; kill++) {
     // From before the lock is taken to well into the run; a run that ends first is killed no more.

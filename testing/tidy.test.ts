@@ -16,7 +16,7 @@ const entries: readonly string[] = [
   "cli/main.ts",
   "cli/start.mjs",
   "loadtest/broker.ts",
-  "loadtest/broker.ts",
+  "loadtest/determinism.ts",
   "loadtest/kills.ts",
   "loadtest/start.ts",
   "schemas/generate.ts",

@@ -1,0 +1,93 @@
+import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+
+const program = fileURLToPath(new URL("../cli/main.js", import.meta.url));
+
+/** A `millrace run` as a user starts it, watched through what it prints and logs. */
+export class RunProcess {
+  /** Pid of the last process of each worker by its id; of the run itself as "0" if it is alone. */
+  readonly workers = new Map<string, number>();
+  /** Everything on standard output and standard error. */
+  output = "";
+  /** Exit code, null when it was killed. */
+  readonly ended: Promise<number | null>;
+  readonly #child: ChildProcess;
+  readonly #listeners = new Set<() => void>();
+  #line = "";
+
+  /** @param args - what follows `millrace run`; `--log-level info` is added. */
+  constructor(args: readonly string[]) {
+    this.#child = spawn(process.execPath, [program, "run", ...args, "--log-level", "info"], {
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    const { pid, stdout, stderr } = this.#child;
+    if (!args.includes("--workers") && pid !== undefined) this.workers.set("0", pid);
+    stdout?.setEncoding("utf8").on("data", (text: string) => this.#take(text));
+    stderr?.setEncoding("utf8").on("data", (text: string) => {
+      this.#readLog(text);
+      this.#take(text);
+    });
+    this.ended = new Promise((resolve) => this.#child.once("close", (code) => resolve(code)));
+    void this.ended.then(() => this.#take(""));
+  }
+
+  /** Resolves when the output matches; rejects when the run ends before. */
+  async saw(pattern: RegExp): Promise<RegExpExecArray> {
+    for (;;) {
+      const found = pattern.exec(this.output);
+      if (found !== null) return found;
+      if (this.#child.exitCode !== null || this.#child.signalCode !== null) {
+        throw new Error(`the run ended without ${pattern}:\n${this.output}`);
+      }
+      await new Promise<void>((resolve) => {
+        const look = () => {
+          this.#listeners.delete(look);
+          resolve();
+        };
+        this.#listeners.add(look);
+      });
+    }
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.#child.kill(signal);
+  }
+
+  #take(text: string): void {
+    this.output += text;
+    for (const listener of [...this.#listeners]) listener();
+  }
+
+  #readLog(text: string): void {
+    const lines = (this.#line + text).split("\n");
+    this.#line = lines.pop() ?? "";
+    for (const line of lines) {
+      const { msg, worker, pid } = parse(line);
+      // The parent logs the start, with the pid of the worker last.
+      if (msg === "worker started" && worker !== undefined && pid !== undefined) {
+        this.workers.set(worker, pid);
+      }
+    }
+  }
+}
+
+function parse(line: string): { msg?: string; worker?: string; pid?: number } {
+  try {
+    return JSON.parse(line) as { msg?: string; worker?: string; pid?: number };
+  } catch {
+    return {};
+  }
+}
+
+/** One statement through `millrace sql`, as TSV. */
+export async function querySql(args: readonly string[], sql: string): Promise<string> {
+  const all = [program, "sql", ...args, "--format", "TSV", sql];
+  const { stdout } = await promisify(execFile)(process.execPath, all, { maxBuffer: 1 << 26 });
+  return stdout.trim();
+}
+
+/** One of the other commands; rejects when it fails. */
+export async function millrace(...args: string[]): Promise<void> {
+  await promisify(execFile)(process.execPath, [program, ...args], { maxBuffer: 1 << 26 });
+}
