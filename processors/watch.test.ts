@@ -206,21 +206,22 @@ test("a feature window is held against the champion's training rows and closes a
   ];
   const { drift, asked } = run(watch, records, 450);
   assert.deepEqual(
-    drift.map(({ windowStart, windowEnd, rows, feature, alarm, version }) => [
+    drift.map(({ windowStart, windowEnd, knownAt, rows, feature, alarm, version }) => [
       windowStart,
       windowEnd,
+      knownAt,
       rows,
       feature,
       alarm,
       version,
     ]),
     [
-      [100, 200, 245, "origin_flights_1h", false, "v1"],
-      [100, 200, 245, "origin_flights_3h", false, "v1"],
-      [200, 300, 500, "origin_flights_1h", false, "v1"],
-      [200, 300, 500, "origin_flights_3h", false, "v1"],
-      [300, 400, 500, "origin_flights_1h", true, "v1"],
-      [300, 400, 500, "origin_flights_3h", false, "v1"],
+      [100, 200, 200, 245, "origin_flights_1h", false, "v1"],
+      [100, 200, 200, 245, "origin_flights_3h", false, "v1"],
+      [200, 300, 300, 500, "origin_flights_1h", false, "v1"],
+      [200, 300, 300, 500, "origin_flights_3h", false, "v1"],
+      [300, 400, 400, 500, "origin_flights_1h", true, "v1"],
+      [300, 400, 400, 500, "origin_flights_3h", false, "v1"],
     ],
   );
   assert.deepEqual(asked, [[400, "drifted(features)"]]);
@@ -270,17 +271,18 @@ test("a performance window closes when its end has passed and its last predictio
   ];
   const result = run(watch, records, 650);
   assert.deepEqual(
-    result.drift.map(({ windowStart, rows, alarm, version }) => [
+    result.drift.map(({ windowStart, knownAt, rows, alarm, version }) => [
       windowStart,
+      knownAt,
       rows,
       alarm,
       version,
     ]),
     [
-      [100, 400, false, "v1"],
-      [200, 400, true, "v1"],
-      [300, 150, false, "v1"],
-      [400, 0, false, "v1"],
+      [100, 229, 400, false, "v1"],
+      [200, 329, 400, true, "v1"],
+      [300, 499, 150, false, "v1"],
+      [400, 509, 0, false, "v1"],
     ],
   );
   assert.ok((result.drift[0]?.["statistic"] as number) > 0.9);

@@ -166,7 +166,7 @@ export class WatchProcessor implements Processor {
   #publish(window: DriftWindow, knownAt: number, out: Outbox): void {
     if (this.#driftOutput < 0) return;
     const { name } = this.#watch;
-    out.publish(this.#driftOutput, name, knownAt, { watch: name, ...window });
+    out.publish(this.#driftOutput, name, knownAt, { watch: name, knownAt, ...window });
   }
 
   #decide(knownAt: number, out: Outbox): void {

@@ -110,6 +110,8 @@ export interface Drift {
   readonly windowStart: number;
   /** End of the window, UTC, excluded. */
   readonly windowEnd: number;
+  /** When it was judged, UTC: its end had passed, and labels were there where it needs them. */
+  readonly knownAt: number;
   /** Predictions in the window that the statistic was computed from. */
   readonly rows: number;
   /** Name of the feature; null for performance. */
@@ -509,6 +511,14 @@ export const drift: RecordSchema<Drift> = recordSchema<Drift>({
         logicalType: "timestamp-millis"
       },
       doc: "End of the window, UTC, excluded."
+    },
+    {
+      name: "knownAt",
+      type: {
+        type: "long",
+        logicalType: "timestamp-millis"
+      },
+      doc: "When it was judged, UTC: its end had passed, and labels were there where it needs them."
     },
     {
       name: "rows",

@@ -146,6 +146,7 @@ function driftWindows(topic: string): RecordTable {
       field("kind", "LowCardinality(String)", "kind"),
       field("window_start", utc, "windowStart"),
       field("window_end", utc, "windowEnd"),
+      field("known_at", utc, "knownAt"),
       field("rows", "Int64", "rows"),
       field("feature", "Nullable(String)", "feature"),
       field("statistic", "Float64", "statistic"),
