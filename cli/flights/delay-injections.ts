@@ -8,12 +8,12 @@ const dayMs = 86_400_000;
  * Changes the delays of flights, never their times: an arrival stays where it was. Blocks are UTC
  * days of departures in order of departure, given one after the other without a gap.
  *
- * `shift`: a flight that departs at t gets the original delay of the first flight of its origin that
- * departed at or after t − byMs (the lowest id among equals); its own where no other did. It changes
- * what delays follow from and hardly how many there are: 19.5 % of the flights of 3 to 12 March are
- * late by 12 h, 20.7 % without. The last flight before t − byMs would not do: half of the day's
- * flights would get the delay of the last one of a night, which left late for being late (37.7 %).
- * `permute` comes after it.
+ * `shift`: a flight that departs at t gets the original delay of the first flight of its origin
+ * that departed at or after t − byMs (the lowest id among equals); its own where no other did. It
+ * changes what delays follow from and hardly how many there are: 19.5 % of the flights of 3 to 12
+ * March are late by 12 h, 20.7 % without. The last flight before t − byMs would not do: half of a
+ * day's flights would get the delay of the last one of a night, which left late for being late
+ * (37.7 %). `permute` comes after it.
  */
 export class DelayInjections {
   readonly #injections: Injections;
