@@ -18,6 +18,7 @@ const entries: readonly string[] = [
   "loadtest/broker.ts",
   "loadtest/determinism.ts",
   "loadtest/kills.ts",
+  "loadtest/scenarios.ts",
   "loadtest/start.ts",
   "schemas/generate.ts",
   "topologies/examples/card-payments.ts",
