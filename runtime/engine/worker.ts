@@ -93,6 +93,9 @@ export class Worker {
   #lost = false;
   #rejoinedForMissing = false;
   #failure: unknown = null;
+  /** The commit that is under way; it never rejects. */
+  #commit: Promise<void> | null = null;
+  #commitError: unknown = null;
   #working = 0;
   /** Something happened outside the loop since it last looked. */
   #news = false;
@@ -151,21 +154,25 @@ export class Worker {
   ): Promise<void> {
     let idle = false;
     while (!signal.aborted) {
+      if (this.#commitError !== null) await this.#afterFailedCommit(this.#commitError);
       if (this.#lost) await this.#rebalance();
       if (this.#failure !== null) throw this.#failure;
       const fetched = await this.#pollOrRejoin(idle && !this.#news);
       this.#news = false;
       const taken = await this.#stepAll();
-      const committed = await this.#commitIfDue(taken === 0);
-      idle = taken === 0 && !committed;
-      if (idle && fetched === 0 && this.#working === 0 && (await until(this))) break;
+      const begun = this.#commitIfDue(taken === 0);
+      idle = taken === 0 && !begun;
+      const quiet = idle && fetched === 0 && this.#working === 0 && this.#commit === null;
+      if (quiet && this.#commitError === null && (await until(this))) break;
       await nextTurn();
     }
+    await this.#commit;
   }
 
   /** Stops owning anything; uncommitted work is dropped and will be done again. */
   async close(): Promise<void> {
     this.#epoch++;
+    await this.#commit;
     await this.#producer.close();
     await this.#member.leave();
   }
@@ -227,6 +234,8 @@ export class Worker {
   async #rebalance(): Promise<void> {
     this.#lost = false;
     this.#epoch++;
+    await this.#commit;
+    this.#commitError = null;
     // First of all: the others may wait for what is still open here, and we for them.
     await this.#producer.close().catch(() => {});
     await this.#member.rejoin();
@@ -236,6 +245,8 @@ export class Worker {
 
   async #recover(): Promise<void> {
     this.#epoch++;
+    await this.#commit;
+    this.#commitError = null;
     await this.#renewProducer();
     await this.#restoreAll();
   }
@@ -365,8 +376,13 @@ export class Worker {
     return this.#deadline.bound(work, result, deadlineMs ?? Number.POSITIVE_INFINITY);
   }
 
-  async #commitIfDue(idle: boolean): Promise<boolean> {
+  /**
+   * Begins a commit of all that is new, when it is due and none is under way. The tasks go on while
+   * it is written; whether it stands is known before the next one begins.
+   */
+  #commitIfDue(idle: boolean): boolean {
     const now = performance.now();
+    if (this.#commit !== null) return false;
     if (!idle && now - this.#lastCommit < this.#commitIntervalMs) return false;
     const dirty = this.#tasks.filter((task) => task.dirty);
     this.#lastCommit = now;
@@ -376,25 +392,31 @@ export class Worker {
       ...task.collect(batches),
       metadata: String(task.progress),
     }));
-    try {
-      const first = await this.#write(batches, offsets);
-      for (const task of dirty) task.committed((topic, n) => first.get(`${topic}/${n}`));
-      this.#rejoinedForMissing = false;
-    } catch (error) {
-      if (!(error instanceof MillraceError)) throw error;
-      if (ownershipOver.has(error.code)) await this.#rebalance();
-      else if (outcomeUnknown.has(error.code)) await this.#recover();
-      else throw error;
-      return true;
-    }
-    this.#options.onCommit?.({
-      records: batches.records,
-      bytes: batches.bytes,
-      tasks: dirty.length,
-      durationMs: performance.now() - now,
-    });
-    await this.#purgeIfDue(now);
+    this.#commit = this.#write(batches, offsets)
+      .then((first) => {
+        for (const task of dirty) task.committed((topic, n) => first.get(`${topic}/${n}`));
+        this.#rejoinedForMissing = false;
+        const { records, bytes } = batches;
+        const durationMs = performance.now() - now;
+        this.#options.onCommit?.({ records, bytes, tasks: dirty.length, durationMs });
+        return this.#purgeIfDue(now);
+      })
+      .catch((error: unknown) => {
+        this.#commitError = error;
+      })
+      .finally(() => {
+        this.#commit = null;
+        this.#tell();
+      });
     return true;
+  }
+
+  async #afterFailedCommit(error: unknown): Promise<void> {
+    this.#commitError = null;
+    if (!(error instanceof MillraceError)) throw error;
+    if (ownershipOver.has(error.code)) await this.#rebalance();
+    else if (outcomeUnknown.has(error.code)) await this.#recover();
+    else throw error;
   }
 
   #write(batches: CommitBatches, offsets: readonly OffsetToCommit[]): Promise<FirstOffsets> {
