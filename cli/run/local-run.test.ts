@@ -8,10 +8,12 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { createClient } from "@clickhouse/client";
-import { digests } from "../../loadtest/digests.ts";
+import { allDigests } from "../../loadtest/digests.ts";
+import { RunProcess } from "../../loadtest/run-process.ts";
 import { freePorts } from "../../runtime/stack/free-ports.ts";
 import type { LocalServerStatus } from "../../runtime/stack/local-servers.ts";
 import { requirement } from "../../testing/requirements.ts";
+import type { Summary } from "../summary/summary.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "millrace-local-"));
 const main = fileURLToPath(new URL("../main.js", import.meta.url));
@@ -96,17 +98,58 @@ test("a run on the local stack starts it, balances, and leaves it up", { skip },
 test("its rows are those of the embedded stack", { skip }, async () => {
   const { code, err } = await millrace("run", "--data", embedded, ...range);
   assert.equal(code, 0, err);
-  // Every digest in one statement: a start of the embedded stack takes its time.
-  const all = Object.entries(digests).map(
-    ([name, sql]) => `SELECT '${name}' AS what, * FROM (${sql}) AS digest`,
-  );
-  const query = `SELECT * FROM (${all.join(" UNION ALL ")}) ORDER BY what`;
+  await expectEqualDigests();
+});
+
+/** The two stacks hold the same rows. */
+async function expectEqualDigests(): Promise<void> {
   const answers = await Promise.all([
-    millrace("sql", "--format", "TSV", "--stack", "local", "--data", local, query),
-    millrace("sql", "--format", "TSV", "--data", embedded, query),
+    millrace("sql", "--format", "TSV", "--stack", "local", "--data", local, allDigests),
+    millrace("sql", "--format", "TSV", "--data", embedded, allDigests),
   ]);
   assert.match(answers[0].out, /predictions\t[1-9]\d{2,}\t\d+/, answers[0].err);
   assert.equal(answers[0].out, answers[1].out);
+}
+
+/** What the metrics of a run say of a series, all labels added up. */
+async function scrape(address: string, series: string): Promise<number> {
+  const text = await (await fetch(address)).text();
+  const values = text.matchAll(new RegExp(`^${series}(?:\\{[^}]*\\})? (\\S+)$`, "gm"));
+  return [...values].reduce((sum, [, value]) => sum + Number(value), 0);
+}
+
+test("two workers go on where one stood; one is killed on the way, and the rows are the same", {
+  skip,
+}, async () => {
+  const on = ["--from", "2001-01-02T12:00", "--to", "2001-01-02T19:00"];
+  const summary = join(folder, "two.json");
+  const slow = ["--slow", "flights.arrivals=10", "--commit-interval-ms", "20"];
+  const run = new RunProcess([
+    "--stack",
+    "local",
+    "--data",
+    local,
+    ...on,
+    "--workers",
+    "2",
+    ...slow,
+    "--json",
+    summary,
+  ]);
+  const [, address = ""] = await run.saw(/metrics +(\S+)/);
+  const before = await scrape(address, "millrace_commits_total");
+  while ((await scrape(address, "millrace_commits_total")) < before + 4);
+  const victim = run.workers.get("1") ?? 0;
+  process.kill(victim, "SIGKILL");
+  await run.saw(/Worker 1 was killed by SIGKILL; it is started again/);
+  assert.equal(await run.ended, 0, run.output);
+  assert.notEqual(run.workers.get("1"), victim);
+  const { balanced, memory } = JSON.parse(readFileSync(summary, "utf8")) as Summary;
+  assert.equal(balanced, true);
+  assert.deepEqual(Object.keys(memory.workerMaxRssBytes), ["0", "1"]);
+  const { code, err } = await millrace("run", "--data", embedded, ...on);
+  assert.equal(code, 0, err);
+  await expectEqualDigests();
 });
 
 test("a data directory is opened on the stack it was begun with alone", { skip }, async () => {
@@ -141,6 +184,20 @@ test("ClickHouse's own client reads the predictions", { skip }, async () => {
   const [row] = (await result.json()) as { n: number }[];
   assert.ok((row?.n ?? 0) > 100);
   await client.close();
+});
+
+test("Ctrl-C ends all workers with 130; a topic to slow that is no source is refused", {
+  skip,
+}, async () => {
+  const args = ["--stack", "local", "--data", local, "--from", "2001-01-02T12:00"];
+  const run = new RunProcess([...args, "--to", "2001-01-04", "--workers", "2"]);
+  await run.saw(/"worker":"1".*tasks restored/);
+  run.signal("SIGINT");
+  assert.equal(await run.ended, 130, run.output);
+  for (const pid of run.workers.values()) assert.throws(() => process.kill(pid, 0), /ESRCH/);
+  const refused = await millrace("run", "--data", embedded, "--slow", "flights.x=2");
+  assert.equal(refused.code, 2);
+  assert.match(refused.err, /flights\.x is no source topic; there are flights\./);
 });
 
 test("down stops all four, and says so only once", { skip }, async () => {
