@@ -50,10 +50,16 @@ test("help is printed with examples and exit code 0", async () => {
 test("usage errors exit with 2 and say what to do", async () => {
   const wrong: [string[], RegExp][] = [
     [["nonsense"], /unknown command 'nonsense'/],
-    [["run", "--nonsense"], /unknown option '--nonsense'/],
+    [["--nonsense"], /unknown option '--nonsense'/],
+    [["run", "--to"], /option '--to <time>' argument missing/],
+    [["run", "now"], /too many arguments/],
+    [["run", "--nonsense"], /CONFIG_INVALID.*--nonsense: run takes no such flag/s],
+    [["describe", "--jsn"], /CONFIG_INVALID.*did you mean --json\?/s],
+    [["dead-letters", "list", "--limt", "5"], /dead-letters list takes no .*mean --limit\?/s],
     [["run", "--from", "2001-02-01"], /CONFIG_INVALID.*must lie before to/s],
-    [["run", "--inject", "late:1"], /INJECTION_INVALID.*late:1%/s],
-    [["run", "--to", "2002-01-01"], /RANGE_OUTSIDE.*2001-07-02/s],
+    [["run", "--inject", "late:1"], /CONFIG_INVALID.*late:1%/s],
+    [["run", "--to", "2002-01-01"], /CONFIG_INVALID.*2001-07-02/s],
+    [["verify", "--points", "some"], /--points: "some"/],
     [["features", "get", "origin_delays"], /missing required argument 'key'/],
     [["features", "get", "origin_delays", "ORD", "--at", "noon"], /--at: "noon"/],
     [["dead-letters", "list", "--limit", "0"], /--limit: "0"/],
@@ -63,6 +69,34 @@ test("usage errors exit with 2 and say what to do", async () => {
     const [args, message] = wrong[index] as [string[], RegExp];
     assert.deepEqual([code, message.test(err)], [2, true], `${args.join(" ")}: ${err}`);
   }
+});
+
+test("everything that is wrong with a configuration is said in one error", async () => {
+  writeFileSync(join(folder, "millrace.config.json"), JSON.stringify({ sed: 2 }));
+  const wrong = ["--tu", "2001-02-01", "--sead=7", "--to", "2002-01-01", "--inject", "noise:1%"];
+  const env = { MILLRACE_SCORING_THREAD: "2", MILLRACE_HTTP: "x" };
+  for (const command of ["run", "replay", "config"]) {
+    const { code, out, err } = await millrace([command, ...wrong], env);
+    assert.deepEqual([code, out], [2, ""], err);
+    for (const part of [
+      `--tu: ${command} takes no such flag (did you mean --to?)`,
+      `--sead: ${command} takes no such flag (did you mean --seed?)`,
+      "MILLRACE_SCORING_THREAD: there is no such setting (did you mean MILLRACE_SCORING_THREADS?)",
+      "millrace.config.json: sed: there is no such setting (did you mean seed?)",
+      'MILLRACE_HTTP: "x": write a port',
+      "--to: the flights lie between",
+      '--inject: "noise:1%": there is no such injection',
+      "has 7 to correct",
+    ]) {
+      assert.ok(err.includes(part), `${command}: ${part} in ${err}`);
+    }
+  }
+  const looked = await millrace(["features", "get", "v", "--at", "noon", "--key", "x"], env);
+  assert.match(
+    looked.err,
+    /has 5 to correct:\n- --key: features get takes no such flag\n- --at: "noon"/,
+  );
+  rmSync(join(folder, "millrace.config.json"));
 });
 
 test("config shows each value and where it came from", async () => {
@@ -82,7 +116,8 @@ test("describe needs no run", async () => {
 });
 
 test("a run says its first line before it loads anything heavy", async () => {
-  const { out, firstLineMs } = await millrace(["run", "--inject", "nonsense:1"]);
+  writeFileSync(join(folder, "file"), "no directory");
+  const { out, firstLineMs } = await millrace(["run", "--data", "file/data"]);
   assert.match(out, /^Millrace: flights from 2001-01-01 to 2001-01-15 \(UTC\)/);
   assert.ok(firstLineMs < 1_000, `${firstLineMs} ms`);
 });

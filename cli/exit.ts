@@ -7,7 +7,6 @@ export const exitCodes = { done: 0, failed: 1, usage: 2, interrupted: 130 } as c
 const usageErrors: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "CONFIG_INVALID",
   "INJECTION_INVALID",
-  "RANGE_OUTSIDE",
   "REPLAY_CHANGED",
   "DATA_RANGE_CHANGED",
   "DATA_RANGE_SHORTER",

@@ -1,18 +1,22 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from "commander";
-import { type ResolvedConfig, resolveConfig } from "../runtime/config.ts";
+import { type ResolvedConfig, refuse, resolveConfig } from "../runtime/config.ts";
 import { exitCodes, reportError } from "./exit.ts";
+import { type LookArguments, readLookOptions } from "./look-options.ts";
 import { addSettings, settingFlags } from "./settings-options.ts";
+import { checkFlags } from "./unknown-flags.ts";
 
 /** Runs the command line; the exit code is 0 done, 1 failed, 2 usage, 130 interrupted. */
 export async function main(args: readonly string[]): Promise<number> {
-  let code: number = exitCodes.done;
-  const program = commands((done) => {
-    code = done;
-  });
+  const line: CommandLine = { code: exitCodes.done, problems: [] };
+  const program = commands(line);
+  const checked = checkFlags(program, args);
+  line.problems = checked.problems;
+  // The value of an unknown flag would count as an argument: one error about it is enough.
+  if (checked.problems.length > 0) checked.command.allowExcessArguments();
   try {
-    await program.parseAsync([...args], { from: "user" });
-    return code;
+    await program.parseAsync([...checked.args], { from: "user" });
+    return line.code;
   } catch (error) {
     if (error instanceof CommanderError) {
       return error.exitCode === 0 ? exitCodes.done : exitCodes.usage;
@@ -21,34 +25,51 @@ export async function main(args: readonly string[]): Promise<number> {
   }
 }
 
+/** What a command leaves and what is known before it begins. */
+interface CommandLine {
+  code: number;
+  /** Unknown flags. */
+  problems: readonly string[];
+}
+
 type Flags = Readonly<Record<string, unknown>>;
 
-type Finish = (code: number) => void;
-
-function commands(finish: Finish): Command {
+function commands(line: CommandLine): Command {
   const program = new Command("millrace")
     .description("Real-time features and inference from event streams, demonstrated on flights.")
     .showHelpAfterError("Add --help for what there is.")
     .exitOverride();
-  runCommands(program, finish);
-  streamCommands(program, finish);
-  storeCommands(program, finish);
-  stackCommands(program, finish);
-  configCommand(program, finish);
+  runCommands(program, line);
+  streamCommands(program, line);
+  storeCommands(program, line);
+  stackCommands(program, line);
+  configCommand(program, line);
   return program;
 }
 
 const looks = () => import("./commands/look.ts");
 
-function resolve(flags: Flags, kind: "run" | "replay" | "look"): ResolvedConfig {
-  return resolveConfig({ flags: settingFlags(flags, kind) });
+/** The configuration of a command that reads flights: checked against the data, too. */
+async function resolve(
+  flags: Flags,
+  kind: "run" | "replay",
+  { problems }: CommandLine,
+): Promise<ResolvedConfig> {
+  const { checkFlightsConfig: check } = await import("./flights/check-config.ts");
+  return resolveConfig({ flags: settingFlags(flags, kind), problems, check });
 }
 
-function resolveLocal(flags: Flags): ResolvedConfig {
-  return resolveConfig({ flags: { ...settingFlags(flags, "stack"), stack: "local" } });
+function resolveLook(flags: Flags, { problems }: CommandLine): ResolvedConfig & LookArguments {
+  const read = readLookOptions(flags);
+  const all = [...problems, ...read.problems];
+  return { ...read, ...resolveConfig({ flags: settingFlags(flags, "look"), problems: all }) };
 }
 
-function runCommands(program: Command, finish: Finish): void {
+function resolveLocal(flags: Flags, { problems }: CommandLine): ResolvedConfig {
+  return resolveConfig({ flags: { ...settingFlags(flags, "stack"), stack: "local" }, problems });
+}
+
+function runCommands(program: Command, line: CommandLine): void {
   addSettings(program.command("run"), "run")
     .description("Replay flights through the topology and print the summary (npm start).")
     .addHelpText(
@@ -59,7 +80,8 @@ function runCommands(program: Command, finish: Finish): void {
       ),
     )
     .action(async (flags: Flags) => {
-      finish(await (await import("./commands/run.ts")).run(resolve(flags, "run")));
+      const resolved = await resolve(flags, "run", line);
+      line.code = await (await import("./commands/run.ts")).run(resolved);
     });
 
   addSettings(program.command("replay"), "replay")
@@ -67,38 +89,44 @@ function runCommands(program: Command, finish: Finish): void {
     .option("--dry-run", "Print the flights a day in UTC and what would be sent; send nothing.")
     .addHelpText("after", example("millrace replay --dry-run --to 2001-02-01"))
     .action(async (flags: Flags) => {
+      const resolved = await resolve(flags, "replay", line);
       const { replay } = await import("./commands/replay.ts");
-      finish(await replay(resolve(flags, "replay"), flags["dryRun"] === true));
+      line.code = await replay(resolved, flags["dryRun"] === true);
     });
 }
 
 /** What is said about topics and the topology. */
-function streamCommands(program: Command, finish: Finish): void {
+function streamCommands(program: Command, line: CommandLine): void {
   looking(program.command("topics"))
     .description("Topics, partitions and how many offsets they hold.")
     .option("--count", "Also count committed records, by reading them.")
     .addHelpText("after", example("millrace topics --count"))
     .action(async (flags: Flags) => {
-      finish(await (await looks()).topics(resolve(flags, "look"), flags));
+      const resolved = resolveLook(flags, line);
+      line.code = await (await looks()).topics(resolved, flags);
     });
 
   looking(program.command("describe"), false)
     .description("The topology: sources, views, steps, tasks and topics.")
     .addHelpText("after", example("millrace describe"))
-    .action(async (flags: Flags) => finish(await (await looks()).describe(flags)));
+    .action(async (flags: Flags) => {
+      refuse(line.problems);
+      line.code = await (await looks()).describe(flags);
+    });
 
   const letters = program.command("dead-letters").description("Records that were refused.");
   looking(letters.command("list"))
     .description("Records that were refused, and why.")
     .option("--limit <number>", "at most so many", "100")
     .addHelpText("after", example("millrace dead-letters list --limit 10"))
-    .action(async (flags: Flags & { limit: string }) => {
-      finish(await (await looks()).deadLetters(resolve(flags, "look"), flags));
+    .action(async (flags: Flags) => {
+      const resolved = resolveLook(flags, line);
+      line.code = await (await looks()).deadLetters(resolved, resolved.limit, flags);
     });
 }
 
 /** What is asked of the stores. */
-function storeCommands(program: Command, finish: Finish): void {
+function storeCommands(program: Command, line: CommandLine): void {
   const features = program.command("features").description("Features as they are served.");
   looking(features.command("get"))
     .description("Features of one entity, now or at an event time.")
@@ -113,14 +141,17 @@ function storeCommands(program: Command, finish: Finish): void {
       ),
     )
     .action(async (view: string, key: string[], flags: Flags) => {
-      finish(await (await looks()).features(resolve(flags, "look"), view, key, flags));
+      const resolved = resolveLook(flags, line);
+      const request = { view, key, at: resolved.at };
+      line.code = await (await looks()).features(resolved, request, flags);
     });
 
   looking(program.command("models"))
     .description("Model versions: trained on what, in force since when, and how good.")
     .addHelpText("after", example("millrace models"))
     .action(async (flags: Flags) => {
-      finish(await (await looks()).models(resolve(flags, "look"), flags));
+      const resolved = resolveLook(flags, line);
+      line.code = await (await looks()).models(resolved, flags);
     });
 
   addSettings(program.command("sql"), "look")
@@ -132,7 +163,8 @@ function storeCommands(program: Command, finish: Finish): void {
       example('millrace sql "SELECT count(), avg(probability) FROM millrace.predictions"'),
     )
     .action(async (query: string, flags: Flags & { format: string }) => {
-      finish(await (await looks()).sql(resolve(flags, "look"), query, flags));
+      const resolved = resolveLook(flags, line);
+      line.code = await (await looks()).sql(resolved, query, flags);
     });
 
   looking(program.command("verify"))
@@ -140,13 +172,14 @@ function storeCommands(program: Command, finish: Finish): void {
     .option("--points <number>", "also recompute so many look-ups in SQL over the raw file", "0")
     .addHelpText("after", example("millrace verify", "millrace verify --points 100000"))
     .action(async (flags: Flags) => {
+      const resolved = resolveLook(flags, line);
       const { verify } = await import("./commands/verify.ts");
-      finish(await verify(resolve(flags, "look"), flags));
+      line.code = await verify(resolved, resolved.points, flags);
     });
 }
 
 /** The servers of `--stack local`. */
-function stackCommands(program: Command, finish: Finish): void {
+function stackCommands(program: Command, line: CommandLine): void {
   const stack = program
     .command("stack")
     .description("Kafka, schema registry, Redis and ClickHouse (chDB) on this machine.");
@@ -157,24 +190,24 @@ function stackCommands(program: Command, finish: Finish): void {
       .addHelpText("after", example(`millrace stack ${name}`));
   const act = () => import("./commands/stack.ts");
   part("up", "Start what is down of them; they stay up.").action(async (flags: Flags) => {
-    finish(await (await act()).stackUp(resolveLocal(flags), flags));
+    line.code = await (await act()).stackUp(resolveLocal(flags, line), flags);
   });
   part("status", "Say what is up; exit 1 when something is down.").action(async (flags: Flags) => {
-    finish(await (await act()).stackStatus(resolveLocal(flags), flags));
+    line.code = await (await act()).stackStatus(resolveLocal(flags, line), flags);
   });
   part("down", "Stop them; their data stay.").action(async (flags: Flags) => {
-    finish(await (await act()).stackDown(resolveLocal(flags), flags));
+    line.code = await (await act()).stackDown(resolveLocal(flags, line), flags);
   });
 }
 
 /** Takes every flag that a run takes, to show what it would come to. */
-function configCommand(program: Command, finish: Finish): void {
+function configCommand(program: Command, line: CommandLine): void {
   addSettings(program.command("config"), "run")
     .description("The resulting configuration and where each value came from.")
     .addHelpText("after", example("MILLRACE_SEED=7 millrace config"))
     .action(async (flags: Flags) => {
-      const { config } = await import("./commands/look.ts");
-      finish(await config(resolve(flags, "run"), {}));
+      const resolved = await resolve(flags, "run", line);
+      line.code = await (await looks()).config(resolved, {});
     });
 }
 

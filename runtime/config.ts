@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { MillraceError } from "../schemas/errors.ts";
+import { nearest } from "./config/nearest.ts";
 import { clusterAccess } from "./config/server-access.ts";
 import { serverSettingNames } from "./config/server-settings.ts";
 import {
@@ -29,6 +30,17 @@ export interface ConfigSources {
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** Path of the configuration file; it may be missing. @default "millrace.config.json" */
   readonly file?: string;
+  /** What is wrong with the command line besides, e.g. unknown flags. @default nothing */
+  readonly problems?: readonly string[];
+  /** Says what is wrong with values that can be read, e.g. against the data. @default nothing */
+  readonly check?: (values: CheckedValues) => readonly string[];
+}
+
+/** The values that could be read, and where each came from. */
+export interface CheckedValues {
+  readonly values: Partial<Config>;
+  /** As `ResolvedConfig.origins`. */
+  readonly origins: ReadonlyMap<SettingName, string>;
 }
 
 /** Variables of the local stack and of the tests; no settings of a run. */
@@ -48,11 +60,12 @@ const settingsOfStack: Readonly<Record<Config["stack"], readonly SettingName[]>>
  * Flags over MILLRACE_* variables over `millrace.config.json` over defaults. The environment is
  * read here and nowhere else.
  *
- * @throws {MillraceError} CONFIG_INVALID naming every unknown key and every wrong value at once.
+ * @throws {MillraceError} CONFIG_INVALID naming all at once: unknown flags, variables and keys,
+ * wrong values, and what the check finds.
  */
 export function resolveConfig(sources: ConfigSources = {}): ResolvedConfig {
   const path = sources.file ?? "millrace.config.json";
-  const problems: string[] = [];
+  const problems = [...(sources.problems ?? [])];
   const layers = [
     flagLayer(sources.flags ?? {}),
     environmentLayer(sources.env ?? process.env, problems),
@@ -91,18 +104,24 @@ export function resolveConfig(sources: ConfigSources = {}): ResolvedConfig {
     problems.push(`${origin}: several workers need servers that they share: add --stack local`);
   }
   const config = Object.fromEntries(values) as unknown as Config;
-  if (stack === "cluster" && values.size === settingNames.length) clusterAccess(config, problems);
-  if (problems.length > 0) {
-    throw new MillraceError("CONFIG_INVALID", {
-      count: problems.length,
-      problems: problems.map((problem) => `- ${problem}`).join("\n"),
-    });
-  }
+  problems.push(...(sources.check?.({ values: config, origins }) ?? []));
+  const serversAreRead = serverSettingNames.every((name) => values.has(name));
+  if (stack === "cluster" && serversAreRead) clusterAccess(config, problems);
+  refuse(problems);
   return {
     config,
     origins: Object.fromEntries(origins) as Record<SettingName, string>,
     shown: Object.fromEntries(shown) as Record<SettingName, string>,
   };
+}
+
+/** @throws {MillraceError} CONFIG_INVALID when there is a problem. */
+export function refuse(problems: readonly string[]): void {
+  if (problems.length === 0) return;
+  throw new MillraceError("CONFIG_INVALID", {
+    count: problems.length,
+    problems: problems.map((problem) => `- ${problem}`).join("\n"),
+  });
 }
 
 /** Every user of a machine sees the arguments of all processes on it. */
@@ -135,7 +154,7 @@ function flagsOfOtherStack(
 
 type Layer = ReadonlyMap<SettingName, { readonly value: unknown; readonly origin: string }>;
 
-/** The command line has refused unknown flags already. */
+/** Unknown flags are found by the command line, which knows what each command takes. */
 function flagLayer(flags: Readonly<Record<string, unknown>>): Layer {
   return new Map(
     settingNames
@@ -195,29 +214,4 @@ function show(name: SettingName, value: unknown): string {
   if (value === null) return "none";
   if (Array.isArray(value)) return value.length === 0 ? "none" : value.join(", ");
   return String(value);
-}
-
-/** ` (did you mean …?)` where a known name is close. */
-function nearest(text: string, names: Iterable<string>): string {
-  let best = "";
-  let least = 4;
-  for (const name of names) {
-    const distance = editDistance(text.toLowerCase(), name.toLowerCase());
-    if (distance < least) [best, least] = [name, distance];
-  }
-  return best === "" ? "" : ` (did you mean ${best}?)`;
-}
-
-/** @see Wagner and Fischer, The String-to-String Correction Problem, 1974. */
-function editDistance(a: string, b: string): number {
-  let previous = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (let i = 1; i <= a.length; i++) {
-    const row = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const change = (previous[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      row.push(Math.min(change, (previous[j] as number) + 1, (row[j - 1] as number) + 1));
-    }
-    previous = row;
-  }
-  return previous[b.length] as number;
 }

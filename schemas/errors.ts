@@ -395,11 +395,6 @@ export const errorTable = {
     message:
       'The directory {directory} holds "{name}", which no run of Millrace left there; --fresh would delete it. Name another --data directory.',
   },
-  RANGE_OUTSIDE: {
-    policy: "stop",
-    message:
-      "The flights lie between {start} and {end} (UTC); {from} to {to} goes beyond. Correct --from or --to.",
-  },
 } as const satisfies Record<string, ErrorEntry>;
 
 /** A stable code: match on it, never on the message. */

@@ -1,9 +1,7 @@
-import { parseTime } from "../../runtime/config/setting-types.ts";
 import type { ResolvedConfig } from "../../runtime/config.ts";
-import { MillraceError } from "../../schemas/errors.ts";
 import type { Plan } from "../../schemas/plan.ts";
 import { exitCodes } from "../exit.ts";
-import type { FeatureAnswer, Inspector } from "../inspect/inspector.ts";
+import type { FeatureAnswer, FeatureRequest, Inspector } from "../inspect/inspector.ts";
 import { table } from "../table.ts";
 import { writeOut } from "../write-out.ts";
 
@@ -60,17 +58,11 @@ export function topics(
 /** `millrace features get VIEW KEY… [--at TIME]`. */
 export function features(
   resolved: ResolvedConfig,
-  view: string,
-  key: readonly string[],
-  options: LookOptions & { readonly at?: string },
+  request: FeatureRequest,
+  options: LookOptions,
 ): Promise<number> {
-  const at = options.at === undefined ? null : parseTime(options.at);
-  if (options.at !== undefined && at === null) {
-    const problems = `- --at: "${options.at}": write a UTC time like 2001-01-15T06:00`;
-    throw new MillraceError("CONFIG_INVALID", { count: 1, problems });
-  }
   return look(resolved, async (inspector) => {
-    const answer = await inspector.features({ view, key, at });
+    const answer = await inspector.features(request);
     return options.json ? json(answer) : featureText(answer);
   });
 }
@@ -96,13 +88,9 @@ function featureText(answer: FeatureAnswer): string {
 /** `millrace dead-letters list`. */
 export function deadLetters(
   resolved: ResolvedConfig,
-  options: LookOptions & { readonly limit: string },
+  limit: number,
+  options: LookOptions,
 ): Promise<number> {
-  const limit = Number(options.limit);
-  if (!Number.isInteger(limit) || limit < 1) {
-    const problems = `- --limit: "${options.limit}": write a whole number from 1`;
-    throw new MillraceError("CONFIG_INVALID", { count: 1, problems });
-  }
   return look(resolved, async (inspector) => {
     const lines = await inspector.deadLetters({ limit });
     if (options.json) return json(lines);

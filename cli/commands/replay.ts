@@ -9,11 +9,9 @@ import type { ReplaySegment } from "../flights/replay-steps.ts";
 /** `millrace replay`: fills the two source topics, or with `--dry-run` says what it would send. */
 export async function replay(resolved: ResolvedConfig, dryRun: boolean): Promise<number> {
   const { flights: plan } = await import("../../topologies/flights/flights.ts");
-  const { checkRange } = await import("../flights/flights-file.ts");
+  const { flightsLatenessMs: latenessMs } = await import("../flights/check-config.ts");
   const { injectionText, parseInjections } = await import("../flights/injections.ts");
   const { config } = resolved;
-  const latenessMs = Math.max(...plan.sources.map((source) => source.latenessMs));
-  checkRange(config.from, config.to);
   const injections = parseInjections(config.inject, config.seed, latenessMs);
   const segment = { from: config.from, to: config.to, injections, latenessMs };
   if (dryRun) return printExpectation(segment);

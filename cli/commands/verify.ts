@@ -10,16 +10,16 @@ import { verifyText } from "../verify/print.ts";
 import { verifyRun } from "../verify/verify-run.ts";
 import { writeOut } from "../write-out.ts";
 
-/** `millrace verify`: exits 1 naming what is missing or wrong. */
+/**
+ * `millrace verify`: exits 1 naming what is missing or wrong.
+ *
+ * @param points - look-ups to recompute in SQL over the raw file.
+ */
 export async function verify(
   resolved: ResolvedConfig,
-  options: { readonly json?: boolean; readonly points?: string },
+  points: number,
+  options: { readonly json?: boolean },
 ): Promise<number> {
-  const points = Number(options.points ?? 0);
-  if (!Number.isInteger(points) || points < 0) {
-    const problems = `- --points: "${options.points}": write a whole number`;
-    throw new MillraceError("CONFIG_INVALID", { count: 1, problems });
-  }
   const { data } = resolved.config;
   const manifest = await readManifest(data);
   if (manifest === null) throw new MillraceError("DATA_MISSING", { directory: data });

@@ -1,7 +1,6 @@
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
-import { MillraceError } from "../../schemas/errors.ts";
 
 const require = createRequire(import.meta.url);
 
@@ -17,20 +16,14 @@ export interface FlightFiles {
 export const fileStart = Date.UTC(2001, 0, 1);
 export const fileEnd = Date.UTC(2001, 6, 2);
 
-/**
- * Refuses a range that goes beyond the data set, where nothing would ever be sent.
- *
- * @throws {MillraceError} RANGE_OUTSIDE.
- */
-export function checkRange(from: number, to: number): void {
-  if (from >= fileStart && to <= fileEnd) return;
-  const iso = (time: number) => new Date(time).toISOString();
-  throw new MillraceError("RANGE_OUTSIDE", {
-    start: iso(fileStart),
-    end: iso(fileEnd),
-    from: iso(from),
-    to: iso(to),
-  });
+/** What is wrong with a range that goes beyond the data set, where nothing would ever be sent. */
+export function rangeProblem(from: number, to: number): string | null {
+  if (from >= fileStart && to <= fileEnd) return null;
+  const iso = (time: number) => new Date(time).toISOString().replace(/:00\.000Z$/, "");
+  return (
+    `the flights lie between ${iso(fileStart)} and ${iso(fileEnd)} (UTC); ` +
+    `${iso(from)} to ${iso(to)} goes beyond`
+  );
 }
 
 /** Where the installed package keeps its files. */

@@ -1,3 +1,4 @@
+import { parseTime } from "../../runtime/config/setting-types.ts";
 import { durationMs } from "../../schemas/duration.ts";
 import { MillraceError } from "../../schemas/errors.ts";
 
@@ -29,10 +30,43 @@ export const noInjections: Injections = Object.freeze({
 export const injectionForms =
   "shift-12h@YYYY-MM-DD, permute@YYYY-MM-DD, disorder:5m, late:1%, duplicates:1%";
 
+/** An injection that cannot be used, and why. */
+export interface InjectionProblem {
+  readonly text: string;
+  readonly reason: string;
+}
+
 /**
- * Reads injections as they are written on the command line.
+ * Reads injections as they are written on the command line, and what is wrong with each.
  *
  * @param latenessMs - lateness of the sources; more disorder than that would make records late.
+ */
+export function readInjections(
+  texts: readonly string[],
+  seed: number,
+  latenessMs: number,
+): { readonly injections: Injections; readonly problems: readonly InjectionProblem[] } {
+  let injections: Injections = { ...noInjections, seed };
+  const problems: InjectionProblem[] = [];
+  const seen = new Set<string>();
+  for (const text of texts) {
+    const { kind, change, reason } = parseOne(text);
+    const wrong =
+      reason ??
+      (seen.has(kind) ? `${kind} is given twice` : null) ??
+      ((change.disorderMs ?? 0) > latenessMs
+        ? `the sources admit records up to ${latenessMs / 60_000}m late`
+        : null);
+    seen.add(kind);
+    if (wrong !== null) problems.push({ text, reason: wrong });
+    else injections = { ...injections, ...change };
+  }
+  return { injections: Object.freeze(injections), problems };
+}
+
+/**
+ * Reads injections that must all be understood.
+ *
  * @throws {MillraceError} INJECTION_INVALID when one is not understood, or given twice.
  */
 export function parseInjections(
@@ -40,18 +74,10 @@ export function parseInjections(
   seed: number,
   latenessMs: number,
 ): Injections {
-  let injections: Injections = { ...noInjections, seed };
-  const seen = new Set<string>();
-  for (const text of texts) {
-    const [kind, change] = parseOne(text);
-    if (seen.has(kind)) throw invalid(text, `${kind} is given twice`);
-    seen.add(kind);
-    injections = { ...injections, ...change };
-    if (injections.disorderMs > latenessMs) {
-      throw invalid(text, `the sources admit records up to ${latenessMs / 60_000}m late`);
-    }
-  }
-  return Object.freeze(injections);
+  const { injections, problems } = readInjections(texts, seed, latenessMs);
+  const [wrong] = problems;
+  if (wrong === undefined) return injections;
+  throw new MillraceError("INJECTION_INVALID", { ...wrong, forms: injectionForms });
 }
 
 /** One text for equal sets of injections, to compare a run with an earlier one. */
@@ -59,49 +85,54 @@ export function injectionText(texts: readonly string[], seed: number): string {
   return texts.length === 0 ? "none" : `${[...texts].sort().join(" ")} seed ${seed}`;
 }
 
-function parseOne(text: string): [string, Partial<Injections>] {
-  const [, kind = "", mark = "", argument = ""] = /^([a-z]+(?:-\w+)?)([@:])(.+)$/.exec(text) ?? [];
-  if (kind.startsWith("shift-") && mark === "@") {
-    const byMs = duration(text, kind.slice("shift-".length));
-    return ["shift", { shift: { byMs, at: day(text, argument) } }];
-  }
+/** One injection: what it changes, or why it cannot be read. */
+interface Parsed {
+  readonly kind: string;
+  readonly change: Partial<Injections>;
+  readonly reason: string | null;
+}
+
+function parseOne(text: string): Parsed {
+  const [, word = "", mark = "", argument = ""] = /^([a-z]+(?:-\w+)?)([@:])(.+)$/.exec(text) ?? [];
+  const by = word.startsWith("shift-") ? word.slice("shift-".length) : null;
+  const kind = by === null ? word : "shift";
+  const read = <T>(value: T | null, what: string, change: (value: T) => Partial<Injections>) =>
+    value === null
+      ? { kind, change: {}, reason: `"${argument}" is not ${what}` }
+      : { kind, change: change(value), reason: null };
   switch (kind + mark) {
+    case "shift@": {
+      const byMs = by === null ? null : duration(by);
+      if (byMs === null) return { kind, change: {}, reason: `"${by ?? ""}" is not a duration` };
+      return read(day(argument), "a date", (at) => ({ shift: { byMs, at } }));
+    }
     case "permute@":
-      return [kind, { permuteAt: day(text, argument) }];
+      return read(day(argument), "a date", (permuteAt) => ({ permuteAt }));
     case "disorder:":
-      return [kind, { disorderMs: duration(text, argument) }];
+      return read(duration(argument), "a duration", (disorderMs) => ({ disorderMs }));
     case "late:":
-      return [kind, { lateShare: share(text, argument) }];
+      return read(share(argument), "a percentage", (lateShare) => ({ lateShare }));
     case "duplicates:":
-      return [kind, { duplicateShare: share(text, argument) }];
+      return read(share(argument), "a percentage", (duplicateShare) => ({ duplicateShare }));
     default:
-      throw invalid(text, "there is no such injection");
+      return { kind, change: {}, reason: "there is no such injection" };
   }
 }
 
-function duration(text: string, argument: string): number {
+function duration(text: string): number | null {
   try {
-    return durationMs(argument);
+    return durationMs(text);
   } catch {
-    throw invalid(text, `"${argument}" is not a duration`);
+    return null;
   }
 }
 
-function day(text: string, argument: string): number {
-  const instant = Date.parse(`${argument}T00:00:00Z`);
-  if (!/^\d{4}-\d\d-\d\d$/.test(argument) || Number.isNaN(instant)) {
-    throw invalid(text, `"${argument}" is not a date`);
-  }
-  return instant;
+function day(text: string): number | null {
+  return /^\d{4}-\d\d-\d\d$/.test(text) ? parseTime(text) : null;
 }
 
-function share(text: string, argument: string): number {
-  const percent = /^(\d+(?:\.\d+)?)%$/.exec(argument)?.[1];
+function share(text: string): number | null {
+  const percent = /^(\d+(?:\.\d+)?)%$/.exec(text)?.[1];
   const value = Number(percent) / 100;
-  if (percent === undefined || value > 1) throw invalid(text, `"${argument}" is not a percentage`);
-  return value;
-}
-
-function invalid(text: string, reason: string): MillraceError {
-  return new MillraceError("INJECTION_INVALID", { text, reason, forms: injectionForms });
+  return percent === undefined || value > 1 ? null : value;
 }

@@ -5,7 +5,7 @@ import type { Config } from "../../runtime/config/settings.ts";
 import type { ResolvedConfig } from "../../runtime/config.ts";
 import { serveMetrics } from "../../runtime/metrics/server.ts";
 import { flights } from "../../topologies/flights/flights.ts";
-import { checkRange } from "../flights/flights-file.ts";
+import { flightsLatenessMs as latenessMs } from "../flights/check-config.ts";
 import { injectionText, parseInjections } from "../flights/injections.ts";
 import { openFlights } from "../flights/open-flights.ts";
 import { type ReplayProgress, type ReplayReport, replayFlights } from "../flights/replay.ts";
@@ -22,7 +22,7 @@ import { createLog } from "./log.ts";
 import { peakOf, rssOf, withPeaks, workerPeaks } from "./memory.ts";
 import { createProgress, type Progress } from "./progress.ts";
 import { type RunRecord, readRunRecord, writeRunRecord } from "./run-record.ts";
-import { checkSlow, startPlan } from "./start-plan.ts";
+import { startPlan } from "./start-plan.ts";
 
 export type RunOutcome = "done" | "failed" | "interrupted";
 
@@ -41,9 +41,6 @@ export async function runFlights(
 ): Promise<RunOutcome> {
   const { config } = resolved;
   const plan = flights;
-  const latenessMs = Math.max(...plan.sources.map((source) => source.latenessMs));
-  checkRange(config.from, config.to);
-  checkSlow(plan, config.slow);
   const injections = parseInjections(config.inject, config.seed, latenessMs);
   await checkFormat(config);
   if (config.fresh) await startFresh(config);

@@ -4,7 +4,6 @@ import type { OnTrouble } from "../../runtime/application/pumps.ts";
 import type { RunningPlan } from "../../runtime/application/running-plan.ts";
 import type { Stack } from "../../runtime/application/stack.ts";
 import type { Config } from "../../runtime/config/settings.ts";
-import { MillraceError } from "../../schemas/errors.ts";
 import type { Plan } from "../../schemas/plan.ts";
 import type { Progress } from "./progress.ts";
 import { WorkerGroup } from "./worker-group.ts";
@@ -59,18 +58,5 @@ export function startApplication(
     rowTopicBytes: config.rowTopicMb * 1024 * 1024,
     slow: config.slow,
     onTrouble,
-  });
-}
-
-/** @throws {MillraceError} CONFIG_INVALID when a topic to slow is no source of the plan. */
-export function checkSlow(plan: Plan, slow: Config["slow"]): void {
-  const topics = plan.sources.map(({ topic }) => topic);
-  const unknown = [...slow.keys()].filter((topic) => !topics.includes(topic));
-  if (unknown.length === 0) return;
-  throw new MillraceError("CONFIG_INVALID", {
-    count: unknown.length,
-    problems: unknown
-      .map((topic) => `- slow: ${topic} is no source topic; there are ${topics.join(", ")}`)
-      .join("\n"),
   });
 }

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { resolveConfig } from "../config.ts";
+import { type CheckedValues, resolveConfig } from "../config.ts";
 import { parseTime } from "./setting-types.ts";
 import { flagName, settingNames, settings, variableName } from "./settings.ts";
 
@@ -60,6 +60,23 @@ test("all problems of all sources are reported together", () => {
       return true;
     },
   );
+});
+
+test("what the command line and a check find is reported with the rest", () => {
+  const seen: unknown[] = [];
+  const sources = {
+    ...{ flags: { seed: "x", to: "2001-03-01" }, env: { MILLRACE_SED: "1" }, file: "none" },
+    problems: ["--tu: run takes no such flag"],
+    check: ({ values, origins }: CheckedValues) => {
+      seen.push(values.seed, values.to, origins.get("to"), origins.get("from"));
+      return ["--to: is a Thursday"];
+    },
+  };
+  assert.throws(
+    () => resolveConfig(sources),
+    /has 4 to correct:\n- --tu: .*\n- MILLRACE_SED: .*\n- --seed: .*\n- --to: is a Thursday$/,
+  );
+  assert.deepEqual(seen, [undefined, Date.UTC(2001, 2, 1), "--to", "default"]);
 });
 
 test("a file that is no JSON object is named", () => {

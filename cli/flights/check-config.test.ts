@@ -1,0 +1,46 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type ResolvedConfig, resolveConfig } from "../../runtime/config.ts";
+import { checkFlightsConfig } from "./check-config.ts";
+import { readInjections } from "./injections.ts";
+
+const of = (flags: Record<string, unknown>): ResolvedConfig =>
+  resolveConfig({ flags, env: {}, file: "none", check: checkFlightsConfig });
+
+test("ranges beyond the flights, each injection and topics to slow are said together", () => {
+  const flags = {
+    ...{ to: "2002-01-01", seed: "x", slow: ["flights.nonsense=2"] },
+    inject: ["late:1", "noise:1%", "permute@2001-02-30", "late:2%"],
+  };
+  assert.throws(
+    () => of(flags),
+    (error: Error & { code: string }) => {
+      assert.equal(error.code, "CONFIG_INVALID");
+      for (const part of [
+        /has 7 to correct/,
+        /--seed: "x"/,
+        /--to: the flights lie between .*2001-07-02.* goes beyond/,
+        /--inject: "late:1": "1" is not a percentage/,
+        /--inject: "noise:1%": there is no such injection/,
+        /--inject: "permute@2001-02-30": "2001-02-30" is not a date/,
+        /--inject: "late:2%": late is given twice; write one of .*duplicates:1%/,
+        /--slow: flights\.nonsense is no source topic; there are flights\.arrivals/,
+      ]) {
+        assert.match(error.message, part);
+      }
+      return true;
+    },
+  );
+});
+
+test("a check sees the values that can be read, though others cannot", () => {
+  assert.throws(() => of({ from: "2000-12-31", to: "soon" }), /has 1 to correct.*soon/s);
+  assert.throws(() => of({ to: "2001-01-02", inject: ["disorder:11m"] }), /up to 10m late/);
+  assert.equal(of({ to: "2001-07-02", inject: ["late:1%"] }).config.to, Date.UTC(2001, 6, 2));
+});
+
+test("injections that are understood are read beside those that are not", () => {
+  const { injections, problems } = readInjections(["late:1%", "noise:1%"], 3, 600_000);
+  assert.deepEqual([injections.lateShare, injections.seed], [0.01, 3]);
+  assert.deepEqual(problems, [{ text: "noise:1%", reason: "there is no such injection" }]);
+});

@@ -1,0 +1,33 @@
+import type { CheckedValues } from "../../runtime/config.ts";
+import { flights as plan } from "../../topologies/flights/flights.ts";
+import { rangeProblem } from "./flights-file.ts";
+import { injectionForms, readInjections } from "./injections.ts";
+
+/** How late a record of flights may come, ms. */
+export const flightsLatenessMs = Math.max(...plan.sources.map((source) => source.latenessMs));
+
+/** What is wrong with a configuration for flights: the range, injections, topics to slow. */
+export function checkFlightsConfig({ values, origins }: CheckedValues): string[] {
+  const { from, to, inject, slow } = values;
+  const problems: string[] = [];
+  if (from !== undefined && to !== undefined) {
+    const wrong = rangeProblem(from, to);
+    const isGiven = (origin: string | undefined) => origin !== undefined && origin !== "default";
+    const given = [origins.get("from"), origins.get("to")].filter(isGiven);
+    if (wrong !== null) problems.push(`${given.join(", ")}: ${wrong}`);
+  }
+  const { problems: injections } = readInjections(inject ?? [], 0, flightsLatenessMs);
+  for (const [index, { text, reason }] of injections.entries()) {
+    // How to write them is said once, behind the last.
+    const forms = index === injections.length - 1 ? `; write one of ${injectionForms}` : "";
+    problems.push(`${origins.get("inject")}: "${text}": ${reason}${forms}`);
+  }
+  const topics = plan.sources.map(({ topic }) => topic);
+  for (const topic of slow?.keys() ?? []) {
+    if (topics.includes(topic)) continue;
+    problems.push(
+      `${origins.get("slow")}: ${topic} is no source topic; there are ${topics.join(", ")}`,
+    );
+  }
+  return problems;
+}

@@ -1,0 +1,30 @@
+import { parseTime } from "../runtime/config/setting-types.ts";
+
+/** Options of looks that are no settings, read. */
+export interface LookArguments {
+  /** Event time of a look-up, UTC ms; null: how far the view is. */
+  readonly at: number | null;
+  /** Dead letters to list at most. */
+  readonly limit: number;
+  /** Look-ups to recompute. */
+  readonly points: number;
+  /** What could not be read. */
+  readonly problems: readonly string[];
+}
+
+/** Reads the options of looks, each if it is there; what is wrong is collected. */
+export function readLookOptions(options: Readonly<Record<string, unknown>>): LookArguments {
+  const problems: string[] = [];
+  const whole = (name: string, least: number): number => {
+    const text = options[name];
+    const value = Number(text ?? least);
+    if (Number.isSafeInteger(value) && value >= least && text !== "") return value;
+    problems.push(`--${name}: ${JSON.stringify(text)}: write a whole number from ${least}`);
+    return least;
+  };
+  const at = options["at"] === undefined ? null : parseTime(String(options["at"]));
+  if (options["at"] !== undefined && at === null) {
+    problems.push(`--at: ${JSON.stringify(options["at"])}: write a UTC time like 2001-01-15T06:00`);
+  }
+  return { at, limit: whole("limit", 1), points: whole("points", 0), problems };
+}
