@@ -51,6 +51,6 @@ export interface Findings {
   readonly models: readonly ModelFinding[];
   /** In force when the disturbance began; null: none was. */
   readonly oldChampion: string | null;
-  /** Its AUC over all days of the disturbance together. */
+  /** Its AUC over all labelled flights since then. */
   readonly oldChampionAuc: number | null;
 }

@@ -84,10 +84,19 @@ test("a shift is recovered from when a day within six, and all after it, reach 0
   assert.equal(recovered(0.8, 0.8), false, "nothing was lost");
 });
 
-test("a shift must have cost the old champion its skill", () => {
-  assert.equal(holds("shift", {})[2], true);
-  assert.equal(holds("shift", { oldChampionAuc: 0.63 })[2], false);
-  assert.equal(holds("shift", { oldChampion: null, oldChampionAuc: null })[2], false);
+test("a shift must have cost the old champion its skill, on average over the days", () => {
+  const below = (...aucs: (number | null)[]) => {
+    const days = daysOf(...aucs.map(() => 0.6)).map((each, index) => ({
+      ...each,
+      oldChampionAuc: aucs[index] ?? null,
+    }));
+    return holds("shift", { days })[2];
+  };
+  assert.equal(below(0.6, 0.65, 0.6), true);
+  assert.equal(below(0.64, 0.65, 0.6), false);
+  assert.equal(below(Number.NaN, 0.6), false);
+  assert.equal(below(), false);
+  assert.equal(holds("shift", { oldChampion: null, days: [] })[2], false);
 });
 
 test("of permuted rows alone no model is promoted, and one must have been asked for", () => {
