@@ -36,7 +36,8 @@ export type ExternalWork =
       /** Row-major, rows × features, NaN = missing. */
       readonly rows: Float64Array;
       readonly features: number;
-      /** For each row the source offset of the record that triggered it. */
+      /** For each row the place of the record that triggered it. */
+      readonly sourcePartitions: Uint16Array;
       readonly sourceOffsets: Float64Array;
     }
   | {

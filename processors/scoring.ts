@@ -45,6 +45,7 @@ export class ScoringProcessor implements Processor {
   readonly #scored: VectorBuffer;
   readonly #unscored: VectorBuffer;
   #versionOf: number[] = [];
+  #sourcePartitions: number[] = [];
   #sourceOffsets: number[] = [];
   #versions: string[] = [];
   #artifacts: string[] = [];
@@ -100,6 +101,7 @@ export class ScoringProcessor implements Processor {
       versionOf: Uint16Array.from(this.#versionOf),
       rows: values.subarray(0, rows * width),
       features: width,
+      sourcePartitions: Uint16Array.from(this.#sourcePartitions),
       sourceOffsets: Float64Array.from(this.#sourceOffsets),
     };
   }
@@ -132,6 +134,7 @@ export class ScoringProcessor implements Processor {
     this.#scored.clear();
     this.#unscored.clear();
     this.#versionOf = [];
+    this.#sourcePartitions = [];
     this.#sourceOffsets = [];
     this.#versions = [];
     this.#artifacts = [];
@@ -199,6 +202,7 @@ export class ScoringProcessor implements Processor {
     while (at < end) vectors.values[at++] = payload.f64();
     if (!fallback) {
       this.#versionOf.push(this.#versionIndex());
+      this.#sourcePartitions.push(writer);
       this.#sourceOffsets.push(sourceOffset);
     }
     const prediction: Prediction = {

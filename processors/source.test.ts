@@ -14,6 +14,7 @@ const source: SourceSpec = {
   timeField: "at",
   latenessMs: 10,
   partitionField: "flightId",
+  repartitioned: false,
 };
 /** Only what a source processor reads of its plan. */
 const plan = {

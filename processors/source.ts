@@ -109,9 +109,12 @@ export class SourceProcessor {
     eventTime: unknown,
     latestEventTime: number,
   ): SourceRejection | null {
-    if (key === null) return "NULL_KEY";
-    if (key !== String(record[this.source.partitionField])) return "KEY_MISMATCH";
-    if (partitionOf(key, this.#partitions) !== this.#partition) return "WRONG_PARTITION";
+    const { partitionField, repartitioned } = this.source;
+    if (!repartitioned) {
+      if (key === null) return "NULL_KEY";
+      if (key !== String(record[partitionField])) return "KEY_MISMATCH";
+      if (partitionOf(key, this.#partitions) !== this.#partition) return "WRONG_PARTITION";
+    }
     if (!Number.isSafeInteger(eventTime) || (eventTime as number) < 0) return "EVENT_TIME_MISSING";
     return (eventTime as number) > latestEventTime ? "EVENT_TIME_AHEAD" : null;
   }

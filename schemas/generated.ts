@@ -62,7 +62,9 @@ export interface Decision {
   readonly kind: string;
   /** Of a wait or a place: the input of the channel. */
   readonly input: string | null;
-  /** Of a wait or a place: the upstream task of the channel. */
+  /**
+   * Of a wait or a place: the upstream task of the channel. Of a deadline: the source partition.
+   */
   readonly writer: number | null;
   /**
    * Source offset (idle, ahead, deadline), sequence number of the channel (wait, place) or number
@@ -379,7 +381,7 @@ export const decision: RecordSchema<Decision> = recordSchema<Decision>({
         "null",
         "int"
       ],
-      doc: "Of a wait or a place: the upstream task of the channel.",
+      doc: "Of a wait or a place: the upstream task of the channel. Of a deadline: the source partition.",
       default: null
     },
     {

@@ -11,6 +11,8 @@ export interface SourceSpec {
   readonly latenessMs: number;
   /** The field whose text is the record key and whose murmur2 names the partition. */
   readonly partitionField: string;
+  /** True: key and partition are anything; records go to the tasks by the field. */
+  readonly repartitioned: boolean;
 }
 
 /** An Avro record schema as parsed JSON. */

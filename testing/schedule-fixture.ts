@@ -20,55 +20,65 @@ const day = 24 * hour;
 const start = Date.UTC(2001, 0, 1);
 const within = 36 * hour;
 
-const arrivals = from("air.arrivals", arrival)
-  .timedBy("arrivedAt", { lateness: "10m" })
-  .partitionedBy("flightId");
-const departures = from("air.departures", departure)
-  .timedBy("departedAt", { lateness: "10m" })
-  .partitionedBy("flightId");
-
-const originDelays = arrivals
-  .keyedBy("origin")
-  .over("1h", "3h")
-  .compute({
-    flights: agg.count(),
-    delayMean: agg.mean("delayMinutes"),
-    delayP90: agg.quantile("delayMinutes", 0.9),
-    worst: agg.max("delayMinutes"),
-  })
-  .asFeatureView("origin_delays@1", { ttl: "48h" })
-  .into(online, offline);
-const routeTraffic = departures
-  .keyedBy("origin", "destination")
-  .over("2h")
-  .compute({ flights: agg.count(), milesDeviation: agg.stddev("distanceMiles") })
-  .asFeatureView("route_traffic@1", { ttl: "48h" })
-  .into(online, offline);
-
-const predictions = departures
-  .enrichedWith(
-    {
-      origin: originDelays.at("origin"),
-      inbound: originDelays.at("destination"),
-      route: routeTraffic.at("origin", "destination"),
-    },
-    { missing: "null", request: { hour: calendar("localHour"), miles: "distanceMiles" } },
-  )
-  .scoredBy("late", { model: "@champion", deadline: "20ms", fallback: prior(0.2) })
-  .into(topic("air.predictions"), offline);
-const outcomes = predictions
-  .labelledBy(arrivals, { on: "flightId", within: "36h", label: gt("delayMinutes", 15) })
-  .into(topic("air.outcomes"), offline);
-const retraining = outcomes
-  .watchedFor(
-    drift.features({ over: "24h" }),
-    drift.performance("auc", { over: "24h", floor: 0.3 }),
-  )
-  .retrainedWhen(any(noModel({ labels: 250 }), every("2d"), labels(700)), { cooldown: "24h" })
-  .trainedBy(logisticRegression({ seed: 1 }), { over: "4d", trainingTime: "6h" });
-
 /** A small application with every kind of step and every cycle that the real one has. */
-export const air: Plan = topology("air", { predictions, outcomes, retraining });
+export const air = airPlan(false);
+/** The same over topics that are partitioned by anything. */
+export const scatteredAir = airPlan(true);
+
+function airPlan(scattered: boolean): Plan {
+  const timedArrivals = from("air.arrivals", arrival).timedBy("arrivedAt", { lateness: "10m" });
+  const timedDepartures = from("air.departures", departure).timedBy("departedAt", {
+    lateness: "10m",
+  });
+  const arrivals = scattered
+    ? timedArrivals.repartitionedBy("flightId")
+    : timedArrivals.partitionedBy("flightId");
+  const departures = scattered
+    ? timedDepartures.repartitionedBy("flightId")
+    : timedDepartures.partitionedBy("flightId");
+
+  const originDelays = arrivals
+    .keyedBy("origin")
+    .over("1h", "3h")
+    .compute({
+      flights: agg.count(),
+      delayMean: agg.mean("delayMinutes"),
+      delayP90: agg.quantile("delayMinutes", 0.9),
+      worst: agg.max("delayMinutes"),
+    })
+    .asFeatureView("origin_delays@1", { ttl: "48h" })
+    .into(online, offline);
+  const routeTraffic = departures
+    .keyedBy("origin", "destination")
+    .over("2h")
+    .compute({ flights: agg.count(), milesDeviation: agg.stddev("distanceMiles") })
+    .asFeatureView("route_traffic@1", { ttl: "48h" })
+    .into(online, offline);
+
+  const predictions = departures
+    .enrichedWith(
+      {
+        origin: originDelays.at("origin"),
+        inbound: originDelays.at("destination"),
+        route: routeTraffic.at("origin", "destination"),
+      },
+      { missing: "null", request: { hour: calendar("localHour"), miles: "distanceMiles" } },
+    )
+    .scoredBy("late", { model: "@champion", deadline: "20ms", fallback: prior(0.2) })
+    .into(topic("air.predictions"), offline);
+  const outcomes = predictions
+    .labelledBy(arrivals, { on: "flightId", within: "36h", label: gt("delayMinutes", 15) })
+    .into(topic("air.outcomes"), offline);
+  const retraining = outcomes
+    .watchedFor(
+      drift.features({ over: "24h" }),
+      drift.performance("auc", { over: "24h", floor: 0.3 }),
+    )
+    .retrainedWhen(any(noModel({ labels: 250 }), every("2d"), labels(700)), { cooldown: "24h" })
+    .trainedBy(logisticRegression({ seed: 1 }), { over: "4d", trainingTime: "6h" });
+
+  return topology("air", { predictions, outcomes, retraining });
+}
 
 /** A record on its way to a source topic. */
 export interface Sent {
@@ -88,8 +98,17 @@ export function makeSent(seed: number, flights: number, days: number): Sent[] {
   return sent.sort((a, b) => a.at - b.at);
 }
 
-/** {@link makeSent} as logs of the source topics, with watermarks. */
-export function makeLogs(seed: number, flights: number, days: number): SourceLogs {
+/**
+ * {@link makeSent} as logs of the source topics, with watermarks.
+ *
+ * @param scattered - whether records stand in any partition instead of that of their key.
+ */
+export function makeLogs(
+  seed: number,
+  flights: number,
+  days: number,
+  scattered = false,
+): SourceLogs {
   const sent = makeSent(seed, flights, days);
   const logs = new Map<string, LogEntry[][]>(
     ["air.departures", "air.arrivals"].map((name) => [name, [[], [], [], []]]),
@@ -100,7 +119,8 @@ export function makeLogs(seed: number, flights: number, days: number): SourceLog
   let next = start;
   for (const { source, at, record } of sent) {
     for (; at >= next; next += 30 * minute) watermark(next);
-    const partition = partitionOf(String(record["flightId"]), 4);
+    const key = `${scattered ? at : ""}${record["flightId"]}`;
+    const partition = partitionOf(key, 4);
     logs.get(source)?.[partition]?.push({ record });
   }
   watermark((sent.at(-1)?.at ?? start) + within + 2 * hour);

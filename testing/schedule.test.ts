@@ -5,7 +5,7 @@ import { SourceTask } from "../runtime/engine/source-task.ts";
 import { createMemoryRegistry } from "../runtime/schema-registry/embedded.ts";
 import { executeAir, produceAir } from "./air-input-fixture.ts";
 import { type AirOutput, collectAir, compareAir } from "./air-output-fixture.ts";
-import { air, makeLogs } from "./schedule-fixture.ts";
+import { air, makeLogs, scatteredAir } from "./schedule-fixture.ts";
 import { type SourceLogs, sequentialOracle } from "./sequential-oracle.ts";
 import { runSchedule, seededRandom } from "./simulator.ts";
 
@@ -27,11 +27,21 @@ test("any schedule of slices, slow sources and crashes gives what the definition
   assert.ok(crashes > schedules, `${crashes} crashes are too few to prove anything`);
 });
 
+test("records that stand in any partition are sent to their tasks", async () => {
+  const logs = makeLogs(3, 400, 5, true);
+  const expected = sequentialOracle(scatteredAir, logs);
+  assert.ok(expected.predictions.length > 350);
+  for (const seed of [1, 2]) {
+    const run = await runOnce(logs, seed, scatteredAir);
+    compareAir(run.output, expected, `schedule ${seed}`);
+  }
+});
+
 interface Run extends AirOutput {
   readonly crashes: number;
 }
 
-async function runOnce(logs: SourceLogs, seed: number): Promise<Run> {
+async function runOnce(logs: SourceLogs, seed: number, plan = air): Promise<Run> {
   const broker = await openEmbeddedBroker({ directory: null });
   const registry = createMemoryRegistry();
   await broker.createTopics(air.topics);
@@ -39,7 +49,7 @@ async function runOnce(logs: SourceLogs, seed: number): Promise<Run> {
   const random = seededRandom(seed * 7919);
   const slow = ["none", "air.departures", "air.arrivals", "one"][seed % 4];
   const { crashes } = await runSchedule({
-    plan: air,
+    plan,
     broker,
     registry,
     seed,

@@ -37,6 +37,7 @@ function work(seeds: readonly string[], shas: readonly string[], n: number): Sco
     versionOf: Uint16Array.from({ length: n }, (_, row) => row % seeds.length),
     rows: sampleRows(n, "work").values,
     features: sampleFeatures.length,
+    sourcePartitions: new Uint16Array(n),
     sourceOffsets: Float64Array.from({ length: n }, (_, row) => row),
   };
 }

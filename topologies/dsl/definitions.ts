@@ -12,6 +12,7 @@ export interface SourceDefinition {
   readonly timeField: string;
   readonly lateness: string;
   readonly partitionField: string;
+  readonly repartitioned: boolean;
 }
 
 export interface AggregateDefinition {

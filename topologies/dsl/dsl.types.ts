@@ -37,6 +37,9 @@ const departures = from("flights.departures", departure)
   .timedBy("departedAt", { lateness: "10m" })
   .partitionedBy("flightId");
 const payments = from("payments", payment).timedBy("at", { lateness: "5s" }).partitionedBy("id");
+from("payments", payment).timedBy("at", { lateness: "5s" }).repartitionedBy("id").keyedBy("card");
+// @ts-expect-error a null sends no record to a task
+from("payments", payment).timedBy("at", { lateness: "5s" }).repartitionedBy("country");
 // @ts-expect-error a source without a time has no keys
 from("flights.arrivals", arrival).keyedBy("origin");
 // @ts-expect-error a source without a time has no partitions

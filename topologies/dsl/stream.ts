@@ -25,9 +25,14 @@ export interface Timed<T> {
    * record is checked against it.
    */
   partitionedBy<P extends PartitionField<T>>(field: P): Stream<T, T[P]>;
+  /**
+   * Names the field that tells records apart, for topics that are partitioned otherwise: under any
+   * key, in any partition. Records go to the tasks by this field.
+   */
+  repartitionedBy<P extends PartitionField<T>>(field: P): Stream<T, T[P]>;
 }
 
-/** Records in event time, partitioned by a field of type `Id`. */
+/** Records in event time, told apart by a field of type `Id`. */
 export interface Stream<T, Id> extends SourceStream<T> {
   /** Groups records by the values of one or more fields, the entity key. */
   keyedBy<const K extends readonly [KeyField<T>, ...KeyField<T>[]]>(
@@ -44,11 +49,15 @@ export interface Stream<T, Id> extends SourceStream<T> {
  */
 export function from<T>(topic: string, schema: RecordSchema<T>): Source<T> {
   return freezeDeeply({
-    timedBy: (timeField, { lateness }) =>
-      freezeDeeply({
+    timedBy: (timeField, { lateness }) => {
+      const timed = { topic, schema, timeField, lateness };
+      return freezeDeeply({
         partitionedBy: (partitionField) =>
-          stream({ topic, schema, timeField, lateness, partitionField }),
-      }),
+          stream({ ...timed, partitionField, repartitioned: false }),
+        repartitionedBy: (partitionField) =>
+          stream({ ...timed, partitionField, repartitioned: true }),
+      });
+    },
   });
 }
 

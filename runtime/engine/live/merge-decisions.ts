@@ -56,7 +56,8 @@ export function clockOrders(
       if (work.kind === "train") return answeredNow(work.request, result, now(), log);
       for (let row = 0; row < work.sourceOffsets.length; row++) {
         if (!Number.isNaN(result.readDoubleLE(row * 8))) continue;
-        log.add({ kind: "deadline", position: work.sourceOffsets[row] as number });
+        const writer = work.sourcePartitions[row] as number;
+        log.add({ kind: "deadline", writer, position: work.sourceOffsets[row] as number });
       }
       return result;
     },
@@ -89,7 +90,9 @@ export function recordOrders(
     ),
   );
   const tooLate = new Set(
-    decisions.flatMap(({ kind, position }) => (kind === "deadline" ? [position] : [])),
+    decisions.flatMap(({ kind, writer, position }) =>
+      kind === "deadline" ? [placeOf(writer ?? 0, position)] : [],
+    ),
   );
   return {
     ...inputOrders,
@@ -117,7 +120,8 @@ export function recordOrders(
       if (work.kind !== "score" || tooLate.size === 0) return result;
       const counted = Buffer.from(result);
       for (let row = 0; row < work.sourceOffsets.length; row++) {
-        if (!tooLate.has(work.sourceOffsets[row] as number)) continue;
+        const partition = work.sourcePartitions[row] as number;
+        if (!tooLate.has(placeOf(partition, work.sourceOffsets[row] as number))) continue;
         counted.writeDoubleLE(Number.NaN, row * 8);
       }
       return counted;
@@ -137,6 +141,10 @@ function answeredNow(request: string, result: Buffer, now: number, log: Decision
     answer: Buffer.from(readJsonText(new ByteReader(counted)), "utf8"),
   });
   return counted;
+}
+
+function placeOf(partition: number, offset: number): string {
+  return `${partition}/${offset}`;
 }
 
 function numberOf(request: string): number {

@@ -41,7 +41,9 @@ export function viewsOf(scoring: ScoringSpec): readonly string[] {
 
 /** Whether the records of a source are partitioned by the key of the scoring tasks already. */
 export function coPartitioned(specs: Specs, source: string, keyField: string): boolean {
-  return specs.sources.some((each) => each.topic === source && each.partitionField === keyField);
+  return specs.sources.some(
+    (each) => each.topic === source && each.partitionField === keyField && !each.repartitioned,
+  );
 }
 
 /** How records of a source come to the scoring tasks, whose partition is that of the id. */

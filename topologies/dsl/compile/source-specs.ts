@@ -27,7 +27,7 @@ export function sourceSpecs(
 }
 
 function sourceSpec(problems: Problems, definition: SourceDefinition): SourceSpec {
-  const { topic, schema, timeField, partitionField } = definition;
+  const { topic, schema, timeField, partitionField, repartitioned } = definition;
   const where = `source "${topic}"`;
   checkTopicName(problems, where, topic);
   const time = avroField(schema, timeField);
@@ -36,14 +36,15 @@ function sourceSpec(problems: Problems, definition: SourceDefinition): SourceSpe
     where,
     `timedBy("${timeField}") needs a field of Avro type long with logicalType timestamp-millis`,
   );
+  const verb = repartitioned ? "repartitionedBy" : "partitionedBy";
   const partition = avroField(schema, partitionField);
   problems.check(
     partition !== null &&
       !partition.nullable &&
       (isWhole(partition) || partition.type === "string"),
     where,
-    `partitionedBy("${partitionField}") needs a field of Avro type long, int or string, not null`,
+    `${verb}("${partitionField}") needs a field of Avro type long, int or string, not null`,
   );
   const latenessMs = problems.duration(where, "lateness", definition.lateness);
-  return { topic, schema, timeField, latenessMs, partitionField };
+  return { topic, schema, timeField, latenessMs, partitionField, repartitioned };
 }

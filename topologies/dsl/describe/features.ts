@@ -14,11 +14,12 @@ export function sourceText({
   timeField,
   latenessMs,
   partitionField,
+  repartitioned,
 }: SourceSpec): string {
   const name = schema.namespace === undefined ? schema.name : `${schema.namespace}.${schema.name}`;
   return block(`source ${topic}`, [
     `time ${timeField}, lateness ${durationText(latenessMs)}`,
-    `key ${partitionField}`,
+    repartitioned ? `repartitioned by ${partitionField}` : `key ${partitionField}`,
     block(
       `record ${name}`,
       schema.fields.map(({ name, type, doc: _, ...rest }) => {
