@@ -55,7 +55,6 @@ export async function runFlights(
     const application = await startPlan(plan, stack, config, progress, log);
     closing.push(() => application.close());
     closing.push(...(await openDoors(application, stack, resolved, progress)));
-    log.info("tasks restored");
     const run = new Run(application, stack, config, progress, await readRunRecord(config.data));
     closing.push(() => run.stop());
     const replay = (inner: AbortSignal, onProgress: (state: ReplayProgress) => void) =>
@@ -83,7 +82,7 @@ export async function runFlights(
 }
 
 /** Socket, metrics and ClickHouse's interface; returns how to close them. */
-async function openDoors(
+export async function openDoors(
   application: RunningPlan,
   stack: Stack,
   resolved: ResolvedConfig,
@@ -239,7 +238,7 @@ class Run {
 }
 
 /** Source records that were read so far; each branch of a source reads all of them. */
-function recordsIn(application: RunningPlan): number {
+export function recordsIn(application: RunningPlan): number {
   const bySource = new Map<string, Map<string, number>>();
   for (const { source, branch, in: read } of application.accounts()) {
     const branches = bySource.get(source) ?? new Map<string, number>();

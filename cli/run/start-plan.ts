@@ -4,6 +4,7 @@ import type { OnTrouble } from "../../runtime/application/pumps.ts";
 import type { RunningPlan } from "../../runtime/application/running-plan.ts";
 import type { Stack } from "../../runtime/application/stack.ts";
 import type { Config } from "../../runtime/config/settings.ts";
+import type { Mode } from "../../runtime/engine/task-factory.ts";
 import type { Plan } from "../../schemas/plan.ts";
 import type { Progress } from "./progress.ts";
 import { WorkerGroup } from "./worker-group.ts";
@@ -33,11 +34,13 @@ export async function startPlan(
     });
   }
   // The id of a run killed before: on Kafka it takes over from it without waiting for its end.
-  return startApplication(plan, stack, config, "0", (topic, sink, error) => {
+  const application = await startApplication(plan, stack, config, "0", (topic, sink, error) => {
     const text = error === null ? null : String(error);
     log.warn({ topic, sink, error: text }, "sink");
     say(topic, sink, text);
   });
+  log.info("tasks restored");
+  return application;
 }
 
 /** Starts the tasks that the group gives to this process. */
@@ -51,7 +54,7 @@ export function startApplication(
   return Application.start({
     plan,
     stack,
-    mode: { kind: "replay" },
+    mode: modeOf(config),
     instanceId,
     scoringThreads: config.scoringThreads,
     commitIntervalMs: config.commitIntervalMs,
@@ -59,4 +62,8 @@ export function startApplication(
     slow: config.slow,
     onTrouble,
   });
+}
+
+function modeOf({ live, maxWait }: Config): Mode {
+  return live ? { kind: "live", now: Date.now, maxWaitMs: maxWait } : { kind: "replay" };
 }

@@ -6,11 +6,15 @@ import { MillraceError } from "../../schemas/errors.ts";
 import { unpackError, type WorkerCommand, type WorkerMessage } from "./worker-messages.ts";
 
 /** Deaths in a row without a commit between, after which a worker is given up. */
-const maxDeaths = 8;
+const maxDeaths = 6;
 /** Wait before it is started again, ms: none, then doubling from the first to the second. */
 const backOffMs = { first: 100, most: 5_000 };
 /** How long a worker may take to end when it is told to, ms; one that hangs is killed. */
 const stopTimeoutMs = 60_000;
+
+// Compiled files end in .js, sources run directly in .ts.
+const extension = extname(fileURLToPath(import.meta.url));
+const workerProgram = new URL(`./worker-process${extension}`, import.meta.url);
 
 /** What happens to a worker, for its group. */
 export interface WorkerEvents {
@@ -26,14 +30,24 @@ export class WorkerChild {
   readonly id: string;
   readonly #events: WorkerEvents;
   readonly #start: () => readonly WorkerCommand[];
+  readonly #program: URL;
   #child: ChildProcess | null = null;
   #deaths = 0;
   #stopping = false;
   #failure: Error | null = null;
 
-  /** @param start - what a new process is told first. */
-  constructor(id: string, start: () => readonly WorkerCommand[], events: WorkerEvents) {
+  /**
+   * @param start - what a new process is told first.
+   * @param program - what it runs.
+   */
+  constructor(
+    id: string,
+    start: () => readonly WorkerCommand[],
+    events: WorkerEvents,
+    program: URL = workerProgram,
+  ) {
     this.id = id;
+    this.#program = program;
     this.#start = start;
     this.#events = events;
   }
@@ -85,10 +99,7 @@ export class WorkerChild {
   }
 
   #runOnce(): Promise<string> {
-    const here = fileURLToPath(import.meta.url);
-    // Compiled files end in .js, sources run directly in .ts.
-    const program = new URL(`./worker-process${extname(here)}`, import.meta.url);
-    const child = fork(program, [], {
+    const child = fork(this.#program, [], {
       serialization: "advanced",
       stdio: ["ignore", "inherit", "inherit", "ipc"],
     });

@@ -1,0 +1,57 @@
+import assert from "node:assert/strict";
+import { extname } from "node:path";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { WorkerChild, type WorkerEvents } from "./worker-child.ts";
+
+const extension = extname(fileURLToPath(import.meta.url));
+const fixture = new URL(`./dying-worker-fixture${extension}`, import.meta.url);
+
+function worker(id: string, events: Partial<WorkerEvents>): WorkerChild {
+  const nothing: WorkerEvents = { started: () => {}, said: () => {}, died: () => {} };
+  const config = { plain: {}, secrets: {} };
+  const greeting = () => [{ kind: "start", config, worker: id } as const];
+  return new WorkerChild(id, greeting, { ...nothing, ...events }, fixture);
+}
+
+test("a worker that dies before it commits anything is given up after six times", async () => {
+  const deaths: string[] = [];
+  const quick = worker("quick", { died: (_, how) => deaths.push(how) });
+  await assert.rejects(quick.run(), {
+    code: "WORKER_DIED",
+    message: /Worker quick died 6 times in a row.*was killed by SIGKILL/,
+  });
+  assert.deepEqual(deaths, Array(5).fill("was killed by SIGKILL"));
+});
+
+test("one that commits something each time is started again as often as it takes", async () => {
+  const pids = new Set<number>();
+  const thriving = worker("thriving", {
+    started: (_, pid) => pids.add(pid),
+    said: (each, message) => {
+      if (message.kind === "status" && message.commits > 0) each.thrives();
+    },
+    died: (each) => {
+      if (pids.size === 9) each.stop();
+    },
+  });
+  await thriving.run();
+  assert.equal(pids.size, 9);
+});
+
+test("an error that a worker tells ends it for good, as that error", async () => {
+  let deaths = 0;
+  const failing = worker("failing", { died: () => deaths++ });
+  await assert.rejects(failing.run(), { code: "DATA_LOCKED", context: { pid: 7 } });
+  assert.equal(deaths, 0);
+});
+
+test("a worker that is told to stop ends, and is not started again", async () => {
+  let deaths = 0;
+  const loyal = worker("loyal", {
+    started: (each) => setImmediate(() => each.stop()),
+    died: () => deaths++,
+  });
+  await loyal.run();
+  assert.deepEqual([deaths, loyal.pid], [0, null]);
+});
