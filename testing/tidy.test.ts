@@ -19,6 +19,7 @@ const entries: readonly string[] = [
   "loadtest/determinism.ts",
   "loadtest/kills.ts",
   "loadtest/scenarios.ts",
+  "loadtest/six-months.ts",
   "loadtest/start.ts",
   "schemas/generate.ts",
   "topologies/examples/card-payments.ts",
