@@ -8,6 +8,7 @@ const usageErrors: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "CONFIG_INVALID",
   "INJECTION_INVALID",
   "REPLAY_CHANGED",
+  "DATA_MODE_CHANGED",
   "DATA_RANGE_CHANGED",
   "DATA_RANGE_SHORTER",
   "VIEW_UNKNOWN",

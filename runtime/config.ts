@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { MillraceError } from "../schemas/errors.ts";
+import { settingsOfMode } from "./config/live-settings.ts";
 import { nearest } from "./config/nearest.ts";
 import { clusterAccess } from "./config/server-access.ts";
 import { serverSettingNames } from "./config/server-settings.ts";
@@ -90,11 +91,14 @@ export function resolveConfig(sources: ConfigSources = {}): ResolvedConfig {
     shown.set(name, show(name, found.value));
   }
   const stack = values.get("stack") as Config["stack"] | undefined;
-  if (stack !== undefined && stack !== "embedded" && origins.get("data") === "default") {
-    values.set("data", `.millrace/${stack}`);
-    shown.set("data", `.millrace/${stack}`);
+  const mode = values.get("live") === true ? "live" : "replay";
+  if (stack !== undefined && origins.get("data") === "default") {
+    const data = `.millrace/${stack}${mode === "live" ? "-live" : ""}`;
+    values.set("data", data);
+    shown.set("data", data);
   }
   problems.push(...secretFlags(origins), ...flagsOfOtherStack(stack, origins));
+  problems.push(...flagsOfOtherMode(mode, origins));
   const [from, to] = [values.get("from"), values.get("to")];
   if (typeof from === "number" && typeof to === "number" && from >= to) {
     problems.push(`from (${shown.get("from")}) must lie before to (${shown.get("to")})`);
@@ -150,6 +154,18 @@ function flagsOfOtherStack(
     problems.push(`--${flagName(name)}: goes with --stack ${wanted}, not ${stack}`);
   }
   return problems;
+}
+
+/** As with stacks: variables and the file may serve both modes. */
+function flagsOfOtherMode(
+  mode: keyof typeof settingsOfMode,
+  origins: ReadonlyMap<SettingName, string>,
+): string[] {
+  const isLive = mode === "live";
+  const remedy = isLive ? "goes with a replay, not with --live" : "goes with --live";
+  return settingsOfMode[isLive ? "replay" : "live"]
+    .filter((name) => origins.get(name)?.startsWith("--") === true)
+    .map((name) => `--${flagName(name)}: ${remedy}`);
 }
 
 type Layer = ReadonlyMap<SettingName, { readonly value: unknown; readonly origin: string }>;

@@ -5,6 +5,8 @@ type Unit = "ms" | "s" | "m" | "h" | "d";
 /** A length of time as a topology writes it: a whole number and a unit, e.g. `"15m"`, `"36h"`. */
 export type Duration = `${bigint}${Unit}`;
 
+const form = /^([1-9]\d*)(ms|s|m|h|d)$/;
+
 const unitMs: Record<Unit, number> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
 /**
@@ -14,7 +16,12 @@ const unitMs: Record<Unit, number> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000,
  * @example durationMs("15m") // 900000
  */
 export function durationMs(text: string): number {
-  const match = /^([1-9]\d*)(ms|s|m|h|d)$/.exec(text);
+  const match = form.exec(text);
   if (!match) throw new MillraceError("BAD_DURATION", { text });
   return Number(match[1]) * unitMs[match[2] as Unit];
+}
+
+/** Whether a text is a duration. */
+export function isDuration(text: string): boolean {
+  return form.test(text);
 }

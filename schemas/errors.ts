@@ -236,6 +236,11 @@ export const errorTable = {
     message:
       'The data directory {directory} belongs to another version of the topology "{plan}" (fingerprint {found}, now {expected}). Start over with --fresh, or keep it and use another --data directory.',
   },
+  DATA_MODE_CHANGED: {
+    policy: "stop",
+    message:
+      "The data directory {directory} was begun {found}, not {asked}: its topics do not mix. Name another --data directory, or add --fresh to start over.",
+  },
   DATA_RANGE_CHANGED: {
     policy: "stop",
     message:

@@ -1,20 +1,31 @@
 import type { ResolvedConfig } from "../../runtime/config.ts";
 import { exitCodes, interruptSignal } from "../exit.ts";
+import type { RunOutcome } from "../run/run.ts";
 
 /** `millrace run`: the first line is out before anything heavy is loaded. */
 export async function run(resolved: ResolvedConfig): Promise<number> {
   const { shown, config } = resolved;
   const injected = config.inject.length === 0 ? "" : `, with ${config.inject.join(", ")}`;
-  console.log(
-    `Millrace: flights from ${shown.from} to ${shown.to} (UTC)${injected}, data in ${shown.data}`,
-  );
+  const what = config.live
+    ? liveLine(resolved)
+    : `from ${shown.from} to ${shown.to} (UTC)${injected}`;
+  console.log(`Millrace: flights ${what}, data in ${shown.data}`);
   const interrupt = interruptSignal();
   try {
-    const { runFlights } = await import("../run/run.ts");
-    const outcome = await runFlights(resolved, interrupt.signal);
+    const outcome = await runEither(resolved, interrupt.signal);
     if (outcome === "interrupted") console.error("Stopped; run again to continue.");
     return exitCodes[outcome];
   } finally {
     interrupt.release();
   }
+}
+
+async function runEither(resolved: ResolvedConfig, signal: AbortSignal): Promise<RunOutcome> {
+  if (resolved.config.live) return (await import("../live/run-live.ts")).runLive(resolved, signal);
+  return (await import("../run/run.ts")).runFlights(resolved, signal);
+}
+
+function liveLine({ shown, config }: ResolvedConfig): string {
+  const load = config.rate === 0 ? "as producers send them" : `at ${shown.rate} events/s`;
+  return `live, ${load}, ${config.for === null ? "until Ctrl-C" : `for ${shown.for}`}`;
 }

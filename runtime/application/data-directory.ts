@@ -18,6 +18,8 @@ export interface DataManifest {
   readonly inject: readonly string[];
   /** The stack that it belongs to. @default "embedded" */
   readonly stack?: string;
+  /** Whether it was begun in live mode: then `from` is its first start. @default false */
+  readonly live?: boolean;
 }
 
 /** What a run asks of a data directory. */
@@ -37,10 +39,11 @@ export async function readManifest(directory: string): Promise<DataManifest | nu
 
 /**
  * Makes the directory (owner-only) and writes down what it is for, or checks that a run may go on
- * in it: same plan, start and injections, and an end that is not earlier.
+ * in it: same plan, mode, start and injections, and an end that is not earlier.
  *
  * @returns the manifest as it stands now.
- * @throws {MillraceError} DATA_FORMAT, DATA_PLAN_CHANGED, DATA_RANGE_CHANGED, DATA_RANGE_SHORTER.
+ * @throws {MillraceError} DATA_FORMAT, DATA_PLAN_CHANGED, DATA_MODE_CHANGED, DATA_RANGE_CHANGED,
+ * DATA_RANGE_SHORTER.
  */
 export async function claimDataDirectory(
   directory: string,
@@ -77,6 +80,10 @@ function checkClaim(directory: string, found: DataManifest, claim: DataClaim): v
       found: found.fingerprint.slice(0, 12),
       expected: claim.fingerprint.slice(0, 12),
     });
+  }
+  if ((found.live ?? false) !== (claim.live ?? false)) {
+    const [was, asked] = found.live ? ["live", "to replay"] : ["to replay", "live"];
+    throw new MillraceError("DATA_MODE_CHANGED", { directory, found: was, asked });
   }
   const same = (what: string, was: string, asked: string) => {
     if (was === asked) return;

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { durationMs, isDuration } from "../../schemas/duration.ts";
 import { Secret } from "./secret.ts";
 
 /** What a setting accepts: text from a flag or the environment, or a JSON value from the file. */
@@ -54,6 +55,21 @@ export function integer(min: number, max: number) {
     .pipe(number);
   return type(z.union([number, text], { error: message }), "<number>");
 }
+
+const durationForm = "write a duration like 500ms, 5s or 10m";
+
+/** A length of time like `5m`, as ms. */
+export const duration = type(
+  z.string(durationForm).transform((text, context) => {
+    if (isDuration(text)) return durationMs(text);
+    context.addIssue(durationForm);
+    return z.NEVER;
+  }),
+  "<duration>",
+);
+
+/** A length of time; null when it is not said. */
+export const optionalDuration = type(duration.schema.nullable(), "<duration>");
 
 /** A TCP port, 0 for any free one, or `off` (null). */
 export const port = type(

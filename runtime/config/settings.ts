@@ -1,3 +1,4 @@
+import { liveSettings } from "./live-settings.ts";
 import { serverSettings } from "./server-settings.ts";
 import { setting } from "./setting.ts";
 import {
@@ -126,6 +127,7 @@ export const settings = Object.freeze({
     doc: "Port of the ClickHouse interface on 127.0.0.1 (local, compose): as at its last start, else 8123.",
     commands: withServers,
   }),
+  ...liveSettings,
   ...serverSettings,
 });
 

@@ -1,0 +1,120 @@
+import type { Stack } from "../../runtime/application/stack.ts";
+import { AvroDecoder } from "../../runtime/schema-registry/avro-codec.ts";
+import { decision } from "../../schemas/generated.ts";
+import type { Plan } from "../../schemas/plan.ts";
+import { decisionsTopic } from "../../topologies/dsl/compile/topics.ts";
+import { readCommitted } from "../verify/count-committed.ts";
+import type { LatencyHistogram } from "./latency-histogram.ts";
+import type { LoadReport } from "./load-generator.ts";
+
+/** Of an event to its committed prediction, ms; null while there is none. */
+export interface LatencySummary {
+  readonly count: number;
+  readonly p50: number | null;
+  readonly p99: number | null;
+  readonly max: number | null;
+}
+
+/** What a live run says besides the summary of any run. */
+export interface LiveFacts {
+  readonly maxWaitMs: number;
+  /**
+   * From the event time of a departure until a consumer at read_committed in the process of the run
+   * has its prediction; over all starts, the time between them included.
+   */
+  readonly latencyMs: LatencySummary;
+  /** Predictions that were made without waiting for all that may lie before them. */
+  readonly incomplete: number;
+  /** Decisions of the clock by kind. */
+  readonly decisions: Readonly<Record<string, number>>;
+  /** What this start's load generator sent; null: there was none. */
+  readonly load: LoadReport | null;
+}
+
+/** Counts what is asked of topics and tables. */
+export async function collectLiveFacts(
+  plan: Plan,
+  stack: Stack,
+  run: {
+    readonly maxWaitMs: number;
+    readonly latency: LatencyHistogram;
+    readonly load: LoadReport | null;
+  },
+): Promise<LiveFacts> {
+  return {
+    maxWaitMs: run.maxWaitMs,
+    latencyMs: latencySummary(run.latency),
+    incomplete: await countIncomplete(plan, stack),
+    decisions: await countDecisions(plan, stack),
+    load: run.load,
+  };
+}
+
+export function latencySummary(latency: LatencyHistogram): LatencySummary {
+  const { count, maxMs } = latency;
+  return {
+    count,
+    p50: latency.quantile(0.5),
+    p99: latency.quantile(0.99),
+    max: count === 0 ? null : maxMs,
+  };
+}
+
+async function countIncomplete(plan: Plan, { offline }: Stack): Promise<number> {
+  let incomplete = 0;
+  for (const { name } of plan.scorings) {
+    const [found] = await offline.query<{ rows: number }>(
+      `SELECT toFloat64(countIf(incomplete = 1)) AS rows FROM millrace.raw_${name}`,
+    );
+    incomplete += found?.rows ?? 0;
+  }
+  return incomplete;
+}
+
+/** Decisions of the clock by kind, from their topic. */
+export async function countDecisions(
+  plan: Plan,
+  { broker, registry }: Pick<Stack, "broker" | "registry">,
+): Promise<Record<string, number>> {
+  const decoder = new AvroDecoder(registry, decision);
+  const topic = decisionsTopic(plan.name);
+  await decoder.resolve(await registry.register(`${topic}-value`, decision));
+  const counts: Record<string, number> = {};
+  await readCommitted(broker, topic, 0, ({ buffer, valueStart, valueEnd }) => {
+    const decoded = decoder.decode(buffer, valueStart, valueEnd);
+    const kind = decoded.kind === "value" ? String(decoded.value["kind"]) : "unreadable";
+    counts[kind] = (counts[kind] ?? 0) + 1;
+  });
+  return counts;
+}
+
+/** The facts for people. */
+export function liveText({ maxWaitMs, latencyMs, incomplete, decisions, load }: LiveFacts): string {
+  const decided = Object.entries(decisions).map(([kind, count]) => `${number(count)} ${kind}`);
+  const lines = [
+    `latency        ${milliseconds(latencyMs)}`,
+    `incomplete     ${number(incomplete)} predictions (waits end after ${maxWaitMs} ms)`,
+    `decisions      ${decided.length === 0 ? "none" : decided.join(", ")}`,
+  ];
+  if (load !== null) {
+    const { departures, arrivals, behindMsMax, behindOneSecond } = load;
+    lines.push(
+      `load           ${number(departures)} departures, ${number(arrivals)} arrivals sent, ` +
+        `at most ${number(behindMsMax)} ms behind its schedule` +
+        (behindOneSecond === 0 ? "" : `, ${number(behindOneSecond)} more than a second`),
+    );
+  }
+  return lines.join("\n");
+}
+
+function milliseconds({ count, p50, p99, max }: LatencySummary): string {
+  if (p50 === null || p99 === null || max === null) return "no prediction was seen";
+  return (
+    `event to committed prediction p50 ${number(p50)} ms, p99 ${number(p99)} ms, ` +
+    `most ${number(max)} ms (${number(count)} predictions)`
+  );
+}
+
+function number(value: number): string {
+  return Math.round(value).toLocaleString("en-US");
+}

@@ -1,0 +1,129 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Broker } from "../../runtime/broker/broker.ts";
+import { RecordReader } from "../../runtime/broker/record-batch/reader.ts";
+import { AvroDecoder } from "../../runtime/schema-registry/avro-codec.ts";
+import type { SchemaRegistry } from "../../runtime/schema-registry/registry.ts";
+import type { Plan } from "../../schemas/plan.ts";
+import { LatencyHistogram } from "./latency-histogram.ts";
+
+/** What is known so far, as it is kept between starts. */
+export interface LatencyRecord {
+  /** Next offset by partition. */
+  readonly offsets: readonly number[];
+  readonly histogram: { readonly counts: readonly number[]; readonly maxMs: number };
+}
+
+export interface PredictionLatencyOptions {
+  readonly plan: Plan;
+  readonly broker: Broker;
+  readonly registry: SchemaRegistry;
+  /** @default nothing was seen before */
+  readonly before?: LatencyRecord | null;
+  /** Told of each prediction: event time and when it was seen, UTC ms. @default nobody */
+  readonly onPrediction?: (eventTime: number, seenAt: number) => void;
+  /** UTC ms. @default Date.now */
+  readonly now?: () => number;
+}
+
+const fetchBytes = 4 * 1024 * 1024;
+/** How long a fetch waits for predictions, ms. */
+const waitMs = 200;
+/** Time before it looks again after an error, ms. */
+const retryMs = 500;
+
+/**
+ * Measures how long it takes from an event to its committed prediction: from the event time of the
+ * departure until a consumer at read_committed in this process has the record.
+ */
+export class PredictionLatency {
+  readonly histogram: LatencyHistogram;
+  readonly #options: PredictionLatencyOptions;
+  readonly #topic: string;
+  readonly #decoder: AvroDecoder;
+  readonly #offsets: number[];
+  readonly #reader = new RecordReader();
+  readonly #stop = new AbortController();
+  #running: Promise<void> = Promise.resolve();
+
+  private constructor(
+    options: PredictionLatencyOptions,
+    topic: string,
+    decoder: AvroDecoder,
+    offsets: number[],
+  ) {
+    this.#options = options;
+    this.#topic = topic;
+    this.#decoder = decoder;
+    this.#offsets = offsets;
+    const { counts = [], maxMs = 0 } = options.before?.histogram ?? {};
+    this.histogram = new LatencyHistogram(counts, maxMs);
+  }
+
+  /** Goes on where the record before ended, else at the topic's start. */
+  static start(options: PredictionLatencyOptions): PredictionLatency {
+    const [scoring] = options.plan.scorings;
+    const output = options.plan.subtopologies
+      .flatMap(({ outputs }) => outputs)
+      .find((each) => each.kind === "topic" && each.topic === scoring?.topic);
+    if (scoring === undefined || output?.kind !== "topic") {
+      throw new RangeError("the plan has no predictions to measure");
+    }
+    const { partitions } = options.plan;
+    const offsets = Array.from({ length: partitions }, (_, p) => options.before?.offsets[p] ?? 0);
+    const decoder = new AvroDecoder(options.registry, output.schema);
+    const latency = new PredictionLatency(options, scoring.topic, decoder, offsets);
+    latency.#running = latency.#run();
+    return latency;
+  }
+
+  get record(): LatencyRecord {
+    return { offsets: [...this.#offsets], histogram: this.histogram.toJSON() };
+  }
+
+  /** Stops; what is committed by now is measured first. */
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    await this.#running;
+    while ((await this.#look(0)) > 0);
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#stop.signal.aborted) {
+      try {
+        await this.#look(waitMs);
+      } catch {
+        // The run itself says what is wrong with the broker.
+        await sleep(retryMs, undefined, { signal: this.#stop.signal }).catch(() => {});
+      }
+    }
+  }
+
+  /** Reads what is there; returns how many predictions that were. */
+  async #look(maxWaitMs: number): Promise<number> {
+    const partitions = this.#offsets.map((offset, partition) => ({
+      topic: this.#topic,
+      partition,
+      offset,
+      maxBytes: fetchBytes,
+    }));
+    const { broker, now = Date.now, onPrediction } = this.#options;
+    const isolation = "read_committed";
+    const fetched = await broker.fetch({ partitions, isolation, maxWaitMs, maxBytes: fetchBytes });
+    const seenAt = now();
+    let read = 0;
+    for (const each of fetched) {
+      const reader = this.#reader;
+      reader.open(each, isolation);
+      while (reader.next()) {
+        const { buffer, valueStart, valueEnd } = reader;
+        const value = await this.#decoder.decodeAwaiting(buffer, valueStart, valueEnd);
+        const eventTime = Number(value["eventTime"]);
+        this.histogram.add(seenAt - eventTime);
+        onPrediction?.(eventTime, seenAt);
+        read++;
+      }
+      this.#offsets[each.partition] = Math.max(each.offset, reader.nextOffset);
+    }
+    return read;
+  }
+}
