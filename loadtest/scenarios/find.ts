@@ -11,8 +11,15 @@ type ModelRow = Omit<ModelFinding, "firstDeparture" | "lastDeparture"> & {
 
 const ms = (column: string) => `toUnixTimestamp64Milli(${column})`;
 
-/** Reads what a run that has ended left in its stores. */
-export async function findingsOf(plan: Plan, stack: Stack): Promise<Findings> {
+/**
+ * Reads what a run that has ended left in its stores.
+ *
+ * @throws {Error} when the rows that a model says it was fitted on are not there.
+ */
+export async function findingsOf(
+  plan: Pick<Plan, "name" | "scorings" | "labels" | "trainings">,
+  stack: Pick<Stack, "offline" | "artifacts">,
+): Promise<Findings> {
   const [scoring] = plan.scorings;
   const [label] = plan.labels;
   const [training] = plan.trainings;
@@ -42,7 +49,7 @@ export async function findingsOf(plan: Plan, stack: Stack): Promise<Findings> {
 
 async function modelsOf(offline: Offline): Promise<ModelRow[]> {
   return await offline.query<ModelRow>(
-    `SELECT version, promoted = 1 AS promoted, reason, ${ms("cutoff")} AS cutoff,
+    `SELECT version, toBool(promoted) AS promoted, reason, ${ms("cutoff")} AS cutoff,
       ${ms("effective_from")} AS "effectiveFrom", trained_on AS "trainedOn",
       holdout_auc AS "holdoutAuc", champion_auc AS "championAuc", sha256
     FROM millrace.models AS m ORDER BY m.cutoff`,
@@ -53,7 +60,7 @@ async function windowsOf(offline: Offline): Promise<WindowFinding[]> {
   const rows = await offline.query<Omit<WindowFinding, "auc"> & { readonly auc: number | null }>(
     `SELECT ${ms("window_start")} AS "windowStart", ${ms("window_end")} AS "windowEnd",
       ${ms("known_at")} AS "knownAt", rows, if(isNaN(statistic), NULL, statistic) AS auc,
-      alarm = 1 AS alarm
+      toBool(alarm) AS alarm
     FROM millrace.drift AS d WHERE kind = 'performance' ORDER BY d.window_start`,
   );
   return rows.map((row) => ({ ...row, auc: row.auc ?? Number.NaN }));
