@@ -189,6 +189,24 @@ test("too few rows, a missing champion and a stuck training are answers too", as
   assert.match(stuck.reason, /took longer than 0 ms/);
 });
 
+test("requests that come together are answered one after the other", async () => {
+  let [reading, most] = [0, 0];
+  const watched = trainer({
+    offline: {
+      query: (sql) => store.query(sql),
+      queryStream: async (sql, onChunk) => {
+        most = Math.max(most, ++reading);
+        await store.queryStream(sql, onChunk);
+        reading--;
+      },
+    },
+  });
+  const few = work({ cutoff: firstKnown + 50 });
+  const [first, second] = await Promise.all([watched.train(few), watched.train(few)]);
+  assert.deepEqual(first, second);
+  assert.equal(most, 1);
+});
+
 test("a store that is away rejects, and a trainer that is closed has not failed", async () => {
   const away = trainer({
     offline: {

@@ -63,6 +63,7 @@ class ThreadTrainer implements Trainer {
   readonly #label: LabelSpec;
   #running: TrainingThread | null = null;
   #closed = false;
+  #last: Promise<unknown> = Promise.resolve();
 
   constructor(options: Required<TrainerOptions>) {
     this.#options = options;
@@ -77,7 +78,14 @@ class ThreadTrainer implements Trainer {
     this.#scoring = scoring;
   }
 
-  async train(work: TrainWork): Promise<ModelAnswer> {
+  /** One after the other: a task that is restored asks again while the first answer is due. */
+  train(work: TrainWork): Promise<ModelAnswer> {
+    const answer = this.#last.then(() => this.#train(work));
+    this.#last = answer.catch(() => {});
+    return answer;
+  }
+
+  async #train(work: TrainWork): Promise<ModelAnswer> {
     if (this.#closed) throw new RangeError("the trainer is closed");
     const request = JSON.parse(work.request) as RetrainRequest;
     await this.#options.whenStored(request.cutoff);
