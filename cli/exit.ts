@@ -11,6 +11,7 @@ const usageErrors: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "DATA_MODE_CHANGED",
   "DATA_RANGE_CHANGED",
   "DATA_RANGE_SHORTER",
+  "OFFLINE_READ_ONLY",
   "VIEW_UNKNOWN",
   "VIEW_KEY_INVALID",
 ]);

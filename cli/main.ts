@@ -155,7 +155,7 @@ function storeCommands(program: Command, line: CommandLine): void {
     });
 
   addSettings(program.command("sql"), "look")
-    .description("One statement of ClickHouse's SQL; the database is millrace.")
+    .description("One query of ClickHouse's SQL, read-only; the database is millrace.")
     .argument("<query>", "the statement")
     .option("--format <format>", "output format of ClickHouse", "PrettyCompactMonoBlock")
     .addHelpText(
@@ -170,7 +170,11 @@ function storeCommands(program: Command, line: CommandLine): void {
   looking(program.command("verify"))
     .description("Recount everything from topics and ClickHouse; exit 1 when something is missing.")
     .option("--points <number>", "also recompute so many look-ups in SQL over the raw file", "0")
-    .addHelpText("after", example("millrace verify", "millrace verify --points 100000"))
+    .option("--reread", "also compute the run again from its sources and decisions, and compare")
+    .addHelpText(
+      "after",
+      example("millrace verify", "millrace verify --points 100000", "millrace verify --live --reread"),
+    )
     .action(async (flags: Flags) => {
       const resolved = resolveLook(flags, line);
       const { verify } = await import("./commands/verify.ts");

@@ -269,6 +269,11 @@ export const errorTable = {
     message:
       "One statement a request: more follows after the semicolon at character {position}. Send it by itself.",
   },
+  OFFLINE_READ_ONLY: {
+    policy: "stop",
+    message:
+      'A statement with "{word}" may write, and here statements only read: rows belong to a run, whose checks would find the change. Write through ClickHouse\'s own interface if you must.',
+  },
   OFFLINE_INLINE_DATA: {
     policy: "stop",
     message:

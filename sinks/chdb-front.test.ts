@@ -74,6 +74,7 @@ test("@clickhouse/client queries, inserts, streams and sees errors over the fron
 test("curl's ways work: GET, a body, both in one body, packed", async () => {
   assert.equal(await (await send("/ping")).text(), "Ok.\n");
   assert.equal(await (await send("/?query=SELECT+1")).text(), "1\n");
+  assert.match(await (await send("/?query=SHOW+DATABASES")).text(), /^millrace$/m);
   assert.equal(await (await send("/", "SELECT 1 AS a FORMAT JSONEachRow")).text(), '{"a":1}\n');
   await send("/", "CREATE TABLE curl (a Int64, b String) ENGINE = MergeTree ORDER BY a");
   const insert = encodeURIComponent("INSERT INTO curl FORMAT CSV");

@@ -126,7 +126,7 @@ async function execute(
     response.setHeader("Content-Type", contentType(format));
     if (statement.format !== null || isQuery(statement.verb)) {
       const sql = withoutFormat(statement.sql, statement.format);
-      if (streamed.has(format)) {
+      if (streamed.has(format) && isStreamed(statement.verb)) {
         await streamResult(engine, sql, format, settings, kept, response);
         end(response, "");
         return;
@@ -167,6 +167,11 @@ async function streamResult(
 function withoutFormat(sql: string, format: string | null): string {
   if (format === null) return sql;
   return sql.slice(0, sql.length - format.length).replace(/\bFORMAT\s+$/i, "");
+}
+
+/** chDB streams the rows of these alone; the answers of the others are small. */
+function isStreamed(verb: string): boolean {
+  return ["SELECT", "WITH", "("].includes(verb);
 }
 
 function isQuery(verb: string): boolean {

@@ -16,7 +16,14 @@ export interface ChdbStart {
 
 /** What the parent asks of the process. */
 export type ChdbRequest =
-  | { readonly kind: "run"; readonly id: number; readonly sql: string; readonly format: string }
+  | {
+      readonly kind: "run";
+      readonly id: number;
+      readonly sql: string;
+      readonly format: string;
+      /** @default false */
+      readonly readOnly?: boolean;
+    }
   | { readonly kind: "stream"; readonly id: number; readonly sql: string; readonly format: string }
   | {
       readonly kind: "insert";

@@ -10,6 +10,7 @@ import {
   type ChdbStart,
   querySettings,
 } from "./chdb-message.ts";
+import { readOnlySettings } from "./statement.ts";
 
 /** Chunks of a stream that may be under way before the parent has taken them. */
 const chunksAhead = 2;
@@ -56,7 +57,9 @@ async function answer(
       await stream(engine, id, message.sql, message.format);
       send({ kind: "done", id, bytes: null });
     } else {
-      const bytes = await engine.run(message.sql, message.format, querySettings);
+      const settings =
+        message.readOnly === true ? { ...querySettings, ...readOnlySettings } : querySettings;
+      const bytes = await engine.run(message.sql, message.format, settings);
       send({ kind: "done", id, bytes });
     }
   } catch (error) {

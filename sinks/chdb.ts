@@ -6,8 +6,14 @@ import type { ChdbStart } from "./chdb-message.ts";
 import { clearSpool, spoolPrefix } from "./chdb-spool.ts";
 import { insertHead } from "./offline-insert.ts";
 import { migrateTables } from "./offline-migration.ts";
-import { scanStatement } from "./statement.ts";
-import type { OfflineBlock, OfflineStore, OfflineTable, OfflineView } from "./store.ts";
+import { requireReading, scanStatement } from "./statement.ts";
+import type {
+  OfflineBlock,
+  OfflineStore,
+  OfflineTable,
+  OfflineView,
+  QueryTextOptions,
+} from "./store.ts";
 
 export interface ChdbOptions {
   /** Where chDB keeps its data. */
@@ -108,8 +114,10 @@ class ChdbStoreInChild implements ChdbStore {
     return text === "" ? [] : (JSON.parse(`[${text.trim().replaceAll("\n", ",")}]`) as Row[]);
   }
 
-  async queryText(sql: string, format: string): Promise<string> {
-    const bytes = await this.#run(scanStatement(sql).sql, format);
+  async queryText(sql: string, format: string, options: QueryTextOptions = {}): Promise<string> {
+    const { readOnly = false } = options;
+    if (readOnly) requireReading(sql);
+    const bytes = await this.#run(scanStatement(sql).sql, format, readOnly);
     return bytes === null ? "" : Buffer.from(bytes).toString("utf8");
   }
 
@@ -124,8 +132,8 @@ class ChdbStoreInChild implements ChdbStore {
     await (await this.#child?.catch(() => null))?.close();
   }
 
-  async #run(sql: string, format: string): Promise<Uint8Array | null> {
-    return (await this.#engine()).request({ kind: "run", sql, format });
+  async #run(sql: string, format: string, readOnly = false): Promise<Uint8Array | null> {
+    return (await this.#engine()).request({ kind: "run", sql, format, readOnly });
   }
 
   /** The living child; another one when the last has died. */

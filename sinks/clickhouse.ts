@@ -3,14 +3,21 @@ import {
   type ClickHouseClient,
   ClickHouseError,
   ClickHouseLogLevel,
+  type ClickHouseSettings,
   createClient,
 } from "@clickhouse/client";
 import { MillraceError } from "../schemas/errors.ts";
 import { offlineQueryError } from "./offline-error.ts";
 import { insertHead } from "./offline-insert.ts";
 import { migrateTables } from "./offline-migration.ts";
-import { scanStatement } from "./statement.ts";
-import type { OfflineBlock, OfflineStore, OfflineTable, OfflineView } from "./store.ts";
+import { readOnlySettings, requireReading, scanStatement } from "./statement.ts";
+import type {
+  OfflineBlock,
+  OfflineStore,
+  OfflineTable,
+  OfflineView,
+  QueryTextOptions,
+} from "./store.ts";
 
 export interface ClickHouseOptions {
   /** e.g. `https://clickhouse.example:8443`. */
@@ -122,10 +129,17 @@ class ClickHouseStore implements OfflineStore {
     });
   }
 
-  async queryText(sql: string, format: string): Promise<string> {
+  async queryText(sql: string, format: string, options: QueryTextOptions = {}): Promise<string> {
+    const { readOnly = false } = options;
+    if (readOnly) requireReading(sql);
     const query = `${scanned(sql)}\nFORMAT ${format}`;
     const chunks: Buffer[] = [];
-    await this.#stream(query, (chunk) => chunks.push(chunk));
+    const take = (chunk: Buffer) => chunks.push(chunk);
+    await this.#stream(
+      query,
+      take,
+      readOnly ? { readonly: String(readOnlySettings.readonly) } : {},
+    );
     return Buffer.concat(chunks).toString("utf8");
   }
 
@@ -138,9 +152,16 @@ class ClickHouseStore implements OfflineStore {
     await this.#outside.close();
   }
 
-  #stream(query: string, onChunk: (chunk: Buffer) => void): Promise<void> {
+  #stream(
+    query: string,
+    onChunk: (chunk: Buffer) => void,
+    settings: ClickHouseSettings = {},
+  ): Promise<void> {
     return this.#ask(async () => {
-      const { stream } = await this.#client.exec({ query, clickhouse_settings: querySettings });
+      const { stream } = await this.#client.exec({
+        query,
+        clickhouse_settings: { ...querySettings, ...settings },
+      });
       for await (const chunk of stream) onChunk(chunk as Buffer);
     });
   }

@@ -152,6 +152,32 @@ function queryTests(name: string, store: () => OfflineStore, sql: Skip): void {
     await assert.rejects(store().queryText(text, "CSV"), { code: "OFFLINE_SEVERAL_STATEMENTS" });
   });
 
+  test(`${name}: read-only, queries answer and whatever writes is refused`, sql, async () => {
+    const read = (text: string) => store().queryText(text, "TSV", { readOnly: true });
+    assert.equal(await read("SELECT 1 SETTINGS max_threads = 1"), "1\n");
+    assert.equal(await read("WITH 2 AS two SELECT 'INSERT', two -- INSERT"), "INSERT\t2\n");
+    assert.match(await read("SHOW TABLES FROM millrace"), /raw_things/);
+    const count = () => store().queryText("SELECT count() FROM millrace.raw_things", "TSV");
+    const before = await count();
+    for (const text of [
+      "TRUNCATE TABLE millrace.raw_things",
+      "/* SELECT */ ALTER TABLE millrace.raw_things DELETE WHERE 1",
+      "INSERT INTO millrace.raw_things SELECT * FROM millrace.raw_things",
+      "WITH 1 AS one INSERT INTO millrace.raw_things SELECT * FROM millrace.raw_things",
+      "SELECT 1 INTO OUTFILE '/tmp/millrace-never-written'",
+      "INSERT INTO FUNCTION file('never-written', 'TSV', 'a Int8') SELECT 1",
+      "SET readonly = 0",
+      "KILL QUERY WHERE 1",
+      "",
+    ]) {
+      await assert.rejects(read(text), { code: "OFFLINE_READ_ONLY" }, text);
+    }
+    // What the words let through, the engine's own mode refuses.
+    await assert.rejects(read("SELECT 1 SETTINGS readonly = 0"), { code: "OFFLINE_QUERY_FAILED" });
+    assert.equal(await count(), before);
+    assert.notEqual(before, "0\n");
+  });
+
   test(`${name}: a wrong statement rejects with the engine's code and text`, sql, async () => {
     await assert.rejects(store().query("SELECT * FROM millrace.nowhere"), {
       code: "OFFLINE_QUERY_FAILED",

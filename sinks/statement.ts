@@ -59,6 +59,30 @@ export function scanStatement(text: string): ScannedStatement {
   };
 }
 
+/** First words of statements that only read. */
+const readingVerbs = ["SELECT", "WITH", "SHOW", "DESCRIBE", "DESC", "EXISTS", "EXPLAIN", "("];
+
+/** Words that make a reading statement write: rows somewhere, or a file. */
+const writingWords = ["INSERT", "OUTFILE"];
+
+/**
+ * Refuses statements that write. The engine's own read-only mode guards tables, but lets queries
+ * write files and stop other queries.
+ *
+ * @throws {MillraceError} OFFLINE_READ_ONLY; what `scanStatement` throws.
+ */
+export function requireReading(text: string): void {
+  const { verb } = scanStatement(text);
+  if (verb === "" || !readingVerbs.includes(verb)) {
+    throw new MillraceError("OFFLINE_READ_ONLY", { word: verb || "no word" });
+  }
+  const word = tokensOf(text).find((token) => writingWords.includes(token.word))?.word;
+  if (word !== undefined) throw new MillraceError("OFFLINE_READ_ONLY", { word });
+}
+
+/** Settings under which ClickHouse refuses to change tables; a query may set others. */
+export const readOnlySettings = { readonly: 2 } as const;
+
 function insertHead(text: string, tokens: readonly Token[]): InsertHead | null {
   let depth = 0;
   let settingsAt = -1;

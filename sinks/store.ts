@@ -105,11 +105,20 @@ export interface OfflineStore {
   insert(block: OfflineBlock): Promise<void>;
   /** Rows as objects (JSONEachRow; 64-bit integers as numbers). One statement. */
   query<Row>(sql: string): Promise<Row[]>;
-  /** Text in any output format, e.g. `PrettyCompact`. One statement; for people. */
-  queryText(sql: string, format: string): Promise<string>;
+  /**
+   * Text in any output format, e.g. `PrettyCompact`. One statement; for people.
+   *
+   * @throws {MillraceError} OFFLINE_READ_ONLY when it may only read and is no query.
+   */
+  queryText(sql: string, format: string, options?: QueryTextOptions): Promise<string>;
   /** Rows as RowBinary, in bounded memory, e.g. for training sets. */
   queryStream(sql: string, onChunk: (chunk: Buffer) => void): Promise<void>;
   close(): Promise<void>;
+}
+
+export interface QueryTextOptions {
+  /** Whether a statement that writes is refused, by its words and by the engine. @default false */
+  readonly readOnly?: boolean;
 }
 
 export interface OfflineView {

@@ -4,7 +4,7 @@ export interface Inspector {
   features(request: FeatureRequest): Promise<FeatureAnswer>;
   deadLetters(request: { readonly limit: number }): Promise<DeadLetterLine[]>;
   models(request: Record<string, never>): Promise<ModelLine[]>;
-  /** One statement of ClickHouse's SQL; any output format. */
+  /** One statement of ClickHouse's SQL that only reads; any output format. */
   sql(request: { readonly query: string; readonly format: string }): Promise<string>;
   config(request: Record<string, never>): Promise<ConfigLine[]>;
   close(): Promise<void>;

@@ -12,7 +12,7 @@ export function inspectStack(plan: Plan, stack: Stack, config: readonly ConfigLi
     features: (request) => readFeatures(plan, stack, request),
     deadLetters: ({ limit }) => deadLetterLines(stack, limit),
     models: () => modelLines(plan, stack),
-    sql: ({ query, format }) => stack.offline.queryText(query, format),
+    sql: ({ query, format }) => stack.offline.queryText(query, format, { readOnly: true }),
     config: () => Promise.resolve([...config]),
     close: () => Promise.resolve(),
   };
