@@ -22,3 +22,6 @@ export const redisRights = "~millrace:* -@all +info +mget +getrange +set +eval +
 function topicOperations() {
   return ["Create", "Delete", "DescribeConfigs", "Read", "Write"] as const;
 }
+
+/** What the user needs besides at a Redis Cluster. */
+export const redisClusterRights = "+get +cluster|slots +cluster|info";

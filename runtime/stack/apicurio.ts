@@ -44,6 +44,16 @@ export async function startApicurio(options: ApicurioStackOptions): Promise<Apic
   };
 }
 
+/** What an Apicurio that keeps its data in the file sets, wherever it runs. */
+export function apicurioSettings(file: string): Record<string, string> {
+  return {
+    "apicurio.rules.global.compatibility": "BACKWARD",
+    // Without WRITE_DELAY=0 H2 loses acknowledged registrations on SIGKILL and gives their ids
+    // again.
+    "apicurio.datasource.url": `jdbc:h2:file:${file};WRITE_DELAY=0`,
+  };
+}
+
 /** Base of the Confluent interface of an Apicurio on this machine. */
 export function registryUrl(port: number): string {
   return `http://127.0.0.1:${port}/apis/ccompat/v7`;
@@ -82,9 +92,7 @@ export async function apicurioServer(
       // The management port is 0.0.0.0:9000 unless it is set.
       "-Dquarkus.management.host=127.0.0.1",
       `-Dquarkus.management.port=${management}`,
-      "-Dapicurio.rules.global.compatibility=BACKWARD",
-      // Without it H2 loses acknowledged registrations on SIGKILL and gives their ids again.
-      `-Dapicurio.datasource.url=jdbc:h2:file:${data};WRITE_DELAY=0`,
+      ...Object.entries(apicurioSettings(data)).map(([name, value]) => `-D${name}=${value}`),
       ...["-jar", join(home, "quarkus-run.jar")],
     ],
     directory: home,

@@ -159,27 +159,14 @@ async function nodeServer(
   };
 }
 
-function propertiesOf(
-  options: KafkaStackOptions,
-  node: Node,
-  layout: readonly Node[],
-  directory: string,
-): string {
-  const factor = String(layout.length);
-  const inSync = layout.length === 1 ? "1" : "2";
-  const address = `127.0.0.1:${node.port}`;
-  const properties: Record<string, string> = {
+/** What the node of a stack of one sets wherever it runs; the rest says where it is. */
+export const singleNodeProperties: Readonly<Record<string, string>> = commonProperties(1);
+
+function commonProperties(nodes: number): Record<string, string> {
+  const factor = String(nodes);
+  const inSync = nodes === 1 ? "1" : "2";
+  return {
     "process.roles": "broker,controller",
-    "node.id": String(node.id),
-    listeners: `PLAINTEXT://${address},CONTROLLER://127.0.0.1:${node.controllerPort}`,
-    "advertised.listeners": `PLAINTEXT://${address}`,
-    "controller.listener.names": "CONTROLLER",
-    "controller.quorum.voters": layout
-      .map((each) => `${each.id}@127.0.0.1:${each.controllerPort}`)
-      .join(","),
-    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
-    "inter.broker.listener.name": "PLAINTEXT",
-    "log.dirs": join(directory, "data"),
     "offsets.topic.replication.factor": factor,
     "transaction.state.log.replication.factor": factor,
     "transaction.state.log.min.isr": inSync,
@@ -194,8 +181,30 @@ function propertiesOf(
     "num.io.threads": "4",
     "log.retention.ms": "-1",
     // A node that was killed registers again only when its old session is over.
-    "broker.session.timeout.ms": layout.length === 1 ? "2000" : "6000",
+    "broker.session.timeout.ms": nodes === 1 ? "2000" : "6000",
     "broker.heartbeat.interval.ms": "500",
+  };
+}
+
+function propertiesOf(
+  options: KafkaStackOptions,
+  node: Node,
+  layout: readonly Node[],
+  directory: string,
+): string {
+  const address = `127.0.0.1:${node.port}`;
+  const properties: Record<string, string> = {
+    "node.id": String(node.id),
+    listeners: `PLAINTEXT://${address},CONTROLLER://127.0.0.1:${node.controllerPort}`,
+    "advertised.listeners": `PLAINTEXT://${address}`,
+    "controller.listener.names": "CONTROLLER",
+    "controller.quorum.voters": layout
+      .map((each) => `${each.id}@127.0.0.1:${each.controllerPort}`)
+      .join(","),
+    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+    "inter.broker.listener.name": "PLAINTEXT",
+    "log.dirs": join(directory, "data"),
+    ...commonProperties(layout.length),
     ...options.settings,
   };
   const lines = Object.entries(properties).map(

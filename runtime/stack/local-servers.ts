@@ -8,7 +8,7 @@ import { defaultPorts } from "./default-ports.ts";
 import { serving, spawnDetached, stopDetached } from "./detached-server.ts";
 import { kafkaServer } from "./kafka.ts";
 import { kafkaReady } from "./kafka-ready.ts";
-import { probeRedis, redisServer } from "./redis.ts";
+import { durableRedis, probeRedis, redisServer } from "./redis.ts";
 import type { ServerOptions } from "./server-process.ts";
 import {
   type LocalServerName,
@@ -81,9 +81,7 @@ const servers: Readonly<Record<LocalServerName, LocalServer>> = {
   redis: {
     title: "Redis",
     flag: "--redis-port",
-    // What was acknowledged is in the file before the answer: a killed server has lost nothing.
-    prepare: (directory, port) =>
-      redisServer({ directory, port, args: ["--appendonly", "yes", "--appendfsync", "everysec"] }),
+    prepare: (directory, port) => redisServer({ directory, port, args: durableRedis }),
     probe: probeRedis,
   },
   clickhouse: {

@@ -8,6 +8,7 @@ import { Redis } from "ioredis";
 import { onlineConformance } from "../../sinks/online-conformance.ts";
 import { openRedisStore } from "../../sinks/redis.ts";
 import type { OnlineFlush } from "../../sinks/store.ts";
+import { redisClusterRights, redisRights } from "../../testing/least-rights-fixture.ts";
 import { requirement } from "../../testing/requirements.ts";
 import { type RedisStack, startRedis } from "./redis.ts";
 
@@ -52,8 +53,12 @@ describe("redis", { skip: requirement("redis-server") }, () => {
     const node = new Redis(url);
     await node.call("CLUSTER", "ADDSLOTSRANGE", "0", "16383");
     while (!String(await node.call("CLUSTER", "INFO")).includes("cluster_state:ok")) await wait(20);
+    // No more rights than docs/operations.md lists.
+    const rights = `${redisRights} ${redisClusterRights}`.split(" ");
+    await node.call("ACL", "SETUSER", "runner", "on", ">secret", ...rights);
     node.disconnect();
-    return openRedisStore({ urls: [url], cluster: true, shards: 16 });
+    const login = { username: "runner", password: "secret" };
+    return openRedisStore({ urls: [url], cluster: true, shards: 16, ...login });
   });
 
   test("a server that was restarted empty is written again, script and all", async () => {
@@ -81,7 +86,7 @@ describe("redis", { skip: requirement("redis-server") }, () => {
     const user = ["--user", "pump", "on", ">secret", "~*", "+@all"];
     const { url } = await start("acl", user);
     const refused = await openRedisStore({ urls: [url], username: "pump", password: "wrong" });
-    await assert.rejects(refused.write(flush(1)), { code: "ONLINE_UNAVAILABLE" });
+    await assert.rejects(refused.write(flush(1)), { code: "ONLINE_REFUSED", policy: "retry" });
     await refused.close();
     const expireAfterMs = new Map([["a@1", 60_000]]);
     const login = { username: "pump", password: "secret" };

@@ -43,6 +43,9 @@ export async function startRedis(options: RedisStackOptions): Promise<RedisStack
   };
 }
 
+/** What was acknowledged is in the file before the answer: a killed server has lost nothing. */
+export const durableRedis = ["--appendonly", "yes", "--appendfsync", "everysec"] as const;
+
 /** Resolves when the Redis on the port has loaded its data and answers. */
 export async function probeRedis(port: number): Promise<void> {
   const answer = await tcpProbe(port, "PING\r\n");

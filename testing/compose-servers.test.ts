@@ -1,0 +1,88 @@
+/** What docker-compose.yml gives its servers is taken by the same servers on this machine. */
+import assert from "node:assert/strict";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { parse } from "yaml";
+import { openConfluentRegistry } from "../runtime/schema-registry/confluent.ts";
+import { apicurioServer, registryUrl } from "../runtime/stack/apicurio.ts";
+import { freePorts } from "../runtime/stack/free-ports.ts";
+import { startKafka } from "../runtime/stack/kafka.ts";
+import { kafkaReady } from "../runtime/stack/kafka-ready.ts";
+import { startServer } from "../runtime/stack/server-process.ts";
+import { packageRoot } from "../schemas/package-root.ts";
+import { requirement } from "./requirements.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "millrace-compose-"));
+after(() => rmSync(folder, { recursive: true, force: true }));
+
+const compose = parse(readFileSync(join(packageRoot(), "docker-compose.yml"), "utf8"), {
+  merge: true,
+}) as { services: Record<string, { environment?: Record<string, string> }> };
+
+/** Its environment, with the defaults of its variables. */
+function environmentOf(service: string): Record<string, string> {
+  const given = compose.services[service]?.environment ?? {};
+  return Object.fromEntries(
+    Object.entries(given).map(([name, value]) => [
+      name,
+      String(value).replace(/\$\{\w+:-([^}]*)\}/g, "$1"),
+    ]),
+  );
+}
+
+test("Kafka starts with the settings of compose, and answers on both of its listeners", {
+  skip: requirement("java", "maven"),
+}, async () => {
+  const [internal = 0] = await freePorts(1);
+  const settings = Object.entries(environmentOf("kafka"))
+    .filter(([name]) => name.startsWith("KAFKA_") && name !== "KAFKA_HEAP_OPTS")
+    .map(([name, value]) => {
+      const here = value
+        .replaceAll(":9092", ":{port}")
+        .replaceAll(":9093", ":{controllerPort}")
+        .replaceAll(":9094", `:${internal}`)
+        .replace("/var/lib/kafka/data", join(folder, "kafka", "kafka-1", "data"));
+      return [name.slice("KAFKA_".length).toLowerCase().replaceAll("_", "."), here];
+    });
+  const directory = join(folder, "kafka");
+  const kafka = await startKafka({ directory, settings: Object.fromEntries(settings) });
+  try {
+    await kafkaReady([`127.0.0.1:${internal}`], {});
+  } finally {
+    await kafka.kill();
+  }
+});
+
+test("Apicurio takes the variables of compose: compatibility is checked, data are in the file", {
+  skip: requirement("java-21", "maven"),
+}, async () => {
+  const [port = 0] = await freePorts(1);
+  const directory = join(folder, "registry");
+  const server = await apicurioServer({ directory, port });
+  const file = join(directory, "of-compose");
+  const variables = environmentOf("registry");
+  const env = Object.fromEntries(
+    Object.entries(variables).map(([name, value]) => [
+      name,
+      value.replace("/var/lib/apicurio/registry", file),
+    ]),
+  );
+  assert.match(env["APICURIO_DATASOURCE_URL"] ?? "", new RegExp(`^jdbc:h2:file:${file};`));
+  const args = server.args.filter((arg) => !arg.startsWith("-Dapicurio."));
+  const running = await startServer({ ...server, args, env: { ...server.env, ...env } });
+  try {
+    const registry = openConfluentRegistry({ url: registryUrl(port) });
+    const schema = (type: string) =>
+      ({ type: "record", name: "Reading", fields: [{ name: "value", type }] }) as const;
+    await registry.register("readings-value", schema("long"));
+    await assert.rejects(registry.register("readings-value", schema("string")), {
+      code: "SCHEMA_INCOMPATIBLE",
+    });
+    await registry.close();
+    assert.ok(existsSync(`${file}.mv.db`));
+  } finally {
+    await running.kill();
+  }
+});

@@ -1,0 +1,134 @@
+/** Panels and alerts ask for series, labels and values that a run really exports. */
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { setTimeout as wait } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { parse } from "yaml";
+import { freePorts } from "../runtime/stack/free-ports.ts";
+import { packageRoot } from "../schemas/package-root.ts";
+
+const main = fileURLToPath(new URL("../cli/main.js", import.meta.url));
+
+/** A series of an expression: its name, the values asked of labels, the labels grouped by. */
+interface Asked {
+  readonly name: string;
+  readonly values: readonly (readonly [label: string, value: string])[];
+  readonly labels: readonly string[];
+}
+
+test("every panel and alert asks for what a run exports", { timeout: 120_000 }, async () => {
+  const exported = samples(await scrapeRun());
+  const expressions = [...panelExpressions(), ...alertExpressions()];
+  assert.ok(expressions.length > 20);
+  for (const expression of expressions) {
+    const asked = seriesOf(expression);
+    assert.ok(asked.length > 0, expression);
+    for (const { name, values, labels } of asked) {
+      const found = exported.filter((sample) => sample.name === name);
+      assert.ok(found.length > 0, `${expression}: nothing exports ${name}`);
+      for (const label of labels) {
+        assert.ok(
+          found.every((sample) => sample.labels.has(label)),
+          `${expression}: ${label}`,
+        );
+      }
+      for (const [label, value] of values) {
+        const has = found.some((sample) => sample.labels.get(label) === value);
+        assert.ok(has, `${expression}: no ${name} has ${label}="${value}"`);
+      }
+    }
+  }
+});
+
+test("a series, a label or a value that nothing exports is noticed", () => {
+  const [asked] = seriesOf('sum by (sink) (rate(millrace_sink_lag{topic="a"}[1m]))');
+  assert.deepEqual(asked, {
+    name: "millrace_sink_lag",
+    values: [["topic", "a"]],
+    labels: ["sink"],
+  });
+  const exported = samples('# HELP x\nmillrace_sink_lag{topic="b",sink="online"} 3\nup 1\n');
+  assert.deepEqual(
+    exported.map(({ name, labels }) => [name, Object.fromEntries(labels)]),
+    [
+      ["millrace_sink_lag", { topic: "b", sink: "online" }],
+      ["up", {}],
+    ],
+  );
+});
+
+function panelExpressions(): string[] {
+  const path = join(packageRoot(), "deploy", "grafana", "dashboards", "millrace.json");
+  const { panels } = JSON.parse(readFileSync(path, "utf8")) as {
+    panels: { targets: { expr: string }[] }[];
+  };
+  return panels.flatMap(({ targets }) => targets.map(({ expr }) => expr));
+}
+
+function alertExpressions(): string[] {
+  const path = join(packageRoot(), "deploy", "prometheus", "alerts.yml");
+  const { groups } = parse(readFileSync(path, "utf8")) as {
+    groups: { rules: { expr: string }[] }[];
+  };
+  return groups.flatMap(({ rules }) => rules.map(({ expr }) => expr));
+}
+
+function seriesOf(expression: string): Asked[] {
+  const labels = [...expression.matchAll(/\bby \(([^)]*)\)/g)]
+    .flatMap(([, list = ""]) => list.split(","))
+    .map((label) => label.trim());
+  return [...expression.matchAll(/\b((?:millrace|process|nodejs)_\w+)(?:\{([^}]*)\})?/g)].map(
+    ([, name = "", matchers = ""]) => ({
+      name,
+      labels: [...new Set(labels)],
+      values: [...matchers.matchAll(/(\w+)!?="([^"]*)"/g)].map(
+        ([, label = "", value = ""]) => [label, value] as const,
+      ),
+    }),
+  );
+}
+
+interface Sample {
+  readonly name: string;
+  readonly labels: ReadonlyMap<string, string>;
+}
+
+function samples(text: string): Sample[] {
+  return text
+    .split("\n")
+    .filter((line) => line !== "" && !line.startsWith("#"))
+    .map((line) => {
+      const [, name = "", list = ""] = /^(\w+)(?:\{(.*)\})? /.exec(line) ?? [];
+      const labels = [...list.matchAll(/(\w+)="([^"]*)"/g)];
+      return { name, labels: new Map(labels.map(([, label = "", value = ""]) => [label, value])) };
+    });
+}
+
+/** What a short run shows once its tasks are there; it is stopped then. */
+async function scrapeRun(): Promise<string> {
+  const folder = mkdtempSync(join(tmpdir(), "millrace-dashboard-"));
+  const [port = 0] = await freePorts(1);
+  const args = ["run", "--data", folder, "--to", "2001-01-02", "--metrics", String(port)];
+  const run = spawn(process.execPath, [main, ...args], { stdio: "ignore" });
+  const ended = once(run, "exit");
+  try {
+    for (;;) {
+      const text = await fetch(`http://127.0.0.1:${port}/metrics`).then(
+        (answer) => answer.text(),
+        () => "",
+      );
+      if (/^millrace_source_records\{/m.test(text)) return text;
+      assert.equal(run.exitCode, null, "the run ended");
+      await wait(50);
+    }
+  } finally {
+    run.kill("SIGKILL");
+    await ended;
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
