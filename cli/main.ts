@@ -173,7 +173,11 @@ function storeCommands(program: Command, line: CommandLine): void {
     .option("--reread", "also compute the run again from its sources and decisions, and compare")
     .addHelpText(
       "after",
-      example("millrace verify", "millrace verify --points 100000", "millrace verify --live --reread"),
+      example(
+        "millrace verify",
+        "millrace verify --points 100000",
+        "millrace verify --live --reread",
+      ),
     )
     .action(async (flags: Flags) => {
       const resolved = resolveLook(flags, line);

@@ -236,6 +236,11 @@ export const errorTable = {
     message:
       'The data directory {directory} belongs to another version of the topology "{plan}" (fingerprint {found}, now {expected}). Start over with --fresh, or keep it and use another --data directory.',
   },
+  TOPIC_READ_ONLY: {
+    policy: "stop",
+    message:
+      "Topic {topic} belongs to the run that is read again, and nothing may change it: this is a defect of the re-reading; report it.",
+  },
   DATA_MODE_CHANGED: {
     policy: "stop",
     message:

@@ -1,0 +1,114 @@
+import { copyFile, mkdtemp, readdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import type { ExternalWork } from "../../processors/processor.ts";
+import type { Stack } from "../../runtime/application/stack.ts";
+import type { Broker } from "../../runtime/broker/broker.ts";
+import { openEmbeddedBroker } from "../../runtime/broker/embedded/embedded-broker.ts";
+import { openOverlayBroker } from "../../runtime/broker/overlay/overlay-broker.ts";
+import { Worker } from "../../runtime/engine/worker.ts";
+import { encodeScoreResult } from "../../runtime/scoring/scorer.ts";
+import { createScoringPool } from "../../runtime/scoring/scoring-pool.ts";
+import { openArtifactStore } from "../../runtime/training/artifacts.ts";
+import { createTrainer, encodeModelAnswer } from "../../runtime/training/trainer.ts";
+import type { Plan, Subtopology, TopicSpec } from "../../schemas/plan.ts";
+import { compareTopics, type TopicComparison } from "./compare-topics.ts";
+
+export interface RereadOptions {
+  readonly plan: Plan;
+  readonly stack: Stack;
+  /** Whether the run was live: then its decisions are repeated. */
+  readonly live: boolean;
+  /** Whether the run came to its end. */
+  readonly ended: boolean;
+  /** Where a folder is made for what is computed, and removed afterwards. */
+  readonly directory: string;
+  /** @default never */
+  readonly signal?: AbortSignal;
+}
+
+export interface RereadReport {
+  readonly topics: readonly TopicComparison[];
+  /** Time that the computing took, ms. */
+  readonly elapsedMs: number;
+}
+
+/** What the run was given or decided by the clock: this is read again. */
+const given: ReadonlySet<TopicSpec["role"]> = new Set(["source", "watermarks", "decisions"]);
+
+/**
+ * Computes a run anew from its source topics, watermarks and decisions, on an empty log, and
+ * compares what it writes with what the run has written, byte for byte but for measured times. The
+ * run's own topics, groups and stores are left as they are. A replay trains its models anew, from
+ * the run's offline store; a live run's trainings are decisions.
+ */
+export async function rereadRun(options: RereadOptions): Promise<RereadReport> {
+  const { plan, stack, directory } = options;
+  const folder = await mkdtemp(join(directory, "reread-"));
+  const fresh = await openEmbeddedBroker({ directory: join(folder, "log") });
+  try {
+    const topics = plan.topics.filter(({ role }) => given.has(role)).map(({ name }) => name);
+    const broker = await openOverlayBroker(stack.broker, fresh, topics);
+    const started = performance.now();
+    await compute(options, broker, folder);
+    const elapsedMs = performance.now() - started;
+    const { registry } = stack;
+    const { ended } = options;
+    const compared = await compareTopics({
+      plan,
+      registry,
+      run: stack.broker,
+      reread: fresh,
+      ended,
+    });
+    return { topics: compared, elapsedMs };
+  } finally {
+    await fresh.close();
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** Runs the plan until nothing is left to do. */
+async function compute(options: RereadOptions, broker: Broker, folder: string): Promise<void> {
+  const { plan, stack, live, signal = new AbortController().signal } = options;
+  const artifacts = await openArtifactStore(join(folder, "models"));
+  const known = stack.artifacts.directory;
+  for (const name of await readdir(known)) {
+    if (name.endsWith(".onnx")) await copyFile(join(known, name), join(folder, "models", name));
+  }
+  const pool = createScoringPool({ artifacts });
+  const whenStored = async () => {};
+  const trainers = new Map(
+    plan.trainings.map((training) => [
+      training.name,
+      createTrainer({ plan, training, offline: stack.offline, artifacts, whenStored }),
+    ]),
+  );
+  const execute = async ({ name }: Subtopology, work: ExternalWork): Promise<Buffer> => {
+    if (work.kind === "score") {
+      if (work.versionOf.length === 0) return Buffer.alloc(0);
+      return encodeScoreResult(await pool.score(work));
+    }
+    const trainer = trainers.get(name);
+    if (trainer === undefined) throw new RangeError(`no trainer for ${name}`);
+    return encodeModelAnswer(await trainer.train(work));
+  };
+  const worker = await Worker.start({
+    plan,
+    broker,
+    registry: stack.registry,
+    mode: { kind: "replay", decisions: live },
+    instanceId: "reread",
+    execute,
+  });
+  try {
+    await worker.run(
+      signal,
+      async (each) => each.finished(Number.NEGATIVE_INFINITY) && (await each.caughtUp()),
+    );
+    signal.throwIfAborted();
+  } finally {
+    for (const trainer of trainers.values()) await trainer.close();
+    await worker.close();
+    await pool.close();
+  }
+}
