@@ -1,6 +1,7 @@
 import { viewId } from "../../schemas/feature-view.ts";
 import type { Plan } from "../../schemas/plan.ts";
 import { offlineEncoders } from "../offline/tables.ts";
+import { BlockBudget, blockBudgetBytes } from "../pump/block-budget.ts";
 import { offlineSink } from "../pump/offline-sink.ts";
 import { onlineSink } from "../pump/online-sink.ts";
 import type { Sink } from "../pump/sink.ts";
@@ -28,6 +29,7 @@ export async function startPumps(
       sink: onlineSink(stack.online, viewId(view)),
     });
   }
+  const budget = new BlockBudget(blockBudgetBytes);
   // Each joins a group of its own: all at once, for a broker takes its time to form one.
   return Promise.all(
     wanted.map(({ topic, sink }) => {
@@ -38,6 +40,7 @@ export async function startPumps(
         partitions: Array.from({ length: partitions }, (_, partition) => partition),
         sink,
         group: pumpGroup(plan.name, sink.name, topic),
+        budget,
         ...(instanceId === undefined ? {} : { instanceId }),
         onTrouble: (error) => onTrouble(topic, sink.name, error),
       });

@@ -1,4 +1,5 @@
 import type { RecordReader } from "../broker/record-batch/reader.ts";
+import type { BlockBudget } from "./block-budget.ts";
 import type { SinkBlock } from "./sink.ts";
 
 /** Where a pump stands in one partition, and the block that it fills. */
@@ -13,13 +14,17 @@ export class PumpPartition {
   block: SinkBlock;
   /** When the first record came into the block, on the monotonic clock, ms. */
   openedAt = 0;
+  readonly #budget: BlockBudget;
+  /** Size of the block that the budget knows. */
+  #counted = 0;
 
-  constructor(number: number, position: number, block: SinkBlock) {
+  constructor(number: number, position: number, block: SinkBlock, budget: BlockBudget) {
     this.number = number;
     this.position = position;
     this.stored = position;
     this.committed = position;
     this.block = block;
+    this.#budget = budget;
   }
 
   get isEmpty(): boolean {
@@ -49,6 +54,18 @@ export class PumpPartition {
     return this.block.add(reader) ?? undefined;
   }
 
+  /** Tells the budget how large the block is now. */
+  count(): void {
+    this.#budget.resized(this.#counted, this.block.bytes);
+    this.#counted = this.block.bytes;
+  }
+
+  /** Another pump has the partition, or none: its block is dropped. */
+  release(): void {
+    this.#budget.resized(this.#counted, 0);
+    this.#counted = 0;
+  }
+
   passed(offset: number): void {
     if (offset > this.position) this.position = offset;
   }
@@ -61,5 +78,6 @@ export class PumpPartition {
   written(next: SinkBlock): void {
     this.stored = this.position;
     this.block = next;
+    this.count();
   }
 }

@@ -6,6 +6,7 @@ import { createMemoryOfflineStore, createMemoryOnlineStore } from "../../sinks/m
 import type { OfflineStore } from "../../sinks/store.ts";
 import type { Broker } from "../broker/broker.ts";
 import { openEmbeddedBroker } from "../broker/embedded/embedded-broker.ts";
+import { BlockBudget } from "./block-budget.ts";
 import { offlineSink } from "./offline-sink.ts";
 import { onlineSink } from "./online-sink.ts";
 import { NumberedTopic, numbersEncoder, numbersTable } from "./pump-topic-fixture.ts";
@@ -143,6 +144,41 @@ test("while the store is away a pump waits, says so once, and goes on where it w
   await topic.write(5);
   while (troubles.length < 3) await wait(5);
   await running.stop();
+  await broker.close();
+});
+
+test("once the blocks of a process have spent their budget, they are written however young", {
+  timeout: 20_000,
+}, async () => {
+  const { broker, topic, store, numbers } = await setUp();
+  let away = false;
+  const flaky: OfflineStore = Object.assign(Object.create(store) as OfflineStore, {
+    insert: async (...given: Parameters<OfflineStore["insert"]>) => {
+      if (away) throw new MillraceError("OFFLINE_UNAVAILABLE", { where: "test", reason: "away" });
+      await store.insert(...given);
+    },
+  });
+  const budget = new BlockBudget(200);
+  const troubles: (unknown | null)[] = [];
+  const running = await pump(broker, offlineSink(flaky, numbersEncoder), {
+    maxRows: 1_000_000,
+    maxWaitMs: 1_000_000,
+    budget,
+    onTrouble: (error) => void troubles.push(error),
+  });
+  await topic.write(5);
+  while (budget.bytes === 0) await wait(5);
+  assert.ok(!budget.isSpent);
+  assert.deepEqual(numbers(), []);
+  await topic.write(20);
+  while (numbers().length < topic.committed.length) await wait(5);
+  while (budget.bytes > 0) await wait(5);
+  away = true;
+  await topic.write(100);
+  while (troubles.length === 0) await wait(5);
+  assert.ok(budget.isSpent);
+  await running.stop();
+  assert.equal(budget.bytes, 0);
   await broker.close();
 });
 

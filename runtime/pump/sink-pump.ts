@@ -2,8 +2,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { MillraceError } from "../../schemas/errors.ts";
 import type { Broker, FetchedPartition, GroupMember, OffsetToCommit } from "../broker/broker.ts";
 import { RecordReader } from "../broker/record-batch/reader.ts";
+import { BlockBudget, blockBudgetBytes } from "./block-budget.ts";
 import { pendingRange, pendingText } from "./pending-range.ts";
 import { assignPartitions, parsePartitions } from "./pump-assignment.ts";
+import { endsOwnership, endsPump } from "./pump-errors.ts";
 import { PumpPartition } from "./pump-partition.ts";
 import { PumpWaiters } from "./pump-waiters.ts";
 import type { Sink } from "./sink.ts";
@@ -24,6 +26,8 @@ export interface SinkPumpOptions {
   readonly maxBytes?: number;
   /** Age in ms that closes a block. @default 1000 */
   readonly maxWaitMs?: number;
+  /** Shared by the pumps of a process. @default 256 MiB of its own */
+  readonly budget?: BlockBudget;
   /** Told once when the sink begins to fail, and once (null) when it is back. @default nobody */
   readonly onTrouble?: (error: unknown | null) => void;
 }
@@ -36,14 +40,8 @@ const backOffMs = { first: 100, most: 5_000 };
 /** Wait for the first record of a fetch, in ms; the second while somebody waits for the pump. */
 const fetchWaitMs = { idle: 200, waitedFor: 20 };
 
-const fetchBytes = 4 * 1024 * 1024;
-
-/** Codes that end ownership: another member has the partitions, or will have. */
-const ownershipCodes: ReadonlySet<string> = new Set([
-  "ILLEGAL_GENERATION",
-  "UNKNOWN_MEMBER",
-  "REBALANCE_IN_PROGRESS",
-]);
+/** Bytes of one partition that a pump fetches at once. */
+const fetchBytes = 1024 * 1024;
 
 /** Ends what is in hand: the partitions were lost, or the pump was stopped. */
 class Interrupted extends Error {}
@@ -64,6 +62,7 @@ export class SinkPump {
   readonly #member: GroupMember;
   readonly #reader = new RecordReader();
   readonly #abort = new AbortController();
+  readonly #budget: BlockBudget;
   #owned = new Map<number, PumpPartition>();
   readonly #waiters = new PumpWaiters();
   #lost = false;
@@ -73,6 +72,7 @@ export class SinkPump {
 
   private constructor(options: SinkPumpOptions, topicId: string, member: GroupMember) {
     this.#options = { ...defaults, ...options };
+    this.#budget = options.budget ?? new BlockBudget(blockBudgetBytes);
     this.topic = options.topic;
     this.sink = options.sink.name;
     this.#topicId = topicId;
@@ -157,6 +157,7 @@ export class SinkPump {
       }
     } finally {
       this.#abort.abort();
+      this.#disown();
       this.#waiters.fail(this.#stoppedError());
       await this.#member.leave().catch(() => {});
     }
@@ -179,7 +180,7 @@ export class SinkPump {
   /** Takes over its share: the committed positions, and ranges that were pending. */
   async #own(): Promise<void> {
     const { broker, group, sink } = this.#options;
-    this.#owned = new Map();
+    this.#disown();
     const wanted = parsePartitions(this.#member.assignment).map((partition) => ({
       topic: this.topic,
       partition,
@@ -191,15 +192,20 @@ export class SinkPump {
     const committed = await this.#insist(() => broker.committed(group, wanted));
     const owned = wanted.map(({ partition }, index) => {
       const offset = committed[index]?.offset ?? starts[index] ?? 0;
-      return new PumpPartition(partition, offset, sink.open(partition));
+      return new PumpPartition(partition, offset, sink.open(partition), this.#budget);
     });
+    this.#owned = new Map(owned.map((partition) => [partition.number, partition]));
     for (const [index, partition] of owned.entries()) {
       const pending = pendingRange(committed[index]?.metadata ?? "");
       if (pending === null) continue;
       this.#checkPending(partition, pending.next, starts[index] ?? 0);
       await this.#writePending(partition, pending.next);
     }
-    this.#owned = new Map(owned.map((partition) => [partition.number, partition]));
+  }
+
+  #disown(): void {
+    for (const partition of this.#owned.values()) partition.release();
+    this.#owned = new Map();
   }
 
   async #turn(): Promise<void> {
@@ -253,6 +259,7 @@ export class SinkPump {
       if (looked !== undefined) await looked;
       partition.passed(reader.offset + 1);
     }
+    partition.count();
   }
 
   /** Not `async`: a promise is made only for a record whose schema must be looked up. */
@@ -273,10 +280,14 @@ export class SinkPump {
     throw new MillraceError("PUMP_RECORD", { ...where, reason }, { cause: error });
   }
 
-  /** Writes the blocks that are full, old or waited for; passes what needs no writing. */
+  /**
+   * Writes the blocks that are full, old or waited for, and all of them once the budget is spent;
+   * passes what needs no writing.
+   */
   async #writeDue(idle: boolean): Promise<void> {
     const { maxRows, maxBytes, maxWaitMs } = this.#options;
     const now = performance.now();
+    const old = this.#budget.isSpent ? 0 : maxWaitMs;
     const due: PumpPartition[] = [];
     const passed: PumpPartition[] = [];
     for (const each of this.#owned.values()) {
@@ -284,7 +295,7 @@ export class SinkPump {
       if (each.isEmpty) {
         each.skip();
         if (each.stored > each.committed && (waitedFor || idle)) passed.push(each);
-      } else if (each.isFull(maxRows, maxBytes) || now - each.openedAt >= maxWaitMs || waitedFor) {
+      } else if (each.isFull(maxRows, maxBytes) || now - each.openedAt >= old || waitedFor) {
         due.push(each);
       }
     }
@@ -342,7 +353,7 @@ export class SinkPump {
         this.#failing = false;
         return result;
       } catch (error) {
-        if (error instanceof MillraceError && ownershipCodes.has(error.code)) this.#lost = true;
+        if (endsOwnership(error)) this.#lost = true;
         else if (endsPump(error)) throw error;
         else {
           if (!this.#failing) this.#options.onTrouble?.(error);
@@ -383,12 +394,4 @@ export class SinkPump {
   #stoppedError(): unknown {
     return this.#failure ?? new Error(`the pump of ${this.topic} was stopped`);
   }
-}
-
-/** Errors that waiting does not mend: what is to be read is gone or closed. */
-function endsPump(error: unknown): boolean {
-  return (
-    error instanceof MillraceError &&
-    ["OFFSET_OUT_OF_RANGE", "TOPIC_UNKNOWN", "BROKER_CLOSED"].includes(error.code)
-  );
 }
