@@ -12,6 +12,9 @@ export const payloadHeaderBytes = 12;
 /** A frame is closed before it grows beyond this; only a single larger payload exceeds it. */
 export const frameLimitBytes = 256 * 1024;
 
+/** Buffer that a writer keeps between two commits, whatever it once held. */
+const keptBytes = 64 * 1024;
+
 /**
  * Collects the payloads that one task sends to one inbox partition on one input, until a commit
  * takes them as frames. Sequence numbers count from 1 without gaps.
@@ -100,7 +103,7 @@ export class FrameWriter {
       buffer.copy(frame, frameHeaderBytes, start, end);
       frames.push(frame);
     }
-    this.#payloads.reset();
+    this.#payloads.recycle(keptBytes);
     this.#starts.length = 1;
     this.#countsBefore.length = 1;
     this.#count = 0;

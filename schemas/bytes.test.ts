@@ -33,3 +33,19 @@ test("a text of any length keeps its length", () => {
     }
   }
 });
+
+test("a writer that is recycled gives back what a burst has grown, and keeps what is in use", () => {
+  const kept = 1024;
+  const writer = new ByteWriter(kept);
+  const use = (bytes: number): number => {
+    writer.reserve(bytes);
+    writer.recycle(kept);
+    assert.equal(writer.position, 0);
+    return writer.buffer.length;
+  };
+  const grown = use(1024 * kept);
+  assert.ok(grown >= 1024 * kept);
+  for (let commit = 0; commit < 100; commit++) assert.equal(use(grown / 4), grown);
+  for (let commit = 0; commit < 10; commit++) use(0);
+  assert.equal(use(0), kept);
+});

@@ -17,6 +17,18 @@ export class ByteWriter {
     this.position = 0;
   }
 
+  /**
+   * Starts over like {@link reset}, and gives back what a burst has grown: a buffer above
+   * `keptBytes` of which less than a quarter was used is halved. For buffers that live long.
+   */
+  recycle(keptBytes: number): void {
+    const { length } = this.buffer;
+    if (length > keptBytes && this.position < length / 4) {
+      this.buffer = Buffer.allocUnsafe(Math.max(keptBytes, length / 2));
+    }
+    this.position = 0;
+  }
+
   /** Makes room for `bytes` more and returns the position they start at, which is then passed. */
   reserve(bytes: number): number {
     const start = this.position;

@@ -38,6 +38,9 @@ interface TopicLane {
 
 type Lane = InboxLane | RowsLane | TopicLane;
 
+/** Buffer for rows and topic records that a task keeps between two commits. */
+const keptRecordBytes = 256 * 1024;
+
 /** Key of the record that carries a row partition's progress instead of a row. */
 export const progressKey = Buffer.from([0]);
 
@@ -197,7 +200,7 @@ export class TaskOutbox implements Outbox {
       );
     }
     this.#index.length = 0;
-    this.#records.reset();
+    this.#records.recycle(keptRecordBytes);
   }
 
   #collectRowProgress(batches: CommitBatches, lane: RowsLane, progress: number): void {

@@ -94,7 +94,10 @@ export class RecordReader {
     for (;;) {
       if (this.#remaining === 0) {
         if (this.#batchNextOffset > this.nextOffset) this.nextOffset = this.#batchNextOffset;
-        if (!this.#openBatch()) return false;
+        if (!this.#openBatch()) {
+          this.#letGo();
+          return false;
+        }
         continue;
       }
       this.#remaining--;
@@ -103,6 +106,13 @@ export class RecordReader {
       this.nextOffset = this.offset + 1;
       return true;
     }
+  }
+
+  /** A reader may rest for long: at the end it holds the bytes no more. */
+  #letGo(): void {
+    this.#fetched = null;
+    this.#records = empty;
+    this.buffer = empty;
   }
 
   /** The headers of the record under the reader; values are copies. */

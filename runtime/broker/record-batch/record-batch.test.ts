@@ -142,6 +142,19 @@ test("a cut-off last batch is ignored", () => {
   }
 });
 
+test("a reader at the end holds the bytes no more, stays at the end and can be opened again", () => {
+  const log = writeLog([{ producer: 0, kind: "plain", fourZeroBytes: true }]);
+  const reader = new RecordReader();
+  for (let time = 0; time < 2; time++) {
+    reader.open(fetchedOf(log.bytes, 0), "read_committed");
+    assert.ok(reader.next());
+    assert.equal(reader.buffer, log.bytes);
+    for (let look = 0; look < 2; look++) assert.ok(!reader.next());
+    assert.equal(reader.buffer.length, 0);
+    assert.equal(reader.nextOffset, 1);
+  }
+});
+
 test("a damaged batch is named by topic, partition and offset", () => {
   const { bytes: log } = writeLog([{ producer: 0, kind: "plain", fourZeroBytes: true }]);
   const reader = new RecordReader({ checkCrc: true });
