@@ -4,7 +4,7 @@
  * kills of workers. Feature rows, predictions, outcomes and models must be equal every time.
  *
  * node dist/loadtest/determinism.js [--from DATE] [--to DATE] [--factor F] [--workers 1,2,3]
- *   [--kills N] [--seed S] [--report FILE]
+ *   [--kills 0,5] [--seed S] [--report FILE]
  */
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -24,14 +24,11 @@ const { values } = parseArgs({
     to: { type: "string", default: "2001-01-04T12:00" },
     factor: { type: "string", default: "10" },
     workers: { type: "string", default: "1,2,3" },
-    kills: { type: "string", default: "5" },
+    kills: { type: "string", default: "0,5" },
     seed: { type: "string", default: "1" },
     report: { type: "string" },
   },
 });
-
-/** Between two kills, ms: from the first bound to the second, by the seed. */
-const betweenKillsMs = { least: 1_000, most: 9_000 };
 
 interface Case {
   readonly slow: string;
@@ -50,33 +47,61 @@ interface Result extends Case {
 /** What is asked for, in the order of the report. */
 function cases(): Case[] {
   const workers = values.workers.split(",").map(Number);
-  return [0, Number(values.kills)].flatMap((kills) =>
-    ["flights.arrivals", "flights.departures"].flatMap((slow) =>
-      workers.map((count) => ({ slow, workers: count, kills })),
-    ),
-  );
+  return values.kills
+    .split(",")
+    .map(Number)
+    .flatMap((kills) =>
+      ["flights.arrivals", "flights.departures"].flatMap((slow) =>
+        workers.map((count) => ({ slow, workers: count, kills })),
+      ),
+    );
 }
 
 const range = ["--from", values.from, "--to", values.to];
 
-/** Kills random workers of a run until so many were killed or it has ended; returns how many. */
-async function killWorkers(run: RunProcess, kills: number, random: () => number): Promise<number> {
-  const { least, most } = betweenKillsMs;
-  for (let killed = 0; killed < kills; ) {
-    await Promise.race([sleep(least + random() * (most - least)), run.ended]);
+/** How often a run is asked how far it is, ms, and by how much a kill comes later at most. */
+const [lookEveryMs, jitterMs] = [50, 1_000];
+
+/**
+ * Kills a random worker whenever the run has come as far as the next of these shares of the range;
+ * takes those away that it has used.
+ */
+async function killWorkers(run: RunProcess, at: number[], random: () => number): Promise<void> {
+  let ended = false;
+  void run.ended.then(() => {
+    ended = true;
+  });
+  for (let share = at[0]; share !== undefined && !ended; share = at[0]) {
+    while (!ended && (await shareOf(run)) < share) await sleep(lookEveryMs);
+    await sleep(random() * jitterMs);
     const victims = [...run.workers.values()];
-    const pid = victims[Math.floor(random() * victims.length)];
-    if (pid === undefined) continue;
     try {
-      process.kill(pid, "SIGKILL");
-      killed++;
+      process.kill(victims[Math.floor(random() * victims.length)] as number, "SIGKILL");
+      at.shift();
     } catch {
-      // It has ended: so has the run, or a new process is on its way.
+      // It is gone already: a new process of it is on its way, or the run has ended.
     }
-    if (await Promise.race([run.ended.then(() => true), sleep(50).then(() => false)]))
-      return killed;
+    // A run that is killed itself needs a moment to be gone.
+    await Promise.race([run.ended, sleep(lookEveryMs)]);
   }
-  return kills;
+}
+
+/** How far all tasks of a run are, 0 to 1 of the range; 0 while it does not say. */
+async function shareOf(run: RunProcess): Promise<number> {
+  const [, address = ""] = /metrics +(\S+)/.exec(run.output) ?? [];
+  const text = await fetch(address).then(
+    (answer) => answer.text(),
+    () => "",
+  );
+  const reached = [...text.matchAll(/^millrace_progress_seconds\{.*\} (\S+)$/gm)];
+  const least = Math.min(...reached.map(([, value]) => Number(value) * 1_000));
+  const [from, to] = [Date.parse(`${values.from}Z`), Date.parse(`${values.to}Z`)];
+  return Number.isFinite(least) ? (least - from) / (to - from) : 0;
+}
+
+/** Shares of the range at which to kill, spread over the first four fifths, by the seed. */
+function killShares(kills: number, random: () => number): number[] {
+  return Array.from({ length: kills }, (_, kill) => (0.8 * (kill + random())) / kills);
 }
 
 /** One case on an emptied stack; a run that was killed itself is started again. */
@@ -86,18 +111,19 @@ async function measure(each: Case, local: readonly string[], json: string): Prom
   const slow = ["--slow", `${each.slow}=${values.factor}`];
   const args = [...local, ...range, ...several, ...slow, "--json", json];
   const started = performance.now();
-  let killed = 0;
+  const kills = killShares(each.kills, random);
   let exit: number | null = null;
   for (let fresh = ["--fresh"]; exit === null; fresh = []) {
     const run = new RunProcess([...args, ...fresh]);
     await run.saw(/tasks restored/);
-    killed += await killWorkers(run, each.kills - killed, random);
+    await killWorkers(run, kills, random);
     exit = await run.ended;
     if (exit !== null && exit !== 0) console.error(run.output);
   }
   const seconds = (performance.now() - started) / 1000;
   const { balanced } = JSON.parse(await readFile(json, "utf8")) as Summary;
   const digest = await querySql(local.slice(0, 4), allDigests);
+  const killed = each.kills - kills.length;
   return { ...each, seconds, killed, exit, balanced, digest };
 }
 

@@ -36,7 +36,7 @@ class WorkerProcess {
     if (command.kind === "start") void this.#main(command);
     else if (command.kind === "ask") this.#asked = command.round;
     else if (command.kind === "drain") this.#draining = true;
-    else if (command.kind === "stop") this.#end();
+    else if (command.kind === "stop") this.#stop.abort();
     else void this.#tellMetrics(command.request);
   }
 
@@ -79,12 +79,6 @@ class WorkerProcess {
     }
     await application.close();
     await stack.close();
-  }
-
-  /** One that has not begun has nothing to leave behind. */
-  #end(): void {
-    if (this.#application === null) process.exit(exitCodes.done);
-    this.#stop.abort();
   }
 
   #quiet(application: Application): boolean {
