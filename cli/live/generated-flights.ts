@@ -19,7 +19,7 @@ const purposes = { origin: 11, destination: 12, base: 13, swing: 14, noise: 15, 
 const swingFlights = 60_000;
 
 /** Mean delay with no trouble anywhere, minutes. */
-const quietMinutes = -4;
+const quietMinutes = -16;
 
 /**
  * Flights by number: a function of (seed, number), so that whoever knows the seed knows what was
