@@ -1,4 +1,5 @@
 import { type Command, Option } from "commander";
+import { serverSettings } from "../runtime/config/server-settings.ts";
 import {
   flagName,
   type Command as Kind,
@@ -14,6 +15,7 @@ export function addSettings(command: Command, kind: Kind): Command {
     const flag = `--${flagName(name)}${argument === null ? "" : ` ${argument}`}`;
     const shown = Array.isArray(fallback) || fallback === null ? "" : ` (default: ${fallback})`;
     const option = new Option(flag, `${doc}${shown}`);
+    if (name in serverSettings) option.helpGroup("Servers of --stack cluster:");
     // Known, so that it is refused with the reason, but not offered.
     if ("secret" in settings[name]) option.hideHelp();
     if (repeatable) {

@@ -5,6 +5,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { setTimeout as wait } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { inspect } from "node:util";
 import { Redis } from "ioredis";
@@ -22,7 +23,7 @@ const skip = requirement("java-21", "maven", "redis-server", "openssl");
 const folder = mkdtempSync(join(tmpdir(), "millrace-secured-"));
 const main = fileURLToPath(new URL("../cli/main.js", import.meta.url));
 const data = join(folder, "data");
-const range = ["--from", "2001-01-02T12:00", "--to", "2001-01-02T16:00"];
+const range = ["--from", "2001-01-02T12:00", "--to", "2001-01-02T15:00"];
 const wrong = "wrong-pass-4715";
 const passwords = [...Object.values(users).map(({ password }) => password), wrong];
 const secrets = [
@@ -33,8 +34,11 @@ const secrets = [
   ]),
 ];
 let servers: SecuredServers;
+/** Waits for servers that are not there; the other tests go on meanwhile. */
+let down: { readonly ports: readonly number[]; readonly outcome: Promise<Outcome> };
 
 before(async () => {
+  down = await runWithoutServers();
   if (skip === false) servers = await startSecuredServers(join(folder, "servers"));
 });
 
@@ -80,6 +84,14 @@ function assertSecretless(text: string, where: string): void {
   for (const secret of secrets) assert.ok(!text.includes(secret), `${where} holds a secret`);
 }
 
+async function runWithoutServers(): Promise<typeof down> {
+  const ports = await freePorts(4);
+  const names = ["--kafka-port", "--registry-port", "--redis-port", "--clickhouse-port"];
+  const flags = names.flatMap((name, index) => [name, String(ports[index])]);
+  const where = ["--stack", "compose", "--data", join(folder, "down")];
+  return { ports, outcome: millrace({}, "run", ...where, ...flags) };
+}
+
 function hostOf(url = "") {
   const { hostname: host, port } = new URL(url);
   return { host, port: Number(port), disableClientInfo: true };
@@ -90,7 +102,11 @@ const cluster = ["--stack", "cluster", "--data", data];
 test("a run over TLS, as users with the rights that are documented, is whole and tells no secret", {
   skip,
 }, async () => {
-  const run = await millrace(secured(), "run", ...cluster, ...range, "--log-level", "debug");
+  const [port = 0] = await freePorts(1);
+  const more = ["--log-level", "debug", "--metrics", String(port)];
+  const running = millrace(secured(), "run", ...cluster, ...range, ...more);
+  await whileItRuns(running, port);
+  const run = await running;
   assert.equal(run.code, 0, `${run.out}${run.err}`);
   assert.match(run.out, /Balanced: every record is accounted for/);
   assertSecretless(`${run.out}${run.err}`, "what a run prints");
@@ -100,15 +116,32 @@ test("a run over TLS, as users with the rights that are documented, is whole and
   const get = ["features", "get", "origin_delays", "ORD", "--json"];
   const features = await millrace(secured(), ...get, ...cluster);
   assert.match(features.out, /"freshness": "FRESH"/, features.err);
-  const config = await millrace(secured(), "config", ...cluster);
-  assert.match(config.out, /clickhousePassword +\*{8} +MILLRACE_CLICKHOUSE_PASSWORD/);
-  assertSecretless(config.out, "millrace config");
   for (const entry of readdirSync(data, { recursive: true, withFileTypes: true })) {
     if (!entry.isFile()) continue;
     const path = join(entry.parentPath, entry.name);
     assertSecretless(readFileSync(path, "latin1"), path);
   }
 });
+
+/** What a run tells others: through its socket, and to Prometheus. */
+async function whileItRuns(running: Promise<Outcome>, port: number): Promise<void> {
+  let ended = false;
+  void running.finally(() => {
+    ended = true;
+  });
+  const scrape = () => fetch(`http://127.0.0.1:${port}/metrics`).then((answer) => answer.text());
+  let metrics = "";
+  while (!ended && metrics === "") {
+    metrics = await scrape().catch(() => "");
+    if (metrics === "") await wait(50);
+  }
+  if (ended) return;
+  assertSecretless(metrics, "/metrics");
+  // Without any setting of its own: what it prints are the settings of the run.
+  const config = await millrace({}, "config", "--data", data);
+  assert.match(config.out, /clickhousePassword +\*{8} +MILLRACE_CLICKHOUSE_PASSWORD/);
+  assertSecretless(config.out, "millrace config");
+}
 
 test("those users may do nothing beside their own topics and keys", { skip }, async () => {
   const env = { ...secured(), MILLRACE_STACK: "cluster" };
@@ -203,13 +236,9 @@ for (const server of ["kafka", "registry", "redis", "clickhouse"] as const) {
 }
 
 test("a compose stack that is down is told with every server and the command that helps", async () => {
-  const ports = await freePorts(4);
-  const names = ["--kafka-port", "--registry-port", "--redis-port", "--clickhouse-port"];
-  const flags = names.flatMap((name, index) => [name, String(ports[index])]);
-  const where = ["--stack", "compose", "--data", join(folder, "down")];
-  const { code, err } = await millrace({}, "run", ...where, ...flags);
+  const { code, err } = await down.outcome;
   assert.equal(code, 1);
   assert.match(err, /STACK_UNREACHABLE: .*compose.*4 to correct/);
-  for (const port of ports) assert.match(err, new RegExp(`- .*127\\.0\\.0\\.1:${port}`));
+  for (const port of down.ports) assert.match(err, new RegExp(`- .*127\\.0\\.0\\.1:${port}`));
   assert.match(err, /docker compose up -d --wait/);
 });
