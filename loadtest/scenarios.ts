@@ -1,7 +1,7 @@
 /**
  * Replays a month three times on the embedded stack, undisturbed, shifted and permuted, and holds
- * what each run left behind against what the loop promises: alarms, recovery, and no model of noise.
- * Exits 1 when a promise does not hold.
+ * what each run left behind against what the loop promises: alarms, recovery, and no model of
+ * noise. Exits 1 when a promise does not hold.
  *
  * node dist/loadtest/scenarios.js [--only NAME] [--data DIR] [--report FILE]
  */

@@ -67,7 +67,8 @@ async function madeUp(): Promise<string[]> {
     `INSERT INTO millrace.predictions SELECT number, ${departed}, ${departed} + toIntervalSecond(1),
       number < 96 ? ${label} : NOT (${label}) FROM numbers(288)`,
     `INSERT INTO millrace.outcomes SELECT number, ${departed} + toIntervalSecond(1),
-      ${departed} + toIntervalSecond(7201), 1, ${label}, number % 2 = 0, number < 12 FROM numbers(288)`,
+      ${departed} + toIntervalSecond(7201), 1, ${label}, number % 2 = 0, number < 12
+      FROM numbers(288)`,
     `INSERT INTO millrace.drift SELECT 'performance', '2001-03-03 00:00:00', '2001-03-04 00:00:00',
       '2001-03-04 02:00:00', 96, 0.4, 1`,
     `INSERT INTO millrace.drift SELECT 'performance', '2001-03-02 00:00:00', '2001-03-03 00:00:00',
