@@ -8,7 +8,7 @@ export async function modelLines(plan: Plan, { offline }: Stack): Promise<ModelL
   for (const label of plan.labels) {
     lines.push(
       ...(await offline.query<ModelLine>(
-        `SELECT version, promoted = 1 AS promoted, toString(effective_from) AS "effectiveFrom",
+        `SELECT version, toBool(promoted) AS promoted, toString(effective_from) AS "effectiveFrom",
           trained_on AS "trainedOn", holdout_auc AS "holdoutAuc", sha256, reason,
           toUInt32(live.scored) AS scored, live.auc AS "liveAuc"
         FROM millrace.models AS model

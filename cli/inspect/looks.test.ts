@@ -1,0 +1,272 @@
+/**
+ * What can be looked at while a run works and afterwards, on a run whose tables all have rows; then
+ * each of these rows goes missing.
+ */
+import assert from "node:assert/strict";
+import { type ChildProcess, spawn } from "node:child_process";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { setTimeout as wait } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { createClient } from "@clickhouse/client";
+import { partitionOf } from "../../processors/murmur2.ts";
+import { openEmbeddedStack } from "../../runtime/application/embedded-stack.ts";
+import type { Stack } from "../../runtime/application/stack.ts";
+import { RecordBatchBuilder } from "../../runtime/broker/record-batch/builder.ts";
+import { offlineTables } from "../../runtime/offline/tables.ts";
+import { AvroEncoder } from "../../runtime/schema-registry/avro-codec.ts";
+import { ByteWriter } from "../../schemas/bytes.ts";
+import { departure } from "../../schemas/generated.ts";
+import { flights as plan } from "../../topologies/flights/flights.ts";
+import { verifyRun } from "../verify/verify-run.ts";
+import type { DeadLetterLine, FeatureAnswer, ModelLine } from "./inspector.ts";
+import { socketPath } from "./socket-path.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "millrace-looks-"));
+const data = join(folder, "data");
+const main = fileURLToPath(new URL("../main.js", import.meta.url));
+const children = new Set<ChildProcess>();
+after(() => {
+  for (const child of children) child.kill("SIGKILL");
+  rmSync(folder, { recursive: true, force: true });
+});
+
+interface Ended {
+  readonly code: number | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+interface Started {
+  readonly child: ChildProcess;
+  readonly ended: Promise<Ended>;
+  /** What was printed so far. */
+  readonly out: () => string;
+}
+
+function start(...args: string[]): Started {
+  const child = spawn(process.execPath, [main, ...args, ...(args[0] === "describe" ? [] : of)], {
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  children.add(child);
+  let [out, err] = ["", ""];
+  child.stdout.on("data", (chunk) => {
+    out += chunk;
+  });
+  child.stderr.on("data", (chunk) => {
+    err += chunk;
+  });
+  const ended = new Promise<Ended>((resolve) => {
+    child.on("close", (code) => {
+      children.delete(child);
+      resolve({ code, out, err });
+    });
+  });
+  return { child, ended, out: () => out };
+}
+
+const of = ["--data", data];
+const run = (to: string, ...more: string[]) =>
+  start("run", "--from", "2001-01-02", "--to", to, ...more);
+const [first, last] = ["2001-01-03T13:00", "2001-01-03T14:00"];
+
+async function look(...args: string[]): Promise<string> {
+  const { code, out, err } = await start(...args).ended;
+  assert.deepEqual([code, err], [0, ""], args.join(" "));
+  return out;
+}
+
+async function lookJson<T>(...args: string[]): Promise<T> {
+  return JSON.parse(await look(...args, "--json")) as T;
+}
+
+/** Asks again until the answer is not null. */
+async function until<T>(what: string, ask: () => Promise<T | null> | T | null): Promise<T> {
+  const deadline = performance.now() + 120_000;
+  while (performance.now() < deadline) {
+    const answer = await ask();
+    if (answer !== null) return answer;
+    await wait(20);
+  }
+  throw new Error(`waited too long for ${what}`);
+}
+
+async function withStack<T>(use: (stack: Stack) => Promise<T>): Promise<T> {
+  const stack = await openEmbeddedStack({ directory: data });
+  try {
+    return await use(stack);
+  } finally {
+    await stack.close();
+  }
+}
+
+/** One departure that cannot be read, and one that comes a day late. */
+async function feed({ broker, registry }: Stack): Promise<void> {
+  const id = await registry.register("flights.departures-value", departure);
+  const writer = new ByteWriter();
+  new AvroEncoder(departure, id).encode(
+    {
+      ...{ flightId: 9_000_002, departedAt: Date.parse("2001-01-02T10:00Z") },
+      ...{ origin: "ORD", destination: "JFK", localHour: 4, localWeekday: 2, distanceMiles: 740 },
+    },
+    writer,
+  );
+  const producer = await broker.producer({ transactionalId: null });
+  for (const [key, value] of [
+    ["9000001", Buffer.from([0, 0, 0, 0, 1, 0xff])],
+    ["9000002", writer.take()],
+  ] as const) {
+    const builder = new RecordBatchBuilder();
+    builder.append(Buffer.from(key), value, 0);
+    const partition = partitionOf(key, plan.partitions);
+    await producer.send([{ topic: "flights.departures", partition, batch: builder.build() }]);
+  }
+  await producer.close();
+}
+
+/** Looks whose answers do not change while the run goes on. */
+const settled = [
+  ["features", "get", "origin_delays", "ORD", "--at", "2001-01-02T20:00", "--json"],
+  ["features", "get", "route_delays", "ORD", "LGA", "--at", "2001-01-03T02:00", "--json"],
+  ["models"],
+  ["models", "--json"],
+  ["dead-letters", "list"],
+  ["describe"],
+  [
+    "sql",
+    "SELECT count(), sum(probability) FROM predictions WHERE known_at < '2001-01-03 12:00:00'",
+  ],
+  ["sql", "SELECT count(), max(as_of) FROM origin_delays WHERE as_of < '2001-01-03 12:00:00'"],
+] as const;
+
+const answers = () => Promise.all(settled.map((args) => look(...args)));
+
+/** What was seen while the second run worked. */
+const during: { settled?: string[]; now?: FeatureAnswer } = {};
+
+test("a run ends with a model, and is given a bad and a late record", async () => {
+  const { code, out, err } = await run(first).ended;
+  assert.equal(code, 0, `${out}${err}`);
+  await withStack(feed);
+});
+
+test("while a run works, every look answers over its socket, ClickHouse and /metrics as well", async () => {
+  // Arrivals stand almost still, so that the run goes on until it is stopped.
+  const going = run(last, "--slow", "flights.arrivals=1000000", "--http", "0");
+  const address = (name: string) =>
+    until(name, () => new RegExp(`^${name} +(http\\S+)$`, "m").exec(going.out())?.[1] ?? null);
+  const [metrics, clickHouse] = [await address("metrics"), await address("ClickHouse")];
+  assert.ok(existsSync(socketPath(data)));
+  const letters = await until("the dead letter", async () => {
+    const lines = await lookJson<DeadLetterLine[]>("dead-letters", "list");
+    return lines.length === 0 ? null : lines;
+  });
+  assert.deepEqual(
+    letters.map(({ source, code, valueBytes }) => [source, code, valueBytes]),
+    [["flights.departures", "MALFORMED_AVRO", 6]],
+  );
+  during.now = await lookJson<FeatureAnswer>("features", "get", "origin_delays", "ORD");
+  assert.ok(Number(during.now.at) >= Date.parse(`${first}Z`), JSON.stringify(during.now));
+  assert.ok(during.now.features.some(({ value }) => value !== null && value > 0));
+  during.settled = await answers();
+  const [atEight, route, , models, listed, described] = during.settled as string[];
+  const past = JSON.parse(atEight ?? "") as FeatureAnswer;
+  assert.deepEqual([past.freshness, past.source], ["FRESH", "offline"]);
+  assert.match(route ?? "", /"view": "route_delays@1"/);
+  const [model] = JSON.parse(models ?? "") as ModelLine[];
+  assert.deepEqual([model?.version, model?.promoted, model?.sha256.length], ["v1", true, 64]);
+  assert.match(listed ?? "", /^flights\.departures .*MALFORMED_AVRO/m);
+  assert.match(described ?? "", /^topology flights\n/);
+  const refused = await start("sql", "TRUNCATE TABLE raw_outcomes").ended;
+  assert.deepEqual([refused.code, refused.err.includes("OFFLINE_READ_ONLY")], [2, true]);
+  await checkMetrics(metrics);
+  await checkClickHouse(clickHouse);
+  assert.equal(going.child.exitCode, null, "the run still goes on");
+  going.child.kill("SIGINT");
+  assert.equal((await going.ended).code, 130);
+});
+
+async function checkMetrics(address: string): Promise<void> {
+  const text = await (await fetch(address)).text();
+  const value = (series: string) => {
+    const line = text.split("\n").find((each) => each.startsWith(`${series} `));
+    assert.ok(line !== undefined, series);
+    return Number(line.slice(series.length + 1));
+  };
+  const progress = `millrace_progress_seconds{subtopology="flights.departures",partition="0"}`;
+  assert.ok(value(progress) >= Date.parse(`${first}Z`) / 1000);
+  assert.equal(value('millrace_sink_lag{topic="flights.dead-letters",sink="offline"}'), 0);
+  for (const series of ["commits_total", "committed_records_total", "commit_seconds_count"]) {
+    assert.ok(value(`millrace_${series}`) > 0, series);
+  }
+  assert.ok(value("millrace_scored_rows_total") >= 0);
+  assert.ok(value('millrace_scoring_seconds_bucket{le="+Inf"}') >= 0);
+  const branch = 'source="flights.departures",partition="0",branch="predictions"';
+  assert.ok(value(`millrace_source_records{${branch},became="processed"}`) > 1_000);
+}
+
+async function checkClickHouse(address: string): Promise<void> {
+  const query = encodeURIComponent("SELECT count() > 20000 FROM millrace.predictions");
+  assert.equal(await (await fetch(`${address}/?query=${query}`)).text(), "1\n");
+  const client = createClient({ url: address, database: "millrace" });
+  assert.equal((await client.ping()).success, true);
+  const result = await client.query({
+    query: "SELECT version, promoted FROM models WHERE trained_on > {least: UInt32}",
+    query_params: { least: 10_000 },
+    format: "JSONEachRow",
+  });
+  assert.deepEqual(await result.json(), [{ version: "v1", promoted: 1 }]);
+  await client.close();
+}
+
+test("after a run, the same looks open its directory and answer the same", async () => {
+  assert.ok(during.settled !== undefined && during.now !== undefined);
+  // One at a time: whoever opens the directory holds it.
+  for (const [index, args] of settled.entries()) {
+    assert.equal(await look(...args), during.settled[index], args.join(" "));
+  }
+  const { view, key, at, asOf, validUntil, features } = during.now;
+  const time = new Date(Number(at)).toISOString();
+  const again = await lookJson<FeatureAnswer>("features", "get", view, key, "--at", time);
+  assert.deepEqual(
+    [again.at, again.asOf, again.validUntil, again.features],
+    [at, asOf, validUntil, features],
+  );
+  const refused = await start("sql", "TRUNCATE TABLE raw_outcomes").ended;
+  assert.deepEqual([refused.code, refused.err.includes("OFFLINE_READ_ONLY")], [2, true]);
+});
+
+test("verify fails when one row is missing from any table, and names it", async () => {
+  const { code, out, err } = await run(last).ended;
+  assert.equal(code, 0, `${out}${err}`);
+  await withStack(async ({ broker, registry, offline }) => {
+    const problems = async () =>
+      [...(await verifyRun({ plan, broker, registry, offline })).problems].sort();
+    const change = (sql: string) => offline.queryText(sql, "TSV");
+    const tables = offlineTables(plan).map(({ name }) => name);
+    assert.equal(tables.length, 10);
+    assert.deepEqual(await problems(), []);
+    const missing: string[] = [];
+    for (const table of tables) {
+      const [row] = await offline.query<{ topic: string; partition: number; offset: number }>(
+        `SELECT topic, partition, offset FROM ${table} ORDER BY offset DESC, partition LIMIT 1`,
+      );
+      assert.ok(row !== undefined, `${table} is empty`);
+      const { topic, partition, offset } = row;
+      const isRow = `WHERE partition = ${partition} AND offset = ${offset}`;
+      await change(`CREATE TABLE kept_${table} ENGINE = Memory AS SELECT * FROM ${table} ${isRow}`);
+      await change(`ALTER TABLE ${table} DELETE ${isRow} SETTINGS mutations_sync = 2`);
+      missing.push(
+        `${table}, partition ${partition} of ${topic}: 1 rows are missing, offsets (${offset})`,
+      );
+    }
+    assert.deepEqual(await problems(), [...missing].sort());
+    for (const table of tables) {
+      await change(`INSERT INTO ${table} SELECT * FROM kept_${table}`);
+      await change(`DROP TABLE kept_${table}`);
+    }
+    assert.deepEqual(await problems(), []);
+  });
+});
