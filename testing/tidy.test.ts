@@ -16,6 +16,7 @@ const entries: readonly string[] = [
   "cli/main.ts",
   "cli/start.mjs",
   "loadtest/broker.ts",
+  "loadtest/chaos.ts",
   "loadtest/determinism.ts",
   "loadtest/kills.ts",
   "loadtest/scenarios.ts",

@@ -1,0 +1,49 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { chaosPlan, killPoints, killsByPoint } from "./chaos-plan.ts";
+
+test("of 20 kills 8 fall on open transactions, 3, 4, 3 and 2 on the other points", () => {
+  assert.deepEqual(killsByPoint(20), {
+    transaction: 8,
+    "before-write": 3,
+    "after-write": 4,
+    restore: 3,
+    anywhere: 2,
+  });
+});
+
+test("a plan has the kills and freezes asked for, in restore after others, the last freeze last", () => {
+  const any = fc.record({
+    seed: fc.nat(),
+    workers: fc.integer({ min: 2, max: 5 }),
+    kills: fc.integer({ min: 0, max: 60 }),
+    freezes: fc.integer({ min: 0, max: 5 }),
+  });
+  fc.assert(
+    fc.property(any, ({ seed, workers, kills, freezes }) => {
+      const plan = chaosPlan(seed, workers, kills, freezes);
+      assert.deepEqual(chaosPlan(seed, workers, kills, freezes), plan);
+      const done = Object.fromEntries(killPoints.map((point) => [point, 0]));
+      for (const step of plan) {
+        assert.ok(step.worker >= 0 && step.worker < workers);
+        if (step.kind !== "kill") continue;
+        done[step.point] = (done[step.point] ?? 0) + 1;
+        if (step.againAfterReads !== null) done["restore"] = (done["restore"] ?? 0) + 1;
+      }
+      assert.deepEqual(done, killsByPoint(kills));
+      const frozen = plan.filter((step) => step.kind === "freeze");
+      assert.equal(frozen.length, freezes);
+      assert.deepEqual(
+        frozen.map(({ last }) => last),
+        frozen.map((_, index) => index === freezes - 1),
+      );
+      if (freezes > 0) assert.equal(plan.at(-1)?.kind, "freeze");
+    }),
+  );
+});
+
+test("other seeds give other plans", () => {
+  const plans = [1, 2, 3, 4].map((seed) => JSON.stringify(chaosPlan(seed, 3, 20, 3)));
+  assert.equal(new Set(plans).size, 4);
+});

@@ -1,0 +1,122 @@
+import { packError } from "../../cli/run/worker-messages.ts";
+import { Application } from "../../runtime/application/application.ts";
+import { loopbackAccess, openServers } from "../../runtime/application/open-servers.ts";
+import type { Stack } from "../../runtime/application/stack.ts";
+import { flights } from "../../topologies/flights/flights.ts";
+import type { ChaosCommand, ChaosMessage, WorkerStart } from "./messages.ts";
+import { TrapGate } from "./trap-gate.ts";
+import { TrappedBroker } from "./trapped-broker.ts";
+import { TrappedOffline, TrappedOnline } from "./trapped-stores.ts";
+
+/*
+ * One of the workers that are killed: the product on the clients of the local stack, with traps
+ * around them. Its parent says where it is to stop; it dies with its parent.
+ */
+
+/** Time between two reports, ms. */
+const reportEveryMs = 250;
+
+function tell(message: ChaosMessage): Promise<void> {
+  return new Promise((resolve) => {
+    if (process.send === undefined || !process.connected) resolve();
+    else process.send(message, () => resolve());
+  });
+}
+
+const gate = new TrapGate((point, where, held) => {
+  void tell({ kind: "reached", point, where, held });
+});
+const stop = new AbortController();
+let asked: number | null = null;
+let running = false;
+
+async function openStack(start: WorkerStart): Promise<Stack> {
+  const { directory, ports, control, sessionTimeoutMs } = start;
+  const closing: (() => Promise<void>)[] = [];
+  const parts = await openServers(loopbackAccess(ports), directory, (part) => {
+    closing.push(() => part.close());
+    return part;
+  });
+  const changelogs = new Set(flights.subtopologies.map(({ changelog }) => changelog));
+  const broker = new TrappedBroker({
+    inner: parts.broker,
+    gate,
+    isChangelog: (topic) => changelogs.has(topic),
+    sessionTimeoutMs,
+    withoutTransactions: control === "transactions",
+  });
+  const online = new TrappedOnline(parts.online, gate, {
+    withoutFence: control === "fence",
+    onWentOn: (error) =>
+      void tell({ kind: "went-on", error: error === null ? null : String(error) }),
+  });
+  const offline = new TrappedOffline(parts.offline, gate, { freshTokens: control === "token" });
+  return {
+    ...parts,
+    kind: "local",
+    broker,
+    online,
+    offline,
+    files: offline,
+    pids: () => [],
+    close: async () => {
+      for (const close of closing.toReversed()) await close();
+    },
+  };
+}
+
+function report(application: Application, round: number | null): void {
+  const { commits, committedRecords } = application.status;
+  void tell({ kind: "status", round, commits, committedRecords, tasks: application.tasks() });
+}
+
+async function run(start: WorkerStart): Promise<void> {
+  if (start.trap !== null) gate.arm(start.trap);
+  const stack = await openStack(start);
+  const application = await Application.start({
+    plan: flights,
+    stack,
+    mode: { kind: "replay" },
+    instanceId: start.worker,
+    onTrouble: (topic, sink, error) =>
+      void tell({ kind: "trouble", what: `${sink} ${topic}: ${error ?? "takes it again"}` }),
+  });
+  running = true;
+  void tell({ kind: "up" });
+  const reporting = setInterval(() => report(application, null), reportEveryMs);
+  await application.run(stop.signal, start.to, {
+    quiet: () => {
+      if (asked !== null) report(application, asked);
+      asked = null;
+      return false;
+    },
+    drained: () => {},
+  });
+  clearInterval(reporting);
+  await application.close();
+  await stack.close();
+}
+
+async function main(start: WorkerStart): Promise<void> {
+  try {
+    await run(start);
+    process.exit(0);
+  } catch (error) {
+    await tell({ kind: "failed", failure: packError(error) });
+    process.exit(1);
+  }
+}
+
+function take(command: ChaosCommand): void {
+  if (command.kind === "start") void main(command.start);
+  else if (command.kind === "arm") gate.arm(command.trap);
+  else if (command.kind === "release") gate.release();
+  else if (command.kind === "ask") asked = command.round;
+  else if (running) stop.abort();
+  else process.exit(0);
+}
+
+// Ctrl-C reaches the whole process group; the parent says when to stop.
+for (const name of ["SIGINT", "SIGHUP"] as const) process.on(name, () => {});
+process.once("disconnect", () => process.exit(1));
+process.on("message", take);
