@@ -1,49 +1,66 @@
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { findJava } from "../runtime/stack/java.ts";
 import { stackEnvironment } from "../runtime/stack/stack-environment.ts";
+import { packageRoot } from "../schemas/package-root.ts";
 
 /** A program that some tests need and that `npm install` does not bring. */
-export type Requirement = "java" | "java-21" | "maven" | "redis-server" | "openssl";
+export type Requirement =
+  | "java"
+  | "java-21"
+  | "maven"
+  | "redis-server"
+  | "openssl"
+  | "python-clients"
+  | "kcat";
+
+/** Folder of the Python environment that the examples are tested in, below the package. */
+export const pythonEnvironment = join(packageRoot(), ".build", "python");
 
 interface RequirementEntry {
   /** What is missing, for people. */
   readonly what: string;
   readonly found: () => boolean;
-  readonly apt: string;
-  readonly brew: string;
+  /** Packages of the two systems, or the command for both. */
+  readonly install: { readonly apt: string; readonly brew: string } | string;
 }
 
 const entries: Readonly<Record<Requirement, RequirementEntry>> = {
   java: {
     what: "Java 17 or newer (Apache Kafka)",
     found: () => hasJava(17),
-    apt: "openjdk-17-jre-headless",
-    brew: "openjdk",
+    install: { apt: "openjdk-17-jre-headless", brew: "openjdk" },
   },
   "java-21": {
     what: "Java 21 or newer (the schema registry Apicurio)",
     found: () => hasJava(21),
-    apt: "openjdk-21-jre-headless",
-    brew: "openjdk",
+    install: { apt: "openjdk-21-jre-headless", brew: "openjdk" },
   },
   maven: {
     what: "Maven (fetches Apache Kafka and Apicurio)",
     found: () => onPath("mvn"),
-    apt: "maven",
-    brew: "maven",
+    install: { apt: "maven", brew: "maven" },
   },
   "redis-server": {
     what: "redis-server",
     found: () => onPath("redis-server"),
-    apt: "redis-server",
-    brew: "redis",
+    install: { apt: "redis-server", brew: "redis" },
   },
   openssl: {
     what: "openssl (makes certificates for servers with TLS)",
     found: () => onPath("openssl"),
-    apt: "openssl",
-    brew: "openssl",
+    install: { apt: "openssl", brew: "openssl" },
+  },
+  "python-clients": {
+    what: "a Python with the clients of examples/",
+    found: hasPythonClients,
+    install:
+      "python3 -m venv .build/python && .build/python/bin/pip install -r examples/requirements.txt",
+  },
+  kcat: {
+    what: "kcat",
+    found: () => onPath("kcat"),
+    install: { apt: "kcat", brew: "kcat" },
   },
 };
 
@@ -74,9 +91,10 @@ export function missingRequirement(name: Requirement): string | null {
   return entry.found() ? null : `${entry.what}: ${installCommand(entry)}`;
 }
 
-function installCommand(entry: RequirementEntry): string {
-  if (process.platform === "darwin") return `brew install ${entry.brew}`;
-  return `sudo apt-get install -y ${entry.apt}`;
+function installCommand({ install }: RequirementEntry): string {
+  if (typeof install === "string") return install;
+  if (process.platform === "darwin") return `brew install ${install.brew}`;
+  return `sudo apt-get install -y ${install.apt}`;
 }
 
 function hasJava(version: number): boolean {
@@ -89,4 +107,14 @@ function hasJava(version: number): boolean {
 
 function onPath(program: string): boolean {
   return stackEnvironment().path.some((folder) => existsSync(join(folder, program)));
+}
+
+function hasPythonClients(): boolean {
+  const libraries = join(pythonEnvironment, "lib");
+  if (!existsSync(libraries)) return false;
+  return readdirSync(libraries).some((version) =>
+    ["confluent_kafka", "clickhouse_connect"].every((name) =>
+      existsSync(join(libraries, version, "site-packages", name)),
+    ),
+  );
 }

@@ -1,0 +1,98 @@
+"""Reads the predictions of Millrace from the beginning to the end, each decoded by its schema.
+
+Prints one line of JSON a prediction, then counts on standard error. Exits 1 when a flight has been
+predicted twice.
+"""
+
+import argparse
+import json
+import sys
+from collections import Counter
+
+from confluent_kafka import OFFSET_BEGINNING, DeserializingConsumer, KafkaError, TopicPartition
+from confluent_kafka.error import ConsumeError
+from confluent_kafka.schema_registry import SchemaRegistryClient
+from confluent_kafka.schema_registry.avro import AvroDeserializer
+from confluent_kafka.serialization import StringDeserializer
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--brokers", default="127.0.0.1:9092")
+    parser.add_argument("--registry", default="http://127.0.0.1:8081/apis/ccompat/v7")
+    parser.add_argument("--topic", default="flights.predictions")
+    parser.add_argument(
+        "--isolation-level",
+        default="read_committed",
+        choices=["read_committed", "read_uncommitted"],
+        help="read_uncommitted also shows what was taken back, as after a crash",
+    )
+    return parser.parse_args()
+
+
+def open_consumer(options):
+    registry = SchemaRegistryClient({"url": options.registry})
+    return DeserializingConsumer(
+        {
+            "bootstrap.servers": options.brokers,
+            # It reads by partitions, without joining a group: the id is required, and not used.
+            "group.id": "python-consumer-example",
+            "enable.auto.commit": False,
+            "isolation.level": options.isolation_level,
+            # Tells when a partition has been read to its end (of what is committed).
+            "enable.partition.eof": True,
+            "key.deserializer": StringDeserializer(),
+            "value.deserializer": AvroDeserializer(registry),
+        }
+    )
+
+
+def read_to_end(consumer, topic):
+    """Every record that stands in the topic, partition by partition in order."""
+    found = consumer.list_topics(topic, 10).topics[topic]
+    if found.error is not None:
+        sys.exit(f"{topic}: {found.error}. Millrace makes its topics at its first start.")
+    consumer.assign([TopicPartition(topic, each, OFFSET_BEGINNING) for each in found.partitions])
+    open_partitions = set(found.partitions)
+    while open_partitions:
+        try:
+            message = consumer.poll(30)
+        except ConsumeError as error:
+            if error.code != KafkaError._PARTITION_EOF:
+                raise
+            open_partitions.discard(error.kafka_message.partition())
+            continue
+        if message is None:
+            sys.exit(f"{topic}: nothing came for 30 s; is the broker up?")
+        yield message
+
+
+def main():
+    options = arguments()
+    consumer = open_consumer(options)
+    times = Counter()
+    try:
+        for message in read_to_end(consumer, options.topic):
+            prediction = message.value()
+            times[prediction["flightId"]] += 1
+            line = {
+                "flightId": prediction["flightId"],
+                "key": message.key(),
+                "eventTime": prediction["eventTime"].isoformat(),
+                "probability": prediction["probability"],
+                "version": prediction["version"],
+                "incomplete": prediction["incomplete"],
+                "partition": message.partition(),
+                "offset": message.offset(),
+            }
+            print(json.dumps(line))
+    finally:
+        consumer.close()
+    twice = [flight for flight, count in times.items() if count > 1]
+    print(f"{times.total():,} predictions of {len(times):,} flights", file=sys.stderr)
+    if twice:
+        sys.exit(f"predicted more than once: {', '.join(map(str, sorted(twice)[:20]))}")
+
+
+if __name__ == "__main__":
+    main()
