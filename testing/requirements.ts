@@ -58,9 +58,9 @@ const entries: Readonly<Record<Requirement, RequirementEntry>> = {
       "python3 -m venv .build/python && .build/python/bin/pip install -r examples/requirements.txt",
   },
   kcat: {
-    what: "kcat",
-    found: () => onPath("kcat"),
-    install: { apt: "kcat", brew: "kcat" },
+    what: "kcat and curl",
+    found: () => onPath("kcat") && onPath("curl"),
+    install: { apt: "kcat curl", brew: "kcat curl" },
   },
 };
 
