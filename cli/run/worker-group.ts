@@ -42,12 +42,15 @@ export class WorkerGroup implements RunningPlan {
   readonly #workers: readonly WorkerChild[];
   readonly #running: Promise<void>;
   readonly #rounds: EndRounds;
+  readonly #taskCount: number;
   readonly #tasks = new Map<string, TaskReport>();
   /** Of each worker, what its processes have committed. */
   readonly #committed = new Map<string, { before: RunCount; now: RunCount }>();
   /** Workers that are to say that everything is stored; null while the run goes on. */
   #draining: Set<string> | null = null;
   #stored = false;
+  /** Event time; a task that is being restored does not set the run back. */
+  #reached = Number.NEGATIVE_INFINITY;
   readonly #scrapes = new Map<number, (worker: string, metrics: MetricsReport) => void>();
   #scrape = 0;
 
@@ -55,7 +58,8 @@ export class WorkerGroup implements RunningPlan {
     const { plan, config } = options;
     this.plan = plan;
     this.#options = options;
-    this.#rounds = new EndRounds(allTasks(plan).length);
+    this.#taskCount = allTasks(plan).length;
+    this.#rounds = new EndRounds(this.#taskCount);
     this.#workers = Array.from({ length: config.workers }, (_, number) => {
       const id = String(number);
       return new WorkerChild(id, () => this.#greeting(id), {
@@ -95,19 +99,12 @@ export class WorkerGroup implements RunningPlan {
   }
 
   get status(): RunStatus {
-    const known = [...this.#tasks.values()];
-    const all = known.length === allTasks(this.plan).length;
-    const least = Math.min(...known.map(({ progress }) => progress));
     let [commits, committedRecords] = [0, 0];
     for (const { before, now } of this.#committed.values()) {
       commits += before.commits + now.commits;
       committedRecords += before.records + now.records;
     }
-    return {
-      taskProgress: all ? least : Number.NEGATIVE_INFINITY,
-      commits,
-      committedRecords,
-    };
+    return { taskProgress: this.#reached, commits, committedRecords };
   }
 
   accounts(): BranchAccount[] {
@@ -161,12 +158,19 @@ export class WorkerGroup implements RunningPlan {
       count.now = { commits, records: committedRecords };
       this.#committed.set(id, count);
       if (commits > 0) worker.thrives();
-      for (const task of tasks) this.#tasks.set(nameOf(task), task);
+      this.#keep(tasks);
       if (this.#rounds.take(id, message)) {
         this.#tellAll({ kind: "ask", round: this.#rounds.round });
       }
       if (this.#rounds.end !== null && this.#draining === null) this.#drain(this.#rounds.end);
     }
+  }
+
+  #keep(tasks: readonly TaskReport[]): void {
+    for (const task of tasks) this.#tasks.set(nameOf(task), task);
+    if (this.#tasks.size < this.#taskCount) return;
+    const least = Math.min(...[...this.#tasks.values()].map(({ progress }) => progress));
+    this.#reached = Math.max(this.#reached, least);
   }
 
   /** All is done. Each waits for the pumps of all; the ends come together, when all is stored. */

@@ -51,8 +51,12 @@ export class NumberedTopic {
     return new NumberedTopic(name, partitions, producer);
   }
 
-  /** One transaction of `count` records spread over the partitions. */
-  async write(count: number, ending: "commit" | "abort" = "commit"): Promise<void> {
+  /** One transaction of `count` records spread over the partitions, open until `held` resolves. */
+  async write(
+    count: number,
+    ending: "commit" | "abort" = "commit",
+    held: Promise<void> = Promise.resolve(),
+  ): Promise<void> {
     const builders = Array.from({ length: this.partitions }, () => new RecordBatchBuilder());
     const value = new ByteWriter();
     for (let i = 0; i < count; i++) {
@@ -69,6 +73,7 @@ export class NumberedTopic {
       builder.count === 0 ? [] : [{ topic: this.name, partition, batch: builder.build() }],
     );
     await this.#producer.send(batches);
+    await held;
     await (ending === "commit" ? this.#producer.commit() : this.#producer.abort());
   }
 }

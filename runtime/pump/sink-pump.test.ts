@@ -51,6 +51,30 @@ test("a pump stores every committed record once, and no aborted one", async () =
   await broker.close();
 });
 
+test("draining waits for what is written and not decided yet: its commit may be under way", async () => {
+  const { broker, topic, store, numbers } = await setUp();
+  const running = await pump(broker, offlineSink(store, numbersEncoder));
+  let release = () => {};
+  const held = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const writing = topic.write(10, "commit", held);
+  const latest = { topic: topicName, partition: 0, at: "latest" as const };
+  while ((await broker.listOffsets([latest]))[0] === 0);
+  let drained = false;
+  const draining = running.drain().then(() => {
+    drained = true;
+  });
+  // Answered in a turn of the pump, in which the other one is looked at too.
+  await running.waitFor(new Map());
+  assert.equal(drained, false);
+  release();
+  await Promise.all([writing, draining]);
+  assert.deepEqual(numbers(), topic.committed);
+  await running.stop();
+  await broker.close();
+});
+
 /** Named points of a block: the process dies before or after each of its three steps. */
 const points = [
   "before pending",
