@@ -28,6 +28,8 @@ export interface SecureFrontOptions {
   /** Port of the server behind it, on 127.0.0.1. */
   readonly behind: number;
   readonly certificate: Certificate;
+  /** Whether clients must show that certificate too. @default false */
+  readonly clientCertificate?: boolean;
   readonly user: { readonly username: string; readonly password: string };
   /** Answers whoever is not that user, as the server itself would. */
   readonly refuse: (response: ServerResponse) => void;
@@ -41,10 +43,14 @@ export interface SecureFront {
 
 /** Opens the door on a free port; bodies stream through it both ways. */
 export async function startSecureFront(options: SecureFrontOptions): Promise<SecureFront> {
-  const { behind, certificate, user, refuse } = options;
+  const { behind, certificate, clientCertificate = false, user, refuse } = options;
+  const cert = readFileSync(certificate.certFile);
   const files = {
-    cert: readFileSync(certificate.certFile),
+    cert,
     key: readFileSync(certificate.keyFile),
+    ca: cert,
+    requestCert: clientCertificate,
+    rejectUnauthorized: clientCertificate,
   };
   const server = createServer(files, (incoming, response) => {
     if (!isUser(incoming.headers, user)) {

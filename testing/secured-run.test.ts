@@ -74,11 +74,19 @@ function millrace(settings: Readonly<Record<string, string>>, ...args: string[])
   const { PATH, HOME, JAVA_HOME } = process.env;
   const env = { PATH, HOME, JAVA_HOME, ...settings };
   return new Promise((resolve) => {
-    execFile(process.execPath, [main, ...args], { cwd: folder, env }, (error, out, err) => {
-      resolve({ code: error === null ? 0 : Number(error.code), out, err });
-    });
+    execFile(
+      process.execPath,
+      [main, ...args],
+      { cwd: folder, env, timeout },
+      (error, out, err) => {
+        resolve({ code: error === null ? 0 : Number(error.code), out, err });
+      },
+    );
   });
 }
+
+/** Longest a command may take, ms. */
+const timeout = 300_000;
 
 function assertSecretless(text: string, where: string): void {
   for (const secret of secrets) assert.ok(!text.includes(secret), `${where} holds a secret`);
@@ -142,6 +150,21 @@ async function whileItRuns(running: Promise<Outcome>, port: number): Promise<voi
   assert.match(config.out, /clickhousePassword +\*{8} +MILLRACE_CLICKHOUSE_PASSWORD/);
   assertSecretless(config.out, "millrace config");
 }
+
+test("without its certificate a client gets no further", { skip }, async () => {
+  const names = ["KAFKA", "REGISTRY", "REDIS"].flatMap((server) => [
+    `MILLRACE_${server}_CERT_FILE`,
+    `MILLRACE_${server}_KEY_FILE`,
+  ]);
+  const rest = Object.entries(secured()).filter(([name]) => !names.includes(name));
+  const { code, err } = await millrace(Object.fromEntries(rest), "run", ...cluster, ...range);
+  assert.equal(code, 1);
+  assert.match(err, /STACK_UNREACHABLE: .*3 to correct/);
+  for (const server of ["Kafka", "Schema registry", "Redis"]) {
+    assert.match(err, new RegExp(`- ${server}: \\w+_UNAVAILABLE: `));
+  }
+  assertSecretless(err, "the error");
+});
 
 test("those users may do nothing beside their own topics and keys", { skip }, async () => {
   const env = { ...secured(), MILLRACE_STACK: "cluster" };

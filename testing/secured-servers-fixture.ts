@@ -20,7 +20,10 @@ export const users = {
   clickhouse: { username: "clickhouse-runner", password: "clickhouse-pass-4714" },
 } as const;
 
-/** The four servers, each behind TLS and a user; inside, on other ports, without both. */
+/**
+ * The four servers, each behind TLS and a user; Kafka, registry and Redis want a certificate of the
+ * client too. Inside, on other ports, they want nothing.
+ */
 export interface SecuredServers {
   /** Settings that reach them, passwords apart. */
   readonly settings: Readonly<Record<string, string>>;
@@ -34,24 +37,30 @@ export async function startSecuredServers(directory: string): Promise<SecuredSer
   const certificate = await makeCertificate(join(directory, "tls"));
   const stops: (() => Promise<void>)[] = [];
   const [kafka, registry, redis, clickhouse] = await Promise.all([
-    kafkaServer(join(directory, "kafka"), stops),
+    kafkaServer(join(directory, "kafka"), certificate, stops),
     registryServer(join(directory, "registry"), certificate, stops),
     redisServer(join(directory, "redis"), certificate, stops),
     clickHouse(join(directory, "clickhouse"), certificate, stops),
   ]);
-  const authority = certificate.certFile;
+  const { certFile: authority, keyFile } = certificate;
   return {
     settings: {
       MILLRACE_KAFKA_BROKERS: `127.0.0.1:${kafka.secure}`,
       MILLRACE_KAFKA_TLS: "true",
       MILLRACE_KAFKA_CA_FILE: kafka.caFile,
+      MILLRACE_KAFKA_CERT_FILE: authority,
+      MILLRACE_KAFKA_KEY_FILE: keyFile,
       MILLRACE_KAFKA_SASL: "scram-sha-256",
       MILLRACE_KAFKA_USER: users.kafka.username,
       MILLRACE_REGISTRY_URL: `https://127.0.0.1:${registry.secure}/apis/ccompat/v7`,
       MILLRACE_REGISTRY_CA_FILE: authority,
+      MILLRACE_REGISTRY_CERT_FILE: authority,
+      MILLRACE_REGISTRY_KEY_FILE: keyFile,
       MILLRACE_REGISTRY_USER: users.registry.username,
       MILLRACE_REDIS_URL: `rediss://127.0.0.1:${redis.secure}`,
       MILLRACE_REDIS_CA_FILE: authority,
+      MILLRACE_REDIS_CERT_FILE: authority,
+      MILLRACE_REDIS_KEY_FILE: keyFile,
       MILLRACE_REDIS_USER: users.redis.username,
       MILLRACE_CLICKHOUSE_URL: `https://127.0.0.1:${clickhouse.secure}`,
       MILLRACE_CLICKHOUSE_CA_FILE: authority,
@@ -77,9 +86,13 @@ interface Doors {
 
 type Stops = (() => Promise<void>)[];
 
-async function kafkaServer(directory: string, stops: Stops): Promise<Doors & { caFile: string }> {
+async function kafkaServer(
+  directory: string,
+  client: Certificate,
+  stops: Stops,
+): Promise<Doors & { caFile: string }> {
   const [plain = 0] = await freePorts(1);
-  const sasl = await startSaslKafka(directory, { users: [users.kafka], plainPort: plain });
+  const sasl = await startSaslKafka(directory, { users: [users.kafka], plainPort: plain, client });
   stops.push(() => sasl.kafka.kill());
   await grantRights(sasl);
   const secure = Number(sasl.kafka.brokers[0]?.split(":")[1]);
@@ -139,7 +152,8 @@ async function registryServer(
     response.end(JSON.stringify({ error_code: 401, message: "Unauthorized" }));
   };
   const user = users.registry;
-  const front = await startSecureFront({ behind: apicurio.port, certificate, user, refuse });
+  const guard = { certificate, clientCertificate: true, user, refuse };
+  const front = await startSecureFront({ behind: apicurio.port, ...guard });
   stops.push(() => front.close());
   return { secure: front.port, plain: apicurio.port };
 }
@@ -155,7 +169,14 @@ async function redisServer(
   const redis = await startRedis({
     directory,
     args: [
-      ...["--tls-port", String(secure), "--tls-auth-clients", "no"],
+      ...[
+        "--tls-port",
+        String(secure),
+        "--tls-auth-clients",
+        "yes",
+        "--tls-ca-cert-file",
+        certFile,
+      ],
       ...["--tls-cert-file", certFile, "--tls-key-file", keyFile],
       ...["--user", username, "on", `>${password}`, ...redisRights.split(" ")],
     ],

@@ -22,8 +22,8 @@ const freshRemedies = {
 /**
  * Empties a data directory that nobody holds; the local stack's servers are stopped first.
  *
- * @throws {MillraceError} FRESH_REFUSED on servers of others; DATA_LOCKED when a run holds it; DATA_FOREIGN when it holds other files
- * than a run's, which are left alone.
+ * @throws {MillraceError} FRESH_REFUSED on servers of others; DATA_LOCKED when a run holds it;
+ * DATA_FOREIGN when it holds other files than a run's, which are left alone.
  */
 export async function startFresh({ data: directory, stack }: Config): Promise<void> {
   if (stack === "compose" || stack === "cluster") {

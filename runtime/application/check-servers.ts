@@ -65,7 +65,7 @@ async function kafka(access: ServerAccess): Promise<void> {
 }
 
 async function registry(access: ServerAccess): Promise<void> {
-  const client = openConfluentRegistry({ ...access.registry, retries: 0 });
+  const client = openConfluentRegistry({ ...access.registry, retries: 0, timeoutMs });
   try {
     await client.latest("millrace-check");
   } finally {

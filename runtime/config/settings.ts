@@ -89,7 +89,7 @@ export const settings = Object.freeze({
   }),
   workers: setting(integer(1, 64), {
     default: 1,
-    doc: "Processes that share the tasks; more than one needs the servers of --stack local.",
+    doc: "Processes that share the tasks; more than one needs servers, not --stack embedded.",
     commands: ["run"],
   }),
   slow: setting(factors, {

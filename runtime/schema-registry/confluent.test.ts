@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
+import { type AddressInfo, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -52,6 +53,20 @@ test("several who register a new subject at once get one id", { skip }, async ()
     assert.equal(new Set(ids).size, 1);
   }
   for (const each of all) await each.close();
+});
+
+test("a registry that takes a request and never answers is told in time", async () => {
+  const sockets = new Set<Socket>();
+  const mute = createServer((socket) => sockets.add(socket));
+  await new Promise<void>((done) => mute.listen(0, "127.0.0.1", done));
+  const { port } = mute.address() as AddressInfo;
+  const registry = openConfluentRegistry({ url: `http://127.0.0.1:${port}`, timeoutMs: 200 });
+  const late = { code: "REGISTRY_UNAVAILABLE", message: /no answer within 200 ms/ };
+  await assert.rejects(registry.latest("a-value"), late);
+  await assert.rejects(registry.register("a-value", departure), late);
+  await registry.close();
+  for (const socket of sockets) socket.destroy();
+  await new Promise((done) => mute.close(done));
 });
 
 test("a registry that is away is named, and the step may be tried again", async () => {

@@ -1,5 +1,6 @@
-import type { Agent } from "node:http";
+import { Agent } from "node:http";
 import { type AgentOptions, Agent as TlsAgent } from "node:https";
+import { setTimeout as wait } from "node:timers/promises";
 import confluent from "@kafkajs/confluent-schema-registry";
 import { type ErrorCode, MillraceError } from "../../schemas/errors.ts";
 import type { AvroSchema } from "../../schemas/plan.ts";
@@ -18,7 +19,11 @@ export interface ConfluentRegistryOptions {
   readonly clientId?: string;
   /** Tries after a failure on the registry's side. @default 3 */
   readonly retries?: number;
+  /** Longest wait for an answer, its tries together, ms. @default 30000 */
+  readonly timeoutMs?: number;
 }
+
+const defaults = { clientId: "millrace", retries: 3, timeoutMs: 30_000 } as const;
 
 /** The HTTP calls below the client; it offers no way to a schema's own text. */
 interface RegistryApi {
@@ -42,17 +47,22 @@ class ConfluentRegistry implements SchemaRegistry {
   readonly #url: string;
   readonly #client: confluent.SchemaRegistry;
   readonly #api: RegistryApi;
-  readonly #agent: Agent | null;
+  readonly #agent: Agent;
+  readonly #timeoutMs: number;
 
-  constructor({ url, auth, tls, clientId = "millrace", retries = 3 }: ConfluentRegistryOptions) {
+  constructor(options: ConfluentRegistryOptions) {
+    const { url, auth, tls, clientId, retries, timeoutMs } = { ...defaults, ...options };
     this.#url = url;
-    this.#agent = tls === undefined ? null : new TlsAgent({ keepAlive: true, ...tls });
+    this.#timeoutMs = timeoutMs;
+    this.#agent = url.startsWith("https:")
+      ? new TlsAgent({ keepAlive: true, ...tls })
+      : new Agent();
     this.#client = new confluent.SchemaRegistry({
       host: url,
       clientId,
       retry: { retries },
       ...(auth === undefined ? {} : { auth }),
-      ...(this.#agent === null ? {} : { agent: this.#agent }),
+      agent: this.#agent,
     });
     this.#api = (this.#client as unknown as { readonly api: RegistryApi }).api;
   }
@@ -78,7 +88,7 @@ class ConfluentRegistry implements SchemaRegistry {
     const raw = { ...schema, fields: [...schema.fields] } as Parameters<
       confluent.SchemaRegistry["register"]
     >[0];
-    return (await this.#client.register(raw, { subject })).id;
+    return (await this.#inTime(this.#client.register(raw, { subject }))).id;
   }
 
   async schemaById(id: number): Promise<AvroSchema | null> {
@@ -96,12 +106,26 @@ class ConfluentRegistry implements SchemaRegistry {
   }
 
   async close(): Promise<void> {
-    this.#agent?.destroy();
+    this.#agent.destroy();
+  }
+
+  /** The client would wait for ever; what comes too late is dropped. */
+  async #inTime<T>(answer: Promise<T>): Promise<T> {
+    const given = new AbortController();
+    const late = wait(this.#timeoutMs, null, { signal: given.signal }).then(() => {
+      throw new Error(`no answer within ${this.#timeoutMs} ms`);
+    });
+    try {
+      return await Promise.race([answer, late]);
+    } finally {
+      given.abort();
+      late.catch(() => {});
+    }
   }
 
   async #find(request: string, call: () => Promise<Answer>): Promise<Answer | null> {
     try {
-      return await call();
+      return await this.#inTime(call());
     } catch (error) {
       if (statusOf(error) === 404) {
         return null;

@@ -5,7 +5,7 @@ import { findJava } from "../../stack/java.ts";
 import { type KafkaStack, startKafka } from "../../stack/kafka.ts";
 import type { KafkaBrokerOptions } from "./kafka-broker.ts";
 
-/** A Kafka that listens with SASL_SSL and SCRAM-SHA-256. */
+/** A Kafka that listens with SASL_SSL. */
 export interface SaslKafka {
   readonly kafka: KafkaStack;
   /** What a client of it needs; its user may do everything. */
@@ -21,12 +21,14 @@ export interface SaslKafkaOptions {
   readonly users?: readonly { readonly username: string; readonly password: string }[];
   /** Port of a second listener, in plain text. @default none */
   readonly plainPort?: number;
+  /** Certificate that clients must show, PEM. @default none is asked for */
+  readonly client?: { readonly certFile: string; readonly keyFile: string };
 }
 
 /** Makes a certificate of its own in `directory` and starts the node there. */
 export async function startSaslKafka(
   directory: string,
-  { users = [], plainPort }: SaslKafkaOptions = {},
+  { users = [], plainPort, client }: SaslKafkaOptions = {},
 ): Promise<SaslKafka> {
   await mkdir(directory, { recursive: true });
   const store = join(directory, "store.p12");
@@ -34,23 +36,34 @@ export async function startSaslKafka(
   const keytool = (...args: string[]): void => {
     const common = ["-keystore", store, "-storetype", "PKCS12", "-storepass", "store-secret"];
     const file = join(findJava(17).home, "bin", "keytool");
-    execFileSync(file, [...args, ...common, "-alias", "kafka"], { stdio: "ignore" });
+    execFileSync(file, [...args, ...common], { stdio: "ignore" });
   };
   const names = ["-dname", "CN=127.0.0.1", "-ext", "SAN=ip:127.0.0.1"];
-  keytool("-genkeypair", "-keyalg", "RSA", "-keysize", "2048", "-validity", "2", ...names);
-  keytool("-exportcert", "-rfc", "-file", certificate);
+  const key = ["-keyalg", "RSA", "-keysize", "2048", "-validity", "2"];
+  keytool("-genkeypair", "-alias", "kafka", ...key, ...names);
+  keytool("-exportcert", "-alias", "kafka", "-rfc", "-file", certificate);
+  if (client !== undefined) {
+    keytool("-importcert", "-noprompt", "-alias", "client", "-file", client.certFile);
+  }
   const ca = await readFile(certificate, "utf8");
   const access: SaslKafka["access"] = {
-    ssl: { ca: [ca] },
+    ssl: {
+      ca: [ca],
+      ...(client === undefined
+        ? {}
+        : { cert: await readFile(client.certFile), key: await readFile(client.keyFile) }),
+    },
     sasl: { mechanism: "scram-sha-256", ...saslUser },
   };
   const scram = [saslUser, ...users].flatMap(({ username, password }) => [
     ...["--add-scram", `SCRAM-SHA-256=[name=${username},password=${password}]`],
+    ...["--add-scram", `SCRAM-SHA-512=[name=${username},password=${password}]`],
   ]);
   const kafka = await startKafka({
     directory,
     settings: {
       ...saslSsl(store),
+      ...(client === undefined ? {} : { "listener.name.sasl_ssl.ssl.client.auth": "required" }),
       ...(users.length === 0 ? {} : authorized),
       ...(plainPort === undefined ? {} : withPlainListener(plainPort)),
     },
@@ -77,17 +90,21 @@ function withPlainListener(port: number): Record<string, string> {
 }
 
 function saslSsl(store: string): Record<string, string> {
-  const jaas =
-    "org.apache.kafka.common.security.scram.ScramLoginModule required " +
-    `username="${saslUser.username}" password="${saslUser.password}";`;
+  const { username, password } = saslUser;
+  const login = `required username="${username}" password="${password}"`;
+  const security = "org.apache.kafka.common.security";
+  const scram = `${security}.scram.ScramLoginModule ${login};`;
+  const plain = `${security}.plain.PlainLoginModule ${login} user_${username}="${password}";`;
   return {
     listeners: "SASL_SSL://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controllerPort}",
     "advertised.listeners": "SASL_SSL://127.0.0.1:{port}",
     "listener.security.protocol.map": "SASL_SSL:SASL_SSL,CONTROLLER:PLAINTEXT",
     "inter.broker.listener.name": "SASL_SSL",
-    "sasl.enabled.mechanisms": "SCRAM-SHA-256",
+    "sasl.enabled.mechanisms": "SCRAM-SHA-256,SCRAM-SHA-512,PLAIN",
     "sasl.mechanism.inter.broker.protocol": "SCRAM-SHA-256",
-    "listener.name.sasl_ssl.scram-sha-256.sasl.jaas.config": jaas,
+    "listener.name.sasl_ssl.scram-sha-256.sasl.jaas.config": scram,
+    "listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config": scram,
+    "listener.name.sasl_ssl.plain.sasl.jaas.config": plain,
     "ssl.keystore.location": store,
     "ssl.keystore.type": "PKCS12",
     "ssl.keystore.password": "store-secret",

@@ -74,6 +74,21 @@ test("over TLS and SCRAM a transaction commits, is read, and a group is joined",
   assert.ok(!lines.join("\n").includes(password), "the log holds the password");
 });
 
+for (const mechanism of ["plain", "scram-sha-512"] as const) {
+  test(`${mechanism} logs in over TLS, and not with a wrong password`, { skip }, async () => {
+    const silent = { error() {}, warn() {}, info() {}, debug() {} };
+    const open = (given: string) =>
+      openKafkaBroker({
+        ...{ brokers: kafka.brokers, clientId: "sasl", ssl: access.ssl, logger: silent },
+        sasl: { mechanism, username, password: given },
+      });
+    const broker = await open(password);
+    await broker.describeTopics();
+    await broker.close();
+    await assert.rejects(open("wrong"), { code: "BROKER_LOGIN" });
+  });
+}
+
 test("a wrong password and an unknown certificate are refused at once", { skip }, async () => {
   const options = { brokers: kafka.brokers, clientId: "sasl", requestTimeoutMs: 500 };
   const wrong = { mechanism: "scram-sha-256", username, password: "wrong" } as const;
