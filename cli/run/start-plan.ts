@@ -64,6 +64,8 @@ export function startApplication(
   });
 }
 
-function modeOf({ live, maxWait }: Config): Mode {
-  return live ? { kind: "live", now: Date.now, maxWaitMs: maxWait } : { kind: "replay" };
+/** The clock of a live run stops at its end, so that its tasks come to rest there. */
+function modeOf({ live, maxWait: maxWaitMs, to }: Config): Mode {
+  if (!live) return { kind: "replay" };
+  return { kind: "live", now: () => Math.min(Date.now(), to), maxWaitMs };
 }

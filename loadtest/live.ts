@@ -1,0 +1,298 @@
+/**
+ * Runs live mode on the local stack under load and misfortune: a partition without records, one
+ * that a hung transaction makes unreadable, workers and whole runs killed with SIGKILL and started
+ * again at once. Then the run is read again with its decisions and must be equal, byte for byte.
+ *
+ * node dist/loadtest/live.js [--for 5m] [--rate 1000] [--max-wait 5s] [--kills 5] [--workers 2]
+ *   [--report FILE]
+ */
+import { execFile } from "node:child_process";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import type { LatencyHistogram } from "../cli/live/latency-histogram.ts";
+import { type LiveFacts, liveText } from "../cli/live/live-facts.ts";
+import { LoadGenerator, type LoadReport } from "../cli/live/load-generator.ts";
+import { PredictionLatency } from "../cli/live/prediction-latency.ts";
+import type { RereadReport } from "../cli/reread/reread-run.ts";
+import type { Summary } from "../cli/summary/summary.ts";
+import { openLocalStack } from "../runtime/application/local-stack.ts";
+import type { Stack } from "../runtime/application/stack.ts";
+import type { Broker } from "../runtime/broker/broker.ts";
+import { RecordBatchBuilder } from "../runtime/broker/record-batch/builder.ts";
+import { freePorts } from "../runtime/stack/free-ports.ts";
+import { durationMs } from "../schemas/duration.ts";
+import { flights as plan } from "../topologies/flights/flights.ts";
+import { circumstances } from "./circumstances.ts";
+import { type Outage, type Waits, waitsBeside } from "./live/waits.ts";
+import { millrace, RunProcess } from "./run-process.ts";
+
+const { values } = parseArgs({
+  options: {
+    for: { type: "string", default: "5m" },
+    rate: { type: "string", default: "1000" },
+    "max-wait": { type: "string", default: "5s" },
+    "flight-time": { type: "string", default: "30s" },
+    kills: { type: "string", default: "5" },
+    workers: { type: "string", default: "2" },
+    report: { type: "string" },
+  },
+});
+
+const lengthMs = durationMs(values.for);
+const maxWaitMs = durationMs(values["max-wait"]);
+const program = fileURLToPath(new URL("../cli/main.js", import.meta.url));
+/** Time that a run needs to start, during which it sends nothing yet, ms. */
+const startMs = 60_000;
+/** What a prediction may take besides waiting: commits on its way, catching up after a kill; ms. */
+const wayMs = 5_000;
+/** Shares of the time at which partition 1 gets nothing, and at which partition 2 hangs. */
+const silentAt = { from: 0.13, length: 0.2 };
+const hungAt = { from: 0.53, length: 0.1 };
+
+/** A stack, the run on it, and when it was down. */
+class Scene {
+  readonly args: readonly string[];
+  readonly outages: Outage[] = [];
+  run: RunProcess;
+
+  constructor(args: readonly string[]) {
+    this.args = args;
+    this.run = new RunProcess(args);
+  }
+
+  /** Resolves when all workers of a run have their tasks. */
+  async ready(): Promise<void> {
+    for (let worker = 0; worker < Number(values.workers); worker++) {
+      await this.run.saw(restored(worker));
+    }
+  }
+
+  /** Kills everything, and starts it again at once. */
+  async killRun(): Promise<void> {
+    const from = Date.now();
+    this.run.signal("SIGKILL");
+    await this.run.ended;
+    this.run = new RunProcess(this.args);
+    await this.ready();
+    this.outages.push({ from, to: Date.now() });
+  }
+
+  /** Kills one worker; its run starts it again. */
+  async killWorker(worker: number): Promise<void> {
+    const from = Date.now();
+    const before = this.run.output.length;
+    process.kill(this.run.workers.get(String(worker)) as number, "SIGKILL");
+    while (!restored(worker).test(this.run.output.slice(before))) await sleep(20);
+    this.outages.push({ from, to: Date.now() });
+  }
+}
+
+/** The line of the log in which a worker says so. */
+function restored(worker: number): RegExp {
+  return new RegExp(`"worker":"${worker}"[^\\n]*tasks restored`);
+}
+
+/** Kills at even distances: the whole run, then one worker after the other. */
+async function killAll(scene: Scene, began: number): Promise<number> {
+  const kills = Number(values.kills);
+  for (let kill = 1; kill <= kills; kill++) {
+    await sleep(Math.max(0, began + (kill * lengthMs) / (kills + 1) - Date.now()));
+    const worker = kill % Number(values.workers);
+    const whole = kill % 2 === 1;
+    await (whole ? scene.killRun() : scene.killWorker(worker));
+    const { from, to } = scene.outages.at(-1) as Outage;
+    const what = whole ? "the run" : `worker ${worker}`;
+    console.log(`kill ${kill} of ${kills}: ${what}, back after ${to - from} ms`);
+  }
+  return kills;
+}
+
+/** A producer that hangs with a transaction open: nothing behind it can be read. */
+async function hang(broker: Broker, began: number): Promise<void> {
+  await sleep(Math.max(0, began + hungAt.from * lengthMs - Date.now()));
+  const transactionTimeoutMs = 120_000;
+  const producer = await broker.producer({
+    transactionalId: "loadtest-live",
+    transactionTimeoutMs,
+  });
+  const builder = new RecordBatchBuilder();
+  builder.append(Buffer.from("hung"), Buffer.from("hung"), Date.now());
+  producer.begin();
+  await producer.send([{ topic: "flights.arrivals", partition: 2, batch: builder.build() }]);
+  await sleep(hungAt.length * lengthMs);
+  await producer.abort();
+  await producer.close();
+}
+
+interface Finding {
+  readonly exit: number | null;
+  readonly kills: number;
+  readonly outages: readonly Outage[];
+  readonly load: LoadReport;
+  readonly seen: LatencyHistogram;
+  readonly waits: Waits;
+  readonly summary: Summary & { readonly live: LiveFacts };
+  readonly verified: { readonly problems: readonly string[]; readonly reread: RereadReport };
+}
+
+/** The load for its time, with everything that goes wrong meanwhile. */
+async function suffer(stack: Stack, scene: Scene) {
+  const { broker, registry } = stack;
+  await scene.ready();
+  const began = Date.now();
+  const generator = await LoadGenerator.open({
+    ...{ broker, registry, partitions: plan.partitions, seed: 1, rate: Number(values.rate) },
+    flightTimeMs: durationMs(values["flight-time"]),
+    silences: [
+      {
+        partition: 1,
+        startMs: silentAt.from * lengthMs,
+        lengthMs: silentAt.length * lengthMs,
+      },
+    ],
+    until: began + lengthMs,
+    signal: new AbortController().signal,
+  });
+  const seen: [number, number][] = [];
+  const onPrediction = (eventTime: number, seenAt: number) => seen.push([eventTime, seenAt]);
+  const latency = PredictionLatency.start({ plan, broker, registry, onPrediction });
+  const [load, kills] = await Promise.all([
+    generator.run(),
+    killAll(scene, began),
+    hang(broker, began),
+  ]);
+  const exit = await scene.run.ended;
+  await latency.stop();
+  await generator.close();
+  return { load, kills, exit, seen: latency.histogram, all: seen };
+}
+
+/** `millrace verify --reread`, which exits with 1 when something differs. */
+function verify(args: readonly string[]): Promise<Finding["verified"]> {
+  return new Promise((resolve, reject) => {
+    const all = [program, "verify", "--live", "--reread", "--json", ...args];
+    execFile(process.execPath, all, { maxBuffer: 1 << 28 }, (error, stdout) => {
+      try {
+        resolve(JSON.parse(stdout) as Finding["verified"]);
+      } catch {
+        reject(error);
+      }
+    });
+  });
+}
+
+async function find(data: string): Promise<Finding> {
+  const ports = await freePorts(4);
+  const [kafka = 0, registry = 0, redis = 0, clickhouse = 0] = ports;
+  const stack = await openLocalStack({
+    directory: data,
+    ports: { kafka, registry, redis, clickhouse },
+  });
+  const summaryFile = join(data, "summary.json");
+  const where = ["--stack", "local", "--data", data];
+  const scene = new Scene([
+    ...["--live", ...where, "--for", `${lengthMs + startMs}ms`, "--max-wait", values["max-wait"]],
+    ...["--workers", values.workers, "--metrics", "off", "--json", summaryFile],
+  ]);
+  try {
+    const { all, ...found } = await suffer(stack, scene);
+    if (found.exit !== 0) console.error(scene.run.output);
+    const summary = JSON.parse(await readFile(summaryFile, "utf8")) as Finding["summary"];
+    const verified = await verify(where);
+    const waits = waitsBeside(all, scene.outages, maxWaitMs + wayMs);
+    return { ...found, outages: scene.outages, waits, summary, verified };
+  } finally {
+    scene.run.signal("SIGKILL");
+    await scene.run.ended;
+    await stack.close();
+  }
+}
+
+/** What was promised and did not hold. */
+function failures({ exit, summary, verified, waits, kills }: Finding): string[] {
+  const { incomplete, decisions } = summary.live;
+  const checks: [boolean, string][] = [
+    [exit === 0 && summary.balanced, `the run ended with ${exit} and does not balance`],
+    [kills === Number(values.kills), "not all kills took place"],
+    [waits.beyond === 0, `${waits.beyond} predictions waited too long`],
+    [incomplete > 0, "no prediction was incomplete, although a partition hung"],
+    [(decisions["wait"] ?? 0) > 0, "no wait was ended"],
+    [waits.predictions === summary.predictions.total, "predictions were not seen once each"],
+    [verified.problems.length === 0, verified.problems.join("\n")],
+  ];
+  return checks.flatMap(([holds, text]) => (holds ? [] : [text]));
+}
+
+function lines(finding: Finding): string[] {
+  const { seen, waits, outages, load, summary, verified } = finding;
+  const number = (value: number | null) => (value ?? 0).toLocaleString("en-US");
+  const down = outages.map(({ from, to }) => `${((to - from) / 1000).toFixed(1)} s`).join(", ");
+  const compared = verified.reread.topics.reduce((sum, { records }) => sum + records, 0);
+  const different = verified.reread.topics.filter(({ differences }) => differences.length > 0);
+  const { labelled, unlabelled, pending } = summary.outcomes;
+  return [
+    `events         ${number(load.departures)} departures, ${number(load.arrivals)} arrivals, ` +
+      `sent at most ${number(load.behindMsMax)} ms behind the schedule`,
+    `latency        all: p50 ${number(seen.quantile(0.5))} ms, p99 ${number(seen.quantile(0.99))} ` +
+      `ms, most ${number(seen.maxMs)} ms (${number(seen.count)} predictions)`,
+    `besides kills  most ${number(waits.mostMs)} ms; ${number(waits.beyond)} beyond maxWait + ` +
+      `${wayMs} ms`,
+    `down           ${down}`,
+    liveText({ ...summary.live, load: null }),
+    `ground truth   ${number(labelled)} labelled, ${number(unlabelled)} unlabelled, ` +
+      `${number(pending)} pending`,
+    `read again     ${number(compared)} records in ${verified.reread.topics.length} topics, ` +
+      (different.length === 0 ? "all equal" : `${different.length} topics DIFFER`),
+  ];
+}
+
+async function report(file: string, text: readonly string[]): Promise<void> {
+  const { rate, kills, workers } = values;
+  const command =
+    `node dist/loadtest/live.js --for ${values.for} --rate ${rate} ` +
+    `--max-wait ${values["max-wait"]} --kills ${kills} --workers ${workers}`;
+  const seconds = (share: number) => `${Math.round((share * lengthMs) / 1000)} s`;
+  const page = [
+    `# Live: ${values.for} at ${rate} events/s, ${kills} SIGKILLs`,
+    "",
+    `Command: \`${command}\``,
+    await circumstances(),
+    `Local stack. From ${seconds(silentAt.from)} on partition 1 got no records for ` +
+      `${seconds(silentAt.length)}; from ${seconds(hungAt.from)} on an open transaction made ` +
+      `partition 2 of the arrivals unreadable for ${seconds(hungAt.length)}. The run and one of ` +
+      "its workers were killed in turn and started again at once. Latency: from the event time " +
+      "of a departure until a consumer at read_committed has its prediction; the load is an open " +
+      "loop, so it counts what waited through a kill. Besides kills: less the time until all " +
+      "workers had their tasks again. The lines from the second latency on are the summary's own.",
+    "",
+    "```",
+    ...text,
+    "```",
+    "",
+  ];
+  await writeFile(file, page.join("\n"));
+}
+
+async function main(): Promise<number> {
+  const work = await mkdtemp(join(tmpdir(), "millrace-live-load-"));
+  const data = join(work, "local");
+  let failed: readonly string[] = ["it did not come to its end"];
+  try {
+    const finding = await find(data);
+    failed = failures(finding);
+    const text = [...lines(finding), ...failed.map((each) => `FAILED: ${each}`)];
+    console.log(text.join("\n"));
+    if (values.report !== undefined) await report(values.report, text);
+    return failed.length === 0 ? 0 : 1;
+  } finally {
+    await millrace("stack", "down", "--data", data).catch(() => {});
+    if (failed.length === 0) await rm(work, { recursive: true, force: true });
+    else console.log(`Its data stay in ${work}.`);
+  }
+}
+
+process.exitCode = await main();
