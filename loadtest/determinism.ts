@@ -145,9 +145,9 @@ async function main(): Promise<number> {
       lines.push(line(result, expected));
       console.log(lines.at(-1));
       if (result.digest !== expected) console.log(result.digest);
+      if (values.report !== undefined) await report(values.report, expected, lines);
     }
     const failed = lines.some((text) => !text.startsWith("equal"));
-    if (values.report !== undefined) await report(values.report, expected, lines);
     return failed ? 1 : 0;
   } finally {
     await millrace("stack", "down", "--data", join(work, "local")).catch(() => {});
