@@ -11,9 +11,13 @@ interface Lane {
   records: number;
 }
 
+/** Buffer that a partition keeps for its batches between two transactions. */
+const keptBytes = 64 * 1024;
+
 /**
- * The record batches of one transaction, by topic and partition. All tasks of a process append to
- * the same one; a batch is cut before it outgrows its topic's `max.message.bytes`.
+ * The record batches of one transaction after the other, by topic and partition. All tasks of a
+ * process append to the same one; a batch is cut before it outgrows its topic's
+ * `max.message.bytes`. Buffers are kept from one transaction to the next.
  */
 export class CommitBatches {
   readonly #lanes = new Map<string, Lane[]>();
@@ -24,6 +28,20 @@ export class CommitBatches {
   /** @param maxBatchBytes - the largest batch that a topic takes, in bytes. */
   constructor(maxBatchBytes: (topic: string) => number) {
     this.#maxBatchBytes = maxBatchBytes;
+  }
+
+  /** Begins another transaction; what the last one held and did not send is dropped. */
+  clear(): void {
+    this.records = 0;
+    this.bytes = 0;
+    for (const lanes of this.#lanes.values()) {
+      for (const lane of lanes) {
+        if (lane === undefined) continue;
+        lane.records = 0;
+        lane.finished.length = 0;
+        lane.builder.recycle(keptBytes);
+      }
+    }
   }
 
   /** Appends one record and returns its place among the records of its partition in this commit. */
@@ -62,7 +80,7 @@ export class CommitBatches {
 
   /**
    * The batches in the order to send them: at most one a partition in each round. Call once, when
-   * everything has been appended.
+   * everything has been appended. They stand in buffers of their own.
    */
   rounds(): ProducerBatch[][] {
     const rounds: ProducerBatch[][] = [];
@@ -70,7 +88,7 @@ export class CommitBatches {
       for (const lane of lanes) {
         if (lane === undefined) continue;
         if (lane.builder.count > 0) lane.finished.push(lane.builder.build());
-        for (const [round, batch] of lane.finished.entries()) {
+        for (const [round, batch] of lane.finished.splice(0).entries()) {
           const { topic, partition } = lane;
           const sent = rounds[round] ?? [];
           sent.push({ topic, partition, batch });

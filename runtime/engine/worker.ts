@@ -77,7 +77,7 @@ export class Worker {
   readonly #factory: TaskFactory;
   readonly #commitIntervalMs: number;
   readonly #stepBudget: number;
-  readonly #maxBatchBytes: (topic: string) => number;
+  readonly #batches: CommitBatches;
   readonly #changelogs: ReadonlySet<string>;
   readonly #partitionsOf: (subtopology: string) => number;
   readonly #group: GroupProgress;
@@ -116,7 +116,7 @@ export class Worker {
     this.#producer = producer;
     this.#commitIntervalMs = options.commitIntervalMs ?? 100;
     this.#stepBudget = options.stepBudget ?? 2000;
-    this.#maxBatchBytes = batchLimits(options.plan);
+    this.#batches = new CommitBatches(batchLimits(options.plan));
     this.#changelogs = new Set(options.plan.subtopologies.map(({ changelog }) => changelog));
     const { plan, broker } = options;
     const partitions = new Map(plan.subtopologies.map((each) => [each.name, each.partitions]));
@@ -387,7 +387,8 @@ export class Worker {
     const dirty = this.#tasks.filter((task) => task.dirty);
     this.#lastCommit = now;
     if (dirty.length === 0) return false;
-    const batches = new CommitBatches(this.#maxBatchBytes);
+    const batches = this.#batches;
+    batches.clear();
     const offsets: OffsetToCommit[] = dirty.map((task) => ({
       ...task.collect(batches),
       metadata: String(task.progress),

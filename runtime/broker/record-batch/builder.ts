@@ -101,6 +101,18 @@ export class RecordBatchBuilder {
     this.#count = 0;
   }
 
+  /**
+   * Starts over like {@link reset}, and gives back what a burst has grown: a buffer above
+   * `keptBytes` of which less than a quarter was used is halved.
+   */
+  recycle(keptBytes: number): void {
+    const { length } = this.#buffer;
+    if (length > keptBytes && this.#position < length / 4) {
+      this.#buffer = Buffer.allocUnsafe(Math.max(keptBytes, length / 2));
+    }
+    this.reset();
+  }
+
   /** Writes a record; lengths of −1 are nulls. */
   #record(
     keys: Uint8Array,
