@@ -90,6 +90,8 @@ test("what is missing or does not go together is told at once, each with its set
     MILLRACE_STACK: "cluster",
     MILLRACE_KAFKA_SASL: "plain",
     MILLRACE_KAFKA_CA_FILE: ca,
+    MILLRACE_KAFKA_CERT_FILE: ca,
+    MILLRACE_KAFKA_KEY_FILE: file("locked.pem", "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMIIB\n"),
     MILLRACE_REGISTRY_URL: "http://registry.example",
     MILLRACE_REGISTRY_CA_FILE: ca,
     MILLRACE_REGISTRY_USER: "s",
@@ -104,7 +106,8 @@ test("what is missing or does not go together is told at once, each with its set
   for (const part of [
     /kafkaBrokers: --stack cluster needs it/,
     /kafkaSasl: plain needs kafkaUser and a password/,
-    /kafkaCaFile: TLS needs kafkaTls/,
+    /kafkaCaFile, kafkaCertFile, kafkaKeyFile: TLS needs kafkaTls/,
+    /kafkaKeyFile: .*locked\.pem has a passphrase: write the key without one/,
     /registryCaFile: TLS needs an https registryUrl/,
     /registryUser: give its password with MILLRACE_REGISTRY_PASSWORD or --registry-password-file/,
     /redisUrl: several addresses need redisCluster/,

@@ -191,6 +191,9 @@ class ServerReader {
     if (content !== undefined && !new RegExp(`-----BEGIN [A-Z ]*${what}-----`).test(`${content}`)) {
       this.#problems.push(`${name}: ${file} holds no ${what.toLowerCase()} in PEM`);
     }
+    if (/BEGIN ENCRYPTED|ENCRYPTED$/m.test(`${content}`)) {
+      this.#problems.push(`${name}: ${file} has a passphrase: write the key without one`);
+    }
     return content;
   }
 
