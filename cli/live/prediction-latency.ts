@@ -80,11 +80,20 @@ export class PredictionLatency {
     return { offsets: [...this.#offsets], histogram: this.histogram.toJSON() };
   }
 
-  /** Stops; what is committed by now is measured first. */
+  /** Stops; what is committed by now is measured first, if it can be read. */
   async stop(): Promise<void> {
+    if (this.#stop.signal.aborted) return await this.#running;
     this.#stop.abort();
+    this.#running = this.#running.then(() => this.#readRest());
     await this.#running;
-    while ((await this.#look(0)) > 0);
+  }
+
+  async #readRest(): Promise<void> {
+    try {
+      while ((await this.#look(0)) > 0);
+    } catch {
+      // The next start reads it.
+    }
   }
 
   async #run(): Promise<void> {

@@ -20,7 +20,7 @@ export interface RereadOptions {
   readonly live: boolean;
   /** Whether the run came to its end. */
   readonly ended: boolean;
-  /** Where a folder is made for what is computed, and removed afterwards. */
+  /** Held by this process: a folder in it takes what is computed, and is removed afterwards. */
   readonly directory: string;
   /** @default never */
   readonly signal?: AbortSignal;
@@ -31,6 +31,8 @@ export interface RereadReport {
   /** Time that the computing took, ms. */
   readonly elapsedMs: number;
 }
+
+const prefix = "reread-";
 
 /** What the run was given or decided by the clock: this is read again. */
 const given: ReadonlySet<TopicSpec["role"]> = new Set(["source", "watermarks", "decisions"]);
@@ -43,7 +45,8 @@ const given: ReadonlySet<TopicSpec["role"]> = new Set(["source", "watermarks", "
  */
 export async function rereadRun(options: RereadOptions): Promise<RereadReport> {
   const { plan, stack, directory } = options;
-  const folder = await mkdtemp(join(directory, "reread-"));
+  await removeLeftovers(directory);
+  const folder = await mkdtemp(join(directory, prefix));
   const fresh = await openEmbeddedBroker({ directory: join(folder, "log") });
   try {
     const topics = plan.topics.filter(({ role }) => given.has(role)).map(({ name }) => name);
@@ -64,6 +67,13 @@ export async function rereadRun(options: RereadOptions): Promise<RereadReport> {
   } finally {
     await fresh.close();
     await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** Of a re-reading that was killed. */
+async function removeLeftovers(directory: string): Promise<void> {
+  for (const name of await readdir(directory)) {
+    if (name.startsWith(prefix)) await rm(join(directory, name), { recursive: true, force: true });
   }
 }
 
