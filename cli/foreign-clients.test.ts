@@ -125,7 +125,9 @@ test("a Python producer's flights are predicted and labelled, also over a SIGKIL
 }, async () => {
   const first = new RunProcess(live);
   await first.saw(/tasks restored/);
-  const load = ["--flights", String(flights), "--flight-time", "1.5", "--bad", "all"];
+  // Node 20 cannot unpack zstd; the broker does.
+  const packed = ["--compression", "zstd"];
+  const load = ["--flights", String(flights), "--flight-time", "1.5", "--bad", "all", ...packed];
   const producing = python("python-producer/producer.py", ...servers, ...load);
   await stored(1, "(SELECT 1 FROM predictions LIMIT 1)");
   first.signal("SIGKILL");

@@ -55,6 +55,8 @@ def arguments():
     parser.add_argument("--rate", type=float, default=20, help="departures a second")
     parser.add_argument("--flight-time", type=float, default=5, help="seconds until the arrival")
     parser.add_argument("--first", type=int, help="flightId of the first one; else from the clock")
+    packed = ["none", "gzip", "snappy", "lz4", "zstd"]
+    parser.add_argument("--compression", default="lz4", choices=packed)
     parser.add_argument("--seed", type=int, default=1, help="of routes and delays")
     kinds = "\n".join(f"{kind}: {what}" for kind, what in BAD.items())
     parser.add_argument(
@@ -75,7 +77,7 @@ def now_ms():
 class Flights:
     """A producer of both topics, as Millrace wants it: see docs/clients.md."""
 
-    def __init__(self, brokers, registry):
+    def __init__(self, brokers, registry, compression):
         self.registry = SchemaRegistryClient({"url": registry})
         # The schemas are Millrace's, which registers them when it starts.
         known = {"auto.register.schemas": False, "use.latest.version": True}
@@ -88,6 +90,7 @@ class Flights:
                 "partitioner": "murmur2_random",
                 "acks": "all",
                 "enable.idempotence": True,
+                "compression.type": compression,
                 # The topics take 1 MiB; Millrace refuses values above 512 KiB.
                 "message.max.bytes": 1_048_576,
                 "linger.ms": 5,
@@ -224,7 +227,7 @@ def send_bad(flights, kind, flight_id, neighbour):
 def main():
     options = arguments()
     first = now_ms() * 1000 if options.first is None else options.first
-    flights = Flights(options.brokers, options.registry)
+    flights = Flights(options.brokers, options.registry, options.compression)
     try:
         send_flights(flights, options, first)
         flights.finish()

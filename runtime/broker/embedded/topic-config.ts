@@ -13,6 +13,7 @@ const honoured: Readonly<Record<string, string>> = {
 
 /** Settings that ask for nothing here: one node, no checks of timestamps, bytes kept as sent. */
 const harmless = new Set([
+  "compression.type",
   "message.timestamp.after.max.ms",
   "message.timestamp.before.max.ms",
   "min.insync.replicas",

@@ -26,8 +26,11 @@ const kept = {
   "retention.bytes": "-1",
 } as const;
 
+/** Others write to it, packed as they like: the broker unpacks what not every Node can. */
+const source = { ...kept, "compression.type": "uncompressed" } as const;
+
 const configs: Readonly<Record<TopicSpec["role"], TopicSpec["config"]>> = {
-  source: kept,
+  source,
   watermarks: kept,
   inbox: kept,
   changelog: kept,
