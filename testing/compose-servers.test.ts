@@ -4,12 +4,14 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { Redis } from "ioredis";
 import { parse } from "yaml";
 import { openConfluentRegistry } from "../runtime/schema-registry/confluent.ts";
 import { apicurioServer, registryUrl } from "../runtime/stack/apicurio.ts";
 import { freePorts } from "../runtime/stack/free-ports.ts";
 import { startKafka } from "../runtime/stack/kafka.ts";
 import { kafkaReady } from "../runtime/stack/kafka-ready.ts";
+import { startRedis } from "../runtime/stack/redis.ts";
 import { startServer } from "../runtime/stack/server-process.ts";
 import { packageRoot } from "../schemas/package-root.ts";
 import { requirement } from "./requirements.ts";
@@ -19,7 +21,9 @@ after(() => rmSync(folder, { recursive: true, force: true }));
 
 const compose = parse(readFileSync(join(packageRoot(), "docker-compose.yml"), "utf8"), {
   merge: true,
-}) as { services: Record<string, { environment?: Record<string, string> }> };
+}) as {
+  services: Record<string, { command?: readonly string[]; environment?: Record<string, string> }>;
+};
 
 /** Its environment, with the defaults of its variables. */
 function environmentOf(service: string): Record<string, string> {
@@ -84,5 +88,29 @@ test("Apicurio takes the variables of compose: compatibility is checked, data ar
     assert.ok(existsSync(`${file}.mv.db`));
   } finally {
     await running.kill();
+  }
+});
+
+test("Redis starts with the command of compose: it keeps what is written and evicts nothing", {
+  skip: requirement("redis-server"),
+}, async () => {
+  const [program, ...args] = compose.services["redis"]?.command ?? [];
+  assert.equal(program, "redis-server");
+  const redis = await startRedis({ directory: join(folder, "redis"), args });
+  try {
+    const client = new Redis(redis.url);
+    await client.set("kept", "1");
+    assert.deepEqual(await client.config("GET", "maxmemory-policy"), [
+      "maxmemory-policy",
+      "noeviction",
+    ]);
+    client.disconnect();
+    await redis.kill();
+    await redis.start();
+    const again = new Redis(redis.url);
+    assert.equal(await again.get("kept"), "1");
+    again.disconnect();
+  } finally {
+    await redis.kill();
   }
 });
