@@ -26,7 +26,7 @@ const { values } = parseArgs({
     freezes: { type: "string" },
     seed: { type: "string", default: "1" },
     from: { type: "string", default: "2001-01-01" },
-    to: { type: "string", default: "2001-01-04" },
+    to: { type: "string", default: "2001-01-04T15:00" },
     control: { type: "string", default: "none" },
     workers: { type: "string", default: "3" },
     /** Bound of one run. */
@@ -35,13 +35,8 @@ const { values } = parseArgs({
   },
 });
 
-interface Wanted {
-  readonly cases: readonly Omit<ChaosCase, "expected">[];
-  readonly kills: number;
-}
-
 /** @throws {Error} naming the argument that cannot be used. */
-function wanted(): Wanted {
+function wanted(): Omit<ChaosCase, "expected">[] {
   const kills = count("kills", values.kills, 0);
   const freezes =
     values.freezes === undefined
@@ -51,14 +46,13 @@ function wanted(): Wanted {
   const minutes = count("minutes", values.minutes, 1);
   const [from, to] = [timeOf("from", values.from), timeOf("to", values.to)];
   if (from >= to) throw new Error(`--from ${values.from} does not lie before --to ${values.to}`);
-  const cases = values.control.split(",").flatMap((control) =>
-    values.seed.split(",").map((text) => {
-      const seed = count("seed", text, 0);
-      const steps = chaosPlan(seed, workers, kills, freezes);
+  return values.seed.split(",").flatMap((text) => {
+    const seed = count("seed", text, 0);
+    const steps = chaosPlan(seed, workers, kills, freezes);
+    return values.control.split(",").map((control) => {
       return { from, to, workers, minutes, seed, steps, control: controlOf(control) };
-    }),
-  );
-  return { cases, kills };
+    });
+  });
 }
 
 function count(name: string, text: string, least: number): number {
@@ -92,7 +86,7 @@ async function undisturbed(): Promise<string> {
 }
 
 async function main(): Promise<number> {
-  const { cases } = wanted();
+  const cases = wanted();
   const started = performance.now();
   const expected = await undisturbed();
   console.log(`undisturbed run: ${((performance.now() - started) / 1000).toFixed(0)} s`);
@@ -100,17 +94,23 @@ async function main(): Promise<number> {
   const texts: string[] = [];
   const verdicts: string[] = [];
   let failed = false;
+  const interrupt = new AbortController();
+  for (const name of ["SIGINT", "SIGTERM"] as const) {
+    process.on(name, () => interrupt.abort(new Error(`interrupted by ${name}`)));
+  }
   for (const each of cases) {
+    failed ||= interrupt.signal.aborted;
+    if (interrupt.signal.aborted) break;
     const given: ChaosCase = { ...each, expected };
     console.log(`\nseed ${given.seed}, control ${given.control}`);
-    const result = await runChaosCase(given, console.log);
+    const result = await runChaosCase(given, console.log, interrupt.signal);
     failed ||= !isGood(given, result);
     texts.push(caseText(given, result));
     verdicts.push(verdict(given, result));
     console.log(`\n${texts.at(-1)}`);
+    if (values.report !== undefined) await report(values.report, expected, texts, verdicts);
   }
   if (cases.length > 1) console.log(`\n${verdicts.join("\n")}`);
-  if (values.report !== undefined) await report(values.report, expected, texts, verdicts);
   return failed ? 1 : 0;
 }
 
@@ -132,8 +132,11 @@ async function report(
     expected,
     "```",
     "",
+    "```",
+    ...verdicts,
+    "```",
+    "",
     ...texts.flatMap((each, index) => [`## Run ${index + 1}`, "", each, ""]),
-    ...(verdicts.length > 1 ? ["## All runs", "", "```", ...verdicts, "```", ""] : []),
   ];
   await writeFile(file, text.join("\n"));
 }

@@ -34,10 +34,16 @@ export interface ChaosResult {
   readonly failure: string | null;
 }
 
-/** Servers of its own on free ports, a run with kills and freezes, the comparison. */
+/**
+ * Servers of its own on free ports, a run with kills and freezes, the comparison. Nothing of it is
+ * left behind.
+ *
+ * @param interrupt - ends it before, with a failure.
+ */
 export async function runChaosCase(
   given: ChaosCase,
   say: (line: string) => void,
+  interrupt: AbortSignal,
 ): Promise<ChaosResult> {
   const directory = await mkdtemp(join(tmpdir(), "millrace-chaos-"));
   const started = performance.now();
@@ -53,7 +59,8 @@ export async function runChaosCase(
     try {
       await stack.broker.createTopics(plan.topics);
       await stack.offline.migrate(offlineTables(plan), offlineViews(plan));
-      const run = new ChaosRun({ ...given, stack, directory, ports, say, signal: limit.signal });
+      const signal = AbortSignal.any([limit.signal, interrupt]);
+      const run = new ChaosRun({ ...given, stack, directory, ports, say, signal });
       const failure = await run.run().then(
         () => null,
         (error: Error) => error.message,

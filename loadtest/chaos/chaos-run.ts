@@ -65,6 +65,7 @@ export class ChaosRun {
     this.#input.sent.catch((error: Error) => this.#workers.fail(error));
     const stop = () => this.#workers.fail(signal.reason as Error);
     signal.addEventListener("abort", stop, { once: true });
+    if (signal.aborted) stop();
   }
 
   /** @throws {Error} when a point is not reached in time, or a worker fails. */
@@ -78,6 +79,8 @@ export class ChaosRun {
       }
       this.#input.open(1);
       await this.#input.sent;
+      // Whoever was woken last has seen by then that its tasks are gone, and has got others.
+      await this.#workers.until("a place for everybody", patienceMs, () => this.#workers.settled);
       await this.#finish("all workers");
       await this.#workers.stop();
     } finally {

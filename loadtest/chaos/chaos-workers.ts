@@ -78,6 +78,17 @@ export class ChaosWorkers {
     return tasks.size === this.#taskCount;
   }
 
+  /** Whether every worker has tasks, and every task one worker, as far as they say. */
+  get settled(): boolean {
+    const shares = this.all.map(({ id }) => this.#tasksOf.get(id) ?? []);
+    const tasks = shares.flat();
+    return (
+      shares.every((share) => share.length > 0) &&
+      tasks.length === this.#taskCount &&
+      new Set(tasks).size === this.#taskCount
+    );
+  }
+
   /** Waits until those that are awake have processed and committed everything. */
   async end(timeoutMs: number): Promise<void> {
     const rounds = new EndRounds(this.#taskCount);
@@ -100,7 +111,7 @@ export class ChaosWorkers {
   }
 
   #take(worker: ChaosWorker, message: ChaosMessage): void {
-    if (message.kind === "trouble") this.#say(`  worker ${worker.id}: ${message.what}`);
+    if (message.kind === "trouble") this.#say(`worker ${worker.id} says: ${message.what}`);
     if (message.kind === "status") {
       this.#tasksOf.set(worker.id, message.tasks.map(nameOf));
       const rounds = this.#rounds;
