@@ -120,6 +120,7 @@ async function scrape(address: string, series: string): Promise<number> {
 
 test("two workers go on where one stood; one is killed on the way, and the rows are the same", {
   skip,
+  timeout: 300_000,
 }, async () => {
   const on = ["--from", "2001-01-02T12:00", "--to", "2001-01-02T19:00"];
   const summary = join(folder, "two.json");
@@ -188,6 +189,7 @@ test("ClickHouse's own client reads the predictions", { skip }, async () => {
 
 test("Ctrl-C ends all workers with 130; a topic to slow that is no source is refused", {
   skip,
+  timeout: 300_000,
 }, async () => {
   const args = ["--stack", "local", "--data", local, "--from", "2001-01-02T12:00"];
   const run = new RunProcess([...args, "--to", "2001-01-04", "--workers", "2"]);
