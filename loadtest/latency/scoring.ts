@@ -1,0 +1,51 @@
+import type { Stack } from "../../runtime/application/stack.ts";
+import type { ScoreWork } from "../../runtime/scoring/scorer.ts";
+import { createScoringPool } from "../../runtime/scoring/scoring-pool.ts";
+import type { Plan } from "../../schemas/plan.ts";
+import { type Timing, time } from "./timing.ts";
+
+const batchSizes = [1, 64] as const;
+
+/** Vectors that are scored, taken from the predictions of the run. */
+const vectorsTaken = 1_024;
+
+/** Times the scoring pool with the run's first model on the features of its own predictions. */
+export async function timeScoring(
+  plan: Plan,
+  stack: Stack,
+  directory: string,
+  samples: number,
+): Promise<Timing[]> {
+  const [scoring] = plan.scorings;
+  const { offline } = stack;
+  const [model] = await offline.query<{ version: string; sha256: string }>(
+    "SELECT version, sha256 FROM millrace.models WHERE promoted ORDER BY effective_from LIMIT 1",
+  );
+  if (scoring === undefined || model === undefined) throw new Error("the run has no model");
+  const columns = scoring.features.map((name) => `\`${name}\``).join(", ");
+  const rows = await offline.query<Record<string, number | null>>(
+    `SELECT ${columns} FROM millrace.predictions ORDER BY known_at DESC LIMIT ${vectorsTaken}`,
+  );
+  const vectors = Float64Array.from(
+    rows.flatMap((row) => scoring.features.map((name) => row[name] ?? Number.NaN)),
+  );
+  const pool = createScoringPool({ artifacts: { directory }, threads: 1 });
+  const width = scoring.features.length;
+  const work = (size: number, call: number): ScoreWork => {
+    const from = (call * size) % (rows.length - size + 1);
+    return {
+      ...{ kind: "score", versions: [model.version], artifacts: [model.sha256], features: width },
+      versionOf: new Uint16Array(size),
+      rows: vectors.slice(from * width, (from + size) * width),
+      sourcePartitions: new Uint16Array(size),
+      sourceOffsets: new Float64Array(size),
+    };
+  };
+  const timings: Timing[] = [];
+  for (const size of batchSizes) {
+    const name = `scoring of ${size === 1 ? "one vector" : `${size} vectors at once`}, pool`;
+    timings.push(await time(name, samples, (call) => pool.score(work(size, call))));
+  }
+  await pool.close();
+  return timings;
+}
