@@ -23,6 +23,7 @@ export async function openStack(config: Config, options: OpenStackOptions): Prom
     const { openServersStack } = await import("../runtime/application/servers-stack.ts");
     const { data: directory, stack: kind } = config;
     const access = await serversOf(config);
+    if (options.exclusive) await warnOfReadablePasswords(access);
     return openServersStack({ kind, access, directory, exclusive: options.exclusive });
   }
   const { openEmbeddedStack } = await import("../runtime/application/embedded-stack.ts");
@@ -69,6 +70,11 @@ async function serversOf(config: Config): Promise<ServerAccess> {
     throw new MillraceError("CONFIG_INVALID", { count: problems.length, problems: lines });
   }
   return access;
+}
+
+async function warnOfReadablePasswords(access: ServerAccess): Promise<void> {
+  const { readablePasswords } = await import("../runtime/config/server-access.ts");
+  for (const warning of readablePasswords(access)) console.error(`Warning: ${warning}`);
 }
 
 /** @throws {MillraceError} DATA_STACK_CHANGED when the directory belongs to another stack. */

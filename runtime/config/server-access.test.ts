@@ -7,7 +7,7 @@ import { rootCertificates } from "node:tls";
 import { inspect } from "node:util";
 import { MillraceError } from "../../schemas/errors.ts";
 import { resolveConfig } from "../config.ts";
-import { clusterAccess } from "./server-access.ts";
+import { clusterAccess, readablePasswords } from "./server-access.ts";
 import { settingNames, settings } from "./settings.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "millrace-access-"));
@@ -83,6 +83,40 @@ test("without TLS and users nothing is made up", () => {
   assert.deepEqual(registry, { url: addresses.MILLRACE_REGISTRY_URL });
   assert.deepEqual(redis, { urls: [addresses.MILLRACE_REDIS_URL], cluster: false, tls: {} });
   assert.deepEqual(clickhouse, { url: addresses.MILLRACE_CLICKHOUSE_URL });
+});
+
+test("a password that would cross the network readable is told, and no other", () => {
+  const users = {
+    MILLRACE_KAFKA_SASL: "plain",
+    MILLRACE_KAFKA_USER: "k",
+    MILLRACE_KAFKA_PASSWORD: "hidden-10",
+    MILLRACE_REGISTRY_USER: "s",
+    MILLRACE_REGISTRY_PASSWORD: "hidden-11",
+    MILLRACE_REDIS_PASSWORD: "hidden-12",
+    MILLRACE_CLICKHOUSE_PASSWORD: "hidden-13",
+  };
+  const told = (host: string, env: Record<string, string>) =>
+    readablePasswords(
+      accessOf({
+        ...users,
+        MILLRACE_KAFKA_BROKERS: `${host}:9092`,
+        MILLRACE_REGISTRY_URL: `http://${host}:8081`,
+        MILLRACE_REDIS_URL: `redis://${host}:6379`,
+        MILLRACE_CLICKHOUSE_URL: `http://${host}:8123`,
+        ...env,
+      }),
+    );
+  const all = told("server.example", {});
+  assert.deepEqual(
+    all.map((text) => /for (.*) goes to server\.example:\d+ without TLS/.exec(text)?.[1]),
+    ["Kafka", "the schema registry", "Redis", "ClickHouse"],
+  );
+  assert.doesNotMatch(all.join("\n"), /hidden/);
+  assert.deepEqual(told("127.0.0.1", {}), []);
+  assert.equal(told("server.example", { MILLRACE_KAFKA_SASL: "scram-sha-512" }).length, 3);
+  assert.equal(told("server.example", { MILLRACE_KAFKA_TLS: "true" }).length, 3);
+  const encrypted = { ...users, MILLRACE_KAFKA_TLS: "true" };
+  assert.deepEqual(readablePasswords(accessOf(encrypted)), []);
 });
 
 test("what is missing or does not go together is told at once, each with its setting", () => {

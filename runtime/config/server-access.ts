@@ -216,3 +216,23 @@ function howToGive(server: Server): string {
 function nodesAuthorities(): Buffer {
   return Buffer.from(rootCertificates.join("\n"));
 }
+
+/** Passwords that others on the way could read: servers on this machine are not meant. */
+export function readablePasswords({ kafka, registry, redis, clickhouse }: ServerAccess): string[] {
+  const found: string[] = [];
+  const tell = (server: string, urls: readonly string[], remedy: string) => {
+    const away = urls.map((url) => new URL(url)).find(({ hostname }) => !loopback.test(hostname));
+    if (away === undefined || away.protocol === "https:" || away.protocol === "rediss:") return;
+    found.push(`The password for ${server} goes to ${away.host} without TLS: ${remedy}.`);
+  };
+  if (kafka.sasl?.mechanism === "plain" && kafka.ssl === undefined) {
+    const urls = kafka.brokers.map((broker) => `kafka://${broker}`);
+    tell("Kafka", urls, "set kafkaTls, or kafkaSasl to a SCRAM mechanism");
+  }
+  if (registry.auth !== undefined) tell("the schema registry", [registry.url], "use https");
+  if (redis.password !== undefined) tell("Redis", redis.urls, "use rediss");
+  if (clickhouse.password !== undefined) tell("ClickHouse", [clickhouse.url], "use https");
+  return found;
+}
+
+const loopback = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/;
