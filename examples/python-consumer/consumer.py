@@ -1,7 +1,7 @@
-"""Reads the predictions of Millrace from the beginning to the end, each decoded by its schema.
+"""Reads the predictions of Millrace (or its outcomes) from the beginning to the end.
 
-Prints one line of JSON a prediction, then counts on standard error. Exits 1 when a flight has been
-predicted twice.
+Each is decoded by the schema that it names and printed as one line of JSON; counts go to standard
+error. Exits 1 when a flight is there twice.
 """
 
 import argparse
@@ -20,7 +20,9 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--brokers", default="127.0.0.1:9092")
     parser.add_argument("--registry", default="http://127.0.0.1:8081/apis/ccompat/v7")
-    parser.add_argument("--topic", default="flights.predictions")
+    topics = ["flights.predictions", "flights.outcomes"]
+    parser.add_argument("--topic", default=topics[0], choices=topics)
+    parser.add_argument("--features", action="store_true", help="print the 70 features as well")
     parser.add_argument(
         "--isolation-level",
         default="read_committed",
@@ -73,25 +75,18 @@ def main():
     times = Counter()
     try:
         for message in read_to_end(consumer, options.topic):
-            prediction = message.value()
-            times[prediction["flightId"]] += 1
-            line = {
-                "flightId": prediction["flightId"],
-                "key": message.key(),
-                "eventTime": prediction["eventTime"].isoformat(),
-                "probability": prediction["probability"],
-                "version": prediction["version"],
-                "incomplete": prediction["incomplete"],
-                "partition": message.partition(),
-                "offset": message.offset(),
-            }
-            print(json.dumps(line))
+            line = message.value()
+            times[line["flightId"]] += 1
+            if not options.features:
+                line.pop("features", None)
+            line["key"] = message.key()
+            print(json.dumps(line, default=lambda time: time.isoformat()))
     finally:
         consumer.close()
     twice = [flight for flight, count in times.items() if count > 1]
-    print(f"{times.total():,} predictions of {len(times):,} flights", file=sys.stderr)
+    print(f"{times.total():,} records of {len(times):,} flights", file=sys.stderr)
     if twice:
-        sys.exit(f"predicted more than once: {', '.join(map(str, sorted(twice)[:20]))}")
+        sys.exit(f"more than once: {', '.join(map(str, sorted(twice)[:20]))}")
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ ROUTES = [
     ("SEA", "America/Los_Angeles", "SFO", 679),
 ]
 
-# What each bad record is, and the code of the dead letter that it becomes.
+# What becomes of each bad record: the code of its dead letter, and what is wrong with it.
 BAD = {
     "malformed": "MALFORMED_AVRO: ends in the middle of a field",
     "unframed": "MALFORMED_AVRO: JSON text, without the schema id in front",
@@ -39,10 +39,12 @@ BAD = {
     "oversize": "RECORD_OVERSIZE: Avro as it should be, larger than 512 KiB",
     "future": "EVENT_TIME_AHEAD: departs in three hours; record timestamp now",
     "future-timestamp": "EVENT_TIME_AHEAD: departs in three hours; record timestamp the same",
+    "no-value": "MALFORMED_AVRO: a record without a value",
     "no-time": "EVENT_TIME_MISSING: departed before 1970",
     "null-key": "NULL_KEY: no record key",
     "wrong-key": "KEY_MISMATCH: the key is not the decimal text of flightId",
     "wrong-partition": "WRONG_PARTITION: not the partition of murmur2 of the key",
+    "again": "no dead letter but filtered: a flight that has departed already",
     "late": "no dead letter but late: departed an hour ago, where other flights have come",
 }
 
@@ -123,8 +125,8 @@ class Flights:
                 "offset": message.offset(),
                 "timestamp": message.timestamp()[1],
                 "keyHex": None if key is None else key.hex(),
-                "valueBytes": len(value),
-                "valueSha256": hashlib.sha256(value).hexdigest(),
+                "valueBytes": None if value is None else len(value),
+                "valueSha256": None if value is None else hashlib.sha256(value).hexdigest(),
             }
             print(json.dumps(line))
 
@@ -202,11 +204,12 @@ def send_bad(flights, kind, flight_id, neighbour):
         timestamp = now if kind == "future" else now + 3 * hour
     elif kind == "no-time":
         record["departedAt"] = -1
-    elif kind == "late":
-        # In the partition of the neighbour time has come this far.
-        key, record["flightId"], record["departedAt"] = neighbour, int(neighbour), now - hour
-    elif kind == "wrong-partition":
+    elif kind in ("again", "late", "wrong-partition"):
         key, record["flightId"] = neighbour, int(neighbour)
+    if kind == "late":
+        # In the partition of the neighbour time has come further.
+        record["departedAt"] = now - hour
+    elif kind == "wrong-partition":
         partitions = len(flights.producer.list_topics(DEPARTURES, 10).topics[DEPARTURES].partitions)
         more["partition"] = (flights.partition_of[neighbour] + 1) % partitions
     elif kind == "wrong-key":
@@ -218,6 +221,8 @@ def send_bad(flights, kind, flight_id, neighbour):
         value = value[:-4]
     elif kind == "unframed":
         value = json.dumps(record).encode()
+    elif kind == "no-value":
+        value = None
     elif kind == "unknown-schema":
         value = b"\0" + (2_000_000_000).to_bytes(4, "big") + value[5:]
     more["headers"] = [("kind", kind.encode())]
