@@ -179,7 +179,7 @@ class ClickHouseStore implements OfflineStore {
       if (error instanceof ClickHouseError) {
         throw offlineQueryError(`Code: ${error.code}. ${error.message}`, error);
       }
-      const reason = error instanceof Error ? error.message || String(error) : String(error);
+      const reason = reasonOf(error);
       throw new MillraceError(
         "OFFLINE_UNAVAILABLE",
         { where: this.#where, reason },
@@ -187,6 +187,13 @@ class ClickHouseStore implements OfflineStore {
       );
     }
   }
+}
+
+/** Errors of several addresses have a code alone, and one for an empty answer has nothing. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const { code } = error as NodeJS.ErrnoException;
+  return error.message || code || "what answers there is no ClickHouse";
 }
 
 function scanned(sql: string): string {

@@ -55,6 +55,17 @@ test("several who register a new subject at once get one id", { skip }, async ()
   for (const each of all) await each.close();
 });
 
+test("a path where no registry answers is told, and not taken for a missing subject", {
+  skip,
+}, async () => {
+  for (const path of ["", "/apis/ccompat/v0"]) {
+    const registry = openConfluentRegistry({ url: `http://127.0.0.1:${apicurio.port}${path}` });
+    const told = { code: "REGISTRY_REFUSED", message: /check registryUrl/ };
+    await assert.rejects(registry.latest("a-value"), told);
+    await registry.close();
+  }
+});
+
 test("a registry that takes a request and never answers is told in time", async () => {
   const sockets = new Set<Socket>();
   const mute = createServer((socket) => sockets.add(socket));

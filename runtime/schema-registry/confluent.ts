@@ -128,7 +128,10 @@ class ConfluentRegistry implements SchemaRegistry {
       return await this.#inTime(call());
     } catch (error) {
       if (statusOf(error) === 404) {
-        return null;
+        if (!isForeign(error)) return null;
+        const reason = "no schema registry answers at this path; check registryUrl";
+        const context = { url: this.#url, request, status: 404, reason };
+        throw new MillraceError("REGISTRY_REFUSED", context, { cause: error });
       }
       throw this.#error(error, request);
     }
@@ -150,6 +153,11 @@ function avroOf(answer: Answer): AvroSchema | null {
 function statusOf(error: unknown): number | null {
   const status = (error as { readonly status?: unknown } | null)?.status;
   return typeof status === "number" ? status : null;
+}
+
+/** A registry says in JSON what it has not; the client makes this of anything else. */
+function isForeign(error: unknown): boolean {
+  return /- Error, status 404/.test(messageOf(error));
 }
 
 function codeOf(status: number | null): ErrorCode {
