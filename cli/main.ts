@@ -132,7 +132,10 @@ function storeCommands(program: Command, line: CommandLine): void {
     .description("Features of one entity, now or at an event time.")
     .argument("<view>", "feature view, e.g. origin_delays or origin_delays@1")
     .argument("<key...>", "values of its key fields, e.g. ORD, or ORD LAX for a route")
-    .option("--at <time>", "event time of the look-up, UTC (default: how far the view is)")
+    .option(
+      "--at <time>",
+      "event time of the look-up, UTC (default: how far the view is; of a live run, now)",
+    )
     .addHelpText(
       "after",
       example(

@@ -5,11 +5,21 @@ import { readFeatures } from "./feature-look-up.ts";
 import type { ConfigLine, DeadLetterLine, Inspector, TopicReport } from "./inspector.ts";
 import { modelLines } from "./model-lines.ts";
 
-/** Answers from an open stack; closing it is the caller's. */
-export function inspectStack(plan: Plan, stack: Stack, config: readonly ConfigLine[]): Inspector {
+/**
+ * Answers from an open stack; closing it is the caller's.
+ *
+ * @param now - of a live run: when features are looked up where no time is asked for. @default how
+ * far the view is
+ */
+export function inspectStack(
+  plan: Plan,
+  stack: Stack,
+  config: readonly ConfigLine[],
+  now: () => number | null = () => null,
+): Inspector {
   return {
     topics: ({ countRecords }) => topicReports(plan, stack, countRecords),
-    features: (request) => readFeatures(plan, stack, request),
+    features: (request) => readFeatures(plan, stack, { ...request, at: request.at ?? now() }),
     deadLetters: ({ limit }) => deadLetterLines(stack, limit),
     models: () => modelLines(plan, stack),
     sql: ({ query, format }) => stack.offline.queryText(query, format, { readOnly: true }),
