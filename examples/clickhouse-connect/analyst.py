@@ -24,7 +24,7 @@ def ask(name, question, sql, parameters=None):
     """Runs a query, prints its rows under the question and keeps them."""
     result = client.query(sql, parameters=parameters)
     print(f"\n{question}")
-    print("  " + "  ".join(result.column_names))
+    print("  " + ("  ".join(result.column_names) if result.result_rows else "none"))
     for row in result.result_rows:
         print("  " + "  ".join("-" if value is None else shown(value) for value in row))
     answers[name] = [dict(zip(result.column_names, row)) for row in result.result_rows]
