@@ -29,11 +29,28 @@ export function reportError(error: unknown): number {
   return usageErrors.has(error.code) ? exitCodes.usage : exitCodes.failed;
 }
 
-/** A signal that aborts on Ctrl-C; a second Ctrl-C ends the process at once. */
-export function interruptSignal(): { readonly signal: AbortSignal; release(): void } {
+/** What a Ctrl-C does to a command. */
+export interface Interrupt {
+  /** Aborts on a Ctrl-C once the work has begun. */
+  readonly signal: AbortSignal;
+  /**
+   * The work begins. Before, while servers start and tasks are restored, a Ctrl-C ends the process
+   * at once: nothing is under way that a kill could spoil, and waiting for the start would be long.
+   */
+  begin(): void;
+  release(): void;
+}
+
+/** Listens for Ctrl-C; while the work is brought to its end, a second one ends at once. */
+export function listenForInterrupt(): Interrupt {
   const controller = new AbortController();
+  let begun = false;
   const stop = () => {
     if (controller.signal.aborted) process.exit(exitCodes.interrupted);
+    if (!begun) {
+      console.error("\nStopped before the work began; run again to continue.");
+      process.exit(exitCodes.interrupted);
+    }
     console.error("\nStopping; a second Ctrl-C ends at once.");
     controller.abort();
   };
@@ -41,6 +58,9 @@ export function interruptSignal(): { readonly signal: AbortSignal; release(): vo
   for (const name of names) process.on(name, stop);
   return {
     signal: controller.signal,
+    begin: () => {
+      begun = true;
+    },
     release: () => {
       for (const name of names) process.off(name, stop);
     },

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { ResolvedConfig } from "../../runtime/config.ts";
-import { exitCodes, interruptSignal } from "../exit.ts";
+import { exitCodes, listenForInterrupt } from "../exit.ts";
 import type { FlightSource } from "../flights/flight-source.ts";
 import type { ReplaySegment } from "../flights/replay-steps.ts";
 
@@ -16,10 +16,10 @@ export async function replay(resolved: ResolvedConfig, dryRun: boolean): Promise
   const segment = { from: config.from, to: config.to, injections, latenessMs };
   if (dryRun) return printExpectation(segment);
   const { fillTopics } = await import("../run/fill-topics.ts");
-  const interrupt = interruptSignal();
+  const interrupt = listenForInterrupt();
   try {
     const injectText = injectionText(config.inject, config.seed);
-    const complete = await fillTopics(plan, config, segment, injectText, interrupt.signal);
+    const complete = await fillTopics(plan, config, segment, injectText, interrupt);
     if (!complete) console.error("Stopped; run again to continue.");
     return complete ? exitCodes.done : exitCodes.interrupted;
   } finally {

@@ -1,5 +1,5 @@
 import type { ResolvedConfig } from "../../runtime/config.ts";
-import { exitCodes, interruptSignal } from "../exit.ts";
+import { exitCodes, type Interrupt, listenForInterrupt } from "../exit.ts";
 import type { RunOutcome } from "../run/run.ts";
 
 /** `millrace run`: the first line is out before anything heavy is loaded. */
@@ -9,10 +9,10 @@ export async function run(resolved: ResolvedConfig): Promise<number> {
   const what = config.live
     ? liveLine(resolved)
     : `from ${shown.from} to ${shown.to} (UTC)${injected}`;
+  const interrupt = listenForInterrupt();
   console.log(`Millrace: flights ${what}, data in ${shown.data}`);
-  const interrupt = interruptSignal();
   try {
-    const outcome = await runEither(resolved, interrupt.signal);
+    const outcome = await runEither(resolved, interrupt);
     if (outcome === "interrupted") console.error("Stopped; run again to continue.");
     return exitCodes[outcome];
   } finally {
@@ -20,9 +20,11 @@ export async function run(resolved: ResolvedConfig): Promise<number> {
   }
 }
 
-async function runEither(resolved: ResolvedConfig, signal: AbortSignal): Promise<RunOutcome> {
-  if (resolved.config.live) return (await import("../live/run-live.ts")).runLive(resolved, signal);
-  return (await import("../run/run.ts")).runFlights(resolved, signal);
+async function runEither(resolved: ResolvedConfig, interrupt: Interrupt): Promise<RunOutcome> {
+  if (resolved.config.live) {
+    return (await import("../live/run-live.ts")).runLive(resolved, interrupt);
+  }
+  return (await import("../run/run.ts")).runFlights(resolved, interrupt);
 }
 
 function liveLine({ shown, config }: ResolvedConfig): string {

@@ -6,6 +6,7 @@ import type { Config } from "../../runtime/config/settings.ts";
 import type { ResolvedConfig } from "../../runtime/config.ts";
 import type { Plan } from "../../schemas/plan.ts";
 import { flights } from "../../topologies/flights/flights.ts";
+import type { Interrupt } from "../exit.ts";
 import { openStack } from "../open-stack.ts";
 import { currentAuc } from "../run/current-auc.ts";
 import { checkFormat, startFresh } from "../run/fresh.ts";
@@ -31,10 +32,13 @@ const graceMs = 1_000;
 
 /**
  * Runs the topology on what producers send, by the wall clock, with the load generator beside it
- * when it has a rate. Ends after `--for`, everything before that processed and stored, or with the
- * signal. One that was killed goes on, to the end that it had.
+ * when it has a rate. Ends after `--for`, everything before that processed and stored, or with a
+ * Ctrl-C. One that was killed goes on, to the end that it had.
  */
-export async function runLive(resolved: ResolvedConfig, signal: AbortSignal): Promise<RunOutcome> {
+export async function runLive(
+  resolved: ResolvedConfig,
+  interrupt: Pick<Interrupt, "signal" | "begin">,
+): Promise<RunOutcome> {
   const plan = flights;
   await checkFormat(resolved.config);
   if (resolved.config.fresh) await startFresh(resolved.config);
@@ -50,6 +54,7 @@ export async function runLive(resolved: ResolvedConfig, signal: AbortSignal): Pr
     const config = { ...resolved.config, from: record.from, to };
     log.info({ data, until: record.until }, "stack opened");
     const application = await startPlan(plan, stack, config, progress, log);
+    interrupt.begin();
     closing.push(() => application.close());
     closing.push(...(await openDoors(application, stack, resolved, progress)));
     log.info("tasks restored");
@@ -58,7 +63,7 @@ export async function runLive(resolved: ResolvedConfig, signal: AbortSignal): Pr
       run: await readRunRecord(data),
     });
     closing.push(() => run.stop());
-    const complete = await run.go(signal);
+    const complete = await run.go(interrupt.signal);
     progress.stop();
     log.info({ complete, ...application.status }, "run ended");
     if (complete) return await run.finish();

@@ -1,5 +1,6 @@
 import type { Config } from "../../runtime/config/settings.ts";
 import type { Plan } from "../../schemas/plan.ts";
+import type { Interrupt } from "../exit.ts";
 import { openFlights } from "../flights/open-flights.ts";
 import { replayFlights } from "../flights/replay.ts";
 import type { ReplaySegment } from "../flights/replay-steps.ts";
@@ -14,7 +15,7 @@ export async function fillTopics(
   config: Config,
   segment: ReplaySegment,
   injectText: string,
-  signal: AbortSignal,
+  interrupt: Pick<Interrupt, "signal" | "begin">,
 ): Promise<boolean> {
   await checkFormat(config);
   if (config.fresh) await startFresh(config);
@@ -22,6 +23,7 @@ export async function fillTopics(
   const stack = await openStack(config, { exclusive: true });
   try {
     await claimData(plan, config);
+    interrupt.begin();
     const inputs = plan.topics.filter(({ role }) => role === "source" || role === "watermarks");
     await stack.broker.createTopics(inputs);
     const report = await replayFlights({
@@ -33,7 +35,7 @@ export async function fillTopics(
       injectText,
       onProgress: ({ eventTime, share, sentNow }) =>
         progress.update({ eventTime, share, records: sentNow, auc: null, phase: "replaying" }),
-      signal,
+      signal: interrupt.signal,
     });
     progress.stop();
     for (const [topic, sent] of Object.entries(report.sent)) {

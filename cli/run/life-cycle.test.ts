@@ -108,6 +108,16 @@ test("Ctrl-C ends with 130 and says how to go on; the next start ends like an un
   assert.equal(await digest("stopped"), undisturbed);
 });
 
+test("Ctrl-C while a run still starts ends it at once with 130, and costs nothing", async () => {
+  const args = ["run", "--data", data("begun"), "--to", end];
+  const stopped = await millrace(args, "Millrace: flights");
+  assert.equal(stopped.code, 130, stopped.out);
+  assert.match(stopped.out, /run again to continue/i);
+  assert.doesNotMatch(stopped.out, /Balanced/);
+  assert.equal((await run("begun", end)).code, 0);
+  assert.equal(await digest("begun"), undisturbed);
+});
+
 test("another start or an earlier end is refused with what to do; --fresh starts over", async () => {
   const start = await run("further", end, "--from", "2001-01-01T01:00");
   assert.equal(start.code, 2);

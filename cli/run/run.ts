@@ -5,6 +5,7 @@ import type { Config } from "../../runtime/config/settings.ts";
 import type { ResolvedConfig } from "../../runtime/config.ts";
 import { serveMetrics } from "../../runtime/metrics/server.ts";
 import { flights } from "../../topologies/flights/flights.ts";
+import type { Interrupt } from "../exit.ts";
 import { flightsLatenessMs as latenessMs } from "../flights/check-config.ts";
 import { injectionText, parseInjections } from "../flights/injections.ts";
 import { openFlights } from "../flights/open-flights.ts";
@@ -33,11 +34,11 @@ const looksPerQuery = 6;
 
 /**
  * Replays flights into the topology on the configured stack until the end of the range, or until
- * the signal: then everything is committed and the next run goes on there.
+ * a Ctrl-C: then everything is committed and the next run goes on there.
  */
 export async function runFlights(
   resolved: ResolvedConfig,
-  signal: AbortSignal,
+  interrupt: Pick<Interrupt, "signal" | "begin">,
 ): Promise<RunOutcome> {
   const { config } = resolved;
   const plan = flights;
@@ -53,6 +54,7 @@ export async function runFlights(
     await claimData(plan, config);
     log.info({ data: config.data, from: config.from, to: config.to }, "stack opened");
     const application = await startPlan(plan, stack, config, progress, log);
+    interrupt.begin();
     closing.push(() => application.close());
     closing.push(...(await openDoors(application, stack, resolved, progress)));
     const run = new Run(application, stack, config, progress, await readRunRecord(config.data));
@@ -71,7 +73,7 @@ export async function runFlights(
         onProgress,
         signal: inner,
       });
-    const complete = await run.go(signal, replay);
+    const complete = await run.go(interrupt.signal, replay);
     progress.stop();
     log.info({ complete, ...application.status }, "run ended");
     return complete ? await run.finish() : "interrupted";

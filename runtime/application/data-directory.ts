@@ -1,4 +1,4 @@
-import { mkdir, open, readFile, rename, rm } from "node:fs/promises";
+import { mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { MillraceError } from "../../schemas/errors.ts";
 
@@ -62,6 +62,10 @@ export async function claimDataDirectory(
  * nobody does.
  */
 export async function clearDataDirectory(directory: string): Promise<void> {
+  // The manifest last: without it, what a kill leaves here would be a stranger's.
+  for (const name of await readdir(directory).catch(() => [])) {
+    if (name !== manifestName) await rm(join(directory, name), { recursive: true, force: true });
+  }
   await rm(directory, { recursive: true, force: true });
 }
 
