@@ -50,6 +50,7 @@ async function main(): Promise<number> {
     console.error(`--only: one of ${scenarios.map(({ name }) => name).join(", ")}`);
     return 2;
   }
+  const where = await circumstances();
   const work = values.data ?? (await mkdtemp(join(tmpdir(), "millrace-scenarios-")));
   const played: Played[] = [];
   try {
@@ -65,7 +66,7 @@ async function main(): Promise<number> {
     if (values.data === undefined) await rm(work, { recursive: true, force: true });
   }
   const options = values.only === undefined ? "" : ` --only ${values.only}`;
-  const text = reportText(played, options, await circumstances());
+  const text = reportText(played, options, where);
   if (values.report !== undefined) await writeFile(values.report, text);
   return played.every(({ verdicts }) => verdicts.every(({ holds }) => holds)) ? 0 : 1;
 }
