@@ -118,6 +118,14 @@ test("an error has ClickHouse's status, code and text; several statements are re
   assert.equal((await send("/", "SELEC 1")).status, 400);
 });
 
+test("external data in parts beside the query is refused with what to do instead", async () => {
+  const form = new FormData();
+  form.append("query", "SELECT 1");
+  const refused = await fetch(address(), { method: "POST", body: form });
+  assert.equal(refused.status, 400);
+  assert.match(await refused.text(), /multipart.*use a temporary table/);
+});
+
 test("a session keeps temporary tables, and a setting of one request ends with it", async () => {
   const session = "/?session_id=s1";
   await send(session, "CREATE TEMPORARY TABLE mine (a Int64)");

@@ -37,11 +37,14 @@ const notSettings = new Set([
   "cancel_http_readonly_queries_on_client_close",
 ]);
 
-/** @throws {Error} when the answer is asked for in ClickHouse's own compression. */
+/** @throws {Error} when ClickHouse's own compression, or data beside the query, is asked for. */
 export function parametersOf(url: URL, headers: IncomingHttpHeaders): RequestParameters {
   const given = url.searchParams;
   if (given.get("compress") === "1" || given.get("decompress") === "1") {
     throw new Error("compress and decompress are not supported: use compress=false, or HTTP's own");
+  }
+  if (header(headers, "content-type")?.startsWith("multipart/form-data")) {
+    throw new Error("external data (multipart/form-data) is not supported: use a temporary table");
   }
   const settings: Record<string, string> = {};
   for (const [name, value] of given) {

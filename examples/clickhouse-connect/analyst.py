@@ -107,8 +107,6 @@ if options.flights is not None:
         "mine",
         [[flight, each["origin"], each["destination"]] for flight, each in flights.items()],
         column_names=["flight_id", "origin", "destination"],
-        # The types, since temporary tables cannot be described.
-        column_type_names=["Int64", "String", "String"],
     )
     ask(
         "point_in_time",
