@@ -8,7 +8,7 @@
  */
 import { execFile } from "node:child_process";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
@@ -47,8 +47,8 @@ const maxWaitMs = durationMs(values["max-wait"]);
 const program = fileURLToPath(new URL("../cli/main.js", import.meta.url));
 /** Time that a run needs to start, during which it sends nothing yet, ms. */
 const startMs = 60_000;
-/** What a prediction may take besides waiting: commits on its way, catching up after a kill; ms. */
-const wayMs = 5_000;
+/** How much later than due a busy task may notice that a wait is over, ms. */
+const noticeMs = 2_000;
 /** Shares of the time at which partition 1 gets nothing, and at which partition 2 hangs. */
 const silentAt = { from: 0.13, length: 0.2 };
 const hungAt = { from: 0.53, length: 0.1 };
@@ -203,7 +203,7 @@ async function find(data: string): Promise<Finding> {
     if (found.exit !== 0) console.error(scene.run.output);
     const summary = JSON.parse(await readFile(summaryFile, "utf8")) as Finding["summary"];
     const verified = await verify(where);
-    const waits = waitsBeside(all, scene.outages, maxWaitMs + wayMs);
+    const waits = waitsBeside(all, scene.outages, maxWaitMs);
     return { ...found, outages: scene.outages, waits, summary, verified };
   } finally {
     scene.run.signal("SIGKILL");
@@ -214,11 +214,11 @@ async function find(data: string): Promise<Finding> {
 
 /** What was promised and did not hold. */
 function failures({ exit, summary, verified, waits, kills }: Finding): string[] {
-  const { incomplete, decisions } = summary.live;
+  const { incomplete, decisions, longestWaitMs } = summary.live;
   const checks: [boolean, string][] = [
     [exit === 0 && summary.balanced, `the run ended with ${exit} and does not balance`],
     [kills === Number(values.kills), "not all kills took place"],
-    [waits.beyond === 0, `${waits.beyond} predictions waited too long`],
+    [longestWaitMs <= maxWaitMs + noticeMs, `something waited for ${longestWaitMs} ms`],
     [incomplete > 0, "no prediction was incomplete, although a partition hung"],
     [(decisions["wait"] ?? 0) > 0, "no wait was ended"],
     [waits.predictions === summary.predictions.total, "predictions were not seen once each"],
@@ -239,8 +239,8 @@ function lines(finding: Finding): string[] {
       `sent at most ${number(load.behindMsMax)} ms behind the schedule`,
     `latency        all: p50 ${number(seen.quantile(0.5))} ms, p99 ${number(seen.quantile(0.99))} ` +
       `ms, most ${number(seen.maxMs)} ms (${number(seen.count)} predictions)`,
-    `besides kills  most ${number(waits.mostMs)} ms; ${number(waits.beyond)} beyond maxWait + ` +
-      `${wayMs} ms`,
+    `besides kills  most ${number(waits.mostMs)} ms; ${number(waits.beyond)} took more than ` +
+      `${number(maxWaitMs)} ms`,
     `down           ${down}`,
     liveText({ ...summary.live, load: null }),
     `ground truth   ${number(labelled)} labelled, ${number(unlabelled)} unlabelled, ` +
@@ -260,14 +260,16 @@ async function report(file: string, text: readonly string[]): Promise<void> {
     `# Live: ${values.for} at ${rate} events/s, ${kills} SIGKILLs`,
     "",
     `Command: \`${command}\``,
-    await circumstances(),
+    `${await circumstances()} Load average at the end: ${loadavg()[0]?.toFixed(0)}.`,
     `Local stack. From ${seconds(silentAt.from)} on partition 1 got no records for ` +
       `${seconds(silentAt.length)}; from ${seconds(hungAt.from)} on an open transaction made ` +
       `partition 2 of the arrivals unreadable for ${seconds(hungAt.length)}. The run and one of ` +
       "its workers were killed in turn and started again at once. Latency: from the event time " +
       "of a departure until a consumer at read_committed has its prediction; the load is an open " +
       "loop, so it counts what waited through a kill. Besides kills: less the time until all " +
-      "workers had their tasks again. The lines from the second latency on are the summary's own.",
+      "workers had their tasks again. The longest wait is that of a record in a task for what may " +
+      "lie before it, as the decisions that ended waits say: all others were shorter. The lines from " +
+      "the second latency on are the summary's own.",
     "",
     "```",
     ...text,

@@ -75,6 +75,11 @@ export interface Decision {
   readonly from: number | null;
   /** Event time that the decision took for granted (idle, wait, place), UTC. */
   readonly until: number | null;
+  /**
+   * Of a wait: how long the longest one that the task ended since its last commit had lasted;
+   * nothing is decided by it.
+   */
+  readonly waitedMs: number | null;
   /** Of a training: its answer as JSON. */
   readonly answer: Buffer | null;
 }
@@ -411,6 +416,15 @@ export const decision: RecordSchema<Decision> = recordSchema<Decision>({
         }
       ],
       doc: "Event time that the decision took for granted (idle, wait, place), UTC.",
+      default: null
+    },
+    {
+      name: "waitedMs",
+      type: [
+        "null",
+        "long"
+      ],
+      doc: "Of a wait: how long the longest one that the task ended since its last commit had lasted; nothing is decided by it.",
       default: null
     },
     {

@@ -1,6 +1,6 @@
 import type { Stack } from "../../runtime/application/stack.ts";
 import { AvroDecoder } from "../../runtime/schema-registry/avro-codec.ts";
-import { decision } from "../../schemas/generated.ts";
+import { type Decision, decision } from "../../schemas/generated.ts";
 import type { Plan } from "../../schemas/plan.ts";
 import { decisionsTopic } from "../../topologies/dsl/compile/topics.ts";
 import { readCommitted } from "../verify/count-committed.ts";
@@ -25,6 +25,8 @@ export interface LiveFacts {
   readonly latencyMs: LatencySummary;
   /** Predictions that were made without waiting for all that may lie before them. */
   readonly incomplete: number;
+  /** Longest wait that was ended, ms: no other lasted longer. 0: none was ended. */
+  readonly longestWaitMs: number;
   /** Decisions of the clock by kind. */
   readonly decisions: Readonly<Record<string, number>>;
   /** What this start's load generator sent; null: there was none. */
@@ -45,7 +47,7 @@ export async function collectLiveFacts(
     maxWaitMs: run.maxWaitMs,
     latencyMs: latencySummary(run.latency),
     incomplete: await countIncomplete(plan, stack),
-    decisions: await countDecisions(plan, stack),
+    ...(await readDecisions(plan, stack)),
     load: run.load,
   };
 }
@@ -71,29 +73,34 @@ async function countIncomplete(plan: Plan, { offline }: Stack): Promise<number> 
   return incomplete;
 }
 
-/** Decisions of the clock by kind, from their topic. */
-export async function countDecisions(
+/** Decisions of the clock, from their topic. */
+async function readDecisions(
   plan: Plan,
-  { broker, registry }: Pick<Stack, "broker" | "registry">,
-): Promise<Record<string, number>> {
+  { broker, registry }: Stack,
+): Promise<Pick<LiveFacts, "decisions" | "longestWaitMs">> {
   const decoder = new AvroDecoder(registry, decision);
   const topic = decisionsTopic(plan.name);
   await decoder.resolve(await registry.register(`${topic}-value`, decision));
-  const counts: Record<string, number> = {};
+  const decisions: Record<string, number> = {};
+  let longestWaitMs = 0;
   await readCommitted(broker, topic, 0, ({ buffer, valueStart, valueEnd }) => {
     const decoded = decoder.decode(buffer, valueStart, valueEnd);
-    const kind = decoded.kind === "value" ? String(decoded.value["kind"]) : "unreadable";
-    counts[kind] = (counts[kind] ?? 0) + 1;
+    const value = decoded.kind === "value" ? decoded.value : { kind: "unreadable" };
+    const { kind, waitedMs } = value as unknown as Pick<Decision, "kind" | "waitedMs">;
+    decisions[kind] = (decisions[kind] ?? 0) + 1;
+    longestWaitMs = Math.max(longestWaitMs, waitedMs ?? 0);
   });
-  return counts;
+  return { decisions, longestWaitMs };
 }
 
 /** The facts for people. */
-export function liveText({ maxWaitMs, latencyMs, incomplete, decisions, load }: LiveFacts): string {
+export function liveText(facts: LiveFacts): string {
+  const { maxWaitMs, latencyMs, incomplete, longestWaitMs, decisions, load } = facts;
   const decided = Object.entries(decisions).map(([kind, count]) => `${number(count)} ${kind}`);
   const lines = [
     `latency        ${milliseconds(latencyMs)}`,
-    `incomplete     ${number(incomplete)} predictions (waits end after ${maxWaitMs} ms)`,
+    `incomplete     ${number(incomplete)} predictions; waits end after ${number(maxWaitMs)} ms` +
+      (longestWaitMs === 0 ? ", none did" : `, the longest after ${number(longestWaitMs)}`),
     `decisions      ${decided.length === 0 ? "none" : decided.join(", ")}`,
   ];
   if (load !== null) {

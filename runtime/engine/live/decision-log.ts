@@ -30,6 +30,7 @@ export class DecisionLog {
       writer: null,
       from: null,
       until: null,
+      waitedMs: null,
       answer: null,
       ...decision,
       subtopology: this.#subtopology.name,

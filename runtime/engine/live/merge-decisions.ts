@@ -46,10 +46,16 @@ export function clockOrders(
   isModel: (input: InputSpec) => boolean,
   log: DecisionLog,
 ): MergeDecisions {
+  let longestMs = 0;
   return {
     awaits: (input) => !isModel(input),
     now,
-    isOver: (since) => now() - since > limitMs,
+    isOver: (since) => {
+      const waitedMs = now() - since;
+      if (waitedMs <= limitMs) return false;
+      longestMs = Math.max(longestMs, waitedMs);
+      return true;
+    },
     prepare: () => {},
     known: () => undefined,
     settled: (work, result) => {
@@ -65,15 +71,18 @@ export function clockOrders(
       for (const { channel, sequence, from, until } of merge.takeDecisions()) {
         const { input, writer } = merge.placeOf(channel);
         const spec = inputs[input] as InputSpec;
+        const isPlace = isModel(spec);
         log.add({
-          kind: isModel(spec) ? "place" : "wait",
+          kind: isPlace ? "place" : "wait",
           input: spec.name,
           writer,
           position: sequence,
           from: Number.isFinite(from) ? from : null,
           until,
+          waitedMs: isPlace ? null : Math.ceil(longestMs),
         });
       }
+      longestMs = 0;
       log.collect(batches);
     },
   };
