@@ -54,6 +54,7 @@ test("usage errors exit with 2 and say what to do", async () => {
     [["run", "--to"], /option '--to <time>' argument missing/],
     [["run", "now"], /too many arguments/],
     [["run", "--nonsense"], /CONFIG_INVALID.*--nonsense: run takes no such flag/s],
+    [["stack", "status", "--kafka-prt", "1"], /stack status takes no .*mean --kafka-port\?/s],
     [["describe", "--jsn"], /CONFIG_INVALID.*did you mean --json\?/s],
     [["dead-letters", "list", "--limt", "5"], /dead-letters list takes no .*mean --limit\?/s],
     [["run", "--from", "2001-02-01"], /CONFIG_INVALID.*must lie before to/s],

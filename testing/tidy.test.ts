@@ -19,6 +19,7 @@ const entries: readonly string[] = [
   "loadtest/chaos.ts",
   "loadtest/determinism.ts",
   "loadtest/kills.ts",
+  "loadtest/latency.ts",
   "loadtest/scenarios.ts",
   "loadtest/six-months.ts",
   "loadtest/start.ts",

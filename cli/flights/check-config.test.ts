@@ -39,6 +39,12 @@ test("a check sees the values that can be read, though others cannot", () => {
   assert.equal(of({ to: "2001-07-02", inject: ["late:1%"] }).config.to, Date.UTC(2001, 6, 2));
 });
 
+test("in live mode, where it says nothing, the range is not checked", () => {
+  const sources = { env: { MILLRACE_TO: "2002-01-01" }, file: "none", check: checkFlightsConfig };
+  assert.equal(resolveConfig({ ...sources, flags: { live: true } }).config.live, true);
+  assert.throws(() => resolveConfig(sources), /MILLRACE_TO: the flights lie between/);
+});
+
 test("injections that are understood are read beside those that are not", () => {
   const { injections, problems } = readInjections(["late:1%", "noise:1%"], 3, 600_000);
   assert.deepEqual([injections.lateShare, injections.seed], [0.01, 3]);

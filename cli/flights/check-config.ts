@@ -8,9 +8,10 @@ export const flightsLatenessMs = Math.max(...plan.sources.map((source) => source
 
 /** What is wrong with a configuration for flights: the range, injections, topics to slow. */
 export function checkFlightsConfig({ values, origins }: CheckedValues): string[] {
-  const { from, to, inject, slow } = values;
+  const { from, to, inject, slow, live } = values;
   const problems: string[] = [];
-  if (from !== undefined && to !== undefined) {
+  // Live, the range says nothing.
+  if (from !== undefined && to !== undefined && live !== true) {
     const wrong = rangeProblem(from, to);
     const isGiven = (origin: string | undefined) => origin !== undefined && origin !== "default";
     const given = [origins.get("from"), origins.get("to")].filter(isGiven);

@@ -17,7 +17,7 @@ const flightsRead = 2_000;
 /** What a prediction of one flight looks up: five views, origin first. */
 type LookUps = readonly OnlineKey[];
 
-/** Times feature reads of flights of the run, from its online store and from a Redis if possible. */
+/** Times feature reads of flights of the run, from its online store and, if there is one, Redis. */
 export async function timeOnlineReads(
   plan: Plan,
   stack: Stack,
