@@ -66,7 +66,7 @@ export function verdict(given: ChaosCase, result: ChaosResult): string {
 }
 
 const withoutText = {
-  transactions: "transactions",
+  transactions: "outputs in transactions",
   fence: "the fence of the online store",
   token: "a token that stays the same (a fresh one at each attempt)",
 } as const;

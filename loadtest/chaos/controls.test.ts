@@ -61,7 +61,7 @@ async function recordsAfterDeath(withoutTransactions: boolean): Promise<number> 
   }
 }
 
-test("a worker held in its transaction leaves a row that counts only without transactions", async () => {
+test("a worker that dies in its transaction leaves a row that counts only outside of it", async () => {
   assert.equal(await recordsAfterDeath(false), 1);
   assert.equal(await recordsAfterDeath(true), 2);
 });

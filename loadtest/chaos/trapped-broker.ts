@@ -24,7 +24,7 @@ export interface TrappedBrokerOptions {
   readonly isChangelog: (topic: string) => boolean;
   /** Of every group that is joined, ms. */
   readonly sessionTimeoutMs: number;
-  /** Whether producers write without transactions. */
+  /** Whether what producers write for others stands outside of their transactions. */
   readonly withoutTransactions: boolean;
 }
 
@@ -53,11 +53,10 @@ export class TrappedBroker implements Broker {
   async producer(options: ProducerOptions): Promise<Producer> {
     const { gate, withoutTransactions, isChangelog } = this.#options;
     if (options.transactionalId === null) return this.#inner.producer(options);
-    if (!withoutTransactions) {
-      return new TrappedProducer(await this.#inner.producer(options), gate);
-    }
-    const producer = await this.#inner.producer({ ...options, transactionalId: null });
-    return new PlainProducer(producer, this.#inner, gate, isChangelog);
+    const producer = await this.#inner.producer(options);
+    if (!withoutTransactions) return new TrappedProducer(producer, gate);
+    const outside = await this.#inner.producer({ transactionalId: null });
+    return new LeakingProducer(producer, outside, gate, isChangelog);
   }
 
   join(options: GroupOptions): Promise<GroupMember> {
@@ -98,7 +97,7 @@ export class TrappedBroker implements Broker {
   }
 }
 
-/** Passes `transaction` wherever a transaction is open: behind records, behind offsets, at its end. */
+/** Passes `transaction` where one is open: behind records, behind offsets, before its end. */
 class TrappedProducer implements Producer {
   readonly producerId: number;
   readonly epoch: number;
@@ -145,46 +144,48 @@ class TrappedProducer implements Producer {
 }
 
 /**
- * Writes at once what belongs into a transaction: outputs, then changelogs, then offsets. The point
- * `transaction` lies between the first two, where a transaction would take the outputs back.
+ * Writes outputs at once, outside of the transaction that holds the changelogs and the offsets. The
+ * point `transaction` lies between, where a transaction of all would take the outputs back.
  */
-class PlainProducer implements Producer {
+class LeakingProducer implements Producer {
   readonly producerId: number;
   readonly epoch: number;
   readonly #inner: Producer;
-  readonly #broker: Broker;
+  readonly #outside: Producer;
   readonly #gate: TrapGate;
   readonly #isChangelog: (topic: string) => boolean;
 
   constructor(
     inner: Producer,
-    broker: Broker,
+    outside: Producer,
     gate: TrapGate,
     isChangelog: (topic: string) => boolean,
   ) {
     this.producerId = inner.producerId;
     this.epoch = inner.epoch;
     this.#inner = inner;
-    this.#broker = broker;
+    this.#outside = outside;
     this.#gate = gate;
     this.#isChangelog = isChangelog;
   }
 
-  begin(): void {}
+  begin(): void {
+    this.#inner.begin();
+  }
 
   async send(batches: readonly ProducerBatch[]): Promise<number[]> {
-    const [first, second] = [
-      batches.filter(({ topic }) => !this.#isChangelog(topic)),
-      batches.filter(({ topic }) => this.#isChangelog(topic)),
-    ];
+    const changelogs = batches.filter(({ topic }) => this.#isChangelog(topic));
+    const outputs = batches.filter(({ topic }) => !this.#isChangelog(topic));
     const offsets = new Map<ProducerBatch, number>();
-    for (const part of [first, second]) {
-      const bases = part.length === 0 ? [] : await this.#inner.send(part);
+    const send = async (producer: Producer, part: readonly ProducerBatch[]) => {
+      const bases = await producer.send(part);
       for (const [index, batch] of part.entries()) offsets.set(batch, bases[index] ?? -1);
-      if (part === first && first.length > 0) {
-        await this.#gate.pass("transaction", "outputs are sent, without a transaction");
-      }
+    };
+    if (outputs.length > 0) {
+      await send(this.#outside, outputs);
+      await this.#gate.pass("transaction", "outputs are sent, outside of the transaction");
     }
+    if (changelogs.length > 0) await send(this.#inner, changelogs);
     return batches.map((batch) => offsets.get(batch) ?? -1);
   }
 
@@ -193,12 +194,17 @@ class PlainProducer implements Producer {
     offsets: readonly OffsetToCommit[],
     member: MemberIdentity | null,
   ): Promise<void> {
-    return this.#broker.commitOffsets(group, offsets, member);
+    return this.#inner.sendOffsets(group, offsets, member);
   }
 
-  async commit(): Promise<void> {}
-  async abort(): Promise<void> {}
-  close(): Promise<void> {
-    return this.#inner.close();
+  commit(): Promise<void> {
+    return this.#inner.commit();
+  }
+  abort(): Promise<void> {
+    return this.#inner.abort();
+  }
+  async close(): Promise<void> {
+    await this.#inner.close();
+    await this.#outside.close();
   }
 }
