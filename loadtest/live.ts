@@ -1,10 +1,11 @@
 /**
- * Runs live mode on the local stack under load and misfortune: a partition without records, one
- * that a hung transaction makes unreadable, workers and whole runs killed with SIGKILL and started
- * again at once. Then the run is read again with its decisions and must be equal, byte for byte.
+ * Runs live mode under load and misfortune: a partition without records, one that a hung
+ * transaction makes unreadable, workers and whole runs killed with SIGKILL and started again at
+ * once. Then the run is read again with its decisions and must be equal, byte for byte. On the
+ * embedded stack the load is the run's own, nobody else can hang, and whole runs are killed.
  *
- * node dist/loadtest/live.js [--for 5m] [--rate 1000] [--max-wait 5s] [--kills 5] [--workers 2]
- *   [--report FILE]
+ * node dist/loadtest/live.js [--stack local|embedded] [--for 5m] [--rate 1000] [--max-wait 5s]
+ *   [--flight-time 30s] [--kills 5] [--workers 2] [--report FILE]
  */
 import { execFile } from "node:child_process";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
@@ -32,6 +33,7 @@ import { millrace, RunProcess } from "./run-process.ts";
 
 const { values } = parseArgs({
   options: {
+    stack: { type: "string", default: "local" },
     for: { type: "string", default: "5m" },
     rate: { type: "string", default: "1000" },
     "max-wait": { type: "string", default: "5s" },
@@ -42,6 +44,8 @@ const { values } = parseArgs({
   },
 });
 
+const isLocal = values.stack === "local";
+const workers = isLocal ? Number(values.workers) : 1;
 const lengthMs = durationMs(values.for);
 const maxWaitMs = durationMs(values["max-wait"]);
 const program = fileURLToPath(new URL("../cli/main.js", import.meta.url));
@@ -66,7 +70,8 @@ class Scene {
 
   /** Resolves when all workers of a run have their tasks. */
   async ready(): Promise<void> {
-    for (let worker = 0; worker < Number(values.workers); worker++) {
+    await this.run.saw(/tasks restored/);
+    for (let worker = 0; workers > 1 && worker < workers; worker++) {
       await this.run.saw(restored(worker));
     }
   }
@@ -101,8 +106,8 @@ async function killAll(scene: Scene, began: number): Promise<number> {
   const kills = Number(values.kills);
   for (let kill = 1; kill <= kills; kill++) {
     await sleep(Math.max(0, began + (kill * lengthMs) / (kills + 1) - Date.now()));
-    const worker = kill % Number(values.workers);
-    const whole = kill % 2 === 1;
+    const worker = kill % workers;
+    const whole = workers === 1 || kill % 2 === 1;
     await (whole ? scene.killRun() : scene.killWorker(worker));
     const { from, to } = scene.outages.at(-1) as Outage;
     const what = whole ? "the run" : `worker ${worker}`;
@@ -128,13 +133,19 @@ async function hang(broker: Broker, began: number): Promise<void> {
   await producer.close();
 }
 
+/** What was seen from outside of the run. */
+interface Seen {
+  readonly load: LoadReport;
+  readonly latency: LatencyHistogram;
+  readonly waits: Waits;
+}
+
 interface Finding {
   readonly exit: number | null;
   readonly kills: number;
   readonly outages: readonly Outage[];
-  readonly load: LoadReport;
-  readonly seen: LatencyHistogram;
-  readonly waits: Waits;
+  /** Null on the embedded stack, which only the run itself can see. */
+  readonly seen: Seen | null;
   readonly summary: Summary & { readonly live: LiveFacts };
   readonly verified: { readonly problems: readonly string[]; readonly reread: RereadReport };
 }
@@ -168,7 +179,8 @@ async function suffer(stack: Stack, scene: Scene) {
   const exit = await scene.run.ended;
   await latency.stop();
   await generator.close();
-  return { load, kills, exit, seen: latency.histogram, all: seen };
+  const waits = waitsBeside(seen, scene.outages, maxWaitMs);
+  return { kills, exit, seen: { load, latency: latency.histogram, waits } };
 }
 
 /** `millrace verify --reread`, which exits with 1 when something differs. */
@@ -185,26 +197,20 @@ function verify(args: readonly string[]): Promise<Finding["verified"]> {
   });
 }
 
-async function find(data: string): Promise<Finding> {
+/** The local stack: servers, load and what is seen of the answers are outside of the run. */
+async function findOnServers(data: string): Promise<Finding> {
   const ports = await freePorts(4);
   const [kafka = 0, registry = 0, redis = 0, clickhouse = 0] = ports;
   const stack = await openLocalStack({
     directory: data,
     ports: { kafka, registry, redis, clickhouse },
   });
-  const summaryFile = join(data, "summary.json");
-  const where = ["--stack", "local", "--data", data];
   const scene = new Scene([
-    ...["--live", ...where, "--for", `${lengthMs + startMs}ms`, "--max-wait", values["max-wait"]],
-    ...["--workers", values.workers, "--metrics", "off", "--json", summaryFile],
+    ...runArgs(data),
+    ...["--workers", values.workers, "--for", `${lengthMs + startMs}ms`],
   ]);
   try {
-    const { all, ...found } = await suffer(stack, scene);
-    if (found.exit !== 0) console.error(scene.run.output);
-    const summary = JSON.parse(await readFile(summaryFile, "utf8")) as Finding["summary"];
-    const verified = await verify(where);
-    const waits = waitsBeside(all, scene.outages, maxWaitMs);
-    return { ...found, outages: scene.outages, waits, summary, verified };
+    return await conclude(scene, data, await suffer(stack, scene));
   } finally {
     scene.run.signal("SIGKILL");
     await scene.run.ended;
@@ -212,35 +218,87 @@ async function find(data: string): Promise<Finding> {
   }
 }
 
+/** The embedded stack: all of it is the run's. */
+async function findInside(data: string): Promise<Finding> {
+  const silent = `1@${silentAt.from * lengthMs}ms+${silentAt.length * lengthMs}ms`;
+  const scene = new Scene([
+    ...runArgs(data),
+    ...["--for", values.for, "--rate", values.rate, "--silent", silent],
+    ...["--flight-time", values["flight-time"]],
+  ]);
+  try {
+    await scene.ready();
+    const kills = await killAll(scene, Date.now());
+    return await conclude(scene, data, { kills, exit: await scene.run.ended, seen: null });
+  } finally {
+    scene.run.signal("SIGKILL");
+    await scene.run.ended;
+  }
+}
+
+function where(data: string): string[] {
+  return ["--stack", values.stack, "--data", data];
+}
+
+function runArgs(data: string): string[] {
+  const json = join(data, "summary.json");
+  return [
+    ...["--live", ...where(data), "--max-wait", values["max-wait"]],
+    ...["--metrics", "off", "--json", json],
+  ];
+}
+
+/** What the run says of itself, and what reading it again says. */
+async function conclude(
+  scene: Scene,
+  data: string,
+  found: Pick<Finding, "exit" | "kills" | "seen">,
+): Promise<Finding> {
+  if (found.exit !== 0) console.error(scene.run.output);
+  const text = await readFile(join(data, "summary.json"), "utf8");
+  const verified = await verify(where(data));
+  const summary = JSON.parse(text) as Finding["summary"];
+  return { ...found, outages: scene.outages, summary, verified };
+}
+
 /** What was promised and did not hold. */
-function failures({ exit, summary, verified, waits, kills }: Finding): string[] {
+function failures({ exit, summary, verified, seen, kills }: Finding): string[] {
   const { incomplete, decisions, longestWaitMs } = summary.live;
+  const total = summary.predictions.total;
   const checks: [boolean, string][] = [
     [exit === 0 && summary.balanced, `the run ended with ${exit} and does not balance`],
     [kills === Number(values.kills), "not all kills took place"],
     [longestWaitMs <= maxWaitMs + noticeMs, `something waited for ${longestWaitMs} ms`],
-    [incomplete > 0, "no prediction was incomplete, although a partition hung"],
-    [(decisions["wait"] ?? 0) > 0, "no wait was ended"],
-    [waits.predictions === summary.predictions.total, "predictions were not seen once each"],
+    [!isLocal || incomplete > 0, "no prediction was incomplete, although a partition hung"],
+    [!isLocal || (decisions["wait"] ?? 0) > 0, "no wait was ended"],
+    [summary.live.latencyMs.count === total, "predictions were not measured once each"],
+    [(seen?.waits.predictions ?? total) === total, "predictions were not seen once each"],
     [verified.problems.length === 0, verified.problems.join("\n")],
   ];
   return checks.flatMap(([holds, text]) => (holds ? [] : [text]));
 }
 
-function lines(finding: Finding): string[] {
-  const { seen, waits, outages, load, summary, verified } = finding;
-  const number = (value: number | null) => (value ?? 0).toLocaleString("en-US");
+const number = (value: number | null) => (value ?? 0).toLocaleString("en-US");
+
+function seenLines({ load, latency, waits }: Seen): string[] {
+  return [
+    `events         ${number(load.departures)} departures, ${number(load.arrivals)} arrivals, ` +
+      `sent at most ${number(load.behindMsMax)} ms behind the schedule`,
+    `from outside   p50 ${number(latency.quantile(0.5))} ms, ` +
+      `p99 ${number(latency.quantile(0.99))} ms, most ${number(latency.maxMs)} ms ` +
+      `(${number(latency.count)} predictions)`,
+    `besides kills  most ${number(waits.mostMs)} ms; ${number(waits.beyond)} took more than ` +
+      `${number(maxWaitMs)} ms`,
+  ];
+}
+
+function lines({ seen, outages, summary, verified }: Finding): string[] {
   const down = outages.map(({ from, to }) => `${((to - from) / 1000).toFixed(1)} s`).join(", ");
   const compared = verified.reread.topics.reduce((sum, { records }) => sum + records, 0);
   const different = verified.reread.topics.filter(({ differences }) => differences.length > 0);
   const { labelled, unlabelled, pending } = summary.outcomes;
   return [
-    `events         ${number(load.departures)} departures, ${number(load.arrivals)} arrivals, ` +
-      `sent at most ${number(load.behindMsMax)} ms behind the schedule`,
-    `latency        all: p50 ${number(seen.quantile(0.5))} ms, p99 ${number(seen.quantile(0.99))} ` +
-      `ms, most ${number(seen.maxMs)} ms (${number(seen.count)} predictions)`,
-    `besides kills  most ${number(waits.mostMs)} ms; ${number(waits.beyond)} took more than ` +
-      `${number(maxWaitMs)} ms`,
+    ...(seen === null ? [] : seenLines(seen)),
     `down           ${down}`,
     liveText({ ...summary.live, load: null }),
     `ground truth   ${number(labelled)} labelled, ${number(unlabelled)} unlabelled, ` +
@@ -251,25 +309,27 @@ function lines(finding: Finding): string[] {
 }
 
 async function report(file: string, text: readonly string[]): Promise<void> {
-  const { rate, kills, workers } = values;
+  const { stack, rate, kills } = values;
   const command =
-    `node dist/loadtest/live.js --for ${values.for} --rate ${rate} ` +
-    `--max-wait ${values["max-wait"]} --kills ${kills} --workers ${workers}`;
+    `node dist/loadtest/live.js --stack ${stack} --for ${values.for} --rate ${rate} ` +
+    `--max-wait ${values["max-wait"]} --kills ${kills}${isLocal ? ` --workers ${workers}` : ""}`;
   const seconds = (share: number) => `${Math.round((share * lengthMs) / 1000)} s`;
+  const hung =
+    `; from ${seconds(hungAt.from)} on an open transaction made partition 2 of the arrivals ` +
+    `unreadable for ${seconds(hungAt.length)}`;
   const page = [
-    `# Live: ${values.for} at ${rate} events/s, ${kills} SIGKILLs`,
+    `# Live on the ${stack} stack: ${values.for} at ${rate} events/s, ${kills} SIGKILLs`,
     "",
     `Command: \`${command}\``,
     `${await circumstances()} Load average at the end: ${loadavg()[0]?.toFixed(0)}.`,
-    `Local stack. From ${seconds(silentAt.from)} on partition 1 got no records for ` +
-      `${seconds(silentAt.length)}; from ${seconds(hungAt.from)} on an open transaction made ` +
-      `partition 2 of the arrivals unreadable for ${seconds(hungAt.length)}. The run and one of ` +
-      "its workers were killed in turn and started again at once. Latency: from the event time " +
-      "of a departure until a consumer at read_committed has its prediction; the load is an open " +
-      "loop, so it counts what waited through a kill. Besides kills: less the time until all " +
-      "workers had their tasks again. The longest wait is that of a record in a task for what may " +
-      "lie before it, as the decisions that ended waits say: all others were shorter. The lines from " +
-      "the second latency on are the summary's own.",
+    "",
+    `From ${seconds(silentAt.from)} on partition 1 got no records for ` +
+      `${seconds(silentAt.length)}${isLocal ? hung : ""}. ` +
+      (workers > 1 ? "The run and one of its workers, in turn, were" : "The run was") +
+      " killed and started again at once. Latency: from the event time of a departure until a " +
+      "consumer at read_committed has its prediction; the time that a kill cost counts. The " +
+      "longest wait is that of a record in a task for what may lie before it, as the decisions " +
+      "that ended waits say: all others were shorter.",
     "",
     "```",
     ...text,
@@ -281,17 +341,17 @@ async function report(file: string, text: readonly string[]): Promise<void> {
 
 async function main(): Promise<number> {
   const work = await mkdtemp(join(tmpdir(), "millrace-live-load-"));
-  const data = join(work, "local");
+  const data = join(work, values.stack);
   let failed: readonly string[] = ["it did not come to its end"];
   try {
-    const finding = await find(data);
+    const finding = await (isLocal ? findOnServers(data) : findInside(data));
     failed = failures(finding);
     const text = [...lines(finding), ...failed.map((each) => `FAILED: ${each}`)];
     console.log(text.join("\n"));
     if (values.report !== undefined) await report(values.report, text);
     return failed.length === 0 ? 0 : 1;
   } finally {
-    await millrace("stack", "down", "--data", data).catch(() => {});
+    if (isLocal) await millrace("stack", "down", "--data", data).catch(() => {});
     if (failed.length === 0) await rm(work, { recursive: true, force: true });
     else console.log(`Its data stay in ${work}.`);
   }

@@ -2,6 +2,7 @@ import { writeFile } from "node:fs/promises";
 import { claimDataDirectory, readManifest } from "../../runtime/application/data-directory.ts";
 import type { RunningPlan } from "../../runtime/application/running-plan.ts";
 import type { Stack } from "../../runtime/application/stack.ts";
+import type { Silence } from "../../runtime/config/live-settings.ts";
 import type { Config } from "../../runtime/config/settings.ts";
 import type { ResolvedConfig } from "../../runtime/config.ts";
 import type { Plan } from "../../schemas/plan.ts";
@@ -202,8 +203,9 @@ class LiveRun {
   }
 
   async #send(signal: AbortSignal): Promise<void> {
-    const { rate, seed, flightTime: flightTimeMs, silent: silences } = this.#config;
+    const { rate, seed, flightTime: flightTimeMs } = this.#config;
     if (rate === 0) return;
+    const silences = this.#silences(Date.now());
     const { broker, registry } = this.#stack;
     const { partitions } = this.#application.plan;
     const { until } = this.#before.live;
@@ -216,6 +218,14 @@ class LiveRun {
       this.#load = generator.report;
       await generator.close();
     }
+  }
+
+  /** From the beginning of the run, whenever this start of it is. */
+  #silences(now: number): Silence[] {
+    const { silent, for: lengthMs } = this.#config;
+    const { until, from } = this.#before.live;
+    const began = until === null || lengthMs === null ? from : until - lengthMs;
+    return silent.map((each) => ({ ...each, startMs: each.startMs + began - now }));
   }
 
   #watch(): void {
