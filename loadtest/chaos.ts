@@ -120,10 +120,13 @@ async function report(
   texts: readonly string[],
   verdicts: readonly string[],
 ): Promise<void> {
+  const given = process.argv.slice(2).filter((each, index, all) => {
+    return each !== "--report" && all[index - 1] !== "--report";
+  });
   const text = [
     `# Workers killed and frozen at named points: ${values.from} to ${values.to}`,
     "",
-    `Command: \`node dist/loadtest/chaos.js ${process.argv.slice(2).join(" ")}\``,
+    `Command: \`node dist/loadtest/chaos.js ${given.join(" ")}\``,
     await circumstances(),
     "",
     "Rows and the sum of their hashes in an undisturbed run on the embedded stack:",

@@ -37,7 +37,7 @@ const nudgeMs = 4_000;
 /** Commits of every worker before the first step: then there are changelogs to restore. */
 const commitsFirst = 3;
 
-/** Executes a plan of kills and freezes on workers that process flights, to the end of the input. */
+/** Executes a plan of kills and freezes on workers that process flights, to the input's end. */
 export class ChaosRun {
   readonly achieved: Achieved = {
     transaction: 0,
