@@ -20,6 +20,7 @@ const entries: readonly string[] = [
   "loadtest/determinism.ts",
   "loadtest/kills.ts",
   "loadtest/latency.ts",
+  "loadtest/live.ts",
   "loadtest/scenarios.ts",
   "loadtest/six-months.ts",
   "loadtest/start.ts",
