@@ -32,6 +32,7 @@ const live = [
   ...["--redis-port", String(redis), "--clickhouse-port", String(clickhouse)],
 ];
 const flights = 160;
+const runs: RunProcess[] = [];
 const sentFile = join(folder, "sent.ndjson");
 
 /** Codes of the dead letters, by what the producer calls the bad records. */
@@ -119,6 +120,12 @@ async function counted(metrics: string, pattern: RegExp): Promise<void> {
   }
 }
 
+function start(): RunProcess {
+  const run = new RunProcess(live);
+  runs.push(run);
+  return run;
+}
+
 function sent(...kinds: readonly string[]): Sent[] {
   return linesOf<Sent>(readFileSync(sentFile, "utf8")).filter(({ kind }) => kinds.includes(kind));
 }
@@ -128,14 +135,16 @@ function idsOf(records: readonly { readonly flightId: number }[]): number[] {
 }
 
 after(async () => {
+  for (const run of runs) run.signal("SIGKILL");
   if (existsSync(data)) await execute(process.execPath, [main, "stack", "down", "--data", data]);
   rmSync(folder, { recursive: true, force: true });
 });
 
 test("a Python producer's flights are predicted and labelled, also over a SIGKILL of the run", {
   skip,
+  timeout: 400_000,
 }, async () => {
-  const first = new RunProcess(live);
+  const first = start();
   await first.saw(/tasks restored/);
   // Node 20 cannot unpack zstd; the broker does.
   const packed = ["--compression", "zstd"];
@@ -144,7 +153,7 @@ test("a Python producer's flights are predicted and labelled, also over a SIGKIL
   await stored(1, "(SELECT 1 FROM predictions LIMIT 1)");
   first.signal("SIGKILL");
   await first.ended;
-  const second = new RunProcess(live);
+  const second = start();
   const { code, out, err } = await producing;
   assert.equal(code, 0, err);
   writeFileSync(sentFile, out);

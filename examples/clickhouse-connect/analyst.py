@@ -6,8 +6,10 @@ It needs nothing but clickhouse-connect. With pandas installed, `client.query_df
 # %% Connect: the port is that of the local stack, or of `--http` on the embedded one.
 import argparse
 import json
+import sys
 
 import clickhouse_connect
+from clickhouse_connect.driver.exceptions import Error
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--host", default="127.0.0.1")
@@ -16,13 +18,21 @@ parser.add_argument("--flights", help="flights of your own: lines of flightId, o
 parser.add_argument("--json", help="file that gets all answers")
 options = parser.parse_args()
 
-client = clickhouse_connect.get_client(host=options.host, port=options.port, database="millrace")
+try:
+    client = clickhouse_connect.get_client(
+        host=options.host, port=options.port, database="millrace"
+    )
+except Error as error:
+    sys.exit(f"{error}\nIs it up, and at --host and --port?")
 answers = {}
 
 
-def ask(name, question, sql, parameters=None):
+def ask(name, question, sql):
     """Runs a query, prints its rows under the question and keeps them."""
-    result = client.query(sql, parameters=parameters)
+    try:
+        result = client.query(sql)
+    except Error as error:
+        sys.exit(f"{question}: {error}\nStart Millrace first: it makes the tables.")
     print(f"\n{question}")
     print("  " + ("  ".join(result.column_names) if result.result_rows else "none"))
     for row in result.result_rows:

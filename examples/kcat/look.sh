@@ -6,7 +6,8 @@ brokers=${1:-127.0.0.1:9092}
 registry=${2:-http://127.0.0.1:8081/apis/ccompat/v7}
 
 echo "Topics for others, with their partitions:"
-kcat -b "$brokers" -L | grep -E '^  topic "flights\.(departures|arrivals|predictions|outcomes)"'
+kcat -b "$brokers" -L | grep -E '^  topic "flights\.(departures|arrivals|predictions|outcomes)"' ||
+  { echo "none: start Millrace first, it makes the topics" >&2; exit 1; }
 
 echo
 echo "Five departures: partition, offset, key, record timestamp, bytes of the value:"

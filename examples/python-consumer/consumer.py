@@ -9,7 +9,13 @@ import json
 import sys
 from collections import Counter
 
-from confluent_kafka import OFFSET_BEGINNING, DeserializingConsumer, KafkaError, TopicPartition
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    DeserializingConsumer,
+    KafkaError,
+    KafkaException,
+    TopicPartition,
+)
 from confluent_kafka.error import ConsumeError
 from confluent_kafka.schema_registry import SchemaRegistryClient
 from confluent_kafka.schema_registry.avro import AvroDeserializer
@@ -40,6 +46,7 @@ def open_consumer(options):
             # It reads by partitions, without joining a group: the id is required, and not used.
             "group.id": "python-consumer-example",
             "enable.auto.commit": False,
+            "reconnect.backoff.ms": 1000,
             "isolation.level": options.isolation_level,
             # Tells when a partition has been read to its end (of what is committed).
             "enable.partition.eof": True,
@@ -51,9 +58,12 @@ def open_consumer(options):
 
 def read_to_end(consumer, topic):
     """Every record that stands in the topic, partition by partition in order."""
-    found = consumer.list_topics(topic, 10).topics[topic]
+    try:
+        found = consumer.list_topics(topic, 10).topics[topic]
+    except KafkaException as error:
+        sys.exit(f"Kafka: {error}. Is it up, and at --brokers?")
     if found.error is not None:
-        sys.exit(f"{topic}: {found.error}. Millrace makes its topics at its first start.")
+        sys.exit(f"{topic}: {found.error}. Start Millrace first: it makes the topics.")
     consumer.assign([TopicPartition(topic, each, OFFSET_BEGINNING) for each in found.partitions])
     open_partitions = set(found.partitions)
     while open_partitions:

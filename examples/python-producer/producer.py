@@ -13,7 +13,7 @@ from collections import deque
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from confluent_kafka import Producer
+from confluent_kafka import KafkaException, Producer
 from confluent_kafka.schema_registry import SchemaRegistryClient
 from confluent_kafka.schema_registry.avro import AvroSerializer
 from confluent_kafka.schema_registry.error import SchemaRegistryError
@@ -96,10 +96,27 @@ class Flights:
                 # The topics take 1 MiB; Millrace refuses values above 512 KiB.
                 "message.max.bytes": 1_048_576,
                 "linger.ms": 5,
+                "reconnect.backoff.ms": 1000,
             }
         )
         self.failed = []
         self.partition_of = {}
+
+    def check(self):
+        """Says what is not there before anything is sent."""
+        start = "Start Millrace first: it makes the topics and registers the schemas."
+        try:
+            for topic in (DEPARTURES, ARRIVALS):
+                self.registry.get_latest_version(f"{topic}-value")
+                found = self.producer.list_topics(topic, 10).topics[topic]
+                if found.error is not None:
+                    sys.exit(f"{topic}: {found.error}. {start}")
+        except SchemaRegistryError as error:
+            sys.exit(f"{error}. {start}")
+        except KafkaException as error:
+            sys.exit(f"Kafka: {error}. Is it up, and at --brokers?")
+        except Exception as error:
+            sys.exit(f"Schema registry: {error}. Is it up, and at --registry?")
 
     def value(self, topic, record):
         """Confluent's wire format: a zero byte, the schema id, Avro."""
@@ -233,15 +250,13 @@ def main():
     options = arguments()
     first = now_ms() * 1000 if options.first is None else options.first
     flights = Flights(options.brokers, options.registry, options.compression)
-    try:
-        send_flights(flights, options, first)
-        flights.finish()
-        kinds = list(BAD) if "all" in options.bad else options.bad
-        for number, kind in enumerate(kinds):
-            send_bad(flights, kind, first + options.flights + number, str(first).encode())
-        flights.finish()
-    except SchemaRegistryError as error:
-        sys.exit(f"{error}. Millrace registers its schemas at its first start: start it before.")
+    flights.check()
+    send_flights(flights, options, first)
+    flights.finish()
+    kinds = list(BAD) if "all" in options.bad else options.bad
+    for number, kind in enumerate(kinds):
+        send_bad(flights, kind, first + options.flights + number, str(first).encode())
+    flights.finish()
     if flights.failed:
         sys.exit("\n".join(flights.failed))
 
