@@ -12,9 +12,11 @@ import type { Stack } from "../../runtime/application/stack.ts";
 import { readTallies } from "../../runtime/row-topics/tally.ts";
 import { flights as plan } from "../../topologies/flights/flights.ts";
 import { expectedCounts } from "../flights/expected-counts.ts";
+import type { FlightSource } from "../flights/flight-source.ts";
 import { parseInjections } from "../flights/injections.ts";
 import { openFlights } from "../flights/open-flights.ts";
 import { checkRun } from "../flights/oracle/check-run.ts";
+import { departureKind, replaySteps } from "../flights/replay-steps.ts";
 import { connectInspector } from "../inspect/socket-client.ts";
 import { socketPath } from "../inspect/socket-path.ts";
 import type { Summary } from "../summary/summary.ts";
@@ -92,6 +94,20 @@ async function withStack<T>(use: (stack: Stack) => Promise<T>): Promise<T> {
   }
 }
 
+/** `topic/flightId` of each record that the injection holds back until it is late. */
+async function chosenAsLate(source: FlightSource): Promise<string[]> {
+  const chosen: string[] = [];
+  const segment = { from, to, injections: parseInjections(inject, 1, latenessMs), latenessMs };
+  for await (const { events } of replaySteps(source, segment, Number.NEGATIVE_INFINITY)) {
+    for (const [at, block] of events.blocks.entries()) {
+      if (events.late[at] !== true) continue;
+      const topic = events.kinds[at] === departureKind ? "departures" : "arrivals";
+      chosen.push(`flights.${topic}/${block.flightId[events.rows[at] as number]}`);
+    }
+  }
+  return chosen.sort();
+}
+
 test("a run can be asked while it works, holds its directory, and is killed", async () => {
   const { child, ended } = run();
   const inspector = await until("the socket", () => connectInspector(data));
@@ -137,6 +153,15 @@ test("started again it goes on, balances, and has exactly the injected late reco
     [arrivals.records, arrivals.late],
   );
   assert.equal(total("origin_delays@1", "processed"), arrivals.records - arrivals.late);
+  await withStack(async ({ offline }) => {
+    const late = await offline.query<{ source: string; key: string }>(
+      "SELECT source, key FROM millrace.late_records",
+    );
+    assert.deepEqual(
+      late.map(({ source, key }) => `${source}/${key}`).sort(),
+      await chosenAsLate(openFlights(offline)),
+    );
+  });
 });
 
 test("a run that is complete prints the same summary again", async () => {
@@ -190,7 +215,7 @@ test("row topics are purged behind their pumps, and verify notices what the tall
       (await verifyRun({ plan, broker, registry, offline })).problems.join("\n");
     const { tables } = await verifyRun({ plan, broker, registry, offline });
     const purged = tables.find((each) => each.table === purgedTable);
-    assert.ok(purged !== undefined && purged.purged > 500, JSON.stringify(tables));
+    assert.ok(purged !== undefined && purged.purged > 0, JSON.stringify(tables));
     assert.equal(await problems(), "");
     const tallies = await readTallies(broker, plan.name, purged.topic, purged.partitions);
     const partition = tallies.findIndex(({ rows }) => rows > 0);

@@ -21,11 +21,14 @@ export async function timeRecovery(args: readonly string[], kills: number): Prom
       await run.saw(/"msg":"tasks restored"/);
       const restoredMs = performance.now() - started;
       const [, address = ""] = await run.saw(/^metrics +(http\S+)$/m);
-      await until(address, (series) => series("millrace_commits_total") > 0);
+      await until(run, address, (series) => series("millrace_commits_total") > 0);
       const firstCommitMs = performance.now() - started;
       if (start > 0) recoveries.push({ restoredMs, firstCommitMs });
-      const from = predictionsAt(await scrape(address));
-      await until(address, (series) => predictionsAt(series) >= from + workSeconds);
+      let from = Number.NaN;
+      await until(run, address, (series) => {
+        if (Number.isNaN(from)) from = predictionsAt(series);
+        return predictionsAt(series) >= from + workSeconds;
+      });
     } finally {
       run.signal("SIGKILL");
       await run.ended;
@@ -40,8 +43,22 @@ function predictionsAt(series: Series): number {
   return series('millrace_progress_seconds{subtopology="predictions",partition="0"}');
 }
 
-async function until(address: string, holds: (series: Series) => boolean): Promise<void> {
-  while (!holds(await scrape(address)));
+/** Scrapes until the series are as wanted. */
+async function until(
+  run: RunProcess,
+  address: string,
+  holds: (series: Series) => boolean,
+): Promise<void> {
+  let hasEnded = false;
+  void run.ended.then(() => {
+    hasEnded = true;
+  });
+  while (!hasEnded) {
+    // A run at work may drop a connection that was kept for the next scrape.
+    const series = await scrape(address).catch(() => null);
+    if (series !== null && holds(series)) return;
+  }
+  throw new Error(`the run ended:\n${run.output}`);
 }
 
 /** By series its value; −Infinity for one that is not there yet. */
