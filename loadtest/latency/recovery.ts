@@ -24,10 +24,11 @@ export async function timeRecovery(args: readonly string[], kills: number): Prom
       await until(run, address, (series) => series("millrace_commits_total") > 0);
       const firstCommitMs = performance.now() - started;
       if (start > 0) recoveries.push({ restoredMs, firstCommitMs });
-      let from = Number.NaN;
+      let from = Number.NEGATIVE_INFINITY;
       await until(run, address, (series) => {
-        if (Number.isNaN(from)) from = predictionsAt(series);
-        return predictionsAt(series) >= from + workSeconds;
+        const at = predictionsAt(series);
+        if (!Number.isFinite(from)) from = at;
+        return Number.isFinite(from) && at >= from + workSeconds;
       });
     } finally {
       run.signal("SIGKILL");
