@@ -91,7 +91,8 @@ export async function openDoors(
   progress: Progress,
 ): Promise<(() => Promise<void>)[]> {
   const { config } = resolved;
-  const inspector = inspectStack(application.plan, stack, configLines(resolved));
+  const now = () => (config.live ? Date.now() : null);
+  const inspector = inspectStack(application.plan, stack, configLines(resolved), now);
   const socket = await serveInspector(inspector, config.data);
   const closing = [() => socket.close()];
   if (config.metrics !== null) {
