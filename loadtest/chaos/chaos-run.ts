@@ -31,7 +31,7 @@ export type Achieved = Record<KillPoint | "frozen" | "frozen at the end", number
 /** Of every group: shorter than Kafka's default of 30 s, so that tasks move soon. */
 const sessionTimeoutMs = 8_000;
 /** How long anything may take that is waited for, ms. */
-const patienceMs = 240_000;
+const patienceMs = 480_000;
 /** Without reaching a trap for so long, more input is let through, ms. */
 const nudgeMs = 4_000;
 /** Commits of every worker before the first step: then there are changelogs to restore. */
