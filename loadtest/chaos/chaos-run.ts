@@ -32,8 +32,8 @@ export type Achieved = Record<KillPoint | "frozen" | "frozen at the end", number
 const sessionTimeoutMs = 8_000;
 /** How long anything may take that is waited for, ms. */
 const patienceMs = 480_000;
-/** Without reaching a trap for so long, more input is let through, ms. */
-const nudgeMs = 4_000;
+/** Without reaching a trap for so long, with nothing to process, more is let through, ms. */
+const nudgeMs = 3_000;
 /** Commits of every worker before the first step: then there are changelogs to restore. */
 const commitsFirst = 3;
 
@@ -178,13 +178,15 @@ export class ChaosRun {
     return worker.reached as Reached;
   }
 
-  /** Waits for what comes as flights are processed; lets more through while it does not. */
+  /** Waits for what comes as flights are processed; lets more through once all are processed. */
   async #untilFed(what: string, isSo: () => boolean): Promise<void> {
     let opened = performance.now();
     let extra = 0;
     this.#open();
     await this.#workers.until(what, patienceMs, () => {
-      if (performance.now() - opened > nudgeMs) {
+      const hungry = this.#workers.progress >= this.#input.reached;
+      // Pumps write a while after the tasks.
+      if (hungry && performance.now() - opened > nudgeMs) {
         opened = performance.now();
         extra += 0.5;
         this.#open(extra);

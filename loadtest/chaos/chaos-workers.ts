@@ -14,6 +14,7 @@ export class ChaosWorkers {
   readonly #taskCount: number;
   readonly #say: (line: string) => void;
   readonly #tasksOf = new Map<string, readonly string[]>();
+  readonly #progress = new Map<string, number>();
   readonly #news = new Set<() => void>();
   #rounds: EndRounds | null = null;
   #failure: Error | null = null;
@@ -71,6 +72,12 @@ export class ChaosWorkers {
     if (this.#failure !== null) throw this.#failure;
   }
 
+  /** Event time that all tasks have reached, as far as workers say; −Infinity before they do. */
+  get progress(): number {
+    if (this.#progress.size < this.#taskCount) return Number.NEGATIVE_INFINITY;
+    return Math.min(...this.#progress.values());
+  }
+
   /** Whether workers that are awake say, between them, that they have all tasks. */
   coveredWithout(absent: ChaosWorker): boolean {
     const others = this.all.filter((worker) => worker !== absent && worker.up && !worker.frozen);
@@ -114,6 +121,7 @@ export class ChaosWorkers {
     if (message.kind === "trouble") this.#say(`worker ${worker.id} says: ${message.what}`);
     if (message.kind === "status") {
       this.#tasksOf.set(worker.id, message.tasks.map(nameOf));
+      for (const task of message.tasks) this.#progress.set(nameOf(task), task.progress);
       const rounds = this.#rounds;
       if (rounds?.take(worker.id, message)) this.#askAll(rounds);
     }

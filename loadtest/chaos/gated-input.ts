@@ -42,6 +42,11 @@ export class GatedInput {
     this.sent.catch(() => {});
   }
 
+  /** Event time up to which flights are sent. */
+  get reached(): number {
+    return this.#reached;
+  }
+
   /** Lets through what lies in this share of the range, 0 to 1; never less than before. */
   open(share: number): void {
     const limit = share >= 1 ? Number.POSITIVE_INFINITY : this.#timeAt(share);
