@@ -76,7 +76,8 @@ async function main(): Promise<void> {
   const work = await mkdtemp(join(tmpdir(), "millrace-latency-"));
   const data = join(work, "data");
   try {
-    const load = loadavg()[0]?.toFixed(1);
+    const load = () => loadavg()[0]?.toFixed(1);
+    const before = load();
     await millrace("run", "--data", data, "--from", from, "--to", measuredTo);
     const timings = await measure(data, Number(rounds), Number(samples));
     const range = ["--data", data, "--from", from, "--to", killedTo];
@@ -89,7 +90,7 @@ async function main(): Promise<void> {
       "",
       `Command: \`node dist/loadtest/latency.js --rounds ${rounds} --samples ${samples} --kills ${kills}\``,
       await circumstances(),
-      `Load of the machine when it began: ${load} (1 minute average).`,
+      `Load of the machine (1 minute average): ${before} when it began, ${load()} when it ended.`,
       "",
       `Features and vectors of a run from ${from} to ${measuredTo}. Each figure is the median of ` +
         `${rounds} rounds of ${samples} calls; "most" is the median of the rounds' longest calls. ` +
