@@ -76,8 +76,8 @@ export interface Decision {
   /** Event time that the decision took for granted (idle, wait, place), UTC. */
   readonly until: number | null;
   /**
-   * Of a wait: how long the longest one that the task ended since its last commit had lasted;
-   * nothing is decided by it.
+   * Of a wait: how long the task had stood still at most in the waits that it ended since its last
+   * commit; nothing is decided by it.
    */
   readonly waitedMs: number | null;
   /** Of a training: its answer as JSON. */
@@ -424,7 +424,7 @@ export const decision: RecordSchema<Decision> = recordSchema<Decision>({
         "null",
         "long"
       ],
-      doc: "Of a wait: how long the longest one that the task ended since its last commit had lasted; nothing is decided by it.",
+      doc: "Of a wait: how long the task had stood still at most in the waits that it ended since its last commit; nothing is decided by it.",
       default: null
     },
     {

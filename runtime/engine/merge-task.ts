@@ -40,6 +40,8 @@ export class MergeTask implements Task, Restorable {
   #work: ExternalWork | null = null;
   #unanswered = false;
   #awaiting = false;
+  /** When its merge came to a record that has to wait, by the clock; null: it goes on. */
+  #stoodSince: number | null = null;
   #processed = 0;
   #committedOffset = 0;
   #committedProgress = Number.NEGATIVE_INFINITY;
@@ -103,10 +105,13 @@ export class MergeTask implements Task, Restorable {
       const kind = merge.next(timer);
       if (kind === "none") {
         const since = merge.waitingSince();
-        if (since === null || !this.#decisions.isOver(since)) break;
+        if (since === null) break;
+        this.#stoodSince ??= this.#decisions.now();
+        if (!this.#decisions.isOver(since, this.#stoodSince)) break;
         merge.endWait();
         continue;
       }
+      this.#stoodSince = null;
       taken++;
       if (kind === "timer") {
         processor.onTimer(timer, outbox);

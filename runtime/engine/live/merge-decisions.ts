@@ -14,8 +14,12 @@ export interface MergeDecisions {
   awaits(input: InputSpec): boolean;
   /** The clock, for stamping what arrives. */
   now(): number;
-  /** Whether a wait since then is over. */
-  isOver(since: number): boolean;
+  /**
+   * Whether the wait of a record that came at `since` is over.
+   *
+   * @param stoodSince - when it became the next one: since then nothing else was done.
+   */
+  isOver(since: number, stoodSince: number): boolean;
   /** Brings recorded decisions into the order of a merge. */
   prepare(merge: Merge, inputs: readonly InputSpec[]): void;
   /** Work whose result is known already; undefined: do it; null: it was never answered. */
@@ -50,10 +54,10 @@ export function clockOrders(
   return {
     awaits: (input) => !isModel(input),
     now,
-    isOver: (since) => {
-      const waitedMs = now() - since;
-      if (waitedMs <= limitMs) return false;
-      longestMs = Math.max(longestMs, waitedMs);
+    isOver: (since, stoodSince) => {
+      const at = now();
+      if (at - since <= limitMs) return false;
+      longestMs = Math.max(longestMs, at - stoodSince);
       return true;
     },
     prepare: () => {},
