@@ -43,6 +43,7 @@ async function recordsAfterDeath(withoutTransactions: boolean): Promise<number> 
       inner,
       gate,
       isChangelog: (topic) => topic === "changelog",
+      isOutput: (topic) => topic === "rows",
       sessionTimeoutMs: 10_000,
       withoutTransactions,
     });

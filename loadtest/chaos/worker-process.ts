@@ -38,10 +38,14 @@ async function openStack(start: WorkerStart): Promise<Stack> {
     return part;
   });
   const changelogs = new Set(flights.subtopologies.map(({ changelog }) => changelog));
+  const outputs = new Set(
+    flights.topics.flatMap(({ name, role }) => (role === "output" ? [name] : [])),
+  );
   const broker = new TrappedBroker({
     inner: parts.broker,
     gate,
     isChangelog: (topic) => changelogs.has(topic),
+    isOutput: (topic) => outputs.has(topic),
     sessionTimeoutMs,
     withoutTransactions: control === "transactions",
   });

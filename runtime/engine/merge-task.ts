@@ -43,6 +43,7 @@ export class MergeTask implements Task, Restorable {
   /** When its merge came to a record that has to wait, by the clock; null: it goes on. */
   #stoodSince: number | null = null;
   #processed = 0;
+  #again = false;
   #committedOffset = 0;
   #committedProgress = Number.NEGATIVE_INFINITY;
   #deltaBytes = 0;
@@ -152,9 +153,14 @@ export class MergeTask implements Task, Restorable {
     return this.#awaiting;
   }
 
+  commitAgain(): void {
+    this.#again = true;
+  }
+
   get dirty(): boolean {
     if (this.#awaiting) return false;
     return (
+      this.#again ||
       this.#processed > 0 ||
       this.outbox.pending > 0 ||
       this.progress > this.#committedProgress ||
@@ -181,6 +187,7 @@ export class MergeTask implements Task, Restorable {
       this.#deltaBytes += writeDelta(batches, changelog, this.partition, parts, positions);
     }
     this.#processed = 0;
+    this.#again = false;
     this.#committedOffset = offset;
     this.#committedProgress = this.progress;
     return { topic: this.subtopology.inbox, partition: this.partition, offset };

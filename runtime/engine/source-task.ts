@@ -47,6 +47,7 @@ export class SourceTask implements Task, Restorable {
   #position = 0;
   #watermark = 0;
   #processed = 0;
+  #again = false;
   #collected = 0;
   #missingSchema: number | null = null;
   #stalled = false;
@@ -139,8 +140,14 @@ export class SourceTask implements Task, Restorable {
     return this.#stalled;
   }
 
+  commitAgain(): void {
+    this.#again = true;
+  }
+
   get dirty(): boolean {
-    return this.#processed > 0 || this.outbox.hasNews(() => this.processor.streamTime);
+    return (
+      this.#again || this.#processed > 0 || this.outbox.hasNews(() => this.processor.streamTime)
+    );
   }
 
   collect(batches: CommitBatches): OffsetToCommit {
@@ -161,6 +168,7 @@ export class SourceTask implements Task, Restorable {
     );
     if (++this.#collected % purgeEvery === 0) this.#snapshotPlace = place;
     this.#processed = 0;
+    this.#again = false;
     return { topic: this.subtopology.inbox, partition: this.partition, offset: this.#position };
   }
 

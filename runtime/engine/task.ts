@@ -22,6 +22,8 @@ export interface Task {
   step(budget: number): number;
   /** Whether a commit now would say something new. */
   readonly dirty: boolean;
+  /** Makes it dirty although nothing is new. */
+  commitAgain(): void;
   /** Writes everything since the last commit. Called only when nothing is awaited. */
   collect(batches: CommitBatches): OffsetToCommit;
   /** The collected commit stands; `baseOffset` tells where the first changelog record went. */

@@ -282,6 +282,8 @@ export class Worker {
     );
     for (const task of this.#tasks) {
       await restoreFromChangelog(broker, task.subtopology.changelog, task.partition, task);
+      // Without transactions its changelog may be ahead of its offset, which tells others of it.
+      if (plan.guarantee === "at-least-once") task.commitAgain();
     }
     for (const watermarks of this.#factory.watermarks.values()) await watermarks.catchUp();
     this.#lastCommit = performance.now();
@@ -436,6 +438,11 @@ export class Worker {
     if (now - this.#lastPurge < purgeIntervalMs) return;
     this.#lastPurge = now;
     const purge = purgeable(this.#tasks);
-    if (purge.length > 0) await this.#options.broker.deleteRecords(purge);
+    if (purge.length === 0) return;
+    await this.#options.broker.deleteRecords(purge).catch((error: unknown) => {
+      // What stands too long costs room alone; the next purge takes it, too.
+      const away = error instanceof MillraceError && error.code === "BROKER_UNAVAILABLE";
+      if (!away) throw error;
+    });
   }
 }

@@ -23,6 +23,24 @@ test("metrics are served on loopback in Prometheus' format", async () => {
   }
 });
 
+test("a server ends although a scraper still waits for its answer", async () => {
+  let isAsked = () => {};
+  const asked = new Promise<void>((resolve) => {
+    isAsked = resolve;
+  });
+  const { contentType } = new Metrics().registry;
+  const metrics = () => {
+    isAsked();
+    return new Promise<string>(() => {});
+  };
+  const server = await serveMetrics({ registry: { contentType, metrics } }, 0);
+  const scrape = fetch(`http://127.0.0.1:${server.port}/metrics`);
+  scrape.catch(() => {});
+  await asked;
+  await server.close();
+  await assert.rejects(scrape);
+});
+
 test("a busy port is named", async () => {
   const metrics = new Metrics();
   const server = await serveMetrics(metrics, 0);

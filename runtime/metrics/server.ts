@@ -34,7 +34,12 @@ export async function serveMetrics(metrics: Scraped, port: number): Promise<Metr
   await listen(server, port);
   return {
     port: (server.address() as AddressInfo).port,
-    close: () => new Promise((resolve) => server.close(() => resolve())),
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        // A scraper that reads slowly, or waits for an answer, must not hold up the end.
+        server.closeAllConnections();
+      }),
   };
 }
 
