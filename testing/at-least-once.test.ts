@@ -1,6 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { openEmbeddedBroker } from "../runtime/broker/embedded/embedded-broker.ts";
+import { Worker } from "../runtime/engine/worker.ts";
+import { createMemoryRegistry } from "../runtime/schema-registry/embedded.ts";
 import { flights } from "../topologies/flights/flights.ts";
+import { endOf, executeAir, produceAir } from "./air-input-fixture.ts";
+import { air, makeLogs } from "./schedule-fixture.ts";
 import { topologyDriver } from "./topology-driver.ts";
 
 test("at-least-once is the same path without transactions, with the same results", async () => {
@@ -40,4 +45,36 @@ test("at-least-once is the same path without transactions, with the same results
   assert.equal((results[0] as { predictions: unknown[] }).predictions.length, 50);
   // As text: records of another decoder are of another class.
   assert.equal(JSON.stringify(results[1]), JSON.stringify(results[0]));
+});
+
+test("a task that died between its changelog and its offset commits the offset when it is back", async () => {
+  const broker = await openEmbeddedBroker({ directory: null });
+  const registry = createMemoryRegistry();
+  const plan = { ...air, guarantee: "at-least-once" as const };
+  await broker.createTopics(plan.topics);
+  const logs = makeLogs(5, 60, 1);
+  await produceAir(broker, registry, logs);
+  const places = plan.subtopologies.flatMap(({ inbox: topic, partitions }) =>
+    Array.from({ length: partitions }, (_, partition) => ({ topic, partition })),
+  );
+  const runToEnd = async () => {
+    const worker = await Worker.start({
+      plan,
+      broker,
+      registry,
+      mode: { kind: "replay" },
+      instanceId: "0",
+      execute: async (_, work) => executeAir(work),
+    });
+    const end = endOf(logs);
+    const done = async () => worker.finished(end) && (await worker.caughtUp());
+    await worker.run(AbortSignal.timeout(30_000), done);
+    await worker.close();
+    return broker.committed(plan.name, places);
+  };
+  const committed = await runToEnd();
+  const behind = committed.map(({ topic, partition }) => ({ topic, partition, offset: 0 }));
+  await broker.commitOffsets(plan.name, behind, null);
+  assert.deepEqual(await runToEnd(), committed);
+  await broker.close();
 });
