@@ -16,6 +16,7 @@ import { peakOf, rssOf, withPeaks, workerPeaks } from "../run/memory.ts";
 import { createProgress, type Progress } from "../run/progress.ts";
 import { openDoors, type RunOutcome, recordsIn } from "../run/run.ts";
 import { type RunRecord, readRunRecord, writeRunRecord } from "../run/run-record.ts";
+import { sideBySide } from "../run/side-by-side.ts";
 import { startPlan } from "../run/start-plan.ts";
 import { collectSummary } from "../summary/collect.ts";
 import { summaryText } from "../summary/print.ts";
@@ -144,20 +145,15 @@ class LiveRun {
 
   /** False when the signal stopped it. A failure of one side stops the other. */
   async go(signal: AbortSignal): Promise<boolean> {
-    const failure = new AbortController();
-    const either = AbortSignal.any([signal, failure.signal]);
-    const stopOther = (error: unknown): never => {
-      failure.abort();
-      throw error;
-    };
     this.#watch();
-    const sides = await Promise.allSettled([
-      this.#send(either).catch(stopOther),
-      this.#application.run(either, this.#config.to).catch(stopOther),
-    ]);
+    const sides = await sideBySide(
+      signal,
+      (either) => this.#send(either),
+      (either) => this.#application.run(either, this.#config.to),
+    );
     await this.stop();
     await this.#latency.stop();
-    const complete = !signal.aborted && !failure.signal.aborted;
+    const complete = !signal.aborted && sides.every(({ status }) => status === "fulfilled");
     await this.#keepRecords(complete);
     for (const side of sides) if (side.status === "rejected") throw side.reason;
     return complete;

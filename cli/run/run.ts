@@ -23,6 +23,7 @@ import { createLog } from "./log.ts";
 import { peakOf, rssOf, withPeaks, workerPeaks } from "./memory.ts";
 import { createProgress, type Progress } from "./progress.ts";
 import { type RunRecord, readRunRecord, writeRunRecord } from "./run-record.ts";
+import { sideBySide } from "./side-by-side.ts";
 import { startPlan } from "./start-plan.ts";
 
 export type RunOutcome = "done" | "failed" | "interrupted";
@@ -143,19 +144,15 @@ class Run {
       onProgress: (state: ReplayProgress) => void,
     ) => Promise<ReplayReport>,
   ): Promise<boolean> {
-    const failure = new AbortController();
-    const either = AbortSignal.any([signal, failure.signal]);
-    const stopOther = (error: unknown): never => {
-      failure.abort();
-      throw error;
-    };
     this.#watch();
-    const sides = await Promise.allSettled([
-      replay(either, ({ sentNow }) => {
-        this.#sent = sentNow;
-      }).catch(stopOther),
-      this.#application.run(either, this.#config.to).catch(stopOther),
-    ]);
+    const sides = await sideBySide(
+      signal,
+      (either) =>
+        replay(either, ({ sentNow }) => {
+          this.#sent = sentNow;
+        }),
+      (either) => this.#application.run(either, this.#config.to),
+    );
     await this.stop();
     for (const side of sides) if (side.status === "rejected") throw side.reason;
     if (sides[0].status === "fulfilled") this.#report = sides[0].value;
