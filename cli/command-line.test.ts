@@ -100,6 +100,27 @@ test("everything that is wrong with a configuration is said in one error", async
   rmSync(join(folder, "millrace.config.json"));
 });
 
+test("where the summary cannot be written is known before the run begins", async () => {
+  for (const file of [folder, join(folder, "nowhere", "summary.json")]) {
+    const { code, out, err } = await millrace(["run", "--json", file]);
+    assert.deepEqual([code, out], [2, ""], err);
+    assert.match(err, /--json: (.* is a directory|there is no directory .*nowhere)/);
+  }
+});
+
+test("a path that the file system refuses is named without a stack", async () => {
+  writeFileSync(join(folder, "file"), "no directory");
+  const { code, err } = await millrace(["run", "--data", "file"]);
+  assert.deepEqual([code, err.trim().split("\n").length], [1, 1], err);
+  assert.match(err, /^ENOTDIR: .*file.*name another path/);
+});
+
+test("--version prints the version of the package", async () => {
+  const { code, out } = await millrace(["--version"]);
+  assert.equal(code, 0);
+  assert.match(out, /^\d+\.\d+\.\d+\n$/);
+});
+
 test("config shows each value and where it came from", async () => {
   writeFileSync(join(folder, "millrace.config.json"), JSON.stringify({ scoringThreads: 2 }));
   const { code, out } = await millrace(["config", "--to", "2001-02-01"], { MILLRACE_SEED: "7" });

@@ -11,6 +11,11 @@ const usageErrors: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "DATA_MODE_CHANGED",
   "DATA_RANGE_CHANGED",
   "DATA_RANGE_SHORTER",
+  "DATA_STACK_CHANGED",
+  "DATA_FOREIGN",
+  "OFFLINE_ELSEWHERE",
+  "OFFLINE_SEVERAL_STATEMENTS",
+  "STACK_PORT_CHANGED",
   "OFFLINE_READ_ONLY",
   "VIEW_UNKNOWN",
   "VIEW_KEY_INVALID",
@@ -19,7 +24,9 @@ const usageErrors: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
 /** Prints an error for people and returns the exit code. */
 export function reportError(error: unknown): number {
   if (!(error instanceof MillraceError)) {
-    console.error(error instanceof Error ? (error.stack ?? error.message) : String(error));
+    if (isAboutPath(error)) {
+      console.error(`${error.message}: name another path, or change what stands there.`);
+    } else console.error(error instanceof Error ? (error.stack ?? error.message) : String(error));
     return exitCodes.failed;
   }
   console.error(`${error.code}: ${error.message}`);
@@ -27,6 +34,23 @@ export function reportError(error: unknown): number {
     console.error(`  because of ${cause.message}`);
   }
   return usageErrors.has(error.code) ? exitCodes.usage : exitCodes.failed;
+}
+
+/** How the file system refuses a path. */
+const pathCodes: ReadonlySet<string | undefined> = new Set([
+  "EACCES",
+  "EPERM",
+  "EROFS",
+  "ENOTDIR",
+  "EISDIR",
+  "ENOSPC",
+]);
+
+/** Whether a path is refused: its name says all, the stack nothing. */
+function isAboutPath(error: unknown): error is Error {
+  if (!(error instanceof Error)) return false;
+  const { code, path } = error as NodeJS.ErrnoException;
+  return path !== undefined && pathCodes.has(code);
 }
 
 /** What a Ctrl-C does to a command. */

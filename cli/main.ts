@@ -1,6 +1,9 @@
 #!/usr/bin/env node
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { Command, CommanderError } from "commander";
 import { type ResolvedConfig, refuse, resolveConfig } from "../runtime/config.ts";
+import { packageRoot } from "../schemas/package-root.ts";
 import { exitCodes, reportError } from "./exit.ts";
 import { type LookArguments, readLookOptions } from "./look-options.ts";
 import { addSettings, settingFlags } from "./settings-options.ts";
@@ -34,9 +37,14 @@ interface CommandLine {
 
 type Flags = Readonly<Record<string, unknown>>;
 
+function version(): string {
+  return JSON.parse(readFileSync(join(packageRoot(), "package.json"), "utf8")).version;
+}
+
 function commands(line: CommandLine): Command {
   const program = new Command("millrace")
     .description("Real-time features and inference from event streams, demonstrated on flights.")
+    .version(version(), "--version", "print the version")
     .showHelpAfterError("Add --help for what there is.")
     .exitOverride();
   runCommands(program, line);
@@ -231,10 +239,10 @@ function example(...lines: string[]): string {
   return `\nExamples:\n${lines.map((line) => `  ${line}`).join("\n")}`;
 }
 
-// A reader that has seen enough (`| head`) ends the command quietly.
+// A reader that has seen enough (`| head`) ends the command quietly, but it did not come to its end.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code !== "EPIPE") throw error;
-  process.exit(exitCodes.done);
+  process.exit(exitCodes.interrupted);
 });
 
 process.exitCode = await main(process.argv.slice(2));

@@ -1,3 +1,5 @@
+import { statSync } from "node:fs";
+import { dirname } from "node:path";
 import type { CheckedValues } from "../../runtime/config.ts";
 import { flights as plan } from "../../topologies/flights/flights.ts";
 import { rangeProblem } from "./flights-file.ts";
@@ -6,9 +8,9 @@ import { injectionForms, readInjections } from "./injections.ts";
 /** How late a record of flights may come, ms. */
 export const flightsLatenessMs = Math.max(...plan.sources.map((source) => source.latenessMs));
 
-/** What is wrong with a configuration for flights: the range, injections, topics to slow. */
+/** What is wrong with a configuration for flights: the range, injections, topics to slow, the file. */
 export function checkFlightsConfig({ values, origins }: CheckedValues): string[] {
-  const { from, to, inject, slow, live } = values;
+  const { from, to, inject, slow, live, json } = values;
   const problems: string[] = [];
   // Live, the range says nothing.
   if (from !== undefined && to !== undefined && live !== true) {
@@ -30,5 +32,16 @@ export function checkFlightsConfig({ values, origins }: CheckedValues): string[]
       `${origins.get("slow")}: ${topic} is no source topic; there are ${topics.join(", ")}`,
     );
   }
+  const unwritable = json == null ? null : fileProblem(json);
+  if (unwritable !== null) problems.push(`${origins.get("json")}: ${unwritable}`);
   return problems;
+}
+
+/** Why a file cannot be written there: better known before a run than behind it. */
+function fileProblem(path: string): string | null {
+  const isDirectory = (each: string) =>
+    statSync(each, { throwIfNoEntry: false })?.isDirectory() === true;
+  if (isDirectory(path)) return `${path} is a directory: name a file`;
+  const folder = dirname(path);
+  return isDirectory(folder) ? null : `there is no directory ${folder}`;
 }

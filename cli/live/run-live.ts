@@ -10,7 +10,7 @@ import { flights } from "../../topologies/flights/flights.ts";
 import type { Interrupt } from "../exit.ts";
 import { openStack } from "../open-stack.ts";
 import { currentAuc } from "../run/current-auc.ts";
-import { checkFormat, startFresh } from "../run/fresh.ts";
+import { prepareData } from "../run/fresh.ts";
 import { createLog } from "../run/log.ts";
 import { peakOf, rssOf, withPeaks, workerPeaks } from "../run/memory.ts";
 import { createProgress, type Progress } from "../run/progress.ts";
@@ -42,8 +42,7 @@ export async function runLive(
   interrupt: Pick<Interrupt, "signal" | "begin">,
 ): Promise<RunOutcome> {
   const plan = flights;
-  await checkFormat(resolved.config);
-  if (resolved.config.fresh) await startFresh(resolved.config);
+  await prepareData(resolved.config);
   const progress = createProgress(process.stdout);
   const log = createLog(resolved.config.logLevel);
   const closing: (() => Promise<void>)[] = [];

@@ -6,7 +6,7 @@ import { replayFlights } from "../flights/replay.ts";
 import type { ReplaySegment } from "../flights/replay-steps.ts";
 import { openStack } from "../open-stack.ts";
 import { claimData } from "./claim.ts";
-import { checkFormat, startFresh } from "./fresh.ts";
+import { prepareData } from "./fresh.ts";
 import { createProgress } from "./progress.ts";
 
 /** Sends the flights of a range and nothing else; a run goes on from there. False when stopped. */
@@ -17,8 +17,7 @@ export async function fillTopics(
   injectText: string,
   interrupt: Pick<Interrupt, "signal" | "begin">,
 ): Promise<boolean> {
-  await checkFormat(config);
-  if (config.fresh) await startFresh(config);
+  await prepareData(config);
   const progress = createProgress(process.stdout);
   const stack = await openStack(config, { exclusive: true });
   try {

@@ -1,7 +1,9 @@
 import { existsSync } from "node:fs";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import {
   clearDataDirectory,
+  type DataManifest,
   dataFormat,
   readManifest,
 } from "../../runtime/application/data-directory.ts";
@@ -19,18 +21,64 @@ const freshRemedies = {
     `delete there what docs/operations.md names ("Starting over"), and here ${directory}.`,
 } as const;
 
+/** What a run, a load, a re-reading and the servers of the local stack leave in a directory. */
+const ours: ReadonlySet<string> = new Set([
+  ...["millrace.json", "millrace.json.tmp", "millrace.sock", "lock", "models"],
+  ...["log", "schemas.ndjson", "online", "offline", "spool"],
+  ...["run.json", "run.json.tmp", "live.json", "live.json.tmp"],
+  ...["servers", ...localServerNames],
+]);
+const isOurs = (name: string) => ours.has(name) || /^(lock\.|reread-)/.test(name);
+
 /**
- * Empties a data directory that nobody holds; the local stack's servers are stopped first.
+ * Makes sure that a run may begin or go on in its data directory, before anything in it is opened;
+ * with `--fresh` it is emptied first. A directory with other files is never taken: `--fresh` would
+ * delete them one day.
  *
- * @throws {MillraceError} FRESH_REFUSED on servers of others; DATA_LOCKED when a run holds it;
- * DATA_FOREIGN when it holds other files than a run's, which are left alone.
+ * @throws {MillraceError} DATA_FOREIGN when it holds other files than a run's; DATA_STACK_CHANGED,
+ * DATA_FORMAT when it is of another stack or format; FRESH_REFUSED on servers of others;
+ * DATA_LOCKED when it is to be emptied and a run holds it.
  */
-export async function startFresh({ data: directory, stack }: Config): Promise<void> {
-  if (stack === "compose" || stack === "cluster") {
+export async function prepareData(config: Config): Promise<void> {
+  const directory = config.data;
+  const manifest = await readManifest(directory);
+  if (manifest !== null) checkManifest(manifest, config);
+  const { stack } = config;
+  if (config.fresh && (stack === "compose" || stack === "cluster")) {
     throw new MillraceError("FRESH_REFUSED", { stack, remedy: freshRemedies[stack](directory) });
   }
-  if (!existsSync(directory)) return;
-  await refuseForeign(directory);
+  const names = await namesIn(directory);
+  if (manifest === null || config.fresh) refuseForeign(directory, names, isOurs);
+  if (!config.fresh || names.length === 0) return;
+  // A run that died before it wrote its manifest left one of these at least.
+  const isMarked =
+    manifest !== null ||
+    names.includes("schemas.ndjson") ||
+    existsSync(join(directory, "servers", "servers.json"));
+  if (!isMarked) refuseForeign(directory, names, () => false);
+  await clear(config);
+}
+
+async function namesIn(directory: string): Promise<string[]> {
+  try {
+    return await readdir(directory);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+    throw error;
+  }
+}
+
+function refuseForeign(
+  directory: string,
+  names: readonly string[],
+  mayStand: (name: string) => boolean,
+): void {
+  const foreign = names.find((name) => !mayStand(name));
+  if (foreign !== undefined) throw new MillraceError("DATA_FOREIGN", { directory, name: foreign });
+}
+
+/** Empties a data directory that nobody holds; the local stack's servers are stopped first. */
+async function clear({ data: directory, stack }: Config): Promise<void> {
   if (stack === "local") {
     const { clearLocalStack } = await import("../../runtime/application/local-stack.ts");
     await clearLocalStack(directory);
@@ -48,38 +96,11 @@ export async function startFresh({ data: directory, stack }: Config): Promise<vo
   await clearDataDirectory(directory);
 }
 
-/** Never deletes what is not ours: `--data ~ --fresh` would be a costly mistake. */
-async function refuseForeign(directory: string): Promise<void> {
-  const { readdir } = await import("node:fs/promises");
-  const names = await readdir(directory);
-  if (names.length === 0 || (await readManifest(directory)) !== null) return;
-  const ours = new Set([
-    "log",
-    "schemas.ndjson",
-    "models",
-    "online",
-    "offline",
-    "spool",
-    "run.json",
-    ...["lock", "servers", ...localServerNames],
-  ]);
-  // A run that died before it wrote its manifest left the schema registry's journal at least.
-  const marked = names.includes("schemas.ndjson");
-  const foreign = names.find(
-    (name) => !marked || !(ours.has(name) || name.startsWith("millrace.")),
-  );
-  if (foreign !== undefined) throw new MillraceError("DATA_FOREIGN", { directory, name: foreign });
-}
-
-/** Refuses a data directory of another format or stack before anything in it is opened. */
-export async function checkFormat(config: Config): Promise<void> {
-  const directory = config.data;
-  const manifest = await readManifest(directory);
-  if (manifest === null) return;
+function checkManifest(manifest: DataManifest, config: Config): void {
   checkStack(manifest, config);
   if (manifest.format === dataFormat) return;
   throw new MillraceError("DATA_FORMAT", {
-    directory,
+    directory: config.data,
     found: manifest.format,
     expected: dataFormat,
   });

@@ -18,7 +18,7 @@ import { collectSummary } from "../summary/collect.ts";
 import { summaryText } from "../summary/print.ts";
 import { claimData } from "./claim.ts";
 import { currentAuc } from "./current-auc.ts";
-import { checkFormat, startFresh } from "./fresh.ts";
+import { prepareData } from "./fresh.ts";
 import { createLog } from "./log.ts";
 import { peakOf, rssOf, withPeaks, workerPeaks } from "./memory.ts";
 import { createProgress, type Progress } from "./progress.ts";
@@ -44,8 +44,7 @@ export async function runFlights(
   const { config } = resolved;
   const plan = flights;
   const injections = parseInjections(config.inject, config.seed, latenessMs);
-  await checkFormat(config);
-  if (config.fresh) await startFresh(config);
+  await prepareData(config);
   const progress = createProgress(process.stdout);
   const log = createLog(config.logLevel);
   const closing: (() => Promise<void>)[] = [];

@@ -284,6 +284,6 @@ test("a fresh start refuses a directory that holds something else", async () => 
   mkdirSync(data);
   writeFileSync(join(data, "thesis.txt"), "years of work");
   const { code, err } = await start("run", ...range, "--fresh").ended;
-  assert.deepEqual([code, err.includes("DATA_FOREIGN")], [1, true]);
+  assert.deepEqual([code, err.includes("DATA_FOREIGN")], [2, true]);
   assert.equal(readFileSync(join(data, "thesis.txt"), "utf8"), "years of work");
 });
