@@ -6,6 +6,7 @@ import {
   lastOffsetAt,
   layout,
   lengthPrefixBytes,
+  readInt64,
   transactionalBit,
 } from "../record-batch/layout.ts";
 import { RecordReader } from "../record-batch/reader.ts";
@@ -151,7 +152,8 @@ function openPiece(
       highWatermark: log.nextOffset,
       lastStableOffset: log.stableOffset,
       logStartOffset: log.startOffset,
-      aborted: log.abortedWithin(segment.baseOffset, bytes),
+      // A transaction that ended before these bytes would hide what its producer committed since.
+      aborted: log.abortedWithin(readInt64(bytes, layout.baseOffset), bytes),
     },
     "read_committed",
   );

@@ -13,52 +13,16 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import type { Broker } from "../broker.ts";
-import { RecordBatchBuilder } from "../record-batch/builder.ts";
-import { RecordReader } from "../record-batch/reader.ts";
-import { type EmbeddedBrokerOptions, openEmbeddedBroker } from "./embedded-broker.ts";
+import { openEmbeddedBroker } from "./embedded-broker.ts";
+import { at, batchOf, open, values } from "./log-fixture.ts";
 import { ProducerSequences } from "./producer-sequences.ts";
 import { type FaultHook, SimulatedCrash } from "./storage.ts";
 
 const root = mkdtempSync(join(tmpdir(), "millrace-storage-"));
 after(() => rmSync(root, { recursive: true }));
 
-const at = { topic: "t", partition: 0 };
-
 function directory(): string {
   return mkdtempSync(join(root, "data-"));
-}
-
-async function open(options: EmbeddedBrokerOptions, config: Record<string, string> = {}) {
-  const broker = await openEmbeddedBroker(options);
-  if (options.readOnly !== true) {
-    await broker.createTopics([{ name: "t", partitions: 1, config }]);
-  }
-  return broker;
-}
-
-function batchOf(...values: string[]) {
-  const builder = new RecordBatchBuilder();
-  for (const value of values) builder.append(Buffer.from("k"), Buffer.from(value), 0);
-  return builder.build();
-}
-
-async function values(broker: Broker, from = 0): Promise<string[]> {
-  const reader = new RecordReader({ checkCrc: true });
-  const found: string[] = [];
-  for (let offset = from; ; offset = reader.nextOffset) {
-    const [fetched] = await broker.fetch({
-      partitions: [{ ...at, offset, maxBytes: 1 << 20 }],
-      isolation: "read_committed",
-      maxWaitMs: 0,
-      maxBytes: 1 << 20,
-    });
-    if (fetched === undefined) return found;
-    reader.open(fetched, "read_committed");
-    while (reader.next()) {
-      found.push(reader.buffer.toString("utf8", reader.valueStart, reader.valueEnd));
-    }
-  }
 }
 
 const segmentsOf = (data: string) =>
