@@ -130,16 +130,28 @@ export class Worker {
     this.#pace = new SourcePace(options.slow);
   }
 
-  /** Creates topics, joins the group, fences the previous owner and restores the assigned tasks. */
+  /**
+   * Creates topics, joins the group, fences the previous owner and restores the assigned tasks. If
+   * it fails it leaves the group: nobody waits for what will not come.
+   */
   static async start(options: WorkerOptions): Promise<Worker> {
     const { plan, broker, registry } = options;
     await broker.createTopics(plan.topics);
     const factory = await TaskFactory.create(plan, broker, registry, options.mode);
     const member = await joinGroup(options);
-    const producer = await openProducer(options);
+    const producer = await openProducer(options).catch(async (error: unknown) => {
+      await member.leave();
+      throw error;
+    });
     const worker = new Worker(options, factory, member, producer);
-    worker.#watchMembership();
-    await worker.#restoreAll();
+    try {
+      worker.#watchMembership();
+      await worker.#restoreAll();
+    } catch (error) {
+      // What it failed with says more than why it cannot leave either.
+      await worker.close().catch(() => {});
+      throw error;
+    }
     return worker;
   }
 
@@ -173,8 +185,11 @@ export class Worker {
   async close(): Promise<void> {
     this.#epoch++;
     await this.#commit;
-    await this.#producer.close();
-    await this.#member.leave();
+    try {
+      await this.#producer.close();
+    } finally {
+      await this.#member.leave();
+    }
   }
 
   /** Least event time that all sources have reached. */
@@ -355,19 +370,18 @@ export class Worker {
   #begin(task: MergeTask, work: ExternalWork): void {
     const epoch = this.#epoch;
     this.#working++;
-    this.#execute(task, work).then(
-      (result) => {
+    this.#execute(task, work)
+      .then((result) => {
         if (epoch !== this.#epoch) return;
         this.#working--;
         task.settle(result);
         this.#tell();
-      },
-      (error: unknown) => {
+      })
+      .catch((error: unknown) => {
         if (epoch !== this.#epoch) return;
         this.#failure = error;
         this.#tell();
-      },
-    );
+      });
   }
 
   #execute({ subtopology }: MergeTask, work: ExternalWork): Promise<Buffer> {
@@ -384,7 +398,8 @@ export class Worker {
    */
   #commitIfDue(idle: boolean): boolean {
     const now = performance.now();
-    if (this.#commit !== null) return false;
+    // After a failed one nothing may be committed that was built upon it.
+    if (this.#commit !== null || this.#commitError !== null) return false;
     if (!idle && now - this.#lastCommit < this.#commitIntervalMs) return false;
     const dirty = this.#tasks.filter((task) => task.dirty);
     this.#lastCommit = now;
