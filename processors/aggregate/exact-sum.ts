@@ -5,13 +5,15 @@ import { fromScaled, scaleBits, toScaled } from "./scaled-integer.ts";
 /** From here on every double is a whole number: summed as big integers, so nothing overflows. */
 const hugeFrom = 2 ** 960;
 const safe = Number.MAX_SAFE_INTEGER;
+/** An expansion that is longer than this is made anew: 40 doubles always suffice. */
+const partsMax = 64;
 
 /**
  * The exact sum of finite doubles under adding and taking out: the result depends on neither order
  * nor history. `round` gives the double nearest to it.
  *
  * Whole numbers stay in one double as long as their sum is exact there; other numbers go to an
- * expansion (non-overlapping doubles of growing magnitude), at most 40 long.
+ * expansion (non-overlapping doubles of growing magnitude), at most 64 long.
  *
  * @see Shewchuk, Adaptive Precision Floating-Point Arithmetic (1997), grow-expansion.
  */
@@ -100,9 +102,7 @@ export class ExactSum {
 
   /** The exact sum times 2^1074; infinite values are left out. */
   scaled(): bigint {
-    let total = (this.#huge + BigInt(this.#whole)) << scaleBits;
-    for (const part of this.#parts) total += toScaled(part);
-    return total;
+    return ((this.#huge + BigInt(this.#whole)) << scaleBits) + scaledSum(this.#parts);
   }
 
   #addWide(value: number): void {
@@ -127,6 +127,18 @@ export class ExactSum {
     }
     parts.length = kept;
     if (x !== 0) parts.push(x);
+    if (parts.length > partsMax) this.#renew();
+  }
+
+  /** Cancellation leaves parts of few bits each: makes them anew from the sum, 53 bits a part. */
+  #renew(): void {
+    let rest = scaledSum(this.#parts);
+    this.#parts.length = 0;
+    while (rest !== 0n) {
+      const part = fromScaled(rest);
+      this.#parts.unshift(part);
+      rest -= toScaled(part);
+    }
   }
 
   /** Moves the whole part into the expansion, for one rounding of all. */
@@ -135,6 +147,12 @@ export class ExactSum {
     this.#grow(this.#whole);
     this.#whole = 0;
   }
+}
+
+function scaledSum(parts: readonly number[]): bigint {
+  let total = 0n;
+  for (const part of parts) total += toScaled(part);
+  return total;
 }
 
 /**
