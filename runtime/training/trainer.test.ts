@@ -65,6 +65,15 @@ after(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
+/** A promise that is held until `release`. */
+function gate() {
+  let release = () => {};
+  const held = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  return { held, release: () => release() };
+}
+
 /** The first feature decides the label and is missing for every tenth flight; the rest is noise. */
 function madeUp() {
   const random = seededRandom("flights");
@@ -215,10 +224,7 @@ test("a store that is away rejects, and a trainer that is closed has not failed"
     },
   });
   await assert.rejects(away.train(work()), /away/);
-  let release = () => {};
-  const held = new Promise<void>((resolve) => {
-    release = resolve;
-  });
+  const { held, release } = gate();
   const closing = trainer({
     offline: {
       query: (sql) => store.query(sql),
@@ -232,4 +238,34 @@ test("a store that is away rejects, and a trainer that is closed has not failed"
   await closing.close();
   release();
   await answer;
+});
+
+test("a trainer that is closed before its rows are read starts no thread for them", async () => {
+  for (const waits of ["stored", "counted"]) {
+    const [reached, released] = [gate(), gate()];
+    let read = 0;
+    const wait = async (where: string) => {
+      if (where !== waits) return;
+      reached.release();
+      await released.held;
+    };
+    const closing = trainer({
+      whenStored: () => wait("stored"),
+      offline: {
+        query: async (sql) => {
+          await wait("counted");
+          return await store.query(sql);
+        },
+        queryStream: async () => {
+          read++;
+        },
+      },
+    });
+    const answer = assert.rejects(closing.train(work()), /closed/);
+    await reached.held;
+    await closing.close();
+    released.release();
+    await answer;
+    assert.equal(read, 0, waits);
+  }
 });

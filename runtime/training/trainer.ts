@@ -86,9 +86,10 @@ class ThreadTrainer implements Trainer {
   }
 
   async #train(work: TrainWork): Promise<ModelAnswer> {
-    if (this.#closed) throw new RangeError("the trainer is closed");
+    this.#mustBeOpen();
     const request = JSON.parse(work.request) as RetrainRequest;
     await this.#options.whenStored(request.cutoff);
+    this.#mustBeOpen();
     const result = await this.#trainInThread(request, work.championArtifact);
     const { training } = this.#options;
     const common = {
@@ -118,6 +119,11 @@ class ThreadTrainer implements Trainer {
     await this.#running?.stop("the trainer was closed");
   }
 
+  /** A training that was interrupted has not failed: it is asked for again. */
+  #mustBeOpen(): void {
+    if (this.#closed) throw new RangeError("the trainer is closed");
+  }
+
   async #trainInThread(request: RetrainRequest, champion: string): Promise<TrainingResult> {
     const { offline, training, database, maxRows, artifacts, timeoutMs } = this.#options;
     const range: TrainingRange = {
@@ -129,6 +135,8 @@ class ThreadTrainer implements Trainer {
     };
     const [count] = await offline.query<{ n: number }>(trainingCountSql(range));
     const share = Math.min(1, maxRows / Math.max(1, count?.n ?? 0));
+    // Nobody would wait for a thread that begins once all have been stopped.
+    this.#mustBeOpen();
     const thread = new TrainingThread({
       features: this.#scoring.features,
       calendar: this.#scoring.request.flatMap(({ name, calendar }) => (calendar ? [name] : [])),
@@ -141,8 +149,7 @@ class ThreadTrainer implements Trainer {
       const sql = trainingRowsSql(range, { seed: training.algorithm.seed, share });
       await offline.queryStream(sql, (chunk) => thread.add(chunk));
       const result = await thread.finish(timeoutMs);
-      // A training that was interrupted has not failed: it is asked for again.
-      if (this.#closed) throw new RangeError("the trainer was closed while it trained");
+      this.#mustBeOpen();
       return result;
     } finally {
       this.#running = null;
