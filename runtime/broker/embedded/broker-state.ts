@@ -9,8 +9,19 @@ export interface TopicEntry {
   readonly config: Readonly<Record<string, string>>;
 }
 
-/** Topic number, partition, first offset: where a transaction has written. */
-export type TransactionPart = readonly [topic: number, partition: number, firstOffset: number];
+/** Where a transaction has written: within `[firstOffset, endOffset)` of a partition. */
+export type TransactionPart = readonly [
+  topic: number,
+  partition: number,
+  firstOffset: number,
+  endOffset: number,
+];
+
+/** The part of a decided transaction in one log. */
+export interface DecidedPart {
+  readonly firstOffset: number;
+  readonly endOffset: number;
+}
 
 export type GroupOffsets = Readonly<Record<string, readonly OffsetToCommit[]>>;
 
@@ -71,8 +82,11 @@ export class BrokerState {
   readonly groups = new Map<string, GroupEntry>();
   /** By group, then `topic/partition`. */
   readonly offsets = new Map<string, Map<string, CommittedEntry>>();
-  /** The last decided transaction of each producer, until its markers are known to be written. */
-  readonly decided = new Map<number, readonly TransactionPart[]>();
+  /**
+   * By `topic number/partition` and producer: the last decided transaction there, until its marker
+   * is known to be written, and flushed where commits are.
+   */
+  readonly decided = new Map<string, Map<number, DecidedPart>>();
   /** Producer ids from here on have never been given out. */
   producerIdLimit = 0;
   nextTopicNumber = 0;
@@ -99,7 +113,7 @@ export class BrokerState {
         this.nextTopicNumber = Math.max(this.nextTopicNumber, entry.topic);
         break;
       case "commit":
-        this.decided.set(entry.producerId, entry.parts);
+        for (const part of entry.parts) this.#decide(entry.producerId, part);
         this.#commitOffsets(entry.offsets);
         break;
       case "offsets":
@@ -138,6 +152,14 @@ export class BrokerState {
     return this.offsets.get(group)?.get(`${topic}/${partition}`) ?? null;
   }
 
+  #decide(producerId: number, [topic, partition, firstOffset, endOffset]: TransactionPart): void {
+    const key = `${topic}/${partition}`;
+    const known = this.decided.get(key);
+    const part = { firstOffset, endOffset };
+    if (known === undefined) this.decided.set(key, new Map([[producerId, part]]));
+    else known.set(producerId, part);
+  }
+
   #commitOffsets(offsets: GroupOffsets): void {
     for (const [group, list] of Object.entries(offsets)) {
       let known = this.offsets.get(group);
@@ -158,6 +180,7 @@ export class BrokerState {
     this.topics.delete(number);
     for (let partition = 0; partition < topic.partitions; partition++) {
       this.logStarts.delete(`${number}/${partition}`);
+      this.decided.delete(`${number}/${partition}`);
       for (const offsets of this.offsets.values()) offsets.delete(`${topic.name}/${partition}`);
     }
   }

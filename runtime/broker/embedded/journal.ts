@@ -1,4 +1,5 @@
 import { closeSync, existsSync, fstatSync, ftruncateSync, readFileSync } from "node:fs";
+import { MillraceError } from "../../../schemas/errors.ts";
 import { crc32c } from "../record-batch/crc32c.ts";
 import type { Storage, StoragePoint } from "./storage.ts";
 
@@ -29,21 +30,31 @@ export class Journal<Entry> {
     return this.#size;
   }
 
-  /** The entries so far, in order; a torn tail is cut off. */
+  /**
+   * The entries so far, in order; a torn tail is cut off.
+   *
+   * @throws {MillraceError} STORAGE_DAMAGED when whole entries stand behind one that is not: no
+   * crash leaves that.
+   */
   load(): Entry[] {
     const bytes = existsSync(this.#path) ? readFileSync(this.#path) : Buffer.alloc(0);
     const entries: Entry[] = [];
     let at = 0;
-    while (at + frameBytes <= bytes.length) {
-      const end = at + frameBytes + bytes.readUInt32LE(at);
-      // A power cut may leave zeros where the file had grown.
-      if (end > bytes.length || end === at + frameBytes) break;
-      if (crc32c(bytes, at + frameBytes, end) !== bytes.readUInt32LE(at + 4)) break;
+    for (let end = entryEnd(bytes, at); end > at; end = entryEnd(bytes, at)) {
       entries.push(JSON.parse(bytes.toString("utf8", at + frameBytes, end)) as Entry);
       at = end;
     }
+    for (let behind = at + 1; behind < bytes.length; behind++) {
+      if (entryEnd(bytes, behind) > behind) this.#refuse(at);
+    }
     this.#size = at;
     return entries;
+  }
+
+  #refuse(position: number): never {
+    const { directory } = this.#storage;
+    const reason = `the entry at byte ${position} of ${this.#path} is not as it was written`;
+    throw new MillraceError("STORAGE_DAMAGED", { directory, reason });
   }
 
   /** Appends an entry, whole or not at all. */
@@ -80,6 +91,16 @@ export class Journal<Entry> {
     }
     return this.#file;
   }
+}
+
+/** Where the entry at a position ends; the position itself when no whole one stands there. */
+function entryEnd(bytes: Buffer, at: number): number {
+  const body = at + frameBytes;
+  if (body >= bytes.length) return at;
+  const end = body + bytes.readUInt32LE(at);
+  // A power cut may leave zeros where the file had grown.
+  if (end > bytes.length || end === body) return at;
+  return crc32c(bytes, body, end) === bytes.readUInt32LE(at + 4) ? end : at;
 }
 
 function encode(entry: unknown): Buffer {

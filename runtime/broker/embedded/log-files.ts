@@ -28,6 +28,11 @@ export interface FoundLog {
   readonly state: LogState;
 }
 
+interface SegmentSize {
+  readonly baseOffset: number;
+  readonly sizeBytes: number;
+}
+
 /** Read at once when a log is looked through. */
 const scanBytes = 1024 * 1024;
 
@@ -43,14 +48,15 @@ export function partitionDirectory(root: string, topic: TopicEntry, partition: n
 export function findLog(
   directory: string,
   startOffset: number,
-  checkpoint: LogCheckpoint | undefined,
+  written: LogCheckpoint | undefined,
   storage: Storage,
   cache: TailCache,
 ): FoundLog {
+  const found = segmentSizes(directory);
+  const checkpoint = fits(written, found, startOffset) ? written : undefined;
   const state = stateOf(checkpoint);
   const segments: FileSegment[] = [];
   let appendsToLast = false;
-  const found = segmentSizes(directory);
   for (const [index, { baseOffset, sizeBytes }] of found.entries()) {
     const segment = new FileSegment(directory, baseOffset, sizeBytes, storage, cache);
     const next = found[index + 1]?.baseOffset;
@@ -59,7 +65,7 @@ export function findLog(
       segment.drop();
       continue;
     }
-    const from = scanFrom(checkpoint, baseOffset, sizeBytes);
+    const from = scanFrom(checkpoint, baseOffset);
     if (from !== null) scan(segment, from, next === undefined, state, storage);
     appendsToLast = next === undefined && from !== null;
     if (!appendsToLast && !storage.readOnly) segment.seal();
@@ -80,19 +86,27 @@ function stateOf(checkpoint: LogCheckpoint | undefined): LogState {
 }
 
 /** Where to begin to look, or null when the checkpoint knows the whole segment. */
-function scanFrom(
-  checkpoint: LogCheckpoint | undefined,
-  baseOffset: number,
-  sizeBytes: number,
-): number | null {
+function scanFrom(checkpoint: LogCheckpoint | undefined, baseOffset: number): number | null {
   if (checkpoint === undefined) return 0;
   const { segment, position, nextOffset } = checkpoint;
-  if (baseOffset === segment) return Math.min(position, sizeBytes);
+  if (baseOffset === segment) return position;
   return baseOffset >= (segment ?? nextOffset) ? 0 : null;
 }
 
-function segmentSizes(directory: string): { baseOffset: number; sizeBytes: number }[] {
-  const found: { baseOffset: number; sizeBytes: number }[] = [];
+/** Whether the files hold what a checkpoint says: a power cut may keep it and not them. */
+function fits(
+  checkpoint: LogCheckpoint | undefined,
+  found: readonly SegmentSize[],
+  startOffset: number,
+): boolean {
+  if (checkpoint === undefined || checkpoint.segment === null) return true;
+  const { segment, position, nextOffset } = checkpoint;
+  const file = found.find(({ baseOffset }) => baseOffset === segment);
+  return file === undefined ? startOffset >= nextOffset : file.sizeBytes >= position;
+}
+
+function segmentSizes(directory: string): SegmentSize[] {
+  const found: SegmentSize[] = [];
   for (const name of namesIn(directory)) {
     const baseOffset = baseOffsetOf(name);
     if (baseOffset === null) continue;

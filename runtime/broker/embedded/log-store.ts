@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import { MillraceError } from "../../../schemas/errors.ts";
 import type { TopicSettings } from "../broker.ts";
-import { type BrokerEntry, BrokerState, type TopicEntry } from "./broker-state.ts";
+import { type BrokerEntry, BrokerState, type DecidedPart, type TopicEntry } from "./broker-state.ts";
 import { compactLog } from "./compaction.ts";
 import { FileSegment } from "./file-segment.ts";
 import { Journal } from "./journal.ts";
@@ -27,6 +27,7 @@ const checkpointBytes = 64 * 1024 * 1024;
 const compactionBytes = 1024 * 1024;
 /** In memory a segment is one buffer. */
 const memorySegmentBytes = 1024 * 1024;
+const nothingDecided: ReadonlyMap<number, DecidedPart> = new Map();
 
 export interface Topic {
   readonly entry: TopicEntry;
@@ -153,8 +154,13 @@ export class LogStore {
     for (const log of logs) this.#sinceCheckpoint += log.takeAppendedBytes();
     if (this.#sinceCheckpoint >= checkpointBytes) this.#checkpoint();
     for (const log of logs) {
-      const topic = this.#topics.get(log.topic);
-      if (topic?.config.compacts !== true) continue;
+      const config = this.#topics.get(log.topic)?.config;
+      if (config === undefined) continue;
+      if (config.retentionBytes !== null) {
+        const start = log.shrinkTo(config.retentionBytes);
+        if (start > log.startOffset) this.deleteBelow(log.topic, log.partition, start);
+      }
+      if (!config.compacts) continue;
       const last = this.#compactedBytes.get(log) ?? 0;
       if (log.sizeBytes >= last + Math.max(last, compactionBytes)) this.#compactLog(log);
     }
@@ -231,42 +237,37 @@ export class LogStore {
         storage === null
           ? new MemorySegment(baseOffset)
           : new FileSegment(directory, baseOffset, 0, storage, this.cache),
-      onRoll: (log) => this.#rolled(log, config),
+      // A restart then looks through the new segment alone.
+      onRoll: () => this.#checkpoint(),
       onChange: this.#options.onChange,
     });
   }
 
   /** What was decided must be there: else a power cut took commits that were acknowledged. */
   #checkDecided(storage: Storage): void {
-    for (const parts of this.state.decided.values()) {
-      for (const [number, partition, firstOffset] of parts) {
-        const topic = this.state.topics.get(number);
-        const log = topic === undefined ? undefined : this.#topics.get(topic.name)?.logs[partition];
-        if (log === undefined || log.nextOffset > firstOffset) continue;
-        const reason = `${log.topic}/${partition} ends before the committed offset ${firstOffset}`;
-        throw new MillraceError("STORAGE_DAMAGED", { directory: storage.directory, reason });
+    for (const { entry, logs } of this.#topics.values()) {
+      for (const log of logs) {
+        for (const { endOffset } of this.#decidedIn(entry.number, log).values()) {
+          if (log.nextOffset >= endOffset) continue;
+          const place = `${log.topic}/${log.partition}`;
+          const reason = `${place} ends at ${log.nextOffset}, before what was committed`;
+          throw new MillraceError("STORAGE_DAMAGED", { directory: storage.directory, reason });
+        }
       }
     }
   }
 
+  #decidedIn(number: number, log: PartitionLog): ReadonlyMap<number, DecidedPart> {
+    return this.state.decided.get(`${number}/${log.partition}`) ?? nothingDecided;
+  }
+
   #endTransactions(number: number, log: PartitionLog, storage: Storage): void {
+    const decided = this.#decidedIn(number, log);
     for (const [producerId, { firstOffset }] of [...log.openTransactions]) {
-      const decided = this.state.decided
-        .get(producerId)
-        ?.some(
-          (part) => part[0] === number && part[1] === log.partition && part[2] === firstOffset,
-        );
-      const kind = decided === true ? "commit" : "abort";
+      const kind = decided.get(producerId)?.firstOffset === firstOffset ? "commit" : "abort";
       if (storage.readOnly) log.forgetTransaction(kind, producerId, log.nextOffset);
       else log.end(kind, producerId, this.#options.now());
     }
-  }
-
-  #rolled(log: PartitionLog, config: LogConfig): void {
-    if (this.#storage !== null) this.#checkpoint();
-    if (config.retentionBytes === null) return;
-    const start = log.shrinkTo(config.retentionBytes);
-    if (start > log.startOffset) this.deleteBelow(log.topic, log.partition, start);
   }
 
   #compactLog(log: PartitionLog): void {

@@ -112,7 +112,8 @@ export class TransactionCoordinator {
     const parts: TransactionPart[] = [];
     for (const [log, number] of logs) {
       const open = log.openTransactions.get(producerId);
-      if (open !== undefined) parts.push([number, log.partition, open.firstOffset]);
+      if (open === undefined) continue;
+      parts.push([number, log.partition, open.firstOffset, log.nextOffset]);
     }
     this.#wiring.record("decision-write", {
       kind: "commit",
