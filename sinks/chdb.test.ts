@@ -7,8 +7,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { after, test } from "node:test";
+import fc from "fast-check";
 import { type ChdbStore, openChdb } from "./chdb.ts";
 import { conformanceBlock, conformanceTable, offlineConformance } from "./offline-conformance.ts";
+import { scanStatement } from "./statement.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "millrace-chdb-"));
 after(() => rmSync(folder, { recursive: true, force: true }));
@@ -73,5 +75,31 @@ test("a long query leaves room for short ones", async () => {
   const short = store.query("SELECT 1 AS one").then(() => finished.push("short"));
   await Promise.all([long.then(() => finished.push("long")), short]);
   assert.deepEqual(finished, ["short", "long"]);
+  await store.close();
+});
+
+test("the scanner sees every second statement that the engine sees (20,000 texts)", async () => {
+  const store = await open("lexer");
+  const parts =
+    `' " \` \\ $ $$ $a$ / // /* */ * - -- -> # #! ; ; x a1 1 . \n ‘ ’ “ ” é \u00a0`.split(" ");
+  const texts = fc.sample(
+    fc.array(fc.constantFrom(" ", ...parts), { maxLength: 16 }).map((all) => all.join("")),
+    { numRuns: 20_000, seed: 7 },
+  );
+  const list = texts.map((text) => `'${text.replace(/[\\']/g, "\\$&")}'`).join(",");
+  const normal = await store.query<{ text: string }>(
+    `SELECT normalizeQuery(arrayJoin([${list}])) AS text SETTINGS max_query_size = 10000000`,
+  );
+  let several = 0;
+  for (const [index, { text }] of normal.entries()) {
+    // Literals stand as question marks there; what follows a token that is none is left out.
+    const bare = text.replace(/(["`])(?:\\[\s\S]|\1\1|(?!\1)[^\\])*\1|“[^”]*”/g, "?");
+    if (!/;[^;]*[^;\s]/.test(bare)) continue;
+    several += 1;
+    const given = texts[index] ?? "";
+    const refused = { code: "OFFLINE_SEVERAL_STATEMENTS" };
+    assert.throws(() => scanStatement(given), refused, `${JSON.stringify(given)} is ${text}`);
+  }
+  assert.ok(several > 500, `${several}`);
   await store.close();
 });

@@ -18,6 +18,12 @@ test("a second statement is refused however it is hidden", () => {
     "SELECT $a$ ' $a$; DROP TABLE t",
     "SELECT 1;;/**/DROP TABLE t",
     "INSERT INTO t VALUES (1); DROP TABLE t",
+    "SELECT 1 /* /* */ ' */; DROP TABLE t -- '",
+    "SELECT 1 // '\n; DROP TABLE t -- '",
+    "SELECT ‘ ' ’; DROP TABLE t -- '",
+    "SELECT 1 AS “ ' ”; DROP TABLE t -- '",
+    "SELECT 1 AS a$$; DROP TABLE t; SELECT 1 AS a$$",
+    "SELECT $$$a$ ' $a$; DROP TABLE t -- '",
   ]) {
     assert.throws(() => scanStatement(text), { code: "OFFLINE_SEVERAL_STATEMENTS" }, text);
   }

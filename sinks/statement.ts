@@ -27,10 +27,16 @@ interface Token {
   readonly end: number;
 }
 
-// Comments, and quoted parts, as ClickHouse reads them: backslashes and doubled quotes escape.
-const skipped = /\s+|--[^\n]*|#[ !][^\n]*|\/\*[\s\S]*?(?:\*\/|$)/y;
-const quoted = /'(?:\\[\s\S]|''|[^'\\])*'|"(?:\\[\s\S]|""|[^"\\])*"|`(?:\\[\s\S]|``|[^`\\])*`/;
-const part = new RegExp(`${quoted.source}|(\\$\\w*\\$)[\\s\\S]*?\\1|\\w+|[\\s\\S]`, "y");
+// The tokens of ClickHouse's lexer, as far as they decide where quotes, comments and statements end.
+// chdb.test.ts compares them with the engine's own.
+const skipped = /\s+|(?:--|\/\/|#[ !])[^\n]*/y;
+const commentBound = /\/\*|\*\//g;
+/** Backslashes and doubled quotes escape, but for quotes of typography; then `$tag$ … $tag$`. */
+const quoted =
+  /'(?:\\[\s\S]|''|[^'\\])*'|"(?:\\[\s\S]|""|[^"\\])*"|`(?:\\[\s\S]|``|[^`\\])*`|‘[^’]*’|“[^”]*”|(\$\w*\$)[\s\S]*?\1/;
+/** A dollar sign belongs to the name before it, but not to a number. */
+const word = /\d\w*|[A-Za-z_][\w$]*|\$\w[\w$]*/;
+const part = new RegExp(`${quoted.source}|${word.source}|[\\s\\S]`, "y");
 
 /**
  * Reads one SQL statement as far as is needed to pass it on safely: chDB runs what follows a
@@ -113,18 +119,32 @@ function textBetween(text: string, tokens: readonly Token[], from: number, to: n
 
 function tokensOf(text: string): Token[] {
   const tokens: Token[] = [];
-  let at = 0;
-  while (at < text.length) {
-    skipped.lastIndex = at;
-    const space = skipped.exec(text);
-    if (space) {
-      at += space[0].length;
-      continue;
-    }
+  for (let at = pass(text, 0); at < text.length; at = pass(text, at)) {
     part.lastIndex = at;
     const found = part.exec(text)?.[0] ?? "";
     tokens.push({ word: found.toUpperCase(), start: at, end: at + found.length });
     at += found.length;
   }
   return tokens;
+}
+
+/** Where the next token starts: behind blanks and comments. */
+function pass(text: string, start: number): number {
+  for (let at = start; ; ) {
+    skipped.lastIndex = at;
+    if (skipped.test(text)) at = skipped.lastIndex;
+    else if (text.startsWith("/*", at)) at = commentEnd(text, at);
+    else return at;
+  }
+}
+
+/** A comment may hold others; one that is not closed reaches to the end. */
+function commentEnd(text: string, start: number): number {
+  let depth = 0;
+  commentBound.lastIndex = start;
+  for (let bound = commentBound.exec(text); bound !== null; bound = commentBound.exec(text)) {
+    depth += bound[0] === "/*" ? 1 : -1;
+    if (depth === 0) return commentBound.lastIndex;
+  }
+  return text.length;
 }
