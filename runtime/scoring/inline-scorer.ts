@@ -1,6 +1,6 @@
 import { MillraceError } from "../../schemas/errors.ts";
 import { ModelCache } from "./model-cache.ts";
-import { batchVectors, microBatches, type Scorer } from "./scorer.ts";
+import { batchVectors, microBatches, placeAnswers, type Scorer } from "./scorer.ts";
 
 /** Scores on the calling thread: for tests, tools and small models, not worth a thread. */
 export function createInlineScorer(options: {
@@ -18,26 +18,22 @@ export function createInlineScorer(options: {
     async score(work) {
       if (closed) throw new MillraceError("SCORING_CLOSED");
       const started = performance.now();
-      const probabilities = new Float64Array(work.versionOf.length);
-      const latencyMs = new Float64Array(work.versionOf.length);
+      const rows = work.versionOf.length;
+      const result = { probabilities: new Float64Array(rows), latencyMs: new Float64Array(rows) };
       const run = async (): Promise<void> => {
         for (const batch of microBatches(work)) {
           const model = await cache.get(batch.artifact);
           const answers = await model.score(batchVectors(work, batch));
-          const elapsed = performance.now() - started;
-          for (const [i, row] of batch.rows.entries()) {
-            probabilities[row] = answers[i] as number;
-            latencyMs[row] = elapsed;
-          }
+          placeAnswers(result, batch, answers, performance.now() - started);
         }
       };
-      rowsInFlight += probabilities.length;
+      rowsInFlight += rows;
       const done = last.then(run).finally(() => {
-        rowsInFlight -= probabilities.length;
+        rowsInFlight -= rows;
       });
       last = done.catch(() => {});
       await done;
-      return { probabilities, latencyMs };
+      return result;
     },
     async close() {
       closed = true;

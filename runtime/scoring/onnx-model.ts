@@ -22,7 +22,7 @@ const sessionOptions: InferenceSession.SessionOptions = {
  */
 export interface OnnxModel {
   readonly features: number;
-  /** Probabilities of rows, row-major. */
+  /** Probabilities of rows, row-major; MODEL_REFUSED when they are no whole rows. */
   score(rows: Float32Array): Promise<Float32Array>;
   release(): Promise<void>;
 }
@@ -41,6 +41,18 @@ export async function loadOnnxModel(bytes: Uint8Array): Promise<OnnxModel> {
   } catch (cause) {
     throw new MillraceError("MODEL_REFUSED", { reason: String(cause) }, { cause });
   }
+  try {
+    const model = modelOf(onnx, session);
+    await model.score(new Float32Array(model.features));
+    await model.score(new Float32Array(model.features * warmUpRows));
+    return model;
+  } catch (error) {
+    await session.release();
+    throw error;
+  }
+}
+
+function modelOf(onnx: typeof import("onnxruntime-node"), session: InferenceSession): OnnxModel {
   const input = session.inputNames[0];
   const output = session.outputNames[0];
   const metadata = session.inputMetadata[0];
@@ -50,6 +62,10 @@ export async function loadOnnxModel(bytes: Uint8Array): Promise<OnnxModel> {
   }
   const score = async (rows: Float32Array): Promise<Float32Array> => {
     const n = rows.length / features;
+    if (!Number.isInteger(n)) {
+      const reason = `${rows.length} numbers are no rows of ${features} features`;
+      throw new MillraceError("MODEL_REFUSED", { reason });
+    }
     const tensor = new onnx.Tensor("float32", rows, [n, features]);
     const answer = (await session.run({ [input]: tensor }))[output];
     const data = answer?.data;
@@ -58,8 +74,6 @@ export async function loadOnnxModel(bytes: Uint8Array): Promise<OnnxModel> {
     }
     return data;
   };
-  await score(new Float32Array(features));
-  await score(new Float32Array(features * warmUpRows));
   return { features, score, release: () => session.release() };
 }
 

@@ -1,4 +1,5 @@
 import type { ExternalWork } from "../../processors/processor.ts";
+import { MillraceError } from "../../schemas/errors.ts";
 
 export type ScoreWork = Extract<ExternalWork, { kind: "score" }>;
 
@@ -49,6 +50,28 @@ export function batchVectors(work: ScoreWork, batch: MicroBatch): Float32Array<A
     vectors.set(rows.subarray(row * features, (row + 1) * features), i * features);
   }
   return vectors;
+}
+
+/**
+ * Puts the answers of a micro-batch in the places of its rows.
+ *
+ * @throws {MillraceError} MODEL_REFUSED when the model took the rows for more or for fewer: its
+ * vectors have another number of features.
+ */
+export function placeAnswers(
+  { probabilities, latencyMs }: ScoreResult,
+  { rows }: MicroBatch,
+  answers: Float32Array,
+  elapsedMs: number,
+): void {
+  if (answers.length !== rows.length) {
+    const reason = `it gave ${answers.length} numbers for ${rows.length} rows`;
+    throw new MillraceError("MODEL_REFUSED", { reason });
+  }
+  for (const [i, row] of rows.entries()) {
+    probabilities[row] = answers[i] as number;
+    latencyMs[row] = elapsedMs;
+  }
 }
 
 /** The bytes that a scoring processor's `settle` takes: f64 probabilities, then f64 latencies. */

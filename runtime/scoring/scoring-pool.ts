@@ -7,6 +7,7 @@ import {
   batchVectors,
   type MicroBatch,
   microBatches,
+  placeAnswers,
   type ScoreResult,
   type Scorer,
   type ScoreWork,
@@ -70,20 +71,16 @@ class Pool implements ScoringPool {
   async score(work: ScoreWork): Promise<ScoreResult> {
     if (this.#closed !== null) throw new MillraceError("SCORING_CLOSED");
     const started = performance.now();
-    const probabilities = new Float64Array(work.versionOf.length);
-    const latencyMs = new Float64Array(work.versionOf.length);
+    const rows = work.versionOf.length;
+    const result = { probabilities: new Float64Array(rows), latencyMs: new Float64Array(rows) };
     const runs = microBatches(work).map(async (batch) => {
       const answers = await this.#run(work, batch);
-      const elapsed = performance.now() - started;
-      for (const [i, row] of batch.rows.entries()) {
-        probabilities[row] = answers[i] as number;
-        latencyMs[row] = elapsed;
-      }
+      placeAnswers(result, batch, answers, performance.now() - started);
     });
     // Every batch ends before the caller hears of a failure: nothing runs on unseen.
     const ended = await Promise.allSettled(runs);
     for (const each of ended) if (each.status === "rejected") throw each.reason;
-    return { probabilities, latencyMs };
+    return result;
   }
 
   close(): Promise<void> {

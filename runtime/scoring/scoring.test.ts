@@ -130,6 +130,18 @@ test("threads answer like the calling thread, whatever the limits of the pool", 
   await assert.rejects(pool.score(asked), { code: "SCORING_CLOSED" });
 });
 
+test("a model that takes another number of features is refused, never scored askew", async () => {
+  const sha256 = await artifacts.put(model("askew").bytes);
+  const width = 2 * sampleFeatures.length;
+  const asked = { ...work(["askew"], [sha256], 4), rows: new Float64Array(4 * width) };
+  for (const threads of [0, 1]) {
+    const pool = createScoringPool({ artifacts, threads });
+    await assert.rejects(pool.score({ ...asked, features: width }), /8 numbers.*4 rows/);
+    assert.equal((await pool.score({ ...asked, features: width / 2 })).probabilities.length, 4);
+    await pool.close();
+  }
+});
+
 test("a pool that is closed under load ends its runs and never aborts the process", async () => {
   const sha256 = await artifacts.put(model("load").bytes);
   for (let cycle = 0; cycle < 20; cycle++) {
