@@ -239,7 +239,7 @@ function example(...lines: string[]): string {
   return `\nExamples:\n${lines.map((line) => `  ${line}`).join("\n")}`;
 }
 
-// A reader that has seen enough (`| head`) ends the command quietly, but it did not come to its end.
+// A reader that has seen enough (`| head`) ends the command quietly, before its end.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code !== "EPIPE") throw error;
   process.exit(exitCodes.interrupted);

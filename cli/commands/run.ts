@@ -1,6 +1,6 @@
 import type { ResolvedConfig } from "../../runtime/config.ts";
 import { exitCodes, type Interrupt, listenForInterrupt } from "../exit.ts";
-import type { RunOutcome } from "../run/run.ts";
+import type { RunOutcome } from "../run/open-run.ts";
 
 /** `millrace run`: the first line is out before anything heavy is loaded. */
 export async function run(resolved: ResolvedConfig): Promise<number> {

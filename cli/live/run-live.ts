@@ -1,23 +1,16 @@
 import { writeFile } from "node:fs/promises";
 import { claimDataDirectory, readManifest } from "../../runtime/application/data-directory.ts";
-import type { RunningPlan } from "../../runtime/application/running-plan.ts";
-import type { Stack } from "../../runtime/application/stack.ts";
 import type { Silence } from "../../runtime/config/live-settings.ts";
 import type { Config } from "../../runtime/config/settings.ts";
 import type { ResolvedConfig } from "../../runtime/config.ts";
 import type { Plan } from "../../schemas/plan.ts";
-import { flights } from "../../topologies/flights/flights.ts";
+import { flights as plan } from "../../topologies/flights/flights.ts";
 import type { Interrupt } from "../exit.ts";
-import { openStack } from "../open-stack.ts";
-import { currentAuc } from "../run/current-auc.ts";
-import { prepareData } from "../run/fresh.ts";
-import { createLog } from "../run/log.ts";
-import { peakOf, rssOf, withPeaks, workerPeaks } from "../run/memory.ts";
-import { createProgress, type Progress } from "../run/progress.ts";
-import { openDoors, type RunOutcome, recordsIn } from "../run/run.ts";
+import { peakOf, workerPeaks } from "../run/memory.ts";
+import { type OpenRun, type RunOutcome, withRun } from "../run/open-run.ts";
 import { type RunRecord, readRunRecord, writeRunRecord } from "../run/run-record.ts";
+import { RunWatch, recordsIn } from "../run/run-watch.ts";
 import { sideBySide } from "../run/side-by-side.ts";
-import { startPlan } from "../run/start-plan.ts";
 import { collectSummary } from "../summary/collect.ts";
 import { summaryText } from "../summary/print.ts";
 import { collectLiveFacts, latencySummary, liveText } from "./live-facts.ts";
@@ -25,10 +18,6 @@ import { type LiveRecord, readLiveRecord, writeLiveRecord } from "./live-record.
 import { LoadGenerator, type LoadReport } from "./load-generator.ts";
 import { PredictionLatency } from "./prediction-latency.ts";
 
-/** Time between two looks at progress and memory, ms. */
-const watchEveryMs = 500;
-/** Looks between two queries of the AUC, and between two writings of the records. */
-const looksPerQuery = 6;
 /** Time after the end in which what was sent before it is waited for, ms. */
 const graceMs = 1_000;
 
@@ -37,43 +26,26 @@ const graceMs = 1_000;
  * when it has a rate. Ends after `--for`, everything before that processed and stored, or with a
  * Ctrl-C. One that was killed goes on, to the end that it had.
  */
-export async function runLive(
+export function runLive(
   resolved: ResolvedConfig,
   interrupt: Pick<Interrupt, "signal" | "begin">,
 ): Promise<RunOutcome> {
-  const plan = flights;
-  await prepareData(resolved.config);
-  const progress = createProgress(process.stdout);
-  const log = createLog(resolved.config.logLevel);
-  const closing: (() => Promise<void>)[] = [];
-  try {
-    const { httpPort, data } = { httpPort: resolved.config.http, data: resolved.config.data };
-    const stack = await openStack(resolved.config, { httpPort, exclusive: true });
-    closing.push(() => stack.close());
-    const record = await claimLive(plan, resolved.config);
-    const to = record.until === null ? Number.POSITIVE_INFINITY : record.until + graceMs;
-    const config = { ...resolved.config, from: record.from, to };
-    log.info({ data, until: record.until }, "stack opened");
-    const application = await startPlan(plan, stack, config, progress, log);
-    interrupt.begin();
-    closing.push(() => application.close());
-    closing.push(...(await openDoors(application, stack, resolved, progress)));
-    log.info("tasks restored");
-    const run = new LiveRun(application, stack, config, progress, {
-      live: record,
-      run: await readRunRecord(data),
-    });
-    closing.push(() => run.stop());
+  const claim = async () => {
+    const live = await claimLive(plan, resolved.config);
+    const to = live.until === null ? Number.POSITIVE_INFINITY : live.until + graceMs;
+    const before: Before = { live, run: await readRunRecord(resolved.config.data) };
+    return { config: { ...resolved.config, from: live.from, to }, before };
+  };
+  return withRun(plan, resolved, interrupt, claim, async (open, before) => {
+    const { progress, log, application } = open;
+    const run = new LiveRun(open, before);
     const complete = await run.go(interrupt.signal);
     progress.stop();
     log.info({ complete, ...application.status }, "run ended");
     if (complete) return await run.finish();
     progress.say(run.shortly());
     return "interrupted";
-  } finally {
-    progress.stop();
-    for (const close of closing.reverse()) await close();
-  }
+  });
 }
 
 /**
@@ -103,54 +75,51 @@ async function claimLive(plan: Plan, config: Config): Promise<LiveRecord> {
   return record;
 }
 
+interface Before {
+  readonly live: LiveRecord;
+  readonly run: RunRecord;
+}
+
 /** One start: load and topology side by side, watched. */
 class LiveRun {
-  readonly #application: RunningPlan;
-  readonly #stack: Stack;
-  readonly #config: Config;
-  readonly #progress: Progress;
-  readonly #before: { readonly live: LiveRecord; readonly run: RunRecord };
+  readonly #run: OpenRun;
+  readonly #before: Before;
   readonly #startedAt = performance.now();
   readonly #latency: PredictionLatency;
-  #peaks: RunRecord["peaks"];
+  readonly #watch: RunWatch;
   #load: LoadReport | null = null;
-  #auc: number | null = null;
-  #watching: NodeJS.Timeout | null = null;
-  #look: Promise<void> = Promise.resolve();
-  #looks = 0;
 
-  constructor(
-    application: RunningPlan,
-    stack: Stack,
-    config: Config,
-    progress: Progress,
-    before: { readonly live: LiveRecord; readonly run: RunRecord },
-  ) {
-    this.#application = application;
-    this.#stack = stack;
-    this.#config = config;
-    this.#progress = progress;
+  constructor(run: OpenRun, before: Before) {
+    this.#run = run;
     this.#before = before;
-    this.#peaks = before.run.peaks;
-    const { broker, registry } = stack;
-    const { plan } = application;
+    const { broker, registry } = run.stack;
     this.#latency = PredictionLatency.start({
       plan,
       broker,
       registry,
       before: before.live.latency,
     });
+    this.#watch = new RunWatch(run, {
+      peaks: before.run.peaks,
+      share: () => this.#share(),
+      phase: () => {
+        const { p50, p99 } = latencySummary(this.#latency.histogram);
+        return p50 === null ? "live" : `live, p50 ${p50} ms, p99 ${p99} ms`;
+      },
+      keep: () => this.#keepRecords(false),
+    });
   }
 
   /** False when the signal stopped it. A failure of one side stops the other. */
   async go(signal: AbortSignal): Promise<boolean> {
-    this.#watch();
+    const { application, config } = this.#run;
+    this.#watch.start();
     const sides = await sideBySide(
       signal,
       (either) => this.#send(either),
-      (either) => this.#application.run(either, this.#config.to),
+      (either) => application.run(either, config.to),
     );
-    await this.stop();
+    await this.#watch.stop();
     await this.#latency.stop();
     const complete = !signal.aborted && sides.every(({ status }) => status === "fulfilled");
     await this.#keepRecords(complete);
@@ -160,17 +129,17 @@ class LiveRun {
 
   /** Adds up, prints and writes the summary. */
   async finish(): Promise<RunOutcome> {
-    const { from, to, json, maxWait } = this.#config;
-    const { plan } = this.#application;
-    const { elapsedMs, peaks } = await readRunRecord(this.#config.data);
-    const { summary, problems } = await collectSummary(plan, this.#stack, {
+    const { application, stack, config } = this.#run;
+    const { from, to, json, maxWait, data } = config;
+    const { elapsedMs, peaks } = await readRunRecord(data);
+    const { summary, problems } = await collectSummary(plan, stack, {
       range: { from, to: to - graceMs },
-      branches: this.#application.accounts(),
-      eventsPerSecond: (recordsIn(this.#application) * 1000) / elapsedMs,
+      branches: application.accounts(),
+      eventsPerSecond: (recordsIn(application.accounts()) * 1000) / elapsedMs,
       maxRssBytes: peakOf(peaks, "all"),
       workerMaxRssBytes: workerPeaks(peaks),
     });
-    const live = await collectLiveFacts(plan, this.#stack, {
+    const live = await collectLiveFacts(plan, stack, {
       maxWaitMs: maxWait,
       latency: this.#latency.histogram,
       load: this.#load,
@@ -189,20 +158,12 @@ class LiveRun {
     );
   }
 
-  /** Stops watching; the last look ends first. */
-  async stop(): Promise<void> {
-    if (this.#watching !== null) clearInterval(this.#watching);
-    this.#watching = null;
-    await this.#look;
-    await this.#latency.stop();
-  }
-
   async #send(signal: AbortSignal): Promise<void> {
-    const { rate, seed, flightTime: flightTimeMs } = this.#config;
+    const { rate, seed, flightTime: flightTimeMs } = this.#run.config;
     if (rate === 0) return;
     const silences = this.#silences(Date.now());
-    const { broker, registry } = this.#stack;
-    const { partitions } = this.#application.plan;
+    const { broker, registry } = this.#run.stack;
+    const { partitions } = plan;
     const { until } = this.#before.live;
     const generator = await LoadGenerator.open({
       ...{ broker, registry, partitions, rate, seed, flightTimeMs, silences, until, signal },
@@ -217,56 +178,25 @@ class LiveRun {
 
   /** From the beginning of the run, whenever this start of it is. */
   #silences(now: number): Silence[] {
-    const { silent, for: lengthMs } = this.#config;
+    const { silent, for: lengthMs } = this.#run.config;
     const { until, from } = this.#before.live;
     const began = until === null || lengthMs === null ? from : until - lengthMs;
     return silent.map((each) => ({ ...each, startMs: each.startMs + began - now }));
   }
 
-  #watch(): void {
-    let looking = false;
-    this.#watching = setInterval(() => {
-      if (looking) return;
-      looking = true;
-      this.#look = this.#takeLook().finally(() => {
-        looking = false;
-      });
-    }, watchEveryMs);
-  }
-
-  /** What cannot be seen now is seen next time: looking never stops a run. */
-  async #takeLook(): Promise<void> {
-    const rss = await rssOf(this.#application.pids, this.#stack.pids());
-    const { taskProgress } = this.#application.status;
-    const share = this.#share();
-    this.#peaks = withPeaks(this.#peaks, rss, share < 0.5 ? 0 : 1);
-    const { p50, p99 } = latencySummary(this.#latency.histogram);
-    this.#progress.update({
-      eventTime: taskProgress,
-      share,
-      records: recordsIn(this.#application),
-      auc: this.#auc,
-      phase: p50 === null ? "live" : `live, p50 ${p50} ms, p99 ${p99} ms`,
-    });
-    if (++this.#looks % looksPerQuery !== 0) return;
-    await this.#keepRecords(false).catch(() => {});
-    this.#auc = await currentAuc(this.#application.plan, this.#stack.offline).catch(
-      () => this.#auc,
-    );
-  }
-
   /** Of the time that it is to run; 0 when nobody said how long. */
   #share(): number {
     const { until } = this.#before.live;
-    if (until === null || this.#config.for === null) return 0;
-    return Math.min(1, Math.max(0, 1 - (until - Date.now()) / this.#config.for));
+    if (until === null || this.#run.config.for === null) return 0;
+    return Math.min(1, Math.max(0, 1 - (until - Date.now()) / this.#run.config.for));
   }
 
   /** For the next start. */
   async #keepRecords(ended: boolean): Promise<void> {
     const { run, live } = this.#before;
     const elapsedMs = run.elapsedMs + (performance.now() - this.#startedAt);
-    await writeRunRecord(this.#config.data, { elapsedMs, peaks: this.#peaks, completedTo: null });
-    await writeLiveRecord(this.#config.data, { ...live, ended, latency: this.#latency.record });
+    const { data } = this.#run.config;
+    await writeRunRecord(data, { elapsedMs, peaks: this.#watch.peaks, completedTo: null });
+    await writeLiveRecord(data, { ...live, ended, latency: this.#latency.record });
   }
 }

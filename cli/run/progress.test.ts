@@ -45,3 +45,16 @@ test("where there is no terminal a plain line comes every five seconds, without 
   assert.equal(lines[3], "a word");
   for (const line of lines) assert.match(line, /^[ -~]+$/);
 });
+
+test("a bar gives the cursor back when the process ends in the midst of it", () => {
+  const before = process.listeners("exit");
+  const stream = Object.assign(new PassThrough(), { isTTY: true, columns: 80 });
+  const progress = createProgress(stream as unknown as NodeJS.WriteStream);
+  progress.update(state(0.5, 1));
+  const [onExit] = process.listeners("exit").filter((each) => !before.includes(each));
+  onExit?.call(process, 130);
+  const written = String(stream.read());
+  const [hidden, shown] = [written.lastIndexOf("[?25l"), written.lastIndexOf("[?25h")];
+  assert.ok(hidden >= 0 && shown > hidden, written);
+  assert.deepEqual(process.listeners("exit"), before);
+});

@@ -90,25 +90,27 @@ function bar(stream: NodeJS.WriteStream, now: () => number): Progress {
       progress.Presets.rect,
     );
   let single: SingleBar | null = null;
-  let last: { share: number; text: string } = { share: 0, text: "starting" };
+  // The bar hides the cursor: it comes back however the process ends, a second Ctrl-C included.
+  const stop = () => {
+    process.off("exit", stop);
+    single?.stop();
+    single = null;
+  };
   return {
     update(state) {
-      last = { share: state.share, text: progressText(state, pace(state, now())) };
+      const text = progressText(state, pace(state, now()));
       if (single === null) {
         single = create();
-        single.start(1000, 0, { text: last.text });
+        process.once("exit", stop);
+        single.start(1000, 0, { text });
       }
-      single.update(Math.round(last.share * 1000), { text: last.text });
+      single.update(Math.round(state.share * 1000), { text });
     },
     say(line) {
-      single?.stop();
-      single = null;
+      stop();
       stream.write(`${line}\n`);
     },
-    stop() {
-      single?.stop();
-      single = null;
-    },
+    stop,
   };
 }
 

@@ -1,0 +1,92 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { BranchAccount } from "../../runtime/engine/accounting.ts";
+import { currentAuc } from "./current-auc.ts";
+import { rssOf, withPeaks } from "./memory.ts";
+import type { OpenRun } from "./open-run.ts";
+import type { RunRecord } from "./run-record.ts";
+
+/** Time between two looks at progress and memory, ms. */
+const lookEveryMs = 500;
+/** Looks between two queries of the AUC, and between two writings of the record. */
+const looksPerQuery = 6;
+
+export interface RunWatchOptions {
+  /** Peaks of memory of earlier starts. */
+  readonly peaks: RunRecord["peaks"];
+  /** Share of the run that is done, 0 to 1. */
+  readonly share: () => number;
+  /** What is going on, for people. */
+  readonly phase: (share: number) => string;
+  /** Writes down what the next start needs; losing it costs no more than a number. */
+  readonly keep: () => Promise<void>;
+}
+
+/**
+ * Looks at a run now and then while it goes on: shows progress, measures memory. What cannot be
+ * seen now is seen next time: looking never stops a run.
+ */
+export class RunWatch {
+  readonly #run: Pick<OpenRun, "application" | "stack" | "progress">;
+  readonly #options: RunWatchOptions;
+  readonly #stop = new AbortController();
+  #watching: Promise<void> = Promise.resolve();
+  #peaks: RunRecord["peaks"];
+  #auc: number | null = null;
+
+  constructor(run: Pick<OpenRun, "application" | "stack" | "progress">, options: RunWatchOptions) {
+    this.#run = run;
+    this.#options = options;
+    this.#peaks = options.peaks;
+  }
+
+  /** Highest memory so far, earlier starts included. */
+  get peaks(): RunRecord["peaks"] {
+    return this.#peaks;
+  }
+
+  start(): void {
+    this.#watching = this.#watch(this.#stop.signal);
+  }
+
+  /** The last look ends first. */
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    await this.#watching;
+  }
+
+  async #watch(signal: AbortSignal): Promise<void> {
+    for (let looks = 1; ; looks++) {
+      await sleep(lookEveryMs, undefined, { signal }).catch(() => {});
+      if (signal.aborted) return;
+      await this.#look().catch(() => {});
+      if (looks % looksPerQuery !== 0) continue;
+      await this.#options.keep().catch(() => {});
+      const { application, stack } = this.#run;
+      this.#auc = await currentAuc(application.plan, stack.offline).catch(() => this.#auc);
+    }
+  }
+
+  async #look(): Promise<void> {
+    const { application, stack, progress } = this.#run;
+    const rss = await rssOf(application.pids, stack.pids());
+    const share = this.#options.share();
+    this.#peaks = withPeaks(this.#peaks, rss, share < 0.5 ? 0 : 1);
+    progress.update({
+      eventTime: application.status.taskProgress,
+      share,
+      records: recordsIn(application.accounts()),
+      auc: this.#auc,
+      phase: this.#options.phase(share),
+    });
+  }
+}
+
+/** Source records that were read so far; each branch of a source reads all of them. */
+export function recordsIn(accounts: readonly BranchAccount[]): number {
+  const bySource = new Map<string, Map<string, number>>();
+  for (const { source, branch, in: read } of accounts) {
+    const branches = bySource.get(source) ?? new Map<string, number>();
+    bySource.set(source, branches.set(branch, (branches.get(branch) ?? 0) + read));
+  }
+  return [...bySource.values()].reduce((sum, all) => sum + Math.max(...all.values()), 0);
+}
