@@ -12,7 +12,7 @@ import {
   type Scorer,
   type ScoreWork,
 } from "./scorer.ts";
-import type { ScoringTask } from "./scoring-worker.ts";
+import type { ScoringFailure, ScoringTask } from "./scoring-worker.ts";
 
 export interface ScoringPoolOptions {
   /** Where the models are. */
@@ -95,7 +95,10 @@ class Pool implements ScoringPool {
     try {
       const vectors = batchVectors(work, batch);
       const task: ScoringTask = { artifact: batch.artifact, rows: vectors };
-      return (await this.#piscina.run(task, { transferList: [vectors.buffer] })) as Float32Array;
+      const transferList = [vectors.buffer];
+      const answer: Float32Array | ScoringFailure = await this.#piscina.run(task, { transferList });
+      if (answer instanceof Float32Array) return answer;
+      throw new MillraceError(answer.code, answer.context, { cause: answer.cause });
     } finally {
       this.#leave(rows);
     }

@@ -1,4 +1,5 @@
 import { workerData } from "piscina";
+import { type ErrorCode, type ErrorContext, MillraceError } from "../../schemas/errors.ts";
 import { ModelCache } from "./model-cache.ts";
 
 /** One micro-batch of one model. */
@@ -7,10 +8,23 @@ export interface ScoringTask {
   readonly rows: Float32Array;
 }
 
+/** An error of the table: between threads an error keeps its message alone. */
+export interface ScoringFailure {
+  readonly code: ErrorCode;
+  readonly context: ErrorContext;
+  readonly cause: unknown;
+}
+
 const cache = new ModelCache((workerData as { directory: string }).directory);
 
 /** Entry of the pool's threads: piscina calls it by name, one task at a time. */
-export async function scoreBatch(task: ScoringTask): Promise<Float32Array> {
-  const model = await cache.get(task.artifact);
-  return await model.score(task.rows);
+export async function scoreBatch(task: ScoringTask): Promise<Float32Array | ScoringFailure> {
+  try {
+    const model = await cache.get(task.artifact);
+    return await model.score(task.rows);
+  } catch (error) {
+    if (!(error instanceof MillraceError)) throw error;
+    const { code, context, cause } = error;
+    return { code, context, cause };
+  }
 }

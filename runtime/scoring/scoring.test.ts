@@ -124,7 +124,10 @@ test("threads answer like the calling thread, whatever the limits of the pool", 
   assert.ok(got.latencyMs.every((latency) => latency > 0));
   assert.equal((await pool.score(work([], [], 0))).probabilities.length, 0);
   assert.equal(pool.rowsInFlight, 0);
-  await assert.rejects(pool.score(work(["x"], ["0".repeat(64)], 3)), /is not in/);
+  for (const each of [inline, pool]) {
+    const lost = each.score(work(["x"], ["0".repeat(64)], 3));
+    await assert.rejects(lost, { code: "ARTIFACT_MISSING", message: /is not in/ });
+  }
   await inline.close();
   await pool.close();
   await assert.rejects(pool.score(asked), { code: "SCORING_CLOSED" });
