@@ -44,7 +44,10 @@ export class DirectoryLock {
     } finally {
       rmSync(own, { force: true });
     }
-    throw new MillraceError("DATA_LOCKED", { directory, pid: readHolder(path)?.pid ?? null });
+    throw new MillraceError("DATA_LOCKED", {
+      directory,
+      pid: readHolder(path)?.pid ?? "(unknown)",
+    });
   }
 
   /** @throws {MillraceError} DATA_LOCKED when a living process holds the directory. */
@@ -87,11 +90,18 @@ function tryLink(from: string, to: string): boolean {
 }
 
 function readHolder(path: string): Holder | null {
+  let text: string;
   try {
-    return JSON.parse(readFileSync(path, "utf8")) as Holder;
+    text = readFileSync(path, "utf8");
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
     throw error;
+  }
+  try {
+    return JSON.parse(text) as Holder;
+  } catch {
+    // Locks are made whole: a power cut has taken the text, and with it the process.
+    return { pid: -1, started: null, boot: "", token: text };
   }
 }
 

@@ -193,7 +193,7 @@ export class EmbeddedProducer implements Producer {
   #transactional(action: string): string {
     if (this.#id !== null) return this.#id;
     const reason = "it was made without a transactional id";
-    throw new MillraceError("TRANSACTION_STATE", { transactionalId: null, action, reason });
+    throw new MillraceError("TRANSACTION_STATE", { transactionalId: "(none)", action, reason });
   }
 
   /** @throws {MillraceError} PRODUCER_FENCED, TRANSACTION_STATE, TRANSACTION_OUTCOME_UNKNOWN. */
@@ -205,7 +205,7 @@ export class EmbeddedProducer implements Producer {
   }
 
   #refuse(action: string): never {
-    const transactionalId = this.#id;
+    const transactionalId = this.#id ?? "(none)";
     if (this.#phase === "unknown") {
       const reason = "the last commit or abort failed";
       throw new MillraceError("TRANSACTION_OUTCOME_UNKNOWN", { transactionalId, reason });

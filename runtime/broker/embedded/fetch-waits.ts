@@ -16,7 +16,11 @@ export class FetchWaits {
     return new Promise((resolve) => {
       const done = () => {
         cancel();
-        for (const log of logs) this.#byLog.get(log)?.delete(done);
+        for (const log of logs) {
+          const waiting = this.#byLog.get(log);
+          waiting?.delete(done);
+          if (waiting?.size === 0) this.#byLog.delete(log);
+        }
         resolve();
       };
       const cancel = this.#clock.after(maxMs, done);
@@ -37,8 +41,7 @@ export class FetchWaits {
 
   changed(log: PartitionLog): void {
     const waiting = this.#byLog.get(log);
-    if (waiting === undefined || waiting.size === 0) return;
-    for (const done of [...waiting]) done();
+    for (const done of [...(waiting ?? [])]) done();
   }
 
   transactionEnded(): void {
@@ -50,7 +53,6 @@ export class FetchWaits {
   /** Wakes everybody, for good. */
   wakeAll(): void {
     for (const waiting of [...this.#byLog.values()]) for (const done of [...waiting]) done();
-    this.#byLog.clear();
     this.transactionEnded();
   }
 }

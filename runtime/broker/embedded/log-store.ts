@@ -2,7 +2,12 @@ import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import { MillraceError } from "../../../schemas/errors.ts";
 import type { TopicSettings } from "../broker.ts";
-import { type BrokerEntry, BrokerState, type DecidedPart, type TopicEntry } from "./broker-state.ts";
+import {
+  type BrokerEntry,
+  BrokerState,
+  type DecidedPart,
+  type TopicEntry,
+} from "./broker-state.ts";
 import { compactLog } from "./compaction.ts";
 import { FileSegment } from "./file-segment.ts";
 import { Journal } from "./journal.ts";

@@ -25,7 +25,8 @@ export type StoragePoint =
   | "journal-compact"
   | "journal-rename"
   | "checkpoint-write"
-  | "checkpoint-rename";
+  | "checkpoint-rename"
+  | "flush";
 
 /**
  * Called at each point with the size of the write. It may throw {@link SimulatedCrash}, or an
@@ -52,7 +53,8 @@ export class Storage {
   /** Called when a simulated crash has happened, to let go of files and lock as a death does. */
   onDeath: () => void = () => {};
   readonly #faults: FaultHook | undefined;
-  #state: "open" | "failed" | "dead" = "open";
+  #dead = false;
+  #failure: MillraceError | null = null;
 
   constructor(
     directory: string,
@@ -66,7 +68,7 @@ export class Storage {
 
   /** After a simulated crash nothing may touch the files any more. */
   get dead(): boolean {
-    return this.#state === "dead";
+    return this.#dead;
   }
 
   /**
@@ -74,23 +76,27 @@ export class Storage {
    * again, which finishes it.
    */
   fail(): void {
-    if (this.#state === "open") this.#state = "failed";
+    const context = { directory: this.directory, reason: "a commit could not be finished" };
+    this.#failure ??= new MillraceError("STORAGE_FULL", context);
   }
 
-  /** @throws {MillraceError} DATA_READ_ONLY, STORAGE_FULL, BROKER_CLOSED. */
+  /** @throws {MillraceError} DATA_READ_ONLY, STORAGE_FULL, STORAGE_FAILED, BROKER_CLOSED. */
   checkWritable(): void {
-    if (this.#state === "dead") throw new MillraceError("BROKER_CLOSED", { request: "a write" });
+    if (this.#dead) throw new MillraceError("BROKER_CLOSED", { request: "a write" });
     if (this.readOnly) throw new MillraceError("DATA_READ_ONLY", { directory: this.directory });
-    if (this.#state === "failed") {
-      const reason = "a commit could not be finished";
-      throw new MillraceError("STORAGE_FULL", { directory: this.directory, reason });
-    }
+    if (this.#failure !== null) throw this.#failure;
   }
 
   /** Runs a system call behind its point. */
   at<T>(point: StoragePoint, sizeBytes: number, call: () => T): T {
-    try {
+    return this.#translated(() => {
       this.#faults?.(point, sizeBytes);
+      return call();
+    });
+  }
+
+  #translated<T>(call: () => T): T {
+    try {
       return call();
     } catch (error) {
       throw this.#translate(error);
@@ -129,20 +135,38 @@ export class Storage {
   replace(points: readonly [StoragePoint, StoragePoint], path: string, content: Buffer): void {
     this.checkWritable();
     const beside = `${path}.new`;
-    rmSync(beside, { force: true });
-    const file = openSync(beside, "wx", 0o600);
+    const file = this.#translated(() => {
+      rmSync(beside, { force: true });
+      return openSync(beside, "wx", 0o600);
+    });
     try {
       this.write(points[0], file, content, 0);
-      if (this.flushes) fsyncSync(file);
+      this.flush(file);
     } finally {
       closeSync(file);
     }
     this.at(points[1], 0, () => renameSync(beside, path));
-    if (this.flushes) this.#flushDirectory(dirname(path));
+    if (!this.flushes) return;
+    const directory = this.#translated(() => openSync(dirname(path), "r"));
+    try {
+      this.flush(directory);
+    } finally {
+      closeSync(directory);
+    }
   }
 
+  /**
+   * Flushes to the disk itself, where that is wanted. What a flush that failed has left there is
+   * not known: nothing may be written until the log is opened again.
+   */
   flush(file: number): void {
-    if (this.flushes) fsyncSync(file);
+    if (!this.flushes) return;
+    try {
+      this.at("flush", 0, () => fsyncSync(file));
+    } catch (error) {
+      if (error instanceof MillraceError) this.#failure ??= error;
+      throw error;
+    }
   }
 
   remove(path: string): void {
@@ -150,16 +174,10 @@ export class Storage {
     this.at("segment-drop", 0, () => rmSync(path, { recursive: true, force: true }));
   }
 
-  #flushDirectory(path: string): void {
-    const handle = openSync(path, "r");
-    fsyncSync(handle);
-    closeSync(handle);
-  }
-
   #translate(error: unknown): unknown {
     if (error instanceof MillraceError) return error;
     if (error instanceof SimulatedCrash) {
-      this.#state = "dead";
+      this.#dead = true;
       this.onDeath();
       return error;
     }

@@ -26,6 +26,13 @@ test("beyond its limit the cache lets the oldest chunks go, and nobody keeps the
   );
 });
 
+test("a cache that never fills keeps nothing of the chunks that it was told to forget", () => {
+  const cache = new TailCache(64 * kib);
+  cache.chunk(0, kib, 0);
+  for (let i = 1; i < 10_000; i++) cache.forget(cache.chunk(i, kib, 0));
+  assert.equal(cache.count, 1);
+});
+
 test("a closed segment holds no bytes that the cache has let go, and reads them from the file", () => {
   const directory = mkdtempSync(join(tmpdir(), "millrace-segment-"));
   try {

@@ -21,8 +21,8 @@ const largestChunkBytes = 256 * 1024;
  */
 export class TailCache {
   readonly limitBytes: number;
-  #chunks: TailChunk[] = [];
-  #first = 0;
+  /** Those that are kept, oldest first. */
+  readonly #chunks = new Set<TailChunk>();
   #bytes = 0;
 
   constructor(limitBytes: number) {
@@ -33,30 +33,27 @@ export class TailCache {
     return this.#bytes;
   }
 
+  get count(): number {
+    return this.#chunks.size;
+  }
+
   /** A chunk that takes a batch of this size, after one of `previousBytes` (0: none). */
   chunk(position: number, batchBytes: number, previousBytes: number): TailChunk {
     const grown = Math.min(Math.max(previousBytes * 2, smallestChunkBytes), largestChunkBytes);
     const buffer = Buffer.allocUnsafeSlow(Math.max(batchBytes, grown));
     const chunk: TailChunk = { position, buffer, used: 0, kept: true };
-    this.#chunks.push(chunk);
+    this.#chunks.add(chunk);
     this.#bytes += buffer.length;
-    while (this.#bytes > this.limitBytes && this.#first < this.#chunks.length - 1) {
-      this.#letGo(this.#chunks[this.#first++] as TailChunk);
-    }
-    if (this.#first > 1024 && this.#first * 2 > this.#chunks.length) {
-      this.#chunks = this.#chunks.slice(this.#first);
-      this.#first = 0;
+    for (const oldest of this.#chunks) {
+      if (this.#bytes <= this.limitBytes || oldest === chunk) break;
+      this.forget(oldest);
     }
     return chunk;
   }
 
-  /** For a segment that is gone. */
+  /** Lets a chunk go: its segment is gone, or its turn has come. */
   forget(chunk: TailChunk): void {
-    this.#letGo(chunk);
-  }
-
-  #letGo(chunk: TailChunk): void {
-    if (!chunk.kept) return;
+    if (!this.#chunks.delete(chunk)) return;
     chunk.kept = false;
     this.#bytes -= chunk.buffer.length;
     chunk.buffer = nothing;

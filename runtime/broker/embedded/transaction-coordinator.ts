@@ -59,19 +59,19 @@ export class TransactionCoordinator {
     return { producerId: this.#nextProducerId++, epoch: 0 };
   }
 
-  /** Begins a new epoch of a transactional id; ends what the one before has left open. */
+  /**
+   * Begins a new epoch of a transactional id; ends what the one before has left open. In this
+   * order: a producer whose transaction was ended by another must be fenced.
+   */
   initialise(transactionalId: string): ProducerEpoch {
-    const { state } = this.#wiring;
-    const previous = state.producers.get(transactionalId);
-    if (previous !== undefined) {
-      const open = this.#open.get(previous.producerId);
-      if (open !== undefined) this.abort(open);
-    }
+    const previous = this.#wiring.state.producers.get(transactionalId);
     const next =
       previous === undefined || previous.epoch >= maxEpoch
         ? this.idempotentProducer()
         : { producerId: previous.producerId, epoch: previous.epoch + 1 };
     this.#wiring.record("journal-write", { kind: "producer", transactionalId, ...next });
+    const open = previous === undefined ? undefined : this.#open.get(previous.producerId);
+    if (open !== undefined) this.abort(open);
     return next;
   }
 
