@@ -64,11 +64,12 @@ export class FrameWriter {
     return payloads;
   }
 
-  end(): void {
+  /** Closes the payload; returns its bytes with the header in front. */
+  end(): number {
     const payloads = this.#payloads;
     const start = this.#open;
-    const length = payloads.position - start - payloadHeaderBytes;
-    payloads.buffer.writeUInt32LE(length, start + 8);
+    const bytes = payloads.position - start;
+    payloads.buffer.writeUInt32LE(bytes - payloadHeaderBytes, start + 8);
     const frameStart = this.#starts[this.#starts.length - 1] as number;
     const frameBytes = frameHeaderBytes + payloads.position - frameStart;
     if (frameBytes > frameLimitBytes && start > frameStart) {
@@ -77,6 +78,7 @@ export class FrameWriter {
     }
     this.#count++;
     this.nextSequence++;
+    return bytes;
   }
 
   /**

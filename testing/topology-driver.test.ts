@@ -174,3 +174,17 @@ test("stores show what a view holds, what is served and what analysts query", as
   assert.deepEqual([prediction?.["probability"], prediction?.["fallback"]], [0.2, 1]);
   await driver.close();
 });
+
+test("keys of any length that a record can bring reach rows, look-ups and predictions whole", async () => {
+  const driver = topologyDriver(flights);
+  const origin = `${"ä".repeat(40_000)}X`;
+  driver.input("flights.arrivals").send({ ...arrival(1, noon, 40), origin });
+  driver.input("flights.departures").send({ ...departure(2, noon + 60_000), origin });
+  await driver.advanceTo(noon + 3 * hour);
+  const rows = await driver.offline("origin_delays@1");
+  assert.deepEqual([...new Set(rows.map((row) => row["origin"] === origin))], [true]);
+  const [prediction] = await driver.output("flights.predictions").drain();
+  const features = prediction?.value["features"] as Record<string, number>;
+  assert.equal(features["origin_flights_1h"], 1);
+  await driver.close();
+});

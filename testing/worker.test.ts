@@ -1,10 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setImmediate as nextTurn } from "node:timers/promises";
+import { partitionOf } from "../processors/murmur2.ts";
 import type { Broker, Producer } from "../runtime/broker/broker.ts";
 import { openEmbeddedBroker } from "../runtime/broker/embedded/embedded-broker.ts";
+import { RecordBatchBuilder } from "../runtime/broker/record-batch/builder.ts";
+import { layout, writeInt64 } from "../runtime/broker/record-batch/layout.ts";
 import { Worker, type WorkerOptions } from "../runtime/engine/worker.ts";
+import { AvroEncoder } from "../runtime/schema-registry/avro-codec.ts";
 import { createMemoryRegistry } from "../runtime/schema-registry/embedded.ts";
+import { ByteWriter } from "../schemas/bytes.ts";
 import { MillraceError } from "../schemas/errors.ts";
 import { endOf, executeAir, produceAir } from "./air-input-fixture.ts";
 import { collectAir, compareAir } from "./air-output-fixture.ts";
@@ -102,5 +107,79 @@ test("a worker that cannot start leaves the group, and the next one need not wai
   const worker = await Worker.start({ ...options, instanceId: "1" });
   await runToEnd(worker);
   await worker.close();
+  await broker.close();
+});
+
+test("whatever time a record's timestamp names, it becomes a dead letter and stops nothing", async () => {
+  const { broker, options } = await filled();
+  const producer = await broker.producer({ transactionalId: null });
+  const nanoseconds = Date.UTC(2026, 0, 1) * 1_000_000;
+  for (const timestamp of [-1, 2 ** 52, nanoseconds, -nanoseconds]) {
+    const builder = new RecordBatchBuilder();
+    builder.append(null, Buffer.from("no Avro"), 0);
+    const batch = builder.build();
+    writeInt64(batch.encoded, timestamp, layout.baseTimestamp);
+    writeInt64(batch.encoded, timestamp, layout.maxTimestamp);
+    await producer.send([{ topic: "air.departures", partition: 0, batch }]);
+  }
+  const worker = await Worker.start(options);
+  await runToEnd(worker);
+  await worker.close();
+  const [end = 0] = await broker.listOffsets([
+    { topic: "air.dead-letters", partition: 0, at: "latest" },
+  ]);
+  assert.ok(end >= 4, `${end} of 4 dead letters`);
+  await broker.close();
+});
+
+test("while a commit is under way its tasks gather no more than the next one may hold", async () => {
+  const { broker, options } = await filled();
+  const { registry } = options;
+  const [source] = air.sources.filter(({ topic }) => topic === "air.arrivals");
+  assert.ok(source);
+  const id = await registry.register(`${source.topic}-value`, source.schema);
+  const encoder = new AvroEncoder(source.schema, id);
+  const producer = await broker.producer({ transactionalId: null });
+  const record = { flightId: 1, arrivedAt: endOf(logs), destination: "B", delayMinutes: 1 };
+  const origin = "A".repeat(200_000);
+  const partition = partitionOf("1", 4);
+  for (let sent = 0; sent < 100; sent++) {
+    const good = new ByteWriter();
+    encoder.encode({ ...record, origin }, good);
+    const builder = new RecordBatchBuilder();
+    builder.append(Buffer.from("1"), good.take(), 0);
+    builder.append(Buffer.from("2"), Buffer.alloc(200_000), 0);
+    await producer.send([{ topic: source.topic, partition, batch: builder.build() }]);
+  }
+  const totalBytes = 100 * 400_000;
+  const largest = { bytes: 0 };
+  let turns = 0;
+  const slow = (of: Producer) =>
+    withMethods(of, {
+      // As long as 60 looks for records, each of which may bring 2 MiB of them.
+      commit: async () => {
+        for (const until = turns + 60; turns < until; ) await nextTurn();
+        await of.commit();
+      },
+    });
+  const unsteady = withMethods<Broker>(broker, {
+    producer: async (asked) => slow(await broker.producer(asked)),
+    fetch: async (request) => {
+      turns++;
+      return await broker.fetch({ ...request, maxWaitMs: 0 });
+    },
+  });
+  const worker = await Worker.start({
+    ...options,
+    broker: unsteady,
+    stepBudget: 2_000,
+    onCommit: ({ bytes }) => {
+      largest.bytes = Math.max(largest.bytes, bytes);
+    },
+  });
+  await runToEnd(worker);
+  await worker.close();
+  // The source, a view and the scoring task work at a time, on 128 MiB shared by 22 tasks.
+  assert.ok(largest.bytes < totalBytes / 2, `a commit of ${largest.bytes} bytes`);
   await broker.close();
 });

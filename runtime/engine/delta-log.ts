@@ -16,6 +16,7 @@ const partBytes = 256 * 1024;
 export class DeltaLog {
   readonly #writer = new ByteWriter(64 * 1024);
   #parts: Buffer[] = [];
+  #partBytes = 0;
   #timers = 0;
 
   record(
@@ -49,8 +50,9 @@ export class DeltaLog {
     this.#cut();
   }
 
-  get empty(): boolean {
-    return this.#timers === 0 && this.#writer.position === 0 && this.#parts.length === 0;
+  /** What it holds, timers in a row left out. */
+  get bytes(): number {
+    return this.#partBytes + this.#writer.position;
   }
 
   /** The log in parts, the last one possibly empty; the log starts again. */
@@ -59,6 +61,7 @@ export class DeltaLog {
     const parts = this.#parts;
     parts.push(this.#writer.take());
     this.#parts = [];
+    this.#partBytes = 0;
     this.#writer.reset();
     return parts;
   }
@@ -73,6 +76,7 @@ export class DeltaLog {
   #cut(): void {
     if (this.#writer.position < partBytes) return;
     this.#parts.push(this.#writer.take());
+    this.#partBytes += this.#writer.position;
     this.#writer.reset();
   }
 }

@@ -16,11 +16,6 @@ import { type OutboxWiring, TaskOutbox } from "./task-outbox.ts";
 const snapshotFactor = 4;
 const snapshotMinBytes = 4 * 1024 * 1024;
 
-/**
- * Payloads, rows and records a commit holds at most; a burst of expiries goes on in the next one.
- */
-const maxPayloadsPerCommit = 50_000;
-
 /** A task behind an inbox: merges its channels and drives a processor. */
 export class MergeTask implements Task, Restorable {
   readonly subtopology: Subtopology;
@@ -101,7 +96,7 @@ export class MergeTask implements Task, Restorable {
     const { processor, outbox } = this;
     const merge = this.#merge;
     let taken = 0;
-    while (taken < budget && outbox.pending < maxPayloadsPerCommit) {
+    while (taken < budget && !outbox.isFull(this.#delta.bytes)) {
       const timer = processor.nextTimer();
       const kind = merge.next(timer);
       if (kind === "none") {

@@ -24,8 +24,11 @@ export interface SourceTaskWiring extends OutboxWiring {
   readonly deadLetterEncoder: AvroEncoder;
 }
 
-/** Payloads in a commit at most. */
-const maxPayloadsPerCommit = 50_000;
+/** Record timestamps that we can write: beyond lies what somebody wrote by mistake. */
+const maxTimestampMs = 2 ** 51;
+
+/** What a late record or a dead letter takes besides its bytes, about. */
+const rejectOverheadBytes = 256;
 
 /** Changelog records (small snapshots) kept before older ones may go. */
 const purgeEvery = 64;
@@ -43,6 +46,7 @@ export class SourceTask implements Task, Restorable {
   readonly #reader = new RecordReader();
   readonly #value = new ByteWriter();
   readonly #rejects: { topic: string; key: Buffer | null; value: Buffer; timestamp: number }[] = [];
+  #rejectBytes = 0;
   #reading = false;
   #position = 0;
   #watermark = 0;
@@ -110,7 +114,7 @@ export class SourceTask implements Task, Restorable {
       this.#reading &&
       taken < budget &&
       this.#missingSchema === null &&
-      this.outbox.pending < maxPayloadsPerCommit
+      !this.outbox.isFull(this.#rejectBytes)
     ) {
       this.#position = this.#reader.offset;
       this.#applyWatermarks();
@@ -155,6 +159,7 @@ export class SourceTask implements Task, Restorable {
       batches.append(reject.topic, this.partition, reject.key, reject.value, reject.timestamp);
     }
     this.#rejects.length = 0;
+    this.#rejectBytes = 0;
     this.#wiring.decisions.collect(batches);
     this.outbox.collect(batches, () => this.processor.streamTime);
     const state = new ByteWriter(1024);
@@ -266,15 +271,16 @@ export class SourceTask implements Task, Restorable {
 
   #late(record: Readonly<Record<string, unknown>>): void {
     const reader = this.#reader;
-    const source = this.processor.source;
+    const { source, streamTime } = this.processor;
+    const eventTime = Number(record[source.timeField]);
     this.#value.reset();
     this.#wiring.lateEncoder.encode(
       {
         ...this.#origin(),
         value: reader.buffer.subarray(reader.valueStart, reader.valueEnd),
-        eventTime: Number(record[source.timeField]),
-        streamTime: this.processor.streamTime,
-        latenessMs: source.latenessMs,
+        eventTime,
+        streamTime,
+        latenessMs: streamTime - eventTime,
       },
       this.#value,
     );
@@ -302,19 +308,25 @@ export class SourceTask implements Task, Restorable {
   }
 
   #origin() {
-    const { buffer, keyStart, keyEnd, offset, timestampMs } = this.#reader;
+    const { buffer, keyStart, keyEnd, offset } = this.#reader;
     return {
       topic: this.subtopology.inbox,
       partition: this.partition,
       offset,
-      timestamp: timestampMs,
+      timestamp: this.#timestamp(),
       key: keyStart < 0 ? null : buffer.subarray(keyStart, keyEnd),
     };
   }
 
   #reject(topic: string): void {
-    const { buffer, keyStart, keyEnd, timestampMs } = this.#reader;
+    const { buffer, keyStart, keyEnd } = this.#reader;
     const key = keyStart < 0 ? null : Buffer.from(buffer.subarray(keyStart, keyEnd));
-    this.#rejects.push({ topic, key, value: this.#value.take(), timestamp: timestampMs });
+    const value = this.#value.take();
+    this.#rejects.push({ topic, key, value, timestamp: this.#timestamp() });
+    this.#rejectBytes += value.length + (key?.length ?? 0) + rejectOverheadBytes;
+  }
+
+  #timestamp(): number {
+    return Math.max(-maxTimestampMs, Math.min(maxTimestampMs, this.#reader.timestampMs));
   }
 }

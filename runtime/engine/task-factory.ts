@@ -16,6 +16,7 @@ import {
 import type { Broker } from "../broker/broker.ts";
 import { AvroDecoder, AvroEncoder } from "../schema-registry/avro-codec.ts";
 import type { SchemaRegistry } from "../schema-registry/registry.ts";
+import { allTasks } from "./assignment.ts";
 import { DecisionLog } from "./live/decision-log.ts";
 import {
   clockOrders,
@@ -34,6 +35,11 @@ import { MergeTask } from "./merge-task.ts";
 import { SourceTask, type SourceTaskWiring } from "./source-task.ts";
 import { SourceWatermarks } from "./source-watermarks.ts";
 import type { OutboxWiring } from "./task-outbox.ts";
+
+/** Bytes that all tasks of a plan gather for one commit, were they in one process. */
+const commitBytes = 128 * 1024 * 1024;
+/** What a task may gather however many there are. */
+const taskCommitBytes = 2 * 1024 * 1024;
 
 /** Makes the tasks of a plan; holds what they share in a process. */
 export class TaskFactory {
@@ -178,6 +184,7 @@ export class TaskFactory {
       },
       partitionsOf: (topic) =>
         plan.topics.find((each) => each.name === topic)?.partitions ?? plan.partitions,
+      commitBytes: Math.max(taskCommitBytes, commitBytes / allTasks(plan).length),
     };
   }
 

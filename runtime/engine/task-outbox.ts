@@ -11,6 +11,8 @@ export interface OutboxWiring {
   readonly subtopologyOf: (name: string) => Subtopology;
   readonly encoderOf: (topic: string) => AvroEncoder;
   readonly partitionsOf: (topic: string) => number;
+  /** Bytes that a task gathers for one commit; what comes next exceeds it by itself at most. */
+  readonly commitBytes: number;
 }
 
 interface InboxLane {
@@ -38,6 +40,12 @@ interface TopicLane {
 
 type Lane = InboxLane | RowsLane | TopicLane;
 
+/**
+ * Payloads, rows and records that a task gathers for one commit; a burst of expiries goes on in the
+ * next one.
+ */
+const maxPayloadsPerCommit = 50_000;
+
 /** Buffer for rows and topic records that a task keeps between two commits. */
 const keptRecordBytes = 256 * 1024;
 
@@ -51,6 +59,7 @@ export const progressKey = Buffer.from([0]);
 export class TaskOutbox implements Outbox {
   readonly #lanes: Lane[];
   readonly #partition: number;
+  readonly #commitBytes: number;
   /** Rows and topic records: output, partition, key, value, timestamp, back to back. */
   readonly #records = new ByteWriter(64 * 1024);
   readonly #index: number[] = [];
@@ -61,15 +70,30 @@ export class TaskOutbox implements Outbox {
   #openKnownAt = 0;
   #openRowAt = -1;
   #payloads = 0;
+  /** Of the payloads in frames. */
+  #frameBytes = 0;
 
   constructor(subtopology: Subtopology, partition: number, wiring: OutboxWiring) {
     this.#partition = partition;
+    this.#commitBytes = wiring.commitBytes;
     this.#lanes = subtopology.outputs.map((spec) => makeLane(spec, subtopology, partition, wiring));
   }
 
   /** Payloads, rows and records that wait for a commit. */
   get pending(): number {
     return this.#payloads;
+  }
+
+  /**
+   * Whether its task has gathered as much as one commit holds.
+   *
+   * @param elsewhere - bytes for the commit that the task holds itself.
+   */
+  isFull(elsewhere: number): boolean {
+    return (
+      this.#payloads >= maxPayloadsPerCommit ||
+      this.#frameBytes + this.#records.position + elsewhere >= this.#commitBytes
+    );
   }
 
   begin(output: number, partition: number, knownAt: number): ByteWriter {
@@ -96,13 +120,13 @@ export class TaskOutbox implements Outbox {
 
   end(): void {
     if (this.#open !== null) {
-      this.#open.end();
+      this.#frameBytes += this.#open.end();
       this.#open = null;
     } else if (this.#openEvery !== null) {
       for (const frame of this.#openEvery.frames) {
         if (frame === undefined) continue;
         frame.begin(this.#openKnownAt).raw(this.#every.buffer, 0, this.#every.position);
-        frame.end();
+        this.#frameBytes += frame.end();
       }
       this.#openEvery = null;
     } else if (this.#openRowAt >= 0) {
@@ -140,6 +164,7 @@ export class TaskOutbox implements Outbox {
       else collectFrames(batches, lane, progress);
     }
     this.#payloads = 0;
+    this.#frameBytes = 0;
   }
 
   /**
@@ -164,7 +189,7 @@ export class TaskOutbox implements Outbox {
   }
 
   /**
-   * u16 output, u16 partition, f64 timestamp, u16 key length, key; the caller adds u32 length,
+   * u16 output, u16 partition, f64 timestamp, u32 key length, key; the caller adds u32 length,
    * value.
    */
   #startRecord(output: number, partition: number, key: string, timestampMs: number): void {
@@ -173,7 +198,11 @@ export class TaskOutbox implements Outbox {
     records.u16(output);
     records.u16(partition);
     records.f64(timestampMs);
-    records.text(key);
+    const lengthAt = records.reserve(4);
+    const start = records.reserve(key.length * 3);
+    const length = records.buffer.write(key, start, "utf8");
+    records.buffer.writeUInt32LE(length, lengthAt);
+    records.position = start + length;
   }
 
   #collectRecords(batches: CommitBatches): void {
@@ -182,8 +211,8 @@ export class TaskOutbox implements Outbox {
       const output = buffer.readUInt16LE(start);
       const partition = buffer.readUInt16LE(start + 2);
       const timestamp = buffer.readDoubleLE(start + 4);
-      const keyStart = start + 14;
-      const keyEnd = keyStart + buffer.readUInt16LE(start + 12);
+      const keyStart = start + 16;
+      const keyEnd = keyStart + buffer.readUInt32LE(start + 12);
       const valueStart = keyEnd + 4;
       const valueEnd = valueStart + buffer.readUInt32LE(keyEnd);
       const lane = this.#lanes[output] as RowsLane | TopicLane;
