@@ -133,6 +133,8 @@ function connection({ username, password, tls, timeoutMs }: RedisStoreOptions) {
     disableClientInfo: true,
     commandTimeout: timeoutMs ?? defaults.timeoutMs,
     connectTimeout: timeoutMs ?? defaults.timeoutMs,
+    // A server that hangs keeps its connection: what retries send would pile up in our memory.
+    socketTimeout: timeoutMs ?? defaults.timeoutMs,
     ...(username === undefined ? {} : { username }),
     ...(password === undefined ? {} : { password }),
     ...(tls === undefined ? {} : { tls }),

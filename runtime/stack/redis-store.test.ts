@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
+import { type AddressInfo, createConnection, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
@@ -35,6 +36,52 @@ function flush(offset: number): OnlineFlush {
     rows,
     nextOffset: offset + 1,
     progress: offset,
+  };
+}
+
+function rowsOf(count: number): OnlineFlush["rows"] {
+  const [first] = flush(1).rows;
+  assert.ok(first);
+  return Array.from({ length: count }, (_, i) => ({ ...first, entityKey: `k${i}`, offset: i }));
+}
+
+/** Passes bytes on to a server, and counts them; while it hangs, it swallows them. */
+async function startProxy(port: number) {
+  let hangs = false;
+  let bytes = 0;
+  const sockets = new Set<Socket>();
+  const listener = createServer((client) => {
+    const target = createConnection({ host: "127.0.0.1", port });
+    const swallows = hangs;
+    for (const socket of [client, target]) {
+      sockets.add(socket);
+      socket.on("error", () => {});
+      socket.once("close", () => {
+        for (const each of [client, target]) each.destroy();
+      });
+    }
+    client.on("data", (chunk) => {
+      bytes += chunk.length;
+      if (!hangs && !swallows) target.write(chunk);
+    });
+    target.pipe(client);
+  });
+  await new Promise<void>((resolve) => listener.listen(0, "127.0.0.1", resolve));
+  return {
+    url: `redis://127.0.0.1:${(listener.address() as AddressInfo).port}`,
+    get bytes() {
+      return bytes;
+    },
+    hang: () => {
+      hangs = true;
+    },
+    goOn: () => {
+      hangs = false;
+    },
+    close: async () => {
+      for (const socket of sockets) socket.destroy();
+      await new Promise((resolve) => listener.close(resolve));
+    },
   };
 }
 
@@ -98,6 +145,30 @@ describe("redis", { skip: requirement("redis-server") }, () => {
     assert.ok(left > 0 && left <= 60_000);
     client.disconnect();
     await store.close();
+  });
+
+  test("a server that hangs is sent a flush once, however often it is tried again", async () => {
+    const server = await start("hanging");
+    const proxy = await startProxy(server.port);
+    const store = await openRedisStore({ urls: [proxy.url], timeoutMs: 200 });
+    const flushed = { ...flush(1), rows: rowsOf(5_000) };
+    await store.write(flushed);
+    const flushBytes = proxy.bytes;
+    proxy.hang();
+    for (let attempt = 0; attempt < 8; attempt++) {
+      await assert.rejects(store.write(flushed), { code: "ONLINE_UNAVAILABLE" });
+    }
+    assert.ok(proxy.bytes < 2.5 * flushBytes, `${proxy.bytes} of ${flushBytes}`);
+    proxy.goOn();
+    while (
+      await store.write(flushed).then(
+        () => false,
+        () => true,
+      )
+    )
+      await wait(20);
+    await store.close();
+    await proxy.close();
   });
 
   test("a store can be opened while its server is away", async () => {
