@@ -7,7 +7,8 @@ import type { Plan, ScoringSpec } from "../../schemas/plan.ts";
 const spareVectors = 1024;
 
 interface Assembly {
-  answers: number;
+  /** By slot how many answers no record has taken yet. */
+  readonly answers: Uint32Array;
   /** Whether an answer says that a wait behind it was ended. */
   incomplete: boolean;
   /** Newest knownAt that any answer has seen, −Infinity while none has seen a record. */
@@ -18,7 +19,8 @@ interface Assembly {
 /**
  * Gathers the answers of look-ups by id until the trigger takes them: answers precede the trigger
  * of their instant, so a vector is complete when it is asked for, unless a wait for answers was
- * ended (live mode). Memory: one vector an id in flight, and a number an id whose answers are owed.
+ * ended (live mode). Memory: one vector an id in flight, and a number a slot for an id whose answers
+ * are owed.
  */
 export class FeatureAssembly {
   /** Features that come from answers; request features follow them. */
@@ -30,8 +32,8 @@ export class FeatureAssembly {
   readonly #assemblies = new Map<string, Assembly>();
   readonly #spare: Assembly[] = [];
   readonly #mayLack: boolean;
-  /** By id how many answers came too late for it, or are still to come. */
-  readonly #owed = new Map<string, number>();
+  /** By id and slot how many answers were not waited for; they are dropped when they come. */
+  readonly #owed = new Map<string, Uint32Array>();
   /** Whether the vector of the last `take` lacks something that was not waited for. */
   incomplete = false;
 
@@ -56,7 +58,8 @@ export class FeatureAssembly {
 
   /** Takes the payload of one answer behind its id: u8 slot, u8 incomplete, f64 asOf, n × f64. */
   answer(id: string, payload: ByteReader): void {
-    if (this.#owed.size > 0 && this.#repay(id)) {
+    const slot = payload.u8();
+    if (this.#owed.size > 0 && this.#repay(id, slot)) {
       payload.position = payload.end;
       return;
     }
@@ -65,64 +68,56 @@ export class FeatureAssembly {
       assembly = this.#fresh();
       this.#assemblies.set(id, assembly);
     }
-    const slot = payload.u8();
     if (payload.u8() !== 0) assembly.incomplete = true;
     const asOf = payload.f64();
     if (asOf > assembly.asOf) assembly.asOf = asOf;
-    assembly.answers++;
+    assembly.answers[slot] = (assembly.answers[slot] as number) + 1;
     const start = this.#start[slot] as number;
     const end = start + (this.#count[slot] as number);
     for (let i = start; i < end; i++) assembly.vector[i] = payload.f64();
   }
 
   /**
-   * Moves the answers of an id into `target` from `at` on and returns their newest asOf. Two
-   * records of one id and one instant have sent two look-ups a slot; both get the answers of the
-   * second.
+   * Moves the answers of an id into `target` from `at` on, NaN in place of those that were not waited
+   * for, and returns their newest asOf. Two records of one id and one instant have sent two look-ups
+   * a slot; both get the answers of the second.
    *
    * @throws {MillraceError} ANSWER_MISSING when a look-up has not been answered and had to be.
    */
   take(id: string, target: Float64Array, at: number): number {
-    const { lookups } = this.#scoring;
-    this.incomplete = false;
-    if (lookups.length === 0) return Number.NEGATIVE_INFINITY;
     const assembly = this.#assemblies.get(id);
-    if (assembly === undefined || assembly.answers < lookups.length) {
-      if (this.#mayLack) return this.#takePart(id, assembly, target, at);
-      throw new MillraceError("ANSWER_MISSING", {
-        scoring: this.#scoring.name,
-        answers: assembly?.answers ?? 0,
-        lookups: lookups.length,
-      });
+    const answered = this.#answered(assembly);
+    const slots = this.#count.length;
+    if (answered < slots && !this.#mayLack) {
+      const scoring = this.#scoring.name;
+      throw new MillraceError("ANSWER_MISSING", { scoring, answers: answered, lookups: slots });
     }
-    target.set(assembly.vector, at);
-    this.incomplete = assembly.incomplete;
-    const { asOf } = assembly;
-    this.#release(id, assembly);
-    return asOf;
+    if (assembly === undefined) target.fill(Number.NaN, at, at + this.width);
+    else target.set(assembly.vector, at);
+    if (answered < slots) this.#blank(assembly, target, at);
+    this.incomplete = answered < slots || assembly?.incomplete === true;
+    this.#spend(id, assembly);
+    return assembly?.asOf ?? Number.NEGATIVE_INFINITY;
   }
 
   /** Forgets the answers to a record that is not scored. */
   drop(id: string): void {
-    const assembly = this.#assemblies.get(id);
-    if (this.#mayLack && (assembly?.answers ?? 0) < this.#scoring.lookups.length) {
-      this.#owe(id, assembly);
-    } else if (assembly !== undefined) this.#release(id, assembly);
+    this.#spend(id, this.#assemblies.get(id));
   }
 
   snapshot(writer: ByteWriter): void {
     writer.u32(this.#assemblies.size);
     for (const [id, assembly] of this.#assemblies) {
       writer.text(id);
-      writer.u32(assembly.answers);
+      for (const answers of assembly.answers) writer.u32(answers);
       writer.u8(assembly.incomplete ? 1 : 0);
       writer.f64(assembly.asOf);
       for (let i = 0; i < this.width; i++) writer.f64(assembly.vector[i] as number);
     }
     writer.u32(this.#owed.size);
-    for (const [id, answers] of this.#owed) {
+    for (const [id, owed] of this.#owed) {
       writer.text(id);
-      writer.u32(answers);
+      for (const answers of owed) writer.u32(answers);
     }
   }
 
@@ -131,37 +126,59 @@ export class FeatureAssembly {
     for (let left = reader.u32(); left > 0; left--) {
       const assembly = this.#fresh();
       this.#assemblies.set(reader.text(), assembly);
-      assembly.answers = reader.u32();
+      readCounts(reader, assembly.answers);
       assembly.incomplete = reader.u8() === 1;
       assembly.asOf = reader.f64();
       for (let i = 0; i < this.width; i++) assembly.vector[i] = reader.f64();
     }
     this.#owed.clear();
-    for (let left = reader.u32(); left > 0; left--) this.#owed.set(reader.text(), reader.u32());
+    for (let left = reader.u32(); left > 0; left--) {
+      this.#owed.set(reader.text(), readCounts(reader, this.#counts()));
+    }
   }
 
-  /** What has been answered so far; NaN in place of the rest, which is dropped when it comes. */
-  #takePart(id: string, assembly: Assembly | undefined, target: Float64Array, at: number): number {
-    this.incomplete = true;
-    if (assembly === undefined) target.fill(Number.NaN, at, at + this.width);
-    else target.set(assembly.vector, at);
-    const asOf = assembly?.asOf ?? Number.NEGATIVE_INFINITY;
-    this.#owe(id, assembly);
-    return asOf;
+  /** Slots that have an answer. */
+  #answered(assembly: Assembly | undefined): number {
+    let answered = 0;
+    if (assembly !== undefined) for (const answers of assembly.answers) if (answers > 0) answered++;
+    return answered;
   }
 
-  #owe(id: string, assembly: Assembly | undefined): void {
-    const answers = this.#scoring.lookups.length - (assembly?.answers ?? 0);
-    this.#owed.set(id, (this.#owed.get(id) ?? 0) + answers);
-    if (assembly !== undefined) this.#forget(id, assembly);
+  /** NaN in the slots that have no answer. */
+  #blank(assembly: Assembly | undefined, target: Float64Array, at: number): void {
+    assembly?.answers.forEach((answers, slot) => {
+      if (answers > 0) return;
+      const start = at + (this.#start[slot] as number);
+      target.fill(Number.NaN, start, start + (this.#count[slot] as number));
+    });
+  }
+
+  /** Takes one answer a slot away; one that has not come is owed, where it need not be there. */
+  #spend(id: string, assembly: Assembly | undefined): void {
+    let left = 0;
+    for (let slot = 0; slot < this.#count.length; slot++) {
+      const answers = assembly?.answers[slot] ?? 0;
+      left += Math.max(0, answers - 1);
+      if (answers === 0) this.#owe(id, slot);
+      else if (assembly !== undefined) assembly.answers[slot] = answers - 1;
+    }
+    if (assembly !== undefined && left === 0) this.#forget(id, assembly);
+  }
+
+  #owe(id: string, slot: number): void {
+    if (!this.#mayLack) return;
+    const owed = this.#owed.get(id) ?? this.#counts();
+    owed[slot] = (owed[slot] as number) + 1;
+    this.#owed.set(id, owed);
   }
 
   /** Whether an answer is one that is owed, and then dropped. */
-  #repay(id: string): boolean {
+  #repay(id: string, slot: number): boolean {
     const owed = this.#owed.get(id);
-    if (owed === undefined) return false;
-    if (owed > 1) this.#owed.set(id, owed - 1);
-    else this.#owed.delete(id);
+    const answers = owed?.[slot] ?? 0;
+    if (owed === undefined || answers === 0) return false;
+    owed[slot] = answers - 1;
+    if (owed.every((each) => each === 0)) this.#owed.delete(id);
     return true;
   }
 
@@ -169,26 +186,31 @@ export class FeatureAssembly {
     const spare = this.#spare.pop();
     if (spare === undefined) {
       return {
-        answers: 0,
+        answers: this.#counts(),
         incomplete: false,
         asOf: Number.NEGATIVE_INFINITY,
         vector: new Float64Array(this.width).fill(Number.NaN),
       };
     }
-    spare.answers = 0;
+    spare.answers.fill(0);
     spare.incomplete = false;
     spare.asOf = Number.NEGATIVE_INFINITY;
     if (this.#mayLack) spare.vector.fill(Number.NaN);
     return spare;
   }
 
-  #release(id: string, assembly: Assembly): void {
-    assembly.answers -= this.#scoring.lookups.length;
-    if (assembly.answers <= 0) this.#forget(id, assembly);
+  /** 0 for each slot. */
+  #counts(): Uint32Array {
+    return new Uint32Array(this.#count.length);
   }
 
   #forget(id: string, assembly: Assembly): void {
     this.#assemblies.delete(id);
     if (this.#spare.length < spareVectors) this.#spare.push(assembly);
   }
+}
+
+function readCounts(reader: ByteReader, counts: Uint32Array): Uint32Array {
+  for (let i = 0; i < counts.length; i++) counts[i] = reader.u32();
+  return counts;
 }
