@@ -37,12 +37,13 @@ function outcome(
   label: number,
   version = "",
   probability = 0.5,
+  id = "1",
 ): LoopRecord {
   return {
     input: "outcomes",
     knownAt,
     write: (out) => {
-      out.text("1");
+      out.text(id);
       out.f64(predictedAt);
       out.text(version);
       out.f64(probability);
@@ -226,6 +227,30 @@ test("a feature window is held against the champion's training rows and closes a
   );
   assert.deepEqual(asked, [[400, "drifted(features)"]]);
   assert.deepEqual(run(watch, records, 450, 7), { ...run(watch, records, 450) });
+});
+
+test("keys of any length are passed over", () => {
+  const watch: Partial<WatchSpec> = {
+    detectors: [
+      { kind: "features", overMs: 100 },
+      { kind: "performance", metric: "auc", overMs: 100, floor: 0.5 },
+    ],
+    triggers: [],
+  };
+  for (const length of [0, 1, 65_534, 65_535, 70_000]) {
+    const id = "k".repeat(length);
+    const records = [
+      answer(50, { requestId: "", reference }),
+      prediction(id, 100, "v1", [0.6, 1, 1, 1, 12]),
+      outcome(100, 150, 1, "v1", 0.5, id),
+    ];
+    const rows = run(watch, records, 250).drift.map((each) => [each["feature"], each["rows"]]);
+    assert.deepEqual(rows, [
+      ["origin_flights_1h", 1],
+      ["origin_flights_3h", 1],
+      [null, 1],
+    ]);
+  }
 });
 
 test("a shift that is sure but small, or large but unsure, is no alarm", () => {

@@ -121,8 +121,8 @@ export class WatchProcessor implements Processor {
     this.#decision.seen(knownAt);
     this.#performanceWindows?.predicted(knownAt);
     if (this.#featureWindows === null) return;
-    skipText(payload);
-    skipText(payload);
+    payload.text();
+    payload.text();
     payload.position += 8;
     const vector = this.#vector;
     for (let i = 0; i < vector.length; i++) vector[i] = payload.f64();
@@ -132,7 +132,7 @@ export class WatchProcessor implements Processor {
   /** Payload: text id, f64 predictedAt, text version, f64 probability, f64 label. */
   #outcome(knownAt: number, payload: ByteReader, out: Outbox): void {
     this.#decision.seen(knownAt);
-    skipText(payload);
+    payload.text();
     const predictedAt = payload.f64();
     const version = payload.text();
     const probability = payload.f64();
@@ -182,9 +182,4 @@ export class WatchProcessor implements Processor {
       out.end();
     }
   }
-}
-
-function skipText(payload: ByteReader): void {
-  const length = payload.u16();
-  payload.position += length;
 }
