@@ -6,6 +6,7 @@ import type { Broker, Producer } from "../runtime/broker/broker.ts";
 import { openEmbeddedBroker } from "../runtime/broker/embedded/embedded-broker.ts";
 import { RecordBatchBuilder } from "../runtime/broker/record-batch/builder.ts";
 import { layout, writeInt64 } from "../runtime/broker/record-batch/layout.ts";
+import { branchAccounts } from "../runtime/engine/accounting.ts";
 import { Worker, type WorkerOptions } from "../runtime/engine/worker.ts";
 import { AvroEncoder } from "../runtime/schema-registry/avro-codec.ts";
 import { createMemoryRegistry } from "../runtime/schema-registry/embedded.ts";
@@ -181,5 +182,19 @@ test("while a commit is under way its tasks gather no more than the next one may
   await worker.close();
   // The source, a view and the scoring task work at a time, on 128 MiB shared by 22 tasks.
   assert.ok(largest.bytes < totalBytes / 2, `a commit of ${largest.bytes} bytes`);
+  await broker.close();
+});
+
+test("a plan that starts on a source whose oldest records are deleted begins with the first that stands", async () => {
+  const { broker, options } = await filled();
+  const place = { topic: "air.arrivals", partition: 0 };
+  const [end = 0] = await broker.listOffsets([{ ...place, at: "latest" }]);
+  await broker.deleteRecords([{ ...place, offset: 10 }]);
+  const worker = await Worker.start(options);
+  await runToEnd(worker);
+  const accounts = branchAccounts(air, worker.tasks);
+  const labels = accounts.find(({ branch, partition }) => branch === "outcomes" && partition === 0);
+  assert.equal(labels?.in, end - 10);
+  await worker.close();
   await broker.close();
 });

@@ -85,14 +85,15 @@ export interface Restorable {
 
 /**
  * Restores one task: the last complete snapshot, then the deltas behind it. Reads to the stable end
- * of the partition as it is now; call it after fencing the previous owner.
+ * of the partition as it is now; call it after fencing the previous owner. Returns whether there was
+ * a commit to restore.
  */
 export async function restoreFromChangelog(
   broker: Broker,
   topic: string,
   partition: number,
   task: Restorable,
-): Promise<void> {
+): Promise<boolean> {
   const end = await decidedEnd(broker, topic, partition);
   const [start] = await broker.listOffsets([{ topic, partition, at: "earliest" }]);
   const reader = new RecordReader({ checkCrc: true });
@@ -110,7 +111,7 @@ export async function restoreFromChangelog(
       replay.take(buffer[valueStart + 1] as number, buffer.readUInt16LE(valueStart + 2), body);
     }
   }
-  replay.end();
+  return replay.end();
 }
 
 /**
@@ -174,9 +175,10 @@ class Replay {
     this.#positions = body;
   }
 
-  end(): void {
-    if (this.#positions === null) return;
+  end(): boolean {
+    if (this.#positions === null) return false;
     this.#task.restorePositions(this.#positions, this.#deltaBytes);
+    return true;
   }
 }
 

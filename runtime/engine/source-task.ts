@@ -80,6 +80,11 @@ export class SourceTask implements Task, Restorable {
     };
   }
 
+  /** Begins at the first record that stands, where nothing was committed before. */
+  startAt(offset: number): void {
+    this.#position = offset;
+  }
+
   /** The records are stamped in later steps; read the watermarks before the first of these. */
   accept(fetched: FetchedPartition): void {
     this.#reader.open(fetched, "read_committed");

@@ -296,7 +296,13 @@ export class Worker {
       this.#tasks.map((task) => ({ topic: task.subtopology.inbox, partition: task.partition })),
     );
     for (const task of this.#tasks) {
-      await restoreFromChangelog(broker, task.subtopology.changelog, task.partition, task);
+      const { subtopology, partition } = task;
+      const known = await restoreFromChangelog(broker, subtopology.changelog, partition, task);
+      if (!known && task instanceof SourceTask) {
+        const place = { topic: subtopology.inbox, partition };
+        const [first = 0] = await broker.listOffsets([{ ...place, at: "earliest" }]);
+        task.startAt(first);
+      }
       // Without transactions its changelog may be ahead of its offset, which tells others of it.
       if (plan.guarantee === "at-least-once") task.commitAgain();
     }
