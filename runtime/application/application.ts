@@ -1,6 +1,8 @@
 import type { ExternalWork } from "../../processors/processor.ts";
 import type { Plan, Subtopology } from "../../schemas/plan.ts";
+import type { Broker } from "../broker/broker.ts";
 import { type BranchAccount, branchAccounts } from "../engine/accounting.ts";
+import { SourceTask } from "../engine/source-task.ts";
 import type { Mode } from "../engine/task-factory.ts";
 import { Worker } from "../engine/worker.ts";
 import { Metrics } from "../metrics/metrics.ts";
@@ -11,6 +13,7 @@ import { rowTopics } from "../row-topics/row-topics.ts";
 import { encodeScoreResult } from "../scoring/scorer.ts";
 import { createScoringPool, type ScoringPool } from "../scoring/scoring-pool.ts";
 import { createTrainer, encodeModelAnswer, type Trainer } from "../training/trainer.ts";
+import { measureLag, type ReaderPosition } from "./lag-metrics.ts";
 import { type OnTrouble, startPumps } from "./pumps.ts";
 import type { EndOfRun, RunningPlan, RunStatus, TaskReport } from "./running-plan.ts";
 import type { Stack } from "./stack.ts";
@@ -45,6 +48,7 @@ export class Application implements RunningPlan {
   readonly metrics = new Metrics();
   readonly plan: Plan;
   readonly pids: ReadonlyMap<string, number>;
+  readonly #broker: Broker;
   readonly #worker: Worker;
   readonly #pumps: readonly SinkPump[];
   readonly #purger: RowTopicPurger;
@@ -55,6 +59,7 @@ export class Application implements RunningPlan {
   private constructor(
     plan: Plan,
     instanceId: string,
+    broker: Broker,
     worker: Worker,
     pumps: readonly SinkPump[],
     purger: RowTopicPurger,
@@ -64,6 +69,7 @@ export class Application implements RunningPlan {
   ) {
     this.plan = plan;
     this.pids = new Map([[instanceId, process.pid]]);
+    this.#broker = broker;
     this.#worker = worker;
     this.#pumps = pumps;
     this.#purger = purger;
@@ -120,6 +126,7 @@ export class Application implements RunningPlan {
     const application = new Application(
       plan,
       instanceId,
+      stack.broker,
       worker,
       pumps,
       purger,
@@ -229,16 +236,19 @@ export class Application implements RunningPlan {
       [],
       (set) => set({}, this.#pool.rowsInFlight),
     );
-    this.metrics.asyncGauge(
-      "millrace_sink_lag",
-      "Offsets between what a sink has stored and the end of its topic.",
-      ["topic", "sink"],
-      async (set) => {
-        for (const pump of this.#pumps) {
-          set({ topic: pump.topic, sink: pump.sink }, await pump.lag());
-        }
-      },
+    measureLag(this.metrics, this.#broker, () => this.#positions());
+  }
+
+  #positions(): ReaderPosition[] {
+    const sources = this.#worker.tasks.flatMap((task) => {
+      const { partition, subtopology } = task;
+      if (!(task instanceof SourceTask)) return [];
+      return [{ reader: "source", topic: subtopology.inbox, partition, offset: task.position }];
+    });
+    const pumps = this.#pumps.flatMap(({ sink: reader, topic, positions }) =>
+      [...positions].map(([partition, offset]) => ({ reader, topic, partition, offset })),
     );
+    return [...sources, ...pumps];
   }
 }
 

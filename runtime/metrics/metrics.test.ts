@@ -23,6 +23,19 @@ test("metrics are served on loopback in Prometheus' format", async () => {
   }
 });
 
+test("a gauge shows what there is now, not what there was at an earlier scrape", async () => {
+  const metrics = new Metrics();
+  let partitions = ["0", "1"];
+  metrics.gauge("millrace_progress", "Event time.", ["partition"], (set) => {
+    for (const partition of partitions) set({ partition }, 7);
+  });
+  assert.match(await metrics.registry.metrics(), /partition="0"(.|\n)*partition="1"/);
+  partitions = ["1"];
+  const text = await metrics.registry.metrics();
+  assert.match(text, /^millrace_progress\{partition="1"\} 7$/m);
+  assert.doesNotMatch(text, /partition="0"/);
+});
+
 test("a server ends although a scraper still waits for its answer", async () => {
   let isAsked = () => {};
   const asked = new Promise<void>((resolve) => {

@@ -36,7 +36,7 @@ export class Metrics {
     this.#scoringSeconds.observe(durationMs / 1000);
   }
 
-  /** A gauge whose values are asked for at each scrape. */
+  /** A gauge whose values are asked for at each scrape; those of the last one are forgotten. */
   gauge(
     name: string,
     help: string,
@@ -49,6 +49,7 @@ export class Metrics {
       labelNames: [...labelNames],
       registers: [this.registry],
       collect() {
+        this.reset();
         collect((labels, value) => {
           if (Number.isFinite(value)) this.set(labels, value);
         });
@@ -69,7 +70,11 @@ export class Metrics {
       labelNames: [...labelNames],
       registers: [this.registry],
       async collect() {
-        await collect((labels, value) => this.set(labels, value));
+        const found: { labels: Record<string, string>; value: number }[] = [];
+        await collect((labels, value) => void found.push({ labels, value }));
+        // All in one turn: of two scrapes at a time neither sees half of the other's.
+        this.reset();
+        for (const { labels, value } of found) this.set(labels, value);
       },
     });
   }

@@ -99,22 +99,14 @@ export class SinkPump {
     return pump;
   }
 
-  /** Everything below this offset of a partition is stored; 0 for one that another pump has. */
-  stored(partition: number): number {
-    return this.#owned.get(partition)?.stored ?? 0;
-  }
-
   /** Why it ended by itself, null while it works: a record or a log that it cannot read. */
   get failure(): unknown {
     return this.#failure;
   }
 
-  /** Records and markers between what is stored and the stable end, over its own partitions. */
-  async lag(): Promise<number> {
-    const ends = await this.#ends([...this.#owned.keys()], "stable");
-    let lag = 0;
-    for (const [partition, end] of ends) lag += Math.max(0, end - this.stored(partition));
-    return lag;
+  /** By each of its own partitions the offset below which everything is stored. */
+  get positions(): ReadonlyMap<number, number> {
+    return new Map([...this.#owned].map(([number, { stored }]) => [number, stored]));
   }
 
   /**
@@ -131,7 +123,11 @@ export class SinkPump {
    * process. Up to the latest offset: what a commit just now wrote need not be stable yet.
    */
   async drain(): Promise<void> {
-    await this.waitFor(await this.#ends(this.#options.partitions, "latest"));
+    const { broker, partitions } = this.#options;
+    const ends = await broker.listOffsets(
+      partitions.map((partition) => ({ topic: this.topic, partition, at: "latest" as const })),
+    );
+    await this.waitFor(new Map(partitions.map((number, index) => [number, ends[index] ?? 0])));
   }
 
   /** Ends after the write in hand, or at once if the sink is away; the rest is read again. */
@@ -381,14 +377,6 @@ export class SinkPump {
     const { broker, group } = this.#options;
     const committed = await this.#insist(() => broker.committed(group, partitions));
     return new Map(committed.map(({ partition, offset }) => [partition, offset ?? 0]));
-  }
-
-  async #ends(numbers: readonly number[], at: "stable" | "latest"): Promise<Map<number, number>> {
-    if (numbers.length === 0) return new Map();
-    const ends = await this.#options.broker.listOffsets(
-      numbers.map((partition) => ({ topic: this.topic, partition, at })),
-    );
-    return new Map(numbers.map((number, index) => [number, ends[index] ?? 0]));
   }
 
   #stoppedError(): unknown {
