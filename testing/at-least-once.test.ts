@@ -1,12 +1,17 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { Broker, Producer } from "../runtime/broker/broker.ts";
 import { openEmbeddedBroker } from "../runtime/broker/embedded/embedded-broker.ts";
 import { Worker } from "../runtime/engine/worker.ts";
 import { createMemoryRegistry } from "../runtime/schema-registry/embedded.ts";
 import { flights } from "../topologies/flights/flights.ts";
 import { endOf, executeAir, produceAir } from "./air-input-fixture.ts";
+import { collectAir } from "./air-output-fixture.ts";
 import { air, makeLogs } from "./schedule-fixture.ts";
+import { sequentialOracle } from "./sequential-oracle.ts";
+import { seededRandom } from "./simulator.ts";
 import { topologyDriver } from "./topology-driver.ts";
+import { withMethods } from "./with-methods-fixture.ts";
 
 test("at-least-once is the same path without transactions, with the same results", async () => {
   const noon = Date.UTC(2001, 0, 1, 12);
@@ -76,5 +81,66 @@ test("a task that died between its changelog and its offset commits the offset w
   const behind = committed.map(({ topic, partition }) => ({ topic, partition, offset: 0 }));
   await broker.commitOffsets(plan.name, behind, null);
   assert.deepEqual(await runToEnd(), committed);
+  await broker.close();
+});
+
+test("a worker that dies anywhere in its commits leaves every record at least once, and no other", async () => {
+  const broker = await openEmbeddedBroker({ directory: null });
+  const registry = createMemoryRegistry();
+  const plan = { ...air, guarantee: "at-least-once" as const };
+  await broker.createTopics(plan.topics);
+  const logs = makeLogs(1, 400, 5);
+  await produceAir(broker, registry, logs);
+  const random = seededRandom(3);
+  const death = new Error("a death");
+  let deaths = 0;
+  const mayDie = () => {
+    if (random() > 0.03) return;
+    deaths++;
+    throw death;
+  };
+  const mortal = (producer: Producer) =>
+    withMethods(producer, {
+      send: async (batches) => {
+        mayDie();
+        return await producer.send(batches);
+      },
+    });
+  const world = withMethods<Broker>(broker, {
+    producer: async (asked) => mortal(await broker.producer(asked)),
+    commitOffsets: async (group, offsets, member) => {
+      mayDie();
+      await broker.commitOffsets(group, offsets, member);
+    },
+  });
+  const end = endOf(logs);
+  for (let finished = false; !finished; ) {
+    const worker = await Worker.start({
+      plan,
+      broker: world,
+      registry,
+      mode: { kind: "replay" },
+      instanceId: "0",
+      execute: async (_, work) => executeAir(work),
+      commitIntervalMs: 0,
+      stepBudget: 20,
+    });
+    const done = async () => worker.finished(end) && (await worker.caughtUp());
+    finished = await worker.run(AbortSignal.timeout(60_000), done).then(
+      () => true,
+      (error) => {
+        assert.equal(error, death);
+        return false;
+      },
+    );
+    await worker.close();
+  }
+  assert.ok(deaths > 5, `${deaths} deaths prove little`);
+  const { output } = await collectAir(broker, registry);
+  const expected = sequentialOracle(air, logs);
+  assert.ok(output.rows.length > expected.rows.length, "some rows stand twice");
+  for (const part of ["late", "rows", "predictions", "outcomes"] as const) {
+    assert.deepEqual([...new Set(output[part])].sort(), [...new Set(expected[part])].sort(), part);
+  }
   await broker.close();
 });

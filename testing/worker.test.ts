@@ -16,6 +16,7 @@ import { endOf, executeAir, produceAir } from "./air-input-fixture.ts";
 import { collectAir, compareAir } from "./air-output-fixture.ts";
 import { air, makeLogs } from "./schedule-fixture.ts";
 import { sequentialOracle } from "./sequential-oracle.ts";
+import { withMethods } from "./with-methods-fixture.ts";
 
 const logs = makeLogs(1, 400, 5);
 
@@ -36,16 +37,6 @@ async function filled(): Promise<{ broker: Broker; options: WorkerOptions }> {
     stepBudget: 10,
   };
   return { broker, options };
-}
-
-/** `target` with some methods in place of its own. */
-function withMethods<T extends object>(target: T, methods: Partial<T>): T {
-  return new Proxy(target, {
-    get(_, name) {
-      const value = Reflect.get(name in methods ? methods : target, name);
-      return typeof value === "function" ? value.bind(target) : value;
-    },
-  });
 }
 
 async function runToEnd(worker: Worker): Promise<void> {
