@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Broker } from "../broker/broker.ts";
+import { MillraceError } from "../../schemas/errors.ts";
+import type { Broker, GroupMember } from "../broker/broker.ts";
 import { openEmbeddedBroker } from "../broker/embedded/embedded-broker.ts";
 import { RecordReader } from "../broker/record-batch/reader.ts";
 import { NumberedTopic, numbersEncoder } from "../pump/pump-topic-fixture.ts";
@@ -175,6 +176,48 @@ test("of several purgers one works, and one that lost its place commits nothing"
   assert.deepEqual(await readOn(broker, tally), whole);
   await first.stop();
   await second.stop();
+  await broker.close();
+});
+
+test("a purger that could not join its group again tries once more at its next look", async () => {
+  const { broker, stored } = await setUp(30);
+  let lose: () => void = () => {};
+  let refusals = 1;
+  const flaky = new Proxy(broker, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name);
+      if (typeof value !== "function") return value;
+      if (name !== "join") return value.bind(target);
+      return async (...given: Parameters<Broker["join"]>): Promise<GroupMember> => {
+        const member = await target.join(...given);
+        let joined = true;
+        return {
+          get identity() {
+            return member.identity;
+          },
+          get assignment() {
+            return joined ? member.assignment : Buffer.alloc(0);
+          },
+          onLost: (listener) => {
+            lose = listener;
+          },
+          rejoin: async () => {
+            joined = refusals-- <= 0;
+            if (!joined) throw new MillraceError("BROKER_CLOSED", { request: "JoinGroup" });
+            await member.rejoin();
+          },
+          leave: () => member.leave(),
+        };
+      };
+    },
+  });
+  for (const group of pumpGroups) await stored(group, 100);
+  const purger = await startPurger(flaky);
+  lose();
+  await purger.purge();
+  await purger.purge();
+  assert.equal(await startOf(broker), 100);
+  await purger.stop();
   await broker.close();
 });
 

@@ -1,6 +1,6 @@
-import { MillraceError } from "../../schemas/errors.ts";
 import type { Broker, FetchedPartition, GroupMember } from "../broker/broker.ts";
 import { RecordReader } from "../broker/record-batch/reader.ts";
+import { endsOwnership } from "../pump/pump-errors.ts";
 import type { RowTopic } from "./row-topics.ts";
 import { readTallies, type Tally, TallyCounter, tallyGroup, tallyText } from "./tally.ts";
 
@@ -102,10 +102,7 @@ export class RowTopicPurger {
   async #look(topic: RowTopic): Promise<void> {
     if (this.#stopped) return;
     try {
-      if (this.#lost) {
-        this.#lost = false;
-        await this.#member.rejoin();
-      }
+      if (this.#lost) await this.#rejoin();
       if (this.#member.assignment.length === 0) return;
       for (let partition = 0; partition < topic.partitions; partition++) {
         while (!this.#stopped && (await this.#purgeSlice(topic, partition)));
@@ -117,6 +114,17 @@ export class RowTopicPurger {
         this.#failing.add(topic.topic);
         this.#options.onTrouble?.(topic.topic, error);
       }
+    }
+  }
+
+  /** A member that could not join again has no work for ever: the next look tries once more. */
+  async #rejoin(): Promise<void> {
+    this.#lost = false;
+    try {
+      await this.#member.rejoin();
+    } catch (error) {
+      this.#lost = true;
+      throw error;
     }
   }
 
@@ -223,11 +231,4 @@ export class RowTopicPurger {
 function pickOne(members: ReadonlyMap<string, Buffer>): Map<string, Buffer> {
   const ids = [...members.keys()].sort();
   return new Map(ids.map((id, index) => [id, Buffer.from(index === 0 ? "purge" : "")]));
-}
-
-function endsOwnership(error: unknown): boolean {
-  return (
-    error instanceof MillraceError &&
-    ["ILLEGAL_GENERATION", "UNKNOWN_MEMBER", "REBALANCE_IN_PROGRESS"].includes(error.code)
-  );
 }
