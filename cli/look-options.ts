@@ -6,6 +6,8 @@ export interface LookArguments {
   readonly at: number | null;
   /** Dead letters to list at most. */
   readonly limit: number;
+  /** Original bytes of a dead letter's key and value to show at most. */
+  readonly bytes: number;
   /** Look-ups to recompute. */
   readonly points: number;
   /** What could not be read. */
@@ -15,16 +17,23 @@ export interface LookArguments {
 /** Reads the options of looks, each if it is there; what is wrong is collected. */
 export function readLookOptions(options: Readonly<Record<string, unknown>>): LookArguments {
   const problems: string[] = [];
-  const whole = (name: string, least: number): number => {
+  const whole = (name: string, least: number, most: number): number => {
     const text = options[name];
     const value = Number(text ?? least);
-    if (Number.isSafeInteger(value) && value >= least && text !== "") return value;
-    problems.push(`--${name}: ${JSON.stringify(text)}: write a whole number from ${least}`);
+    if (Number.isSafeInteger(value) && value >= least && value <= most && text !== "") return value;
+    const range = `from ${least} to ${most}`;
+    problems.push(`--${name}: ${JSON.stringify(text)}: write a whole number ${range}`);
     return least;
   };
   const at = options["at"] === undefined ? null : parseTime(String(options["at"]));
   if (options["at"] !== undefined && at === null) {
     problems.push(`--at: ${JSON.stringify(options["at"])}: write a UTC time like 2001-01-15T06:00`);
   }
-  return { at, limit: whole("limit", 1), points: whole("points", 0), problems };
+  return {
+    at,
+    limit: whole("limit", 1, 1_000_000),
+    bytes: whole("bytes", 0, 1024 * 1024),
+    points: whole("points", 0, 1_000_000_000),
+    problems,
+  };
 }

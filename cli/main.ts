@@ -125,11 +125,18 @@ function streamCommands(program: Command, line: CommandLine): void {
   const letters = program.command("dead-letters").description("Records that were refused.");
   looking(letters.command("list"))
     .description("Records that were refused, and why.")
-    .option("--limit <number>", "at most so many", "100")
-    .addHelpText("after", example("millrace dead-letters list --limit 10"))
+    .option("--limit <number>", "The first so many, by source, partition and offset.", "100")
+    .option("--bytes <number>", "JSON: original bytes of each key and value, as base64.", "65536")
+    .addHelpText(
+      "after",
+      example(
+        "millrace dead-letters list --limit 10",
+        "millrace dead-letters list --json | jq -r '.[0].valueBase64' | base64 -d > value.bin",
+      ),
+    )
     .action(async (flags: Flags) => {
       const resolved = resolveLook(flags, line);
-      line.code = await (await looks()).deadLetters(resolved, resolved.limit, flags);
+      line.code = await (await looks()).deadLetters(resolved, resolved, flags);
     });
 }
 
@@ -226,7 +233,7 @@ function configCommand(program: Command, line: CommandLine): void {
     .addHelpText("after", example("MILLRACE_SEED=7 millrace config"))
     .action(async (flags: Flags) => {
       const resolved = await resolve(flags, "run", line);
-      line.code = await (await looks()).config(resolved, {});
+      line.code = await (await looks()).config(resolved);
     });
 }
 

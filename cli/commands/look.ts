@@ -1,7 +1,12 @@
 import type { ResolvedConfig } from "../../runtime/config.ts";
 import type { Plan } from "../../schemas/plan.ts";
 import { exitCodes } from "../exit.ts";
-import type { FeatureAnswer, FeatureRequest, Inspector } from "../inspect/inspector.ts";
+import type {
+  DeadLetterRequest,
+  FeatureAnswer,
+  FeatureRequest,
+  Inspector,
+} from "../inspect/inspector.ts";
 import { table } from "../table.ts";
 import { writeOut } from "../write-out.ts";
 
@@ -88,14 +93,16 @@ function featureText(answer: FeatureAnswer): string {
 /** `millrace dead-letters list`. */
 export function deadLetters(
   resolved: ResolvedConfig,
-  limit: number,
+  { limit, bytes }: DeadLetterRequest,
   options: LookOptions,
 ): Promise<number> {
   return look(resolved, async (inspector) => {
-    const lines = await inspector.deadLetters({ limit });
-    if (options.json) return json(lines);
-    if (lines.length === 0) return "There are no dead letters.";
-    return table(
+    if (options.json) return json(await inspector.deadLetters({ limit, bytes }));
+    const found = await inspector.deadLetters({ limit: limit + 1, bytes: 0 });
+    if (found.length === 0) return "There are no dead letters.";
+    const lines = found.slice(0, limit);
+    const more = found.length > limit ? `\n\nThere are more: --limit ${limit * 10}.` : "";
+    const shown = table(
       ["source", "partition", "offset", "step", "code", "bytes", "reason"],
       lines.map((line) => [
         line.source,
@@ -107,6 +114,7 @@ export function deadLetters(
         line.reason,
       ]),
     );
+    return `${shown}${more}`;
   });
 }
 
@@ -160,19 +168,17 @@ export async function describe(options: LookOptions): Promise<number> {
 }
 
 /** `millrace config`: of the run that is going on, else of this command line. */
-export async function config(resolved: ResolvedConfig, options: LookOptions): Promise<number> {
+export async function config(resolved: ResolvedConfig): Promise<number> {
   const { connectInspector } = await import("../inspect/socket-client.ts");
   const { configLines } = await import("../inspect/open-inspector.ts");
   const remote = await connectInspector(resolved.config.data);
   const lines = remote === null ? configLines(resolved) : await remote.config({});
   await remote?.close();
   writeOut(
-    options.json
-      ? json(lines)
-      : table(
-          ["setting", "value", "from"],
-          lines.map(({ name, value, origin }) => [name, value, origin]),
-        ),
+    table(
+      ["setting", "value", "from"],
+      lines.map(({ name, value, origin }) => [name, value, origin]),
+    ),
   );
   return exitCodes.done;
 }

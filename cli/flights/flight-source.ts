@@ -1,4 +1,5 @@
 import { ByteReader } from "../../schemas/bytes.ts";
+import { quoteText } from "../../sinks/sql-text.ts";
 import type { OfflineStore } from "../../sinks/store.ts";
 import type { AirportClocks } from "./airport-clocks.ts";
 import { createFlightBlock, type FlightBlock, flightDurationMs } from "./flight-block.ts";
@@ -40,7 +41,7 @@ function localDaySql(path: string, localMidnight: number): string {
   toFloat64(intDiv(toUnixTimestamp64Micro(assumeNotNull(date)), 1000)),
   assumeNotNull(toInt32(distance)), assumeNotNull(toInt32(delay)),
   assumeNotNull(toString(origin)), assumeNotNull(toString(destination))
-FROM file('${path.replace(/[\\']/g, "\\$&")}', Parquet)
+FROM file(${quoteText(path)}, Parquet)
 WHERE date >= ${instant(localMidnight)} AND date < ${instant(localMidnight + dayMs)}
 ORDER BY _row_number`;
 }

@@ -10,7 +10,10 @@ import {
   viewId,
 } from "../../schemas/feature-view.ts";
 import type { Plan } from "../../schemas/plan.ts";
-import { sqlText, sqlTime } from "../flights/sql.ts";
+import type { FeatureRow } from "../../schemas/row.ts";
+import { judgeFreshness } from "../../sinks/freshness.ts";
+import { quoteText } from "../../sinks/sql-text.ts";
+import { sqlTime } from "../flights/sql.ts";
 import type { FeatureAnswer, FeatureRequest } from "./inspector.ts";
 
 /**
@@ -21,7 +24,7 @@ import type { FeatureAnswer, FeatureRequest } from "./inspector.ts";
  */
 export async function readFeatures(
   plan: Plan,
-  stack: Stack,
+  stack: Pick<Stack, "online" | "offline">,
   request: FeatureRequest,
 ): Promise<FeatureAnswer> {
   const view = findView(plan, request);
@@ -32,23 +35,23 @@ export async function readFeatures(
   const at = request.at ?? progress;
   const row = entry?.row ?? null;
   const answer = { view: viewId(view), key, at: finite(at), progress: finite(progress) };
-  const isPast = row !== null && at <= row.asOf;
-  if (row === null || isPast) {
-    const past = isPast ? await readPast(stack, view, request.key, at) : null;
-    return past === null
-      ? { ...answer, ...nothing, source: isPast ? "offline" : "online" }
-      : { ...answer, ...past, source: "offline", freshness: freshness(view, past, at, progress) };
-  }
-  const validUntil = finite(row.validUntil);
+  // A key that the online store has let go of may have a past, too.
+  const isPast = row === null ? at < progress : at <= row.asOf;
+  const source = isPast ? "offline" : "online";
+  const known = isPast ? await readPast(stack, view, request.key, at) : row;
+  const limits = { ttlMs: view.ttlMs, maxLagMs: Number.POSITIVE_INFINITY };
+  const { freshness } = judgeFreshness({ row: known, progress }, at, limits);
+  // What is older than the ttl is not served at all.
+  if (known === null || freshness === "MISSING") return { ...answer, ...nothing, source };
   return {
     ...answer,
-    source: "online",
-    asOf: row.asOf,
-    validUntil,
-    freshness: freshness(view, { asOf: row.asOf, validUntil }, at, progress),
+    source,
+    freshness,
+    asOf: known.asOf,
+    validUntil: finite(known.validUntil),
     features: featureColumns(view).map(({ column }, index) => ({
       name: column,
-      value: finite(row.values[index] ?? Number.NaN),
+      value: finite(known.values[index] ?? Number.NaN),
     })),
   };
 }
@@ -72,44 +75,33 @@ function findView(plan: Plan, { view: asked, key }: FeatureRequest): FeatureView
   return view;
 }
 
-/** A row holds in `(asOf, validUntil]`; what is older than the ttl is not served at all. */
-function freshness(
-  view: FeatureViewSpec,
-  { asOf, validUntil }: { asOf: number | null; validUntil: number | null },
-  at: number,
-  progress: number,
-): FeatureAnswer["freshness"] {
-  if (asOf === null || at - asOf > view.ttlMs) return "MISSING";
-  if (progress < at || (validUntil !== null && at > validUntil)) return "STALE";
-  return "FRESH";
-}
-
-type PastRow = Pick<FeatureAnswer, "asOf" | "validUntil" | "features">;
-
 /** The row that held at an instant: the last of those known before it. */
 async function readPast(
-  { offline }: Stack,
+  { offline }: Pick<Stack, "offline">,
   view: FeatureViewSpec,
   key: readonly string[],
   at: number,
-): Promise<PastRow | null> {
+): Promise<FeatureRow | null> {
   const columns = featureColumns(view).map(({ column }) => column);
   const where = view.keyFields.map(
-    (field, index) => `${snakeCase(field)} = ${sqlText(key[index] ?? "")}`,
+    (field, index) => `${snakeCase(field)} = ${quoteText(key[index] ?? "")}`,
   );
   const [row] = await offline.query<Record<string, number | null>>(
     `SELECT toUnixTimestamp64Milli(as_of) AS "asOf",
-      toUnixTimestamp64Milli(valid_until) AS "validUntil",
+      toUnixTimestamp64Milli(valid_until) AS "validUntil", seq, served,
       ${columns.map((column) => `\`${column}\``).join(", ")}
     FROM millrace.${featureTable(view).name}
     WHERE ${where.join(" AND ")} AND as_of < ${sqlTime(at)}
     ORDER BY as_of DESC, seq DESC LIMIT 1`,
   );
   if (row === undefined) return null;
+  const number = (name: string) => (row[name] == null ? Number.NaN : Number(row[name]));
   return {
-    asOf: Number(row["asOf"]),
-    validUntil: row["validUntil"] === null ? null : Number(row["validUntil"]),
-    features: columns.map((name) => ({ name, value: row[name] ?? null })),
+    served: number("served"),
+    seq: number("seq"),
+    asOf: number("asOf"),
+    validUntil: number("validUntil"),
+    values: Float64Array.from(columns, number),
   };
 }
 

@@ -2,7 +2,7 @@
 export interface Inspector {
   topics(request: { readonly countRecords: boolean }): Promise<TopicReport[]>;
   features(request: FeatureRequest): Promise<FeatureAnswer>;
-  deadLetters(request: { readonly limit: number }): Promise<DeadLetterLine[]>;
+  deadLetters(request: DeadLetterRequest): Promise<DeadLetterLine[]>;
   models(request: Record<string, never>): Promise<ModelLine[]>;
   /** One statement of ClickHouse's SQL that only reads; any output format. */
   sql(request: { readonly query: string; readonly format: string }): Promise<string>;
@@ -57,6 +57,14 @@ export interface FeatureAnswer {
   readonly features: readonly { readonly name: string; readonly value: number | null }[];
 }
 
+export interface DeadLetterRequest {
+  /** Lines at most. */
+  readonly limit: number;
+  /** Of each original key and value at most so many bytes. */
+  readonly bytes: number;
+}
+
+/** A record that was refused, by source, partition and offset. */
 export interface DeadLetterLine {
   readonly source: string;
   readonly partition: number;
@@ -64,7 +72,20 @@ export interface DeadLetterLine {
   readonly step: string;
   readonly code: string;
   readonly reason: string;
+  /** Of the Kafka record, UTC ms. */
+  readonly timestamp: number;
+  /** Schema id in the first bytes of the value; null where there is none. */
+  readonly schemaId: number | null;
+  /** Original headers in order, values as base64. */
+  readonly headers: readonly { readonly key: string; readonly value: string | null }[];
+  /** Size of the whole key; null: it had none. */
+  readonly keyBytes: number | null;
+  /** The first bytes of the original key, as many as were asked for. */
+  readonly keyBase64: string | null;
+  /** Size of the whole value; null: it had none. */
   readonly valueBytes: number | null;
+  /** The first bytes of the original value, as many as were asked for. */
+  readonly valueBase64: string | null;
 }
 
 export interface ModelLine {

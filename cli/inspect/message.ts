@@ -40,8 +40,9 @@ export function readMessages(
   });
 }
 
-export function writeMessage(socket: Socket, message: RequestMessage | ResponseMessage): void {
-  socket.write(`${JSON.stringify(message)}\n`);
+/** A message as it is sent. */
+export function messageLine(message: RequestMessage | ResponseMessage): Buffer {
+  return Buffer.from(`${JSON.stringify(message)}\n`);
 }
 
 /** Undefined when it is no JSON. */

@@ -21,7 +21,8 @@ export async function openInspector(plan: Plan, resolved: ResolvedConfig): Promi
   checkStack(manifest, resolved.config);
   const { inspectStack } = await import("./stack-inspector.ts");
   const stack = await openStack(resolved.config, { exclusive: false });
-  const inspector = inspectStack(plan, stack, configLines(resolved));
+  const now = () => (manifest.live === true ? Date.now() : null);
+  const inspector = inspectStack(plan, stack, configLines(resolved), now);
   return {
     ...inspector,
     close: async () => {

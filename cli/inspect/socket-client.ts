@@ -1,7 +1,7 @@
 import { connect, type Socket } from "node:net";
 import { type ErrorCode, MillraceError } from "../../schemas/errors.ts";
 import { type Inspector, inspectorMethods } from "./inspector.ts";
-import { maxMessageBytes, type ResponseMessage, readMessages, writeMessage } from "./message.ts";
+import { maxMessageBytes, messageLine, type ResponseMessage, readMessages } from "./message.ts";
 import { socketAddress } from "./socket-path.ts";
 
 /** Asks the run that owns a data directory; null when none is listening. */
@@ -40,7 +40,7 @@ function remoteInspector(socket: Socket): Inspector {
     new Promise<unknown>((resolve, reject) => {
       const id = ++last;
       waiting.set(id, { resolve, reject });
-      writeMessage(socket, { id, method, request });
+      socket.write(messageLine({ id, method, request }));
     });
   const methods = Object.fromEntries(inspectorMethods.map((method) => [method, ask(method)]));
   return {

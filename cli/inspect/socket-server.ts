@@ -4,10 +4,10 @@ import { MillraceError } from "../../schemas/errors.ts";
 import { type Inspector, type InspectorMethod, inspectorMethods } from "./inspector.ts";
 import {
   maxMessageBytes,
+  messageLine,
   type RequestMessage,
   type ResponseMessage,
   readMessages,
-  writeMessage,
 } from "./message.ts";
 import { socketAddress, socketPath } from "./socket-path.ts";
 
@@ -75,13 +75,15 @@ function call(inspector: Inspector, method: InspectorMethod, request: unknown): 
 }
 
 function send(socket: Socket, response: ResponseMessage): void {
-  const isTooLong =
+  // Text of that size is not even written as JSON, which may be six times as long.
+  const isHuge =
     "result" in response &&
     typeof response.result === "string" &&
-    response.result.length > maxMessageBytes / 2;
-  if (!isTooLong) writeMessage(socket, response);
+    response.result.length > maxMessageBytes;
+  const line = isHuge ? null : messageLine(response);
+  if (line !== null && line.length <= maxMessageBytes) socket.write(line);
   else {
-    const message = "The answer is longer than 32 MB: add a LIMIT, or open --http.";
-    writeMessage(socket, { id: response.id, error: { code: "INSPECT_REFUSED", message } });
+    const message = "The answer is longer than 64 MB: ask for less, or open --http.";
+    socket.write(messageLine({ id: response.id, error: { code: "INSPECT_REFUSED", message } }));
   }
 }

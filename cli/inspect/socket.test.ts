@@ -80,6 +80,22 @@ test("a request under way fails when the run ends", async () => {
   await asked;
 });
 
+test("an answer that is too long, of text or of lines, is refused with what to do", async () => {
+  const long = "x".repeat(65 * 1024 * 1024);
+  const lines = [{ version: long }] as unknown as Awaited<ReturnType<Inspector["models"]>>;
+  const server = await serveInspector({ ...inspector, models: async () => lines }, folder);
+  const client = await connectInspector(folder);
+  assert.ok(client !== null);
+  const refused = { code: "INSPECT_REFUSED", message: /longer than 64 MB: ask for less/ };
+  await assert.rejects(client.models({}), refused);
+  await server.close();
+  const other = await serveInspector({ ...inspector, sql: async () => long }, folder);
+  const again = await connectInspector(folder);
+  assert.ok(again !== null);
+  await assert.rejects(again.sql({ query: "", format: "TSV" }), refused);
+  await other.close();
+});
+
 test("a data directory with a long path has a socket too", {
   skip: process.platform !== "linux",
 }, async () => {

@@ -2,7 +2,13 @@ import type { Stack } from "../../runtime/application/stack.ts";
 import type { Plan } from "../../schemas/plan.ts";
 import { countCommitted } from "../verify/count-committed.ts";
 import { readFeatures } from "./feature-look-up.ts";
-import type { ConfigLine, DeadLetterLine, Inspector, TopicReport } from "./inspector.ts";
+import type {
+  ConfigLine,
+  DeadLetterLine,
+  DeadLetterRequest,
+  Inspector,
+  TopicReport,
+} from "./inspector.ts";
 import { modelLines } from "./model-lines.ts";
 
 /**
@@ -20,7 +26,7 @@ export function inspectStack(
   return {
     topics: ({ countRecords }) => topicReports(plan, stack, countRecords),
     features: (request) => readFeatures(plan, stack, { ...request, at: request.at ?? now() }),
-    deadLetters: ({ limit }) => deadLetterLines(stack, limit),
+    deadLetters: (request) => deadLetterLines(stack, request),
     models: () => modelLines(plan, stack),
     sql: ({ query, format }) => stack.offline.queryText(query, format, { readOnly: true }),
     config: () => Promise.resolve([...config]),
@@ -53,10 +59,22 @@ async function topicReports(
   return reports;
 }
 
-async function deadLetterLines({ offline }: Stack, limit: number): Promise<DeadLetterLine[]> {
-  return offline.query<DeadLetterLine>(
+async function deadLetterLines(
+  { offline }: Pick<Stack, "offline">,
+  { limit, bytes }: DeadLetterRequest,
+): Promise<DeadLetterLine[]> {
+  const lines = await offline.query<
+    Omit<DeadLetterLine, "headers" | "schemaId"> & { headers: string; schemaId: string | null }
+  >(
     `SELECT source, source_partition AS partition, source_offset AS offset, step, code, reason,
-      length(value) AS valueBytes
-    FROM millrace.dead_letters ORDER BY source, partition, offset LIMIT ${Math.trunc(limit)}`,
+      toUnixTimestamp64Milli(timestamp) AS timestamp, schema_id AS "schemaId", headers,
+      length(key) AS "keyBytes", base64Encode(substring(key, 1, ${bytes})) AS "keyBase64",
+      length(value) AS "valueBytes", base64Encode(substring(value, 1, ${bytes})) AS "valueBase64"
+    FROM millrace.dead_letters ORDER BY source, partition, offset LIMIT ${limit}`,
   );
+  return lines.map((line) => ({
+    ...line,
+    schemaId: line.schemaId === null ? null : Number(line.schemaId),
+    headers: JSON.parse(line.headers),
+  }));
 }

@@ -14,6 +14,7 @@ import { recordLimitBytes } from "../../runtime/engine/rejections.ts";
 import { AvroEncoder } from "../../runtime/schema-registry/avro-codec.ts";
 import { ByteWriter } from "../../schemas/bytes.ts";
 import { departure } from "../../schemas/generated.ts";
+import type { DeadLetterLine } from "../inspect/inspector.ts";
 import type { Summary } from "../summary/summary.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "millrace-life-"));
@@ -158,11 +159,32 @@ test("bad records end as dead letters with reason and bytes, while the rest flow
   assert.equal(await sql("fed", size), String(recordLimitBytes + 1));
   const listed = await millrace(["dead-letters", "list", "--data", data("fed")]);
   assert.match(listed.out, /WRONG_PARTITION/);
+  assert.doesNotMatch(listed.out, /There are more/);
+  await checkListedBytes();
   assert.equal((await millrace(["verify", "--data", data("fed")])).code, 0);
   const predictions = undisturbed.split("\n").find((line) => line.startsWith("predictions"));
   const fed = (await digest("fed")).split("\n").find((line) => line.startsWith("predictions"));
   assert.equal(fed?.split("\t")[1], predictions?.split("\t")[1], "as many predictions as without");
 });
+
+/** The original bytes are listed as JSON, as many as are asked for; a cut list says so. */
+async function checkListedBytes(): Promise<void> {
+  const list = (...more: string[]) =>
+    millrace(["dead-letters", "list", "--data", data("fed"), ...more]);
+  const letters = JSON.parse((await list("--json")).out) as DeadLetterLine[];
+  const of = (code: string) => letters.find((each) => each.code === code);
+  const malformed = of("MALFORMED_AVRO");
+  assert.deepEqual(Buffer.from(malformed?.valueBase64 ?? "", "base64"), garbage);
+  assert.equal(Buffer.from(malformed?.keyBase64 ?? "", "base64").toString(), "9000001");
+  assert.deepEqual([malformed?.headers, malformed?.timestamp], [[], 0]);
+  assert.deepEqual([of("NULL_KEY")?.keyBytes, of("NULL_KEY")?.keyBase64], [null, null]);
+  const oversize = of("RECORD_OVERSIZE");
+  assert.equal(oversize?.valueBytes, recordLimitBytes + 1);
+  assert.equal(Buffer.from(oversize?.valueBase64 ?? "", "base64").length, 65_536);
+  const [first] = JSON.parse((await list("--json", "--limit", "1", "--bytes", "3")).out);
+  assert.equal(Buffer.from(first.valueBase64, "base64").length, 3);
+  assert.match((await list("--limit", "5")).out, /There are more: --limit 50/);
+}
 
 /** Writes six bad departures behind those of a finished run. */
 async function feedBadRecords(): Promise<void> {

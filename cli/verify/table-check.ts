@@ -1,7 +1,7 @@
 import type { Broker } from "../../runtime/broker/broker.ts";
 import { isProgress, type Tally } from "../../runtime/row-topics/tally.ts";
+import { quoteText } from "../../sinks/sql-text.ts";
 import type { OfflineStore, OfflineTable } from "../../sinks/store.ts";
-import { sqlText } from "../flights/sql.ts";
 import { readCommitted } from "./count-committed.ts";
 
 /** A table and the topic that it is filled from. */
@@ -99,7 +99,7 @@ async function checkPurged(
   const found = await offline.query<{ partition: number; count: number; crcSum: string }>(
     `SELECT partition, toFloat64(count()) AS count,
       toString(sum(CRC32(formatRow('RowBinary', ${columns})))) AS crcSum
-    FROM millrace.${table.name} WHERE topic = ${sqlText(topic)} AND ${isTallied(filled)}
+    FROM millrace.${table.name} WHERE topic = ${quoteText(topic)} AND ${isTallied(filled)}
     GROUP BY partition`,
   );
   const byPartition = new Map(found.map((row) => [row.partition, row]));
@@ -138,7 +138,7 @@ async function storedDigests(
   const rows = await offline.query<Digest & { partition: number }>(
     `SELECT partition, toFloat64(count()) AS count, toFloat64(sum(offset)) AS sum,
       groupBitXor(toUInt32(offset)) AS bits
-    FROM millrace.${table.name} WHERE topic = ${sqlText(topic)} AND NOT ${isTallied(filled)}
+    FROM millrace.${table.name} WHERE topic = ${quoteText(topic)} AND NOT ${isTallied(filled)}
     GROUP BY partition ORDER BY partition`,
   );
   return new Map(rows.map((row) => [row.partition, row]));
@@ -158,7 +158,7 @@ async function differences(
   const below = belowOf(filled, partition);
   const rows = await offline.query<{ offset: number; copies: number }>(
     `SELECT offset, toUInt32(count()) AS copies FROM millrace.${table.name}
-    WHERE topic = ${sqlText(topic)} AND partition = ${partition} AND offset >= ${below}
+    WHERE topic = ${quoteText(topic)} AND partition = ${partition} AND offset >= ${below}
     GROUP BY offset`,
   );
   const copies = new Map(rows.map((row) => [Number(row.offset), row.copies]));

@@ -4,9 +4,9 @@ import { AvroDecoder } from "../../../runtime/schema-registry/avro-codec.ts";
 import type { SchemaRegistry } from "../../../runtime/schema-registry/registry.ts";
 import { watermark } from "../../../schemas/generated.ts";
 import type { SourceSpec } from "../../../schemas/plan.ts";
+import { quoteText } from "../../../sinks/sql-text.ts";
 import type { OfflineStore } from "../../../sinks/store.ts";
 import { readCommitted } from "../../verify/count-committed.ts";
-import { sqlText } from "../sql.ts";
 import { departureSql } from "./utc-sql.ts";
 
 /** Where the oracle finds the raw data. */
@@ -33,7 +33,7 @@ export async function writeEvents(
   // The reader of Parquet files fails on the conditions that would be moved into it.
   const settings = "SETTINGS optimize_move_to_prewhere = 0, query_plan_optimize_prewhere = 0";
   await writeFile(path, await offline.queryText(`${sql} ${settings}`, "TSV"));
-  return `SELECT * FROM file(${sqlText(path)}, TSV, '${eventColumns}')`;
+  return `SELECT * FROM file(${quoteText(path)}, TSV, '${eventColumns}')`;
 }
 
 /** A file by {@link dumpTopic}. */
@@ -66,7 +66,7 @@ export async function eventsSql(
         assumeNotNull(destination) AS destination, assumeNotNull(delay) AS delayMinutes,
         assumeNotNull(distance) AS distanceMiles,
         toString(toDateTime(${seconds}, 'UTC')) AS local_text
-      FROM file(${sqlText(files.flights)}, Parquet)
+      FROM file(${quoteText(files.flights)}, Parquet)
       WHERE ${seconds} >= ${Math.floor(range.from / 1000) - 2 * 86_400}
         AND ${seconds} < ${Math.ceil(range.to / 1000) + 86_400})`;
   if (dump === null) {
@@ -80,7 +80,7 @@ export async function eventsSql(
         SELECT flightId, t, is_record, delay,
           max(t) OVER (PARTITION BY partition ORDER BY position, is_record
             ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS k
-        FROM file(${sqlText(dump.path)}, TSV, 'partition UInt16, position Int64,
+        FROM file(${quoteText(dump.path)}, TSV, 'partition UInt16, position Int64,
           is_record UInt8, flightId Int64, t Int64, delay Int64'))
       WHERE is_record = 1 AND t >= k - ${source.latenessMs}) AS sent
     INNER JOIN (${base}) AS raw ON raw.flightId = sent.flightId`;

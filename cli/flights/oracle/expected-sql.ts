@@ -4,7 +4,7 @@ import {
   type FeatureViewSpec,
   featureColumns,
 } from "../../../schemas/feature-view.ts";
-import { sqlText } from "../sql.ts";
+import { quoteText } from "../../../sinks/sql-text.ts";
 
 /**
  * SELECT of what the features of a view must be at each point, window by window, from the events:
@@ -32,7 +32,7 @@ export function expectedSql(view: FeatureViewSpec, events: string, points: strin
 /** The points of a file as a table expression. */
 export function pointsSql(view: FeatureViewSpec, points: string): string {
   const fields = view.keyFields.map((field) => `${field} String`).join(", ");
-  return `file(${sqlText(points)}, TSV, 'id UInt32, ${fields}, q Int64')`;
+  return `file(${quoteText(points)}, TSV, 'id UInt32, ${fields}, q Int64')`;
 }
 
 function aggregateSql({ aggregate, window }: FeatureColumn): string {
@@ -81,7 +81,7 @@ function conditionSql(condition: Condition | undefined): string {
     default: {
       const symbol = { gt: ">", gte: ">=", lt: "<", lte: "<=", eq: "=", neq: "!=" }[condition.op];
       const value =
-        typeof condition.value === "string" ? sqlText(condition.value) : Number(condition.value);
+        typeof condition.value === "string" ? quoteText(condition.value) : Number(condition.value);
       return `(e.${condition.field} ${symbol} ${value})`;
     }
   }

@@ -1,7 +1,7 @@
 import type { FeatureViewSpec } from "../../../schemas/feature-view.ts";
+import { quoteText } from "../../../sinks/sql-text.ts";
 import type { OfflineStore } from "../../../sinks/store.ts";
 import { draw } from "../seeded.ts";
-import { sqlText } from "../sql.ts";
 import type { RawFiles } from "./events-sql.ts";
 
 /** A look-up to check: values of the key fields, and the instant, UTC ms. */
@@ -82,7 +82,7 @@ async function uniform(
 ): Promise<OraclePoint[]> {
   const found = await offline.query<{ origin: string }>(
     `SELECT DISTINCT assumeNotNull(origin) AS origin
-    FROM file(${sqlText(files.flights)}, Parquet) ORDER BY origin`,
+    FROM file(${quoteText(files.flights)}, Parquet) ORDER BY origin`,
   );
   const airports = [...found.map(({ origin }) => origin), "???"];
   return Array.from({ length: count }, (_, index) => ({

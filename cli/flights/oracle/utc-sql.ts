@@ -1,6 +1,6 @@
 import { createRequire } from "node:module";
+import { quoteText } from "../../../sinks/sql-text.ts";
 import type { OfflineStore } from "../../../sinks/store.ts";
-import { sqlText } from "../sql.ts";
 
 /**
  * SQL for the departure in UTC seconds, computed by ClickHouse's own time zones. Shares nothing
@@ -21,8 +21,8 @@ export async function departureSql(
   const airports = await offline.query<{ iata: string; latitude: number; longitude: number }>(
     `SELECT toString(iata) AS iata, toFloat64(latitude) AS latitude,
       toFloat64(longitude) AS longitude
-    FROM file(${sqlText(files.airports)}, CSVWithNames) WHERE iata IN
-      (SELECT DISTINCT origin FROM file(${sqlText(files.flights)}, Parquet))`,
+    FROM file(${quoteText(files.airports)}, CSVWithNames) WHERE iata IN
+      (SELECT DISTINCT origin FROM file(${quoteText(files.flights)}, Parquet))`,
   );
   const byZone = new Map<string, string[]>();
   for (const { iata, latitude, longitude } of airports) {
@@ -30,10 +30,10 @@ export async function departureSql(
     byZone.set(zone, [...(byZone.get(zone) ?? []), iata]);
   }
   const branches = [...byZone].map(([zone, codes]) => {
-    const seconds = (text: string) => `toUnixTimestamp(${text}, ${sqlText(zone)})`;
-    const shown = `toString(toDateTime(${seconds(local)}, ${sqlText(zone)}))`;
+    const seconds = (text: string) => `toUnixTimestamp(${text}, ${quoteText(zone)})`;
+    const shown = `toString(toDateTime(${seconds(local)}, ${quoteText(zone)}))`;
     const hourLater = `toString(toDateTime(${local}, 'UTC') + INTERVAL 1 HOUR)`;
-    const list = codes.map(sqlText).join(", ");
+    const list = codes.map(quoteText).join(", ");
     return `origin IN (${list}), if(${shown} = ${local}, ${seconds(local)}, ${seconds(hourLater)})`;
   });
   return `toInt64(multiIf(${branches.join(", ")}, NULL))`;
