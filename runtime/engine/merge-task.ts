@@ -29,6 +29,7 @@ export class MergeTask implements Task, Restorable {
   readonly #payload = new ByteReader();
   readonly #positions = new ByteWriter();
   readonly #triggersOf: readonly (readonly number[])[];
+  readonly #inputs: readonly number[];
   readonly #updates: readonly number[];
   readonly #decisions: MergeDecisions;
   /** Work that the world outside does; what is never answered is not waited for. */
@@ -66,6 +67,7 @@ export class MergeTask implements Task, Restorable {
     this.#merge = new Merge(inputs);
     decisions.prepare(this.#merge, subtopology.inputs);
     this.#cursor = new InboxCursor(this.#merge);
+    this.#inputs = indexesOf(subtopology, () => true);
     this.#updates = indexesOf(subtopology, (input) => input.role === "update");
     this.#triggersOf = subtopology.outputs.map((output) =>
       output.kind === "inbox"
@@ -207,8 +209,7 @@ export class MergeTask implements Task, Restorable {
   }
 
   get progress(): number {
-    const all = this.subtopology.inputs.map((_, index) => index);
-    return this.#merge.progressOf(all);
+    return Math.min(this.#merge.progressOf(this.#inputs), this.processor.nextTimer());
   }
 
   /** How far the channel of one upstream task has been consumed: event time. */

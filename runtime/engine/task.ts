@@ -30,7 +30,7 @@ export interface Task {
   committed(baseOffset: (topic: string, partition: number) => number | undefined): void;
   /** Changelog offset below which nothing is needed any more; null while nothing can go. */
   purgeableChangelog(): number | null;
-  /** Event time that its outputs have reached; for display and alignment. */
+  /** Event time below which it has processed every record and timer. */
   readonly progress: number;
   /** Has records in hand, or waits for work outside. */
   readonly busy: boolean;
