@@ -33,7 +33,7 @@ export class WatchProcessor implements Processor {
     const watch = plan.watches.find((each) => each.name === subtopology.name);
     const label = plan.labels.find((each) => each.name === watch?.outcomes);
     const scoring = plan.scorings.find((each) => each.name === label?.predictions);
-    if (watch === undefined || scoring === undefined) {
+    if (watch === undefined || label === undefined || scoring === undefined) {
       throw new RangeError(`the plan has no watch ${subtopology.name} over a scoring step`);
     }
     this.#watch = watch;
@@ -43,7 +43,8 @@ export class WatchProcessor implements Processor {
       if (detector.kind === "features") {
         this.#featureWindows = new FeatureWindows(detector.overMs, scoring.features);
       } else {
-        this.#performanceWindows = new PerformanceWindows(detector.overMs, detector.floor);
+        const { overMs, floor } = detector;
+        this.#performanceWindows = new PerformanceWindows(overMs, floor, label.withinMs);
       }
     }
     const { inputs, outputs } = subtopology;
@@ -86,7 +87,7 @@ export class WatchProcessor implements Processor {
       );
     }
     const performance = this.#performanceWindows;
-    if (performance !== null && performance.nextEnd() <= instant) {
+    while (performance !== null && performance.nextEnd() <= instant) {
       this.#performanceClosed(performance.end(this.#version), instant, out);
     }
     if (this.#decision.nextEvery() <= instant) this.#decision.everyIsDue();

@@ -7,7 +7,7 @@ const minRows = 200;
 
 /** A growing list of scores. */
 class Scores {
-  #values = new Float64Array(256);
+  #values = new Float64Array(8);
   length = 0;
 
   push(value: number): void {
@@ -38,22 +38,40 @@ interface OpenWindow {
 /**
  * AUC of the predictions of a window against their labels, exact. A window closes once its end has
  * passed and each of its predictions is labelled or expired. Predictions of the fallback are waited
- * for but not judged. Memory: a score a labelled prediction of the windows still open, that is of
- * the window's length and the label's `within`.
+ * for but not judged.
+ *
+ * Live mode may place a prediction later than it was known, in the window after the one that its
+ * outcome names. So an outcome whose window is not open is left out, and a window closes `within`
+ * after its end at the latest, when all its own outcomes are known.
+ *
+ * Memory: a score a labelled prediction of the windows still open, that is of the window's length
+ * and the label's `within`.
  */
 export class PerformanceWindows {
   readonly #overMs: number;
   readonly #floor: number;
-  /** Ascending starts. */
-  #open: OpenWindow[] = [];
+  readonly #withinMs: number;
+  /** By start, ascending. */
+  readonly #open = new Map<number, OpenWindow>();
+  /** Those whose end has not passed, oldest first: two at most. */
+  #current: OpenWindow[] = [];
 
-  constructor(overMs: number, floor: number) {
+  /** @param withinMs - of the label step: an outcome is known at most so long after its prediction. */
+  constructor(overMs: number, floor: number, withinMs: number) {
     this.#overMs = overMs;
     this.#floor = floor;
+    this.#withinMs = withinMs;
   }
 
+  /** @param knownAt - UTC ms, never falls from call to call. */
   predicted(knownAt: number): void {
-    this.#windowOf(knownAt).predicted++;
+    const start = windowStartOf(knownAt, this.#overMs);
+    let window = this.#open.get(start);
+    if (window === undefined) {
+      window = this.#add(start);
+      this.#current.push(window);
+    }
+    window.predicted++;
   }
 
   /**
@@ -69,7 +87,8 @@ export class PerformanceWindows {
     label: number,
     champion: string | null,
   ): DriftWindow | null {
-    const window = this.#windowOf(predictedAt);
+    const window = this.#open.get(windowStartOf(predictedAt, this.#overMs));
+    if (window === undefined) return null;
     window.resolved++;
     if (version !== "" && !Number.isNaN(label)) {
       (label === 1 ? window.positives : window.negatives).push(probability);
@@ -77,23 +96,28 @@ export class PerformanceWindows {
     return this.#closeIfDone(window, champion);
   }
 
-  /** End of the oldest window whose end has not passed; `Infinity` when there is none. */
+  /** When a window ends next, or has waited for its outcomes long enough; `Infinity`: never. */
   nextEnd(): number {
-    for (const { start, ended } of this.#open) if (!ended) return start + this.#overMs;
-    return Number.POSITIVE_INFINITY;
+    const [ending] = this.#current;
+    const end = ending === undefined ? Number.POSITIVE_INFINITY : ending.start + this.#overMs;
+    return Math.min(end, this.#lastEnd());
   }
 
-  /** The end of the oldest such window has passed; returns the window if that closes it. */
+  /** {@link nextEnd} has come for one window; returns it if that closes it. */
   end(champion: string | null): DriftWindow | null {
-    const window = this.#open.find(({ ended }) => !ended);
+    if (this.nextEnd() === this.#lastEnd()) {
+      const [oldest] = this.#open.values();
+      return oldest === undefined ? null : this.#close(oldest, champion);
+    }
+    const window = this.#current.shift();
     if (window === undefined) return null;
     window.ended = true;
     return this.#closeIfDone(window, champion);
   }
 
   snapshot(writer: ByteWriter): void {
-    writer.u16(this.#open.length);
-    for (const window of this.#open) {
+    writer.u32(this.#open.size);
+    for (const window of this.#open.values()) {
       writer.f64(window.start);
       writer.u8(window.ended ? 1 : 0);
       writer.f64(window.predicted);
@@ -106,35 +130,40 @@ export class PerformanceWindows {
   }
 
   restore(reader: ByteReader): void {
-    this.#open = [];
-    for (let left = reader.u16(); left > 0; left--) {
-      const window = newWindow(reader.f64());
+    this.#open.clear();
+    this.#current = [];
+    for (let left = reader.u32(); left > 0; left--) {
+      const window = this.#add(reader.f64());
       window.ended = reader.u8() === 1;
       window.predicted = reader.f64();
       window.resolved = reader.f64();
       for (const scores of [window.positives, window.negatives]) {
         for (let count = reader.u32(); count > 0; count--) scores.push(reader.f64());
       }
-      this.#open.push(window);
+      if (!window.ended) this.#current.push(window);
     }
   }
 
-  #windowOf(instant: number): OpenWindow {
-    const start = windowStartOf(instant, this.#overMs);
-    for (let i = this.#open.length - 1; i >= 0; i--) {
-      const window = this.#open[i] as OpenWindow;
-      if (window.start === start) return window;
-    }
+  /** When the oldest window must close. */
+  #lastEnd(): number {
+    for (const start of this.#open.keys()) return start + this.#overMs + this.#withinMs;
+    return Number.POSITIVE_INFINITY;
+  }
+
+  #add(start: number): OpenWindow {
     const window = newWindow(start);
-    this.#open.push(window);
-    this.#open.sort((a, b) => a.start - b.start);
+    this.#open.set(start, window);
     return window;
   }
 
   #closeIfDone(window: OpenWindow, champion: string | null): DriftWindow | null {
     if (!window.ended || window.resolved < window.predicted) return null;
-    this.#open.splice(this.#open.indexOf(window), 1);
+    return this.#close(window, champion);
+  }
+
+  #close(window: OpenWindow, champion: string | null): DriftWindow {
     const { start, positives, negatives } = window;
+    this.#open.delete(start);
     const rows = positives.length + negatives.length;
     const statistic =
       rows < minRows ? Number.NaN : areaUnderRoc(positives.values, negatives.values);
