@@ -64,6 +64,7 @@ test("what is written to a named topic later is not seen: its end is that of the
     ...{ partitions, isolation: "read_committed", maxWaitMs: 0, maxBytes: 10_000 },
   });
   assert.deepEqual(fetched, []);
+  assert.deepEqual(await read(broker, "given"), ["given@1 b", "given@2 c"]);
 });
 
 test("nothing can change a named topic, and groups are the fresh broker's", async () => {

@@ -17,6 +17,7 @@ import type {
   TopicPartition,
   TopicSettings,
 } from "../broker.ts";
+import { endWithin } from "../embedded/log-segment.ts";
 
 /**
  * A broker whose named topics are those of another one, at their offsets there and up to their ends
@@ -64,7 +65,7 @@ class OverlayBroker implements Broker {
     this.#ends = ends;
   }
 
-  /** Named topics are made in both, since groups commit offsets of them. */
+  /** Named topics are made in the fresh one too, since groups commit offsets of them. */
   async createTopics(topics: readonly TopicSettings[]): Promise<void> {
     await this.#fresh.createTopics(topics);
   }
@@ -113,7 +114,19 @@ class OverlayBroker implements Broker {
     const rest = request.partitions.filter((place) => !isNamed(place));
     const maxWaitMs = original.length > 0 ? 0 : request.maxWaitMs;
     const fresh = await this.#fresh.fetch({ ...request, partitions: rest, maxWaitMs });
-    return [...original, ...fresh];
+    return [...original.map((each) => this.#upToEnd(each)), ...fresh];
+  }
+
+  /** Another run may have gone on writing: batches that begin behind the end are left out. */
+  #upToEnd(fetched: FetchedPartition): FetchedPartition {
+    const end = this.#endOf(fetched);
+    const { records, highWatermark, lastStableOffset } = fetched;
+    return {
+      ...fetched,
+      records: records.subarray(0, endWithin(records, 0, end, records.length)),
+      highWatermark: Math.min(end, highWatermark),
+      lastStableOffset: Math.min(end, lastStableOffset),
+    };
   }
 
   async producer(options: ProducerOptions): Promise<Producer> {
