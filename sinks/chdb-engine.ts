@@ -20,6 +20,9 @@ export type QuerySettings = Readonly<Record<string, string | number>>;
 /** How long a start waits for a predecessor to give the directory up. */
 const lockTimeoutMs = 20_000;
 
+/** How long an end waits for queries under way. */
+const endTimeoutMs = 3_000;
+
 /**
  * chDB in this process: every query gets a session of its own, so that no setting outlives it, and
  * at most `maxQueries` run at once. Data comes in through files alone.
@@ -103,8 +106,16 @@ export class ChdbEngine {
     await session.queryAsync(`USE ${quoteName(database)}`);
   }
 
-  close(): void {
+  /**
+   * Ends the process: in order once no query runs, else at once. An exit would wait for a query on
+   * a thread of libuv; what was acknowledged is on the disk.
+   */
+  async endProcess(): Promise<void> {
+    const until = Date.now() + endTimeoutMs;
+    while (this.#running > 0 && Date.now() < until) await wait(20);
+    if (this.#running > 0) process.kill(process.pid, "SIGKILL");
     this.#root.close();
+    process.exit(0);
   }
 
   /** Runs `work` on the session given, or one of its own, once there is room. */

@@ -94,8 +94,7 @@ async function stream(engine: ChdbEngine, id: number, sql: string, format: strin
 async function close(engine: ChdbEngine, front: { close(): Promise<void> } | null): Promise<void> {
   process.off("disconnect", die);
   await front?.close();
-  engine.close();
-  process.exit(0);
+  await engine.endProcess();
 }
 
 function send(message: ChdbAnswer): void {

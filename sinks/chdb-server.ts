@@ -17,8 +17,7 @@ const front = await startChdbFront(engine, {
 
 async function stop(): Promise<void> {
   await front.close();
-  engine.close();
-  process.exit(0);
+  await engine.endProcess();
 }
 
 process.once("SIGTERM", () => void stop());

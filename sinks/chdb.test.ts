@@ -78,6 +78,17 @@ test("a long query leaves room for short ones", async () => {
   await store.close();
 });
 
+test("closing does not wait for a query that takes long", async () => {
+  const store = await open("closing");
+  const slow = "SELECT sleepEachRow(1) FROM numbers(40) SETTINGS max_block_size = 1";
+  const asked = assert.rejects(store.query(slow), { code: "OFFLINE_UNAVAILABLE" });
+  await store.query("SELECT 1");
+  const started = performance.now();
+  await store.close();
+  assert.ok(performance.now() - started < 20_000);
+  await asked;
+});
+
 test("the scanner sees every second statement that the engine sees (20,000 texts)", async () => {
   const store = await open("lexer");
   const parts =
