@@ -268,12 +268,19 @@ test("a shift that is sure but small, or large but unsure, is no alarm", () => {
   assert.ok((unsure?.["threshold"] as number) > (unsure?.["statistic"] as number));
 });
 
-/** Predictions at `start` with outcomes `delay` later; positives score higher by `lift`. */
-function judged(start: number, rows: number, delay: number, lift: number, version = "v1") {
+/** Predictions from `start` on, outcomes `delay` later; positives score higher by `lift`. */
+function judged(
+  start: number,
+  rows: number,
+  delay: number,
+  lift: number,
+  version = "v1",
+  spanMs = 100,
+) {
   const random = seededRandom(`judged ${start}`);
   return Array.from({ length: rows }, (_, i) => {
     const label = random(2);
-    const at = start + Math.floor((i * 100) / rows);
+    const at = start + Math.floor((i * spanMs) / rows);
     const probability = random(1_000) / 2_000 + label * lift;
     return [prediction("p", at, version), outcome(at, at + delay, label, version, probability)];
   }).flat();
@@ -315,6 +322,44 @@ test("a performance window closes when its end has passed and its last predictio
   // The last prediction of [200, 300) stands at 299 and its label is known 30 later.
   assert.deepEqual(result.asked, [[329, "drifted(performance)"]]);
   assert.deepEqual(run(watch, records, 650, 11), result);
+});
+
+test("the newest window says whether a detector alarms, whichever closes last", () => {
+  const watch = (cooldownMs: number): Partial<WatchSpec> => ({
+    detectors: [{ kind: "performance", metric: "auc", overMs: 50, floor: 0.65 }],
+    triggers: [
+      { when: "labels", labels: 200 },
+      { when: "drifted", detector: "performance" },
+    ],
+    cooldownMs,
+  });
+  const of = (start: number, lift: number) => judged(start, 400, 1, lift, "v1", 50);
+  for (const [older, newer] of [
+    [0.4, 0],
+    [0, 0.4],
+  ] as const) {
+    const records = [
+      answer(50, { requestId: "", reference }),
+      ...of(100, older),
+      prediction("open", 149, "v1"),
+      answer(151, { requestId: "retraining-1" }),
+      ...of(150, newer),
+      outcome(149, 249, Number.NaN, "v1"),
+      prediction("later", 260, "v1"),
+      outcome(260, 270, Number.NaN, "v1"),
+    ];
+    const { drift, requests } = run(watch(100), records, 290);
+    assert.deepEqual(
+      drift.map(({ windowStart, alarm }) => [windowStart, alarm]),
+      [
+        [150, newer === 0],
+        [100, older === 0],
+      ],
+    );
+    const asked = requests.map(({ reasons }) => reasons.join());
+    const alarmed = newer === 0 ? "labels,drifted(performance)" : "labels";
+    assert.deepEqual(asked, ["labels", alarmed]);
+  }
 });
 
 test("a value falls into the bin whose lower edge it reaches, NaN into the last", () => {

@@ -81,10 +81,9 @@ export class WatchProcessor implements Processor {
     if (features !== null && features.nextEnd() <= instant) {
       const closed = features.close();
       for (const window of closed) this.#publish(window, instant, out);
-      this.#decision.closed(
-        "features",
-        closed.some(({ alarm }) => alarm),
-      );
+      const [first] = closed;
+      const alarm = closed.some((window) => window.alarm);
+      if (first !== undefined) this.#decision.closed("features", first.windowStart, alarm);
     }
     const performance = this.#performanceWindows;
     while (performance !== null && performance.nextEnd() <= instant) {
@@ -161,7 +160,7 @@ export class WatchProcessor implements Processor {
   #performanceClosed(window: DriftWindow | null, knownAt: number, out: Outbox): void {
     if (window === null) return;
     this.#publish(window, knownAt, out);
-    this.#decision.closed("performance", window.alarm);
+    this.#decision.closed("performance", window.windowStart, window.alarm);
   }
 
   #publish(window: DriftWindow, knownAt: number, out: Outbox): void {

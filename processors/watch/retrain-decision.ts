@@ -2,7 +2,14 @@ import type { ByteReader, ByteWriter } from "../../schemas/bytes.ts";
 import type { RetrainRequest } from "../../schemas/payload.ts";
 import type { RetrainTrigger, WatchSpec } from "../../schemas/plan.ts";
 
-type Detector = "features" | "performance";
+const detectors = ["features", "performance"] as const;
+type Detector = (typeof detectors)[number];
+
+/** What the newest closed window of a detector says. */
+interface Verdict {
+  windowStart: number;
+  alarm: boolean;
+}
 
 /**
  * Decides when to ask for a model: when any trigger of the watch holds, no request is in flight and
@@ -26,7 +33,10 @@ export class RetrainDecision {
   #number = 0;
   #inFlight = "";
   #everyDue = false;
-  readonly #alarms: Record<Detector, boolean> = { features: false, performance: false };
+  readonly #verdicts: Record<Detector, Verdict> = {
+    features: { windowStart: Number.NEGATIVE_INFINITY, alarm: false },
+    performance: { windowStart: Number.NEGATIVE_INFINITY, alarm: false },
+  };
 
   /** @param answered - whether somebody trains and answers; without, no request is in flight. */
   constructor(watch: WatchSpec, answered: boolean) {
@@ -46,9 +56,15 @@ export class RetrainDecision {
     this.#labels++;
   }
 
-  /** A window of a detector closed; the last one says whether the detector alarms. */
-  closed(detector: Detector, alarm: boolean): void {
-    this.#alarms[detector] = alarm;
+  /**
+   * A window of a detector closed. The newest one says whether the detector alarms; an older one may
+   * close after it, when a prediction was waiting for its label.
+   */
+  closed(detector: Detector, windowStart: number, alarm: boolean): void {
+    const verdict = this.#verdicts[detector];
+    if (windowStart < verdict.windowStart) return;
+    verdict.windowStart = windowStart;
+    verdict.alarm = alarm;
   }
 
   answered(requestId: string): void {
@@ -78,8 +94,7 @@ export class RetrainDecision {
     this.#lastRequest = knownAt;
     this.#labelsAtRequest = this.#labels;
     this.#everyDue = false;
-    this.#alarms.features = false;
-    this.#alarms.performance = false;
+    for (const detector of detectors) this.#verdicts[detector].alarm = false;
     if (this.#answered) this.#inFlight = id;
     return { id, number: this.#number, reasons: reasons.map(reasonText), cutoff: knownAt };
   }
@@ -92,8 +107,11 @@ export class RetrainDecision {
     writer.f64(this.#number);
     writer.text(this.#inFlight);
     writer.u8(this.#everyDue ? 1 : 0);
-    writer.u8(this.#alarms.features ? 1 : 0);
-    writer.u8(this.#alarms.performance ? 1 : 0);
+    for (const detector of detectors) {
+      const { windowStart, alarm } = this.#verdicts[detector];
+      writer.f64(windowStart);
+      writer.u8(alarm ? 1 : 0);
+    }
   }
 
   restore(reader: ByteReader): void {
@@ -104,8 +122,9 @@ export class RetrainDecision {
     this.#number = reader.f64();
     this.#inFlight = reader.text();
     this.#everyDue = reader.u8() === 1;
-    this.#alarms.features = reader.u8() === 1;
-    this.#alarms.performance = reader.u8() === 1;
+    for (const detector of detectors) {
+      this.#verdicts[detector] = { windowStart: reader.f64(), alarm: reader.u8() === 1 };
+    }
   }
 
   #holds(trigger: RetrainTrigger, hasChampion: boolean): boolean {
@@ -117,7 +136,7 @@ export class RetrainDecision {
       case "every":
         return this.#everyDue;
       case "drifted":
-        return this.#alarms[trigger.detector];
+        return this.#verdicts[trigger.detector].alarm;
     }
   }
 }
