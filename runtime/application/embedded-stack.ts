@@ -1,10 +1,10 @@
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { openChdb } from "../../sinks/chdb.ts";
 import { openEmbeddedOnlineStore } from "../../sinks/embedded-online.ts";
 import { openEmbeddedBroker } from "../broker/embedded/embedded-broker.ts";
 import { openFileRegistry } from "../schema-registry/embedded.ts";
 import { openArtifactStore } from "../training/artifacts.ts";
+import { holdDirectory } from "./hold-directory.ts";
 import type { Stack } from "./stack.ts";
 
 export interface EmbeddedStackOptions {
@@ -26,16 +26,7 @@ const defaultOfflineMemoryBytes = 1.5 * 2 ** 30;
  */
 export async function openEmbeddedStack(options: EmbeddedStackOptions): Promise<Stack> {
   const { directory } = options;
-  await mkdir(directory, { recursive: true, mode: 0o700 });
-  const opened: { close(): Promise<void> }[] = [];
-  const keep = <T extends { close(): Promise<void> }>(part: T): T => {
-    opened.unshift(part);
-    return part;
-  };
-  const close = async () => {
-    for (const part of opened.splice(0)) await part.close();
-  };
-  try {
+  return await holdDirectory(directory, false, async (keep, close) => {
     const broker = keep(await openEmbeddedBroker({ directory: join(directory, "log") }));
     const registry = keep(await openFileRegistry(join(directory, "schemas.ndjson")));
     const artifacts = await openArtifactStore(join(directory, "models"));
@@ -60,8 +51,5 @@ export async function openEmbeddedStack(options: EmbeddedStackOptions): Promise<
       offlineAddress: offline.httpAddress,
       close,
     };
-  } catch (error) {
-    await close();
-    throw error;
-  }
+  });
 }

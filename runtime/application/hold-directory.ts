@@ -4,7 +4,8 @@ import type { Keep } from "./open-servers.ts";
 
 /**
  * Makes a data directory (owner-only), takes its lock where `exclusive`, and opens what works in
- * it. `close` closes the parts kept, the last one first, and lets the lock go; so does a failure.
+ * it. `close` closes the parts kept, the last one first, and lets the lock go, though some of them
+ * fail; then it rejects with the first error. A failure to open closes what was opened.
  *
  * @throws {MillraceError} DATA_LOCKED when another process holds the directory.
  */
@@ -21,13 +22,18 @@ export async function holdDirectory<T>(
     return part;
   };
   const close = async () => {
-    for (const part of opened.splice(0)) await part.close();
+    const failures: unknown[] = [];
+    for (const part of opened.splice(0)) {
+      await part.close().catch((error: unknown) => failures.push(error));
+    }
     lock?.release();
+    if (failures.length > 0) throw failures[0];
   };
   try {
     return await open(keep, close);
   } catch (error) {
-    await close();
+    // Why it could not be opened says more than what then could not be closed.
+    await close().catch(() => {});
     throw error;
   }
 }

@@ -35,28 +35,37 @@ export async function openServersStack(options: ServersStackOptions): Promise<St
 /** chDB in a child process, started when a file is first read: the servers cannot see ours. */
 class FileEngine implements Pick<OfflineStore, "queryStream" | "close"> {
   readonly #directory: string;
-  #chdb: Promise<ChdbStore> | null = null;
-  #pid: (() => number) | null = null;
+  #opening: Promise<ChdbStore> | null = null;
+  #chdb: ChdbStore | null = null;
 
   constructor(directory: string) {
     this.#directory = directory;
   }
 
   get pids(): readonly number[] {
-    return this.#pid === null ? [] : [this.#pid()];
+    return this.#chdb === null ? [] : [this.#chdb.pid];
   }
 
   async queryStream(sql: string, onChunk: (chunk: Buffer) => void): Promise<void> {
-    this.#chdb ??= openChdb({
-      directory: join(this.#directory, "files"),
-      spoolDirectory: join(this.#directory, "spool"),
-    });
-    const chdb = await this.#chdb;
-    this.#pid = () => chdb.pid;
-    await chdb.queryStream(sql, onChunk);
+    this.#opening ??= this.#open();
+    await (await this.#opening).queryStream(sql, onChunk);
   }
 
   async close(): Promise<void> {
-    await (await this.#chdb)?.close();
+    await (await this.#opening?.catch(() => null))?.close();
+  }
+
+  /** One that could not be opened is tried again by the next query. */
+  async #open(): Promise<ChdbStore> {
+    try {
+      this.#chdb = await openChdb({
+        directory: join(this.#directory, "files"),
+        spoolDirectory: join(this.#directory, "spool"),
+      });
+      return this.#chdb;
+    } catch (error) {
+      this.#opening = null;
+      throw error;
+    }
   }
 }
