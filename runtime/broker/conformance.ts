@@ -3,7 +3,7 @@
  * one suite, read as one list of rules.
  */
 import assert from "node:assert/strict";
-import { type TestContext, test } from "node:test";
+import { test } from "node:test";
 import type {
   Broker,
   FetchedPartition,
@@ -18,8 +18,6 @@ import { RecordReader } from "./record-batch/reader.ts";
 export interface BrokerCapabilities {
   /** Why the suite cannot run here; shown instead of its tests. @default false */
   readonly skip?: false | string;
-  /** Whether an idle fetch is woken by an append, well before `maxWaitMs`. @default true */
-  readonly wakesFetches?: boolean;
   /** Whether `cleanup.policy=compact` can be asked to run now. @default none */
   readonly compact?: (broker: Broker, topic: string) => void;
 }
@@ -41,9 +39,9 @@ export function brokerConformance(
 ): void {
   const { skip = false } = capabilities;
   const rule = (sentence: string, run: (world: World) => Promise<void>): void => {
-    test(`${name}: ${sentence}`, { skip, timeout: 4 * patienceMs }, async (t) => {
+    test(`${name}: ${sentence}`, { skip, timeout: 4 * patienceMs }, async () => {
       const opened = await open();
-      const world = new World(opened.broker, t);
+      const world = new World(opened.broker);
       try {
         await run(world);
       } finally {
@@ -53,7 +51,7 @@ export function brokerConformance(
     });
   };
   topicRules(rule);
-  logRules(rule, capabilities);
+  logRules(rule);
   transactionRules(rule);
   fencingRules(rule);
   offsetRules(rule);
@@ -73,7 +71,7 @@ class World {
   readonly #producers: Producer[] = [];
   readonly #members: GroupMember[] = [];
 
-  constructor(broker: Broker, _: TestContext) {
+  constructor(broker: Broker) {
     this.broker = broker;
     this.prefix = `conformance.${process.pid}.${Date.now().toString(36)}.${names++}`;
   }
@@ -251,7 +249,7 @@ function topicRules(rule: Rule): void {
   });
 }
 
-function logRules(rule: Rule, { wakesFetches = true }: BrokerCapabilities): void {
+function logRules(rule: Rule): void {
   rule("records come back as they were sent, with offsets that go on", async (world) => {
     const topic = await world.topic(2);
     const producer = await world.producer(null);
@@ -395,6 +393,26 @@ function logRules(rule: Rule, { wakesFetches = true }: BrokerCapabilities): void
     assert.deepEqual([...new Set(seen.values())], [values.length]);
   });
 
+  rule("partitions are answered in turn: full answers starve none", async (world) => {
+    const partitions = [0, 1, 2];
+    const topic = await world.topic(partitions.length);
+    const producer = await world.producer(null);
+    await producer.send(
+      partitions.map((partition) => ({ topic, partition, batch: batchOf("x".repeat(5000)) })),
+    );
+    const seen = new Set<number>();
+    for (const _ of [...partitions, ...partitions]) {
+      const fetched = await world.broker.fetch({
+        partitions: partitions.map((partition) => ({ topic, partition, offset: 0, maxBytes: 1 })),
+        isolation: "read_committed",
+        maxWaitMs: 1000,
+        maxBytes: 1,
+      });
+      for (const { partition } of fetched) seen.add(partition);
+    }
+    assert.deepEqual([...seen].sort(), partitions);
+  });
+
   rule("the first batch is given however small the limit is", async (world) => {
     const topic = await world.topic();
     const producer = await world.producer(null);
@@ -417,7 +435,6 @@ function logRules(rule: Rule, { wakesFetches = true }: BrokerCapabilities): void
     const before = Date.now();
     assert.equal(await world.fetch(topic, 0, 0, "read_committed", 150), undefined);
     assert.ok(Date.now() - before >= 140);
-    if (!wakesFetches) return;
     const waiting = world.fetch(topic, 0, 0, "read_committed", patienceMs);
     await world.committed(producer, topic, "news");
     assert.ok(await waiting);

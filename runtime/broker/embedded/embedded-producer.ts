@@ -44,8 +44,8 @@ export class EmbeddedProducer implements Producer {
   readonly #timeoutMs: number;
   readonly #wiring: ProducerWiring;
   readonly #sequences = new Map<PartitionLog, number>();
-  /** Batches of a send that failed: sent again they keep their sequence number. */
-  readonly #stamped = new WeakMap<RecordBatch, { log: PartitionLog; sequence: number }>();
+  /** Appended by a send that failed with another: sent again they are not appended twice. */
+  #stamped = new WeakMap<RecordBatch, { log: PartitionLog; sequence: number }>();
   #phase: Phase = "idle";
 
   constructor(
@@ -73,6 +73,7 @@ export class EmbeddedProducer implements Producer {
     if (this.#phase !== "idle") this.#refuse("begin");
     this.#wiring.coordinator.checkEpoch(id, this.#epoch);
     this.#phase = "open";
+    this.#stamped = new WeakMap();
   }
 
   async send(batches: readonly ProducerBatch[]): Promise<number[]> {
@@ -173,12 +174,12 @@ export class EmbeddedProducer implements Producer {
     const { producerId, epoch } = this.#epoch;
     const earlier = this.#stamped.get(batch);
     const sequence = earlier?.log === log ? earlier.sequence : (this.#sequences.get(log) ?? 0);
-    this.#stamped.set(batch, { log, sequence });
     const known = log.sequences.check(log, producerId, epoch, sequence);
     if (known !== null) return known;
     const transactional = transaction !== null;
     finishBatch(batch.encoded, { producerId, epoch, sequence, transactional });
     const offset = log.append(batch.encoded, batch.count, transaction);
+    this.#stamped.set(batch, { log, sequence });
     transaction?.logs.set(log, topicNumber);
     log.sequences.taken(producerId, epoch, sequence, batch.count, offset);
     this.#sequences.set(log, sequenceAfter(sequence, batch.count));

@@ -13,14 +13,41 @@ function directory(): string {
   return mkdtempSync(join(root, "data-"));
 }
 
-/** A disk that fails at one point while it is told to. */
+/** A disk that fails at one point while it is told to, after some calls that go well. */
 function faultyDisk(code: string) {
-  const disk = { failsAt: null as StoragePoint | null };
+  const disk = { failsAt: null as StoragePoint | null, callsBefore: 0 };
   const faults: FaultHook = (point) => {
-    if (point === disk.failsAt) throw Object.assign(new Error(`the disk says ${code}`), { code });
+    if (point !== disk.failsAt || disk.callsBefore-- > 0) return;
+    throw Object.assign(new Error(`the disk says ${code}`), { code });
   };
   return { disk, faults };
 }
+
+test("a batch that was refused, or aborted, is appended when it is sent again", async () => {
+  const { disk, faults } = faultyDisk("ENOSPC");
+  const broker = await open({ directory: directory(), faults }, {}, 2);
+  const producer = await broker.producer({ transactionalId: null });
+  const refused = { ...at, batch: batchOf("refused") };
+  disk.failsAt = "segment-write";
+  await assert.rejects(producer.send([refused]), { code: "STORAGE_FULL" });
+  disk.failsAt = null;
+  await producer.send([{ ...at, batch: batchOf("between") }]);
+  await producer.send([refused]);
+  assert.deepEqual(await values(broker), ["between", "refused"]);
+  const writer = await broker.producer({ transactionalId: "w" });
+  const aborted = { ...at, batch: batchOf("aborted") };
+  const other = { ...at, partition: 1, batch: batchOf("never there") };
+  writer.begin();
+  Object.assign(disk, { failsAt: "segment-write", callsBefore: 1 });
+  await assert.rejects(writer.send([aborted, other]), { code: "STORAGE_FULL" });
+  disk.failsAt = null;
+  await writer.abort();
+  writer.begin();
+  await writer.send([aborted]);
+  await writer.commit();
+  assert.deepEqual(await values(broker), ["between", "refused", "aborted"]);
+  await broker.close();
+});
 
 test("a successor that cannot be written down ends nothing of its predecessor", async () => {
   const { disk, faults } = faultyDisk("ENOSPC");

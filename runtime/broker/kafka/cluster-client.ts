@@ -92,8 +92,7 @@ export class ClusterClient {
   }
 
   /** Asks the nodes known, then the seeds, one after another, until one answers. */
-  async anyNode<T>(request: KafkaRequest<T>): Promise<T> {
-    const backoff = new Backoff(this.limitMs);
+  async anyNode<T>(request: KafkaRequest<T>, backoff = new Backoff(this.limitMs)): Promise<T> {
     for (;;) {
       let failure: unknown = null;
       for (const address of [...this.#nodes.values(), ...this.#seeds]) {
@@ -113,6 +112,34 @@ export class ClusterClient {
 
   async toNode<T>(address: NodeAddress, request: KafkaRequest<T>): Promise<T> {
     return await this.#admin.send(address, request);
+  }
+
+  /**
+   * Asks every node of the cluster, all of them anew while one does not answer or refuses for now:
+   * what a node that is gone has coordinated is by then another's.
+   *
+   * @throws {MillraceError} BROKER_UNAVAILABLE when the limit is over.
+   */
+  async everyNode<T>(request: KafkaRequest<T>, errorOf: (answer: T) => number): Promise<T[]> {
+    const backoff = new Backoff(this.limitMs);
+    for (;;) {
+      await this.refresh([]);
+      try {
+        const answers = await Promise.all(
+          this.nodes.map((address) => this.#admin.send(address, request)),
+        );
+        const settled = answers.every((answer) => remedyOf(errorOf(answer)) === "none");
+        if (settled || backoff.expired) {
+          return answers;
+        }
+      } catch (error) {
+        rethrowUnlessUnavailable(error);
+        if (backoff.expired) {
+          throw error;
+        }
+      }
+      await backoff.wait();
+    }
   }
 
   /** Sends to the controller; `errorOf` says when it has moved. */
@@ -258,6 +285,7 @@ export class ClusterClient {
   ): Promise<CoordinatorAnswer<T>> {
     const backoff = new Backoff(limitMs);
     const busy = new Backoff(limitMs, 1, 3);
+    const unknownTopics = new Backoff(unknownTopicLimitMs);
     let repeated = false;
     for (;;) {
       const address = await this.#coordinator(kind, id, backoff);
@@ -265,7 +293,8 @@ export class ClusterClient {
       try {
         const answer = await lane.send(address, request);
         code = errorOf(answer);
-        if (remedyOf(code) === "none" || backoff.expired) {
+        const unknown = code === kafkaCode.unknownTopicOrPartition && unknownTopics.expired;
+        if (remedyOf(code) === "none" || unknown || backoff.expired) {
           return { answer, repeated };
         }
       } catch (error) {
@@ -290,7 +319,7 @@ export class ClusterClient {
       if (known !== undefined) {
         return known;
       }
-      const found = await this.anyNode(findCoordinatorRequest(kind, id));
+      const found = await this.anyNode(findCoordinatorRequest(kind, id), backoff);
       if (found.error === kafkaCode.none) {
         this.#coordinators.set(name, found);
       } else if (remedyOf(found.error) === "none") {

@@ -234,10 +234,11 @@ class KafkaAdapter implements KafkaBroker {
   }
 
   async fenceTransactions(stale: (transactionalId: string) => boolean): Promise<string[]> {
-    await this.#client.refresh([]);
-    const lists = await Promise.all(
-      this.#client.nodes.map((address) => this.#client.toNode(address, openTransactionsRequest())),
-    );
+    const lists = await this.#client.everyNode(openTransactionsRequest(), ({ error }) => error);
+    const failed = lists.find(({ error }) => error !== kafkaCode.none);
+    if (failed !== undefined) {
+      throw kafkaError(failed.error, "ListTransactions", {});
+    }
     const ids = [...new Set(lists.flatMap((list) => list.ids))].filter(stale).sort();
     for (const transactionalId of ids) {
       const producer = await this.producer({ transactionalId });

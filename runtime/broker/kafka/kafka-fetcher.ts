@@ -18,15 +18,21 @@ const idleLanesMost = 8;
 export class KafkaFetcher {
   readonly #client: ClusterClient;
   readonly #idle: Lane[] = [];
+  #rotation = 0;
+  #looking: Promise<void> | null = null;
 
   constructor(client: ClusterClient) {
     this.#client = client;
   }
 
-  async fetch(request: FetchRequest): Promise<FetchedPartition[]> {
-    if (request.partitions.length === 0) {
+  /** In turn: a broker fills its answer in the order in which it is asked. */
+  async fetch(asked: FetchRequest): Promise<FetchedPartition[]> {
+    if (asked.partitions.length === 0) {
       return [];
     }
+    const first = this.#rotation++ % asked.partitions.length;
+    const partitions = [...asked.partitions.slice(first), ...asked.partitions.slice(0, first)];
+    const request = { ...asked, partitions };
     const lane = this.#idle.pop() ?? this.#client.lane();
     try {
       return await this.#until(lane, request);
@@ -54,10 +60,15 @@ export class KafkaFetcher {
       );
       const answers = rounds.flat();
       const { fetched, failed } = await this.#read(request, answers);
+      const complete = answers.length === request.partitions.length && failed === 0;
+      const topics = [...new Set(request.partitions.map(({ topic }) => topic))];
       if (fetched.length > 0) {
+        if (!complete) {
+          this.#lookMeanwhile(topics);
+        }
         return fetched;
       }
-      if (answers.length === request.partitions.length && failed === 0) {
+      if (complete) {
         if (performance.now() >= deadline) {
           return [];
         }
@@ -72,9 +83,17 @@ export class KafkaFetcher {
       if (round > 0) {
         await failing.wait();
       }
-      await this.#client.refresh([...new Set(request.partitions.map(({ topic }) => topic))]);
+      await this.#client.refresh(topics);
       this.#refuseUnknown(request, round);
     }
+  }
+
+  /** Looks for leaders that have moved, while those that have not are read. */
+  #lookMeanwhile(topics: readonly string[]): void {
+    const done = (): void => {
+      this.#looking = null;
+    };
+    this.#looking ??= this.#client.refresh(topics).then(done, done);
   }
 
   #route(partitions: readonly Asked[]): Map<NodeAddress, Asked[]> {

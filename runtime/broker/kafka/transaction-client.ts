@@ -129,7 +129,7 @@ export class TransactionClient {
     request: string,
     context: Readonly<Record<string, string | number>>,
   ): void {
-    const bad = answers.find(({ error }) => error !== kafkaCode.none);
+    const bad = firstFailure(answers);
     if (bad !== undefined) {
       const { topic, partition, error } = bad;
       const where = { transactionalId: this.#id, topic, partition };
@@ -138,8 +138,14 @@ export class TransactionClient {
   }
 }
 
+/** The first that failed by itself: the others were not attempted for its sake. */
+function firstFailure(answers: readonly PartitionResult[]): PartitionResult | undefined {
+  const failed = answers.filter(({ error }) => error !== kafkaCode.none);
+  return failed.find(({ error }) => error !== kafkaCode.operationNotAttempted) ?? failed[0];
+}
+
 function firstCode(answers: readonly PartitionResult[]): number {
-  return answers.find(({ error }) => error !== kafkaCode.none)?.error ?? kafkaCode.none;
+  return firstFailure(answers)?.error ?? kafkaCode.none;
 }
 
 function same(code: number): number {

@@ -1,0 +1,193 @@
+import assert from "node:assert/strict";
+import { type TestContext, test } from "node:test";
+import { RecordBatchBuilder } from "../record-batch/builder.ts";
+import { ClusterClient } from "./cluster-client.ts";
+import { kafkaCode } from "./error-codes.ts";
+import { openKafkaBroker } from "./kafka-broker.ts";
+import { leaveGroupRequest } from "./requests/groups.ts";
+import { byTopic } from "./requests/kafka-request.ts";
+import { type Answer, type Leaders, startScriptedBroker } from "./scripted-broker-fixture.ts";
+import type { WireReader } from "./wire-reader.ts";
+import type { WireWriter } from "./wire-writer.ts";
+
+const operationNotAttempted = 55;
+const loading = 14;
+
+async function opened(
+  t: TestContext,
+  answers: Readonly<Record<string, Answer>>,
+  leaders: () => Leaders = () => ({ a: [0], b: [0] }),
+  requestTimeoutMs = 2_000,
+) {
+  const scripted = await startScriptedBroker({ answers, leaders });
+  const { brokers } = scripted;
+  const logger = { error() {}, warn() {}, info() {}, debug() {} };
+  const options = { clientId: "test", requestTimeoutMs, logger };
+  const broker = await openKafkaBroker({ brokers, ...options });
+  t.after(async () => {
+    await broker.close();
+    await scripted.close();
+  });
+  return broker;
+}
+
+function batch() {
+  const builder = new RecordBatchBuilder();
+  builder.append(null, Buffer.from("v"), 0);
+  return builder.build();
+}
+
+/** Partitions by topic, as many requests and answers hold them. */
+function readPlaces(request: WireReader, each: () => number) {
+  return request
+    .array(() => {
+      const topic = request.string();
+      return request.array(() => ({ topic, partition: each() }));
+    })
+    .flat();
+}
+
+function writePlaces<T extends { topic: string; partition: number }>(
+  answer: WireWriter,
+  places: readonly T[],
+  each: (place: T) => void,
+): void {
+  answer.array(byTopic(places), ({ topic, partitions }) => {
+    answer.string(topic);
+    answer.array(partitions, (place) => {
+      answer.int32(place.partition);
+      each(place);
+    });
+  });
+}
+
+/** One record for each partition that is asked for, at any offset. */
+function answerFetch(request: WireReader, answer: WireWriter): void {
+  for (let field = 0; field < 4; field++) request.int32();
+  request.int8();
+  request.int32();
+  request.int32();
+  const places = readPlaces(request, () => {
+    const partition = request.int32();
+    request.int32();
+    request.int64();
+    request.int64();
+    request.int32();
+    return partition;
+  });
+  answer.int32(0);
+  answer.int16(kafkaCode.none);
+  answer.int32(0);
+  writePlaces(answer, places, () => {
+    answer.int16(kafkaCode.none);
+    for (const offset of [1, 1, 0]) answer.int64(offset);
+    answer.int32(0);
+    answer.int32(-1);
+    answer.bytes(batch().encoded);
+  });
+}
+
+test("a partition whose leader has moved is found again beside one that always has records", async (t) => {
+  let looks = 0;
+  const leaders = () => ({ a: [0], b: [++looks > 2 ? 0 : 1] });
+  const broker = await opened(t, { Fetch: answerFetch }, leaders);
+  const place = { partition: 0, offset: 0, maxBytes: 1 << 20 };
+  const seen = new Set<string>();
+  for (let round = 0; seen.size < 2 && round < 200; round++) {
+    const fetched = await broker.fetch({
+      partitions: [
+        { topic: "a", ...place },
+        { topic: "b", ...place },
+      ],
+      isolation: "read_committed",
+      maxWaitMs: 100,
+      maxBytes: 1 << 20,
+    });
+    for (const { topic } of fetched) seen.add(topic);
+  }
+  assert.deepEqual([...seen].sort(), ["a", "b"]);
+});
+
+test("of partitions refused together, the one that is the cause is named", async (t) => {
+  const broker = await opened(t, {
+    AddPartitionsToTxn(request, answer) {
+      request.string();
+      request.int64();
+      request.int16();
+      const places = readPlaces(request, () => request.int32());
+      answer.int32(0);
+      writePlaces(answer, places, ({ topic }) =>
+        answer.int16(topic === "b" ? 29 : operationNotAttempted),
+      );
+    },
+  });
+  const producer = await broker.producer({ transactionalId: "w" });
+  producer.begin();
+  const send = producer.send(["a", "b"].map((topic) => ({ topic, partition: 0, batch: batch() })));
+  await assert.rejects(send, { code: "BROKER_AUTHORIZATION", message: /of b/ });
+});
+
+test("a topic that a coordinator does not know is unknown before all patience is gone", async (t) => {
+  const broker = await opened(
+    t,
+    {
+      AddPartitionsToTxn(request, answer) {
+        request.string();
+        request.int64();
+        request.int16();
+        const places = readPlaces(request, () => request.int32());
+        answer.int32(0);
+        writePlaces(answer, places, () => answer.int16(kafkaCode.unknownTopicOrPartition));
+      },
+    },
+    undefined,
+    60_000,
+  );
+  const producer = await broker.producer({ transactionalId: "w" });
+  producer.begin();
+  const started = performance.now();
+  const send = producer.send([{ topic: "a", partition: 0, batch: batch() }]);
+  await assert.rejects(send, { code: "TOPIC_UNKNOWN" });
+  assert.ok(performance.now() - started < 30_000);
+});
+
+test("hung transactions are asked for until no node is loading them, or dead", async (t) => {
+  let asked = 0;
+  let looks = 0;
+  const leaders = () => ({ a: [++looks > 2 ? 0 : 1] });
+  const answers: Record<string, Answer> = {
+    ListTransactions(_, answer) {
+      const ready = ++asked > 3;
+      answer.int32(0);
+      answer.int16(ready ? kafkaCode.none : loading);
+      answer.compactArray([], () => {});
+      answer.compactArray(ready ? ["hung"] : [], (id) => {
+        answer.compactString(id);
+        answer.int64(7);
+        answer.compactString("Ongoing");
+        answer.noTags();
+      });
+      answer.noTags();
+    },
+  };
+  const broker = await opened(t, answers, leaders);
+  assert.deepEqual(await broker.fenceTransactions(() => true), ["hung"]);
+});
+
+test("a call with a limit of its own ends with it when no broker is there", async (t) => {
+  const logger = { error() {}, warn() {}, info() {}, debug() {} };
+  const client = new ClusterClient(["127.0.0.1:1"], {
+    clientId: "test",
+    ssl: null,
+    sasl: null,
+    logger,
+    requestTimeoutMs: 10_000,
+    connectTimeoutMs: 1_000,
+  });
+  t.after(() => client.close());
+  const started = performance.now();
+  const leave = leaveGroupRequest("g", "m");
+  const left = client.onCoordinator(client.lane(), "group", "g", leave, (code) => code, 200);
+  await assert.rejects(left, { code: "BROKER_UNAVAILABLE" });
+  assert.ok(performance.now() - started < 5_000);
+});
