@@ -174,6 +174,32 @@ test("while the store is away a pump waits, says so once, and goes on where it w
   await broker.close();
 });
 
+test("a pump stops though its store hangs, and the next one stores what was in hand once", {
+  timeout: 20_000,
+}, async () => {
+  const { broker, topic, store, numbers } = await setUp();
+  let isAsked = () => {};
+  const asked = new Promise<void>((resolve) => {
+    isAsked = resolve;
+  });
+  const hanging: OfflineStore = Object.assign(Object.create(store) as OfflineStore, {
+    insert: () => {
+      isAsked();
+      return new Promise<never>(() => {});
+    },
+  });
+  const hung = await pump(broker, offlineSink(hanging, numbersEncoder), { stopWithinMs: 20 });
+  await topic.write(20);
+  await asked;
+  await hung.stop();
+  broker.crash();
+  const next = await pump(broker, offlineSink(store, numbersEncoder));
+  await next.drain();
+  assert.deepEqual(numbers(), topic.committed);
+  await next.stop();
+  await broker.close();
+});
+
 test("once the blocks of a process have spent their budget, they are written however young", {
   timeout: 20_000,
 }, async () => {

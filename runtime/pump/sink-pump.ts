@@ -26,13 +26,20 @@ export interface SinkPumpOptions {
   readonly maxBytes?: number;
   /** Age in ms that closes a block. @default 1000 */
   readonly maxWaitMs?: number;
+  /** How long a stop waits for a write in hand, in ms. @default 10000 */
+  readonly stopWithinMs?: number;
   /** Shared by the pumps of a process. @default 256 MiB of its own */
   readonly budget?: BlockBudget;
   /** Told once when the sink begins to fail, and once (null) when it is back. @default nobody */
   readonly onTrouble?: (error: unknown | null) => void;
 }
 
-const defaults = { maxRows: 50_000, maxBytes: 8 * 1024 * 1024, maxWaitMs: 1_000 } as const;
+const defaults = {
+  maxRows: 50_000,
+  maxBytes: 8 * 1024 * 1024,
+  maxWaitMs: 1_000,
+  stopWithinMs: 10_000,
+} as const;
 
 /** Waits between attempts, in ms: doubling from the first to the second. */
 const backOffMs = { first: 100, most: 5_000 };
@@ -130,10 +137,16 @@ export class SinkPump {
     await this.waitFor(new Map(partitions.map((number, index) => [number, ends[index] ?? 0])));
   }
 
-  /** Ends after the write in hand, or at once if the sink is away; the rest is read again. */
+  /**
+   * Ends after the write in hand, or at once if the sink is away; the rest is read again. A sink
+   * that hangs is left behind after a while: its write is pending, and repeated by the next owner.
+   */
   async stop(): Promise<void> {
     this.#abort.abort();
-    await this.#running;
+    const done = new AbortController();
+    const late = sleep(this.#options.stopWithinMs, null, { signal: done.signal }).catch(() => {});
+    await Promise.race([this.#running, late]);
+    done.abort();
   }
 
   async #run(): Promise<void> {
