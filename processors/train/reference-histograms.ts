@@ -5,8 +5,9 @@ const deciles = 10;
 
 /**
  * Histograms of the training rows, the reference of drift detection: bins between the deciles of
- * the present values, and one for missing. Equal deciles are one edge and the least value is none,
- * so a feature with few distinct values has fewer bins. Calendar features are left out.
+ * the present values, and one for missing. Equal deciles are one edge; the least value is none, and
+ * neither is an infinite one, which JSON could not hold. So a feature with few distinct values has
+ * fewer bins. Calendar features are left out.
  */
 export function referenceHistograms(
   rows: TrainingRows,
@@ -31,7 +32,8 @@ function edgesOf(sorted: Float64Array): number[] {
   const edges: number[] = [];
   for (let k = 1; k < deciles && sorted.length > 0; k++) {
     const edge = sorted[Math.floor((k * sorted.length) / deciles)] as number;
-    if (edge > (edges.at(-1) ?? (sorted[0] as number))) edges.push(edge);
+    const isNew = edge > (edges.at(-1) ?? (sorted[0] as number));
+    if (isNew && Number.isFinite(edge)) edges.push(edge);
   }
   return edges;
 }
