@@ -14,6 +14,7 @@ import {
   stringBytes,
   stringSlice,
 } from "../../sinks/row-binary.ts";
+import { quoteName } from "../../sinks/sql-text.ts";
 import type { OfflineColumn, OfflineTable, OfflineView } from "../../sinks/store.ts";
 import type { RecordReader } from "../broker/record-batch/reader.ts";
 import type { RowEncoder } from "../pump/offline-sink.ts";
@@ -44,13 +45,15 @@ export function featureTable(view: FeatureViewSpec): OfflineTable {
 
 /** A feature view for analysts: of the rows of one instant the last one, which is what holds. */
 export function featureView(view: FeatureViewSpec): OfflineView {
-  const keys = view.keyFields.map(snakeCase).join(", ");
-  const columns = featureColumns(view).map(({ column }) => `\`${column}\``);
+  const keys = view.keyFields.map((field) => quoteName(snakeCase(field)));
+  const columns = featureColumns(view).map(({ column }) => quoteName(column));
+  const shown = [...keys, "as_of", "valid_until", ...columns].join(", ");
+  const instant = [...keys, "as_of"].join(", ");
   return {
     name: view.name,
     select:
-      `SELECT ${keys}, as_of, valid_until, ${columns.join(", ")} FROM ${database}.${featureTable(view).name} ` +
-      `ORDER BY ${keys}, as_of, seq DESC LIMIT 1 BY ${keys}, as_of`,
+      `SELECT ${shown} FROM ${database}.${quoteName(featureTable(view).name)} ` +
+      `ORDER BY ${instant}, seq DESC LIMIT 1 BY ${instant}`,
   };
 }
 

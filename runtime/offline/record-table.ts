@@ -1,6 +1,7 @@
 import type { ByteWriter } from "../../schemas/bytes.ts";
 import type { AvroSchema } from "../../schemas/plan.ts";
 import { int64, string, stringBytes } from "../../sinks/row-binary.ts";
+import { quoteName } from "../../sinks/sql-text.ts";
 import type { OfflineColumn, OfflineTable, OfflineView } from "../../sinks/store.ts";
 import type { RecordReader } from "../broker/record-batch/reader.ts";
 import type { RowEncoder } from "../pump/offline-sink.ts";
@@ -37,12 +38,12 @@ export function recordTable(
     columns: [...columns.map(({ column }) => column), ...plumbingColumns],
     orderBy,
   };
-  const names = columns.map(({ column }) => `\`${column.name}\``).join(", ");
+  const names = columns.map(({ column }) => quoteName(column.name)).join(", ");
   return {
     topic,
     schema,
     table,
-    view: { name, select: `SELECT ${names} FROM ${database}.${table.name}` },
+    view: { name, select: `SELECT ${names} FROM ${database}.${quoteName(table.name)}` },
     columns,
   };
 }

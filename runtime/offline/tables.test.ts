@@ -14,6 +14,7 @@ import { RecordReader } from "../broker/record-batch/reader.ts";
 import type { RowEncoder } from "../pump/offline-sink.ts";
 import { AvroEncoder } from "../schema-registry/avro-codec.ts";
 import { createMemoryRegistry } from "../schema-registry/embedded.ts";
+import { featureTable, featureView } from "./feature-tables.ts";
 import { recordTables } from "./record-tables.ts";
 import { offlineEncoders, offlineTables, offlineViews } from "./tables.ts";
 
@@ -160,6 +161,16 @@ test("of the rows of one instant the view shows the highest seq, so that ASOF is
   ]);
   const [count] = await store().query("SELECT count() AS n FROM origin_traffic");
   assert.deepEqual(count, { n: 2 });
+});
+
+test("a key field may have the name of a word of SQL", async () => {
+  const view = flights.views.find(({ name }) => name === "route_delays");
+  assert.ok(view);
+  for (const word of ["distinct", "top", "all", "from"]) {
+    const named = { ...view, name: `by_${word}`, keyFields: [word, "destination"] };
+    await store().migrate([featureTable(named)], [featureView(named)]);
+    assert.deepEqual(await store().query(`SELECT * FROM by_${word}`), []);
+  }
 });
 
 test("every kind of record comes back from its view, nulls and bytes included", async () => {
