@@ -3,6 +3,7 @@ import { fitLogisticRegression } from "../../processors/train/logistic-regressio
 import { fitPreparation, prepare } from "../../processors/train/preparation.ts";
 import { referenceHistograms } from "../../processors/train/reference-histograms.ts";
 import { splitByTime, type TrainingRows } from "../../processors/train/training-rows.ts";
+import { MillraceError } from "../../schemas/errors.ts";
 import type { ReferenceHistogram } from "../../schemas/payload.ts";
 import { loadOnnxModel, type OnnxModel, verifyBatchInvariance } from "../scoring/onnx-model.ts";
 import { type ArtifactStore, readArtifact } from "./artifacts.ts";
@@ -23,6 +24,8 @@ export interface TrainModelOptions {
   readonly request: string;
   /** sha256 of the champion's artifact, "" while there is none. */
   readonly championArtifact: string;
+  /** Probability that is served where a model gives none. */
+  readonly fallback: number;
   readonly guard: NativeGuard;
 }
 
@@ -37,8 +40,8 @@ export interface TrainedModel extends GateVerdict {
 
 /**
  * Trains on the first rows in time, stores the artifact, and judges it on the held-out rows against
- * the champion: both as served, that is by onnxruntime in float32. Equal rows and an equal request
- * give the same bytes.
+ * the champion: both as served, that is by onnxruntime in float32, with the fallback where it gives
+ * NaN. Equal rows and an equal request give the same bytes.
  */
 export async function trainModel(
   rows: TrainingRows,
@@ -87,16 +90,19 @@ function untrained(trainedOn: number, heldOut: number, reason: string): TrainedM
 async function scoreBoth(
   bytes: Buffer,
   holdout: TrainingRows,
-  { artifacts, championArtifact }: TrainModelOptions,
+  { artifacts, championArtifact, fallback }: TrainModelOptions,
 ): Promise<{ challenger: Float64Array; champion: Float64Array | null }> {
   const vectors = Float32Array.from(holdout.values);
   const challenger = await withModel(bytes, async (model) => {
     await verifyBatchInvariance(model, vectors);
-    return await scoreAll(model, vectors);
+    return await scoreAll(model, vectors, holdout, fallback);
   });
   if (championArtifact === "") return { challenger, champion: null };
   const championBytes = await readArtifact(artifacts.directory, championArtifact);
-  return { challenger, champion: await withModel(championBytes, (m) => scoreAll(m, vectors)) };
+  const champion = await withModel(championBytes, (model) =>
+    scoreAll(model, vectors, holdout, fallback),
+  );
+  return { challenger, champion };
 }
 
 async function withModel<Result>(
@@ -111,11 +117,20 @@ async function withModel<Result>(
   }
 }
 
-async function scoreAll(model: OnnxModel, vectors: Float32Array): Promise<Float64Array> {
-  const scores = new Float64Array(vectors.length / model.features);
+async function scoreAll(
+  model: OnnxModel,
+  vectors: Float32Array,
+  { n, features }: TrainingRows,
+  fallback: number,
+): Promise<Float64Array> {
+  if (model.features !== features.length) {
+    const reason = `it takes ${model.features} features, the rows have ${features.length}`;
+    throw new MillraceError("MODEL_REFUSED", { reason });
+  }
+  const scores = new Float64Array(n);
   for (let from = 0; from < scores.length; from += runRows) {
     const to = Math.min(scores.length, from + runRows);
     scores.set(await model.score(vectors.slice(from * model.features, to * model.features)), from);
   }
-  return scores;
+  return scores.map((score) => (Number.isNaN(score) ? fallback : score));
 }

@@ -186,6 +186,17 @@ test("labels that mean nothing give a model that the gate refuses", async () => 
   assert.notEqual(answer.sha256, "");
 });
 
+test("where a model has no answer the fallback is judged, as it would be served", async () => {
+  const infinite: Pick<OfflineStore, "query" | "queryStream"> = {
+    query: (sql) => store.query(sql),
+    queryStream: (sql, onChunk) =>
+      store.queryStream(sql.replace(`ifNull(p.\`${features[1]}\`, nan)`, "inf"), onChunk),
+  };
+  const answer = await trainer({ offline: infinite }).train(work());
+  assert.equal(answer.holdoutAuc, 0.5);
+  assert.equal(answer.promoted, false);
+});
+
 test("too few rows, a missing champion and a stuck training are answers too", async () => {
   const few = await trainer().train(work({ cutoff: firstKnown + 50 }));
   assert.match(few.reason, /too few/);

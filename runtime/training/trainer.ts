@@ -142,6 +142,7 @@ class ThreadTrainer implements Trainer {
       calendar: this.#scoring.request.flatMap(({ name, calendar }) => (calendar ? [name] : [])),
       request: request.id,
       championArtifact: champion,
+      fallback: this.#scoring.fallback.value,
       directory: artifacts.directory,
     });
     this.#running = thread;

@@ -10,6 +10,7 @@ export interface TrainingJob {
   readonly calendar: readonly string[];
   readonly request: string;
   readonly championArtifact: string;
+  readonly fallback: number;
   readonly directory: string;
   readonly guard: SharedArrayBuffer;
 }
@@ -26,6 +27,7 @@ async function train(job: TrainingJob, decoder: TrainingRowDecoder): Promise<Tra
       calendar: new Set(job.calendar),
       request: job.request,
       championArtifact: job.championArtifact,
+      fallback: job.fallback,
       guard: new NativeGuard(job.guard),
     });
     return { trained };
