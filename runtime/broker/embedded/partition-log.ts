@@ -35,7 +35,7 @@ export interface PartitionLogOptions extends TopicPartition {
   readonly segmentBytes: number;
   readonly createSegment: (baseOffset: number) => LogSegment;
   /** Called when a segment has been closed. */
-  readonly onRoll: (log: PartitionLog) => void;
+  readonly onRoll: () => void;
   /** Called when there may be more to read. */
   readonly onChange: (log: PartitionLog) => void;
 }
@@ -286,7 +286,7 @@ export class PartitionLog {
       const full = active.sizeBytes + bytes > this.#options.segmentBytes;
       if (!full || active.sizeBytes === 0) return active;
       this.roll();
-      this.#options.onRoll(this);
+      this.#options.onRoll();
     }
     const segment = this.#options.createSegment(this.nextOffset);
     this.#segments.push(segment);

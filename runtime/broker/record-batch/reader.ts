@@ -115,13 +115,18 @@ export class RecordReader {
     this.buffer = empty;
   }
 
-  /** The headers of the record under the reader; values are copies. */
+  /**
+   * The headers of the record under the reader; values are copies.
+   *
+   * @throws {MillraceError} RECORD_BATCH_CORRUPT.
+   */
   headers(): { key: string; value: Buffer | null }[] {
     this.#position = this.#headersAt;
     const list: { key: string; value: Buffer | null }[] = [];
     const count = this.#zigzag();
     for (let index = 0; index < count && this.#position < this.recordEnd; index++) {
       const keyLength = this.#zigzag();
+      if (keyLength < 0) this.#corrupt("a header has no key");
       const keyStart = this.#position;
       this.#position += keyLength;
       const key = this.buffer.toString("utf8", keyStart, this.#position);

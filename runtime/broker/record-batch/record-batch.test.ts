@@ -193,6 +193,19 @@ test("damage that nobody checked for stops the reader or is read, and never loop
   );
 });
 
+test("damaged headers stop the reader, and never loop", () => {
+  const builder = new RecordBatchBuilder();
+  builder.append(null, null, 0, [{ key: "a key of some length", value: null }]);
+  const { encoded } = builder.build();
+  const start = encoded.indexOf("a key") - 2;
+  // Two thousand million headers, the first with a key of −2 bytes: it leads back to itself.
+  Buffer.from("feffffff0f03", "hex").copy(encoded, start);
+  const reader = new RecordReader();
+  reader.open(fetchedOf(encoded, 0), "read_committed");
+  assert.ok(reader.next());
+  assert.throws(() => reader.headers(), { code: "RECORD_BATCH_CORRUPT" });
+});
+
 test("gzip is unpacked; a codec without a decoder is named", () => {
   const builder = new RecordBatchBuilder();
   builder.append(Buffer.from("k"), Buffer.from("v".repeat(500)), 7);
