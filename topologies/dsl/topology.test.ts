@@ -31,13 +31,13 @@ const delays = byOrigin
   .into(online, offline);
 const late = gt("delayMinutes", 15);
 
-function predictionsOf(stream = departures, view = delays, name = "predictions") {
+function predictionsOf(stream = departures, view = delays, name = "predictions", model = "late") {
   return stream
     .enrichedWith(
       { origin: view.at("origin") },
       { missing: "null", request: { hour: calendar("localHour"), distance: "distanceMiles" } },
     )
-    .scoredBy("late", { model: "@champion", deadline: "20ms", fallback: prior(0.2) })
+    .scoredBy(model, { model: "@champion", deadline: "20ms", fallback: prior(0.2) })
     .into(topic(name), offline);
 }
 
@@ -210,20 +210,40 @@ test("names that stand for two things are errors", () => {
   }
 });
 
-test("two watches share the topics of the topology, and their trainings have names", () => {
-  const others = predictionsOf(departures, delays, "others");
+/** A second loop beside the first, with a training of its own name. */
+function secondLoop(model: string) {
+  const others = predictionsOf(departures, delays, "others", model);
   const theirs = others
     .labelledBy(arrivals, { on: "flightId", within: "36h", label: late })
     .into(topic("theirs"), offline);
+  const second = theirs
+    .watchedFor(drift.performance("auc", { over: "12h", floor: 0.6 }))
+    .retrainedWhen(drifted("performance"), { cooldown: "24h" })
+    .trainedBy(logisticRegression({ seed: 2 }), { ...train, name: "second-training" });
+  return { others, theirs, second };
+}
+
+test("two trainings never write versions of one model", () => {
+  const first = { predictions, outcomes, first: retrainingOf() };
+  assertProblem(
+    () => topology("t", { ...first, ...secondLoop("late") }),
+    /step "first": trains the model "late", which "second" trains already/,
+  );
+  // A step without training takes no model: the name tells nothing apart.
+  const { others, theirs } = secondLoop("late");
+  assert.deepEqual(
+    problemsOf(() => topology("t", { ...first, others, theirs })),
+    [],
+  );
+});
+
+test("two watches share the topics of the topology, and their trainings have names", () => {
+  const { others, theirs, second } = secondLoop("later");
   const steps = { predictions, outcomes, others, theirs, first: retrainingOf() };
   assertProblem(
     () => topology("t", { ...steps, second: retrainingOf(theirs) }),
     /step "training": has the name of another step/,
   );
-  const second = theirs
-    .watchedFor(drift.performance("auc", { over: "12h", floor: 0.6 }))
-    .retrainedWhen(drifted("performance"), { cooldown: "24h" })
-    .trainedBy(logisticRegression({ seed: 2 }), { ...train, name: "second-training" });
   const plan = topology("t", { ...steps, second });
   assert.equal(plan.topics.filter(({ name }) => name === "t.drift").length, 1);
   assert.equal(plan.topics.filter(({ name }) => name === "millrace.models").length, 1);

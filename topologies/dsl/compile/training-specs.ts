@@ -110,13 +110,18 @@ function triggerSpec(
   }
 }
 
-/** Trainings; a training reads the predictions and outcomes of its watch in the offline store. */
+/**
+ * Trainings; a training reads the predictions and outcomes of its watch in the offline store, and
+ * alone writes versions of its model.
+ */
 export function trainingSpecs(
   problems: Problems,
   { trainings, watches, labels: labelDefinitions }: Reached,
   labels: readonly LabelSpec[],
   scorings: readonly ScoringSpec[],
 ): TrainingSpec[] {
+  /** By model the watch whose training writes its versions. */
+  const trained = new Map<string, string>();
   return trainings.map(({ name, definition }) => {
     const watch = nameOf(watches, definition.watch);
     const where = `step "${watch}"`;
@@ -130,6 +135,7 @@ export function trainingSpecs(
         `trains on "${step?.name}": write it into(topic(…), offline)`,
       );
     }
+    if (scoring !== undefined) checkModel(problems, where, scoring.model.name, watch, trained);
     const { algorithm } = definition;
     problems.check(
       algorithm.kind === "logistic-regression",
@@ -145,4 +151,20 @@ export function trainingSpecs(
       trainingTimeMs: problems.duration(where, "trainingTime", definition.trainingTime),
     };
   });
+}
+
+function checkModel(
+  problems: Problems,
+  where: string,
+  model: string,
+  watch: string,
+  trained: Map<string, string>,
+): void {
+  const other = trained.get(model);
+  problems.check(
+    other === undefined,
+    where,
+    `trains the model "${model}", which "${other}" trains already: give scoredBy() another name`,
+  );
+  trained.set(model, watch);
 }
