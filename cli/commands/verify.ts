@@ -3,19 +3,22 @@ import type { Stack } from "../../runtime/application/stack.ts";
 import { type ResolvedConfig, refuse } from "../../runtime/config.ts";
 import { MillraceError } from "../../schemas/errors.ts";
 import { flights as plan } from "../../topologies/flights/flights.ts";
-import { exitCodes } from "../exit.ts";
+import { exitCodes, listenForInterrupt } from "../exit.ts";
 import { checkRun } from "../flights/oracle/check-run.ts";
 import { readLiveRecord } from "../live/live-record.ts";
 import { checkStack, openStack } from "../open-stack.ts";
 import { rereadText } from "../reread/print.ts";
-import { type RereadReport, rereadRun } from "../reread/reread-run.ts";
+import { type RereadLook, type RereadReport, rereadRun } from "../reread/reread-run.ts";
+import { closingAfter } from "../run/closing-after.ts";
+import { createProgress, type Progress } from "../run/progress.ts";
 import { readRunRecord } from "../run/run-record.ts";
 import { verifyText } from "../verify/print.ts";
 import { verifyRun } from "../verify/verify-run.ts";
 import { writeOut } from "../write-out.ts";
 
 /**
- * `millrace verify`: exits 1 naming what is missing or wrong.
+ * `millrace verify`: exits 1 naming what is missing or wrong, 130 on a Ctrl-C. How far it is stands
+ * on standard error.
  *
  * @param points - look-ups to recompute in SQL over the raw file.
  */
@@ -31,28 +34,68 @@ export async function verify(
   if (points > 0 && manifest.live === true) {
     refuse(["--points: a live run has no raw file to recompute from: leave it out"]);
   }
-  const stack = await openStack(resolved.config, { exclusive: true });
+  const interrupt = listenForInterrupt();
+  const progress = createProgress(process.stderr);
+  const watched: Watched = { progress, signal: interrupt.signal };
   try {
-    const { broker, registry, offline } = stack;
-    if (points > 0 && stack.files !== offline) {
-      throw new MillraceError("OFFLINE_ELSEWHERE", { stack: stack.kind });
-    }
-    const report = await verifyRun({ plan, broker, registry, offline });
-    const range = { from: Date.parse(manifest.from), to: Date.parse(manifest.to) };
-    const recomputed = await recompute(stack, { ...range, inject: manifest.inject, points });
-    const reread = options.reread === true ? await readAgain(stack, manifest, data) : null;
-    const differences = reread?.topics.flatMap((topic) => topic.differences) ?? [];
-    const problems = [...report.problems, ...recomputed.problems, ...differences];
-    const rereadPart = reread === null ? "" : `${rereadText(reread)}\n\n`;
-    writeOut(
-      options.json
-        ? JSON.stringify({ ...report, ...recomputed, reread, problems }, null, 2)
-        : `${recomputed.text}${rereadPart}${verifyText({ ...report, problems })}`,
-    );
-    return problems.length === 0 ? exitCodes.done : exitCodes.failed;
+    return await closingAfter(async (closing) => {
+      closing.push(async () => progress.stop());
+      const stack = await openStack(resolved.config, { exclusive: true });
+      closing.push(() => stack.close());
+      if (points > 0 && stack.files !== stack.offline) {
+        throw new MillraceError("OFFLINE_ELSEWHERE", { stack: stack.kind });
+      }
+      interrupt.begin();
+      return await check(stack, manifest, data, points, options, watched);
+    });
+  } catch (error) {
+    if (!interrupt.signal.aborted) throw error;
+    console.error("Stopped.");
+    return exitCodes.interrupted;
   } finally {
-    await stack.close();
+    interrupt.release();
   }
+}
+
+/** Shows how far it is, and stops on a Ctrl-C. */
+interface Watched {
+  readonly progress: Progress;
+  readonly signal: AbortSignal;
+}
+
+async function check(
+  stack: Stack,
+  manifest: DataManifest,
+  data: string,
+  points: number,
+  options: { readonly json?: boolean; readonly reread?: boolean },
+  watched: Watched,
+): Promise<number> {
+  const { broker, registry, offline } = stack;
+  const onStep = (share: number, what: string) => {
+    watched.signal.throwIfAborted();
+    watched.progress.step(share, what);
+  };
+  const report = await verifyRun({ plan, broker, registry, offline, onStep });
+  const range = { from: Date.parse(manifest.from), to: Date.parse(manifest.to) };
+  if (points > 0) onStep(0, `recomputing ${points.toLocaleString("en-US")} look-ups`);
+  const { text, ...recomputed } = await recompute(stack, {
+    ...range,
+    inject: manifest.inject,
+    points,
+  });
+  const reread =
+    options.reread === true ? await readAgain(stack, manifest, data, onStep, watched) : null;
+  watched.progress.stop();
+  const differences = reread?.topics.flatMap((topic) => topic.differences) ?? [];
+  const problems = [...report.problems, ...recomputed.problems, ...differences];
+  const rereadPart = reread === null ? "" : `${rereadText(reread)}\n\n`;
+  writeOut(
+    options.json
+      ? JSON.stringify({ ...report, ...recomputed, reread, problems }, null, 2)
+      : `${text}${rereadPart}${verifyText({ ...report, problems })}`,
+  );
+  return problems.length === 0 ? exitCodes.done : exitCodes.failed;
 }
 
 /** Computes the run again, beside its data. */
@@ -60,12 +103,19 @@ async function readAgain(
   stack: Stack,
   manifest: DataManifest,
   directory: string,
+  onStep: (share: number, what: string) => void,
+  { progress, signal }: Watched,
 ): Promise<RereadReport> {
   const live = manifest.live === true;
+  const [from, to] = [Date.parse(manifest.from), Date.parse(manifest.to)];
   const ended = live
     ? (await readLiveRecord(directory))?.ended === true
-    : (await readRunRecord(directory)).completedTo === Date.parse(manifest.to);
-  return await rereadRun({ plan, stack, live, ended, directory });
+    : (await readRunRecord(directory)).completedTo === to;
+  const onLook = ({ eventTime, records }: RereadLook) => {
+    const share = Math.min(1, Math.max(0, (eventTime - from) / (to - from)));
+    progress.update({ eventTime, share, records, auc: null, phase: "reading again" });
+  };
+  return await rereadRun({ plan, stack, live, ended, directory, onLook, onStep, signal });
 }
 
 /** Look-ups against SQL over the raw file, when points are asked for. */

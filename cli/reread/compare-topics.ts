@@ -4,7 +4,8 @@ import { AvroDecoder, AvroEncoder } from "../../runtime/schema-registry/avro-cod
 import type { SchemaRegistry } from "../../runtime/schema-registry/registry.ts";
 import { ByteWriter } from "../../schemas/bytes.ts";
 import type { AvroSchema, Plan, TopicSpec } from "../../schemas/plan.ts";
-import { committedPages, type PlainRecord, RecordCursor } from "./committed-pages.ts";
+import { committedPages, type PlainRecord } from "../verify/count-committed.ts";
+import { RecordCursor } from "./record-cursor.ts";
 
 /** A topic of a run against the same topic of its re-reading. */
 export interface TopicComparison {
@@ -26,6 +27,8 @@ export interface CompareOptions {
   readonly reread: Broker;
   /** Whether the run came to its end: then nothing may be beyond it. */
   readonly ended: boolean;
+  /** Told which topic comes next and what share of them is done. @default nobody */
+  readonly onStep?: (share: number, what: string) => void;
 }
 
 /** Fields measured in wall time, by topic of a scoring step: they cannot be equal. */
@@ -44,7 +47,10 @@ const compared: ReadonlySet<TopicSpec["role"]> = new Set([
 export async function compareTopics(options: CompareOptions): Promise<TopicComparison[]> {
   const topics = options.plan.topics.filter(({ role }) => compared.has(role));
   const comparisons: TopicComparison[] = [];
-  for (const topic of topics) comparisons.push(await compareTopic(options, topic));
+  for (const [index, topic] of topics.entries()) {
+    options.onStep?.(index / topics.length, `comparing ${topic.name}`);
+    comparisons.push(await compareTopic(options, topic));
+  }
   return comparisons;
 }
 

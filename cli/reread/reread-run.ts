@@ -5,12 +5,14 @@ import type { Stack } from "../../runtime/application/stack.ts";
 import type { Broker } from "../../runtime/broker/broker.ts";
 import { openEmbeddedBroker } from "../../runtime/broker/embedded/embedded-broker.ts";
 import { openOverlayBroker } from "../../runtime/broker/overlay/overlay-broker.ts";
+import { branchAccounts } from "../../runtime/engine/accounting.ts";
 import { Worker } from "../../runtime/engine/worker.ts";
 import { encodeScoreResult } from "../../runtime/scoring/scorer.ts";
 import { createScoringPool } from "../../runtime/scoring/scoring-pool.ts";
 import { openArtifactStore } from "../../runtime/training/artifacts.ts";
 import { createTrainer, encodeModelAnswer } from "../../runtime/training/trainer.ts";
 import type { Plan, Subtopology, TopicSpec } from "../../schemas/plan.ts";
+import { recordsIn } from "../run/run-watch.ts";
 import { compareTopics, type TopicComparison } from "./compare-topics.ts";
 
 export interface RereadOptions {
@@ -22,8 +24,19 @@ export interface RereadOptions {
   readonly ended: boolean;
   /** Held by this process: a folder in it takes what is computed, and is removed afterwards. */
   readonly directory: string;
+  /** Told twice a second, while it computes, how far that is. @default nobody */
+  readonly onLook?: (look: RereadLook) => void;
+  /** Told which topic is compared next and what share of them is done. @default nobody */
+  readonly onStep?: (share: number, what: string) => void;
   /** @default never */
   readonly signal?: AbortSignal;
+}
+
+export interface RereadLook {
+  /** Event time that all tasks have reached, UTC ms; −Infinity before the first record. */
+  readonly eventTime: number;
+  /** Source records read so far. */
+  readonly records: number;
 }
 
 export interface RereadReport {
@@ -33,6 +46,8 @@ export interface RereadReport {
 }
 
 const prefix = "reread-";
+/** Time between two looks, ms. */
+const lookEveryMs = 500;
 
 /** What the run was given or decided by the clock: this is read again. */
 const given: ReadonlySet<TopicSpec["role"]> = new Set(["source", "watermarks", "decisions"]);
@@ -54,14 +69,16 @@ export async function rereadRun(options: RereadOptions): Promise<RereadReport> {
     const started = performance.now();
     await compute(options, broker, folder);
     const elapsedMs = performance.now() - started;
-    const { registry } = stack;
-    const { ended } = options;
     const compared = await compareTopics({
       plan,
-      registry,
+      registry: stack.registry,
       run: stack.broker,
       reread: fresh,
-      ended,
+      ended: options.ended,
+      onStep: (share, what) => {
+        options.signal?.throwIfAborted();
+        options.onStep?.(share, what);
+      },
     });
     return { topics: compared, elapsedMs };
   } finally {
@@ -79,7 +96,7 @@ async function removeLeftovers(directory: string): Promise<void> {
 
 /** Runs the plan until nothing is left to do. */
 async function compute(options: RereadOptions, broker: Broker, folder: string): Promise<void> {
-  const { plan, stack, live, signal = new AbortController().signal } = options;
+  const { plan, stack, live, onLook, signal = new AbortController().signal } = options;
   const artifacts = await openArtifactStore(join(folder, "models"));
   const known = stack.artifacts.directory;
   for (const name of await readdir(known)) {
@@ -110,6 +127,10 @@ async function compute(options: RereadOptions, broker: Broker, folder: string): 
     instanceId: "reread",
     execute,
   });
+  const looking = setInterval(() => {
+    const records = recordsIn(branchAccounts(plan, worker.tasks));
+    onLook?.({ eventTime: worker.taskProgress, records });
+  }, lookEveryMs);
   try {
     await worker.run(
       signal,
@@ -117,6 +138,7 @@ async function compute(options: RereadOptions, broker: Broker, folder: string): 
     );
     signal.throwIfAborted();
   } finally {
+    clearInterval(looking);
     for (const trainer of trainers.values()) await trainer.close();
     await worker.close();
     await pool.close();

@@ -1,7 +1,7 @@
 /** Starting, stopping, going on and being fed bad input, by the program that users run. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -14,7 +14,9 @@ import { recordLimitBytes } from "../../runtime/engine/rejections.ts";
 import { AvroEncoder } from "../../runtime/schema-registry/avro-codec.ts";
 import { ByteWriter } from "../../schemas/bytes.ts";
 import { departure } from "../../schemas/generated.ts";
+import { flights as plan } from "../../topologies/flights/flights.ts";
 import type { DeadLetterLine } from "../inspect/inspector.ts";
+import { rereadRun } from "../reread/reread-run.ts";
 import type { Summary } from "../summary/summary.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "millrace-life-"));
@@ -185,6 +187,26 @@ async function checkListedBytes(): Promise<void> {
   assert.equal(Buffer.from(first.valueBase64, "base64").length, 3);
   assert.match((await list("--limit", "5")).out, /There are more: --limit 50/);
 }
+
+test("a re-reading says how far it is, and leaves nothing behind, stopped or not", async () => {
+  const directory = data("calm");
+  const stack = await openEmbeddedStack({ directory });
+  const steps: [share: number, what: string][] = [];
+  const stop = new AbortController();
+  const options = { plan, stack, directory, live: false, ended: true, signal: stop.signal };
+  try {
+    const onStep = (share: number, what: string) => void steps.push([share, what]);
+    const { topics } = await rereadRun({ ...options, onStep });
+    assert.deepEqual(
+      steps,
+      topics.map(({ topic }, index) => [index / topics.length, `comparing ${topic}`]),
+    );
+    await assert.rejects(rereadRun({ ...options, onStep: () => stop.abort() }), /AbortError/);
+    assert.ok(readdirSync(directory).every((name) => !name.startsWith("reread-")));
+  } finally {
+    await stack.close();
+  }
+});
 
 /** Writes six bad departures behind those of a finished run. */
 async function feedBadRecords(): Promise<void> {

@@ -46,6 +46,15 @@ test("where there is no terminal a plain line comes every five seconds, without 
   for (const line of lines) assert.match(line, /^[ -~]+$/);
 });
 
+test("of other work the share and its name come every five seconds, none before", () => {
+  const stream = new PassThrough();
+  let now = 0;
+  const progress = createProgress(stream as unknown as NodeJS.WriteStream, () => now);
+  for (; now <= 12_000; now += 500) progress.step(now / 20_000, `counting ${now}`);
+  progress.stop();
+  assert.equal(String(stream.read()), "25 %  counting 5000\n50 %  counting 10000\n");
+});
+
 test("a bar gives the cursor back when the process ends in the midst of it", () => {
   const before = process.listeners("exit");
   const stream = Object.assign(new PassThrough(), { isTTY: true, columns: 80 });

@@ -17,7 +17,10 @@ export interface ProgressState {
 
 /** A bar on a terminal, a line now and then elsewhere. */
 export interface Progress {
+  /** Of work over event time. */
   update(state: ProgressState): void;
+  /** Of other work: the share that is done, 0 to 1, and what is being done. */
+  step(share: number, text: string): void;
   /** A line of its own, above the bar. */
   say(line: string): void;
   stop(): void;
@@ -96,16 +99,17 @@ function bar(stream: NodeJS.WriteStream, now: () => number): Progress {
     single?.stop();
     single = null;
   };
+  const step = (share: number, text: string) => {
+    if (single === null) {
+      single = create();
+      process.once("exit", stop);
+      single.start(1000, 0, { text });
+    }
+    single.update(Math.round(share * 1000), { text });
+  };
   return {
-    update(state) {
-      const text = progressText(state, pace(state, now()));
-      if (single === null) {
-        single = create();
-        process.once("exit", stop);
-        single.start(1000, 0, { text });
-      }
-      single.update(Math.round(state.share * 1000), { text });
-    },
+    update: (state) => step(state.share, progressText(state, pace(state, now()))),
+    step,
     say(line) {
       stop();
       stream.write(`${line}\n`);
@@ -116,14 +120,23 @@ function bar(stream: NodeJS.WriteStream, now: () => number): Progress {
 
 function lines(stream: NodeJS.WriteStream, now: () => number): Progress {
   const pace = createPace();
+  const begunAt = now();
   let spokenAt = Number.NEGATIVE_INFINITY;
+  const speak = (text: () => string) => {
+    const at = now();
+    if (at - spokenAt < lineEveryMs) return;
+    spokenAt = at;
+    stream.write(`${text()}\n`);
+  };
   return {
     update(state) {
-      const at = now();
-      const current = pace(state, at);
-      if (at - spokenAt < lineEveryMs) return;
-      spokenAt = at;
-      stream.write(`${progressText(state, current)}\n`);
+      const current = pace(state, now());
+      speak(() => progressText(state, current));
+    },
+    step(share, text) {
+      // What is over soon needs no word.
+      spokenAt = Math.max(spokenAt, begunAt);
+      speak(() => `${Math.floor(share * 100)} %  ${text}`);
     },
     say(line) {
       stream.write(`${line}\n`);

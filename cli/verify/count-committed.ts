@@ -1,7 +1,16 @@
 import type { Broker } from "../../runtime/broker/broker.ts";
 import { RecordReader } from "../../runtime/broker/record-batch/reader.ts";
 
+/** A record as it stands in its partition. */
+export interface PlainRecord {
+  readonly offset: number;
+  /** null: it has none. */
+  readonly key: Buffer | null;
+  readonly value: Buffer | null;
+}
+
 const fetchBytes = 4 * 1024 * 1024;
+const pageBytes = 1024 * 1024;
 
 /**
  * Calls `onRecord` for each committed record of a partition, from its start to its stable end as
@@ -13,24 +22,8 @@ export async function readCommitted(
   partition: number,
   onRecord: (reader: RecordReader) => void,
 ): Promise<void> {
-  const place = { topic, partition };
-  const [start, end] = await broker.listOffsets([
-    { ...place, at: "earliest" },
-    { ...place, at: "stable" },
-  ]);
-  const reader = new RecordReader();
-  let offset = start as number;
-  while (offset < (end as number)) {
-    const [fetched] = await broker.fetch({
-      partitions: [{ ...place, offset, maxBytes: fetchBytes }],
-      isolation: "read_committed",
-      maxWaitMs: 1_000,
-      maxBytes: fetchBytes,
-    });
-    if (fetched === undefined) continue;
-    reader.open(fetched, "read_committed");
-    while (reader.next() && reader.offset < (end as number)) onRecord(reader);
-    offset = Math.max(offset, reader.nextOffset);
+  for await (const records of fetches(broker, topic, partition, fetchBytes)) {
+    for (const record of records) onRecord(record);
   }
 }
 
@@ -45,4 +38,55 @@ export async function countCommitted(
     count++;
   });
   return count;
+}
+
+/** Committed records of a partition from its start to its stable end as of now, in pages. */
+export async function* committedPages(
+  broker: Broker,
+  topic: string,
+  partition: number,
+): AsyncGenerator<readonly PlainRecord[]> {
+  for await (const records of fetches(broker, topic, partition, pageBytes)) {
+    const page: PlainRecord[] = [];
+    for (const { offset, buffer, keyStart, keyEnd, valueStart, valueEnd } of records) {
+      page.push({
+        offset,
+        key: keyStart < 0 ? null : buffer.subarray(keyStart, keyEnd),
+        value: valueStart < 0 ? null : buffer.subarray(valueStart, valueEnd),
+      });
+    }
+    yield page;
+  }
+}
+
+/** The records of one fetch after the other, to be read before the next is asked for. */
+async function* fetches(
+  broker: Broker,
+  topic: string,
+  partition: number,
+  maxBytes: number,
+): AsyncGenerator<Iterable<RecordReader>> {
+  const place = { topic, partition };
+  const [start = 0, end = 0] = await broker.listOffsets([
+    { ...place, at: "earliest" },
+    { ...place, at: "stable" },
+  ]);
+  const reader = new RecordReader();
+  for (let offset = start; offset < end; ) {
+    const [fetched] = await broker.fetch({
+      partitions: [{ ...place, offset, maxBytes }],
+      isolation: "read_committed",
+      maxWaitMs: 1_000,
+      maxBytes,
+    });
+    if (fetched === undefined) continue;
+    reader.open(fetched, "read_committed");
+    yield below(reader, end);
+    offset = Math.max(offset, reader.nextOffset);
+  }
+}
+
+/** The reader at each of its records before an offset. */
+function* below(reader: RecordReader, end: number): Generator<RecordReader> {
+  while (reader.next() && reader.offset < end) yield reader;
 }

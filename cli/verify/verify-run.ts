@@ -7,7 +7,7 @@ import type { SchemaRegistry } from "../../runtime/schema-registry/registry.ts";
 import { deadLetter, lateRecord } from "../../schemas/generated.ts";
 import type { AvroSchema, LabelSpec, Plan, ScoringSpec } from "../../schemas/plan.ts";
 import type { OfflineStore } from "../../sinks/store.ts";
-import { readCommitted } from "./count-committed.ts";
+import { committedPages, readCommitted } from "./count-committed.ts";
 import { checkTable, named, type TableCheck } from "./table-check.ts";
 
 export interface VerifyOptions {
@@ -15,6 +15,8 @@ export interface VerifyOptions {
   readonly broker: Broker;
   readonly registry: SchemaRegistry;
   readonly offline: OfflineStore;
+  /** Told what is counted next and what share is done. @default nobody */
+  readonly onStep?: (share: number, what: string) => void;
 }
 
 /** A source partition, counted from topics alone. */
@@ -53,22 +55,30 @@ export interface VerifyReport {
 export async function verifyRun(options: VerifyOptions): Promise<VerifyReport> {
   const { plan, broker, registry, offline } = options;
   const problems: string[] = [];
+  const encoders = offlineEncoders(plan, registry);
+  const steps = 1 + plan.sources.length + plan.scorings.length + encoders.length;
+  let step = 0;
+  const next = (what: string) => options.onStep?.(step++ / steps, `counting ${what}`);
+  next("what was refused");
   const late = await rejectedOffsets(options, "late", lateRecord);
   const dead = await rejectedOffsets(options, "dead-letters", deadLetter);
   const sources: SourceCheck[] = [];
   for (const { topic } of plan.sources) {
+    next(topic);
     for (let partition = 0; partition < plan.partitions; partition++) {
       sources.push(await checkSource(broker, topic, partition, late, dead, problems));
     }
   }
   const scorings: ScoringCheck[] = [];
   for (const scoring of plan.scorings) {
+    next(scoring.topic);
     const rejected = (place: string, offset: number) =>
       late.get(place)?.has(offset) === true || dead.get(place)?.has(offset) === true;
     scorings.push(await checkScoring(options, scoring, rejected, problems));
   }
   const tables: TableCheck[] = [];
-  for (const { topic, encoder } of offlineEncoders(plan, registry)) {
+  for (const { topic, encoder } of encoders) {
+    next(encoder.table.name);
     const { partitions = 1, role } = plan.topics.find((each) => each.name === topic) ?? {};
     const check = await checkTable(broker, offline, {
       table: encoder.table,
@@ -95,7 +105,7 @@ async function rejectedOffsets(
   const decoder = new AvroDecoder(registry, schema);
   for (const topic of plan.topics.filter((each) => each.role === role)) {
     for (let partition = 0; partition < topic.partitions; partition++) {
-      for (const value of await decodeAll(broker, topic.name, partition, decoder)) {
+      for await (const value of decoded(broker, topic.name, partition, decoder)) {
         const place = `${value["topic"]}/${value["partition"]}`;
         const known = offsets.get(place) ?? new Set();
         offsets.set(place, known.add(Number(value["offset"])));
@@ -105,19 +115,17 @@ async function rejectedOffsets(
   return offsets;
 }
 
-async function decodeAll(
+async function* decoded(
   broker: Broker,
   topic: string,
   partition: number,
   decoder: AvroDecoder,
-): Promise<Record<string, unknown>[]> {
-  const bytes: Buffer[] = [];
-  await readCommitted(broker, topic, partition, ({ buffer, valueStart, valueEnd }) => {
-    bytes.push(Buffer.from(buffer.subarray(valueStart, valueEnd)));
-  });
-  const values: Record<string, unknown>[] = [];
-  for (const each of bytes) values.push(await decoder.decodeAwaiting(each, 0, each.length));
-  return values;
+): AsyncGenerator<Readonly<Record<string, unknown>>> {
+  for await (const page of committedPages(broker, topic, partition)) {
+    for (const { value } of page) {
+      if (value !== null) yield await decoder.decodeAwaiting(value, 0, value.length);
+    }
+  }
 }
 
 async function checkSource(
@@ -221,7 +229,7 @@ async function countLabelled(
   if (schema === null) return 0;
   const decoder = new AvroDecoder(registry, schema);
   let labelled = 0;
-  for (const value of await decodeAll(broker, label.topic, partition, decoder)) {
+  for await (const value of decoded(broker, label.topic, partition, decoder)) {
     if (value["labelled"] === true) labelled++;
   }
   return labelled;
