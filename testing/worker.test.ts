@@ -280,3 +280,32 @@ test("what a task has committed as its progress is behind it: no row below it fo
   }
   await broker.close();
 });
+
+test("a task that always has work outside is committed at the interval all the same", async () => {
+  const { broker, options } = await filled();
+  let works = 0;
+  let committed = 0;
+  const counting = withMethods<Broker>(broker, {
+    producer: async (asked) => {
+      const producer = await broker.producer(asked);
+      return withMethods(producer, {
+        sendOffsets: async (group, offsets, member) => {
+          await nextTurn();
+          committed += offsets.filter(({ topic }) => topic === "air.predictions.inbox").length;
+          await producer.sendOffsets(group, offsets, member);
+        },
+      });
+    },
+  });
+  const execute: WorkerOptions["execute"] = async (_, work) => {
+    if (work.kind === "score") works++;
+    await nextTurn();
+    return executeAir(work);
+  };
+  const worker = await Worker.start({ ...options, broker: counting, execute });
+  await runToEnd(worker);
+  await worker.close();
+  assert.ok(works > 100, `${works} works prove little`);
+  assert.ok(works <= committed + 4, `${works} works in ${committed} commits of four tasks`);
+  await broker.close();
+});

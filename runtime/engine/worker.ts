@@ -101,6 +101,8 @@ export class Worker {
   #news = false;
   #wake: () => void = () => {};
   #lastCommit = 0;
+  /** When a task was last part of a commit. */
+  readonly #collectedAt = new WeakMap<MergeTask | SourceTask, number>();
   #lastPurge = 0;
   #epoch = 0;
 
@@ -365,11 +367,22 @@ export class Worker {
         await task.resolveSchema();
         continue;
       }
+      if (this.#isOverdue(task)) continue;
       taken += task.step(this.#stepBudget);
       const work = task.takeWork();
       if (work !== null) this.#begin(task, work);
     }
     return taken;
+  }
+
+  /**
+   * Whether a task has to be committed before it takes more: while it waits for work outside it
+   * cannot be, and one that always has more to do would never be.
+   */
+  #isOverdue(task: MergeTask): boolean {
+    if (task.processor.takeWork === undefined || !task.dirty) return false;
+    const since = this.#collectedAt.get(task) ?? Number.NEGATIVE_INFINITY;
+    return performance.now() - since >= this.#commitIntervalMs;
   }
 
   /** Work runs beside the loop; its result counts only while the task is still this one. */
@@ -412,10 +425,10 @@ export class Worker {
     if (dirty.length === 0) return false;
     const batches = this.#batches;
     batches.clear();
-    const offsets: OffsetToCommit[] = dirty.map((task) => ({
-      ...task.collect(batches),
-      metadata: String(task.progress),
-    }));
+    const offsets: OffsetToCommit[] = dirty.map((task) => {
+      this.#collectedAt.set(task, now);
+      return { ...task.collect(batches), metadata: String(task.progress) };
+    });
     this.#commit = this.#write(batches, offsets)
       .then((first) => {
         for (const task of dirty) task.committed((topic, n) => first.get(`${topic}/${n}`));
