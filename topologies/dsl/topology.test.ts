@@ -309,6 +309,26 @@ test("numbers and durations out of bounds are errors, and all are reported toget
   assert.equal(problems.length, expected.length);
 });
 
+test("a duration is a hundred years at most, a deadline what a timer can wait", () => {
+  const build = (window: Duration) => {
+    const view = arrivals
+      .keyedBy("origin")
+      .over(window)
+      .compute({ n: agg.count() })
+      .asFeatureView("life@1", { ttl: "36500d" })
+      .into(online);
+    return () => topology("t", { view });
+  };
+  assert.deepEqual(problemsOf(build("36500d")), []);
+  assertProblem(build("36501d"), /window "36501d" is longer than 36500d/);
+  assertProblem(build(wrong(`${"9".repeat(400)}d`)), /is longer than 36500d/);
+  const scored = departures
+    .enrichedWith({ origin: delays.at("origin") }, { missing: "null" })
+    .scoredBy("late", { model: "@champion", deadline: "25d", fallback: prior(0.2) })
+    .into(topic("predictions"));
+  assertProblem(() => topology("t", { scored }), /deadline "25d" is longer than 24d/);
+});
+
 test("what JavaScript lets through is found when the topology is built", () => {
   const odd = from<Record<string, never>>("odd", wrong(arrival))
     .timedBy(wrong("flightId"), { lateness: wrong("soon") })

@@ -15,6 +15,9 @@ import { featuresMax } from "./view-specs.ts";
 /** A look-up is numbered with a byte. */
 const slotsMax = 250;
 
+/** A timer waits for less than 2^31 ms. */
+const deadlineMax = "24d";
+
 /** Scoring steps; their look-ups answer from `views`. */
 export function scoringSpecs(
   problems: Problems,
@@ -71,7 +74,7 @@ function scoringSpec(
     request,
     features,
     model: { name: modelName, alias: "champion" },
-    deadlineMs: problems.duration(where, "deadline", definition.deadline),
+    deadlineMs: problems.duration(where, "deadline", definition.deadline, deadlineMax),
     fallback,
     topic: definition.topic,
     stores: storesOf(problems, where, definition),
