@@ -8,7 +8,7 @@ import { injectionForms, readInjections } from "./injections.ts";
 /** How late a record of flights may come, ms. */
 export const flightsLatenessMs = Math.max(...plan.sources.map((source) => source.latenessMs));
 
-/** What is wrong with a configuration for flights: the range, injections, topics to slow, the file. */
+/** What is wrong with a configuration for flights: range, injections, topics to slow, file. */
 export function checkFlightsConfig({ values, origins }: CheckedValues): string[] {
   const { from, to, inject, slow, live, json } = values;
   const problems: string[] = [];

@@ -5,6 +5,7 @@ import type { SchemaRegistry } from "../../runtime/schema-registry/registry.ts";
 import { ByteWriter } from "../../schemas/bytes.ts";
 import { MillraceError } from "../../schemas/errors.ts";
 import { arrival, departure, watermark } from "../../schemas/generated.ts";
+import { FlightBatches } from "./flight-batches.ts";
 import type { FlightSource } from "./flight-source.ts";
 import type { Injections } from "./injections.ts";
 import {
@@ -14,7 +15,7 @@ import {
   readPosition,
 } from "./replay-position.ts";
 import { departureKind, type ReplayStep, replaySteps } from "./replay-steps.ts";
-import { StepBatches } from "./step-batches.ts";
+import { addStep } from "./step-batches.ts";
 
 /** The two source topics, in the order of their kinds. */
 export const flightTopics = ["flights.departures", "flights.arrivals"] as const;
@@ -101,7 +102,7 @@ class Replay {
   sentNow: number;
   readonly #options: ReplayOptions;
   readonly #producer: Producer;
-  readonly #batches: StepBatches;
+  readonly #batches: FlightBatches;
   readonly #watermarks: AvroEncoder[];
   #position: ReplayPosition;
 
@@ -118,7 +119,7 @@ class Replay {
     this.#position = position;
     this.sentNow = sentNow;
     const [departures, arrivals] = encoders.flights as [AvroEncoder, AvroEncoder];
-    this.#batches = new StepBatches(
+    this.#batches = new FlightBatches(
       { name: flightTopics[0], encoder: departures },
       { name: flightTopics[1], encoder: arrivals },
       options.partitions,
@@ -194,7 +195,8 @@ class Replay {
       const topic = flightTopics[kind === departureKind ? 0 : 1];
       sent[topic] = (sent[topic] ?? 0) + 1;
     }
-    await this.#transaction(this.#batches.encode(step.events), step.watermark, {
+    addStep(this.#batches, step.events, this.#options.partitions);
+    await this.#transaction(this.#batches.take(), step.watermark, {
       ...this.#position,
       sent,
       segment: step.next === null ? [segmentEnd, segmentEnd] : this.#position.segment,

@@ -6,9 +6,9 @@ import { AvroEncoder } from "../../runtime/schema-registry/avro-codec.ts";
 import type { SchemaRegistry } from "../../runtime/schema-registry/registry.ts";
 import { MillraceError } from "../../schemas/errors.ts";
 import { arrival, departure } from "../../schemas/generated.ts";
+import { FlightBatches, setLocalClock } from "../flights/flight-batches.ts";
 import { flightTopics } from "../flights/replay.ts";
-import { FlightBatches } from "./flight-batches.ts";
-import { GeneratedFlights } from "./generated-flights.ts";
+import { type GeneratedFlight, GeneratedFlights } from "./generated-flights.ts";
 import { lastFlights } from "./last-flights.ts";
 import { LoadSchedule } from "./load-schedule.ts";
 
@@ -91,13 +91,15 @@ export class LoadGenerator {
   static async open(options: LoadOptions): Promise<LoadGenerator> {
     const { broker, registry, partitions, rate, flightTimeMs, silences = [] } = options;
     const [departures, arrivals] = flightTopics;
-    const encoders = {
-      departures: new AvroEncoder(
-        departure,
-        await registry.register(`${departures}-value`, departure),
-      ),
-      arrivals: new AvroEncoder(arrival, await registry.register(`${arrivals}-value`, arrival)),
+    const ids = {
+      departures: await registry.register(`${departures}-value`, departure),
+      arrivals: await registry.register(`${arrivals}-value`, arrival),
     };
+    const batches = new FlightBatches(
+      { name: departures, encoder: new AvroEncoder(departure, ids.departures) },
+      { name: arrivals, encoder: new AvroEncoder(arrival, ids.arrivals) },
+      partitions,
+    );
     const sent = await sentBefore(options);
     const start = (options.now ?? Date.now)();
     const schedule = new LoadSchedule({
@@ -108,7 +110,6 @@ export class LoadGenerator {
       silences,
     });
     const producer = await broker.producer({ transactionalId: null });
-    const batches = new FlightBatches(encoders, partitions);
     return new LoadGenerator(options, schedule, batches, producer, sent);
   }
 
@@ -171,7 +172,8 @@ export class LoadGenerator {
       const partition = partitionOf(key, this.#options.partitions);
       if (flight <= (this.#departed[partition] as number)) continue;
       if (schedule.isSilent(partition, time)) continue;
-      this.#batches.addDeparture(this.#flights.at(flight), key, partition, time);
+      fillDeparture(this.#batches.departure, this.#flights.at(flight), time);
+      this.#batches.addDeparture(key, partition);
       counts.departures++;
       events++;
       late(counts, now - time);
@@ -191,7 +193,8 @@ export class LoadGenerator {
       if (schedule.isSilent(partition, time)) continue;
       // A flight that did not depart does not arrive.
       if (schedule.isSilent(partition, schedule.departureOf(flight))) continue;
-      this.#batches.addArrival(this.#flights.at(flight), key, partition, time);
+      fillArrival(this.#batches.arrival, this.#flights.at(flight), time);
+      this.#batches.addArrival(key, partition);
       counts.arrivals++;
       events++;
       late(counts, now - time);
@@ -206,6 +209,33 @@ export class LoadGenerator {
     this.#arrived = sent.arrived;
     this.#producer = await this.#options.broker.producer({ transactionalId: null });
   }
+}
+
+const hourMs = 3_600_000;
+
+function fillDeparture(
+  departure: FlightBatches["departure"],
+  flight: GeneratedFlight,
+  departedAt: number,
+): void {
+  departure.flightId = flight.flightId;
+  departure.departedAt = departedAt;
+  departure.origin = flight.origin;
+  departure.destination = flight.destination;
+  departure.distanceMiles = flight.distanceMiles;
+  setLocalClock(departure, departedAt + flight.utcHours * hourMs);
+}
+
+function fillArrival(
+  arrival: FlightBatches["arrival"],
+  flight: GeneratedFlight,
+  arrivedAt: number,
+): void {
+  arrival.flightId = flight.flightId;
+  arrival.arrivedAt = arrivedAt;
+  arrival.origin = flight.origin;
+  arrival.destination = flight.destination;
+  arrival.delayMinutes = flight.delayMinutes;
 }
 
 type Counts = { -readonly [Name in keyof LoadReport]: LoadReport[Name] };
