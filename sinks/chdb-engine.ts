@@ -70,7 +70,12 @@ export class ChdbEngine {
   /** A session keeps temporary tables and settings from query to query; the caller closes it. */
   session(): Session {
     const session = new Session(this.#options.directory);
-    session.query(`USE ${quoteName(this.#options.database)}`);
+    try {
+      session.query(`USE ${quoteName(this.#options.database)}`);
+    } catch (error) {
+      session.close();
+      throw error;
+    }
     return session;
   }
 
@@ -125,17 +130,24 @@ export class ChdbEngine {
     work: (session: Session) => Promise<T>,
   ): Promise<T> {
     await this.#enter();
-    const session = kept ?? this.session();
     try {
-      const all = { max_memory_usage: this.#options.maxMemoryBytes, async_insert: 0, ...settings };
-      const list = Object.entries(all).map(([name, value]) => {
-        return `${quoteName(name)} = ${typeof value === "number" ? value : quoteText(value)}`;
-      });
-      session.query(`SET ${list.join(", ")}`);
-      return await work(session);
+      const session = kept ?? this.session();
+      try {
+        const all = {
+          max_memory_usage: this.#options.maxMemoryBytes,
+          async_insert: 0,
+          ...settings,
+        };
+        const list = Object.entries(all).map(([name, value]) => {
+          return `${quoteName(name)} = ${typeof value === "number" ? value : quoteText(value)}`;
+        });
+        session.query(`SET ${list.join(", ")}`);
+        return await work(session);
+      } finally {
+        if (kept === null) session.close();
+        else resetSettings(session, settings);
+      }
     } finally {
-      if (kept === null) session.close();
-      else resetSettings(session, settings);
       this.#leave();
     }
   }

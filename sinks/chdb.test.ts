@@ -89,6 +89,15 @@ test("closing does not wait for a query that takes long", async () => {
   await asked;
 });
 
+test("queries that cannot begin give their places back", { timeout: 60_000 }, async () => {
+  const store = await open("dropped");
+  await store.queryText("DROP DATABASE millrace", "TSV");
+  for (let query = 0; query < 10; query++) {
+    await assert.rejects(store.query("SELECT 1"), { code: "OFFLINE_QUERY_FAILED", message: /81/ });
+  }
+  await store.close();
+});
+
 test("the scanner sees every second statement that the engine sees (20,000 texts)", async () => {
   const store = await open("lexer");
   const parts =

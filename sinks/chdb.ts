@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
+import { MillraceError } from "../schemas/errors.ts";
 import { ChdbChild } from "./chdb-child.ts";
 import type { ChdbStart } from "./chdb-message.ts";
 import { clearSpool, spoolPrefix } from "./chdb-spool.ts";
@@ -136,9 +137,13 @@ class ChdbStoreInChild implements ChdbStore {
     return (await this.#engine()).request({ kind: "run", sql, format, readOnly });
   }
 
-  /** The living child; another one when the last has died. */
+  /** The living child; another one when the last has died, unless the store is closed. */
   async #engine(): Promise<ChdbChild> {
-    if (this.#current?.alive === false && !this.#closed) {
+    if (this.#closed) {
+      const where = this.#start.directory;
+      throw new MillraceError("OFFLINE_UNAVAILABLE", { where, reason: "it was closed here" });
+    }
+    if (this.#current?.alive === false) {
       this.#current = null;
       this.#child = null;
     }

@@ -104,6 +104,22 @@ test("ports, switches and lists are read as people write them", () => {
   );
 });
 
+test("a repeatable flag takes several texts parted by commas too", () => {
+  const sources = { env: {}, file: "none" };
+  const of = (flags: Record<string, unknown>) => resolveConfig({ ...sources, flags }).config;
+  assert.deepEqual(of({ inject: ["late:1%,disorder:5m", "x"] }).inject, [
+    "late:1%",
+    "disorder:5m",
+    "x",
+  ]);
+  const env = { MILLRACE_KAFKA_BROKERS: "kafka-1:9092, kafka-2:65535" };
+  assert.equal(resolveConfig({ env, file: "none" }).config.kafkaBrokers.length, 2);
+  for (const text of ["kafka:65536", "kafka:0", "kafka"]) {
+    const brokers = { MILLRACE_KAFKA_BROKERS: text };
+    assert.throws(() => resolveConfig({ env: brokers, file: "none" }), /write host:port/, text);
+  }
+});
+
 test("the local stack has a directory of its own, and flags of another stack are refused", () => {
   const sources = { env: {}, file: "none" };
   const of = (flags: Record<string, string>) => resolveConfig({ ...sources, flags }).config;

@@ -121,14 +121,17 @@ export function parseTime(text: string): number | null {
   return instant;
 }
 
-/** Texts; the flag may be repeated, `none` empties the list. */
+/** Texts, parted by commas; the flag may be repeated, `none` empties the list. */
 export const texts = type(
   z
-    .union([z.array(z.string()), z.string().transform((text) => text.split(","))], {
+    .union([z.array(z.string()), z.string().transform((text) => [text])], {
       error: "write texts parted by commas",
     })
     .transform((all) =>
-      all.map((text) => text.trim()).filter((text) => text !== "" && text !== "none"),
+      all
+        .flatMap((text) => text.split(","))
+        .map((text) => text.trim())
+        .filter((text) => text !== "" && text !== "none"),
     ),
   "<injection>",
   true,
@@ -172,7 +175,7 @@ export const secret = unechoed(
 
 /** `host:port` of some servers, parted by commas. */
 export const hosts = unechoed(
-  texts.schema.refine((all) => all.every((each) => hostPattern.test(each)), {
+  texts.schema.refine((all) => all.every(isHost), {
     error: "write host:port, several parted by commas, without a scheme or a user",
   }),
   "<host:port>",
@@ -192,7 +195,10 @@ export function urls(...schemes: readonly [string, ...string[]]) {
   return unechoed(schema, "<url>", true);
 }
 
-const hostPattern = /^[^\s:/@?#]+:\d{1,5}$/;
+function isHost(text: string): boolean {
+  const port = Number(/^[^\s:/@?#]+:(\d{1,5})$/.exec(text)?.[1] ?? 0);
+  return port > 0 && port <= 65_535;
+}
 
 /** An address alone: whatever a password could hide in is refused. */
 function isAddress(schemes: readonly string[]): (text: string) => boolean {

@@ -1,12 +1,21 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { MillraceError } from "../../schemas/errors.ts";
 import { type KafkaBrokerOptions, openKafkaBroker } from "../broker/kafka/kafka-broker.ts";
+import { tcpProbe } from "./tcp-probe.ts";
 
 /** How the stack itself connects, where the settings ask for TLS or a password. */
 export type KafkaAccess = Pick<KafkaBrokerOptions, "ssl" | "sasl">;
 
 const limitMs = 60_000;
 const silent = { error() {}, warn() {}, info() {}, debug() {} };
+
+/** ApiVersions v0 without a client id, behind its length: every Kafka answers it. */
+const apiVersions = Buffer.from("0000000a0012000000000001ffff", "hex");
+
+/** Resolves when the Kafka on the port answers, in plain text; one that hangs does not. */
+export async function probeKafka(port: number): Promise<void> {
+  await tcpProbe(port, apiVersions);
+}
 
 /**
  * Resolves when a transaction can begin and end and a group can be looked up: the coordinators

@@ -7,7 +7,7 @@ import { clickHouseServer, probeClickHouse } from "./clickhouse.ts";
 import { defaultPorts } from "./default-ports.ts";
 import { serving, spawnDetached, stopDetached } from "./detached-server.ts";
 import { kafkaServer } from "./kafka.ts";
-import { kafkaReady } from "./kafka-ready.ts";
+import { kafkaReady, probeKafka } from "./kafka-ready.ts";
 import { durableRedis, probeRedis, redisServer } from "./redis.ts";
 import type { ServerOptions } from "./server-process.ts";
 import {
@@ -19,7 +19,6 @@ import {
   withServersLock,
   writeServerRecords,
 } from "./server-state.ts";
-import { tcpProbe } from "./tcp-probe.ts";
 
 /** Ports of the local servers on 127.0.0.1; null takes the one used before, or the default. */
 export type LocalPorts = Readonly<Record<LocalServerName, number | null>>;
@@ -70,7 +69,7 @@ const servers: Readonly<Record<LocalServerName, LocalServer>> = {
     title: "Kafka",
     flag: "--kafka-port",
     prepare: (directory, port) => kafkaServer({ directory, port }),
-    probe: async (port) => void (await tcpProbe(port, "")),
+    probe: probeKafka,
   },
   registry: {
     title: "Apicurio",

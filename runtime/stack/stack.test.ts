@@ -1,15 +1,19 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { setTimeout as wait } from "node:timers/promises";
 import { requirement } from "../../testing/requirements.ts";
+import { markProcess } from "../broker/embedded/directory-lock.ts";
 import { freePorts } from "./free-ports.ts";
 import { findJava } from "./java.ts";
+import { localServerStatus } from "./local-servers.ts";
 import { startRedis } from "./redis.ts";
 import { startServer } from "./server-process.ts";
+import { localServerNames, writeServerRecords } from "./server-state.ts";
 import { stackEnvironment } from "./stack-environment.ts";
 import { tcpProbe } from "./tcp-probe.ts";
 
@@ -31,6 +35,29 @@ test("a Java that is too old is passed over, and none found names the command", 
     code: "STACK_MISSING_JAVA",
     message: /apt-get install/,
   });
+});
+
+test("a server that ends the connection without an answer does not answer", {
+  timeout: 10_000,
+}, async () => {
+  const server = createServer((socket) => socket.end());
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  await assert.rejects(tcpProbe(port, "PING\r\n"), /no answer on port/);
+  server.close();
+});
+
+test("a server that hangs is up and does not answer, Kafka too", async () => {
+  const silent = createServer(() => {});
+  await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
+  const { port } = silent.address() as AddressInfo;
+  const record = { ...markProcess(process.pid), port };
+  const data = join(directory, "hanging");
+  writeServerRecords(data, Object.fromEntries(localServerNames.map((name) => [name, record])));
+  for (const { name, up, answers } of await localServerStatus({ directory: data })) {
+    assert.deepEqual([name, up, answers], [name, true, false]);
+  }
+  silent.close();
 });
 
 test("a server is killed, started again with its port, and stopped", async () => {
