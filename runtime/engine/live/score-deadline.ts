@@ -1,6 +1,9 @@
 import type { ScoreWork } from "../../scoring/scorer.ts";
 import { encodeScoreResult } from "../../scoring/scorer.ts";
 
+/** What a timer can wait, in ms; beyond it Node takes 1 ms. */
+const longestTimerMs = 2 ** 31 - 1;
+
 /**
  * Live mode: bounds model calls. Rows whose scores do not come in time get none (NaN), and the
  * fallback answers. The first call of an artifact has no limit: loading it is not scoring.
@@ -15,6 +18,7 @@ export class ScoreDeadline {
       for (const artifact of work.artifacts) this.#warm.add(artifact);
       return first;
     }
+    if (deadlineMs > longestTimerMs) return await result;
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<Buffer>((resolve) => {
       timer = setTimeout(() => resolve(noScores(work, deadlineMs)), deadlineMs);

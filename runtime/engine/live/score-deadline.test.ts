@@ -1,0 +1,47 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { encodeScoreResult, type ScoreWork } from "../../scoring/scorer.ts";
+import { ScoreDeadline } from "./score-deadline.ts";
+
+const work: ScoreWork = {
+  kind: "score",
+  versions: ["v1"],
+  artifacts: ["a"],
+  versionOf: Uint16Array.from([0, 0]),
+  rows: new Float64Array(2),
+  features: 1,
+  sourcePartitions: new Uint16Array(2),
+  sourceOffsets: new Float64Array(2),
+};
+const scores = encodeScoreResult({
+  probabilities: Float64Array.from([0.25, 0.75]),
+  latencyMs: new Float64Array(2),
+});
+const never = new Promise<Buffer>(() => {});
+
+async function warm(): Promise<ScoreDeadline> {
+  const deadline = new ScoreDeadline();
+  assert.equal(await deadline.bound(work, after(5), 1), scores, "the first call has no limit");
+  return deadline;
+}
+
+/** The scores, some ms later. */
+function after(ms: number): Promise<Buffer> {
+  return new Promise((resolve) => setTimeout(() => resolve(scores), ms));
+}
+
+test("scores that do not come in time are none, one a row, and say how long was waited", async () => {
+  const deadline = await warm();
+  const result = await deadline.bound(work, never, 3);
+  const numbers = [0, 8, 16, 24].map((at) => result.readDoubleLE(at));
+  assert.deepEqual(numbers, [Number.NaN, Number.NaN, 3, 3]);
+  const failing = Promise.reject(new Error("the model fails")) as Promise<Buffer>;
+  await assert.rejects(deadline.bound(work, failing, 1_000), /the model fails/);
+});
+
+test("a deadline beyond what a timer can wait is no deadline, and none that is over at once", async () => {
+  const deadline = await warm();
+  for (const limitMs of [2 ** 31, Number.POSITIVE_INFINITY]) {
+    assert.equal(await deadline.bound(work, after(20), limitMs), scores);
+  }
+});
