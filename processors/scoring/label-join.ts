@@ -119,15 +119,6 @@ export class LabelJoin {
     return first;
   }
 
-  /** Open predictions. */
-  get pending(): number {
-    let pending = 0;
-    for (let i = this.#oldest; i < this.#order.length; i++) {
-      if (this.#order[i]?.open) pending++;
-    }
-    return pending;
-  }
-
   snapshot(writer: ByteWriter): void {
     writer.u32(this.#order.length - this.#oldest);
     for (let i = this.#oldest; i < this.#order.length; i++) {

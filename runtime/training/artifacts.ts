@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from "node:crypto";
-import { mkdir, open, readdir, readFile, rename, stat, unlink } from "node:fs/promises";
+import { mkdir, open, readFile, rename, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { MillraceError } from "../../schemas/errors.ts";
 
@@ -17,36 +17,21 @@ export interface ArtifactStore {
    * @throws {MillraceError} ARTIFACT_MISSING, ARTIFACT_DAMAGED.
    */
   get(sha256: string): Promise<Buffer>;
-  has(sha256: string): Promise<boolean>;
-  list(): Promise<string[]>;
 }
 
 /** Opens the artifact store in a directory, which is created (0700) where it is missing. */
 export async function openArtifactStore(directory: string): Promise<ArtifactStore> {
   await mkdir(directory, { recursive: true, mode: 0o700 });
-  const pathOf = (sha256: string) => join(directory, `${checkedName(sha256)}.onnx`);
   return {
     directory,
-    put: (bytes) => put(directory, pathOf(digest(bytes)), bytes),
+    put: (bytes) => put(directory, bytes),
     get: (sha256) => readArtifact(directory, sha256),
-    has: async (sha256) =>
-      await stat(pathOf(sha256)).then(
-        () => true,
-        () => false,
-      ),
-    list: async () => {
-      const names = await readdir(directory);
-      return names
-        .filter((name) => name.endsWith(".onnx"))
-        .map((name) => name.slice(0, -".onnx".length))
-        .sort();
-    },
   };
 }
 
 /** Reads one artifact without opening a store, e.g. in a worker. */
 export async function readArtifact(directory: string, sha256: string): Promise<Buffer> {
-  const path = join(directory, `${checkedName(sha256)}.onnx`);
+  const path = pathOf(directory, sha256);
   let bytes: Buffer;
   try {
     bytes = await readFile(path);
@@ -57,7 +42,7 @@ export async function readArtifact(directory: string, sha256: string): Promise<B
   return bytes;
 }
 
-async function put(directory: string, path: string, bytes: Uint8Array): Promise<string> {
+async function put(directory: string, bytes: Uint8Array): Promise<string> {
   const sha256 = digest(bytes);
   const whole = await readArtifact(directory, sha256).then(
     () => true,
@@ -73,7 +58,7 @@ async function put(directory: string, path: string, bytes: Uint8Array): Promise<
     } finally {
       await file.close();
     }
-    await rename(temporary, path);
+    await rename(temporary, pathOf(directory, sha256));
   } catch (error) {
     await unlink(temporary).catch(() => {});
     throw error;
@@ -92,7 +77,7 @@ function digest(bytes: Uint8Array): string {
 }
 
 /** A name comes from a topic: it must not lead out of the directory. */
-function checkedName(sha256: string): string {
+function pathOf(directory: string, sha256: string): string {
   if (!/^[0-9a-f]{64}$/.test(sha256)) throw new RangeError(`"${sha256}" is not a sha256`);
-  return sha256;
+  return join(directory, `${sha256}.onnx`);
 }
