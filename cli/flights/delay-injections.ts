@@ -4,20 +4,31 @@ import { draw, purposes } from "./seeded.ts";
 
 const dayMs = 86_400_000;
 
+/** Flights of an origin with their original delays; before `next` lies what no flight asks for. */
+interface History {
+  readonly departedAt: number[];
+  readonly delays: number[];
+  next: number;
+}
+
+/** A shifted flight gets the delay of one of the flights of this long, ms. */
+const poolMs = 30 * 60_000;
+
 /**
  * Changes the delays of flights, never their times: an arrival stays where it was. Blocks are UTC
  * days of departures in order of departure, given one after the other without a gap.
  *
- * `shift`: a flight that departs at t gets the original delay of the first flight of its origin
- * that departed at or after t − byMs (the lowest id among equals); its own where no other did. It
- * changes what delays follow from and hardly how many there are: 19.5 % of the flights of 3 to 12
- * March are late by 12 h, 20.7 % without. The last flight before t − byMs would not do: half of a
- * day's flights would get the delay of the last one of a night, which left late for being late
- * (37.7 %). `permute` comes after it.
+ * `shift`: a flight that departs at t gets the original delay of a flight of its origin that
+ * departed some byMs before: one drawn from the half hour that begins with the first departure at
+ * or after t − byMs; its own where no other left since. It changes what delays follow from and
+ * hardly how many there are. One flight alone would not do: where nothing departs at night, all
+ * departures of an afternoon would share the delay of a morning's first. Nor would the last one
+ * before t − byMs: they would share that of a night's last, which left late for being late. `permute`
+ * comes after it.
  */
 export class DelayInjections {
   readonly #injections: Injections;
-  readonly #history = new Map<string, { departedAt: number[]; delays: number[]; next: number }>();
+  readonly #history = new Map<string, History>();
 
   constructor(injections: Injections) {
     this.#injections = injections;
@@ -35,6 +46,7 @@ export class DelayInjections {
   }
 
   #shift(block: FlightBlock, { byMs, at }: { byMs: number; at: number }): void {
+    const { seed } = this.#injections;
     for (let row = 0; row < block.size; row++) {
       const departedAt = block.departedAt[row] as number;
       const origin = block.origin[row] as string;
@@ -46,14 +58,24 @@ export class DelayInjections {
       history.departedAt.push(departedAt);
       history.delays.push(block.delayMinutes[row] as number);
       while ((history.departedAt[history.next] as number) < departedAt - byMs) history.next++;
-      if (departedAt >= at) block.delayMinutes[row] = history.delays[history.next] as number;
+      if (departedAt < at) continue;
+      const chance = draw(seed, purposes.shift, 0, block.flightId[row] as number);
+      block.delayMinutes[row] = history.delays[drawnOf(history, chance)] as number;
     }
     for (const history of this.#history.values()) forget(history);
   }
 }
 
+/** Index of a flight of the half hour that begins with the next one. */
+function drawnOf({ departedAt, next }: History, chance: number): number {
+  const until = (departedAt[next] as number) + poolMs;
+  let end = next + 1;
+  while (end < departedAt.length && (departedAt[end] as number) < until) end++;
+  return next + Math.floor(chance * (end - next));
+}
+
 /** Keeps the flight that the next one may ask for and all after it. */
-function forget(history: { departedAt: number[]; delays: number[]; next: number }): void {
+function forget(history: History): void {
   history.departedAt.splice(0, history.next);
   history.delays.splice(0, history.next);
   history.next = 0;

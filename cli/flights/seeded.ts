@@ -4,6 +4,7 @@ export const purposes = {
   disorder: 2,
   late: 3,
   duplicate: 4,
+  shift: 5,
 } as const;
 
 /**

@@ -3,16 +3,12 @@
  * each of these rows goes missing.
  */
 import assert from "node:assert/strict";
-import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { setTimeout as wait } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { createClient } from "@clickhouse/client";
 import { partitionOf } from "../../processors/murmur2.ts";
-import { openEmbeddedStack } from "../../runtime/application/embedded-stack.ts";
 import type { Stack } from "../../runtime/application/stack.ts";
 import { RecordBatchBuilder } from "../../runtime/broker/record-batch/builder.ts";
 import { offlineTables } from "../../runtime/offline/tables.ts";
@@ -20,54 +16,20 @@ import { AvroEncoder } from "../../runtime/schema-registry/avro-codec.ts";
 import { ByteWriter } from "../../schemas/bytes.ts";
 import { departure } from "../../schemas/generated.ts";
 import { flights as plan } from "../../topologies/flights/flights.ts";
+import { killStarted, startMillrace, until, withStack } from "../millrace-fixture.ts";
 import { verifyRun } from "../verify/verify-run.ts";
 import type { DeadLetterLine, FeatureAnswer, ModelLine } from "./inspector.ts";
 import { socketPath } from "./socket-path.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "millrace-looks-"));
 const data = join(folder, "data");
-const main = fileURLToPath(new URL("../main.js", import.meta.url));
-const children = new Set<ChildProcess>();
 after(() => {
-  for (const child of children) child.kill("SIGKILL");
+  killStarted();
   rmSync(folder, { recursive: true, force: true });
 });
 
-interface Ended {
-  readonly code: number | null;
-  readonly out: string;
-  readonly err: string;
-}
-
-interface Started {
-  readonly child: ChildProcess;
-  readonly ended: Promise<Ended>;
-  /** What was printed so far. */
-  readonly out: () => string;
-}
-
-function start(...args: string[]): Started {
-  const child = spawn(process.execPath, [main, ...args, ...(args[0] === "describe" ? [] : of)], {
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  children.add(child);
-  let [out, err] = ["", ""];
-  child.stdout.on("data", (chunk) => {
-    out += chunk;
-  });
-  child.stderr.on("data", (chunk) => {
-    err += chunk;
-  });
-  const ended = new Promise<Ended>((resolve) => {
-    child.on("close", (code) => {
-      children.delete(child);
-      resolve({ code, out, err });
-    });
-  });
-  return { child, ended, out: () => out };
-}
-
-const of = ["--data", data];
+const start = (...args: string[]) =>
+  startMillrace(...args, ...(args[0] === "describe" ? [] : ["--data", data]));
 const run = (to: string, ...more: string[]) =>
   start("run", "--from", "2001-01-02", "--to", to, ...more);
 const [first, last] = ["2001-01-03T13:00", "2001-01-03T14:00"];
@@ -80,26 +42,6 @@ async function look(...args: string[]): Promise<string> {
 
 async function lookJson<T>(...args: string[]): Promise<T> {
   return JSON.parse(await look(...args, "--json")) as T;
-}
-
-/** Asks again until the answer is not null. */
-async function until<T>(what: string, ask: () => Promise<T | null> | T | null): Promise<T> {
-  const deadline = performance.now() + 120_000;
-  while (performance.now() < deadline) {
-    const answer = await ask();
-    if (answer !== null) return answer;
-    await wait(20);
-  }
-  throw new Error(`waited too long for ${what}`);
-}
-
-async function withStack<T>(use: (stack: Stack) => Promise<T>): Promise<T> {
-  const stack = await openEmbeddedStack({ directory: data });
-  try {
-    return await use(stack);
-  } finally {
-    await stack.close();
-  }
 }
 
 /** One departure that cannot be read, and one that comes a day late. */
@@ -149,7 +91,7 @@ const during: { settled?: string[]; now?: FeatureAnswer } = {};
 test("a run ends with a model, and is given a bad and a late record", async () => {
   const { code, out, err } = await run(first).ended;
   assert.equal(code, 0, `${out}${err}`);
-  await withStack(feed);
+  await withStack(data, feed);
 });
 
 test("while a run works, every look answers over its socket, ClickHouse and /metrics as well", async () => {
@@ -241,7 +183,7 @@ test("after a run, the same looks open its directory and answer the same", async
 test("verify fails when one row is missing from any table, and names it", async () => {
   const { code, out, err } = await run(last).ended;
   assert.equal(code, 0, `${out}${err}`);
-  await withStack(async ({ broker, registry, offline }) => {
+  await withStack(data, async ({ broker, registry, offline }) => {
     const problems = async () =>
       [...(await verifyRun({ plan, broker, registry, offline })).problems].sort();
     const change = (sql: string) => offline.queryText(sql, "TSV");

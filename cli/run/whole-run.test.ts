@@ -1,14 +1,9 @@
 /** A whole run of a few hours of real flights, disturbed in every way, killed once and resumed. */
 import assert from "node:assert/strict";
-import { type ChildProcess, spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { setTimeout as wait } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
-import { openEmbeddedStack } from "../../runtime/application/embedded-stack.ts";
-import type { Stack } from "../../runtime/application/stack.ts";
 import { readTallies } from "../../runtime/row-topics/tally.ts";
 import { flights as plan } from "../../topologies/flights/flights.ts";
 import { expectedCounts } from "../flights/expected-counts.ts";
@@ -19,6 +14,7 @@ import { checkRun } from "../flights/oracle/check-run.ts";
 import { departureKind, replaySteps } from "../flights/replay-steps.ts";
 import { connectInspector } from "../inspect/socket-client.ts";
 import { socketPath } from "../inspect/socket-path.ts";
+import { killStarted, startMillrace, until, withStack } from "../millrace-fixture.ts";
 import type { Summary } from "../summary/summary.ts";
 import { verifyRun } from "../verify/verify-run.ts";
 
@@ -29,70 +25,23 @@ const inject = ["disorder:5m", "late:1%", "duplicates:1%"];
 const from = Date.UTC(2001, 0, 2, 12);
 const to = Date.UTC(2001, 0, 2, 20);
 const latenessMs = 10 * 60_000;
-const main = fileURLToPath(new URL("../main.js", import.meta.url));
 const range = ["--from", "2001-01-02T12:00", "--to", "2001-01-02T20:00"];
-const children = new Set<ChildProcess>();
 /** At 1 MB a partition, the topic of this table is purged. */
 const purgedTable = "raw_destination_delays_v1";
 const wrongCount = /\d+ rows below offset \d+, where \d+ were purged/;
 
 after(() => {
-  for (const child of children) child.kill("SIGKILL");
+  killStarted();
   rmSync(folder, { recursive: true, force: true });
 });
 
-interface Outcome {
-  readonly code: number | null;
-  readonly out: string;
-  readonly err: string;
-}
-
-function start(...args: string[]): { child: ChildProcess; ended: Promise<Outcome> } {
-  const child = spawn(process.execPath, [main, ...args, "--data", data], {
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  children.add(child);
-  let [out, err] = ["", ""];
-  child.stdout?.on("data", (chunk) => {
-    out += chunk;
-  });
-  child.stderr?.on("data", (chunk) => {
-    err += chunk;
-  });
-  const ended = new Promise<Outcome>((resolve) => {
-    child.on("close", (code) => {
-      children.delete(child);
-      resolve({ code, out, err });
-    });
-  });
-  return { child, ended };
-}
+const start = (...args: string[]) => startMillrace(...args, "--data", data);
 
 const run = () =>
   start(
     ...["run", ...range, "--json", summaryFile, "--row-topic-mb", "1"],
     ...inject.flatMap((each) => ["--inject", each]),
   );
-
-/** Asks again until the answer is not null. */
-async function until<T>(what: string, ask: () => Promise<T | null>): Promise<T> {
-  const deadline = performance.now() + 60_000;
-  while (performance.now() < deadline) {
-    const answer = await ask();
-    if (answer !== null) return answer;
-    await wait(20);
-  }
-  throw new Error(`waited too long for ${what}`);
-}
-
-async function withStack<T>(use: (stack: Stack) => Promise<T>): Promise<T> {
-  const stack = await openEmbeddedStack({ directory: data });
-  try {
-    return await use(stack);
-  } finally {
-    await stack.close();
-  }
-}
 
 /** `topic/flightId` of each record that the injection holds back until it is late. */
 async function chosenAsLate(source: FlightSource): Promise<string[]> {
@@ -136,7 +85,7 @@ test("started again it goes on, balances, and has exactly the injected late reco
   const summary = JSON.parse(readFileSync(summaryFile, "utf8")) as Summary;
   assert.equal(summary.balanced, true);
   const injections = parseInjections(inject, 1, latenessMs);
-  const expected = await withStack((stack) =>
+  const expected = await withStack(data, (stack) =>
     expectedCounts(openFlights(stack.offline), { from, to, injections, latenessMs }),
   );
   const branches = summary.topologies["flights"]?.branches ?? [];
@@ -153,7 +102,7 @@ test("started again it goes on, balances, and has exactly the injected late reco
     [arrivals.records, arrivals.late],
   );
   assert.equal(total("origin_delays@1", "processed"), arrivals.records - arrivals.late);
-  await withStack(async ({ offline }) => {
+  await withStack(data, async ({ offline }) => {
     const late = await offline.query<{ source: string; key: string }>(
       "SELECT source, key FROM millrace.late_records",
     );
@@ -190,7 +139,7 @@ test("features, topics and models can be looked at afterwards", async () => {
 });
 
 test("the offline rows equal a naive recomputation in SQL, which notices 1 ms", async () => {
-  await withStack(async (stack) => {
+  await withStack(data, async (stack) => {
     const options = { plan, stack, from, to, inject, points: 8_000 };
     const report = await checkRun(options);
     assert.deepEqual(report, { checked: 8_000, mismatched: 0, mismatches: [] });
@@ -209,7 +158,7 @@ test("the offline rows equal a naive recomputation in SQL, which notices 1 ms", 
 });
 
 test("row topics are purged behind their pumps, and verify notices what the tally counted", async () => {
-  await withStack(async (stack) => {
+  await withStack(data, async (stack) => {
     const { broker, registry, offline } = stack;
     const problems = async () =>
       (await verifyRun({ plan, broker, registry, offline })).problems.join("\n");
@@ -246,7 +195,7 @@ test("verify finds everything, and names the row that is missing from any table"
   const whole = await start("verify", "--points", "400").ended;
   assert.equal(whole.code, 0, whole.out);
   assert.match(whole.out, /400 look-ups recomputed in SQL over the raw file: 0 differ/);
-  await withStack(async (stack) => {
+  await withStack(data, async (stack) => {
     const { broker, registry, offline } = stack;
     for (const table of [
       "raw_predictions",
