@@ -4,14 +4,15 @@ import { setTimeout as wait } from "node:timers/promises";
 import { MillraceError } from "../../schemas/errors.ts";
 import { createMemoryOfflineStore, createMemoryOnlineStore } from "../../sinks/memory.ts";
 import type { OfflineStore } from "../../sinks/store.ts";
-import type { Broker } from "../broker/broker.ts";
+import type { Broker, FetchRequest, MemberIdentity } from "../broker/broker.ts";
 import { openEmbeddedBroker } from "../broker/embedded/embedded-broker.ts";
 import { BlockBudget } from "./block-budget.ts";
 import { offlineSink } from "./offline-sink.ts";
 import { onlineSink } from "./online-sink.ts";
 import { NumberedTopic, numbersEncoder, numbersTable } from "./pump-topic-fixture.ts";
 import type { Sink } from "./sink.ts";
-import { SinkPump, type SinkPumpOptions } from "./sink-pump.ts";
+import { SinkPump } from "./sink-pump.ts";
+import type { SinkPumpOptions } from "./sink-pump-options.ts";
 
 const topicName = "numbers";
 
@@ -304,6 +305,58 @@ test("a pending range that the topic no longer holds ends the pump instead of le
   const next = await pump(broker, offlineSink(store, numbersEncoder));
   await assert.rejects(next.drain(), { code: "PUMP_PENDING_GONE" });
   await next.stop();
+  await broker.close();
+});
+
+test("a pump whose records another one stored and purged while it hung goes on behind them", async () => {
+  const { broker, topic, store, numbers } = await setUp();
+  const held = { fetches: false, release: () => {} };
+  let owner: MemberIdentity | null = null;
+  let isHeld = () => {};
+  const hanging = new Promise<void>((resolve) => {
+    isHeld = resolve;
+  });
+  const frozen = new Proxy(broker, {
+    get(target, name) {
+      const value = Reflect.get(target, name) as unknown;
+      if (typeof value !== "function") return value;
+      if (name === "commitOffsets") {
+        return (...given: Parameters<Broker["commitOffsets"]>) => {
+          owner = given[2];
+          return target.commitOffsets(...given);
+        };
+      }
+      if (name !== "fetch") return value.bind(target);
+      return async (request: FetchRequest) => {
+        if (held.fetches) {
+          await new Promise<void>((resolve) => {
+            held.release = resolve;
+            isHeld();
+          });
+        }
+        return target.fetch(request);
+      };
+    },
+  });
+  const slow = await pump(frozen, offlineSink(store, numbersEncoder));
+  await topic.write(10);
+  await slow.drain();
+  held.fetches = true;
+  await hanging;
+  await topic.write(20);
+  const places = [0, 1].map((partition) => ({ topic: topicName, partition }));
+  // What a pump would do that has its partitions now: as itself, so that nothing tells it.
+  const ends = await broker.listOffsets(places.map((each) => ({ ...each, at: "latest" })));
+  const offsets = places.map((each, index) => ({ ...each, offset: ends[index] ?? 0 }));
+  await broker.commitOffsets("pump", offsets, owner);
+  await broker.deleteRecords(offsets);
+  held.fetches = false;
+  held.release();
+  await topic.write(10);
+  await slow.drain();
+  const stored = topic.committed.filter((number) => number < 10 || number >= 30);
+  assert.deepEqual(numbers(), stored);
+  await slow.stop();
   await broker.close();
 });
 

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { MillraceError } from "../../schemas/errors.ts";
-import type { Broker, FetchedPartition, GroupMember, OffsetToCommit } from "../broker/broker.ts";
+import type { FetchedPartition, GroupMember, OffsetToCommit } from "../broker/broker.ts";
 import { RecordReader } from "../broker/record-batch/reader.ts";
 import { BlockBudget, blockBudgetBytes } from "./block-budget.ts";
 import { pendingRange, pendingText } from "./pending-range.ts";
@@ -8,38 +8,7 @@ import { assignPartitions, parsePartitions } from "./pump-assignment.ts";
 import { endsOwnership, endsPump } from "./pump-errors.ts";
 import { PumpPartition } from "./pump-partition.ts";
 import { PumpWaiters } from "./pump-waiters.ts";
-import type { Sink } from "./sink.ts";
-
-export interface SinkPumpOptions {
-  readonly broker: Broker;
-  readonly topic: string;
-  /** All partitions of the topic; the group gives this pump its share of them. */
-  readonly partitions: readonly number[];
-  readonly sink: Sink;
-  /** Consumer group; its committed offsets are the pump's memory. */
-  readonly group: string;
-  /** Stable over restarts: a restart takes its old place at once. @default none */
-  readonly instanceId?: string;
-  /** Rows that close a block. @default 50000 */
-  readonly maxRows?: number;
-  /** Bytes that close a block. @default 8388608 */
-  readonly maxBytes?: number;
-  /** Age in ms that closes a block. @default 1000 */
-  readonly maxWaitMs?: number;
-  /** How long a stop waits for a write in hand, in ms. @default 10000 */
-  readonly stopWithinMs?: number;
-  /** Shared by the pumps of a process. @default 256 MiB of its own */
-  readonly budget?: BlockBudget;
-  /** Told once when the sink begins to fail, and once (null) when it is back. @default nobody */
-  readonly onTrouble?: (error: unknown | null) => void;
-}
-
-const defaults = {
-  maxRows: 50_000,
-  maxBytes: 8 * 1024 * 1024,
-  maxWaitMs: 1_000,
-  stopWithinMs: 10_000,
-} as const;
+import { pumpDefaults, type SinkPumpOptions } from "./sink-pump-options.ts";
 
 /** Waits between attempts, in ms: doubling from the first to the second. */
 const backOffMs = { first: 100, most: 5_000 };
@@ -64,7 +33,7 @@ export class SinkPump {
   readonly topic: string;
   /** Name of the sink. */
   readonly sink: string;
-  readonly #options: SinkPumpOptions & Readonly<Record<keyof typeof defaults, number>>;
+  readonly #options: SinkPumpOptions & Readonly<Record<keyof typeof pumpDefaults, number>>;
   readonly #topicId: string;
   readonly #member: GroupMember;
   readonly #reader = new RecordReader();
@@ -73,12 +42,13 @@ export class SinkPump {
   #owned = new Map<number, PumpPartition>();
   readonly #waiters = new PumpWaiters();
   #lost = false;
+  #rejoinedForMissing = false;
   #failing = false;
   #failure: unknown = null;
   #running: Promise<void> = Promise.resolve();
 
   private constructor(options: SinkPumpOptions, topicId: string, member: GroupMember) {
-    this.#options = { ...defaults, ...options };
+    this.#options = { ...pumpDefaults, ...options };
     this.#budget = options.budget ?? new BlockBudget(blockBudgetBytes);
     this.topic = options.topic;
     this.sink = options.sink.name;
@@ -157,7 +127,7 @@ export class SinkPump {
         if (this.#lost) {
           this.#lost = false;
           await this.#interruptible(() => this.#rejoin());
-        } else await this.#interruptible(() => this.#turn());
+        } else await this.#interruptible(() => this.#turnOrRejoin());
       }
     } catch (error) {
       if (!(error instanceof Interrupted)) {
@@ -215,6 +185,22 @@ export class SinkPump {
   #disown(): void {
     for (const partition of this.#owned.values()) partition.release();
     this.#owned = new Map();
+  }
+
+  /**
+   * What is missing may have been stored and deleted by a new owner, behind the back of a process
+   * that hung: then joining again cures it. Where it does not, it is lost.
+   */
+  async #turnOrRejoin(): Promise<void> {
+    try {
+      await this.#turn();
+      this.#rejoinedForMissing = false;
+    } catch (error) {
+      const missing = error instanceof MillraceError && error.code === "OFFSET_OUT_OF_RANGE";
+      if (!missing || this.#rejoinedForMissing) throw error;
+      this.#rejoinedForMissing = true;
+      this.#lost = true;
+    }
   }
 
   async #turn(): Promise<void> {

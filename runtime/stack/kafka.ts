@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { MillraceError } from "../../schemas/errors.ts";
 import { freePorts } from "./free-ports.ts";
 import { findJava, type Java } from "./java.ts";
 import { type KafkaAccess, kafkaReady } from "./kafka-ready.ts";
@@ -139,7 +140,7 @@ async function nodeServer(
   await writeFile(properties, propertiesOf(options, node, layout, directory));
   const classpath = join(jars, "*");
   if (!existsSync(join(directory, "data", "meta.properties"))) {
-    await promisify(execFile)(java.executable, [
+    await format(java, [
       ...["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", classpath],
       ...["kafka.tools.StorageTool", "format", "-t", "bWlsbHJhY2Utc3RhY2stMQ"],
       ...["-c", properties, ...(options.formatArgs ?? [])],
@@ -157,6 +158,20 @@ async function nodeServer(
       await tcpProbe(node.port, "");
     },
   };
+}
+
+/** How long formatting a directory may take, ms. */
+const formatTimeoutMs = 120_000;
+
+async function format(java: Java, args: readonly string[]): Promise<void> {
+  try {
+    await promisify(execFile)(java.executable, args, { timeout: formatTimeoutMs });
+  } catch (cause) {
+    const { stdout, stderr, message } = cause as Error & { stdout?: string; stderr?: string };
+    const said = `${stdout ?? ""}${stderr ?? ""}`.trim().split("\n").slice(-5).join(" | ");
+    const reason = `formatting its directory failed: ${said || message}`;
+    throw new MillraceError("STACK_START_FAILED", { name: "Kafka", reason }, { cause });
+  }
 }
 
 /** What the node of a stack of one sets wherever it runs; the rest says where it is. */

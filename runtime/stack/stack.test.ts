@@ -10,6 +10,7 @@ import { requirement } from "../../testing/requirements.ts";
 import { markProcess } from "../broker/embedded/directory-lock.ts";
 import { freePorts } from "./free-ports.ts";
 import { findJava } from "./java.ts";
+import { startKafka } from "./kafka.ts";
 import { localServerStatus } from "./local-servers.ts";
 import { startRedis } from "./redis.ts";
 import { startServer } from "./server-process.ts";
@@ -119,6 +120,14 @@ test("a server dies with the process that started it, SIGKILL included", async (
   while (await tcpProbe(port, "?").then(Number, () => 0)) {
     await wait(20);
   }
+});
+
+test("a Kafka whose directory cannot be formatted says why", {
+  skip: requirement("java", "maven"),
+}, async () => {
+  const formatArgs = ["--no-such-option"];
+  const starting = startKafka({ directory: join(directory, "kafka"), formatArgs });
+  await assert.rejects(starting, { code: "STACK_START_FAILED", message: /no-such-option/ });
 });
 
 test("Redis answers, and starts again after kill -9", {

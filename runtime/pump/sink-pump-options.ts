@@ -1,0 +1,34 @@
+import type { Broker } from "../broker/broker.ts";
+import type { BlockBudget } from "./block-budget.ts";
+import type { Sink } from "./sink.ts";
+
+export interface SinkPumpOptions {
+  readonly broker: Broker;
+  readonly topic: string;
+  /** All partitions of the topic; the group gives this pump its share of them. */
+  readonly partitions: readonly number[];
+  readonly sink: Sink;
+  /** Consumer group; its committed offsets are the pump's memory. */
+  readonly group: string;
+  /** Stable over restarts: a restart takes its old place at once. @default none */
+  readonly instanceId?: string;
+  /** Rows that close a block. @default 50000 */
+  readonly maxRows?: number;
+  /** Bytes that close a block. @default 8388608 */
+  readonly maxBytes?: number;
+  /** Age in ms that closes a block. @default 1000 */
+  readonly maxWaitMs?: number;
+  /** How long a stop waits for a write in hand, in ms. @default 10000 */
+  readonly stopWithinMs?: number;
+  /** Shared by the pumps of a process. @default 256 MiB of its own */
+  readonly budget?: BlockBudget;
+  /** Told once when the sink begins to fail, and once (null) when it is back. @default nobody */
+  readonly onTrouble?: (error: unknown | null) => void;
+}
+
+export const pumpDefaults = {
+  maxRows: 50_000,
+  maxBytes: 8 * 1024 * 1024,
+  maxWaitMs: 1_000,
+  stopWithinMs: 10_000,
+} as const;
