@@ -16,7 +16,7 @@ import { type ErrorCode, MillraceError } from "../schemas/errors.ts";
 import { type FeatureRow, readRow } from "../schemas/row.ts";
 import { endOf, executeAir, produceAir } from "./air-input-fixture.ts";
 import { collectAir, compareAir } from "./air-output-fixture.ts";
-import { air, makeLogs } from "./schedule-fixture.ts";
+import { air, makeLogs, scatteredAir } from "./schedule-fixture.ts";
 import { sequentialOracle } from "./sequential-oracle.ts";
 import { seededRandom } from "./simulator.ts";
 import { withMethods } from "./with-methods-fixture.ts";
@@ -307,5 +307,27 @@ test("a task that always has work outside is committed at the interval all the s
   await worker.close();
   assert.ok(works > 100, `${works} works prove little`);
   assert.ok(works <= committed + 4, `${works} works in ${committed} commits of four tasks`);
+  await broker.close();
+});
+
+test("a record that would not fit into the late topic with its key is oversize, though its value is not", async () => {
+  const { broker, options } = await filled();
+  const [source] = scatteredAir.sources.filter(({ topic }) => topic === "air.arrivals");
+  assert.ok(source);
+  const id = await options.registry.register(`${source.topic}-value`, source.schema);
+  const late = { flightId: 1, arrivedAt: 0, destination: "B", delayMinutes: 1 };
+  const value = new ByteWriter();
+  new AvroEncoder(source.schema, id).encode({ ...late, origin: "A".repeat(300_000) }, value);
+  const builder = new RecordBatchBuilder();
+  builder.append(Buffer.alloc(400_000, "k"), value.take(), 0);
+  const producer = await broker.producer({ transactionalId: null });
+  await producer.send([{ topic: source.topic, partition: 2, batch: builder.build() }]);
+  const worker = await Worker.start({ ...options, plan: scatteredAir });
+  await runToEnd(worker);
+  const account = branchAccounts(air, worker.tasks).find(
+    ({ branch, partition }) => branch === "outcomes" && partition === 2,
+  );
+  assert.equal(account?.deadLettered, 1);
+  await worker.close();
   await broker.close();
 });

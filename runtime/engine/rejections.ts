@@ -1,4 +1,7 @@
-/** Largest value of a source record that is taken, in bytes; below every topic's own limit. */
+/**
+ * Largest source record that is taken, value and key together, in bytes: so that a topic's own limit,
+ * twice as much, holds whatever is wrapped around them.
+ */
 export const recordLimitBytes = 512 * 1024;
 
 /** Why a record of a source becomes a dead letter, for people; the code is what programs match. */
@@ -10,7 +13,7 @@ export const rejectionReasons: Readonly<Record<string, string>> = {
     "librdkafka clients set partitioner=murmur2_random",
   EVENT_TIME_MISSING: "the event time is missing or not a time in milliseconds",
   EVENT_TIME_AHEAD: "the event time lies too far in the future and would make others late",
-  RECORD_OVERSIZE: `the value is larger than ${recordLimitBytes} bytes`,
+  RECORD_OVERSIZE: `the value and the key together are larger than ${recordLimitBytes} bytes`,
   MALFORMED_AVRO: "the value is not Avro of the schema that it names",
   UNKNOWN_SCHEMA: "the schema registry does not know the schema id of the value",
 };

@@ -244,7 +244,7 @@ export class SourceTask implements Task, Restorable {
     const reader = this.#reader;
     const { processor } = this;
     const { buffer, keyStart, keyEnd, valueStart, valueEnd } = reader;
-    if (valueEnd - valueStart > recordLimitBytes) {
+    if (keyEnd - keyStart + valueEnd - valueStart > recordLimitBytes) {
       this.processor.reject();
       this.#deadLetter("RECORD_OVERSIZE");
       return true;
