@@ -47,6 +47,17 @@ test("help is printed with examples and exit code 0", async () => {
   }
 });
 
+test("help fits into 80 columns, words to choose from included", async () => {
+  for (const command of [["run"], ["topics"], ["stack", "up"], ["config"]]) {
+    const { out } = await millrace([...command, "--help"]);
+    const long = out.split("\n").filter((line) => line.length > 80 && !line.startsWith("  mill"));
+    assert.deepEqual(long, [], command.join(" "));
+  }
+  const { out } = await millrace(["run", "--help"]);
+  assert.match(out, /One\s+of\s+embedded, local, compose, cluster\./);
+  assert.match((await millrace(["stack", "up", "--help"])).out, /default:\s+\.millrace\/local\)/);
+});
+
 test("usage errors exit with 2 and say what to do", async () => {
   const wrong: [string[], RegExp][] = [
     [["nonsense"], /unknown command 'nonsense'/],

@@ -7,14 +7,42 @@ import {
   settings,
 } from "../runtime/config/settings.ts";
 
+/** Longest argument shown in a flag; a longer list of words stands behind its text. */
+const longestArgument = 16;
+
+interface Shown {
+  readonly doc: string;
+  readonly default: unknown;
+}
+
+/** What a setting means for commands that do not run anything. */
+const otherwise: Readonly<Record<string, Readonly<Record<string, Shown>>>> = {
+  look: {
+    live: {
+      doc: "Of a live run: with its data directory, .millrace/embedded-live and so on.",
+      default: false,
+    },
+  },
+  stack: {
+    data: { doc: "Data directory, owner-only.", default: ".millrace/local" },
+    live: { doc: "With the data directory of a live run, .millrace/local-live.", default: false },
+  },
+};
+
 /** Gives a command the flags of the settings that concern it. */
 export function addSettings(command: Command, kind: Kind): Command {
   for (const name of settingNames) {
-    const { commands, argument, doc, repeatable, default: fallback } = settings[name];
+    const { commands, argument, repeatable } = settings[name];
     if (!commands.some((each) => each === kind)) continue;
-    const flag = `--${flagName(name)}${argument === null ? "" : ` ${argument}`}`;
-    const shown = Array.isArray(fallback) || fallback === null ? "" : ` (default: ${fallback})`;
-    const option = new Option(flag, `${doc}${shown}`);
+    const { doc, default: fallback } = otherwise[kind]?.[name] ?? settings[name];
+    const isLong = (argument?.length ?? 0) > longestArgument;
+    const words = isLong ? /^<(.+\|.+)>$/.exec(argument ?? "")?.[1]?.split("|") : undefined;
+    const shape = words === undefined ? argument : "<word>";
+    const flag = `--${flagName(name)}${shape === null ? "" : ` ${shape}`}`;
+    const choice = words === undefined ? "" : ` One of ${words.join(", ")}.`;
+    const isPlain = typeof fallback === "string" || typeof fallback === "number";
+    const shown = isPlain ? ` (default: ${fallback})` : "";
+    const option = new Option(flag, `${doc}${choice}${shown}`);
     if (name in serverSettings) option.helpGroup("Servers of --stack cluster:");
     // Known, so that it is refused with the reason, but not offered.
     if ("secret" in settings[name]) option.hideHelp();
