@@ -13,6 +13,7 @@ import { rowTopics } from "../row-topics/row-topics.ts";
 import { encodeScoreResult } from "../scoring/scorer.ts";
 import { createScoringPool, type ScoringPool } from "../scoring/scoring-pool.ts";
 import { createTrainer, encodeModelAnswer, type Trainer } from "../training/trainer.ts";
+import { closeAll } from "./close-all.ts";
 import { measureLag, type ReaderPosition } from "./lag-metrics.ts";
 import { type OnTrouble, startPumps } from "./pumps.ts";
 import type { EndOfRun, RunningPlan, RunStatus, TaskReport } from "./running-plan.ts";
@@ -78,16 +79,33 @@ export class Application implements RunningPlan {
     this.#totals = totals;
   }
 
-  /** Migrates the offline store, restores the tasks and starts the pumps; `run` moves it on. */
+  /**
+   * Migrates the offline store, restores the tasks and starts the pumps; `run` moves it on. Where
+   * something fails, what was started is closed.
+   */
   static async start(options: ApplicationOptions): Promise<Application> {
+    const closings: (() => Promise<void>)[] = [];
+    try {
+      return await Application.#start(options, (close) => closings.unshift(close));
+    } catch (error) {
+      // Why it could not start says more than what then could not be closed.
+      await closeAll(closings).catch(() => {});
+      throw error;
+    }
+  }
+
+  static async #start(
+    options: ApplicationOptions,
+    onFailure: (close: () => Promise<void>) => void,
+  ): Promise<Application> {
     const { plan, stack, instanceId = "0" } = options;
     await stack.offline.migrate(offlineTables(plan), offlineViews(plan));
     const pool = createScoringPool({
       artifacts: stack.artifacts,
       threads: options.scoringThreads ?? 1,
     });
+    onFailure(() => pool.close());
     const trainers = new Map<string, Trainer>();
-    const pumps: SinkPump[] = [];
     const totals = { commits: 0, records: 0 };
     const hooks: { application: Application | null } = { application: null };
     const worker = await Worker.start({
@@ -105,22 +123,25 @@ export class Application implements RunningPlan {
         hooks.application?.metrics.committed(commit);
       },
     });
-    const onTrouble = options.onTrouble ?? (() => {});
-    const [started, purger] = await Promise.all([
-      startPumps(plan, stack, onTrouble, options.instanceId),
-      startPurger(options),
-    ]);
-    pumps.push(...started);
+    onFailure(() => worker.close());
+    const pumping = startPumps(plan, stack, options.onTrouble ?? (() => {}), options.instanceId);
+    const purging = startPurger(options);
+    pumping.then(
+      (pumps) => onFailure(() => stopPumps(pumps)),
+      () => {},
+    );
+    purging.then(
+      (purger) => onFailure(() => purger.stop()),
+      () => {},
+    );
+    await Promise.allSettled([pumping, purging]);
+    const [pumps, purger] = [await pumping, await purging];
     for (const training of plan.trainings) {
+      const { offline, artifacts } = stack;
+      const whenStored = () => storeScored(plan, pumps);
       trainers.set(
         training.name,
-        createTrainer({
-          plan,
-          training,
-          offline: stack.offline,
-          artifacts: stack.artifacts,
-          whenStored: () => storeScored(plan, pumps),
-        }),
+        createTrainer({ plan, training, offline, artifacts, whenStored }),
       );
     }
     const application = new Application(
@@ -217,11 +238,13 @@ export class Application implements RunningPlan {
 
   /** Stops training, tasks, pumps and the pool (its runs end first). The stack stays open. */
   async close(): Promise<void> {
-    for (const trainer of this.#trainers.values()) await trainer.close();
-    await this.#worker.close();
-    await this.#purger.stop();
-    await Promise.all(this.#pumps.map((pump) => pump.stop()));
-    await this.#pool.close();
+    await closeAll([
+      ...[...this.#trainers.values()].map((trainer) => () => trainer.close()),
+      () => this.#worker.close(),
+      () => this.#purger.stop(),
+      () => stopPumps(this.#pumps),
+      () => this.#pool.close(),
+    ]);
   }
 
   #measure(): void {
@@ -257,6 +280,10 @@ async function isDone(worker: Worker, to: number | null): Promise<boolean> {
 }
 
 const defaultRowTopicBytes = 256 * 1024 * 1024;
+
+async function stopPumps(pumps: readonly SinkPump[]): Promise<void> {
+  await Promise.all(pumps.map((pump) => pump.stop()));
+}
 
 function startPurger(options: ApplicationOptions): Promise<RowTopicPurger> {
   const { plan, stack, instanceId, onTrouble } = options;

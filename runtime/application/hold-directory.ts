@@ -1,5 +1,6 @@
 import { mkdir } from "node:fs/promises";
 import { DirectoryLock } from "../broker/embedded/directory-lock.ts";
+import { closeAll } from "./close-all.ts";
 import type { Keep } from "./open-servers.ts";
 
 /**
@@ -16,19 +17,12 @@ export async function holdDirectory<T>(
 ): Promise<T> {
   await mkdir(directory, { recursive: true, mode: 0o700 });
   const lock = exclusive ? DirectoryLock.take(directory) : null;
-  const opened: { close(): Promise<void> }[] = [];
+  const closings: (() => Promise<void>)[] = [async () => lock?.release()];
   const keep: Keep = (part) => {
-    opened.unshift(part);
+    closings.unshift(() => part.close());
     return part;
   };
-  const close = async () => {
-    const failures: unknown[] = [];
-    for (const part of opened.splice(0)) {
-      await part.close().catch((error: unknown) => failures.push(error));
-    }
-    lock?.release();
-    if (failures.length > 0) throw failures[0];
-  };
+  const close = () => closeAll(closings.splice(0));
   try {
     return await open(keep, close);
   } catch (error) {

@@ -7,11 +7,12 @@ import { onlineSink } from "../pump/online-sink.ts";
 import type { Sink } from "../pump/sink.ts";
 import { SinkPump } from "../pump/sink-pump.ts";
 import { pumpGroup } from "../row-topics/row-topics.ts";
+import { allStarted } from "./close-all.ts";
 import type { Stack } from "./stack.ts";
 
 export type OnTrouble = (topic: string, sink: string, error: unknown | null) => void;
 
-/** Starts a pump for every topic that has a place in a store. */
+/** Starts a pump for every topic that has a place in a store, or none where one fails. */
 export async function startPumps(
   plan: Plan,
   stack: Pick<Stack, "broker" | "registry" | "offline" | "online">,
@@ -31,7 +32,7 @@ export async function startPumps(
   }
   const budget = new BlockBudget(blockBudgetBytes);
   // Each joins a group of its own: all at once, for a broker takes its time to form one.
-  return Promise.all(
+  return allStarted(
     wanted.map(({ topic, sink }) => {
       const partitions = plan.topics.find((each) => each.name === topic)?.partitions ?? 1;
       return SinkPump.start({
