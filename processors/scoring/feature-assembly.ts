@@ -19,8 +19,8 @@ interface Assembly {
 /**
  * Gathers the answers of look-ups by id until the trigger takes them: answers precede the trigger
  * of their instant, so a vector is complete when it is asked for, unless a wait for answers was
- * ended (live mode). Memory: one vector an id in flight, and a number a slot for an id whose answers
- * are owed.
+ * ended (live mode). Memory: one vector an id in flight, and a number a slot for an id whose
+ * answers are owed.
  */
 export class FeatureAssembly {
   /** Features that come from answers; request features follow them. */
@@ -78,9 +78,9 @@ export class FeatureAssembly {
   }
 
   /**
-   * Moves the answers of an id into `target` from `at` on, NaN in place of those that were not waited
-   * for, and returns their newest asOf. Two records of one id and one instant have sent two look-ups
-   * a slot; both get the answers of the second.
+   * Moves the answers of an id into `target` from `at` on, NaN in place of those that were not
+   * waited for, and returns their newest asOf. Two records of one id and one instant have sent two
+   * look-ups a slot; both get the answers of the second.
    *
    * @throws {MillraceError} ANSWER_MISSING when a look-up has not been answered and had to be.
    */

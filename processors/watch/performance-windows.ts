@@ -56,7 +56,7 @@ export class PerformanceWindows {
   /** Those whose end has not passed, oldest first: two at most. */
   #current: OpenWindow[] = [];
 
-  /** @param withinMs - of the label step: an outcome is known at most so long after its prediction. */
+  /** @param withinMs - of the label step: outcomes are known so long after predictions at most. */
   constructor(overMs: number, floor: number, withinMs: number) {
     this.#overMs = overMs;
     this.#floor = floor;

@@ -57,8 +57,8 @@ export class RetrainDecision {
   }
 
   /**
-   * A window of a detector closed. The newest one says whether the detector alarms; an older one may
-   * close after it, when a prediction was waiting for its label.
+   * A window of a detector closed. The newest one says whether the detector alarms; an older one
+   * may close after it, when a prediction was waiting for its label.
    */
   closed(detector: Detector, windowStart: number, alarm: boolean): void {
     const verdict = this.#verdicts[detector];
