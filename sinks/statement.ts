@@ -27,16 +27,18 @@ interface Token {
   readonly end: number;
 }
 
-// The tokens of ClickHouse's lexer, as far as they decide where quotes, comments and statements end.
-// chdb.test.ts compares them with the engine's own.
+// The tokens of ClickHouse's lexer, as far as they decide where quotes, comments and statements
+// end. chdb.test.ts compares them with the engine's own.
 const skipped = /\s+|(?:--|\/\/|#[ !])[^\n]*/y;
 const commentBound = /\/\*|\*\//g;
-/** Backslashes and doubled quotes escape, but for quotes of typography; then `$tag$ … $tag$`. */
-const quoted =
-  /'(?:\\[\s\S]|''|[^'\\])*'|"(?:\\[\s\S]|""|[^"\\])*"|`(?:\\[\s\S]|``|[^`\\])*`|‘[^’]*’|“[^”]*”|(\$\w*\$)[\s\S]*?\1/;
+/** Backslashes and doubled quotes escape. */
+const quoted = /'(?:\\[\s\S]|''|[^'\\])*'|"(?:\\[\s\S]|""|[^"\\])*"|`(?:\\[\s\S]|``|[^`\\])*`/;
+/** Without escapes: quotes of typography, and `$tag$ … $tag$`. */
+const quotedAsIs = /‘[^’]*’|“[^”]*”|(\$\w*\$)[\s\S]*?\1/;
 /** A dollar sign belongs to the name before it, but not to a number. */
 const word = /\d\w*|[A-Za-z_][\w$]*|\$\w[\w$]*/;
-const part = new RegExp(`${quoted.source}|${word.source}|[\\s\\S]`, "y");
+const tokens = [quoted, quotedAsIs, word, /[\s\S]/].map(({ source }) => source);
+const part = new RegExp(tokens.join("|"), "y");
 
 /**
  * Reads one SQL statement as far as is needed to pass it on safely: chDB runs what follows a

@@ -16,7 +16,7 @@ interface Lag extends ReaderPosition {
 /** How long a scrape waits for the ends of the partitions; without them it shows no lag, ms. */
 const limitMs = 1_000;
 
-/** How much each source task and each pump of this process has yet to read, asked at each scrape. */
+/** How much each source task and each pump of this process has yet to read, at each scrape. */
 export function measureLag(
   metrics: Metrics,
   broker: Pick<Broker, "listOffsets">,
