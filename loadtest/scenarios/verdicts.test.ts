@@ -84,18 +84,20 @@ test("a shift is recovered from when a day within six, and all after it, reach 0
   assert.equal(recovered(0.8, 0.8), false, "nothing was lost");
 });
 
-test("a shift must have cost the old champion its skill, on average over the days", () => {
-  const below = (...aucs: (number | null)[]) => {
+test("a shift must have cost the old champion its skill, over all rows and on average", () => {
+  const below = (together: number | null, ...aucs: (number | null)[]) => {
     const days = daysOf(...aucs.map(() => 0.6)).map((each, index) => ({
       ...each,
       oldChampionAuc: aucs[index] ?? null,
     }));
-    return holds("shift", { days })[2];
+    return holds("shift", { days, oldChampionAuc: together })[2];
   };
-  assert.equal(below(0.6, 0.65, 0.6), true);
-  assert.equal(below(0.64, 0.65, 0.6), false);
-  assert.equal(below(Number.NaN, 0.6), false);
-  assert.equal(below(), false);
+  assert.equal(below(0.6, 0.6, 0.65, 0.6), true);
+  assert.equal(below(0.6, 0.64, 0.65, 0.6), false);
+  assert.equal(below(0.63, 0.6, 0.65, 0.6), false);
+  assert.equal(below(null, 0.6, 0.65, 0.6), false);
+  assert.equal(below(0.6, Number.NaN, 0.6), false);
+  assert.equal(below(0.6), false);
   assert.equal(holds("shift", { oldChampion: null, days: [] })[2], false);
 });
 
