@@ -7,6 +7,7 @@ import {
   createClient,
 } from "@clickhouse/client";
 import { MillraceError } from "../schemas/errors.ts";
+import { passOn } from "./clickhouse-stream.ts";
 import { offlineQueryError } from "./offline-error.ts";
 import { insertHead } from "./offline-insert.ts";
 import { migrateTables } from "./offline-migration.ts";
@@ -158,11 +159,11 @@ class ClickHouseStore implements OfflineStore {
     settings: ClickHouseSettings = {},
   ): Promise<void> {
     return this.#ask(async () => {
-      const { stream } = await this.#client.exec({
+      const { stream, response_headers } = await this.#client.exec({
         query,
         clickhouse_settings: { ...querySettings, ...settings },
       });
-      for await (const chunk of stream) onChunk(chunk as Buffer);
+      await passOn(stream, response_headers, onChunk);
     });
   }
 
