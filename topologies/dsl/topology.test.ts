@@ -360,6 +360,14 @@ test("what JavaScript lets through is found when the topology is built", () => {
   assertProblem(score, /only feature views go online/);
 });
 
+test("what is no finished step is an error, not left out", () => {
+  const watched = outcomes.watchedFor(drift.features({ over: "24h" }));
+  for (const unfinished of [arrivals, watched, undefined, "view"]) {
+    const build = () => topology("t", { delays, unfinished: wrong(unfinished) });
+    assertProblem(build, /step "unfinished": is no finished step/);
+  }
+});
+
 test("a loop has rules that reach across its steps", () => {
   const unstored = predictionsOf().labelledBy(arrivals, {
     on: "flightId",

@@ -30,8 +30,9 @@ export function reach(problems: Problems, steps: Readonly<Record<string, Step>>)
   const labels = new Names<LabelDefinition>(problems);
   const watches = new Names<WatchDefinition>(problems);
   const trainings = new Names<TrainingDefinition>(problems);
-  for (const [name, step] of Object.entries(steps)) {
-    switch (step.kind) {
+  // JavaScript lets anything through.
+  for (const [name, step] of Object.entries<Step | undefined>(steps)) {
+    switch (step?.kind) {
       case "feature-view":
         views.add(step.definition);
         break;
@@ -45,6 +46,12 @@ export function reach(problems: Problems, steps: Readonly<Record<string, Step>>)
         watches.add(name, step.definition.watch);
         trainings.add(step.definition.name, step.definition);
         break;
+      default:
+        problems.add(
+          `step "${name}"`,
+          "is no finished step: views, predictions and outcomes end with into(), a watch with " +
+            "trainedBy()",
+        );
     }
   }
   for (const { name, definition } of watches.sorted()) {
