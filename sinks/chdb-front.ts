@@ -124,17 +124,12 @@ async function execute(
     const format = statement.format ?? parameters.format ?? "TabSeparated";
     response.setHeader("X-ClickHouse-Format", format);
     response.setHeader("Content-Type", contentType(format));
-    if (statement.format !== null || isQuery(statement.verb)) {
-      const sql = withoutFormat(statement.sql, statement.format);
-      if (streamed.has(format) && isStreamed(statement.verb)) {
-        await streamResult(engine, sql, format, settings, kept, response);
-        end(response, "");
-        return;
-      }
-      end(response, await engine.run(sql, format, settings, kept));
+    if (streamed.has(format) && isStreamed(statement.verb)) {
+      await streamResult(engine, statement.query, format, settings, kept, response);
+      end(response, "");
       return;
     }
-    end(response, await engine.run(statement.sql, format, settings, kept));
+    end(response, await engine.run(statement.query, format, settings, kept));
   } finally {
     if (session === null) kept.close();
   }
@@ -163,19 +158,9 @@ async function streamResult(
   await engine.stream(sql, format, settings, write, session ?? null);
 }
 
-/** chDB's stream and result take the format beside the statement. */
-function withoutFormat(sql: string, format: string | null): string {
-  if (format === null) return sql;
-  return sql.slice(0, sql.length - format.length).replace(/\bFORMAT\s+$/i, "");
-}
-
 /** chDB streams the rows of these alone; the answers of the others are small. */
 function isStreamed(verb: string): boolean {
   return ["SELECT", "WITH", "("].includes(verb);
-}
-
-function isQuery(verb: string): boolean {
-  return ["SELECT", "WITH", "SHOW", "DESCRIBE", "DESC", "EXISTS", "EXPLAIN", "("].includes(verb);
 }
 
 function contentType(format: string): string {

@@ -111,20 +111,21 @@ class ChdbStoreInChild implements ChdbStore {
   }
 
   async query<Row>(sql: string): Promise<Row[]> {
-    const text = await this.queryText(sql, "JSONEachRow");
+    const text = await this.queryText(scanStatement(sql).query, "JSONEachRow");
     return text === "" ? [] : (JSON.parse(`[${text.trim().replaceAll("\n", ",")}]`) as Row[]);
   }
 
   async queryText(sql: string, format: string, options: QueryTextOptions = {}): Promise<string> {
     const { readOnly = false } = options;
     if (readOnly) requireReading(sql);
-    const bytes = await this.#run(scanStatement(sql).sql, format, readOnly);
+    const { query, format: own } = scanStatement(sql);
+    const bytes = await this.#run(query, own ?? format, readOnly);
     return bytes === null ? "" : Buffer.from(bytes).toString("utf8");
   }
 
   async queryStream(sql: string, onChunk: (chunk: Buffer) => void): Promise<void> {
     const child = await this.#engine();
-    const request = { kind: "stream", sql: scanStatement(sql).sql, format: "RowBinary" } as const;
+    const request = { kind: "stream", sql: scanStatement(sql).query, format: "RowBinary" } as const;
     await child.request(request, onChunk);
   }
 

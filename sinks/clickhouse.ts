@@ -119,7 +119,7 @@ class ClickHouseStore implements OfflineStore {
   }
 
   async query<Row>(sql: string): Promise<Row[]> {
-    const query = scanned(sql);
+    const { query } = scanStatement(sql);
     return this.#ask(async () => {
       const result = await this.#client.query({
         query,
@@ -133,7 +133,8 @@ class ClickHouseStore implements OfflineStore {
   async queryText(sql: string, format: string, options: QueryTextOptions = {}): Promise<string> {
     const { readOnly = false } = options;
     if (readOnly) requireReading(sql);
-    const query = `${scanned(sql)}\nFORMAT ${format}`;
+    const scanned = scanStatement(sql);
+    const query = `${scanned.query}\nFORMAT ${scanned.format ?? format}`;
     const chunks: Buffer[] = [];
     const take = (chunk: Buffer) => chunks.push(chunk);
     await this.#stream(
@@ -145,7 +146,7 @@ class ClickHouseStore implements OfflineStore {
   }
 
   async queryStream(sql: string, onChunk: (chunk: Buffer) => void): Promise<void> {
-    await this.#stream(`${scanned(sql)}\nFORMAT RowBinary`, onChunk);
+    await this.#stream(`${scanStatement(sql).query}\nFORMAT RowBinary`, onChunk);
   }
 
   async close(): Promise<void> {
@@ -195,12 +196,6 @@ function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const { code } = error as NodeJS.ErrnoException;
   return error.message || code || "what answers there is no ClickHouse";
-}
-
-function scanned(sql: string): string {
-  const { sql: text, format } = scanStatement(sql);
-  if (format === null) return text;
-  return text.slice(0, text.length - format.length).replace(/\bFORMAT\s+$/i, "");
 }
 
 function tlsOf({ ca, cert, key }: NonNullable<ClickHouseOptions["tls"]>) {

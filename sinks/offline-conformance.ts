@@ -193,6 +193,15 @@ function queryTests(name: string, store: () => OfflineStore, sql: Skip): void {
     assert.match(await store().queryText("SELECT 1 AS a", "PrettyCompact"), /a/);
   });
 
+  test(`${name}: a format in the statement is that of a text, and of no rows`, sql, async () => {
+    const statement = "SELECT 1 AS a FORMAT /* of its own */ JSONEachRow; -- end";
+    assert.equal(await store().queryText(statement, "CSVWithNames"), '{"a":1}\n');
+    assert.deepEqual(await store().query("SELECT 1 AS a FORMAT CSV"), [{ a: 1 }]);
+    const chunks: Buffer[] = [];
+    await store().queryStream("SELECT toUInt8(7) AS a FORMAT CSV", (chunk) => chunks.push(chunk));
+    assert.deepEqual(Buffer.concat(chunks), Buffer.of(7));
+  });
+
   test(`${name}: a stream gives every row as RowBinary`, sql, async () => {
     let bytes = 0;
     let sum = 0n;

@@ -8,6 +8,8 @@ export interface ScannedStatement {
   readonly verb: string;
   /** The output format named at the end of a query, or null. */
   readonly format: string | null;
+  /** {@link sql} without that. */
+  readonly query: string;
   /** Set for an INSERT whose rows come as the body of the request. */
   readonly body: InsertHead | null;
 }
@@ -60,15 +62,25 @@ export function scanStatement(text: string): ScannedStatement {
   const last = statement.at(-1);
   const named = last !== undefined && verb !== "INSERT" && statement.at(-2)?.word === "FORMAT";
   return {
-    sql: text.slice(tokens[0]?.start ?? 0, last?.end ?? 0),
+    sql: textBetween(text, tokens, 0, statement.length),
     verb,
     format: named ? text.slice(last.start, last.end) : null,
+    query: textBetween(text, tokens, 0, statement.length - (named ? 2 : 0)),
     body,
   };
 }
 
 /** First words of statements that only read. */
-const readingVerbs = ["SELECT", "WITH", "SHOW", "DESCRIBE", "DESC", "EXISTS", "EXPLAIN", "("];
+export const readingVerbs: readonly string[] = [
+  "SELECT",
+  "WITH",
+  "SHOW",
+  "DESCRIBE",
+  "DESC",
+  "EXISTS",
+  "EXPLAIN",
+  "(",
+];
 
 /** Words that make a reading statement write: rows somewhere, or a file. */
 const writingWords = ["INSERT", "OUTFILE"];
@@ -81,7 +93,7 @@ const writingWords = ["INSERT", "OUTFILE"];
  */
 export function requireReading(text: string): void {
   const { verb } = scanStatement(text);
-  if (verb === "" || !readingVerbs.includes(verb)) {
+  if (!readingVerbs.includes(verb)) {
     throw new MillraceError("OFFLINE_READ_ONLY", { word: verb || "no word" });
   }
   const word = tokensOf(text).find((token) => writingWords.includes(token.word))?.word;

@@ -106,7 +106,8 @@ export interface OfflineStore {
   /** Rows as objects (JSONEachRow; 64-bit integers as numbers). One statement. */
   query<Row>(sql: string): Promise<Row[]>;
   /**
-   * Text in any output format, e.g. `PrettyCompact`. One statement; for people.
+   * Text in the format that the statement names, else in this one, e.g. `PrettyCompact`. One
+   * statement; for people.
    *
    * @throws {MillraceError} OFFLINE_READ_ONLY when it may only read and is no query.
    */
