@@ -6,6 +6,7 @@ import { ranks } from "../../schemas/plan.ts";
 import type { FetchedPartition, OffsetToCommit } from "../broker/broker.ts";
 import { RecordReader } from "../broker/record-batch/reader.ts";
 import { type Restorable, writeDelta, writeSnapshot } from "./changelog.ts";
+import { ChangelogCut } from "./changelog-cut.ts";
 import type { CommitBatches } from "./commit-batches.ts";
 import { DeltaLog, MutedOutbox, replayDelta } from "./delta-log.ts";
 import type { MergeDecisions } from "./live/merge-decisions.ts";
@@ -44,8 +45,7 @@ export class MergeTask implements Task, Restorable {
   #committedProgress = Number.NEGATIVE_INFINITY;
   #deltaBytes = 0;
   #snapshotBytes = 0;
-  #snapshotPlace = -1;
-  #purgeBelow: number | null = null;
+  readonly #cut = new ChangelogCut();
 
   constructor(
     subtopology: Subtopology,
@@ -177,7 +177,7 @@ export class MergeTask implements Task, Restorable {
       const state = new ByteWriter(this.#snapshotBytes + 64 * 1024);
       this.processor.snapshot(state);
       const bytes = state.take();
-      this.#snapshotPlace = writeSnapshot(batches, changelog, this.partition, bytes, positions);
+      this.#cut.wrote(writeSnapshot(batches, changelog, this.partition, bytes, positions));
       this.#snapshotBytes = bytes.length;
       this.#deltaBytes = 0;
     } else {
@@ -191,16 +191,11 @@ export class MergeTask implements Task, Restorable {
   }
 
   committed(baseOffset: (topic: string, partition: number) => number | undefined): void {
-    if (this.#snapshotPlace < 0) return;
-    const base = baseOffset(this.subtopology.changelog, this.partition);
-    if (base !== undefined) this.#purgeBelow = base + this.#snapshotPlace;
-    this.#snapshotPlace = -1;
+    this.#cut.committed(baseOffset(this.subtopology.changelog, this.partition));
   }
 
   purgeableChangelog(): number | null {
-    const offset = this.#purgeBelow;
-    this.#purgeBelow = null;
-    return offset;
+    return this.#cut.take();
   }
 
   /** Inbox offset below which everything is processed and committed. */

@@ -5,6 +5,7 @@ import type { FetchedPartition, OffsetToCommit } from "../broker/broker.ts";
 import { RecordReader } from "../broker/record-batch/reader.ts";
 import type { AvroDecoder, AvroEncoder } from "../schema-registry/avro-codec.ts";
 import { type Restorable, writeSnapshot } from "./changelog.ts";
+import { ChangelogCut } from "./changelog-cut.ts";
 import type { CommitBatches } from "./commit-batches.ts";
 import type { SourceDecisions } from "./live/source-decisions.ts";
 import { recordLimitBytes, rejectionReasons } from "./rejections.ts";
@@ -55,8 +56,7 @@ export class SourceTask implements Task, Restorable {
   #collected = 0;
   #missingSchema: number | null = null;
   #stalled = false;
-  #snapshotPlace = -1;
-  #purgeBelow: number | null = null;
+  readonly #cut = new ChangelogCut();
 
   constructor(
     subtopology: Subtopology,
@@ -176,23 +176,18 @@ export class SourceTask implements Task, Restorable {
       state.take(),
       this.#positions(),
     );
-    if (++this.#collected % purgeEvery === 0) this.#snapshotPlace = place;
+    if (++this.#collected % purgeEvery === 0) this.#cut.wrote(place);
     this.#processed = 0;
     this.#again = false;
     return { topic: this.subtopology.inbox, partition: this.partition, offset: this.#position };
   }
 
   committed(baseOffset: (topic: string, partition: number) => number | undefined): void {
-    if (this.#snapshotPlace < 0) return;
-    const base = baseOffset(this.subtopology.changelog, this.partition);
-    if (base !== undefined) this.#purgeBelow = base + this.#snapshotPlace;
-    this.#snapshotPlace = -1;
+    this.#cut.committed(baseOffset(this.subtopology.changelog, this.partition));
   }
 
   purgeableChangelog(): number | null {
-    const offset = this.#purgeBelow;
-    this.#purgeBelow = null;
-    return offset;
+    return this.#cut.take();
   }
 
   get progress(): number {
