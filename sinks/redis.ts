@@ -114,6 +114,8 @@ function connectServer(options: RedisStoreOptions): Redis {
     enableOfflineQueue: false,
     maxRetriesPerRequest: 0,
     retryStrategy: (attempt: number) => Math.min(reconnectMsMost, 50 * attempt),
+    // After a failover the address means another server than the one that is connected.
+    reconnectOnError: ({ message }) => message.includes("READONLY"),
   });
 }
 

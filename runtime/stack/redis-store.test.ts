@@ -47,24 +47,25 @@ function rowsOf(count: number): OnlineFlush["rows"] {
 
 /** Passes bytes on to a server, and counts them; while it hangs, it swallows them. */
 async function startProxy(port: number) {
+  let target = port;
   let hangs = false;
   let bytes = 0;
   const sockets = new Set<Socket>();
   const listener = createServer((client) => {
-    const target = createConnection({ host: "127.0.0.1", port });
+    const server = createConnection({ host: "127.0.0.1", port: target });
     const swallows = hangs;
-    for (const socket of [client, target]) {
+    for (const socket of [client, server]) {
       sockets.add(socket);
       socket.on("error", () => {});
       socket.once("close", () => {
-        for (const each of [client, target]) each.destroy();
+        for (const each of [client, server]) each.destroy();
       });
     }
     client.on("data", (chunk) => {
       bytes += chunk.length;
-      if (!hangs && !swallows) target.write(chunk);
+      if (!hangs && !swallows) server.write(chunk);
     });
-    target.pipe(client);
+    server.pipe(client);
   });
   await new Promise<void>((resolve) => listener.listen(0, "127.0.0.1", resolve));
   return {
@@ -77,6 +78,10 @@ async function startProxy(port: number) {
     },
     goOn: () => {
       hangs = false;
+    },
+    /** New connections go to another server. */
+    moveTo: (other: number) => {
+      target = other;
     },
     close: async () => {
       for (const socket of sockets) socket.destroy();
@@ -167,6 +172,28 @@ describe("redis", { skip: requirement("redis-server") }, () => {
       )
     )
       await wait(20);
+    await store.close();
+    await proxy.close();
+  });
+
+  test("after a failover the store writes to the server that its address means now", async () => {
+    const [old, next] = [await start("demoted"), await start("promoted")];
+    const proxy = await startProxy(old.port);
+    const store = await openRedisStore({ urls: [proxy.url] });
+    await store.write(flush(1));
+    const client = new Redis(old.url);
+    await client.replicaof("127.0.0.1", next.port);
+    client.disconnect();
+    proxy.moveTo(next.port);
+    for (let attempt = 0; ; attempt++) {
+      const written = await store.write(flush(2)).then(
+        () => true,
+        () => false,
+      );
+      if (written) break;
+      assert.ok(attempt < 200, "it still writes to the old one");
+      await wait(20);
+    }
     await store.close();
     await proxy.close();
   });
