@@ -195,6 +195,8 @@ function commonProperties(nodes: number): Record<string, string> {
     "num.network.threads": "2",
     "num.io.threads": "4",
     "log.retention.ms": "-1",
+    // Ten years: a pump whose offset is forgotten stores its topic twice.
+    "offsets.retention.minutes": "5256000",
     // A node that was killed registers again only when its old session is over.
     "broker.session.timeout.ms": nodes === 1 ? "2000" : "6000",
     "broker.heartbeat.interval.ms": "500",
