@@ -342,6 +342,22 @@ function logRules(rule: Rule): void {
     assert.deepEqual(await world.values(topic, 0, 4), ["e"]);
   });
 
+  rule("records beyond the end cannot be deleted", async (world) => {
+    const topic = await world.topic();
+    const producer = await world.producer(null);
+    await producer.send([{ topic, partition: 0, batch: batchOf("a") }]);
+    const place = { topic, partition: 0, offset: 2 };
+    await assert.rejects(
+      world.broker.deleteRecords([place]),
+      (error: { code: string; context: object }) => {
+        assert.equal(error.code, "OFFSET_OUT_OF_RANGE");
+        assert.equal((error.context as { logStart?: number }).logStart, 0);
+        return true;
+      },
+    );
+    assert.deepEqual(await world.values(topic), ["a"]);
+  });
+
   rule("a batch above the topic's limit is refused and leaves nothing behind", async (world) => {
     const topic = await world.topic(1, { "max.message.bytes": "10000" });
     const producer = await world.producer();

@@ -37,6 +37,7 @@ export class ClusterClient {
   readonly #coordinators = new Map<string, NodeAddress>();
   #nodes = new Map<number, NodeAddress>();
   #controller = -1;
+  #closed = false;
 
   constructor(brokers: readonly string[], settings: ConnectionSettings) {
     this.settings = settings;
@@ -48,8 +49,15 @@ export class ClusterClient {
     this.#admin = this.lane();
   }
 
-  /** A lane of its own for whoever must not wait behind others; close it with `release`. */
+  /**
+   * A lane of its own for whoever must not wait behind others; close it with `release`.
+   *
+   * @throws {MillraceError} BROKER_CLOSED.
+   */
   lane(): Lane {
+    if (this.#closed) {
+      throw new MillraceError("BROKER_CLOSED", { request: "a request" });
+    }
     const lane = new Lane(this.settings);
     this.#lanes.add(lane);
     return lane;
@@ -61,6 +69,7 @@ export class ClusterClient {
   }
 
   async close(): Promise<void> {
+    this.#closed = true;
     const lanes = [...this.#lanes];
     this.#lanes.clear();
     await Promise.all(lanes.map((lane) => lane.close()));

@@ -174,6 +174,45 @@ test("hung transactions are asked for until no node is loading them, or dead", a
   assert.deepEqual(await broker.fenceTransactions(() => true), ["hung"]);
 });
 
+test("topics are made and deleted once the controller is found, whatever is there already", async (t) => {
+  const notController = 41;
+  let isDeleted = false;
+  const answers: Record<string, Answer> = {};
+  for (const [name, settled] of [
+    ["CreateTopics", kafkaCode.topicExists],
+    ["DeleteTopics", kafkaCode.unknownTopicOrPartition],
+  ] as const) {
+    let asked = 0;
+    answers[name] = (_, answer) => {
+      const moved = asked++ === 0;
+      isDeleted = name === "DeleteTopics" && !moved;
+      answer.int32(0);
+      answer.array(["a", "b"], (topic) => {
+        answer.string(topic);
+        answer.int16(topic === "a" ? settled : moved ? notController : kafkaCode.none);
+        if (name === "CreateTopics") answer.nullableString(null);
+      });
+    };
+  }
+  let looks = 0;
+  const leaders = (): Leaders => (++looks < 3 || isDeleted ? {} : { a: [0], b: [0] });
+  const broker = await opened(t, answers, leaders);
+  await broker.createTopics(["a", "b"].map((name) => ({ name, partitions: 1, config: {} })));
+  await broker.deleteTopics(["a", "b"]);
+});
+
+test("a broker that was closed opens no connection any more", async (t) => {
+  const broker = await opened(t, { Fetch: answerFetch });
+  await broker.producer({ transactionalId: "w" });
+  await broker.close();
+  const closed = { code: "BROKER_CLOSED" };
+  const place = { topic: "a", partition: 0, offset: 0, maxBytes: 1 };
+  const isolation = "read_committed";
+  const request = { partitions: [place], isolation, maxWaitMs: 0, maxBytes: 1 } as const;
+  await assert.rejects(broker.fetch(request), closed);
+  await assert.rejects(broker.producer({ transactionalId: "w" }), closed);
+});
+
 test("a call with a limit of its own ends with it when no broker is there", async (t) => {
   const logger = { error() {}, warn() {}, info() {}, debug() {} };
   const client = new ClusterClient(["127.0.0.1:1"], {

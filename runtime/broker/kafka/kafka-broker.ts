@@ -1,22 +1,6 @@
 import type { KafkaConfig, SASLOptions } from "kafkajs";
 import { MillraceError } from "../../../schemas/errors.ts";
-import type {
-  Broker,
-  CommittedOffset,
-  FetchedPartition,
-  FetchRequest,
-  GroupMember,
-  GroupOptions,
-  MemberIdentity,
-  OffsetQuery,
-  OffsetToCommit,
-  PartitionOffset,
-  Producer,
-  ProducerOptions,
-  TopicDescription,
-  TopicPartition,
-  TopicSettings,
-} from "../broker.ts";
+import type * as port from "../broker.ts";
 import { Backoff } from "./backoff.ts";
 import { ClusterClient, placeOf } from "./cluster-client.ts";
 import type { KafkaLogger } from "./connection-log.ts";
@@ -50,7 +34,7 @@ export interface KafkaBrokerOptions {
 }
 
 /** The port over Kafka; what is optional there is here. */
-export type KafkaBroker = Broker & Required<Pick<Broker, "fenceTransactions">>;
+export type KafkaBroker = port.Broker & Required<Pick<port.Broker, "fenceTransactions">>;
 
 /**
  * Connects and reads the cluster's metadata.
@@ -91,7 +75,7 @@ class KafkaAdapter implements KafkaBroker {
     this.#fetcher = new KafkaFetcher(client);
   }
 
-  async createTopics(topics: readonly TopicSettings[]): Promise<void> {
+  async createTopics(topics: readonly port.TopicSettings[]): Promise<void> {
     await createKafkaTopics(this.#client, topics);
   }
 
@@ -99,27 +83,30 @@ class KafkaAdapter implements KafkaBroker {
     await deleteKafkaTopics(this.#client, names);
   }
 
-  async describeTopics(names?: readonly string[]): Promise<TopicDescription[]> {
+  async describeTopics(names?: readonly string[]): Promise<port.TopicDescription[]> {
     return await describeKafkaTopics(this.#client, names);
   }
 
-  async deleteRecords(partitions: readonly PartitionOffset[]): Promise<void> {
+  async deleteRecords(partitions: readonly port.PartitionOffset[]): Promise<void> {
     const timeoutMs = this.#client.settings.requestTimeoutMs;
-    const results = await this.#client.onLeaders<PartitionOffset, PartitionResult>(
+    const results = await this.#client.onLeaders<port.PartitionOffset, PartitionResult>(
       this.#lane,
       partitions,
       (items) => deleteRecordsRequest(items, timeoutMs),
       unknownPartition,
     );
-    results.forEach(({ topic, partition, error }, index) => {
+    for (const [index, { topic, partition, error }] of results.entries()) {
       if (error !== kafkaCode.none) {
         const offset = partitions[index]?.offset ?? -1;
-        throw kafkaError(error, "DeleteRecords", { topic, partition, offset });
+        const beyond = error === kafkaCode.offsetOutOfRange;
+        const asked = beyond ? [{ topic, partition, at: "earliest" } as const] : [];
+        const [logStart = -1] = await this.listOffsets(asked);
+        throw kafkaError(error, "DeleteRecords", { topic, partition, offset, logStart });
       }
-    });
+    }
   }
 
-  async listOffsets(partitions: readonly OffsetQuery[]): Promise<number[]> {
+  async listOffsets(partitions: readonly port.OffsetQuery[]): Promise<number[]> {
     const list = async (isolation: Isolation): Promise<Map<string, number>> => {
       const asked = partitions
         .filter(({ at }) => (at === "stable") === (isolation === "read_committed"))
@@ -149,11 +136,11 @@ class KafkaAdapter implements KafkaBroker {
     });
   }
 
-  async fetch(request: FetchRequest): Promise<FetchedPartition[]> {
+  async fetch(request: port.FetchRequest): Promise<port.FetchedPartition[]> {
     return await this.#fetcher.fetch(request);
   }
 
-  async producer(options: ProducerOptions): Promise<Producer> {
+  async producer(options: port.ProducerOptions): Promise<port.Producer> {
     const producer = await openKafkaProducer(this.#client, options, (closed) =>
       this.#producers.delete(closed),
     );
@@ -161,7 +148,7 @@ class KafkaAdapter implements KafkaBroker {
     return producer;
   }
 
-  async join(options: GroupOptions): Promise<GroupMember> {
+  async join(options: port.GroupOptions): Promise<port.GroupMember> {
     const member = await joinKafkaGroup(this.#client, options, (left) =>
       this.#members.delete(left),
     );
@@ -171,8 +158,8 @@ class KafkaAdapter implements KafkaBroker {
 
   async committed(
     group: string,
-    partitions: readonly TopicPartition[],
-  ): Promise<CommittedOffset[]> {
+    partitions: readonly port.TopicPartition[],
+  ): Promise<port.CommittedOffset[]> {
     if (partitions.length === 0) {
       return [];
     }
@@ -212,8 +199,8 @@ class KafkaAdapter implements KafkaBroker {
 
   async commitOffsets(
     group: string,
-    offsets: readonly OffsetToCommit[],
-    member: MemberIdentity | null,
+    offsets: readonly port.OffsetToCommit[],
+    member: port.MemberIdentity | null,
   ): Promise<void> {
     if (offsets.length === 0) {
       return;
@@ -256,14 +243,14 @@ class KafkaAdapter implements KafkaBroker {
 
 const nothing = { offset: null, metadata: "" } as const;
 
-function timestampOf({ at }: OffsetQuery): number {
+function timestampOf({ at }: port.OffsetQuery): number {
   return at === "earliest" ? offsetAt.earliest : offsetAt.latest;
 }
 
-function unknownPartition({ topic, partition }: TopicPartition): PartitionResult {
+function unknownPartition({ topic, partition }: port.TopicPartition): PartitionResult {
   return { topic, partition, error: kafkaCode.unknownTopicOrPartition };
 }
 
-function unique<T extends TopicPartition>(items: readonly T[]): T[] {
+function unique<T extends port.TopicPartition>(items: readonly T[]): T[] {
   return [...new Map(items.map((item) => [placeOf(item), item])).values()];
 }

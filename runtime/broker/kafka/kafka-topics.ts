@@ -3,6 +3,7 @@ import type { TopicDescription, TopicSettings } from "../broker.ts";
 import { Backoff } from "./backoff.ts";
 import type { ClusterClient } from "./cluster-client.ts";
 import { kafkaCode, kafkaError } from "./error-codes.ts";
+import type { KafkaRequest } from "./requests/kafka-request.ts";
 import { metadataRequest, type TopicMetadata } from "./requests/metadata.ts";
 import {
   createTopicsRequest,
@@ -32,8 +33,7 @@ export async function createKafkaTopics(
       config,
     }));
     const request = createTopicsRequest(wanted, client.settings.requestTimeoutMs);
-    const results = await client.onController(request, firstError);
-    refuse(results, "CreateTopics", kafkaCode.topicExists);
+    await insist(client, request, kafkaCode.topicExists);
     await everywhere(client, names, (found) => found !== undefined && led(found));
   }
   await compare(client, topics);
@@ -46,8 +46,7 @@ export async function deleteKafkaTopics(
 ): Promise<void> {
   await client.refresh([]);
   const request = deleteTopicsRequest(names, client.settings.requestTimeoutMs);
-  const results = await client.onController(request, () => kafkaCode.none);
-  refuse(results, "DeleteTopics", kafkaCode.unknownTopicOrPartition);
+  await insist(client, request, kafkaCode.unknownTopicOrPartition);
   await everywhere(client, names, (found) => found === undefined);
   client.forget(names);
 }
@@ -136,14 +135,21 @@ function led({ leaders }: TopicMetadata): boolean {
   return leaders.length > 0 && leaders.every((leader) => leader >= 0);
 }
 
-function firstError(results: readonly TopicResult[]): number {
-  return results.find(({ error }) => error !== kafkaCode.none)?.error ?? kafkaCode.none;
-}
-
-function refuse(results: readonly TopicResult[], request: string, allowed: number): void {
-  for (const { name, error, message } of results) {
-    if (error !== kafkaCode.none && error !== allowed) {
-      throw kafkaError(error, request, { topic: name, detail: message });
-    }
+/** Sends to the controller until no topic has an error, but for one that says it is done. */
+async function insist(
+  client: ClusterClient,
+  request: KafkaRequest<TopicResult[]>,
+  done: number,
+): Promise<void> {
+  const failure = (results: readonly TopicResult[]) =>
+    results.find(({ error }) => error !== kafkaCode.none && error !== done);
+  const results = await client.onController(
+    request,
+    (answered) => failure(answered)?.error ?? kafkaCode.none,
+  );
+  const failed = failure(results);
+  if (failed !== undefined) {
+    const { name, error, message } = failed;
+    throw kafkaError(error, request.api.name, { topic: name, detail: message });
   }
 }
