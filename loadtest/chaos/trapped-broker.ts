@@ -1,25 +1,9 @@
-import type {
-  Broker,
-  CommittedOffset,
-  FetchedPartition,
-  FetchRequest,
-  GroupMember,
-  GroupOptions,
-  MemberIdentity,
-  OffsetQuery,
-  OffsetToCommit,
-  PartitionOffset,
-  Producer,
-  ProducerBatch,
-  ProducerOptions,
-  TopicDescription,
-  TopicPartition,
-  TopicSettings,
-} from "../../runtime/broker/broker.ts";
+import type * as port from "../../runtime/broker/broker.ts";
+import { ForwardingBroker, ForwardingProducer } from "../../runtime/broker/forwarding.ts";
 import type { TrapGate } from "./trap-gate.ts";
 
 export interface TrappedBrokerOptions {
-  readonly inner: Broker;
+  readonly inner: port.Broker;
   readonly gate: TrapGate;
   readonly isChangelog: (topic: string) => boolean;
   /** Of every group that is joined, ms. */
@@ -31,117 +15,66 @@ export interface TrappedBrokerOptions {
 }
 
 /** A broker that passes the points `transaction` and `restore`; all else is the one within. */
-export class TrappedBroker implements Broker {
-  readonly kind: Broker["kind"];
-  readonly #inner: Broker;
+export class TrappedBroker extends ForwardingBroker {
   readonly #options: TrappedBrokerOptions;
 
   constructor(options: TrappedBrokerOptions) {
-    this.kind = options.inner.kind;
-    this.#inner = options.inner;
+    super(options.inner);
     this.#options = options;
   }
 
-  async fetch(request: FetchRequest): Promise<FetchedPartition[]> {
+  override async fetch(request: port.FetchRequest): Promise<port.FetchedPartition[]> {
     const { gate, isChangelog } = this.#options;
     const changelog = request.partitions.find(({ topic }) => isChangelog(topic));
     // Changelogs are read by nobody but tasks that restore.
     if (changelog !== undefined) {
       await gate.pass("restore", `${changelog.topic}/${changelog.partition}`);
     }
-    return this.#inner.fetch(request);
+    return await super.fetch(request);
   }
 
-  async producer(options: ProducerOptions): Promise<Producer> {
-    const { gate, withoutTransactions, isChangelog, isOutput } = this.#options;
-    if (options.transactionalId === null) return this.#inner.producer(options);
-    const producer = await this.#inner.producer(options);
+  override async producer(options: port.ProducerOptions): Promise<port.Producer> {
+    const producer = await super.producer(options);
+    if (options.transactionalId === null) return producer;
+    const { gate, withoutTransactions } = this.#options;
     if (!withoutTransactions) return new TrappedProducer(producer, gate);
-    const outside = await this.#inner.producer({ transactionalId: null });
-    return new LeakingProducer(producer, outside, gate, isChangelog, isOutput);
+    const outside = await super.producer({ transactionalId: null });
+    return new LeakingProducer(producer, outside, this.#options);
   }
 
-  join(options: GroupOptions): Promise<GroupMember> {
+  override join(options: port.GroupOptions): Promise<port.GroupMember> {
     const { sessionTimeoutMs } = this.#options;
-    return this.#inner.join({ ...options, sessionTimeoutMs });
-  }
-
-  createTopics(topics: readonly TopicSettings[]): Promise<void> {
-    return this.#inner.createTopics(topics);
-  }
-  deleteTopics(names: readonly string[]): Promise<void> {
-    return this.#inner.deleteTopics(names);
-  }
-  describeTopics(names?: readonly string[]): Promise<TopicDescription[]> {
-    return this.#inner.describeTopics(names);
-  }
-  deleteRecords(partitions: readonly PartitionOffset[]): Promise<void> {
-    return this.#inner.deleteRecords(partitions);
-  }
-  listOffsets(partitions: readonly OffsetQuery[]): Promise<number[]> {
-    return this.#inner.listOffsets(partitions);
-  }
-  committed(group: string, partitions: readonly TopicPartition[]): Promise<CommittedOffset[]> {
-    return this.#inner.committed(group, partitions);
-  }
-  commitOffsets(
-    group: string,
-    offsets: readonly OffsetToCommit[],
-    member: MemberIdentity | null,
-  ): Promise<void> {
-    return this.#inner.commitOffsets(group, offsets, member);
-  }
-  async fenceTransactions(stale: (transactionalId: string) => boolean): Promise<string[]> {
-    return (await this.#inner.fenceTransactions?.(stale)) ?? [];
-  }
-  close(): Promise<void> {
-    return this.#inner.close();
+    return super.join({ ...options, sessionTimeoutMs });
   }
 }
 
 /** Passes `transaction` where one is open: behind records, behind offsets, before its end. */
-class TrappedProducer implements Producer {
-  readonly producerId: number;
-  readonly epoch: number;
-  readonly #inner: Producer;
+class TrappedProducer extends ForwardingProducer {
   readonly #gate: TrapGate;
 
-  constructor(inner: Producer, gate: TrapGate) {
-    this.producerId = inner.producerId;
-    this.epoch = inner.epoch;
-    this.#inner = inner;
+  constructor(inner: port.Producer, gate: TrapGate) {
+    super(inner);
     this.#gate = gate;
   }
 
-  begin(): void {
-    this.#inner.begin();
-  }
-
-  async send(batches: readonly ProducerBatch[]): Promise<number[]> {
-    const offsets = await this.#inner.send(batches);
+  override async send(batches: readonly port.ProducerBatch[]): Promise<number[]> {
+    const offsets = await super.send(batches);
     await this.#gate.pass("transaction", "records are sent");
     return offsets;
   }
 
-  async sendOffsets(
+  override async sendOffsets(
     group: string,
-    offsets: readonly OffsetToCommit[],
-    member: MemberIdentity | null,
+    offsets: readonly port.OffsetToCommit[],
+    member: port.MemberIdentity | null,
   ): Promise<void> {
-    await this.#inner.sendOffsets(group, offsets, member);
+    await super.sendOffsets(group, offsets, member);
     await this.#gate.pass("transaction", "offsets are sent");
   }
 
-  async commit(): Promise<void> {
+  override async commit(): Promise<void> {
     await this.#gate.pass("transaction", "about to commit");
-    await this.#inner.commit();
-  }
-
-  abort(): Promise<void> {
-    return this.#inner.abort();
-  }
-  close(): Promise<void> {
-    return this.#inner.close();
+    await super.commit();
   }
 }
 
@@ -149,70 +82,37 @@ class TrappedProducer implements Producer {
  * Writes outputs at once, outside of the transaction that holds the changelogs and the offsets. The
  * point `transaction` lies between, where a transaction of all would take the outputs back.
  */
-class LeakingProducer implements Producer {
-  readonly producerId: number;
-  readonly epoch: number;
-  readonly #inner: Producer;
-  readonly #outside: Producer;
-  readonly #gate: TrapGate;
-  readonly #isChangelog: (topic: string) => boolean;
-  readonly #isOutput: (topic: string) => boolean;
+class LeakingProducer extends ForwardingProducer {
+  readonly #outside: port.Producer;
+  readonly #options: TrappedBrokerOptions;
 
-  constructor(
-    inner: Producer,
-    outside: Producer,
-    gate: TrapGate,
-    isChangelog: (topic: string) => boolean,
-    isOutput: (topic: string) => boolean,
-  ) {
-    this.producerId = inner.producerId;
-    this.epoch = inner.epoch;
-    this.#inner = inner;
+  constructor(inner: port.Producer, outside: port.Producer, options: TrappedBrokerOptions) {
+    super(inner);
     this.#outside = outside;
-    this.#gate = gate;
-    this.#isChangelog = isChangelog;
-    this.#isOutput = isOutput;
+    this.#options = options;
   }
 
-  begin(): void {
-    this.#inner.begin();
-  }
-
-  async send(batches: readonly ProducerBatch[]): Promise<number[]> {
-    const changelogs = batches.filter(({ topic }) => this.#isChangelog(topic));
-    const outputs = batches.filter(({ topic }) => !this.#isChangelog(topic));
-    const offsets = new Map<ProducerBatch, number>();
-    const send = async (producer: Producer, part: readonly ProducerBatch[]) => {
-      const bases = await producer.send(part);
+  override async send(batches: readonly port.ProducerBatch[]): Promise<number[]> {
+    const { gate, isChangelog, isOutput } = this.#options;
+    const changelogs = batches.filter(({ topic }) => isChangelog(topic));
+    const outputs = batches.filter(({ topic }) => !isChangelog(topic));
+    const offsets = new Map<port.ProducerBatch, number>();
+    const note = (part: readonly port.ProducerBatch[], bases: readonly number[]) => {
       for (const [index, batch] of part.entries()) offsets.set(batch, bases[index] ?? -1);
     };
     if (outputs.length > 0) {
-      await send(this.#outside, outputs);
+      note(outputs, await this.#outside.send(outputs));
       // Frames in inboxes are numbered and taken once all the same: they would prove nothing.
-      if (outputs.some(({ topic }) => this.#isOutput(topic))) {
-        await this.#gate.pass("transaction", "outputs are sent, outside of the transaction");
+      if (outputs.some(({ topic }) => isOutput(topic))) {
+        await gate.pass("transaction", "outputs are sent, outside of the transaction");
       }
     }
-    if (changelogs.length > 0) await send(this.#inner, changelogs);
+    if (changelogs.length > 0) note(changelogs, await super.send(changelogs));
     return batches.map((batch) => offsets.get(batch) ?? -1);
   }
 
-  sendOffsets(
-    group: string,
-    offsets: readonly OffsetToCommit[],
-    member: MemberIdentity | null,
-  ): Promise<void> {
-    return this.#inner.sendOffsets(group, offsets, member);
-  }
-
-  commit(): Promise<void> {
-    return this.#inner.commit();
-  }
-  abort(): Promise<void> {
-    return this.#inner.abort();
-  }
-  async close(): Promise<void> {
-    await this.#inner.close();
+  override async close(): Promise<void> {
+    await super.close();
     await this.#outside.close();
   }
 }

@@ -1,22 +1,6 @@
 import { mkdirSync } from "node:fs";
 import { MillraceError } from "../../../schemas/errors.ts";
-import type {
-  Broker,
-  CommittedOffset,
-  FetchedPartition,
-  FetchRequest,
-  GroupMember,
-  GroupOptions,
-  MemberIdentity,
-  OffsetQuery,
-  OffsetToCommit,
-  PartitionOffset,
-  Producer,
-  ProducerOptions,
-  TopicDescription,
-  TopicPartition,
-  TopicSettings,
-} from "../broker.ts";
+import type * as port from "../broker.ts";
 import { type BrokerClock, systemClock } from "./broker-clock.ts";
 import { DirectoryLock } from "./directory-lock.ts";
 import type {
@@ -47,7 +31,7 @@ const defaultTransactionTimeoutMs = 60_000;
  */
 export async function openEmbeddedBroker(
   options: EmbeddedBrokerOptions,
-): Promise<Broker & EmbeddedControls> {
+): Promise<port.Broker & EmbeddedControls> {
   const { directory, readOnly = false } = options;
   if (directory === null) return new EmbeddedBroker(options, null, null);
   let lock: DirectoryLock | null = null;
@@ -69,7 +53,7 @@ export async function openEmbeddedBroker(
   }
 }
 
-class EmbeddedBroker implements Broker, EmbeddedControls {
+class EmbeddedBroker implements port.Broker, EmbeddedControls {
   readonly kind = "embedded";
   readonly #clock: BrokerClock;
   readonly #storage: Storage | null;
@@ -113,7 +97,7 @@ class EmbeddedBroker implements Broker, EmbeddedControls {
     };
   }
 
-  async createTopics(topics: readonly TopicSettings[]): Promise<void> {
+  async createTopics(topics: readonly port.TopicSettings[]): Promise<void> {
     this.#checkWritable("createTopics");
     this.#store.create(topics);
   }
@@ -126,7 +110,7 @@ class EmbeddedBroker implements Broker, EmbeddedControls {
     }
   }
 
-  async describeTopics(names?: readonly string[]): Promise<TopicDescription[]> {
+  async describeTopics(names?: readonly string[]): Promise<port.TopicDescription[]> {
     this.#checkOpen("describeTopics");
     const wanted = names ?? [...this.#store.topics.keys()];
     return wanted.flatMap((name) => {
@@ -136,14 +120,14 @@ class EmbeddedBroker implements Broker, EmbeddedControls {
     });
   }
 
-  async deleteRecords(partitions: readonly PartitionOffset[]): Promise<void> {
+  async deleteRecords(partitions: readonly port.PartitionOffset[]): Promise<void> {
     this.#checkWritable("deleteRecords");
     for (const { topic, partition, offset } of partitions) {
       this.#store.deleteBelow(topic, partition, offset);
     }
   }
 
-  async listOffsets(partitions: readonly OffsetQuery[]): Promise<number[]> {
+  async listOffsets(partitions: readonly port.OffsetQuery[]): Promise<number[]> {
     this.#checkOpen("listOffsets");
     return partitions.map(({ topic, partition, at }) => {
       const { log } = this.#store.log(topic, partition);
@@ -152,7 +136,7 @@ class EmbeddedBroker implements Broker, EmbeddedControls {
     });
   }
 
-  async fetch(request: FetchRequest): Promise<FetchedPartition[]> {
+  async fetch(request: port.FetchRequest): Promise<port.FetchedPartition[]> {
     const until = this.#clock.now() + request.maxWaitMs;
     for (;;) {
       this.#checkOpen("fetch");
@@ -166,7 +150,7 @@ class EmbeddedBroker implements Broker, EmbeddedControls {
     }
   }
 
-  async producer(options: ProducerOptions): Promise<Producer> {
+  async producer(options: port.ProducerOptions): Promise<port.Producer> {
     this.#checkWritable("producer");
     const { transactionalId, transactionTimeoutMs = defaultTransactionTimeoutMs } = options;
     const epoch =
@@ -176,15 +160,15 @@ class EmbeddedBroker implements Broker, EmbeddedControls {
     return new EmbeddedProducer(transactionalId, epoch, transactionTimeoutMs, this.#wiring());
   }
 
-  async join(options: GroupOptions): Promise<GroupMember> {
+  async join(options: port.GroupOptions): Promise<port.GroupMember> {
     this.#checkWritable("join");
     return EmbeddedMember.join(this.#group(options.group), options);
   }
 
   async committed(
     group: string,
-    partitions: readonly TopicPartition[],
-  ): Promise<CommittedOffset[]> {
+    partitions: readonly port.TopicPartition[],
+  ): Promise<port.CommittedOffset[]> {
     const wanted = new Set(partitions.map(({ topic, partition }) => `${topic}/${partition}`));
     for (;;) {
       this.#checkOpen("committed");
@@ -199,8 +183,8 @@ class EmbeddedBroker implements Broker, EmbeddedControls {
 
   async commitOffsets(
     group: string,
-    offsets: readonly OffsetToCommit[],
-    member: MemberIdentity | null,
+    offsets: readonly port.OffsetToCommit[],
+    member: port.MemberIdentity | null,
   ): Promise<void> {
     this.#checkWritable("commitOffsets");
     this.#checkOffsets(group, offsets, member);
@@ -236,7 +220,7 @@ class EmbeddedBroker implements Broker, EmbeddedControls {
     this.#store.compact(topic);
   }
 
-  silence(member: MemberIdentity): void {
+  silence(member: port.MemberIdentity): void {
     for (const group of this.#groups.values()) group.silence(member.memberId);
   }
 
@@ -260,8 +244,8 @@ class EmbeddedBroker implements Broker, EmbeddedControls {
   }
 
   /** In turn, so that a full answer does not starve the partitions that were asked for last. */
-  #fetchNow({ partitions, isolation, maxBytes }: FetchRequest): FetchedPartition[] {
-    const fetched: (FetchedPartition | undefined)[] = [];
+  #fetchNow({ partitions, isolation, maxBytes }: port.FetchRequest): port.FetchedPartition[] {
+    const fetched: (port.FetchedPartition | undefined)[] = [];
     const committed = isolation === "read_committed";
     const first = this.#rotation++;
     let left = maxBytes;
@@ -319,8 +303,8 @@ class EmbeddedBroker implements Broker, EmbeddedControls {
 
   #checkOffsets(
     group: string,
-    offsets: readonly OffsetToCommit[],
-    member: MemberIdentity | null,
+    offsets: readonly port.OffsetToCommit[],
+    member: port.MemberIdentity | null,
   ): void {
     if (member !== null) this.#group(group).check(member);
     for (const { topic, partition, metadata = "" } of offsets) {

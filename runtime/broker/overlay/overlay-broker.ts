@@ -1,23 +1,7 @@
 import { MillraceError } from "../../../schemas/errors.ts";
-import type {
-  Broker,
-  CommittedOffset,
-  FetchedPartition,
-  FetchRequest,
-  GroupMember,
-  GroupOptions,
-  MemberIdentity,
-  OffsetQuery,
-  OffsetToCommit,
-  PartitionOffset,
-  Producer,
-  ProducerBatch,
-  ProducerOptions,
-  TopicDescription,
-  TopicPartition,
-  TopicSettings,
-} from "../broker.ts";
+import type * as port from "../broker.ts";
 import { endWithin } from "../embedded/log-segment.ts";
+import { ForwardingBroker, ForwardingProducer } from "../forwarding.ts";
 
 /**
  * A broker whose named topics are those of another one, at their offsets there and up to their ends
@@ -29,12 +13,12 @@ import { endWithin } from "../embedded/log-segment.ts";
  * @throws {MillraceError} TOPIC_READ_ONLY from whatever would write to a named topic.
  */
 export async function openOverlayBroker(
-  original: Broker,
-  fresh: Broker,
+  original: port.Broker,
+  fresh: port.Broker,
   topics: readonly string[],
-): Promise<Broker> {
+): Promise<port.Broker> {
   const named = new Set(topics);
-  const places: OffsetQuery[] = [];
+  const places: port.OffsetQuery[] = [];
   for (const { name, partitions } of await original.describeTopics(topics)) {
     for (let partition = 0; partition < partitions; partition++) {
       places.push({ topic: name, partition, at: "latest" });
@@ -45,53 +29,46 @@ export async function openOverlayBroker(
   return new OverlayBroker(original, fresh, named, ends);
 }
 
-class OverlayBroker implements Broker {
-  readonly kind;
-  readonly #original: Broker;
-  readonly #fresh: Broker;
+/** What is not said here is the fresh broker's, the named topics that groups commit of too. */
+class OverlayBroker extends ForwardingBroker {
+  readonly #original: port.Broker;
   readonly #named: ReadonlySet<string>;
   readonly #ends: ReadonlyMap<string, number>;
 
   constructor(
-    original: Broker,
-    fresh: Broker,
+    original: port.Broker,
+    fresh: port.Broker,
     named: ReadonlySet<string>,
     ends: ReadonlyMap<string, number>,
   ) {
-    this.kind = fresh.kind;
+    super(fresh);
     this.#original = original;
-    this.#fresh = fresh;
     this.#named = named;
     this.#ends = ends;
   }
 
-  /** Named topics are made in the fresh one too, since groups commit offsets of them. */
-  async createTopics(topics: readonly TopicSettings[]): Promise<void> {
-    await this.#fresh.createTopics(topics);
-  }
-
-  async deleteTopics(names: readonly string[]): Promise<void> {
+  override async deleteTopics(names: readonly string[]): Promise<void> {
     this.#refuse(names);
-    await this.#fresh.deleteTopics(names);
+    await super.deleteTopics(names);
   }
 
-  async describeTopics(names?: readonly string[]): Promise<TopicDescription[]> {
-    const fresh = await this.#fresh.describeTopics(names);
+  override async describeTopics(names?: readonly string[]): Promise<port.TopicDescription[]> {
+    const fresh = await super.describeTopics(names);
     const wanted = [...this.#named].filter((name) => names === undefined || names.includes(name));
     const original = await this.#original.describeTopics(wanted);
     return [...original, ...fresh.filter(({ name }) => !this.#named.has(name))];
   }
 
-  async deleteRecords(partitions: readonly PartitionOffset[]): Promise<void> {
+  override async deleteRecords(partitions: readonly port.PartitionOffset[]): Promise<void> {
     this.#refuse(partitions.map(({ topic }) => topic));
-    await this.#fresh.deleteRecords(partitions);
+    await super.deleteRecords(partitions);
   }
 
-  async listOffsets(partitions: readonly OffsetQuery[]): Promise<number[]> {
+  override async listOffsets(partitions: readonly port.OffsetQuery[]): Promise<number[]> {
     const isNamed = partitions.map(({ topic }) => this.#named.has(topic));
     const [original, fresh] = await Promise.all([
       this.#original.listOffsets(partitions.filter((_, at) => isNamed[at])),
-      this.#fresh.listOffsets(partitions.filter((_, at) => !isNamed[at])),
+      super.listOffsets(partitions.filter((_, at) => !isNamed[at])),
     ]);
     let [fromOriginal, fromFresh] = [0, 0];
     return partitions.map((place, at) => {
@@ -102,8 +79,8 @@ class OverlayBroker implements Broker {
   }
 
   /** What named topics hold is there already: only the fresh ones are waited for. */
-  async fetch(request: FetchRequest): Promise<FetchedPartition[]> {
-    const isNamed = (place: TopicPartition) => this.#named.has(place.topic);
+  override async fetch(request: port.FetchRequest): Promise<port.FetchedPartition[]> {
+    const isNamed = (place: port.TopicPartition) => this.#named.has(place.topic);
     const unread = request.partitions.filter(
       (place) => isNamed(place) && place.offset < this.#endOf(place),
     );
@@ -113,12 +90,12 @@ class OverlayBroker implements Broker {
         : await this.#original.fetch({ ...request, partitions: unread, maxWaitMs: 0 });
     const rest = request.partitions.filter((place) => !isNamed(place));
     const maxWaitMs = original.length > 0 ? 0 : request.maxWaitMs;
-    const fresh = await this.#fresh.fetch({ ...request, partitions: rest, maxWaitMs });
+    const fresh = await super.fetch({ ...request, partitions: rest, maxWaitMs });
     return [...original.map((each) => this.#upToEnd(each)), ...fresh];
   }
 
   /** Another run may have gone on writing: batches that begin behind the end are left out. */
-  #upToEnd(fetched: FetchedPartition): FetchedPartition {
+  #upToEnd(fetched: port.FetchedPartition): port.FetchedPartition {
     const end = this.#endOf(fetched);
     const { records, highWatermark, lastStableOffset } = fetched;
     return {
@@ -129,31 +106,13 @@ class OverlayBroker implements Broker {
     };
   }
 
-  async producer(options: ProducerOptions): Promise<Producer> {
-    return new OverlayProducer(await this.#fresh.producer(options), (topics) =>
-      this.#refuse(topics),
-    );
+  override async producer(options: port.ProducerOptions): Promise<port.Producer> {
+    return new OverlayProducer(await super.producer(options), (topics) => this.#refuse(topics));
   }
 
-  join(options: GroupOptions): Promise<GroupMember> {
-    return this.#fresh.join(options);
-  }
+  override async close(): Promise<void> {}
 
-  committed(group: string, partitions: readonly TopicPartition[]): Promise<CommittedOffset[]> {
-    return this.#fresh.committed(group, partitions);
-  }
-
-  commitOffsets(
-    group: string,
-    offsets: readonly OffsetToCommit[],
-    member: MemberIdentity | null,
-  ): Promise<void> {
-    return this.#fresh.commitOffsets(group, offsets, member);
-  }
-
-  async close(): Promise<void> {}
-
-  #endOf(place: TopicPartition): number {
+  #endOf(place: port.TopicPartition): number {
     return this.#ends.get(nameOf(place)) ?? 0;
   }
 
@@ -164,53 +123,20 @@ class OverlayBroker implements Broker {
 }
 
 /** A producer of the fresh broker that knows what it must not touch. */
-class OverlayProducer implements Producer {
-  readonly #producer: Producer;
+class OverlayProducer extends ForwardingProducer {
   readonly #check: (topics: readonly string[]) => void;
 
-  constructor(producer: Producer, check: (topics: readonly string[]) => void) {
-    this.#producer = producer;
+  constructor(producer: port.Producer, check: (topics: readonly string[]) => void) {
+    super(producer);
     this.#check = check;
   }
 
-  get producerId(): number {
-    return this.#producer.producerId;
-  }
-
-  get epoch(): number {
-    return this.#producer.epoch;
-  }
-
-  begin(): void {
-    this.#producer.begin();
-  }
-
-  async send(batches: readonly ProducerBatch[]): Promise<number[]> {
+  override async send(batches: readonly port.ProducerBatch[]): Promise<number[]> {
     this.#check(batches.map(({ topic }) => topic));
-    return await this.#producer.send(batches);
-  }
-
-  sendOffsets(
-    group: string,
-    offsets: readonly OffsetToCommit[],
-    member: MemberIdentity | null,
-  ): Promise<void> {
-    return this.#producer.sendOffsets(group, offsets, member);
-  }
-
-  commit(): Promise<void> {
-    return this.#producer.commit();
-  }
-
-  abort(): Promise<void> {
-    return this.#producer.abort();
-  }
-
-  close(): Promise<void> {
-    return this.#producer.close();
+    return await super.send(batches);
   }
 }
 
-function nameOf({ topic, partition }: TopicPartition): string {
+function nameOf({ topic, partition }: port.TopicPartition): string {
   return `${topic}/${partition}`;
 }
