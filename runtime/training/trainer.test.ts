@@ -7,7 +7,7 @@ import { loopPlan } from "../../processors/loop-fixture.ts";
 import { seededRandom } from "../../processors/train/seeded-random.ts";
 import { ByteWriter } from "../../schemas/bytes.ts";
 import type { RetrainRequest } from "../../schemas/payload.ts";
-import type { TrainingSpec } from "../../schemas/plan.ts";
+import type { Plan, TrainingSpec } from "../../schemas/plan.ts";
 import { type ChdbStore, openChdb } from "../../sinks/chdb.ts";
 import type { OfflineColumn, OfflineStore, OfflineTable } from "../../sinks/store.ts";
 import { type ArtifactStore, openArtifactStore } from "./artifacts.ts";
@@ -45,6 +45,8 @@ const outcomes: OfflineTable = {
 const rows = 4_000;
 const firstKnown = 1_000_000;
 const cutoff = firstKnown + rows;
+/** Of the steps with other names. */
+const otherRows = 500;
 
 let directory: string;
 let store: ChdbStore;
@@ -55,11 +57,22 @@ before(async () => {
   artifacts = await openArtifactStore(join(directory, "models"));
   const spoolDirectory = join(directory, "spool");
   store = await openChdb({ directory: join(directory, "chdb"), spoolDirectory });
-  await store.migrate([predictions, outcomes], []);
-  const { predicted, resolved } = madeUp();
-  await store.insert({ table: predictions, rowBinary: predicted, rows, token: "p" });
-  await store.insert({ table: outcomes, rowBinary: resolved, rows, token: "o" });
+  const scores = { ...predictions, name: "scores" };
+  const disputes = { ...outcomes, name: "disputes" };
+  await store.migrate([predictions, outcomes, scores, disputes], []);
+  await fill(predictions, outcomes, rows);
+  await fill(scores, disputes, otherRows);
 });
+
+async function fill(predicted: OfflineTable, resolved: OfflineTable, n: number): Promise<void> {
+  const made = madeUp(n);
+  const parts = [
+    { table: predicted, rowBinary: made.predicted },
+    { table: resolved, rowBinary: made.resolved },
+  ];
+  for (const part of parts) await store.insert({ ...part, rows: n, token: part.table.name });
+}
+
 after(async () => {
   await store.close();
   await rm(directory, { recursive: true, force: true });
@@ -75,7 +88,7 @@ function gate() {
 }
 
 /** The first feature decides the label and is missing for every tenth flight; the rest is noise. */
-function madeUp() {
+function madeUp(n: number) {
   const random = seededRandom("flights");
   const predicted = new ByteWriter();
   const resolved = new ByteWriter();
@@ -83,7 +96,7 @@ function madeUp() {
     const at = writer.reserve(8);
     writer.buffer.writeBigInt64LE(BigInt(value), at);
   };
-  for (let i = 0; i < rows; i++) {
+  for (let i = 0; i < n; i++) {
     const signal = random(1_000) / 500 - 1;
     const label = random(1_000) / 1_000 < 1 / (1 + Math.exp(-4 * signal)) ? 1 : 0;
     int64(predicted, i);
@@ -136,6 +149,17 @@ test("equal rows and an equal request give the same model by sha256, promoted wi
     counts.reduce((sum, count) => sum + count, 0),
     answer.trainedOn,
   );
+});
+
+test("the rows are those of the training's own steps, whatever their names", async () => {
+  const renamed: Plan = {
+    ...plan,
+    scorings: plan.scorings.map((each) => ({ ...each, name: "scores" })),
+    labels: plan.labels.map((each) => ({ ...each, name: "disputes", predictions: "scores" })),
+    watches: plan.watches.map((each) => ({ ...each, outcomes: "disputes" })),
+  };
+  const answer = await trainer({ plan: renamed }).train(work());
+  assert.equal(answer.trainedOn + answer.heldOut, otherRows - otherRows / 50);
 });
 
 test("a challenger that is the champion over again is refused", async () => {

@@ -128,9 +128,9 @@ class ThreadTrainer implements Trainer {
     const { offline, training, database, maxRows, artifacts, timeoutMs } = this.#options;
     const range: TrainingRange = {
       scoring: this.#scoring,
+      label: this.#label,
       cutoff: request.cutoff,
       overMs: training.overMs,
-      withinMs: this.#label.withinMs,
       database,
     };
     const [count] = await offline.query<{ n: number }>(trainingCountSql(range));

@@ -1,15 +1,15 @@
 import { snakeCase } from "../../schemas/feature-view.ts";
-import type { ScoringSpec } from "../../schemas/plan.ts";
+import type { LabelSpec, ScoringSpec } from "../../schemas/plan.ts";
+import { quoteName } from "../../sinks/sql-text.ts";
 
-/** Which outcomes a training takes. */
+/** Which outcomes a training takes; the offline views have the names of their steps. */
 export interface TrainingRange {
   readonly scoring: ScoringSpec;
+  readonly label: LabelSpec;
   /** Outcomes known before it, UTC ms. */
   readonly cutoff: number;
   /** And not longer before it than this. */
   readonly overMs: number;
-  /** Predictions are looked for this long before their outcomes. */
-  readonly withinMs: number;
   /** Database of the offline views. */
   readonly database: string;
 }
@@ -34,10 +34,10 @@ export function trainingCountSql(range: TrainingRange): string {
  * null).
  */
 export function trainingRowsSql(range: TrainingRange, sample: TrainingSample): string {
-  const { scoring, database } = range;
-  const id = column(snakeCase(scoring.keyField));
-  const features = scoring.features.map((name) => `toFloat64(ifNull(p.${column(name)}, nan))`);
-  const earliest = range.cutoff - range.overMs - range.withinMs;
+  const { scoring, label, database } = range;
+  const id = quoteName(snakeCase(scoring.keyField));
+  const features = scoring.features.map((name) => `toFloat64(ifNull(p.${quoteName(name)}, nan))`);
+  const earliest = range.cutoff - range.overMs - label.withinMs;
   const where = [`p.known_at >= ${instant(earliest)}`, `p.known_at < ${instant(range.cutoff)}`];
   if (sample.share < 1) {
     const buckets = Math.floor(sample.share * sampleBuckets);
@@ -46,7 +46,7 @@ export function trainingRowsSql(range: TrainingRange, sample: TrainingSample): s
   return [
     "SELECT toFloat64(toUnixTimestamp64Milli(o.outcome_known_at)), o.outcome_label,",
     features.join(", "),
-    `FROM ${column(database)}.predictions AS p`,
+    `FROM ${quoteName(database)}.${quoteName(scoring.name)} AS p`,
     `INNER JOIN (${labelledOutcomes(range)}) AS o`,
     `ON p.${id} = o.outcome_id AND p.known_at = o.outcome_predicted_at`,
     `WHERE ${where.join(" AND ")}`,
@@ -54,12 +54,12 @@ export function trainingRowsSql(range: TrainingRange, sample: TrainingSample): s
   ].join(" ");
 }
 
-function labelledOutcomes({ scoring, cutoff, overMs, database }: TrainingRange): string {
+function labelledOutcomes({ scoring, label, cutoff, overMs, database }: TrainingRange): string {
   return [
-    `SELECT ${column(snakeCase(scoring.keyField))} AS outcome_id,`,
+    `SELECT ${quoteName(snakeCase(scoring.keyField))} AS outcome_id,`,
     "predicted_at AS outcome_predicted_at, known_at AS outcome_known_at,",
     "toUInt8(assumeNotNull(label)) AS outcome_label",
-    `FROM ${column(database)}.outcomes`,
+    `FROM ${quoteName(database)}.${quoteName(label.name)}`,
     "WHERE labelled = 1 AND label IS NOT NULL",
     `AND known_at < ${instant(cutoff)} AND known_at >= ${instant(cutoff - overMs)}`,
   ].join(" ");
@@ -67,8 +67,4 @@ function labelledOutcomes({ scoring, cutoff, overMs, database }: TrainingRange):
 
 function instant(ms: number): string {
   return `fromUnixTimestamp64Milli(toInt64(${Math.round(ms)}), 'UTC')`;
-}
-
-function column(name: string): string {
-  return `\`${name.replace(/[\\`]/g, "\\$&")}\``;
 }
