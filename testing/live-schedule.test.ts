@@ -18,6 +18,7 @@ import { runSchedule, seededRandom } from "./simulator.ts";
 const minute = 60_000;
 const hour = 60 * minute;
 const schedules = Number(process.env["MILLRACE_SCHEDULES"] ?? 3);
+const snapshots = { factor: 0.5, minBytes: 3_000 };
 const registry = createMemoryRegistry();
 
 test("a live run, with its decisions repeated, is read again byte for byte", async () => {
@@ -43,6 +44,7 @@ test("a live run, with its decisions repeated, is read again byte for byte", asy
         },
         seed: seed * 31 + other,
         crash: 0.005,
+        snapshots,
         repeatDecisions: true,
       });
       const read = await collectAir(again, registry);
@@ -79,6 +81,7 @@ async function runLive(broker: Broker, seed: number): Promise<void> {
     },
     seed,
     crash: 0.003,
+    snapshots,
     speed: (task) => {
       if (task instanceof SourceTask) return task.partition === seed % 4 ? 0.02 : 1;
       return task.subtopology.kind === "view" && task.partition === 1 ? 0.05 : 1;

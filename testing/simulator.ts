@@ -2,7 +2,8 @@ import type { ExternalWork } from "../processors/processor.ts";
 import type { Broker } from "../runtime/broker/broker.ts";
 import { restoreFromChangelog } from "../runtime/engine/changelog.ts";
 import { CommitBatches } from "../runtime/engine/commit-batches.ts";
-import type { MergeTask } from "../runtime/engine/merge-task.ts";
+import type { MergeTask, SnapshotRule } from "../runtime/engine/merge-task.ts";
+import { purgeable } from "../runtime/engine/purge.ts";
 import { SourceTask } from "../runtime/engine/source-task.ts";
 import { type Mode, TaskFactory } from "../runtime/engine/task-factory.ts";
 import { writeTransaction } from "../runtime/engine/transaction.ts";
@@ -29,6 +30,8 @@ export interface ScheduleOptions {
   readonly speed?: (task: MergeTask | SourceTask) => number;
   /** Bytes fetched for a task at most in one turn. @default 65536 */
   readonly fetchBytes?: number;
+  /** When tasks write snapshots. @default as in production */
+  readonly snapshots?: SnapshotRule;
   /** Repeats the decisions that the broker holds. @default false */
   readonly repeatDecisions?: boolean;
   /** Runs in live mode by a clock that the schedule moves. @default replay */
@@ -67,8 +70,8 @@ export function seededRandom(seed: number): () => number {
 
 /**
  * Runs the tasks of a plan to the end of the input under a random schedule: random turns, random
- * slices, commits of one task or of several together, crashes with restore. Everything but the
- * schedule is what production runs, so any schedule must give the same records.
+ * slices, commits of one task or of several together, crashes with restore, topics purged behind
+ * their readers. Everything but the schedule is what production runs, so any schedule must give the same records.
  */
 export async function runSchedule(options: ScheduleOptions): Promise<ScheduleReport> {
   const schedule = await Schedule.create(options);
@@ -106,14 +109,14 @@ class Schedule {
   }
 
   static async create(options: ScheduleOptions): Promise<Schedule> {
-    const { plan, broker, registry, live, repeatDecisions = false } = options;
+    const { plan, broker, registry, live, snapshots, repeatDecisions = false } = options;
     await broker.createTopics(plan.topics);
     const clock = { now: live?.from ?? 0 };
     const mode: Mode =
       live === undefined
         ? { kind: "replay", decisions: repeatDecisions }
         : { kind: "live", now: () => clock.now, maxWaitMs: live.maxWaitMs };
-    const factory = await TaskFactory.create(plan, broker, registry, mode);
+    const factory = await TaskFactory.create(plan, broker, registry, mode, snapshots);
     const producer = await broker.producer({ transactionalId: `${plan.name}-schedule` });
     for (const watermarks of factory.watermarks.values()) await watermarks.catchUp();
     return new Schedule(options, factory, clock, producer);
@@ -208,6 +211,7 @@ class Schedule {
     const { plan } = this.#options;
     const first = await writeTransaction(this.#producer, batches, plan.name, offsets, null);
     for (const each of dirty) each.committed((topic, n) => first.get(`${topic}/${n}`));
+    if (this.#random() < 0.1) await this.#options.broker.deleteRecords(purgeable(this.#tasks));
     this.#commits++;
     return true;
   }

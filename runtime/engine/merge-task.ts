@@ -14,8 +14,12 @@ import type { Task, Wanted } from "./task.ts";
 import { type OutboxWiring, TaskOutbox } from "./task-outbox.ts";
 
 /** A snapshot replaces the deltas once they outgrow it by this factor, and this size in bytes. */
-const snapshotFactor = 4;
-const snapshotMinBytes = 4 * 1024 * 1024;
+export interface SnapshotRule {
+  readonly factor: number;
+  readonly minBytes: number;
+}
+
+export const defaultSnapshots: SnapshotRule = { factor: 4, minBytes: 4 * 1024 * 1024 };
 
 /** A task behind an inbox: merges its channels and drives a processor. */
 export class MergeTask implements Task, Restorable {
@@ -33,6 +37,7 @@ export class MergeTask implements Task, Restorable {
   readonly #inputs: readonly number[];
   readonly #updates: readonly number[];
   readonly #decisions: MergeDecisions;
+  readonly #snapshots: SnapshotRule;
   /** Work that the world outside does; what is never answered is not waited for. */
   #work: ExternalWork | null = null;
   #unanswered = false;
@@ -53,11 +58,13 @@ export class MergeTask implements Task, Restorable {
     processor: Processor,
     wiring: OutboxWiring,
     decisions: MergeDecisions,
+    snapshots: SnapshotRule = defaultSnapshots,
   ) {
     this.subtopology = subtopology;
     this.partition = partition;
     this.processor = processor;
     this.#decisions = decisions;
+    this.#snapshots = snapshots;
     this.outbox = new TaskOutbox(subtopology, partition, wiring);
     const inputs = subtopology.inputs.map((input) => ({
       rank: ranks[input.role],
@@ -172,7 +179,8 @@ export class MergeTask implements Task, Restorable {
     const positions = this.#encodePositions(offset);
     const { changelog } = this.subtopology;
     const parts = this.#delta.take();
-    const limit = Math.max(snapshotMinBytes, this.#snapshotBytes * snapshotFactor);
+    const { factor, minBytes } = this.#snapshots;
+    const limit = Math.max(minBytes, this.#snapshotBytes * factor);
     if (this.#deltaBytes > limit) {
       const state = new ByteWriter(this.#snapshotBytes + 64 * 1024);
       this.processor.snapshot(state);

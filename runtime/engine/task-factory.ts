@@ -31,7 +31,7 @@ import {
   recordDecides,
   type SourceDecisions,
 } from "./live/source-decisions.ts";
-import { MergeTask } from "./merge-task.ts";
+import { defaultSnapshots, MergeTask, type SnapshotRule } from "./merge-task.ts";
 import { SourceTask, type SourceTaskWiring } from "./source-task.ts";
 import { SourceWatermarks } from "./source-watermarks.ts";
 import type { OutboxWiring } from "./task-outbox.ts";
@@ -49,12 +49,14 @@ export class TaskFactory {
   readonly #encoders = new Map<string, AvroEncoder>();
   readonly #decoders = new Map<string, AvroDecoder>();
   readonly #mode: Mode;
+  readonly #snapshots: SnapshotRule;
   #recorded: RecordedDecisions | null = null;
 
-  private constructor(plan: Plan, registry: SchemaRegistry, mode: Mode) {
+  private constructor(plan: Plan, registry: SchemaRegistry, mode: Mode, snapshots: SnapshotRule) {
     this.plan = plan;
     this.#registry = registry;
     this.#mode = mode;
+    this.#snapshots = snapshots;
   }
 
   /** Registers the schemas of everything that the plan reads and writes. */
@@ -63,8 +65,9 @@ export class TaskFactory {
     broker: Broker,
     registry: SchemaRegistry,
     mode: Mode,
+    snapshots: SnapshotRule = defaultSnapshots,
   ): Promise<TaskFactory> {
-    const factory = new TaskFactory(plan, registry, mode);
+    const factory = new TaskFactory(plan, registry, mode, snapshots);
     for (const subtopology of plan.subtopologies) {
       for (const output of subtopology.outputs) {
         if (output.kind === "topic") await factory.#addEncoder(output.topic, output.schema);
@@ -94,7 +97,8 @@ export class TaskFactory {
     if (subtopology.kind !== "source") {
       const processor = this.#processor(subtopology);
       const decisions = this.#mergeDecisions(subtopology, partition, wiring);
-      return new MergeTask(subtopology, partition, processor, wiring, decisions);
+      const snapshots = this.#snapshots;
+      return new MergeTask(subtopology, partition, processor, wiring, decisions, snapshots);
     }
     const source = this.plan.sources.find((each) => each.topic === subtopology.inbox);
     const watermarks = this.watermarks.get(subtopology.inbox);
