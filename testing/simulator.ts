@@ -71,7 +71,8 @@ export function seededRandom(seed: number): () => number {
 /**
  * Runs the tasks of a plan to the end of the input under a random schedule: random turns, random
  * slices, commits of one task or of several together, crashes with restore, topics purged behind
- * their readers. Everything but the schedule is what production runs, so any schedule must give the same records.
+ * their readers. Everything but the schedule is what production runs, so any schedule must give the
+ * same records.
  */
 export async function runSchedule(options: ScheduleOptions): Promise<ScheduleReport> {
   const schedule = await Schedule.create(options);

@@ -85,8 +85,8 @@ export interface Restorable {
 
 /**
  * Restores one task: the last complete snapshot, then the deltas behind it. Reads to the stable end
- * of the partition as it is now; call it after fencing the previous owner. Returns whether there was
- * a commit to restore.
+ * of the partition as it is now; call it after fencing the previous owner. Returns whether there
+ * was a commit to restore.
  */
 export async function restoreFromChangelog(
   broker: Broker,

@@ -1,6 +1,6 @@
 /**
- * Largest source record that is taken, value and key together, in bytes: so that a topic's own limit,
- * twice as much, holds whatever is wrapped around them.
+ * Largest source record that is taken, value and key together, in bytes: so that a topic's own
+ * limit, twice as much, holds whatever is wrapped around them.
  */
 export const recordLimitBytes = 512 * 1024;
 
