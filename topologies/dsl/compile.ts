@@ -5,6 +5,7 @@ import { labelSpecs } from "./compile/label-specs.ts";
 import { type Specs, scoringLoop } from "./compile/link.ts";
 import { trainingSubtopology, watchSubtopology } from "./compile/loop-subtopologies.ts";
 import { checkStepName } from "./compile/names.ts";
+import { checkOfflineNames } from "./compile/offline-names.ts";
 import { Problems } from "./compile/problems.ts";
 import { type Reached, reach } from "./compile/reach.ts";
 import { scoringSpecs } from "./compile/scoring-specs.ts";
@@ -56,6 +57,7 @@ export function compile(settings: PlanSettings, steps: Readonly<Record<string, S
     ...specs.trainings.map((training) => trainingSubtopology(specs, training)),
   ];
   checkNames(problems, specs);
+  checkOfflineNames(problems, specs);
   checkCycles(problems, subtopologies);
   const topics = topicSpecs(problems, specs, subtopologies);
   problems.throwIfAny(settings.name);
