@@ -5,6 +5,7 @@ import type { Broker, Producer } from "../../runtime/broker/broker.ts";
 import { openEmbeddedBroker } from "../../runtime/broker/embedded/embedded-broker.ts";
 import { AvroDecoder } from "../../runtime/schema-registry/avro-codec.ts";
 import { createMemoryRegistry } from "../../runtime/schema-registry/embedded.ts";
+import { MillraceError } from "../../schemas/errors.ts";
 import { arrival, departure, watermark } from "../../schemas/generated.ts";
 import type { AvroSchema } from "../../schemas/plan.ts";
 import { flights as plan } from "../../topologies/flights/flights.ts";
@@ -205,6 +206,45 @@ test("killed at any call and started again, consumers see the same records once"
     await replayFlights(here.options);
     assert.deepEqual(await content(here), wanted, `killed at call ${dieAt}`);
   }
+});
+
+/** A broker whose producers do not learn what became of some commits; every other one stands. */
+function unsure(broker: Broker, isLost: (commit: number) => boolean): Broker {
+  let commits = 0;
+  const deaf = (producer: Producer): Producer => ({
+    producerId: producer.producerId,
+    epoch: producer.epoch,
+    begin: () => producer.begin(),
+    send: (batches) => producer.send(batches),
+    sendOffsets: (...args) => producer.sendOffsets(...args),
+    commit: async () => {
+      commits++;
+      if (!isLost(commits)) return producer.commit();
+      await (commits % 2 === 0 ? producer.commit() : producer.abort());
+      const lost = { transactionalId: "replay", reason: "the connection broke" };
+      throw new MillraceError("TRANSACTION_OUTCOME_UNKNOWN", lost);
+    },
+    abort: () => producer.abort(),
+    close: () => producer.close(),
+  });
+  return {
+    ...portOf(broker),
+    producer: async (options) => deaf(await broker.producer(options)),
+  };
+}
+
+test("any number of lost transactions is gone on from, unless nothing succeeds between", async () => {
+  const undisturbed = await world();
+  await replayFlights(undisturbed.options);
+  const here = await world();
+  const often = unsure(here.broker, (commit) => commit % 5 < 2);
+  const report = await replayFlights({ ...here.options, broker: often });
+  assert.equal(report.complete, true);
+  assert.deepEqual(await content(here), await content(undisturbed));
+  const stuck = await world();
+  const broker = unsure(stuck.broker, () => true);
+  const failing = replayFlights({ ...stuck.options, broker });
+  await assert.rejects(failing, { code: "TRANSACTION_OUTCOME_UNKNOWN" });
 });
 
 test("stopped by its signal it goes on with the next step", async () => {

@@ -68,7 +68,7 @@ export interface ReplayReport {
   readonly complete: boolean;
 }
 
-/** Times that a replay starts over from its committed position after a lost transaction. */
+/** Lost transactions in a row after which a replay does not start over from its position. */
 const maxRestarts = 5;
 
 /**
@@ -82,14 +82,16 @@ const maxRestarts = 5;
 export async function replayFlights(options: ReplayOptions): Promise<ReplayReport> {
   let sentNow = 0;
   for (let restarts = 0; ; restarts++) {
-    const replay = await Replay.open(options, sentNow);
+    let replay: Replay | null = null;
     try {
+      replay = await Replay.open(options, sentNow);
       return await replay.run();
     } catch (error) {
-      sentNow = replay.sentNow;
+      sentNow = replay?.sentNow ?? sentNow;
+      if (replay?.hasCommitted === true) restarts = 0;
       if (!isLost(error) || restarts >= maxRestarts) throw error;
     } finally {
-      await replay.close();
+      await replay?.close();
     }
   }
 }
@@ -100,6 +102,8 @@ function isLost(error: unknown): boolean {
 
 class Replay {
   sentNow: number;
+  /** Whether a transaction of it is known to stand. */
+  hasCommitted = false;
   readonly #options: ReplayOptions;
   readonly #producer: Producer;
   readonly #batches: FlightBatches;
@@ -221,6 +225,7 @@ class Replay {
       const offset = (marks[0] ?? 0) + 1;
       await producer.sendOffsets(positions.group, [positionOffset(positions, offset, after)], null);
       await producer.commit();
+      this.hasCommitted = true;
       this.#position = after;
     } catch (error) {
       await abandon(producer, error);
