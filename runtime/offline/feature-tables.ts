@@ -18,6 +18,7 @@ import { quoteName } from "../../sinks/sql-text.ts";
 import type { OfflineColumn, OfflineTable, OfflineView } from "../../sinks/store.ts";
 import type { RecordReader } from "../broker/record-batch/reader.ts";
 import type { RowEncoder } from "../pump/offline-sink.ts";
+import { isProgress } from "../row-topics/tally.ts";
 import { database, plumbingColumns, utc } from "./plumbing.ts";
 
 /** Raw rows of a feature view: every row ever emitted, unique by (key, as_of, seq). */
@@ -81,9 +82,8 @@ export class FeatureRowEncoder implements RowEncoder {
   }
 
   append(reader: RecordReader, partition: number, into: ByteWriter): number {
+    if (isProgress(reader)) return 0;
     const { buffer, keyStart, keyEnd, valueStart, valueEnd } = reader;
-    // The record under the key 0x00 carries the partition's progress, not a row.
-    if (keyEnd - keyStart === 1 && buffer[keyStart] === 0) return 0;
     if (this.#keyFields === 1) stringSlice(into, buffer, keyStart, keyEnd);
     else {
       const key = buffer.toString("utf8", keyStart, keyEnd);

@@ -8,10 +8,13 @@ import { entityKey, featureColumns } from "../../schemas/feature-view.ts";
 import type { AvroSchema } from "../../schemas/plan.ts";
 import { type FeatureRow, writeRow } from "../../schemas/row.ts";
 import { type ChdbStore, openChdb } from "../../sinks/chdb.ts";
+import { createMemoryOnlineStore } from "../../sinks/memory.ts";
 import { flights } from "../../topologies/flights/flights.ts";
 import { RecordBatchBuilder } from "../broker/record-batch/builder.ts";
 import { RecordReader } from "../broker/record-batch/reader.ts";
 import type { RowEncoder } from "../pump/offline-sink.ts";
+import { onlineSink } from "../pump/online-sink.ts";
+import { TallyCounter } from "../row-topics/tally.ts";
 import { AvroEncoder } from "../schema-registry/avro-codec.ts";
 import { createMemoryRegistry } from "../schema-registry/embedded.ts";
 import { featureTable, featureView } from "./feature-tables.ts";
@@ -161,6 +164,28 @@ test("of the rows of one instant the view shows the highest seq, so that ASOF is
   ]);
   const [count] = await store().query("SELECT count() AS n FROM origin_traffic");
   assert.deepEqual(count, { n: 2 });
+});
+
+test("an entity whose key is the byte of progress has rows like any other", async () => {
+  const topic = rowsTopic("origin_delays@1");
+  const encoder = encoders.get(topic);
+  assert.ok(encoder);
+  const view = flights.views.find(({ name }) => name === "origin_delays");
+  const values = new Float64Array(view === undefined ? 0 : featureColumns(view).length);
+  const row = rowRecord("\0", { asOf: noon, seq: 0, validUntil: Number.NaN, values });
+  const progress = { key: Buffer.of(0), value: Buffer.alloc(8) };
+  const reader = readerOf([progress, row]);
+  const counter = new TallyCounter(encoder, 3, { below: 0, rows: 0, crcSum: 0n });
+  const online = onlineSink(createMemoryOnlineStore(), "origin_delays@1").open(3);
+  const into = new ByteWriter();
+  const appended: unknown[] = [];
+  while (reader.next()) {
+    appended.push(encoder.append(reader, 3, into));
+    counter.add(reader);
+    online.add(reader);
+  }
+  assert.deepEqual(appended, [0, 1]);
+  assert.deepEqual([counter.tally(2).rows, online.rows], [1, 1]);
 });
 
 test("a key field may have the name of a word of SQL", async () => {

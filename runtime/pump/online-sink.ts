@@ -2,6 +2,7 @@ import { ByteReader } from "../../schemas/bytes.ts";
 import { type FeatureRow, readRow } from "../../schemas/row.ts";
 import type { OnlineStore } from "../../sinks/store.ts";
 import type { RecordReader } from "../broker/record-batch/reader.ts";
+import { isProgress } from "../row-topics/tally.ts";
 import type { Sink, SinkBlock } from "./sink.ts";
 
 /** The last row of each key in a block, and the partition's progress, into the online store. */
@@ -41,7 +42,7 @@ class LastRows implements SinkBlock {
   add(reader: RecordReader): void {
     const { buffer, keyStart, keyEnd, valueStart, valueEnd, offset } = reader;
     this.bytes += valueEnd - valueStart;
-    if (keyEnd - keyStart === 1 && buffer[keyStart] === 0) {
+    if (isProgress(reader)) {
       this.progress = buffer.readDoubleLE(valueStart);
       return;
     }

@@ -48,9 +48,13 @@ export async function readTallies(
   });
 }
 
-/** Whether a record of a row topic carries the partition's progress (key 0x00) instead of a row. */
-export function isProgress({ buffer, keyStart, keyEnd }: RecordReader): boolean {
-  return keyEnd - keyStart === 1 && buffer[keyStart] === 0;
+/**
+ * Whether a record of a row topic carries the partition's progress (key 0x00, a double) instead of
+ * a row, which is longer: an entity may have that key.
+ */
+export function isProgress(reader: RecordReader): boolean {
+  const { buffer, keyStart, keyEnd, valueStart, valueEnd } = reader;
+  return keyEnd - keyStart === 1 && buffer[keyStart] === 0 && valueEnd - valueStart === 8;
 }
 
 /** Adds rows of one partition to a tally. */
