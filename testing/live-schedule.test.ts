@@ -1,19 +1,23 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { partitionOf } from "../processors/murmur2.ts";
 import type { Broker } from "../runtime/broker/broker.ts";
 import { openEmbeddedBroker } from "../runtime/broker/embedded/embedded-broker.ts";
 import { RecordBatchBuilder } from "../runtime/broker/record-batch/builder.ts";
 import { RecordReader } from "../runtime/broker/record-batch/reader.ts";
 import { SourceTask } from "../runtime/engine/source-task.ts";
+import { Worker } from "../runtime/engine/worker.ts";
 import { AvroDecoder, AvroEncoder } from "../runtime/schema-registry/avro-codec.ts";
 import { createMemoryRegistry } from "../runtime/schema-registry/embedded.ts";
 import { ByteWriter } from "../schemas/bytes.ts";
+import { MillraceError } from "../schemas/errors.ts";
 import type { Decision } from "../schemas/generated.ts";
 import { executeAir } from "./air-input-fixture.ts";
 import { collectAir } from "./air-output-fixture.ts";
 import { air, makeSent, type Sent } from "./schedule-fixture.ts";
 import { runSchedule, seededRandom } from "./simulator.ts";
+import { withMethods } from "./with-methods-fixture.ts";
 
 const minute = 60_000;
 const hour = 60 * minute;
@@ -58,6 +62,84 @@ test("a live run, with its decisions repeated, is read again byte for byte", asy
     assert.ok((kinds.get(kind) ?? 0) > 0, `no decision of kind ${kind}`);
   }
   assert.ok(incomplete > 0, "waits that ended left predictions incomplete, and they say so");
+});
+
+test("what a worker decided live, its commits failing now and then, is read again byte for byte", async () => {
+  for (const seed of [1, 2]) {
+    const live = await openEmbeddedBroker({ directory: null });
+    const failures = await runLiveWorker(live, seed);
+    assert.ok(failures > 5, `${failures} failures prove little`);
+    const expected = await collectAir(live, registry);
+    const again = await openEmbeddedBroker({ directory: null });
+    await copyInputs(live, again);
+    await runSchedule({
+      plan: air,
+      broker: again,
+      registry,
+      execute: async (_, work) => executeAir(work),
+      seed,
+      repeatDecisions: true,
+    });
+    const read = await collectAir(again, registry);
+    assert.deepEqual(read.output, expected.output, `seed ${seed}`);
+    assert.equal(read.digest, expected.digest, `seed ${seed}`);
+    await again.close();
+    await live.close();
+  }
+});
+
+/** Time passes and producers send whenever the worker looks for records. Returns its failures. */
+async function runLiveWorker(broker: Broker, seed: number): Promise<number> {
+  await broker.createTopics(air.topics);
+  const feeder = await broker.producer({ transactionalId: null });
+  const sent = makeSent(seed, 400, 2);
+  const random = seededRandom(seed);
+  const last = (sent.at(-1)?.at ?? 0) + 40 * hour;
+  let now = sent[0]?.at ?? 0;
+  let failures = 0;
+  const world = withMethods<Broker>(broker, {
+    producer: async (asked) => {
+      const producer = await broker.producer(asked);
+      return withMethods(producer, {
+        commit: async () => {
+          await nextTurn();
+          const fails = random() < 0.02;
+          if (fails && failures++ % 2 === 0) throw outcomeUnknown;
+          await producer.commit();
+          if (fails) throw outcomeUnknown;
+        },
+      });
+    },
+    fetch: async (request) => {
+      now += Math.floor(random() * 2 * minute);
+      while ((sent[0]?.at ?? last) <= now && sent.length > 0) {
+        await send(feeder, sent.shift() as Sent, random() < 0.01);
+      }
+      return await broker.fetch({ ...request, maxWaitMs: 0 });
+    },
+  });
+  const worker = await Worker.start({
+    plan: air,
+    broker: world,
+    registry,
+    mode: { kind: "live", now: () => now, maxWaitMs: 40 * minute },
+    instanceId: "0",
+    execute: async (_, work) => {
+      for (let turns = Math.floor(random() * 8); turns > 0; turns--) await nextTurn();
+      return executeAir(work);
+    },
+    commitIntervalMs: 0,
+    stepBudget: 20,
+  });
+  await worker.run(AbortSignal.timeout(60_000), () => now > last && worker.finished(last));
+  await worker.close();
+  await feeder.close();
+  return failures;
+}
+
+const outcomeUnknown = new MillraceError("TRANSACTION_OUTCOME_UNKNOWN", {
+  transactionalId: "a test",
+  reason: "a test",
 });
 
 /** Sends by the clock, with slow sources and views, crashes, scores that come too late. */
