@@ -21,8 +21,6 @@ export interface TrainerOptions {
   readonly artifacts: ArtifactStore;
   /** Resolves once predictions and outcomes known before the cutoff stand in the offline store. */
   readonly whenStored: (cutoff: number) => Promise<void>;
-  /** Database of the offline views. @default "millrace" */
-  readonly database?: string;
   /** More rows are sampled down to this, by the seed of the algorithm. @default 200000 */
   readonly maxRows?: number;
   /** A training that takes longer is answered as failed. Wall clock, ms. @default 600000 */
@@ -30,7 +28,6 @@ export interface TrainerOptions {
 }
 
 export const trainerDefaults = Object.freeze({
-  database: "millrace",
   maxRows: 200_000,
   timeoutMs: 600_000,
 });
@@ -125,13 +122,12 @@ class ThreadTrainer implements Trainer {
   }
 
   async #trainInThread(request: RetrainRequest, champion: string): Promise<TrainingResult> {
-    const { offline, training, database, maxRows, artifacts, timeoutMs } = this.#options;
+    const { offline, training, maxRows, artifacts, timeoutMs } = this.#options;
     const range: TrainingRange = {
       scoring: this.#scoring,
       label: this.#label,
       cutoff: request.cutoff,
       overMs: training.overMs,
-      database,
     };
     const [count] = await offline.query<{ n: number }>(trainingCountSql(range));
     const share = Math.min(1, maxRows / Math.max(1, count?.n ?? 0));

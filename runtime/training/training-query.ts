@@ -1,6 +1,7 @@
 import { snakeCase } from "../../schemas/feature-view.ts";
 import type { LabelSpec, ScoringSpec } from "../../schemas/plan.ts";
 import { quoteName } from "../../sinks/sql-text.ts";
+import { database } from "../offline/plumbing.ts";
 
 /** Which outcomes a training takes; the offline views have the names of their steps. */
 export interface TrainingRange {
@@ -10,8 +11,6 @@ export interface TrainingRange {
   readonly cutoff: number;
   /** And not longer before it than this. */
   readonly overMs: number;
-  /** Database of the offline views. */
-  readonly database: string;
 }
 
 /** A seeded sample: rows whose hash falls below share. */
@@ -34,7 +33,7 @@ export function trainingCountSql(range: TrainingRange): string {
  * null).
  */
 export function trainingRowsSql(range: TrainingRange, sample: TrainingSample): string {
-  const { scoring, label, database } = range;
+  const { scoring, label } = range;
   const id = quoteName(snakeCase(scoring.keyField));
   const features = scoring.features.map((name) => `toFloat64(ifNull(p.${quoteName(name)}, nan))`);
   const earliest = range.cutoff - range.overMs - label.withinMs;
@@ -46,7 +45,7 @@ export function trainingRowsSql(range: TrainingRange, sample: TrainingSample): s
   return [
     "SELECT toFloat64(toUnixTimestamp64Milli(o.outcome_known_at)), o.outcome_label,",
     features.join(", "),
-    `FROM ${quoteName(database)}.${quoteName(scoring.name)} AS p`,
+    `FROM ${database}.${quoteName(scoring.name)} AS p`,
     `INNER JOIN (${labelledOutcomes(range)}) AS o`,
     `ON p.${id} = o.outcome_id AND p.known_at = o.outcome_predicted_at`,
     `WHERE ${where.join(" AND ")}`,
@@ -54,12 +53,12 @@ export function trainingRowsSql(range: TrainingRange, sample: TrainingSample): s
   ].join(" ");
 }
 
-function labelledOutcomes({ scoring, label, cutoff, overMs, database }: TrainingRange): string {
+function labelledOutcomes({ scoring, label, cutoff, overMs }: TrainingRange): string {
   return [
     `SELECT ${quoteName(snakeCase(scoring.keyField))} AS outcome_id,`,
     "predicted_at AS outcome_predicted_at, known_at AS outcome_known_at,",
     "toUInt8(assumeNotNull(label)) AS outcome_label",
-    `FROM ${quoteName(database)}.${quoteName(label.name)}`,
+    `FROM ${database}.${quoteName(label.name)}`,
     "WHERE labelled = 1 AND label IS NOT NULL",
     `AND known_at < ${instant(cutoff)} AND known_at >= ${instant(cutoff - overMs)}`,
   ].join(" ");
