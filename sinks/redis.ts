@@ -26,8 +26,6 @@ export interface RedisStoreOptions {
   readonly keyPrefix?: string;
   /** Hash tags a view: keys of one tag share a slot, so that one call writes many. @default 256 */
   readonly shards?: number;
-  /** Wall-clock ms after which Redis drops an untouched row, by view. @default rows are kept */
-  readonly expireAfterMs?: ReadonlyMap<string, number>;
   /** Longest wait for an answer, ms. @default 10000 */
   readonly timeoutMs?: number;
 }
@@ -149,7 +147,6 @@ class RedisStore implements OnlineStore {
   readonly #where: string;
   readonly #keyPrefix: string;
   readonly #shards: number;
-  readonly #expireAfterMs: ReadonlyMap<string, number>;
 
   constructor(client: Redis | Cluster, connection: ConnectionState, options: RedisStoreOptions) {
     this.#client = client;
@@ -157,15 +154,13 @@ class RedisStore implements OnlineStore {
     this.#where = options.urls.map((url) => new URL(url).host).join(", ");
     this.#keyPrefix = options.keyPrefix ?? defaults.keyPrefix;
     this.#shards = options.shards ?? defaults.shards;
-    this.#expireAfterMs = options.expireAfterMs ?? new Map();
   }
 
   /** Progress is written once every row is there: it never promises a row that is missing. */
   write(flush: OnlineFlush): Promise<void> {
     return this.#ask(async () => {
-      const { view, partition, nextOffset, progress } = flush;
+      const { view, partition, nextOffset, progress, expireAfterMs: expire = 0 } = flush;
       const topic = topicFence(flush.topicId);
-      const expire = this.#expireAfterMs.get(view) ?? 0;
       const rows = flush.rows.map(({ entityKey, offset, row }) => ({
         key: this.#rowKey(view, entityKey),
         shard: this.#shardOf(entityKey),

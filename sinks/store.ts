@@ -41,6 +41,11 @@ export interface OnlineFlush {
   readonly nextOffset: number;
   /** Event time up to which the partition's rows are complete: rows with asOf < progress are in. */
   readonly progress: number;
+  /**
+   * Wall-clock ms after which the store may drop a row that was not written again; at reading it
+   * would be missing by then. @default rows are kept
+   */
+  readonly expireAfterMs?: number;
 }
 
 export interface OnlineEntry {

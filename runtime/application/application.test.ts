@@ -4,12 +4,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { createMemoryOfflineStore, createMemoryOnlineStore } from "../../sinks/memory.ts";
+import type { OnlineFlush, OnlineStore } from "../../sinks/store.ts";
 import { flights } from "../../topologies/flights/flights.ts";
 import type { Broker } from "../broker/broker.ts";
 import { openEmbeddedBroker } from "../broker/embedded/embedded-broker.ts";
+import { RecordBatchBuilder } from "../broker/record-batch/builder.ts";
 import { createMemoryRegistry } from "../schema-registry/embedded.ts";
 import { openArtifactStore } from "../training/artifacts.ts";
 import { Application } from "./application.ts";
+import { startPumps } from "./pumps.ts";
 import type { Stack } from "./stack.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "millrace-application-"));
@@ -53,6 +56,40 @@ async function stackWithout(nth: number) {
   };
   return { stack, count };
 }
+
+test("live rows may be dropped once they are older than their ttl, replayed ones never", async () => {
+  const [view] = flights.views;
+  assert.ok(view);
+  for (const [mode, expected] of [
+    ["live", view.ttlMs + 3_600_000],
+    ["replay", undefined],
+  ] as const) {
+    const { stack } = await stackWithout(0);
+    const { broker } = stack;
+    await broker.createTopics(flights.topics);
+    const flushes: OnlineFlush[] = [];
+    const online: OnlineStore = {
+      ...stack.online,
+      write: async (flush) => void flushes.push(flush),
+    };
+    const pumps = await startPumps(flights, { ...stack, online }, () => {}, "0", mode);
+    const pump = pumps.find(({ sink, topic }) => sink === "online" && topic.includes(view.name));
+    assert.ok(pump);
+    const producer = await broker.producer({ transactionalId: "writer" });
+    const batch = new RecordBatchBuilder();
+    batch.append(Buffer.of(0), Buffer.alloc(8), 0);
+    producer.begin();
+    await producer.send([{ topic: pump.topic, partition: 0, batch: batch.build() }]);
+    await producer.commit();
+    await pump.drain();
+    assert.deepEqual(
+      flushes.map(({ expireAfterMs }) => expireAfterMs),
+      [expected],
+    );
+    for (const each of pumps) await each.stop();
+    await stack.close();
+  }
+});
 
 test("an application that cannot start leaves every group that it joined", async () => {
   for (const nth of [1, 2, 5]) {

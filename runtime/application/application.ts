@@ -124,7 +124,8 @@ export class Application implements RunningPlan {
       },
     });
     onFailure(() => worker.close());
-    const pumping = startPumps(plan, stack, options.onTrouble ?? (() => {}), options.instanceId);
+    const { mode, onTrouble = () => {} } = options;
+    const pumping = startPumps(plan, stack, onTrouble, options.instanceId, mode.kind);
     const purging = startPurger(options);
     pumping.then(
       (pumps) => onFailure(() => stopPumps(pumps)),

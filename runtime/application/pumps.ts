@@ -1,5 +1,6 @@
 import { viewId } from "../../schemas/feature-view.ts";
 import type { Plan } from "../../schemas/plan.ts";
+import type { Mode } from "../engine/task-factory.ts";
 import { offlineEncoders } from "../offline/tables.ts";
 import { BlockBudget, blockBudgetBytes } from "../pump/block-budget.ts";
 import { offlineSink } from "../pump/offline-sink.ts";
@@ -10,6 +11,9 @@ import { pumpGroup } from "../row-topics/row-topics.ts";
 import { allStarted } from "./close-all.ts";
 import type { Stack } from "./stack.ts";
 
+/** Event time may be ahead of the clock by an hour: a row is in force for that much longer. */
+const aheadMs = 3_600_000;
+
 export type OnTrouble = (topic: string, sink: string, error: unknown | null) => void;
 
 /** Starts a pump for every topic that has a place in a store, or none where one fails. */
@@ -18,6 +22,7 @@ export async function startPumps(
   stack: Pick<Stack, "broker" | "registry" | "offline" | "online">,
   onTrouble: OnTrouble,
   instanceId?: string,
+  mode: Mode["kind"] = "replay",
 ): Promise<SinkPump[]> {
   const wanted: { topic: string; sink: Sink }[] = [];
   for (const { topic, encoder } of offlineEncoders(plan, stack.registry)) {
@@ -25,9 +30,11 @@ export async function startPumps(
   }
   for (const view of plan.views) {
     if (!view.stores.includes("online")) continue;
+    // Replayed rows are old by the clock however new they are.
+    const expireAfterMs = mode === "live" ? view.ttlMs + aheadMs : null;
     wanted.push({
       topic: rowsTopicOf(plan, viewId(view)),
-      sink: onlineSink(stack.online, viewId(view)),
+      sink: onlineSink(stack.online, viewId(view), expireAfterMs),
     });
   }
   const budget = new BlockBudget(blockBudgetBytes);

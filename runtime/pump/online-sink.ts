@@ -5,8 +5,17 @@ import type { RecordReader } from "../broker/record-batch/reader.ts";
 import { isProgress } from "../row-topics/tally.ts";
 import type { Sink, SinkBlock } from "./sink.ts";
 
-/** The last row of each key in a block, and the partition's progress, into the online store. */
-export function onlineSink(store: OnlineStore, view: string): Sink {
+/**
+ * The last row of each key in a block, and the partition's progress, into the online store.
+ *
+ * @param expireAfterMs - wall-clock ms after which the store may drop a row that was not written
+ * again; null: rows are kept.
+ */
+export function onlineSink(
+  store: OnlineStore,
+  view: string,
+  expireAfterMs: number | null = null,
+): Sink {
   const progressOf = new Map<number, number>();
   return {
     name: "online",
@@ -22,6 +31,7 @@ export function onlineSink(store: OnlineStore, view: string): Sink {
         rows: block.list(),
         nextOffset: next,
         progress,
+        ...(expireAfterMs === null ? {} : { expireAfterMs }),
       });
       progressOf.set(partition, progress);
     },

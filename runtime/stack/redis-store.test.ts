@@ -140,10 +140,9 @@ describe("redis", { skip: requirement("redis-server") }, () => {
     const refused = await openRedisStore({ urls: [url], username: "pump", password: "wrong" });
     await assert.rejects(refused.write(flush(1)), { code: "ONLINE_REFUSED", policy: "retry" });
     await refused.close();
-    const expireAfterMs = new Map([["a@1", 60_000]]);
     const login = { username: "pump", password: "secret" };
-    const store = await openRedisStore({ urls: [url], ...login, expireAfterMs });
-    await store.write(flush(1));
+    const store = await openRedisStore({ urls: [url], ...login });
+    await store.write({ ...flush(1), expireAfterMs: 60_000 });
     const client = new Redis(url, login);
     const [name] = await client.keys("millrace:{a@1#*");
     const left = await client.pttl(name ?? "");
