@@ -9,7 +9,7 @@ import { MillraceError } from "../../schemas/errors.ts";
 import { arrival, departure, watermark } from "../../schemas/generated.ts";
 import type { AvroSchema } from "../../schemas/plan.ts";
 import { flights as plan } from "../../topologies/flights/flights.ts";
-import { readCommitted } from "../verify/count-committed.ts";
+import { readCommitted } from "../verify/committed-records.ts";
 import { type FlightFixture, fixtureFlights, fixtureStart } from "./flight-fixture.ts";
 import { injectionText, parseInjections } from "./injections.ts";
 import { flightTopics, type ReplayOptions, replayFlights } from "./replay.ts";

@@ -1,6 +1,6 @@
 import type { Stack } from "../../runtime/application/stack.ts";
 import type { Plan } from "../../schemas/plan.ts";
-import { countCommitted } from "../verify/count-committed.ts";
+import { countCommitted } from "../verify/committed-records.ts";
 import { readFeatures } from "./feature-look-up.ts";
 import type {
   ConfigLine,

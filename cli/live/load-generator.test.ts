@@ -7,7 +7,7 @@ import { AvroDecoder } from "../../runtime/schema-registry/avro-codec.ts";
 import { createMemoryRegistry } from "../../runtime/schema-registry/embedded.ts";
 import { MillraceError } from "../../schemas/errors.ts";
 import { arrival, departure } from "../../schemas/generated.ts";
-import { readCommitted } from "../verify/count-committed.ts";
+import { readCommitted } from "../verify/committed-records.ts";
 import { LoadGenerator, type LoadOptions } from "./load-generator.ts";
 
 const partitions = 4;

@@ -4,7 +4,7 @@ import { AvroDecoder, AvroEncoder } from "../../runtime/schema-registry/avro-cod
 import type { SchemaRegistry } from "../../runtime/schema-registry/registry.ts";
 import { ByteWriter } from "../../schemas/bytes.ts";
 import type { AvroSchema, Plan, TopicSpec } from "../../schemas/plan.ts";
-import { committedPages, type PlainRecord } from "../verify/count-committed.ts";
+import { committedPages, type PlainRecord } from "../verify/committed-records.ts";
 import { RecordCursor } from "./record-cursor.ts";
 
 /** A topic of a run against the same topic of its re-reading. */

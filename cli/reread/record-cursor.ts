@@ -1,4 +1,4 @@
-import type { PlainRecord } from "../verify/count-committed.ts";
+import type { PlainRecord } from "../verify/committed-records.ts";
 
 /** Takes records from pages one by one; null at the end. */
 export class RecordCursor {

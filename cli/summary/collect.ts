@@ -3,7 +3,7 @@ import { offlineEncoders } from "../../runtime/offline/tables.ts";
 import { isProgress, readTallies } from "../../runtime/row-topics/tally.ts";
 import type { Plan } from "../../schemas/plan.ts";
 import { aucSql } from "../inspect/model-lines.ts";
-import { countCommitted, readCommitted } from "../verify/count-committed.ts";
+import { countCommitted, readCommitted } from "../verify/committed-records.ts";
 import {
   type BranchSummary,
   imbalances,

@@ -2,7 +2,7 @@ import type { Broker } from "../../runtime/broker/broker.ts";
 import { isProgress, type Tally } from "../../runtime/row-topics/tally.ts";
 import { quoteText } from "../../sinks/sql-text.ts";
 import type { OfflineStore, OfflineTable } from "../../sinks/store.ts";
-import { readCommitted } from "./count-committed.ts";
+import { readCommitted } from "./committed-records.ts";
 
 /** A table and the topic that it is filled from. */
 export interface FilledTable {

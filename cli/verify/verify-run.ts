@@ -7,7 +7,7 @@ import type { SchemaRegistry } from "../../runtime/schema-registry/registry.ts";
 import { deadLetter, lateRecord } from "../../schemas/generated.ts";
 import type { AvroSchema, LabelSpec, Plan, ScoringSpec } from "../../schemas/plan.ts";
 import type { OfflineStore } from "../../sinks/store.ts";
-import { committedPages, readCommitted } from "./count-committed.ts";
+import { committedValues, readCommitted } from "./committed-records.ts";
 import { checkTable, named, type TableCheck } from "./table-check.ts";
 
 export interface VerifyOptions {
@@ -105,7 +105,7 @@ async function rejectedOffsets(
   const decoder = new AvroDecoder(registry, schema);
   for (const topic of plan.topics.filter((each) => each.role === role)) {
     for (let partition = 0; partition < topic.partitions; partition++) {
-      for await (const value of decoded(broker, topic.name, partition, decoder)) {
+      for await (const { value } of committedValues(broker, topic.name, partition, decoder)) {
         const place = `${value["topic"]}/${value["partition"]}`;
         const known = offsets.get(place) ?? new Set();
         offsets.set(place, known.add(Number(value["offset"])));
@@ -113,19 +113,6 @@ async function rejectedOffsets(
     }
   }
   return offsets;
-}
-
-async function* decoded(
-  broker: Broker,
-  topic: string,
-  partition: number,
-  decoder: AvroDecoder,
-): AsyncGenerator<Readonly<Record<string, unknown>>> {
-  for await (const page of committedPages(broker, topic, partition)) {
-    for (const { value } of page) {
-      if (value !== null) yield await decoder.decodeAwaiting(value, 0, value.length);
-    }
-  }
 }
 
 async function checkSource(
@@ -229,7 +216,7 @@ async function countLabelled(
   if (schema === null) return 0;
   const decoder = new AvroDecoder(registry, schema);
   let labelled = 0;
-  for await (const value of decoded(broker, label.topic, partition, decoder)) {
+  for await (const { value } of committedValues(broker, label.topic, partition, decoder)) {
     if (value["labelled"] === true) labelled++;
   }
   return labelled;

@@ -1,4 +1,4 @@
-import { readCommitted } from "../../cli/verify/count-committed.ts";
+import { readCommitted } from "../../cli/verify/committed-records.ts";
 import { verifyRun } from "../../cli/verify/verify-run.ts";
 import type { Stack } from "../../runtime/application/stack.ts";
 import { isProgress } from "../../runtime/row-topics/tally.ts";

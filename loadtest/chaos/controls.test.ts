@@ -1,7 +1,7 @@
 /** What each control leaves out of a worker, beside what the product does without it. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { countCommitted } from "../../cli/verify/count-committed.ts";
+import { countCommitted } from "../../cli/verify/committed-records.ts";
 import { openEmbeddedBroker } from "../../runtime/broker/embedded/embedded-broker.ts";
 import { RecordBatchBuilder } from "../../runtime/broker/record-batch/builder.ts";
 import { ByteWriter } from "../../schemas/bytes.ts";

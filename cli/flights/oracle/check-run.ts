@@ -2,13 +2,13 @@ import { createWriteStream } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { finished } from "node:stream/promises";
+import { pipeline } from "node:stream/promises";
 import type { Stack } from "../../../runtime/application/stack.ts";
 import type { FeatureViewSpec } from "../../../schemas/feature-view.ts";
 import type { Plan } from "../../../schemas/plan.ts";
 import { flightFiles } from "../flights-file.ts";
 import { checkOfflineRows, type OracleReport } from "./check-offline-rows.ts";
-import { dumpTopic, type TopicDump } from "./events-sql.ts";
+import { type TopicDump, topicLines } from "./events-sql.ts";
 
 export interface RunToCheck {
   readonly plan: Plan;
@@ -37,12 +37,8 @@ export async function checkRun(run: RunToCheck): Promise<OracleReport> {
     const dumps = new Map<string, TopicDump>();
     for (const source of plan.sources) {
       const path = join(folder, `${source.topic}.tsv`);
-      const file = createWriteStream(path, { mode: 0o600 });
-      await dumpTopic(stack.broker, stack.registry, source, plan.partitions, (lines) => {
-        file.write(lines);
-      });
-      file.end();
-      await finished(file);
+      const lines = topicLines(stack.broker, stack.registry, source, plan.partitions);
+      await pipeline(lines, createWriteStream(path, { mode: 0o600 }));
       dumps.set(source.topic, { path, ownDelays });
     }
     const files = flightFiles();

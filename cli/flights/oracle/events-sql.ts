@@ -6,7 +6,7 @@ import { watermark } from "../../../schemas/generated.ts";
 import type { SourceSpec } from "../../../schemas/plan.ts";
 import { quoteText } from "../../../sinks/sql-text.ts";
 import type { OfflineStore } from "../../../sinks/store.ts";
-import { readCommitted } from "../../verify/count-committed.ts";
+import { committedValues } from "../../verify/committed-records.ts";
 import { departureSql } from "./utc-sql.ts";
 
 /** Where the oracle finds the raw data. */
@@ -36,7 +36,7 @@ export async function writeEvents(
   return `SELECT * FROM file(${quoteText(path)}, TSV, '${eventColumns}')`;
 }
 
-/** A file by {@link dumpTopic}. */
+/** A file by {@link topicLines}. */
 export interface TopicDump {
   readonly path: string;
   /** Whether delays are the topic's, too, because they were changed on purpose. */
@@ -87,39 +87,26 @@ export async function eventsSql(
 }
 
 /**
- * Writes the records of a source topic and its watermarks as lines for {@link eventsSql}. A late
- * record does not raise the running maximum, for it lies below it.
+ * The records of a source topic and its watermarks as lines for {@link eventsSql}. A late record
+ * does not raise the running maximum, for it lies below it.
  */
-export async function dumpTopic(
+export async function* topicLines(
   broker: Broker,
   registry: SchemaRegistry,
-  source: SourceSpec,
+  { topic, schema, timeField }: SourceSpec,
   partitions: number,
-  write: (lines: string) => void,
-): Promise<void> {
-  const decoder = new AvroDecoder(registry, source.schema);
+): AsyncGenerator<string> {
+  const decoder = new AvroDecoder(registry, schema);
   for (let partition = 0; partition < partitions; partition++) {
-    const values: { offset: number; bytes: Buffer }[] = [];
-    await readCommitted(broker, source.topic, partition, (reader) => {
-      const { buffer, valueStart, valueEnd, offset } = reader;
-      values.push({ offset, bytes: Buffer.from(buffer.subarray(valueStart, valueEnd)) });
-    });
-    for (const { offset, bytes } of values) {
-      const value = await decoder.decodeAwaiting(bytes, 0, bytes.length);
-      const time = Number(value[source.timeField]);
-      const delay = Number(value["delayMinutes"] ?? 0);
-      write(`${partition}\t${offset}\t1\t${value["flightId"]}\t${time}\t${delay}\n`);
+    for await (const { offset, value } of committedValues(broker, topic, partition, decoder)) {
+      const [time, delay] = [Number(value[timeField]), Number(value["delayMinutes"] ?? 0)];
+      yield `${partition}\t${offset}\t1\t${value["flightId"]}\t${time}\t${delay}\n`;
     }
   }
-  const marks: Buffer[] = [];
-  await readCommitted(broker, `${source.topic}.watermarks`, 0, (reader) => {
-    marks.push(Buffer.from(reader.buffer.subarray(reader.valueStart, reader.valueEnd)));
-  });
-  const markDecoder = new AvroDecoder(registry, watermark);
-  for (const bytes of marks) {
-    const { before, endOffsets } = await markDecoder.decodeAwaiting(bytes, 0, bytes.length);
-    for (const [partition, end] of (endOffsets as number[]).entries()) {
-      write(`${partition}\t${end}\t0\t-1\t${Number(before)}\t0\n`);
+  const marks = new AvroDecoder(registry, watermark);
+  for await (const { value } of committedValues(broker, `${topic}.watermarks`, 0, marks)) {
+    for (const [partition, end] of (value["endOffsets"] as number[]).entries()) {
+      yield `${partition}\t${end}\t0\t-1\t${Number(value["before"])}\t0\n`;
     }
   }
 }

@@ -1,5 +1,6 @@
 import type { Broker } from "../../runtime/broker/broker.ts";
 import { RecordReader } from "../../runtime/broker/record-batch/reader.ts";
+import type { AvroDecoder } from "../../runtime/schema-registry/avro-codec.ts";
 
 /** A record as it stands in its partition. */
 export interface PlainRecord {
@@ -56,6 +57,21 @@ export async function* committedPages(
       });
     }
     yield page;
+  }
+}
+
+/** Committed records of a partition with their values decoded; those without a value left out. */
+export async function* committedValues(
+  broker: Broker,
+  topic: string,
+  partition: number,
+  decoder: AvroDecoder,
+): AsyncGenerator<{ readonly offset: number; readonly value: Record<string, unknown> }> {
+  for await (const page of committedPages(broker, topic, partition)) {
+    for (const { offset, value } of page) {
+      if (value === null) continue;
+      yield { offset, value: await decoder.decodeAwaiting(value, 0, value.length) };
+    }
   }
 }
 
