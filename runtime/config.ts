@@ -220,9 +220,17 @@ function readObject(path: string, problems: string[]): object {
     if (typeof value === "object" && value !== null && !Array.isArray(value)) return value;
     problems.push(`${path}: write one JSON object`);
   } catch (error) {
-    problems.push(`${path}: ${(error as Error).message}`);
+    problems.push(`${path}: ${jsonProblem(text, error as Error)}`);
   }
   return {};
+}
+
+/** What the parser says quotes the text around the mistake, where a secret may stand. */
+function jsonProblem(text: string, { message }: Error): string {
+  const position = /at position (\d+)/.exec(message)?.[1];
+  const line = text.slice(0, Number(position ?? 0)).split("\n").length;
+  const where = position === undefined ? "somewhere" : `in line ${line}`;
+  return `this is no JSON: quotes, a comma or a bracket are wrong ${where}`;
 }
 
 function show(name: SettingName, value: unknown): string {

@@ -187,6 +187,19 @@ test("an address with a user or a password in it is refused and not repeated, wh
   assert.doesNotMatch(fromFile, /hidden/);
 });
 
+test("a configuration file that cannot be read is told without what stands in it", () => {
+  for (const broken of [
+    '{"redisPassword": hidden-9}',
+    '{\n"redisPassword": "hidden-9",\n}',
+    '{"redisPassword": "hidden-9" "seed": 1}',
+    '{"redisPassword": "hidden-9',
+  ]) {
+    const text = problemsOf({}, {}, file("millrace.config.json", broken));
+    assert.match(text, /millrace\.config\.json: this is no JSON/);
+    assert.doesNotMatch(text, /hidden|'h'/);
+  }
+});
+
 test("secrets are masked in what is shown of a configuration, and in the configuration itself", () => {
   const env = { ...addresses, MILLRACE_REDIS_PASSWORD: "hidden-9" };
   const resolved = resolveConfig({ env, file: "none" });
