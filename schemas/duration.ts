@@ -10,18 +10,25 @@ const form = /^([1-9]\d*)(ms|s|m|h|d)$/;
 const unitMs: Record<Unit, number> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
 /**
- * Milliseconds of a duration.
+ * Milliseconds of a duration: at most 2^53 of them.
  *
  * @throws {MillraceError} BAD_DURATION when the text is not a positive whole number and a unit.
  * @example durationMs("15m") // 900000
  */
 export function durationMs(text: string): number {
-  const match = form.exec(text);
-  if (!match) throw new MillraceError("BAD_DURATION", { text });
-  return Number(match[1]) * unitMs[match[2] as Unit];
+  const ms = read(text);
+  if (ms === null) throw new MillraceError("BAD_DURATION", { text });
+  return ms;
 }
 
 /** Whether a text is a duration. */
 export function isDuration(text: string): boolean {
-  return form.test(text);
+  return read(text) !== null;
+}
+
+function read(text: string): number | null {
+  const match = form.exec(text);
+  if (match === null) return null;
+  const ms = Number(match[1]) * unitMs[match[2] as Unit];
+  return Number.isSafeInteger(ms) ? ms : null;
 }

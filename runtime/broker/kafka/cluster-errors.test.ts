@@ -201,6 +201,23 @@ test("topics are made and deleted once the controller is found, whatever is ther
   await broker.deleteTopics(["a", "b"]);
 });
 
+test("settings that this user may not see are no mismatch", async (t) => {
+  const broker = await opened(t, {
+    DescribeConfigs(_, answer) {
+      answer.int32(0);
+      answer.array(["a"], (topic) => {
+        answer.int16(29);
+        answer.nullableString(null);
+        answer.int8(2);
+        answer.string(topic);
+        answer.int32(0);
+      });
+    },
+  });
+  const topic = { name: "a", partitions: 1, config: { "retention.ms": "-1" } };
+  await assert.rejects(broker.createTopics([topic]), { code: "BROKER_AUTHORIZATION" });
+});
+
 test("a broker that was closed opens no connection any more", async (t) => {
   const broker = await opened(t, { Fetch: answerFetch });
   await broker.producer({ transactionalId: "w" });

@@ -83,6 +83,11 @@ async function compare(client: ClusterClient, topics: readonly TopicSettings[]):
     return;
   }
   const answers = await client.anyNode(describeConfigsRequest(configured));
+  for (const { name: topic, error } of answers) {
+    if (error !== kafkaCode.none) {
+      throw kafkaError(error, "DescribeConfigs", { topic });
+    }
+  }
   const settings = new Map(answers.map((answer) => [answer.name, answer]));
   for (const { name: topic, config } of topics) {
     for (const [what, expected] of Object.entries(config)) {

@@ -25,6 +25,12 @@ export interface ConnectionSettings {
 
 const saslAuthenticateKey = 36;
 
+/** What kafkajs throws while it logs in; codes of all other answers are read by us. */
+const loginErrors: ReadonlySet<string> = new Set([
+  "KafkaJSSASLAuthenticationError",
+  "KafkaJSProtocolError",
+]);
+
 /**
  * One connection a node, opened on first use. A broker answers the requests of a connection one
  * after another, so whatever may wait (a fetch, a join) has a lane of its own. A connection that
@@ -115,7 +121,7 @@ export class Lane {
     if (this.#closed) {
       return new MillraceError("BROKER_CLOSED", { request: request.api.name });
     }
-    if (name === "KafkaJSSASLAuthenticationError") {
+    if (loginErrors.has(name)) {
       return new MillraceError("BROKER_LOGIN", { broker, reason: message }, { cause: error });
     }
     const timeoutMs = this.#settings.requestTimeoutMs + (request.waitMs ?? 0);

@@ -89,6 +89,18 @@ for (const mechanism of ["plain", "scram-sha-512"] as const) {
   });
 }
 
+test("a mechanism that the broker does not offer is a login refused", { skip }, async () => {
+  const logger = { error() {}, warn() {}, info() {}, debug() {} };
+  const options = { brokers: kafka.brokers, clientId: "sasl", requestTimeoutMs: 500, logger };
+  const sasl = {
+    mechanism: "oauthbearer",
+    oauthBearerProvider: () => Promise.resolve({ value: "token" }),
+  } as const;
+  await assert.rejects(openKafkaBroker({ ...options, ssl: access.ssl, sasl }), {
+    code: "BROKER_LOGIN",
+  });
+});
+
 test("a wrong password and an unknown certificate are refused at once", { skip }, async () => {
   const options = { brokers: kafka.brokers, clientId: "sasl", requestTimeoutMs: 500 };
   const wrong = { mechanism: "scram-sha-256", username, password: "wrong" } as const;
