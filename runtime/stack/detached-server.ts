@@ -6,6 +6,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { MillraceError } from "../../schemas/errors.ts";
 import { isAlive, markProcess, type ProcessMark } from "../broker/embedded/directory-lock.ts";
 import { logTail, type ServerOptions } from "./server-process.ts";
+import { serverEnvironment } from "./stack-environment.ts";
 
 /** How long a server may take to end in order, ms. */
 const stopTimeoutMs = 30_000;
@@ -25,7 +26,7 @@ export async function spawnDetached(options: ServerOptions): Promise<ProcessMark
       cwd: directory,
       stdio: ["ignore", log, log],
       detached: true,
-      ...(env === undefined ? {} : { env: { ...env } }),
+      env: { ...(env ?? serverEnvironment()) },
     });
     await new Promise<void>((resolve, reject) => {
       child.once("spawn", resolve);

@@ -4,6 +4,7 @@ import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { MillraceError } from "../../schemas/errors.ts";
+import { serverEnvironment } from "./stack-environment.ts";
 
 /** How to start one server, and how to know that it answers. */
 export interface ServerOptions {
@@ -12,7 +13,7 @@ export interface ServerOptions {
   readonly args: readonly string[];
   readonly logFile: string;
   readonly directory: string;
-  /** @default that of this process */
+  /** @default that of this process, without our settings */
   readonly env?: Readonly<Record<string, string>>;
   /** Resolves when the server serves; rejects as long as it does not. */
   readonly probe: () => Promise<void>;
@@ -78,7 +79,7 @@ class GuardedServer implements ServerProcess {
       cwd: directory,
       stdio: ["pipe", "pipe", "ignore"],
       detached: true,
-      ...(env === undefined ? {} : { env: { ...env } }),
+      env: { ...(env ?? serverEnvironment()) },
     });
     this.#running = true;
     this.#exited = new Promise((resolve) => {

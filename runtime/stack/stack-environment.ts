@@ -22,3 +22,12 @@ export function stackEnvironment(
     path: (path ?? "").split(":").filter((folder) => folder.length > 0),
   };
 }
+
+/** The environment of a server: ours without our settings, among which are passwords. */
+export function serverEnvironment(
+  env: Readonly<Record<string, string | undefined>> = process.env,
+): Record<string, string | undefined> {
+  return Object.fromEntries(
+    Object.entries(env).filter(([variable]) => !variable.startsWith("MILLRACE_")),
+  );
+}

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -8,6 +9,7 @@ import { after, test } from "node:test";
 import { setTimeout as wait } from "node:timers/promises";
 import { requirement } from "../../testing/requirements.ts";
 import { markProcess } from "../broker/embedded/directory-lock.ts";
+import { serving, spawnDetached, stopDetached } from "./detached-server.ts";
 import { freePorts } from "./free-ports.ts";
 import { findJava } from "./java.ts";
 import { startKafka } from "./kafka.ts";
@@ -79,6 +81,32 @@ test("a server is killed, started again with its port, and stopped", async () =>
   assert.notEqual(server.pid, first);
   await server.stop();
   await assert.rejects(tcpProbe(port, "?"));
+});
+
+test("a server does not get our settings, among which are passwords", async () => {
+  process.env["MILLRACE_KAFKA_PASSWORD"] = "hidden-1";
+  process.env["OTHER_VARIABLE"] = "passed on";
+  try {
+    const script = "console.log(JSON.stringify(process.env)); setInterval(() => {}, 1000)";
+    const optionsOf = (name: string) => {
+      const logFile = join(directory, `${name}.log`);
+      const log = () => readFileSync(logFile, "utf8");
+      const probe = async () => assert.match(log(), /passed on.*\n/);
+      const args = ["-e", script];
+      return { name, command: process.execPath, args, directory, logFile, log, probe };
+    };
+    const child = optionsOf("child");
+    await (await startServer(child)).stop();
+    assert.doesNotMatch(child.log(), /hidden/);
+    const detached = optionsOf("detached");
+    const mark = await spawnDetached(detached);
+    await serving(detached, mark);
+    await stopDetached(mark);
+    assert.doesNotMatch(detached.log(), /hidden/);
+  } finally {
+    delete process.env["MILLRACE_KAFKA_PASSWORD"];
+    delete process.env["OTHER_VARIABLE"];
+  }
 });
 
 test("a server that dies at once shows the end of its log", async () => {
