@@ -15,6 +15,8 @@ export class RunProcess {
   readonly #child: ChildProcess;
   readonly #listeners = new Set<() => void>();
   #line = "";
+  /** Whether all that it printed has come, which may be after it exited. */
+  #isOver = false;
 
   /** @param args - what follows `millrace run`; `--log-level info` is added. */
   constructor(args: readonly string[]) {
@@ -29,7 +31,10 @@ export class RunProcess {
       this.#take(text);
     });
     this.ended = new Promise((resolve) => this.#child.once("close", (code) => resolve(code)));
-    void this.ended.then(() => this.#take(""));
+    void this.ended.then(() => {
+      this.#isOver = true;
+      this.#take("");
+    });
   }
 
   /** Resolves when the output matches; rejects when the run ends before. */
@@ -37,7 +42,7 @@ export class RunProcess {
     for (;;) {
       const found = pattern.exec(this.output);
       if (found !== null) return found;
-      if (this.#child.exitCode !== null || this.#child.signalCode !== null) {
+      if (this.#isOver) {
         throw new Error(`the run ended without ${pattern}:\n${this.output}`);
       }
       await new Promise<void>((resolve) => {
