@@ -1,8 +1,8 @@
-import { type Duration, durationMs } from "../../../schemas/duration.ts";
+import { durationMs } from "../../../schemas/duration.ts";
 import { MillraceError } from "../../../schemas/errors.ts";
 
 /** A hundred years: a time that lies so far ahead is still one in every store. */
-const longestOfAll = "36500d";
+const longest = "36500d";
 
 /** What is wrong with a topology, gathered so that all of it is reported together. */
 export class Problems {
@@ -19,8 +19,8 @@ export class Problems {
     if (!holds) this.add(where, problem);
   }
 
-  /** Milliseconds of a duration; with a problem where it is none (NaN) or longer than `longest`. */
-  duration(where: string, what: string, text: string, longest: Duration = longestOfAll): number {
+  /** Milliseconds of a duration; with a problem where it is none (NaN) or too long. */
+  duration(where: string, what: string, text: string): number {
     try {
       const ms = durationMs(text);
       this.check(ms <= durationMs(longest), where, `${what} "${text}" is longer than ${longest}`);

@@ -15,9 +15,6 @@ import { featuresMax } from "./view-specs.ts";
 /** A look-up is numbered with a byte. */
 const slotsMax = 250;
 
-/** A timer waits for less than 2^31 ms. */
-const deadlineMax = "24d";
-
 /** Scoring steps; their look-ups answer from `views`. */
 export function scoringSpecs(
   problems: Problems,
@@ -74,7 +71,7 @@ function scoringSpec(
     request,
     features,
     model: { name: modelName, alias: "champion" },
-    deadlineMs: problems.duration(where, "deadline", definition.deadline, deadlineMax),
+    deadlineMs: problems.duration(where, "deadline", definition.deadline),
     fallback,
     topic: definition.topic,
     stores: storesOf(problems, where, definition),
