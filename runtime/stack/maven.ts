@@ -49,7 +49,9 @@ export async function mavenArchive(
       `-DoutputDirectory=${staging}`,
     ]);
     const file = join(staging, `${artifact.name}-${artifact.version}-${classifier}.tar.gz`);
-    await run("tar", ["-xzf", file, "-C", staging]);
+    await run("tar", ["-xzf", file, "-C", staging]).catch((error: unknown) => {
+      throw fetchFailed(name, error);
+    });
     await rm(file);
   });
 }
@@ -82,10 +84,16 @@ async function maven(name: string, directory: string, goals: readonly string[]):
     if ((error as NodeJS.ErrnoException).code === "ENOENT") {
       throw new MillraceError("STACK_MISSING_MAVEN", { name }, { cause: error });
     }
-    const { stdout, stderr } = error as { stdout?: string; stderr?: string };
-    const reason = `${stdout ?? ""}${stderr ?? ""}`.trim().split("\n")[0] ?? "";
-    throw new MillraceError("STACK_FETCH_FAILED", { name, reason }, { cause: error });
+    throw fetchFailed(name, error);
   }
+}
+
+/** With the first line of what the program said, or else of how it ended. */
+function fetchFailed(name: string, error: unknown): MillraceError {
+  const { stdout, stderr, message } = error as Error & { stdout?: string; stderr?: string };
+  const said = `${stdout ?? ""}${stderr ?? ""}`.trim() || message;
+  const [reason = ""] = said.split("\n");
+  return new MillraceError("STACK_FETCH_FAILED", { name, reason }, { cause: error });
 }
 
 function pom(artifacts: readonly Artifact[]): string {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -14,6 +14,7 @@ import { freePorts } from "./free-ports.ts";
 import { findJava } from "./java.ts";
 import { startKafka } from "./kafka.ts";
 import { localServerStatus } from "./local-servers.ts";
+import { mavenLibraries } from "./maven.ts";
 import { startRedis } from "./redis.ts";
 import { startServer } from "./server-process.ts";
 import { localServerNames, writeServerRecords } from "./server-state.ts";
@@ -61,6 +62,31 @@ test("a server that hangs is up and does not answer, Kafka too", async () => {
     assert.deepEqual([name, up, answers], [name, true, false]);
   }
   silent.close();
+});
+
+test("a fetch that fails says what Maven said, or how it ended, and leaves nothing", async () => {
+  const programs = join(directory, "programs");
+  const cache = join(directory, "cache");
+  await mkdir(programs, { recursive: true });
+  const { PATH: path, MILLRACE_CACHE: before } = process.env as Record<string, string>;
+  process.env["PATH"] = `${programs}:${path}`;
+  process.env["MILLRACE_CACHE"] = cache;
+  try {
+    for (const [script, message] of [
+      ["echo 'no such artifact'; exit 1", /no such artifact/],
+      ["exit 3", /Command failed: mvn/],
+    ] as const) {
+      await writeFile(join(programs, "mvn"), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+      const artifact = { group: "g", name: "n", version: "1" };
+      const fetching = mavenLibraries("nothing", [artifact]);
+      await assert.rejects(fetching, { code: "STACK_FETCH_FAILED", message });
+      assert.deepEqual(await readdir(cache), []);
+    }
+  } finally {
+    process.env["PATH"] = path;
+    if (before === undefined) delete process.env["MILLRACE_CACHE"];
+    else process.env["MILLRACE_CACHE"] = before;
+  }
 });
 
 test("a server is killed, started again with its port, and stopped", async () => {
