@@ -201,8 +201,11 @@ class EmbeddedBroker implements port.Broker, EmbeddedControls {
     this.#waits.wakeAll();
     this.#coordinator.close();
     if (this.#storage?.dead === true) return;
-    this.#store.close();
-    this.#lock?.release();
+    try {
+      this.#store.close();
+    } finally {
+      this.#lock?.release();
+    }
   }
 
   crash(): void {
