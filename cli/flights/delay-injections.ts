@@ -23,8 +23,8 @@ const poolMs = 30 * 60_000;
  * or after t − byMs; its own where no other left since. It changes what delays follow from and
  * hardly how many there are. One flight alone would not do: where nothing departs at night, all
  * departures of an afternoon would share the delay of a morning's first. Nor would the last one
- * before t − byMs: they would share that of a night's last, which left late for being late. `permute`
- * comes after it.
+ * before t − byMs: they would share that of a night's last, which left late for being late.
+ * `permute` comes after it.
  */
 export class DelayInjections {
   readonly #injections: Injections;
