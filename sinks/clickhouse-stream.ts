@@ -43,6 +43,6 @@ function refuse(tail: Buffer, tag: string): void {
   const start = `\r\n__exception__\r\n${tag}\r\n`;
   const at = tail.lastIndexOf(start);
   if (at < 0) return;
-  const message = tail.toString("utf8", at + start.length).replace(/\n\d+ [^\n]*\r\n[^]*$/, "");
+  const message = tail.toString("utf8", at + start.length).replace(/\n\d+ [^\n]*\r\n[\s\S]*$/, "");
   throw offlineQueryError(message);
 }
