@@ -7,11 +7,12 @@ const ownershipCodes: ReadonlySet<string> = new Set([
   "REBALANCE_IN_PROGRESS",
 ]);
 
-/** Codes that waiting does not mend: what is to be read is gone or closed. */
+/** Codes that waiting does not mend: what is to be read is gone, closed or of no use. */
 const endingCodes: ReadonlySet<string> = new Set([
   "OFFSET_OUT_OF_RANGE",
   "TOPIC_UNKNOWN",
   "BROKER_CLOSED",
+  "PUMP_RECORD",
 ]);
 
 /** Whether a pump has lost its partitions and must join its group again. */

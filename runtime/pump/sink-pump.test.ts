@@ -288,6 +288,31 @@ test("a record that cannot be read ends the pump with its position, and nothing 
   await broker.close();
 });
 
+test("while schemas cannot be looked up a pump waits, and then goes on", async () => {
+  const { broker, topic, store, numbers } = await setUp();
+  let refusals = 2;
+  const encoder = {
+    ...numbersEncoder,
+    append: (...given: Parameters<typeof numbersEncoder.append>) => {
+      return refusals >= 0 ? { needSchema: 7 } : numbersEncoder.append(...given);
+    },
+    resolve: async () => {
+      if (refusals-- <= 0) return;
+      const context = { url: "http://registry", request: "schema 7", reason: "away" };
+      throw new MillraceError("REGISTRY_UNAVAILABLE", context);
+    },
+  };
+  const troubles: (unknown | null)[] = [];
+  const onTrouble = (error: unknown | null) => void troubles.push(error);
+  const running = await pump(broker, offlineSink(store, encoder), { onTrouble });
+  await topic.write(20);
+  await running.drain();
+  assert.deepEqual(numbers(), topic.committed);
+  assert.deepEqual([troubles.length, troubles[1]], [2, null]);
+  await running.stop();
+  await broker.close();
+});
+
 test("a pending range that the topic no longer holds ends the pump instead of leaving a gap", async () => {
   const { broker, topic, store } = await setUp();
   await topic.write(40);

@@ -261,10 +261,23 @@ export class SinkPump {
   #add(partition: PumpPartition): Promise<void> | undefined {
     try {
       const looked = partition.add(this.#reader);
-      return looked?.catch((error: unknown) => this.#refuse(partition, error));
+      return looked && this.#lookUp(partition, looked);
     } catch (error) {
       return this.#refuse(partition, error);
     }
+  }
+
+  /** Before a look-up has succeeded nothing is added: one that fails is repeated with it. */
+  #lookUp(partition: PumpPartition, first: Promise<void>): Promise<void> {
+    let looked: Promise<void> | null = first;
+    return this.#insist(async () => {
+      try {
+        await (looked ?? partition.add(this.#reader));
+      } catch (error) {
+        looked = null;
+        this.#refuse(partition, error);
+      }
+    });
   }
 
   #refuse(partition: PumpPartition, error: unknown): never {
