@@ -174,7 +174,7 @@ test("while a commit is under way its tasks gather no more than the next one may
   });
   await runToEnd(worker);
   await worker.close();
-  // The source, a view and the scoring task work at a time, on 128 MiB shared by 22 tasks.
+  // The source, a view and the scoring task work at a time, on 64 MiB shared by 22 tasks.
   assert.ok(largest.bytes < totalBytes / 2, `a commit of ${largest.bytes} bytes`);
   await broker.close();
 });

@@ -36,10 +36,13 @@ import { SourceTask, type SourceTaskWiring } from "./source-task.ts";
 import { SourceWatermarks } from "./source-watermarks.ts";
 import type { OutboxWiring } from "./task-outbox.ts";
 
-/** Bytes that all tasks of a plan gather for one commit, were they in one process. */
-const commitBytes = 128 * 1024 * 1024;
+/**
+ * Bytes that all tasks of a plan gather for one commit, were they in one process: what a broker
+ * takes well within the time that a transaction has.
+ */
+const commitBytes = 64 * 1024 * 1024;
 /** What a task may gather however many there are. */
-const taskCommitBytes = 2 * 1024 * 1024;
+const taskCommitBytes = 1024 * 1024;
 
 /** Makes the tasks of a plan; holds what they share in a process. */
 export class TaskFactory {
