@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { MillraceError } from "../../../schemas/errors.ts";
 import { crc32c } from "../record-batch/crc32c.ts";
 import {
   batchSizeAt,
@@ -99,9 +100,10 @@ function fits(
   found: readonly SegmentSize[],
   startOffset: number,
 ): boolean {
-  if (checkpoint === undefined || checkpoint.segment === null) return true;
+  if (checkpoint === undefined) return true;
   const { segment, position, nextOffset } = checkpoint;
-  const file = found.find(({ baseOffset }) => baseOffset === segment);
+  const isActive = ({ baseOffset }: SegmentSize) => baseOffset === segment;
+  const file = segment === null ? found.at(-1) : found.find(isActive);
   return file === undefined ? startOffset >= nextOffset : file.sizeBytes >= position;
 }
 
@@ -186,15 +188,26 @@ export function writeCheckpoints(storage: Storage, path: string, all: Checkpoint
   storage.replace(["checkpoint-write", "checkpoint-rename"], path, content);
 }
 
-/** Removes folders of topics that the journal does not know (deleted in a crash). */
-export function removeUnknownTopics(
-  root: string,
+/**
+ * Removes the folders of topics that were deleted in a crash.
+ *
+ * @param nextNumber - the first that no topic of the journal has had.
+ * @throws {MillraceError} STORAGE_DAMAGED when the journal has lost topics that have folders.
+ */
+export function removeDeletedTopics(
   topics: ReadonlyMap<number, TopicEntry>,
+  nextNumber: number,
   storage: Storage,
 ): void {
-  const known = new Set([...topics.values()].map((topic) => `${topic.name}-${topic.number}`));
-  for (const name of namesIn(join(root, "topics"))) {
-    if (!known.has(name)) storage.remove(join(root, "topics", name));
+  const { directory } = storage;
+  for (const name of namesIn(join(directory, "topics"))) {
+    const number = Number(/-(\d+)$/.exec(name)?.[1]);
+    if (number >= nextNumber) {
+      const reason = `the journal does not know the topic of the folder ${name}`;
+      throw new MillraceError("STORAGE_DAMAGED", { directory, reason });
+    }
+    const deleted = number < nextNumber && !topics.has(number);
+    if (deleted && !storage.readOnly) storage.remove(join(directory, "topics", name));
   }
 }
 

@@ -16,7 +16,7 @@ import {
   findLog,
   partitionDirectory,
   readCheckpoints,
-  removeUnknownTopics,
+  removeDeletedTopics,
   writeCheckpoints,
 } from "./log-files.ts";
 import type { LogSegment } from "./log-segment.ts";
@@ -197,7 +197,7 @@ export class LogStore {
 
   #recover(storage: Storage): void {
     for (const entry of this.#journal?.load() ?? []) this.state.apply(entry);
-    if (!storage.readOnly) removeUnknownTopics(storage.directory, this.state.topics, storage);
+    removeDeletedTopics(this.state.topics, this.state.nextTopicNumber, storage);
     const checkpoints = readCheckpoints(this.#checkpointPath(storage));
     for (const entry of this.state.topics.values()) this.#openTopic(entry, checkpoints);
     this.#checkDecided(storage);

@@ -78,8 +78,16 @@ test("a log that is shorter than its checkpoint says is looked through, and refu
   await producer.send([{ ...at, batch: batchOf("committed") }]);
   await producer.commit();
   await broker.close();
-  cut(fileOf(data), markerBytes + 1);
+  const whole = readFileSync(fileOf(data));
+  const path = fileOf(data);
+  cut(path, markerBytes + 1);
   await assert.rejects(open({ directory: data }), { code: "STORAGE_DAMAGED" });
+  rmSync(path);
+  await assert.rejects(open({ directory: data }), { code: "STORAGE_DAMAGED" });
+  writeFileSync(path, whole);
+  const again = await open({ directory: data });
+  assert.deepEqual(await values(again), ["committed"]);
+  await again.close();
 });
 
 test("damage inside the journal is refused, and no topic is taken for an unknown one", async () => {
@@ -101,6 +109,27 @@ test("damage inside the journal is refused, and no topic is taken for an unknown
   const again = await open({ directory: data });
   assert.deepEqual(await values(again), ["a"]);
   await again.close();
+});
+
+test("a journal that has lost its topics is refused, and they are left as they are", async () => {
+  const data = directory();
+  const broker = await open({ directory: data });
+  const producer = await broker.producer({ transactionalId: null });
+  await producer.send([{ ...at, batch: batchOf("a") }]);
+  await broker.close();
+  const segment = fileOf(data);
+  const bytes = statSync(segment).size;
+  for (const lose of [
+    () => truncateSync(join(data, "journal")),
+    () => rmSync(join(data, "journal")),
+  ]) {
+    lose();
+    for (const readOnly of [true, false]) {
+      const damaged = { code: "STORAGE_DAMAGED" };
+      await assert.rejects(open({ directory: data, readOnly }), damaged);
+    }
+    assert.equal(statSync(segment).size, bytes);
+  }
 });
 
 test("the journal is never rewritten between a decision and its markers", async () => {
