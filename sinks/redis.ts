@@ -40,6 +40,9 @@ const defaults = {
 /** Keys of one script call. */
 const keysPerCall = 200;
 
+/** Calls under way: the time that one has for its answer is not spent behind a whole flush. */
+const callsAtOnce = 16;
+
 /** Longest wait between two attempts to connect, ms. */
 const reconnectMsMost = 2_000;
 
@@ -166,17 +169,19 @@ class RedisStore implements OnlineStore {
         shard: this.#shardOf(entityKey),
         value: encodeOnlineRow(topic, offset, row),
       }));
-      const calls = this.#groups(rows).map((group) => {
-        const values = group.map(({ value }) => value);
-        return this.#write(
-          group.map(({ key }) => key),
-          values,
-          expire,
-          rowFenceAt,
-        );
-      });
+      const groups = this.#groups(rows);
+      let failed = false;
+      const lane = async (): Promise<void> => {
+        for (let group = groups.shift(); group && !failed; group = groups.shift()) {
+          const [keys, values] = [group.map(({ key }) => key), group.map(({ value }) => value)];
+          await this.#write(keys, values, expire, rowFenceAt).catch((error: unknown) => {
+            failed = true;
+            throw error;
+          });
+        }
+      };
       // All must have ended before one's failure is told: a retry must not race with the rest.
-      for (const outcome of await Promise.allSettled(calls)) {
+      for (const outcome of await Promise.allSettled(Array.from({ length: callsAtOnce }, lane))) {
         if (outcome.status === "rejected") throw outcome.reason;
       }
       const value = encodeProgress(topic, nextOffset, progress);

@@ -151,18 +151,19 @@ describe("redis", { skip: requirement("redis-server") }, () => {
     await store.close();
   });
 
-  test("a server that hangs is sent a flush once, however often it is tried again", async () => {
+  test("a server that hangs is sent a part of a flush once, however often it is tried again", async () => {
     const server = await start("hanging");
     const proxy = await startProxy(server.port);
     const store = await openRedisStore({ urls: [proxy.url], timeoutMs: 200 });
-    const flushed = { ...flush(1), rows: rowsOf(5_000) };
+    const flushed = { ...flush(1), rows: rowsOf(20_000) };
     await store.write(flushed);
     const flushBytes = proxy.bytes;
     proxy.hang();
     for (let attempt = 0; attempt < 8; attempt++) {
       await assert.rejects(store.write(flushed), { code: "ONLINE_UNAVAILABLE" });
     }
-    assert.ok(proxy.bytes < 2.5 * flushBytes, `${proxy.bytes} of ${flushBytes}`);
+    // Of its 100 calls 16 are under way at once.
+    assert.ok(proxy.bytes < 1.25 * flushBytes, `${proxy.bytes} of ${flushBytes}`);
     proxy.goOn();
     while (
       await store.write(flushed).then(
