@@ -102,18 +102,10 @@ export class FileSegment implements LogSegment {
     return size > bytes.length && size <= left ? this.#readFile(position, size) : bytes;
   }
 
-  /** Takes the segment for shorter than its file, which is only read. */
-  pretendSize(sizeBytes: number): void {
-    this.#size = sizeBytes;
-  }
-
-  /** Cuts off everything from a position on (a torn tail). */
-  truncate(position: number): void {
-    this.#storage.checkWritable();
-    ftruncateSync(this.#open(), position);
+  /** Takes the segment for shorter than its file: what is behind is cut off at its next use. */
+  endAt(position: number): void {
+    this.close();
     this.#size = position;
-    this.#index = null;
-    this.#forgetChunks();
   }
 
   rewrite(batches: readonly Buffer[]): void {
@@ -150,7 +142,7 @@ export class FileSegment implements LogSegment {
   #open(): number {
     if (this.#file === null) {
       this.#file = this.#storage.openFile(this.path);
-      // Left over from a crash between making the file and its first batch.
+      // A torn tail, or left over from a crash between making the file and its first batch.
       if (!this.#storage.readOnly && fstatSync(this.#file).size > this.#size) {
         ftruncateSync(this.#file, this.#size);
       }

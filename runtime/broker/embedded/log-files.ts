@@ -67,7 +67,7 @@ export function findLog(
       continue;
     }
     const from = scanFrom(checkpoint, baseOffset);
-    if (from !== null) scan(segment, from, next === undefined, state, storage);
+    if (from !== null) scan(segment, from, next === undefined, state);
     appendsToLast = next === undefined && from !== null;
     if (!appendsToLast && !storage.readOnly) segment.seal();
     segments.push(segment);
@@ -117,14 +117,8 @@ function segmentSizes(directory: string): SegmentSize[] {
   return found.sort((a, b) => a.baseOffset - b.baseOffset);
 }
 
-/** Takes in the batches from a position on; cuts the segment where they end. */
-function scan(
-  segment: FileSegment,
-  from: number,
-  last: boolean,
-  state: LogState,
-  storage: Storage,
-): void {
+/** Takes in the batches from a position on; ends the segment where they end. */
+function scan(segment: FileSegment, from: number, last: boolean, state: LogState): void {
   let position = from;
   while (position < segment.sizeBytes) {
     const end = takeBatches(segment.readUnchecked(position, scanBytes), state);
@@ -134,8 +128,7 @@ function scan(
   if (position === segment.sizeBytes) return;
   // Only the end of the last segment can have been torn: what is behind it was written later.
   if (!last) throw segment.damaged(position, "the log is damaged");
-  if (storage.readOnly) segment.pretendSize(position);
-  else segment.truncate(position);
+  segment.endAt(position);
 }
 
 /** Returns how many bytes were whole, undamaged batches that go on from the log's end. */

@@ -70,6 +70,22 @@ test("a log that has lost committed records is refused, whichever commit they ar
   }
 });
 
+test("a log that is refused is left as it is, to be repaired from a copy", async () => {
+  const data = directory();
+  await commitTwice(data);
+  const path = fileOf(data);
+  const whole = readFileSync(path);
+  const damaged = Buffer.from(whole);
+  damaged[70] = (damaged[70] ?? 0) ^ 1;
+  writeFileSync(path, damaged);
+  await assert.rejects(open({ directory: data }, {}, 2), { code: "STORAGE_DAMAGED" });
+  assert.deepEqual(readFileSync(path), damaged);
+  writeFileSync(path, whole);
+  const again = await open({ directory: data }, {}, 2);
+  assert.deepEqual(await values(again), ["committed"]);
+  await again.close();
+});
+
 test("a log that is shorter than its checkpoint says is looked through, and refused", async () => {
   const data = directory();
   const broker = await open({ directory: data });
