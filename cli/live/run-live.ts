@@ -184,10 +184,10 @@ class LiveRun {
     return silent.map((each) => ({ ...each, startMs: each.startMs + began - now }));
   }
 
-  /** Of the time that it is to run; 0 when nobody said how long. */
-  #share(): number {
+  /** Of the time that it is to run; null when nobody said how long. */
+  #share(): number | null {
     const { until } = this.#before.live;
-    if (until === null || this.#run.config.for === null) return 0;
+    if (until === null || this.#run.config.for === null) return null;
     return Math.min(1, Math.max(0, 1 - (until - Date.now()) / this.#run.config.for));
   }
 

@@ -33,6 +33,17 @@ test("a state reads as one line", () => {
   );
 });
 
+test("of a run without an end no share is said", () => {
+  const endless = { ...state(0, 5), share: null };
+  assert.equal(
+    progressText(endless, { rate: 3, etaSeconds: null }),
+    "2001-01-04 06:00  3 records/s  AUC 0.774  storing",
+  );
+  const pace = createPace();
+  pace(endless, 0);
+  assert.equal(pace({ ...endless, records: 9 }, 1_000).etaSeconds, null);
+});
+
 test("where there is no terminal a plain line comes every five seconds, without control codes", () => {
   const stream = new PassThrough();
   let now = 0;

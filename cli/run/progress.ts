@@ -5,8 +5,8 @@ import type { SingleBar } from "cli-progress";
 export interface ProgressState {
   /** Event time that is processed, UTC ms; −Infinity before the first record. */
   readonly eventTime: number;
-  /** Share of the range that is processed, 0 to 1. */
-  readonly share: number;
+  /** Share of the range that is processed, 0 to 1; null where it has no end. */
+  readonly share: number | null;
   /** Records handled by this start. */
   readonly records: number;
   /** AUC of the last day's predictions, null while unknown. */
@@ -42,7 +42,7 @@ export function progressText(state: ProgressState, pace: Pace): string {
     Number.isFinite(state.eventTime)
       ? new Date(state.eventTime).toISOString().slice(0, 16).replace("T", " ")
       : "starting",
-    `${Math.floor(state.share * 100)} %`,
+    state.share === null ? "" : `${Math.floor(state.share * 100)} %`,
     `${Math.round(pace.rate).toLocaleString("en-US")} records/s`,
     pace.etaSeconds === null ? "" : `ETA ${Math.ceil(pace.etaSeconds)} s`,
     state.auc === null ? "" : `AUC ${state.auc.toFixed(3)}`,
@@ -62,7 +62,8 @@ const paceWindowMs = 10_000;
 /** Rate and time left from the states of the last ten seconds. */
 export function createPace(): (state: ProgressState, nowMs: number) => Pace {
   const seen: { at: number; records: number; share: number }[] = [];
-  return ({ records, share }, at) => {
+  return ({ records, share: known }, at) => {
+    const share = known ?? 0;
     seen.push({ at, records, share });
     while (seen.length > 2 && at - (seen[0]?.at ?? at) > paceWindowMs) seen.shift();
     const first = seen[0] ?? { at, records, share };
@@ -108,7 +109,7 @@ function bar(stream: NodeJS.WriteStream, now: () => number): Progress {
     single.update(Math.round(share * 1000), { text });
   };
   return {
-    update: (state) => step(state.share, progressText(state, pace(state, now()))),
+    update: (state) => step(state.share ?? 0, progressText(state, pace(state, now()))),
     step,
     say(line) {
       stop();

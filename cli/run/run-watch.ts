@@ -13,10 +13,10 @@ const looksPerQuery = 6;
 export interface RunWatchOptions {
   /** Peaks of memory of earlier starts. */
   readonly peaks: RunRecord["peaks"];
-  /** Share of the run that is done, 0 to 1. */
-  readonly share: () => number;
+  /** Share of the run that is done, 0 to 1; null: it has no end. */
+  readonly share: () => number | null;
   /** What is going on, for people. */
-  readonly phase: (share: number) => string;
+  readonly phase: () => string;
   /** Writes down what the next start needs; losing it costs no more than a number. */
   readonly keep: () => Promise<void>;
 }
@@ -70,13 +70,13 @@ export class RunWatch {
     const { application, stack, progress } = this.#run;
     const rss = await rssOf(application.pids, stack.pids());
     const share = this.#options.share();
-    this.#peaks = withPeaks(this.#peaks, rss, share < 0.5 ? 0 : 1);
+    this.#peaks = withPeaks(this.#peaks, rss, (share ?? 0) < 0.5 ? 0 : 1);
     progress.update({
       eventTime: application.status.taskProgress,
       share,
       records: recordsIn(application.accounts()),
       auc: this.#auc,
-      phase: this.#options.phase(share),
+      phase: this.#options.phase(),
     });
   }
 }

@@ -54,8 +54,10 @@ class Run {
     this.#watch = new RunWatch(run, {
       peaks: before.peaks,
       share: () => Math.min(1, Math.max(0, (status().taskProgress - from) / (to - from))),
-      phase: (share) =>
-        share < 1 ? `${status().committedRecords.toLocaleString("en-US")} written` : "storing",
+      phase: () =>
+        status().taskProgress < to
+          ? `${status().committedRecords.toLocaleString("en-US")} written`
+          : "storing",
       keep: () => this.#keepRecord(),
     });
   }
