@@ -5,7 +5,10 @@ const entryRecord = 1;
 const entryTimers = 2;
 const entrySettled = 3;
 
-/** A part is closed once it is larger than this, so that it fits a changelog record. */
+/** In front of a payload at most: u8 kind, u8 input, u16 writer, f64 knownAt, u32 length. */
+const entryHeaderBytes = 16;
+
+/** A part is closed before it grows beyond this, so that it fits a changelog record. */
 const partBytes = 256 * 1024;
 
 /**
@@ -28,6 +31,7 @@ export class DeltaLog {
     end: number,
   ): void {
     this.#flushTimers();
+    this.#makeRoom(end - start);
     const out = this.#writer;
     out.u8(entryRecord);
     out.u8(input);
@@ -36,7 +40,6 @@ export class DeltaLog {
     out.u32(end - start);
     const at = out.reserve(end - start);
     buffer.copy(out.buffer, at, start, end);
-    this.#cut();
   }
 
   timer(): void {
@@ -45,9 +48,9 @@ export class DeltaLog {
 
   settled(result: Buffer): void {
     this.#flushTimers();
+    this.#makeRoom(result.length);
     this.#writer.u8(entrySettled);
     this.#writer.bytes(result);
-    this.#cut();
   }
 
   /** What it holds, timers in a row left out. */
@@ -73,8 +76,10 @@ export class DeltaLog {
     this.#timers = 0;
   }
 
-  #cut(): void {
-    if (this.#writer.position < partBytes) return;
+  /** Only an entry that is larger by itself exceeds the limit. */
+  #makeRoom(bytes: number): void {
+    const { position } = this.#writer;
+    if (position === 0 || position + bytes + entryHeaderBytes <= partBytes) return;
     this.#parts.push(this.#writer.take());
     this.#partBytes += this.#writer.position;
     this.#writer.reset();
