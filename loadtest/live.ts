@@ -240,11 +240,14 @@ function where(data: string): string[] {
   return ["--stack", values.stack, "--data", data];
 }
 
+function summaryFile(data: string): string {
+  return `${data}.json`;
+}
+
 function runArgs(data: string): string[] {
-  const json = join(data, "summary.json");
   return [
     ...["--live", ...where(data), "--max-wait", values["max-wait"]],
-    ...["--metrics", "off", "--json", json],
+    ...["--metrics", "off", "--json", summaryFile(data)],
   ];
 }
 
@@ -255,7 +258,7 @@ async function conclude(
   found: Pick<Finding, "exit" | "kills" | "seen">,
 ): Promise<Finding> {
   if (found.exit !== 0) console.error(scene.run.output);
-  const text = await readFile(join(data, "summary.json"), "utf8");
+  const text = await readFile(summaryFile(data), "utf8");
   const verified = await verify(where(data));
   const summary = JSON.parse(text) as Finding["summary"];
   return { ...found, outages: scene.outages, summary, verified };

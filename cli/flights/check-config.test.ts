@@ -45,6 +45,13 @@ test("in live mode, where it says nothing, the range is not checked", () => {
   assert.throws(() => resolveConfig(sources), /MILLRACE_TO: the flights lie between/);
 });
 
+test("a summary is not written into the data directory, which --fresh empties", () => {
+  const flags = (json: string) => ({ data: "some/data", json });
+  assert.throws(() => of(flags("some/data/summary.json")), /--json: .* lies in the data directory/);
+  assert.throws(() => of(flags("some/data.json")), /--json: there is no directory some/);
+  assert.equal(of(flags("summary.json")).config.json, "summary.json");
+});
+
 test("injections that are understood are read beside those that are not", () => {
   const { injections, problems } = readInjections(["late:1%", "noise:1%"], 3, 600_000);
   assert.deepEqual([injections.lateShare, injections.seed], [0.01, 3]);

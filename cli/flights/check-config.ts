@@ -1,5 +1,5 @@
 import { statSync } from "node:fs";
-import { dirname } from "node:path";
+import { dirname, resolve, sep } from "node:path";
 import type { CheckedValues } from "../../runtime/config.ts";
 import { flights as plan } from "../../topologies/flights/flights.ts";
 import { rangeProblem } from "./flights-file.ts";
@@ -10,7 +10,7 @@ export const flightsLatenessMs = Math.max(...plan.sources.map((source) => source
 
 /** What is wrong with a configuration for flights: range, injections, topics to slow, file. */
 export function checkFlightsConfig({ values, origins }: CheckedValues): string[] {
-  const { from, to, inject, slow, live, json } = values;
+  const { from, to, inject, slow, live, json, data } = values;
   const problems: string[] = [];
   // Live, the range says nothing.
   if (from !== undefined && to !== undefined && live !== true) {
@@ -32,13 +32,16 @@ export function checkFlightsConfig({ values, origins }: CheckedValues): string[]
       `${origins.get("slow")}: ${topic} is no source topic; there are ${topics.join(", ")}`,
     );
   }
-  const unwritable = json == null ? null : fileProblem(json);
+  const unwritable = json == null ? null : fileProblem(json, data);
   if (unwritable !== null) problems.push(`${origins.get("json")}: ${unwritable}`);
   return problems;
 }
 
 /** Why a file cannot be written there: better known before a run than behind it. */
-function fileProblem(path: string): string | null {
+function fileProblem(path: string, data: string | undefined): string | null {
+  if (data !== undefined && resolve(path).startsWith(`${resolve(data)}${sep}`)) {
+    return `${path} lies in the data directory, which holds a run's files alone: name another one`;
+  }
   const isDirectory = (each: string) =>
     statSync(each, { throwIfNoEntry: false })?.isDirectory() === true;
   if (isDirectory(path)) return `${path} is a directory: name a file`;
