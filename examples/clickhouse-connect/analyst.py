@@ -6,6 +6,7 @@ It needs nothing but clickhouse-connect. With pandas installed, `client.query_df
 # %% Connect: the port is that of the local stack, or of `--http` on the embedded one.
 import argparse
 import json
+import os
 import sys
 
 import clickhouse_connect
@@ -14,13 +15,22 @@ from clickhouse_connect.driver.exceptions import Error
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--host", default="127.0.0.1")
 parser.add_argument("--port", type=int, default=8123)
+parser.add_argument("--user", default="default", help="its password: $CLICKHOUSE_PASSWORD")
+parser.add_argument("--secure", action="store_true", help="speak TLS")
+parser.add_argument("--ca", metavar="FILE", help="certificates of authorities, PEM")
 parser.add_argument("--flights", help="flights of your own: lines of flightId, origin, destination")
 parser.add_argument("--json", help="file that gets all answers")
 options = parser.parse_args()
 
 try:
     client = clickhouse_connect.get_client(
-        host=options.host, port=options.port, database="millrace"
+        host=options.host,
+        port=options.port,
+        username=options.user,
+        password=os.environ.get("CLICKHOUSE_PASSWORD", ""),
+        secure=options.secure,
+        ca_cert=options.ca,
+        database="millrace",
     )
 except Error as error:
     sys.exit(f"{error}\nIs it up, and at --host and --port?")

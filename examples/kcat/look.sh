@@ -1,6 +1,6 @@
 #!/bin/sh
 # What kcat and curl show of Millrace's topics: layout, keys, positions, schemas, counts.
-# look.sh [BROKERS [REGISTRY]]
+# look.sh [BROKERS [REGISTRY]]; with TLS or a login: see README.md
 set -eu
 brokers=${1:-127.0.0.1:9092}
 registry=${2:-http://127.0.0.1:8081/apis/ccompat/v7}

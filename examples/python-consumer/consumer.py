@@ -6,6 +6,7 @@ error. Exits 1 when a flight is there twice.
 
 import argparse
 import json
+import os
 import sys
 from collections import Counter
 
@@ -22,10 +23,20 @@ from confluent_kafka.schema_registry.avro import AvroDeserializer
 from confluent_kafka.serialization import StringDeserializer
 
 
+def name_and_value(text):
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"{text}: write NAME=VALUE")
+    return name, value
+
+
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--brokers", default="127.0.0.1:9092")
     parser.add_argument("--registry", default="http://127.0.0.1:8081/apis/ccompat/v7")
+    more = {"type": name_and_value, "action": "append", "default": [], "metavar": "NAME=VALUE"}
+    parser.add_argument("--kafka", **more, help="librdkafka: e.g. security.protocol=SASL_SSL")
+    parser.add_argument("--schemas", **more, help="registry client: e.g. ssl.ca.location=ca.pem")
     topics = ["flights.predictions", "flights.outcomes"]
     parser.add_argument("--topic", default=topics[0], choices=topics)
     parser.add_argument("--features", action="store_true", help="print the 70 features as well")
@@ -38,12 +49,27 @@ def arguments():
     return parser.parse_args()
 
 
+def kafka_properties(options):
+    """Where Kafka is; the password of a login comes from the environment."""
+    password = os.environ.get("KAFKA_PASSWORD")
+    login = {} if password is None else {"sasl.password": password}
+    return {"bootstrap.servers": options.brokers, **dict(options.kafka), **login}
+
+
+def registry_properties(options):
+    """Where the schema registry is; a login, `user:password`, comes from the environment."""
+    login = os.environ.get("REGISTRY_LOGIN")
+    user = {} if login is None else {"basic.auth.user.info": login}
+    # Without a time-out (s) the client waits for ever where nothing answers.
+    return {"url": options.registry, "timeout": 10, **dict(options.schemas), **user}
+
+
 def open_consumer(options):
-    registry = SchemaRegistryClient({"url": options.registry})
+    registry = SchemaRegistryClient(registry_properties(options))
     return DeserializingConsumer(
         {
-            "bootstrap.servers": options.brokers,
-            # It reads by partitions, without joining a group: the id is required, and not used.
+            # It reads by partitions, without joining a group: the id is required all the same, and
+            # where there are ACLs the right to read as it.
             "group.id": "python-consumer-example",
             "enable.auto.commit": False,
             "reconnect.backoff.ms": 1000,
@@ -52,6 +78,7 @@ def open_consumer(options):
             "enable.partition.eof": True,
             "key.deserializer": StringDeserializer(),
             "value.deserializer": AvroDeserializer(registry),
+            **kafka_properties(options),
         }
     )
 
@@ -81,7 +108,10 @@ def read_to_end(consumer, topic):
 
 def main():
     options = arguments()
-    consumer = open_consumer(options)
+    try:
+        consumer = open_consumer(options)
+    except (KafkaException, ValueError) as error:
+        sys.exit(f"--kafka, --schemas: {error}")
     times = Counter()
     try:
         for message in read_to_end(consumer, options.topic):

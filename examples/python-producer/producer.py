@@ -6,6 +6,7 @@ Every record that the broker has taken is printed as one line of JSON.
 import argparse
 import hashlib
 import json
+import os
 import random
 import sys
 import time
@@ -49,10 +50,20 @@ BAD = {
 }
 
 
+def name_and_value(text):
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"{text}: write NAME=VALUE")
+    return name, value
+
+
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--brokers", default="127.0.0.1:9092")
     parser.add_argument("--registry", default="http://127.0.0.1:8081/apis/ccompat/v7")
+    more = {"type": name_and_value, "action": "append", "default": [], "metavar": "NAME=VALUE"}
+    parser.add_argument("--kafka", **more, help="librdkafka: e.g. security.protocol=SASL_SSL")
+    parser.add_argument("--schemas", **more, help="registry client: e.g. ssl.ca.location=ca.pem")
     parser.add_argument("--flights", type=int, default=100)
     parser.add_argument("--rate", type=float, default=20, help="departures a second")
     parser.add_argument("--flight-time", type=float, default=5, help="seconds until the arrival")
@@ -72,6 +83,21 @@ def arguments():
     return parser.parse_args()
 
 
+def kafka_properties(options):
+    """Where Kafka is; the password of a login comes from the environment."""
+    password = os.environ.get("KAFKA_PASSWORD")
+    login = {} if password is None else {"sasl.password": password}
+    return {"bootstrap.servers": options.brokers, **dict(options.kafka), **login}
+
+
+def registry_properties(options):
+    """Where the schema registry is; a login, `user:password`, comes from the environment."""
+    login = os.environ.get("REGISTRY_LOGIN")
+    user = {} if login is None else {"basic.auth.user.info": login}
+    # Without a time-out (s) the client waits for ever where nothing answers.
+    return {"url": options.registry, "timeout": 10, **dict(options.schemas), **user}
+
+
 def now_ms():
     return time.time_ns() // 1_000_000
 
@@ -79,24 +105,24 @@ def now_ms():
 class Flights:
     """A producer of both topics, as Millrace wants it: see docs/clients.md."""
 
-    def __init__(self, brokers, registry, compression):
-        self.registry = SchemaRegistryClient({"url": registry})
+    def __init__(self, options):
+        self.registry = SchemaRegistryClient(registry_properties(options))
         # The schemas are Millrace's, which registers them when it starts.
         known = {"auto.register.schemas": False, "use.latest.version": True}
         self.serialize = AvroSerializer(self.registry, conf=known)
         self.producer = Producer(
             {
-                "bootstrap.servers": brokers,
                 # Where Java's clients put a key, and where Millrace expects it. librdkafka's own
                 # default is another one.
                 "partitioner": "murmur2_random",
                 "acks": "all",
                 "enable.idempotence": True,
-                "compression.type": compression,
+                "compression.type": options.compression,
                 # The topics take 1 MiB; Millrace refuses values above 512 KiB.
                 "message.max.bytes": 1_048_576,
                 "linger.ms": 5,
                 "reconnect.backoff.ms": 1000,
+                **kafka_properties(options),
             }
         )
         self.failed = []
@@ -249,7 +275,10 @@ def send_bad(flights, kind, flight_id, neighbour):
 def main():
     options = arguments()
     first = now_ms() * 1000 if options.first is None else options.first
-    flights = Flights(options.brokers, options.registry, options.compression)
+    try:
+        flights = Flights(options)
+    except (KafkaException, ValueError) as error:
+        sys.exit(f"--kafka, --schemas: {error}")
     flights.check()
     send_flights(flights, options, first)
     flights.finish()
