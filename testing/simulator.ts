@@ -1,5 +1,5 @@
 import type { ExternalWork } from "../processors/processor.ts";
-import type { Broker } from "../runtime/broker/broker.ts";
+import type { Broker, Producer } from "../runtime/broker/broker.ts";
 import { restoreFromChangelog } from "../runtime/engine/changelog.ts";
 import { CommitBatches } from "../runtime/engine/commit-batches.ts";
 import type { MergeTask, SnapshotRule } from "../runtime/engine/merge-task.ts";
@@ -86,7 +86,7 @@ class Schedule {
   readonly #random: () => number;
   readonly #tasks: (MergeTask | SourceTask)[];
   readonly #clock: { now: number };
-  #producer;
+  readonly #producer: Producer;
   #turns = 0;
   #commits = 0;
   #crashes = 0;
@@ -95,7 +95,7 @@ class Schedule {
     options: ScheduleOptions,
     factory: TaskFactory,
     clock: { now: number },
-    producer: Awaited<ReturnType<Broker["producer"]>>,
+    producer: Producer,
   ) {
     this.#clock = clock;
     this.#options = options;
@@ -134,6 +134,7 @@ class Schedule {
       const moved = await this.#turn(task, index);
       quiet = moved || timePassed ? 0 : quiet + 1;
     }
+    await this.#producer.close();
   }
 
   /** Live mode: at times the clock moves, and producers have sent more. */
