@@ -276,7 +276,9 @@ async function main(): Promise<void> {
     process.stdout.write(JSON.stringify(await jobs[job.side][job.action](job)));
     return;
   }
-  const table = tableOf(await compare(Number(values.seconds)));
+  const seconds = Number(values.seconds);
+  if (!(seconds > 0)) throw new Error(`--seconds takes a positive number: ${values.seconds}`);
+  const table = tableOf(await compare(seconds));
   console.log(table);
   const date = new Date().toISOString().slice(0, 10);
   const file = values.report ?? `loadtest/reports/broker-${date}.md`;
