@@ -1,11 +1,13 @@
+import { existsSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { type ErrorCode, MillraceError } from "../../schemas/errors.ts";
 import { type Inspector, inspectorMethods } from "./inspector.ts";
 import { maxMessageBytes, messageLine, type ResponseMessage, readMessages } from "./message.ts";
-import { socketAddress } from "./socket-path.ts";
+import { socketAddress, socketPath } from "./socket-path.ts";
 
 /** Asks the run that owns a data directory; null when none is listening. */
 export async function connectInspector(directory: string): Promise<Inspector | null> {
+  if (!existsSync(socketPath(directory))) return null;
   const socket = connect(socketAddress(directory));
   const connected = await new Promise<boolean>((resolve) => {
     socket.once("connect", () => resolve(true));

@@ -1,4 +1,4 @@
-import { mkdirSync, openSync } from "node:fs";
+import { openSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
 
 /** Longest path that a Unix socket takes, without the closing zero (macOS; Linux takes 107). */
@@ -11,7 +11,7 @@ export function socketPath(directory: string): string {
 
 /**
  * A name of the same socket that is short enough: the path itself, the path from the working
- * directory, or on Linux through a descriptor of the directory.
+ * directory, or on Linux through a descriptor of the directory, which must exist.
  */
 export function socketAddress(directory: string): string {
   const path = socketPath(directory);
@@ -19,6 +19,5 @@ export function socketAddress(directory: string): string {
   if (fits(path)) return path;
   const near = relative(process.cwd(), path);
   if (fits(near)) return near;
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
   return `/proc/self/fd/${openSync(directory, "r")}/millrace.sock`;
 }

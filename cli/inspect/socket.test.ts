@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync } from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -106,4 +106,11 @@ test("a data directory with a long path has a socket too", {
   assert.equal((await client?.config({}))?.length, 1);
   await client?.close();
   await server.close();
+});
+
+test("asking about a directory that does not exist makes none", async () => {
+  for (const name of ["nowhere", "n".repeat(150)]) {
+    assert.equal(await connectInspector(join(folder, name)), null);
+    assert.equal(existsSync(join(folder, name)), false);
+  }
 });
