@@ -336,6 +336,11 @@ export const errorTable = {
     policy: "stop",
     message: "Rows were sent to a scorer that is closed: score before closing it.",
   },
+  SCORING_THREAD_LOST: {
+    policy: "stop",
+    message:
+      "A thread of the scoring pool ended with rows in it: {reason}. Start again, which scores them; if memory was what was missing, give more of it, or fewer --scoring-threads.",
+  },
   SCHEMA_INCOMPATIBLE: {
     policy: "stop",
     message:

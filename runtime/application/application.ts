@@ -1,4 +1,3 @@
-import type { ExternalWork } from "../../processors/processor.ts";
 import type { Plan, Subtopology } from "../../schemas/plan.ts";
 import type { Broker } from "../broker/broker.ts";
 import { type BranchAccount, branchAccounts } from "../engine/accounting.ts";
@@ -10,9 +9,14 @@ import { offlineTables, offlineViews } from "../offline/tables.ts";
 import type { SinkPump } from "../pump/sink-pump.ts";
 import { RowTopicPurger } from "../row-topics/row-topic-purger.ts";
 import { rowTopics } from "../row-topics/row-topics.ts";
-import { encodeScoreResult } from "../scoring/scorer.ts";
+import { encodeScoreResult, type ScoreWork } from "../scoring/scorer.ts";
 import { createScoringPool, type ScoringPool } from "../scoring/scoring-pool.ts";
-import { createTrainer, encodeModelAnswer, type Trainer } from "../training/trainer.ts";
+import {
+  createTrainer,
+  encodeModelAnswer,
+  type Trainer,
+  type TrainWork,
+} from "../training/trainer.ts";
 import { closeAll } from "./close-all.ts";
 import { measureLag, type ReaderPosition } from "./lag-metrics.ts";
 import { type OnTrouble, startPumps } from "./pumps.ts";
@@ -116,7 +120,10 @@ export class Application implements RunningPlan {
       instanceId,
       commitIntervalMs: options.commitIntervalMs ?? 100,
       ...(options.slow === undefined ? {} : { slow: options.slow }),
-      execute: (subtopology, work) => execute(subtopology, work, pool, trainers, hooks),
+      execute: (subtopology, work, signal) => {
+        if (work.kind === "score") return score(work, pool, hooks.application, signal);
+        return train(subtopology, work, trainers);
+      },
       onCommit: (commit) => {
         totals.commits++;
         totals.records += commit.records;
@@ -298,22 +305,26 @@ function startPurger(options: ApplicationOptions): Promise<RowTopicPurger> {
   });
 }
 
-async function execute(
-  subtopology: Subtopology,
-  work: ExternalWork,
+async function score(
+  work: ScoreWork,
   pool: ScoringPool,
-  trainers: ReadonlyMap<string, Trainer>,
-  { application }: { application: Application | null },
+  application: Application | null,
+  signal?: AbortSignal,
 ): Promise<Buffer> {
-  if (work.kind === "score") {
-    if (work.versionOf.length === 0) return Buffer.alloc(0);
-    const started = performance.now();
-    const result = await pool.score(work);
-    application?.metrics.scored(work.versionOf.length, performance.now() - started);
-    return encodeScoreResult(result);
-  }
-  const trainer = trainers.get(subtopology.name);
-  if (trainer === undefined) throw new RangeError(`no trainer for ${subtopology.name}`);
+  if (work.versionOf.length === 0) return Buffer.alloc(0);
+  const started = performance.now();
+  const result = await pool.score(work, signal);
+  application?.metrics.scored(work.versionOf.length, performance.now() - started);
+  return encodeScoreResult(result);
+}
+
+async function train(
+  { name }: Subtopology,
+  work: TrainWork,
+  trainers: ReadonlyMap<string, Trainer>,
+): Promise<Buffer> {
+  const trainer = trainers.get(name);
+  if (trainer === undefined) throw new RangeError(`no trainer for ${name}`);
   return encodeModelAnswer(await trainer.train(work));
 }
 

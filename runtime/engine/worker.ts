@@ -35,8 +35,15 @@ export interface WorkerOptions {
    * behind and takes its place at once. Of two processes of one id the newer one wins.
    */
   readonly instanceId: string;
-  /** Does scoring and training; its result goes to the processor's `settle`. */
-  readonly execute: (subtopology: Subtopology, work: ExternalWork) => Promise<Buffer>;
+  /**
+   * Does scoring and training; its result goes to the processor's `settle`. What `signal` has
+   * given up once it is aborted is no longer asked for: a model call past its deadline.
+   */
+  readonly execute: (
+    subtopology: Subtopology,
+    work: ExternalWork,
+    signal?: AbortSignal,
+  ) => Promise<Buffer>;
   /**
    * Time between commits while there is work, in ms; an idle worker commits at once. @default 100
    */
@@ -404,11 +411,11 @@ export class Worker {
   }
 
   #execute({ subtopology }: MergeTask, work: ExternalWork): Promise<Buffer> {
-    const result = this.#options.execute(subtopology, work);
-    if (this.#deadline === null || work.kind !== "score") return result;
-    const { scorings } = this.#options.plan;
-    const deadlineMs = scorings.find(({ name }) => name === subtopology.name)?.deadlineMs;
-    return this.#deadline.bound(work, result, deadlineMs ?? Number.POSITIVE_INFINITY);
+    const { execute, plan } = this.#options;
+    if (this.#deadline === null || work.kind !== "score") return execute(subtopology, work);
+    const scoring = plan.scorings.find(({ name }) => name === subtopology.name);
+    const call = (signal: AbortSignal) => execute(subtopology, work, signal);
+    return this.#deadline.bound(work, call, scoring?.deadlineMs ?? Number.POSITIVE_INFINITY);
   }
 
   /**

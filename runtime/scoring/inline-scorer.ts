@@ -15,13 +15,14 @@ export function createInlineScorer(options: {
     get rowsInFlight() {
       return rowsInFlight;
     },
-    async score(work) {
+    async score(work, signal) {
       if (closed) throw new MillraceError("SCORING_CLOSED");
       const started = performance.now();
       const rows = work.versionOf.length;
       const result = { probabilities: new Float64Array(rows), latencyMs: new Float64Array(rows) };
       const run = async (): Promise<void> => {
         for (const batch of microBatches(work)) {
+          signal?.throwIfAborted();
           const model = await cache.get(batch.artifact);
           const answers = await model.score(batchVectors(work, batch));
           placeAnswers(result, batch, answers, performance.now() - started);

@@ -12,7 +12,15 @@ export interface ScoreResult {
 
 /** Scores rows. Each row's answer depends on the row and its model alone, never on the batching. */
 export interface Scorer {
-  score(work: ScoreWork): Promise<ScoreResult>;
+  /**
+   * Scores all rows of the work. Once `signal` is aborted, micro-batches that have not begun never
+   * do; those under way end first, since a run of a model is never stopped.
+   *
+   * @throws {MillraceError} SCORING_CLOSED after `close`; MODEL_REFUSED, ARTIFACT_MISSING or
+   * ARTIFACT_DAMAGED when the model cannot score; SCORING_THREAD_LOST when the thread ended.
+   * @throws the signal's reason when it is aborted.
+   */
+  score(work: ScoreWork, signal?: AbortSignal): Promise<ScoreResult>;
   /** Rows that a model is at work on. */
   readonly rowsInFlight: number;
   /** Lets what runs end, then stops; later requests are refused. Idempotent. */

@@ -8,9 +8,12 @@ export interface ScoringTask {
   readonly rows: Float32Array;
 }
 
-/** An error of the table: between threads an error keeps its message alone. */
+/**
+ * Why a batch has no scores: an error of the table, whose code a thrown error loses between
+ * threads, or any other (code null). What is not answered thus comes of a thread that ended.
+ */
 export interface ScoringFailure {
-  readonly code: ErrorCode;
+  readonly code: ErrorCode | null;
   readonly context: ErrorContext;
   readonly cause: unknown;
 }
@@ -23,7 +26,7 @@ export async function scoreBatch(task: ScoringTask): Promise<Float32Array | Scor
     const model = await cache.get(task.artifact);
     return await model.score(task.rows);
   } catch (error) {
-    if (!(error instanceof MillraceError)) throw error;
+    if (!(error instanceof MillraceError)) return { code: null, context: {}, cause: error };
     const { code, context, cause } = error;
     return { code, context, cause };
   }

@@ -9,7 +9,7 @@ import { sampleFeatures, sampleRows } from "../../processors/train/sample-rows-f
 import { type ArtifactStore, openArtifactStore } from "../training/artifacts.ts";
 import { logisticRegressionGraph } from "../training/logistic-regression-graph.ts";
 import { loadOnnxModel, verifyBatchInvariance } from "./onnx-model.ts";
-import { microBatches, type ScoreWork } from "./scorer.ts";
+import { microBatches, microBatchRows, type ScoreWork } from "./scorer.ts";
 import { createScoringPool } from "./scoring-pool.ts";
 
 let directory: string;
@@ -112,7 +112,7 @@ test("threads answer like the calling thread, whatever the limits of the pool", 
   const seeds = ["a", "b", "c", "d", "e", "f"];
   const shas = await Promise.all(seeds.map((seed) => artifacts.put(model(seed).bytes)));
   const inline = createScoringPool({ artifacts, threads: 0 });
-  const pool = createScoringPool({ artifacts, threads: 2, maxQueueRows: 300 });
+  const pool = createScoringPool({ artifacts, threads: 2 });
   const asked = work(seeds, shas, 2_000);
   const [expected, got, again] = await Promise.all([
     inline.score(asked),
@@ -141,6 +141,29 @@ test("a model that takes another number of features is refused, never scored ask
     const pool = createScoringPool({ artifacts, threads });
     await assert.rejects(pool.score({ ...asked, features: width }), /8 numbers.*4 rows/);
     assert.equal((await pool.score({ ...asked, features: width / 2 })).probabilities.length, 4);
+    await pool.close();
+  }
+});
+
+test("work that is given up leaves the queue, and its scorer goes on", async () => {
+  const sha256 = await artifacts.put(model("overload").bytes);
+  for (const threads of [0, 1]) {
+    const pool = createScoringPool({ artifacts, threads });
+    const over = new AbortController();
+    const bursts = Array.from({ length: 8 }, () =>
+      pool.score(work(["overload"], [sha256], 5_000), over.signal),
+    );
+    const small = pool.score(work(["overload"], [sha256], 1));
+    if (threads > 0) assert.ok(pool.rowsInFlight <= 2 * microBatchRows, "threads hold little");
+    over.abort();
+    const ended = await Promise.allSettled(bursts);
+    const reasons = new Set(ended.map((each) => each.status === "rejected" && each.reason));
+    assert.deepEqual([...reasons], [over.signal.reason]);
+    assert.ok(((await small).probabilities[0] as number) > 0);
+    await assert.rejects(pool.score(work(["overload"], [sha256], 1), over.signal), {
+      name: "AbortError",
+    });
+    assert.equal(pool.rowsInFlight, 0);
     await pool.close();
   }
 });

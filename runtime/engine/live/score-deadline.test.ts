@@ -17,7 +17,6 @@ const scores = encodeScoreResult({
   probabilities: Float64Array.from([0.25, 0.75]),
   latencyMs: new Float64Array(2),
 });
-const never = new Promise<Buffer>(() => {});
 
 async function warm(): Promise<ScoreDeadline> {
   const deadline = new ScoreDeadline();
@@ -25,18 +24,49 @@ async function warm(): Promise<ScoreDeadline> {
   return deadline;
 }
 
-/** The scores, some ms later. */
-function after(ms: number): Promise<Buffer> {
-  return new Promise((resolve) => setTimeout(() => resolve(scores), ms));
+/** A call that gives the scores some ms later, given up or not. */
+function after(ms: number): () => Promise<Buffer> {
+  return () => new Promise((resolve) => setTimeout(() => resolve(scores), ms));
+}
+
+/** A call that ends when it is given up, and fails then. */
+function untilGivenUp(failure?: Error): (signal: AbortSignal) => Promise<Buffer> {
+  return (signal) =>
+    new Promise((_, reject) => {
+      signal.addEventListener("abort", () => reject(failure ?? signal.reason));
+    });
 }
 
 test("scores that do not come in time are none, one a row, and say how long was waited", async () => {
   const deadline = await warm();
-  const result = await deadline.bound(work, never, 3);
-  const numbers = [0, 8, 16, 24].map((at) => result.readDoubleLE(at));
-  assert.deepEqual(numbers, [Number.NaN, Number.NaN, 3, 3]);
-  const failing = Promise.reject(new Error("the model fails")) as Promise<Buffer>;
+  for (let call = 0; call < 3; call++) {
+    const result = await deadline.bound(work, untilGivenUp(), 3);
+    const numbers = [0, 8, 16, 24].map((at) => result.readDoubleLE(at));
+    assert.deepEqual(numbers, [Number.NaN, Number.NaN, 3, 3]);
+  }
+  const failing = () => Promise.reject(new Error("the model fails"));
   await assert.rejects(deadline.bound(work, failing, 1_000), /the model fails/);
+});
+
+test("a call is given up when its time is over, and never before", async () => {
+  const deadline = await warm();
+  const signals: AbortSignal[] = [];
+  const inTime = (signal: AbortSignal) => {
+    signals.push(signal);
+    return Promise.resolve(scores);
+  };
+  assert.equal(await deadline.bound(work, inTime, 1_000), scores);
+  assert.equal(await deadline.bound({ ...work, artifacts: ["cold"] }, inTime, 1), scores);
+  assert.deepEqual(
+    signals.map((signal) => signal.aborted),
+    [false, false],
+  );
+});
+
+test("a call that fails after its deadline is told by the next one", async () => {
+  const deadline = await warm();
+  await deadline.bound(work, untilGivenUp(new Error("the thread ended")), 3);
+  await assert.rejects(deadline.bound(work, after(0), 1_000), /the thread ended/);
 });
 
 test("a deadline beyond what a timer can wait is no deadline, and none that is over at once", async () => {

@@ -6,13 +6,27 @@ const longestTimerMs = 2 ** 31 - 1;
 
 /**
  * Live mode: bounds model calls. Rows whose scores do not come in time get none (NaN), and the
- * fallback answers. The first call of an artifact has no limit: loading it is not scoring.
+ * fallback answers; what of the call has not begun is given up, so that later calls do not queue
+ * behind it. The first call of an artifact has no limit: loading it is not scoring.
  */
 export class ScoreDeadline {
   readonly #warm = new Set<string>();
+  /** Why a call failed whose time was over by then. */
+  #missed: unknown;
 
-  /** The result of a call if it comes within `deadlineMs`; the call itself goes on unseen. */
-  async bound(work: ScoreWork, result: Promise<Buffer>, deadlineMs: number): Promise<Buffer> {
+  /**
+   * The result of a call if it comes within `deadlineMs`, else NaN for each row.
+   *
+   * @throws what the call throws in time, or what an earlier one threw after its deadline.
+   */
+  async bound(
+    work: ScoreWork,
+    call: (signal: AbortSignal) => Promise<Buffer>,
+    deadlineMs: number,
+  ): Promise<Buffer> {
+    if (this.#missed !== undefined) throw this.#missed;
+    const over = new AbortController();
+    const result = call(over.signal);
     if (work.artifacts.some((artifact) => !this.#warm.has(artifact))) {
       const first = await result;
       for (const artifact of work.artifacts) this.#warm.add(artifact);
@@ -21,13 +35,18 @@ export class ScoreDeadline {
     if (deadlineMs > longestTimerMs) return await result;
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<Buffer>((resolve) => {
-      timer = setTimeout(() => resolve(noScores(work, deadlineMs)), deadlineMs);
+      timer = setTimeout(() => {
+        resolve(noScores(work, deadlineMs));
+        over.abort();
+        result.catch((error: unknown) => {
+          if (error !== over.signal.reason) this.#missed ??= error;
+        });
+      }, deadlineMs);
     });
     try {
       return await Promise.race([result, late]);
     } finally {
       clearTimeout(timer);
-      result.catch(() => {});
     }
   }
 }
