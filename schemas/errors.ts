@@ -75,6 +75,11 @@ export const errorTable = {
     policy: "stop",
     message: "The local server {name} did not start: {reason}",
   },
+  LIVE_AT_LEAST_ONCE: {
+    policy: "stop",
+    message:
+      'The topology "{topology}" is declared at-least-once, but live mode commits what the clock decided together with what follows from it: declare it exactly-once, or replay it.',
+  },
   ANSWER_MISSING: {
     policy: "stop",
     message:

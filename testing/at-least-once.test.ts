@@ -144,3 +144,19 @@ test("a worker that dies anywhere in its commits leaves every record at least on
   }
   await broker.close();
 });
+
+test("what the clock decided must not be lost alone: live mode refuses to do without transactions", async () => {
+  const plan = { ...air, guarantee: "at-least-once" as const };
+  const broker = await openEmbeddedBroker({ directory: null });
+  const mode = { kind: "live", now: () => 0, maxWaitMs: 1000 } as const;
+  const started = Worker.start({
+    plan,
+    broker,
+    registry: createMemoryRegistry(),
+    mode,
+    instanceId: "w",
+    execute: async (_, work) => executeAir(work),
+  });
+  await assert.rejects(started, { code: "LIVE_AT_LEAST_ONCE" });
+  await broker.close();
+});

@@ -4,6 +4,7 @@ import { SourceProcessor } from "../../processors/source.ts";
 import { TrainingProcessor } from "../../processors/training.ts";
 import { ViewProcessor } from "../../processors/view.ts";
 import { WatchProcessor } from "../../processors/watch.ts";
+import { MillraceError } from "../../schemas/errors.ts";
 import { viewId } from "../../schemas/feature-view.ts";
 import { deadLetter, decision, lateRecord, watermark } from "../../schemas/generated.ts";
 import type { AvroSchema, InputSpec, Plan, Subtopology } from "../../schemas/plan.ts";
@@ -62,7 +63,12 @@ export class TaskFactory {
     this.#snapshots = snapshots;
   }
 
-  /** Registers the schemas of everything that the plan reads and writes. */
+  /**
+   * Registers the schemas of everything that the plan reads and writes.
+   *
+   * @throws {MillraceError} LIVE_AT_LEAST_ONCE: without transactions a decision could be lost while
+   * what follows from it stands.
+   */
   static async create(
     plan: Plan,
     broker: Broker,
@@ -70,6 +76,9 @@ export class TaskFactory {
     mode: Mode,
     snapshots: SnapshotRule = defaultSnapshots,
   ): Promise<TaskFactory> {
+    if (mode.kind === "live" && plan.guarantee === "at-least-once") {
+      throw new MillraceError("LIVE_AT_LEAST_ONCE", { topology: plan.name });
+    }
     const factory = new TaskFactory(plan, registry, mode, snapshots);
     for (const subtopology of plan.subtopologies) {
       for (const output of subtopology.outputs) {
