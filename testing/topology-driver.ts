@@ -16,7 +16,7 @@ import { ByteWriter } from "../schemas/bytes.ts";
 import { MillraceError } from "../schemas/errors.ts";
 import { type FeatureViewSpec, featureColumns, viewId } from "../schemas/feature-view.ts";
 import { watermark } from "../schemas/generated.ts";
-import type { AvroSchema, Plan } from "../schemas/plan.ts";
+import type { AvroSchema, Plan, Subtopology } from "../schemas/plan.ts";
 import type { FeatureRow } from "../schemas/row.ts";
 import { judgeFreshness } from "../sinks/freshness.ts";
 import {
@@ -283,7 +283,7 @@ export class TopologyDriver {
       registry,
       mode: { kind: "replay" },
       instanceId: "driver",
-      execute: (_, work) => this.#execute(work),
+      execute: (subtopology, work) => this.#execute(subtopology, work),
       commitIntervalMs: 0,
       idleWaitMs: 0,
     });
@@ -306,9 +306,9 @@ export class TopologyDriver {
     return { broker, registry, worker, producer, encoders, pumps, online, offline };
   }
 
-  async #execute(work: ExternalWork): Promise<Buffer> {
+  async #execute(subtopology: Subtopology, work: ExternalWork): Promise<Buffer> {
     if (work.kind === "score") return scoreResult(work, this.#options);
-    const [training] = this.#plan.trainings;
+    const training = this.#plan.trainings.find(({ name }) => name === subtopology.name);
     return trainResult(work, this.#options, training?.trainingTimeMs ?? 0);
   }
 }

@@ -1,12 +1,14 @@
 import { snakeCase } from "../../schemas/feature-view.ts";
 import { deadLetter, drift, lateRecord, model } from "../../schemas/generated.ts";
 import type { AvroSchema, LabelSpec, Plan, ScoringSpec } from "../../schemas/plan.ts";
+import { modelsTopic } from "../../topologies/dsl/compile/link.ts";
 import { deadLetterTopic, lateTopic } from "../../topologies/dsl/compile/topics.ts";
 import { utc } from "./plumbing.ts";
 import { field, type RecordColumn, type RecordTable, recordTable } from "./record-table.ts";
 
-/** Tables of everything but feature rows. */
+/** Tables of everything but feature rows; each topic once, though several steps write to it. */
 export function recordTables(plan: Plan): RecordTable[] {
+  const drifts = new Set(plan.watches.map(({ driftTopic }) => driftTopic));
   return [
     ...plan.scorings.flatMap((scoring) =>
       scoring.stores.includes("offline") ? [predictions(plan, scoring)] : [],
@@ -16,12 +18,8 @@ export function recordTables(plan: Plan): RecordTable[] {
     ),
     lateRecords(plan),
     deadLetters(plan),
-    ...plan.watches.map((watch) => driftWindows(watch.driftTopic)),
-    ...plan.subtopologies.flatMap(({ kind, outputs }) =>
-      outputs.flatMap((output) =>
-        kind === "training" && output.kind === "topic" ? [models(output.topic)] : [],
-      ),
-    ),
+    ...[...drifts].map(driftWindows),
+    ...(plan.trainings.length > 0 ? [models()] : []),
   ];
 }
 
@@ -158,9 +156,9 @@ function driftWindows(topic: string): RecordTable {
   );
 }
 
-function models(topic: string): RecordTable {
+function models(): RecordTable {
   return recordTable(
-    topic,
+    modelsTopic,
     model,
     "models",
     [
