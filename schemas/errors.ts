@@ -282,7 +282,7 @@ export const errorTable = {
   OFFLINE_READ_ONLY: {
     policy: "stop",
     message:
-      'A statement with "{word}" may write, and here statements only read: rows belong to a run, whose checks would find the change. Write through ClickHouse\'s own interface if you must.',
+      'Statements only read here (SELECT, WITH, SHOW, DESCRIBE, EXISTS, EXPLAIN), and "{word}" is none of these or may write: rows belong to a run, whose checks would find the change. Write through ClickHouse\'s own interface if you must.',
   },
   OFFLINE_INLINE_DATA: {
     policy: "stop",

@@ -93,8 +93,9 @@ function cursor(
   role: TopicSpec["role"],
   from: number,
 ): RecordCursor {
-  // How far a view is, is said at each commit: no row.
-  const isProgress = ({ key }: PlainRecord) => role === "rows" && key?.length === 1 && key[0] === 0;
+  // How far a view is, is said at each commit: no row, though an entity may have that key.
+  const isProgress = ({ key, value }: PlainRecord) =>
+    role === "rows" && key?.length === 1 && key[0] === 0 && value?.length === 8;
   return new RecordCursor(
     committedPages(broker, topic, partition),
     (record) => record.offset >= from && !isProgress(record),
