@@ -236,6 +236,11 @@ export const errorTable = {
     message:
       "The data directory {directory} has format {found}; this version of Millrace reads format {expected}. Start over with --fresh, or use another --data directory.",
   },
+  CHANGELOG_LAYOUT: {
+    policy: "stop",
+    message:
+      'The changelog {topic}/{partition} has layout {found}; this version of Millrace reads layout {expected}. Start over with --fresh; on servers that others share, as docs/operations.md says under "Starting over".',
+  },
   DATA_PLAN_CHANGED: {
     policy: "stop",
     message:

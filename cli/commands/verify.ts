@@ -1,4 +1,8 @@
-import { type DataManifest, readManifest } from "../../runtime/application/data-directory.ts";
+import {
+  checkFormat,
+  type DataManifest,
+  readManifest,
+} from "../../runtime/application/data-directory.ts";
 import type { Stack } from "../../runtime/application/stack.ts";
 import { type ResolvedConfig, refuse } from "../../runtime/config.ts";
 import { MillraceError } from "../../schemas/errors.ts";
@@ -31,6 +35,7 @@ export async function verify(
   const manifest = await readManifest(data);
   if (manifest === null) throw new MillraceError("DATA_MISSING", { directory: data });
   checkStack(manifest, resolved.config);
+  checkFormat(data, manifest);
   if (points > 0 && manifest.live === true) {
     refuse(["--points: a live run has no raw file to recompute from: leave it out"]);
   }

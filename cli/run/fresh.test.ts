@@ -47,6 +47,22 @@ test("--fresh removes whatever a run leaves, also one that was killed", async ()
   assert.equal(existsSync(data), false);
 });
 
+test("what another build left is never gone on with, and --fresh empties it", async () => {
+  for (const [name, format] of [
+    ["earlier", dataFormat - 1],
+    ["later", dataFormat + 1],
+  ] as const) {
+    const files = { "millrace.json": JSON.stringify({ format, plan: "flights" }), ...leftovers };
+    await assert.rejects(start(name, files, false).started, {
+      code: "DATA_FORMAT",
+      message: /Start over with --fresh/,
+    });
+    const { data, started } = start(`${name}-fresh`, files, true);
+    await started;
+    assert.equal(existsSync(data), false);
+  }
+});
+
 test("a start that was killed before it wrote its manifest is gone on with, and made fresh", async () => {
   await start("begun", { "schemas.ndjson": "" }, false).started;
   const { data, started } = start("begun-fresh", { "schemas.ndjson": "" }, true);

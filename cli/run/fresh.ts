@@ -2,9 +2,8 @@ import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import {
+  checkFormat,
   clearDataDirectory,
-  type DataManifest,
-  dataFormat,
   readManifest,
 } from "../../runtime/application/data-directory.ts";
 import { openEmbeddedBroker } from "../../runtime/broker/embedded/embedded-broker.ts";
@@ -36,13 +35,15 @@ const isOurs = (name: string) => ours.has(name) || /^(lock\.|reread-)/.test(name
  * delete them one day.
  *
  * @throws {MillraceError} DATA_FOREIGN when it holds other files than a run's; DATA_STACK_CHANGED,
- * DATA_FORMAT when it is of another stack or format; FRESH_REFUSED on servers of others;
+ * DATA_FORMAT when it is of another stack or, without `--fresh`, format; FRESH_REFUSED on servers of others;
  * DATA_LOCKED when it is to be emptied and a run holds it.
  */
 export async function prepareData(config: Config): Promise<void> {
   const directory = config.data;
   const manifest = await readManifest(directory);
-  if (manifest !== null) checkManifest(manifest, config);
+  if (manifest !== null) checkStack(manifest, config);
+  // With --fresh, what another build left is emptied like ours.
+  if (manifest !== null && !config.fresh) checkFormat(directory, manifest);
   const { stack } = config;
   if (config.fresh && (stack === "compose" || stack === "cluster")) {
     throw new MillraceError("FRESH_REFUSED", { stack, remedy: freshRemedies[stack](directory) });
@@ -94,14 +95,4 @@ async function clear({ data: directory, stack }: Config): Promise<void> {
     }
   }
   await clearDataDirectory(directory);
-}
-
-function checkManifest(manifest: DataManifest, config: Config): void {
-  checkStack(manifest, config);
-  if (manifest.format === dataFormat) return;
-  throw new MillraceError("DATA_FORMAT", {
-    directory: config.data,
-    found: manifest.format,
-    expected: dataFormat,
-  });
 }

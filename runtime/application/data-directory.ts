@@ -2,8 +2,12 @@ import { mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { MillraceError } from "../../schemas/errors.ts";
 
-/** Version of what stands in a data directory; another one is refused. */
-export const dataFormat = 1;
+/**
+ * Version of what stands in a data directory; another one is refused. Raise it, and the layout
+ * version of `runtime/engine/changelog.ts`, with every change of what a task's snapshot holds or of
+ * what a processor makes of the inputs in a delta.
+ */
+export const dataFormat = 2;
 
 /** What a data directory was begun with and how far it has been asked to go. */
 export interface DataManifest {
@@ -69,14 +73,14 @@ export async function clearDataDirectory(directory: string): Promise<void> {
   await rm(directory, { recursive: true, force: true });
 }
 
+/** @throws {MillraceError} DATA_FORMAT when another build wrote the directory. */
+export function checkFormat(directory: string, { format: found }: DataManifest): void {
+  const expected = dataFormat;
+  if (found !== expected) throw new MillraceError("DATA_FORMAT", { directory, found, expected });
+}
+
 function checkClaim(directory: string, found: DataManifest, claim: DataClaim): void {
-  if (found.format !== dataFormat) {
-    throw new MillraceError("DATA_FORMAT", {
-      directory,
-      found: found.format,
-      expected: dataFormat,
-    });
-  }
+  checkFormat(directory, found);
   if (found.plan !== claim.plan || found.fingerprint !== claim.fingerprint) {
     throw new MillraceError("DATA_PLAN_CHANGED", {
       directory,

@@ -4,7 +4,8 @@ import type { Broker, FetchedPartition, FetchRequest } from "../broker/broker.ts
 import { RecordReader } from "../broker/record-batch/reader.ts";
 import type { CommitBatches } from "./commit-batches.ts";
 
-const layoutVersion = 3;
+/** Of the records here and of the state in them; see `dataFormat` for what raises it. */
+const layoutVersion = 4;
 
 /** u8 layout version, u8 kind, u16 number of the part within its delta or snapshot. */
 const headerBytes = 4;
@@ -87,6 +88,8 @@ export interface Restorable {
  * Restores one task: the last complete snapshot, then the deltas behind it. Reads to the stable end
  * of the partition as it is now; call it after fencing the previous owner. Returns whether there
  * was a commit to restore.
+ *
+ * @throws {MillraceError} CHANGELOG_LAYOUT when another build wrote the changelog.
  */
 export async function restoreFromChangelog(
   broker: Broker,
@@ -104,8 +107,10 @@ export async function restoreFromChangelog(
     reader.open(fetched, "read_committed");
     while (reader.next()) {
       const { buffer, valueStart, valueEnd } = reader;
-      if (buffer[valueStart] !== layoutVersion) {
-        throw new RangeError(`changelog ${topic}/${partition} has another layout`);
+      const found = buffer[valueStart] as number;
+      if (found !== layoutVersion) {
+        const expected = layoutVersion;
+        throw new MillraceError("CHANGELOG_LAYOUT", { topic, partition, found, expected });
       }
       const body = Buffer.from(buffer.subarray(valueStart + headerBytes, valueEnd));
       replay.take(buffer[valueStart + 1] as number, buffer.readUInt16LE(valueStart + 2), body);

@@ -1,0 +1,26 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { openEmbeddedBroker } from "../broker/embedded/embedded-broker.ts";
+import { restoreFromChangelog } from "./changelog.ts";
+import { CommitBatches } from "./commit-batches.ts";
+
+const nothing = {
+  restoreSnapshot: () => assert.fail("a snapshot of another build was taken"),
+  replayDelta: () => assert.fail("a delta of another build was taken"),
+  restorePositions: () => assert.fail("positions of another build were taken"),
+};
+
+test("a changelog that another build wrote is refused, with what to do", async () => {
+  const broker = await openEmbeddedBroker({ directory: null });
+  await broker.createTopics([{ name: "t.changelog", partitions: 1, config: {} }]);
+  const producer = await broker.producer({ transactionalId: null });
+  const batches = new CommitBatches(() => 1_000);
+  const snapshotEnd = 4;
+  batches.append("t.changelog", 0, null, Buffer.from([3, snapshotEnd, 0, 0]), 0);
+  for (const round of batches.rounds()) await producer.send(round);
+  await assert.rejects(restoreFromChangelog(broker, "t.changelog", 0, nothing), {
+    code: "CHANGELOG_LAYOUT",
+    message: /t\.changelog\/0 has layout 3;.*--fresh/,
+  });
+  await broker.close();
+});
