@@ -85,6 +85,10 @@ function answerTo(frame: Buffer, { answers, leaders }: Script, port: number): Bu
       answer.int64(7);
       answer.int16(0);
     },
+    EndTxn(_, answer) {
+      answer.int32(0);
+      answer.int16(0);
+    },
   };
   const write = answers[api.name] ?? usual[api.name];
   if (write === undefined) return null;
