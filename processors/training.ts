@@ -13,7 +13,7 @@ import type { Counters, ExternalWork, Outbox, Processor } from "./processor.ts";
 export class TrainingProcessor implements Processor {
   readonly counters: Counters = new Map();
   readonly #training: TrainingSpec;
-  readonly #keyPrefix: string;
+  readonly #of: { readonly topology: string; readonly model: string };
   readonly #topicOutputs: readonly number[];
   readonly #modelOutputs: readonly number[];
   /** JSON of requests that wait for their answers, oldest first; a watch has one in flight. */
@@ -29,7 +29,7 @@ export class TrainingProcessor implements Processor {
     const watch = plan.watches.find((each) => each.name === training.watch);
     const label = plan.labels.find((each) => each.name === watch?.outcomes);
     const scoring = plan.scorings.find((each) => each.name === label?.predictions);
-    this.#keyPrefix = `${plan.name}/${scoring?.model.name ?? training.name}`;
+    this.#of = { topology: plan.name, model: scoring?.model.name ?? training.name };
     const { outputs } = subtopology;
     const indexes = outputs.map((_, index) => index);
     this.#topicOutputs = indexes.filter((index) => outputs[index]?.kind === "topic");
@@ -62,8 +62,10 @@ export class TrainingProcessor implements Processor {
       this.#champion = answer.version;
       this.#championArtifact = answer.sha256;
     }
+    const { topology, model } = this.#of;
     for (const output of this.#topicOutputs) {
-      out.publish(output, `${this.#keyPrefix}/${answer.version}`, effectiveFrom, {
+      out.publish(output, `${topology}/${model}/${answer.version}`, effectiveFrom, {
+        ...this.#of,
         ...answer,
         reference: JSON.stringify(answer.reference),
       });

@@ -159,6 +159,10 @@ export interface LateRecord {
 
 /** What a training ended with. A refused or failed one is an answer too. */
 export interface Model {
+  /** Topology whose training it was. */
+  readonly topology: string;
+  /** Name of the model that it is a version of, as in `scoredBy`. */
+  readonly model: string;
   /** Retrain request that it answers. */
   readonly requestId: string;
   /** Model version, `v<number>`, derived from the request. */
@@ -649,6 +653,18 @@ export const model: RecordSchema<Model> = recordSchema<Model>({
   namespace: "millrace",
   doc: "What a training ended with. A refused or failed one is an answer too.",
   fields: [
+    {
+      name: "topology",
+      type: "string",
+      doc: "Topology whose training it was.",
+      default: ""
+    },
+    {
+      name: "model",
+      type: "string",
+      doc: "Name of the model that it is a version of, as in `scoredBy`.",
+      default: ""
+    },
     {
       name: "requestId",
       type: "string",

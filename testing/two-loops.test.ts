@@ -85,8 +85,15 @@ test("two loops share their topics: each record is stored once, each training ta
     const records = await driver.output(output).drain();
     assert.equal((await driver.offline(name)).length, records.length, name);
   }
-  const models = await driver.offline("models");
-  const took = models.map((row) => Number(row["effective_from"]) - Number(row["cutoff"]));
-  assert.deepEqual(took.sort(), [1 * hour, 2 * hour]);
+  const models = (await driver.offline("models")).map((row) => [
+    row["topology"],
+    row["model"],
+    row["version"],
+    Number(row["effective_from"]) - Number(row["cutoff"]),
+  ]);
+  assert.deepEqual(models.sort(), [
+    ["two", "late", "v1", 1 * hour],
+    ["two", "later", "v1", 2 * hour],
+  ]);
   await driver.close();
 });

@@ -1,11 +1,13 @@
 import type { Stack } from "../../runtime/application/stack.ts";
 import type { Plan } from "../../schemas/plan.ts";
+import { quoteText } from "../../sinks/sql-text.ts";
 import type { ModelLine } from "./inspector.ts";
 
 /** Model versions and how each did on the flights that it scored itself. */
 export async function modelLines(plan: Plan, { offline }: Stack): Promise<ModelLine[]> {
   const lines: ModelLine[] = [];
   for (const label of plan.labels) {
+    const scoring = plan.scorings.find(({ name }) => name === label.predictions);
     lines.push(
       ...(await offline.query<ModelLine>(
         `SELECT version, toBool(promoted) AS promoted, toString(effective_from) AS "effectiveFrom",
@@ -13,6 +15,7 @@ export async function modelLines(plan: Plan, { offline }: Stack): Promise<ModelL
           toUInt32(live.scored) AS scored, live.auc AS "liveAuc"
         FROM millrace.models AS model
         LEFT JOIN (${liveSql(label.name, label.predictions)}) AS live USING (version)
+        WHERE topology = ${quoteText(plan.name)} AND model = ${quoteText(scoring?.model.name ?? "")}
         ORDER BY effective_from, version`,
       )),
     );

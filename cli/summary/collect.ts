@@ -2,6 +2,7 @@ import type { Stack } from "../../runtime/application/stack.ts";
 import { offlineEncoders } from "../../runtime/offline/tables.ts";
 import { isProgress, readTallies } from "../../runtime/row-topics/tally.ts";
 import type { Plan } from "../../schemas/plan.ts";
+import { quoteText } from "../../sinks/sql-text.ts";
 import { aucSql } from "../inspect/model-lines.ts";
 import { countCommitted, readCommitted } from "../verify/committed-records.ts";
 import {
@@ -56,7 +57,7 @@ export async function collectSummary(
       ),
     },
     outcomes: { ...outcomes, pending },
-    models: await modelSummaries(stack, served),
+    models: await modelSummaries(plan, stack, served),
     fallbackAuc: fallback?.auc ?? null,
     throughput: { eventsPerSecond: facts.eventsPerSecond },
     memory: { maxRssBytes: facts.maxRssBytes, workerMaxRssBytes: facts.workerMaxRssBytes },
@@ -142,6 +143,7 @@ async function countOutcomes(
 }
 
 async function modelSummaries(
+  plan: Plan,
   { offline }: Stack,
   served: readonly Served[],
 ): Promise<ModelSummary[]> {
@@ -149,7 +151,8 @@ async function modelSummaries(
     `SELECT version, promoted = 1 AS promoted, toFloat64(trained_on) AS "trainedOn",
       formatDateTime(effective_from, '%Y-%m-%dT%H:%i:%SZ', 'UTC') AS "effectiveFrom",
       holdout_auc AS "holdoutAuc", sha256
-    FROM millrace.models ORDER BY effective_from, version`,
+    FROM millrace.models WHERE topology = ${quoteText(plan.name)}
+    ORDER BY effective_from, version`,
   );
   return models.map((model) => {
     const found = served.find(({ version }) => version === model.version);

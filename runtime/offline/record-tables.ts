@@ -162,6 +162,8 @@ function models(): RecordTable {
     model,
     "models",
     [
+      field("topology", "LowCardinality(String)", "topology"),
+      field("model", "LowCardinality(String)", "model"),
       field("version", "String", "version"),
       field("request_id", "String", "requestId"),
       field("promoted", "UInt8", "promoted"),
@@ -177,7 +179,7 @@ function models(): RecordTable {
       field("sha256", "String", "sha256"),
       field("reference", "String", "reference"),
     ],
-    ["effective_from", "version"],
+    ["topology", "model", "effective_from", "version"],
   );
 }
 
