@@ -34,9 +34,9 @@ const isOurs = (name: string) => ours.has(name) || /^(lock\.|reread-)/.test(name
  * with `--fresh` it is emptied first. A directory with other files is never taken: `--fresh` would
  * delete them one day.
  *
- * @throws {MillraceError} DATA_FOREIGN when it holds other files than a run's; DATA_STACK_CHANGED,
- * DATA_FORMAT when it is of another stack or, without `--fresh`, format; FRESH_REFUSED on servers of others;
- * DATA_LOCKED when it is to be emptied and a run holds it.
+ * @throws {MillraceError} DATA_FOREIGN when it holds other files than a run's; DATA_STACK_CHANGED
+ * when it is of another stack; DATA_FORMAT when, without `--fresh`, it is of another format;
+ * FRESH_REFUSED on servers of others; DATA_LOCKED when it is to be emptied and a run holds it.
  */
 export async function prepareData(config: Config): Promise<void> {
   const directory = config.data;
