@@ -3,9 +3,9 @@ import { createHash, type Hash } from "node:crypto";
 import type { Broker } from "../runtime/broker/broker.ts";
 import { RecordReader } from "../runtime/broker/record-batch/reader.ts";
 import { progressKey } from "../runtime/engine/task-outbox.ts";
-import { AvroDecoder } from "../runtime/schema-registry/avro-codec.ts";
+import { AvroDecoder, AvroEncoder } from "../runtime/schema-registry/avro-codec.ts";
 import type { SchemaRegistry } from "../runtime/schema-registry/registry.ts";
-import { ByteReader } from "../schemas/bytes.ts";
+import { ByteReader, ByteWriter } from "../schemas/bytes.ts";
 import { featureColumns, viewId } from "../schemas/feature-view.ts";
 import { type FeatureRow, readRow } from "../schemas/row.ts";
 import { air } from "./schedule-fixture.ts";
@@ -14,7 +14,7 @@ import type { OracleOutput } from "./sequential-oracle.ts";
 /** What a run left, for comparison with the oracle, and with other runs byte by byte. */
 export interface AirOutput {
   readonly output: OracleOutput;
-  /** SHA-256 of every committed record, partition by partition, in its order. */
+  /** SHA-256 of every committed record but `latencyMs`, partition by partition, in its order. */
   readonly digest: string;
 }
 
@@ -26,13 +26,16 @@ export async function collectAir(broker: Broker, registry: SchemaRegistry): Prom
     const latest = await registry.latest(`${topic}-value`);
     assert.ok(latest);
     const decoder = new AvroDecoder(registry, latest.schema);
+    const encoder = new AvroEncoder(latest.schema, latest.id);
     const list: Record<string, unknown>[] = [];
     const found = await rawValues(broker, topic);
     // Both sources write there: their order among each other is nobody's promise.
     if (topic === "air.late") found.sort(Buffer.compare);
     for (const bytes of found) {
-      hash.update(bytes);
-      list.push((await decoder.decodeAwaiting(bytes, 0, bytes.length)) as Record<string, unknown>);
+      const value = await decoder.decodeAwaiting(bytes, 0, bytes.length);
+      list.push(value as Record<string, unknown>);
+      if (topic === "air.predictions") hash.update(unmeasured(encoder, value));
+      else hash.update(bytes);
     }
     return list;
   };
@@ -61,6 +64,13 @@ export async function collectAir(broker: Broker, registry: SchemaRegistry): Prom
     late: late.sort(),
   };
   return { output, digest: hash.digest("hex") };
+}
+
+/** A prediction without what a clock measured. */
+function unmeasured(encoder: AvroEncoder, prediction: object): Buffer {
+  const bytes = new ByteWriter();
+  encoder.encode({ ...prediction, latencyMs: 0 }, bytes);
+  return bytes.take();
 }
 
 /** Feature rows as text; their keys and bytes go into the hash. */
