@@ -1,7 +1,11 @@
 import { readdirSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { join, relative } from "node:path";
 import { pathToFileURL } from "node:url";
 import { runProgram } from "./program.mjs";
+
+/** Files run side by side at most: some start servers. */
+const mostFilesAtOnce = 4;
 
 /**
  * Runs the tests of dist and returns the exit code. `args`: options go to `node --test`, anything
@@ -19,10 +23,11 @@ export async function runTests(root, args) {
     console.error(`No test file has ${names.map((name) => `"${name}"`).join(" or ")} in its path.`);
     return 2;
   }
-  const reporter = options.some((option) => option.startsWith("--test-reporter"))
-    ? []
-    : ["--test-reporter=spec"];
-  const tests = ["--test", ...reporter, ...options, ...files];
+  const filesAtOnce = Math.min(availableParallelism(), mostFilesAtOnce);
+  const usual = ["--test-reporter=spec", `--test-concurrency=${filesAtOnce}`].filter(
+    (option) => !options.some((given) => given.startsWith(option.split("=")[0])),
+  );
+  const tests = ["--test", ...usual, ...options, ...files];
   return await runProgram(process.execPath, tests, { cwd: dist });
 }
 
