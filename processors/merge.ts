@@ -228,10 +228,18 @@ export class Merge {
     return "record";
   }
 
-  /** Stamp of the record that comes next, while it is not certain; null while there is none. */
+  /**
+   * Stamp of the record that came first of those that are here: it may not be the next one, but
+   * waits for it. Null while there is none.
+   */
   waitingSince(): number | null {
-    const channel = this.#leastHead();
-    return channel < 0 ? null : ((this.#queues[channel] as QueuedFrame[])[0] as QueuedFrame).stamp;
+    let since: number | null = null;
+    for (let i = 0; i < this.channels; i++) {
+      if (this.#heads[i] === none) continue;
+      const { stamp } = (this.#queues[i] as QueuedFrame[])[0] as QueuedFrame;
+      if (since === null || stamp < since) since = stamp;
+    }
+    return since;
   }
 
   /**

@@ -49,7 +49,7 @@ function decide(): { released: string[]; decisions: OrderDecision[] } {
   released.push(...drain(merge));
   merge.stamp = 80;
   feed(merge, models[0], 2);
-  assert.equal(merge.waitingSince(), 80, "the model waits for what may lie before its place");
+  assert.equal(merge.waitingSince(), 77, "the trigger came first, and waits for the model, too");
   merge.endWait();
   released.push(...drain(merge));
   assert.equal(merge.waitingSince(), 77);
