@@ -76,7 +76,7 @@ export interface Decision {
   /** Event time that the decision took for granted (idle, wait, place), UTC. */
   readonly until: number | null;
   /**
-   * Of a wait: how long the task had stood still at most in the waits that it ended since its last
+   * Of a wait: how long at most a record had been in the task when it ended a wait, since its last
    * commit; nothing is decided by it.
    */
   readonly waitedMs: number | null;
@@ -428,7 +428,7 @@ export const decision: RecordSchema<Decision> = recordSchema<Decision>({
         "null",
         "long"
       ],
-      doc: "Of a wait: how long the task had stood still at most in the waits that it ended since its last commit; nothing is decided by it.",
+      doc: "Of a wait: how long at most a record had been in the task when it ended a wait, since its last commit; nothing is decided by it.",
       default: null
     },
     {

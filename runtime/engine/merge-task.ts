@@ -42,8 +42,6 @@ export class MergeTask implements Task, Restorable {
   #work: ExternalWork | null = null;
   #unanswered = false;
   #awaiting = false;
-  /** When its merge came to a record that has to wait, by the clock; null: it goes on. */
-  #stoodSince: number | null = null;
   #processed = 0;
   #again = false;
   #committedOffset = 0;
@@ -110,13 +108,10 @@ export class MergeTask implements Task, Restorable {
       const kind = merge.next(timer);
       if (kind === "none") {
         const since = merge.waitingSince();
-        if (since === null) break;
-        this.#stoodSince ??= this.#decisions.now();
-        if (!this.#decisions.isOver(since, this.#stoodSince)) break;
+        if (since === null || !this.#decisions.isOver(since)) break;
         merge.endWait();
         continue;
       }
-      this.#stoodSince = null;
       taken++;
       if (kind === "timer") {
         processor.onTimer(timer, outbox);

@@ -14,12 +14,8 @@ export interface MergeDecisions {
   awaits(input: InputSpec): boolean;
   /** The clock, for stamping what arrives. */
   now(): number;
-  /**
-   * Whether the wait of a record that came at `since` is over.
-   *
-   * @param stoodSince - when it became the next one: since then nothing else was done.
-   */
-  isOver(since: number, stoodSince: number): boolean;
+  /** Whether the wait of a record that came at `since` is over. */
+  isOver(since: number): boolean;
   /** Brings recorded decisions into the order of a merge. */
   prepare(merge: Merge, inputs: readonly InputSpec[]): void;
   /** Work whose result is known already; undefined: do it; null: it was never answered. */
@@ -54,10 +50,10 @@ export function clockOrders(
   return {
     awaits: (input) => !isModel(input),
     now,
-    isOver: (since, stoodSince) => {
-      const at = now();
-      if (at - since <= limitMs) return false;
-      longestMs = Math.max(longestMs, at - stoodSince);
+    isOver: (since) => {
+      const waitedMs = now() - since;
+      if (waitedMs <= limitMs) return false;
+      longestMs = Math.max(longestMs, waitedMs);
       return true;
     },
     prepare: () => {},
