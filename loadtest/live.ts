@@ -331,8 +331,8 @@ async function report(file: string, text: readonly string[]): Promise<void> {
       (workers > 1 ? "The run and one of its workers, in turn, were" : "The run was") +
       " killed and started again at once. Latency: from the event time of a departure until a " +
       "consumer at read_committed has its prediction; the time that a kill cost counts. The " +
-      "longest wait is the time that a task stood still for what may lie before its next record, " +
-      "as the decisions that ended waits say; catching up is no waiting.",
+      "longest wait is the time that a record had been in a task when it ended a wait, as the " +
+      "decisions say.",
     "",
     "```",
     ...text,

@@ -25,7 +25,7 @@ export interface LiveFacts {
   readonly latencyMs: LatencySummary;
   /** Predictions that were made without waiting for all that may lie before them. */
   readonly incomplete: number;
-  /** Longest time that a task stood still in a wait that it ended, ms; 0: none was ended. */
+  /** Longest time that a record had been in a task when it ended a wait, ms; 0: none was ended. */
   readonly longestWaitMs: number;
   /** Decisions of the clock by kind. */
   readonly decisions: Readonly<Record<string, number>>;
