@@ -13,6 +13,9 @@ import type {
 import type { HeldBatch } from "./messages.ts";
 import type { TrapGate } from "./trap-gate.ts";
 
+/** Reads that may fail before a write that was held is sent all the same. */
+const mostAttempts = 20;
+
 export interface TrappedOnlineOptions {
   /** Whether a write wins whatever is stored. */
   readonly withoutFence: boolean;
@@ -38,6 +41,7 @@ export class TrappedOnline implements OnlineStore {
     // A flush of progress alone has no row that could be lost or come back.
     const hasRows = flush.rows.length > 0;
     const wasHeld = hasRows && (await this.#gate.pass("redis-batch", where, null, heldIn(flush)));
+    if (wasHeld) await this.#answers(flush);
     if (hasRows) await this.#gate.pass("before-write", where, "online");
     // Against a topic of another id every write wins: the fence of the store is gone.
     const topicId = withoutFence ? randomUUID() : flush.topicId;
@@ -56,6 +60,18 @@ export class TrappedOnline implements OnlineStore {
   }
   close(): Promise<void> {
     return this.#inner.close();
+  }
+
+  /** A connection that stood still is given up: what was held shall go over the next one. */
+  async #answers({ view, partition, rows }: OnlineFlush): Promise<void> {
+    const keys = rows.slice(0, 1).map(({ entityKey }) => ({ view, entityKey, partition }));
+    for (let attempt = 0; attempt < mostAttempts; attempt++) {
+      const answered = await this.#inner.read(keys).then(
+        () => true,
+        () => false,
+      );
+      if (answered) return;
+    }
   }
 }
 
