@@ -38,6 +38,7 @@ export function generateTypes(schemas: readonly AvroSchema[]): string {
   }
   return [
     "// Written by `npm run generate` from schemas/*.avsc. Change those instead.",
+    "// Why long: one file for all contracts, so that what is generated can be told from what is not.",
     'import { type RecordSchema, recordSchema } from "./record-schema.ts";',
     ...declarations.values(),
     ...constants,

@@ -1,4 +1,6 @@
 // Written by `npm run generate` from schemas/*.avsc. Change those instead.
+// Why long: one file for all contracts, so that what is generated can be told from what is not.
+
 import { type RecordSchema, recordSchema } from "./record-schema.ts";
 
 /** A flight landed: the ground truth of its prediction, hours after the departure. */

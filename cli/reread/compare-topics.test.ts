@@ -23,8 +23,17 @@ async function sides() {
 }
 
 async function append(broker: Broker, topic: string, ...texts: (string | Buffer)[]): Promise<void> {
+  await appendUnder("k", broker, topic, ...texts);
+}
+
+async function appendUnder(
+  key: string,
+  broker: Broker,
+  topic: string,
+  ...texts: (string | Buffer)[]
+): Promise<void> {
   const builder = new RecordBatchBuilder();
-  for (const text of texts) builder.append(Buffer.from("k"), Buffer.from(text), 0);
+  for (const text of texts) builder.append(Buffer.from(key), Buffer.from(text), 0);
   const producer = await broker.producer({ transactionalId: null });
   await producer.send([{ topic, partition: 1, batch: builder.build() }]);
   await producer.close();
@@ -64,7 +73,7 @@ test("a record that is missing when read again is named; one too many counts onc
   assert.deepEqual([stopped.differences, stopped.beyond], [[], 2]);
 });
 
-test("of a row topic, purged rows and progress are passed over, by their tally", async () => {
+test("of a row topic, purged rows are passed over, by their tally", async () => {
   const { run, reread } = await sides();
   await append(reread, rows, "a", "b", "c");
   await append(run, rows, "purged", "about to be purged", "c");
@@ -73,6 +82,17 @@ test("of a row topic, purged rows and progress are passed over, by their tally",
   await run.commitOffsets(tallyGroup(plan.name), [place], null);
   const found = await compare(run, reread, rows);
   assert.deepEqual([found.differences, found.records, found.purged], [[], 1, 2]);
+});
+
+test("progress is no row, and a row whose entity has its key is one", async () => {
+  const { run, reread } = await sides();
+  await appendUnder("\0", run, rows, "progress", "another!");
+  await appendUnder("\0", reread, rows, "elsewhen");
+  const equal = await compare(run, reread, rows);
+  assert.deepEqual([equal.differences, equal.records], [[], 0]);
+  await appendUnder("\0", run, rows, "a row, not progress");
+  const { differences } = await compare(run, reread, rows);
+  assert.match(differences.join(), /is not there when read again/);
 });
 
 test("a prediction may take another time, and must be equal in all else", async () => {
