@@ -53,10 +53,21 @@ const flights: FlightFixture[] = Array.from({ length: 600 }, (_, index) => ({
   delay: (index * 37) % 101,
 }));
 
-async function delaysOf(injections: Injections): Promise<Map<number, [number, string, number]>> {
+/** Two origins, a flight every eight minutes each, no two of one delay. */
+const denseFlights: FlightFixture[] = Array.from({ length: 1000 }, (_, index) => ({
+  local: index * 4 * 60_000,
+  zone: -5,
+  origin: ["AAA", "BBB"][index % 2] as string,
+  delay: index,
+}));
+
+async function delaysOf(
+  injections: Injections,
+  from = flights,
+): Promise<Map<number, [number, string, number]>> {
   const delays = new Map<number, [number, string, number]>();
   const change = new DelayInjections(injections);
-  const source = fixtureFlights(flights, 8);
+  const source = fixtureFlights(from, 8);
   for await (const { flights: block } of departureDays(
     source,
     fixtureStart,
@@ -75,29 +86,32 @@ async function delaysOf(injections: Injections): Promise<Map<number, [number, st
 }
 
 test("shifted flights have the delay of a flight of their origin that left some 12 h before", async () => {
-  const at = fixtureStart + 2 * 24 * hour;
+  const at = fixtureStart + 24 * hour;
   const shift = { byMs: 12 * hour, at };
-  const original = await delaysOf(noInjections);
-  const shifted = await delaysOf({ ...noInjections, shift });
-  assert.equal(original.size, flights.length);
-  let others = 0;
+  const original = await delaysOf(noInjections, denseFlights);
+  const shifted = await delaysOf({ ...noInjections, shift }, denseFlights);
+  assert.equal(original.size, denseFlights.length);
+  const drawn = [0, 0, 0, 0];
   for (const [id, [departedAt, origin, delay]] of shifted) {
     const since = [...original]
       .filter(([, [time, from]]) => from === origin && time >= departedAt - shift.byMs)
-      .filter(([other, [time]]) => time < departedAt || (time === departedAt && other <= id));
-    const first = Math.min(...since.map(([, [time]]) => time));
-    const pool = since.filter(([, [time]]) => time < first + hour / 2);
+      .sort(([, [a]], [, [b]]) => a - b);
+    const first = since[0]?.[1][0] as number;
+    const pool = since
+      .filter(([, [time]]) => time < first + hour / 2)
+      .map(([, [, , each]]) => each);
     if (departedAt < at) assert.equal(delay, original.get(id)?.[2]);
-    else
-      assert.ok(
-        pool.some(([, each]) => each[2] === delay),
-        `flight ${id}`,
-      );
-    if (delay !== pool[0]?.[1][2]) others++;
+    else {
+      assert.equal(pool.length, drawn.length);
+      assert.ok(pool.includes(delay), `flight ${id} has ${delay}, none of ${pool.join()}`);
+      const place = pool.indexOf(delay);
+      drawn[place] = (drawn[place] ?? 0) + 1;
+    }
   }
-  assert.ok(others > 20, `${others} not from the first flight of their half hour`);
-  assert.deepEqual(shifted, await delaysOf({ ...noInjections, shift }));
-  assert.notDeepEqual(shifted, await delaysOf({ ...noInjections, shift, seed: 2 }));
+  assert.ok(Math.min(...drawn) > 100, `of each half hour drawn, by place: ${drawn.join()}`);
+  assert.deepEqual(shifted, await delaysOf({ ...noInjections, shift }, denseFlights));
+  const other = { ...noInjections, shift, seed: 2 };
+  assert.notDeepEqual(shifted, await delaysOf(other, denseFlights));
 });
 
 test("permuted delays are those of the same UTC day in another order, and only from the date on", async () => {
