@@ -18,6 +18,7 @@ const entries: readonly string[] = [
   "loadtest/broker.ts",
   "loadtest/chaos.ts",
   "loadtest/determinism.ts",
+  "loadtest/gate.ts",
   "loadtest/kills.ts",
   "loadtest/latency.ts",
   "loadtest/live.ts",
