@@ -7,13 +7,13 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { setTimeout as wait } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { openKafkaBroker } from "../broker/kafka/kafka-broker.ts";
+import { RecordBatchBuilder } from "../broker/record-batch/builder.ts";
+import { RecordReader } from "../broker/record-batch/reader.ts";
 import { RunProcess } from "../loadtest/run-process.ts";
-import { openKafkaBroker } from "../runtime/broker/kafka/kafka-broker.ts";
-import { RecordBatchBuilder } from "../runtime/broker/record-batch/builder.ts";
-import { RecordReader } from "../runtime/broker/record-batch/reader.ts";
-import { freePorts } from "../runtime/stack/free-ports.ts";
 import { packageRoot } from "../schemas/package-root.ts";
-import { pythonEnvironment, requirement } from "../testing/requirements.ts";
+import { freePorts } from "../stacks/local/free-ports.ts";
+import { pythonEnvironment, requirement } from "../testing/requirements-fixture.ts";
 
 const needed = ["java-21", "maven", "redis-server", "python-clients"] as const;
 const skip = requirement(...needed);

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { packageRoot } from "../schemas/package-root.ts";
-import { pythonEnvironment, requirement } from "../testing/requirements.ts";
+import { pythonEnvironment, requirement } from "../testing/requirements-fixture.ts";
 import {
   type SecuredServers,
   startSecuredServers,

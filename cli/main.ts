@@ -63,7 +63,7 @@ async function resolve(
   kind: "run" | "replay",
   { problems }: CommandLine,
 ): Promise<ResolvedConfig> {
-  const { checkFlightsConfig: check } = await import("./flights/check-config.ts");
+  const { checkFlightsConfig: check } = await import("../examples/flights/check-config.ts");
   return resolveConfig({ flags: settingFlags(flags, kind), problems, check });
 }
 

@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { setTimeout as wait } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { openEmbeddedStack } from "../runtime/application/embedded-stack.ts";
-import type { Stack } from "../runtime/application/stack.ts";
+import type { Stack } from "../runtime/hosting/stack.ts";
+import { openEmbeddedStack } from "../stacks/embedded-stack.ts";
 
 const main = fileURLToPath(new URL("./main.js", import.meta.url));
 const children = new Set<ChildProcess>();

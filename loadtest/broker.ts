@@ -11,11 +11,11 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs, promisify } from "node:util";
 import kafkajs from "kafkajs";
-import type { ProducerBatch } from "../runtime/broker/broker.ts";
-import { openKafkaBroker } from "../runtime/broker/kafka/kafka-broker.ts";
-import { RecordBatchBuilder } from "../runtime/broker/record-batch/builder.ts";
-import { RecordReader } from "../runtime/broker/record-batch/reader.ts";
-import { kafkaVersion, startKafka } from "../runtime/stack/kafka.ts";
+import type { ProducerBatch } from "../broker/broker.ts";
+import { openKafkaBroker } from "../broker/kafka/kafka-broker.ts";
+import { RecordBatchBuilder } from "../broker/record-batch/builder.ts";
+import { RecordReader } from "../broker/record-batch/reader.ts";
+import { kafkaVersion, startKafka } from "../stacks/local/kafka.ts";
 
 const run = promisify(execFile);
 const partitions = 4;

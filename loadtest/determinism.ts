@@ -12,7 +12,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import type { Summary } from "../cli/summary/summary.ts";
-import { freePorts } from "../runtime/stack/free-ports.ts";
+import { freePorts } from "../stacks/local/free-ports.ts";
 import { circumstances } from "./circumstances.ts";
 import { allDigests } from "./digests.ts";
 import { millrace, querySql, RunProcess } from "./run-process.ts";

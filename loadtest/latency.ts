@@ -7,7 +7,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { openEmbeddedStack } from "../runtime/application/embedded-stack.ts";
+import { openEmbeddedStack } from "../stacks/embedded-stack.ts";
 import { flights as plan } from "../topologies/flights/flights.ts";
 import { circumstances } from "./circumstances.ts";
 import { timeOnlineReads } from "./latency/online-reads.ts";

@@ -11,7 +11,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { openEmbeddedStack } from "../runtime/application/embedded-stack.ts";
+import { openEmbeddedStack } from "../stacks/embedded-stack.ts";
 import { flights } from "../topologies/flights/flights.ts";
 import { circumstances } from "./circumstances.ts";
 import { findingsOf } from "./scenarios/find.ts";

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { ByteReader, ByteWriter } from "../schemas/bytes.ts";
+import { partitionOf } from "../schemas/murmur2.ts";
 import type { Plan, SourceSpec, Subtopology } from "../schemas/plan.ts";
-import { partitionOf } from "./murmur2.ts";
 import { RecordingOutbox, readerOf, type Written } from "./outbox-fixture.ts";
 import { SourceProcessor } from "./source.ts";
 

@@ -1,7 +1,7 @@
 import type { ByteReader, ByteWriter } from "../schemas/bytes.ts";
+import { partitionOf } from "../schemas/murmur2.ts";
 import type { Plan, SourceSpec, Subtopology } from "../schemas/plan.ts";
 import { readCounters, tallyOf, writeCounters } from "./branch-tally.ts";
-import { partitionOf } from "./murmur2.ts";
 import type { BranchCounters, Counters, Outbox } from "./processor.ts";
 import { type Branch, makeBranches, type StampedRecord } from "./source/branches.ts";
 

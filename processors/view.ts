@@ -1,9 +1,9 @@
 import type { ByteReader, ByteWriter } from "../schemas/bytes.ts";
 import { type FeatureViewSpec, viewId } from "../schemas/feature-view.ts";
+import { partitionOf } from "../schemas/murmur2.ts";
 import type { Plan, Subtopology } from "../schemas/plan.ts";
 import { type FeatureRow, writeRow } from "../schemas/row.ts";
 import { readCounters, tallyOf, writeCounters } from "./branch-tally.ts";
-import { partitionOf } from "./murmur2.ts";
 import type { Counters, Outbox, Processor } from "./processor.ts";
 import { ExpiryHeap } from "./view/expiry-heap.ts";
 import { FeatureColumns } from "./view/feature-columns.ts";

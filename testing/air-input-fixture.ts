@@ -1,6 +1,6 @@
+import type { Broker, Producer } from "../broker/broker.ts";
+import { RecordBatchBuilder } from "../broker/record-batch/builder.ts";
 import type { ExternalWork } from "../processors/processor.ts";
-import type { Broker, Producer } from "../runtime/broker/broker.ts";
-import { RecordBatchBuilder } from "../runtime/broker/record-batch/builder.ts";
 import { TaskFactory } from "../runtime/engine/task-factory.ts";
 import { AvroEncoder } from "../runtime/schema-registry/avro-codec.ts";
 import type { SchemaRegistry } from "../runtime/schema-registry/registry.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { createHash, type Hash } from "node:crypto";
-import type { Broker } from "../runtime/broker/broker.ts";
-import { RecordReader } from "../runtime/broker/record-batch/reader.ts";
+import type { Broker } from "../broker/broker.ts";
+import { RecordReader } from "../broker/record-batch/reader.ts";
 import { progressKey } from "../runtime/engine/task-outbox.ts";
 import { AvroDecoder, AvroEncoder } from "../runtime/schema-registry/avro-codec.ts";
 import type { SchemaRegistry } from "../runtime/schema-registry/registry.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Broker, Producer } from "../runtime/broker/broker.ts";
-import { openEmbeddedBroker } from "../runtime/broker/embedded/embedded-broker.ts";
+import type { Broker, Producer } from "../broker/broker.ts";
+import { openEmbeddedBroker } from "../broker/embedded/embedded-broker.ts";
 import { Worker } from "../runtime/engine/worker.ts";
 import { createMemoryRegistry } from "../runtime/schema-registry/embedded.ts";
 import { flights } from "../topologies/flights/flights.ts";

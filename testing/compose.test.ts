@@ -5,12 +5,12 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { parse } from "yaml";
 import { type SettingName, variableName } from "../runtime/config/settings.ts";
-import { apicurioSettings, apicurioVersion, registryUrl } from "../runtime/stack/apicurio.ts";
-import { defaultPorts } from "../runtime/stack/default-ports.ts";
-import { kafkaVersion, singleNodeProperties } from "../runtime/stack/kafka.ts";
-import { durableRedis } from "../runtime/stack/redis.ts";
-import { localServerNames } from "../runtime/stack/server-state.ts";
 import { packageRoot } from "../schemas/package-root.ts";
+import { apicurioSettings, apicurioVersion, registryUrl } from "../stacks/local/apicurio.ts";
+import { defaultPorts } from "../stacks/local/default-ports.ts";
+import { kafkaVersion, singleNodeProperties } from "../stacks/local/kafka.ts";
+import { durableRedis } from "../stacks/local/redis.ts";
+import { localServerNames } from "../stacks/local/server-state.ts";
 
 interface Service {
   readonly image: string;

@@ -9,8 +9,8 @@ import { test } from "node:test";
 import { setTimeout as wait } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { parse } from "yaml";
-import { freePorts } from "../runtime/stack/free-ports.ts";
 import { packageRoot } from "../schemas/package-root.ts";
+import { freePorts } from "../stacks/local/free-ports.ts";
 
 const main = fileURLToPath(new URL("../cli/main.js", import.meta.url));
 

@@ -1,6 +1,6 @@
-import type { FetchedPartition, Producer } from "../runtime/broker/broker.ts";
-import { RecordBatchBuilder } from "../runtime/broker/record-batch/builder.ts";
-import { RecordReader } from "../runtime/broker/record-batch/reader.ts";
+import type { FetchedPartition, Producer } from "../broker/broker.ts";
+import { RecordBatchBuilder } from "../broker/record-batch/builder.ts";
+import { RecordReader } from "../broker/record-batch/reader.ts";
 import type { AvroDecoder } from "../runtime/schema-registry/avro-codec.ts";
 
 /** A record of an output topic. */

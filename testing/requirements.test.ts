@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { requirement } from "./requirements.ts";
+import { requirement } from "./requirements-fixture.ts";
 
 function withEnvironment(changes: Readonly<Record<string, string>>, check: () => void): void {
   const before = { ...process.env };

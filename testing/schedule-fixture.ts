@@ -1,5 +1,5 @@
-import { partitionOf } from "../processors/murmur2.ts";
 import { arrival, departure } from "../schemas/generated.ts";
+import { partitionOf } from "../schemas/murmur2.ts";
 import type { Plan } from "../schemas/plan.ts";
 import { agg } from "../topologies/dsl/aggregates.ts";
 import { gt } from "../topologies/dsl/conditions.ts";

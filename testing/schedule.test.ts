@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { openEmbeddedBroker } from "../runtime/broker/embedded/embedded-broker.ts";
+import { openEmbeddedBroker } from "../broker/embedded/embedded-broker.ts";
 import { SourceTask } from "../runtime/engine/source-task.ts";
 import { createMemoryRegistry } from "../runtime/schema-registry/embedded.ts";
 import { executeAir, produceAir } from "./air-input-fixture.ts";

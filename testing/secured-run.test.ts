@@ -9,13 +9,13 @@ import { setTimeout as wait } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { inspect } from "node:util";
 import { Redis } from "ioredis";
-import { checkServers } from "../runtime/application/check-servers.ts";
-import { openKafkaBroker } from "../runtime/broker/kafka/kafka-broker.ts";
+import { openKafkaBroker } from "../broker/kafka/kafka-broker.ts";
 import { clusterAccess } from "../runtime/config/server-access.ts";
 import { resolveConfig } from "../runtime/config.ts";
-import { freePorts } from "../runtime/stack/free-ports.ts";
 import { MillraceError } from "../schemas/errors.ts";
-import { requirement } from "./requirements.ts";
+import { checkServers } from "../stacks/check-servers.ts";
+import { freePorts } from "../stacks/local/free-ports.ts";
+import { requirement } from "./requirements-fixture.ts";
 import { makeCertificate } from "./secure-front-fixture.ts";
 import { type SecuredServers, startSecuredServers, users } from "./secured-servers-fixture.ts";
 

@@ -1,12 +1,12 @@
 import type { ServerResponse } from "node:http";
 import { join } from "node:path";
 import kafkajs from "kafkajs";
-import { type SaslKafka, startSaslKafka } from "../runtime/broker/kafka/sasl-kafka-fixture.ts";
-import { startApicurio } from "../runtime/stack/apicurio.ts";
-import { clickHouseServer } from "../runtime/stack/clickhouse.ts";
-import { freePorts } from "../runtime/stack/free-ports.ts";
-import { startRedis } from "../runtime/stack/redis.ts";
-import { startServer } from "../runtime/stack/server-process.ts";
+import { type SaslKafka, startSaslKafka } from "../broker/kafka/sasl-kafka-fixture.ts";
+import { startApicurio } from "../stacks/local/apicurio.ts";
+import { clickHouseServer } from "../stacks/local/clickhouse.ts";
+import { freePorts } from "../stacks/local/free-ports.ts";
+import { startRedis } from "../stacks/local/redis.ts";
+import { startServer } from "../stacks/local/server-process.ts";
 import { kafkaRights, redisRights } from "./least-rights-fixture.ts";
 import { type Certificate, makeCertificate, startSecureFront } from "./secure-front-fixture.ts";
 

@@ -1,5 +1,5 @@
+import type { Broker, Producer } from "../broker/broker.ts";
 import type { ExternalWork } from "../processors/processor.ts";
-import type { Broker, Producer } from "../runtime/broker/broker.ts";
 import { restoreFromChangelog } from "../runtime/engine/changelog.ts";
 import { CommitBatches } from "../runtime/engine/commit-batches.ts";
 import type { MergeTask, SnapshotRule } from "../runtime/engine/merge-task.ts";

@@ -26,16 +26,16 @@ const entries: readonly string[] = [
   "loadtest/six-months.ts",
   "loadtest/start.ts",
   "schemas/generate.ts",
-  "topologies/examples/card-payments.ts",
+  "examples/card-payments/card-payments.ts",
 ];
 
 /** Adapters of ports that the default stack does not use: their conformance suites reach them. */
 const adapters = [
-  "runtime/broker/kafka/",
+  "broker/kafka/",
   "runtime/schema-registry/confluent",
-  "runtime/stack/",
-  "sinks/clickhouse",
-  "sinks/redis",
+  "stacks/local/",
+  "sinks/clickhouse/",
+  "sinks/redis/",
 ];
 
 /** Started as processes or threads of their own: `new URL("./name…", import.meta.url)`. */
@@ -121,8 +121,7 @@ test("a rejection is awaited where it is asserted", () => {
 });
 
 test("only configuration and setup read the environment", () => {
-  const allowed =
-    /^(runtime\/config(\.ts|\/)|runtime\/stack\/|testing\/|cli\/(start\.mjs|setup\/))/;
+  const allowed = /^(runtime\/config(\.ts|\/)|stacks\/local\/|testing\/|cli\/(start\.mjs|setup\/))/;
   const found = product.filter(
     (file) => file.text.includes("process.env") && !allowed.test(file.path),
   );

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { partitionOf } from "../processors/murmur2.ts";
 import { recordLimitBytes } from "../runtime/engine/rejections.ts";
+import { partitionOf } from "../schemas/murmur2.ts";
 import { flights } from "../topologies/flights/flights.ts";
 import { topologyDriver } from "./topology-driver.ts";
 

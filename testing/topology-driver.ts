@@ -1,12 +1,11 @@
-import { partitionOf } from "../processors/murmur2.ts";
+import type { Broker, Producer } from "../broker/broker.ts";
+import { openEmbeddedBroker } from "../broker/embedded/embedded-broker.ts";
 import type { ExternalWork } from "../processors/processor.ts";
 import { ViewProcessor } from "../processors/view.ts";
-import { startPumps } from "../runtime/application/pumps.ts";
-import type { Broker, Producer } from "../runtime/broker/broker.ts";
-import { openEmbeddedBroker } from "../runtime/broker/embedded/embedded-broker.ts";
 import { type BranchAccount, branchAccounts } from "../runtime/engine/accounting.ts";
 import { MergeTask } from "../runtime/engine/merge-task.ts";
 import { Worker } from "../runtime/engine/worker.ts";
+import { startPumps } from "../runtime/hosting/pumps.ts";
 import { offlineTables } from "../runtime/offline/tables.ts";
 import type { SinkPump } from "../runtime/pump/sink-pump.ts";
 import { AvroDecoder, AvroEncoder } from "../runtime/schema-registry/avro-codec.ts";
@@ -16,6 +15,7 @@ import { ByteWriter } from "../schemas/bytes.ts";
 import { MillraceError } from "../schemas/errors.ts";
 import { type FeatureViewSpec, featureColumns, viewId } from "../schemas/feature-view.ts";
 import { watermark } from "../schemas/generated.ts";
+import { partitionOf } from "../schemas/murmur2.ts";
 import type { AvroSchema, Plan, Subtopology } from "../schemas/plan.ts";
 import type { FeatureRow } from "../schemas/row.ts";
 import { judgeFreshness } from "../sinks/freshness.ts";
@@ -23,7 +23,7 @@ import {
   createMemoryOfflineStore,
   createMemoryOnlineStore,
   type MemoryOfflineStore,
-} from "../sinks/memory.ts";
+} from "../sinks/memory/memory.ts";
 import type { Freshness, OnlineStore } from "../sinks/store.ts";
 import { watermarksTopic } from "../topologies/dsl/compile/topics.ts";
 import { type DriverModels, scoreResult, trainResult } from "./driver-models.ts";

@@ -1,4 +1,4 @@
-import { openKafkaBroker } from "../runtime/broker/kafka/kafka-broker.ts";
+import { openKafkaBroker } from "../broker/kafka/kafka-broker.ts";
 import { Worker } from "../runtime/engine/worker.ts";
 import { createMemoryRegistry } from "../runtime/schema-registry/embedded.ts";
 import { executeAir, registerAir } from "./air-input-fixture.ts";

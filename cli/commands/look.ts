@@ -1,12 +1,12 @@
 import type { ResolvedConfig } from "../../runtime/config.ts";
 import type { Plan } from "../../schemas/plan.ts";
-import { exitCodes } from "../exit.ts";
 import type {
   DeadLetterRequest,
   FeatureAnswer,
   FeatureRequest,
   Inspector,
-} from "../inspect/inspector.ts";
+} from "../../serving/inspector.ts";
+import { exitCodes } from "../exit.ts";
 import { table } from "../table.ts";
 import { writeOut } from "../write-out.ts";
 

@@ -1,16 +1,16 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { FlightSource } from "../../examples/flights/flight-source.ts";
+import type { ReplaySegment } from "../../examples/flights/replay-steps.ts";
 import type { ResolvedConfig } from "../../runtime/config.ts";
 import { exitCodes, listenForInterrupt } from "../exit.ts";
-import type { FlightSource } from "../flights/flight-source.ts";
-import type { ReplaySegment } from "../flights/replay-steps.ts";
 
 /** `millrace replay`: fills the two source topics, or with `--dry-run` says what it would send. */
 export async function replay(resolved: ResolvedConfig, dryRun: boolean): Promise<number> {
   const { flights: plan } = await import("../../topologies/flights/flights.ts");
-  const { flightsLatenessMs: latenessMs } = await import("../flights/check-config.ts");
-  const { injectionText, parseInjections } = await import("../flights/injections.ts");
+  const { flightsLatenessMs: latenessMs } = await import("../../examples/flights/check-config.ts");
+  const { injectionText, parseInjections } = await import("../../examples/flights/injections.ts");
   const { config } = resolved;
   const injections = parseInjections(config.inject, config.seed, latenessMs);
   const segment = { from: config.from, to: config.to, injections, latenessMs };
@@ -29,7 +29,7 @@ export async function replay(resolved: ResolvedConfig, dryRun: boolean): Promise
 
 /** Flights a day in UTC, and what the injections do to them. */
 async function printExpectation(segment: ReplaySegment): Promise<number> {
-  const { expectedCounts } = await import("../flights/expected-counts.ts");
+  const { expectedCounts } = await import("../../examples/flights/expected-counts.ts");
   const { table } = await import("../table.ts");
   const { departures, arrivals, days } = await withFlights((source) =>
     expectedCounts(source, segment),
@@ -56,8 +56,8 @@ async function printExpectation(segment: ReplaySegment): Promise<number> {
 
 /** Reads the data set with an engine of its own, in a folder that is removed afterwards. */
 async function withFlights<T>(use: (source: FlightSource) => Promise<T>): Promise<T> {
-  const { openChdb } = await import("../../sinks/chdb.ts");
-  const { openFlights } = await import("../flights/open-flights.ts");
+  const { openChdb } = await import("../../sinks/chdb/chdb.ts");
+  const { openFlights } = await import("../../examples/flights/open-flights.ts");
   const folder = await mkdtemp(join(tmpdir(), "millrace-flights-"));
   try {
     const offline = await openChdb({

@@ -4,9 +4,9 @@ import {
   localServerStatus,
   startLocalServers,
   stopLocalServers,
-} from "../../runtime/stack/local-servers.ts";
+} from "../../stacks/local/local-servers.ts";
+import { localServersOf } from "../../stacks/open-stack.ts";
 import { exitCodes } from "../exit.ts";
-import { localServersOf } from "../open-stack.ts";
 import { table } from "../table.ts";
 import { writeOut } from "../write-out.ts";
 

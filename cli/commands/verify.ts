@@ -1,23 +1,23 @@
+import { type RereadLook, type RereadReport, rereadRun } from "../../audit/reread/reread-run.ts";
+import { verifyRun } from "../../audit/verify-run.ts";
+import { checkRun } from "../../examples/flights/oracle/check-run.ts";
+import { type ResolvedConfig, refuse } from "../../runtime/config.ts";
 import {
   checkFormat,
   type DataManifest,
   readManifest,
-} from "../../runtime/application/data-directory.ts";
-import type { Stack } from "../../runtime/application/stack.ts";
-import { type ResolvedConfig, refuse } from "../../runtime/config.ts";
+} from "../../runtime/hosting/data-directory.ts";
+import type { Stack } from "../../runtime/hosting/stack.ts";
 import { MillraceError } from "../../schemas/errors.ts";
+import { checkStack, openStack } from "../../stacks/open-stack.ts";
 import { flights as plan } from "../../topologies/flights/flights.ts";
 import { exitCodes, listenForInterrupt } from "../exit.ts";
-import { checkRun } from "../flights/oracle/check-run.ts";
 import { readLiveRecord } from "../live/live-record.ts";
-import { checkStack, openStack } from "../open-stack.ts";
-import { rereadText } from "../reread/print.ts";
-import { type RereadLook, type RereadReport, rereadRun } from "../reread/reread-run.ts";
 import { closingAfter } from "../run/closing-after.ts";
 import { createProgress, type Progress } from "../run/progress.ts";
 import { readRunRecord } from "../run/run-record.ts";
 import { verifyText } from "../verify/print.ts";
-import { verifyRun } from "../verify/verify-run.ts";
+import { rereadText } from "../verify/reread-text.ts";
 import { writeOut } from "../write-out.ts";
 
 /**

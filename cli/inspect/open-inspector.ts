@@ -1,9 +1,9 @@
-import { readManifest } from "../../runtime/application/data-directory.ts";
 import type { ResolvedConfig } from "../../runtime/config.ts";
+import { readManifest } from "../../runtime/hosting/data-directory.ts";
 import { MillraceError } from "../../schemas/errors.ts";
 import type { Plan } from "../../schemas/plan.ts";
-import { checkStack, openStack } from "../open-stack.ts";
-import type { ConfigLine, Inspector } from "./inspector.ts";
+import type { ConfigLine, Inspector } from "../../serving/inspector.ts";
+import { checkStack, openStack } from "../../stacks/open-stack.ts";
 import { connectInspector } from "./socket-client.ts";
 
 /**
@@ -19,7 +19,7 @@ export async function openInspector(plan: Plan, resolved: ResolvedConfig): Promi
   const manifest = await readManifest(data);
   if (manifest === null) throw new MillraceError("DATA_MISSING", { directory: data });
   checkStack(manifest, resolved.config);
-  const { inspectStack } = await import("./stack-inspector.ts");
+  const { inspectStack } = await import("../../serving/stack-inspector.ts");
   const stack = await openStack(resolved.config, { exclusive: false });
   const now = () => (manifest.live === true ? Date.now() : null);
   const inspector = inspectStack(plan, stack, configLines(resolved), now);

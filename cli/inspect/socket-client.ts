@@ -1,8 +1,13 @@
 import { existsSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { type ErrorCode, MillraceError } from "../../schemas/errors.ts";
-import { type Inspector, inspectorMethods } from "./inspector.ts";
-import { maxMessageBytes, messageLine, type ResponseMessage, readMessages } from "./message.ts";
+import { type Inspector, inspectorMethods } from "../../serving/inspector.ts";
+import {
+  maxMessageBytes,
+  messageLine,
+  type ResponseMessage,
+  readMessages,
+} from "../../serving/message.ts";
 import { socketAddress, socketPath } from "./socket-path.ts";
 
 /** Asks the run that owns a data directory; null when none is listening. */

@@ -1,14 +1,14 @@
 import { chmodSync, rmSync } from "node:fs";
 import { createServer, type Socket } from "node:net";
 import { MillraceError } from "../../schemas/errors.ts";
-import { type Inspector, type InspectorMethod, inspectorMethods } from "./inspector.ts";
+import { type Inspector, type InspectorMethod, inspectorMethods } from "../../serving/inspector.ts";
 import {
   maxMessageBytes,
   messageLine,
   type RequestMessage,
   type ResponseMessage,
   readMessages,
-} from "./message.ts";
+} from "../../serving/message.ts";
 import { socketAddress, socketPath } from "./socket-path.ts";
 
 /** Longest request; they are small. */

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { MillraceError } from "../../schemas/errors.ts";
-import type { Inspector } from "./inspector.ts";
+import type { Inspector } from "../../serving/inspector.ts";
 import { connectInspector } from "./socket-client.ts";
 import { socketAddress, socketPath } from "./socket-path.ts";
 import { serveInspector } from "./socket-server.ts";

@@ -1,9 +1,9 @@
-import type { Stack } from "../../runtime/application/stack.ts";
+import { readCommitted } from "../../broker/committed-records.ts";
+import type { Stack } from "../../runtime/hosting/stack.ts";
 import { AvroDecoder } from "../../runtime/schema-registry/avro-codec.ts";
 import { type Decision, decision } from "../../schemas/generated.ts";
 import type { Plan } from "../../schemas/plan.ts";
 import { decisionsTopic } from "../../topologies/dsl/compile/topics.ts";
-import { readCommitted } from "../verify/committed-records.ts";
 import type { LatencyHistogram } from "./latency-histogram.ts";
 import type { LoadReport } from "./load-generator.ts";
 

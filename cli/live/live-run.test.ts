@@ -7,11 +7,11 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { setTimeout as wait } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { openEmbeddedStack } from "../../runtime/application/embedded-stack.ts";
+import { rereadRun } from "../../audit/reread/reread-run.ts";
+import { verifyRun } from "../../audit/verify-run.ts";
+import { openEmbeddedStack } from "../../stacks/embedded-stack.ts";
 import { flights as plan } from "../../topologies/flights/flights.ts";
-import { rereadRun } from "../reread/reread-run.ts";
 import type { Summary } from "../summary/summary.ts";
-import { verifyRun } from "../verify/verify-run.ts";
 import type { LiveFacts } from "./live-facts.ts";
 import type { LiveRecord } from "./live-record.ts";
 

@@ -1,13 +1,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { partitionOf } from "../../processors/murmur2.ts";
-import type { Broker, Producer } from "../../runtime/broker/broker.ts";
+import type { Broker, Producer } from "../../broker/broker.ts";
+import { FlightBatches, setLocalClock } from "../../examples/flights/flight-batches.ts";
+import { flightTopics } from "../../examples/flights/replay.ts";
 import type { Silence } from "../../runtime/config/live-settings.ts";
 import { AvroEncoder } from "../../runtime/schema-registry/avro-codec.ts";
 import type { SchemaRegistry } from "../../runtime/schema-registry/registry.ts";
 import { MillraceError } from "../../schemas/errors.ts";
 import { arrival, departure } from "../../schemas/generated.ts";
-import { FlightBatches, setLocalClock } from "../flights/flight-batches.ts";
-import { flightTopics } from "../flights/replay.ts";
+import { partitionOf } from "../../schemas/murmur2.ts";
 import { type GeneratedFlight, GeneratedFlights } from "./generated-flights.ts";
 import { lastFlights } from "./last-flights.ts";
 import { LoadSchedule } from "./load-schedule.ts";

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Broker } from "../../runtime/broker/broker.ts";
-import { RecordReader } from "../../runtime/broker/record-batch/reader.ts";
+import type { Broker } from "../../broker/broker.ts";
+import { RecordReader } from "../../broker/record-batch/reader.ts";
 import { AvroDecoder } from "../../runtime/schema-registry/avro-codec.ts";
 import type { SchemaRegistry } from "../../runtime/schema-registry/registry.ts";
 import type { Plan } from "../../schemas/plan.ts";

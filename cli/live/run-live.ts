@@ -1,15 +1,16 @@
 import { writeFile } from "node:fs/promises";
-import { claimDataDirectory, readManifest } from "../../runtime/application/data-directory.ts";
 import type { Silence } from "../../runtime/config/live-settings.ts";
 import type { Config } from "../../runtime/config/settings.ts";
 import type { ResolvedConfig } from "../../runtime/config.ts";
+import { recordsIn } from "../../runtime/engine/accounting.ts";
+import { claimDataDirectory, readManifest } from "../../runtime/hosting/data-directory.ts";
 import type { Plan } from "../../schemas/plan.ts";
 import { flights as plan } from "../../topologies/flights/flights.ts";
 import type { Interrupt } from "../exit.ts";
 import { peakOf, workerPeaks } from "../run/memory.ts";
 import { type OpenRun, type RunOutcome, withRun } from "../run/open-run.ts";
 import { type RunRecord, readRunRecord, writeRunRecord } from "../run/run-record.ts";
-import { RunWatch, recordsIn } from "../run/run-watch.ts";
+import { RunWatch } from "../run/run-watch.ts";
 import { sideBySide } from "../run/side-by-side.ts";
 import { collectSummary } from "../summary/collect.ts";
 import { summaryText } from "../summary/print.ts";

@@ -1,7 +1,7 @@
-import { claimDataDirectory } from "../../runtime/application/data-directory.ts";
+import { injectionText } from "../../examples/flights/injections.ts";
 import type { Config } from "../../runtime/config/settings.ts";
+import { claimDataDirectory } from "../../runtime/hosting/data-directory.ts";
 import type { Plan } from "../../schemas/plan.ts";
-import { injectionText } from "../flights/injections.ts";
 
 /**
  * Writes down what the data directory is for, or checks that this start may go on in it. The caller

@@ -1,6 +1,6 @@
 import type { Plan } from "../../schemas/plan.ts";
+import { aucSql } from "../../serving/model-lines.ts";
 import type { OfflineStore } from "../../sinks/store.ts";
-import { aucSql } from "../inspect/model-lines.ts";
 
 /** AUC of the outcomes of the last day of event time, of the fallback and every model alike. */
 export async function currentAuc(

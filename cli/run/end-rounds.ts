@@ -1,4 +1,4 @@
-import type { TaskReport } from "../../runtime/application/running-plan.ts";
+import type { TaskReport } from "../../runtime/hosting/running-plan.ts";
 import type { WorkerReport } from "./worker-messages.ts";
 
 /** How it was when everything was done. */

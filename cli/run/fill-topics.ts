@@ -1,10 +1,10 @@
+import { openFlights } from "../../examples/flights/open-flights.ts";
+import { replayFlights } from "../../examples/flights/replay.ts";
+import type { ReplaySegment } from "../../examples/flights/replay-steps.ts";
 import type { Config } from "../../runtime/config/settings.ts";
 import type { Plan } from "../../schemas/plan.ts";
+import { openStack } from "../../stacks/open-stack.ts";
 import type { Interrupt } from "../exit.ts";
-import { openFlights } from "../flights/open-flights.ts";
-import { replayFlights } from "../flights/replay.ts";
-import type { ReplaySegment } from "../flights/replay-steps.ts";
-import { openStack } from "../open-stack.ts";
 import { claimData } from "./claim.ts";
 import { prepareData } from "./fresh.ts";
 import { createProgress } from "./progress.ts";

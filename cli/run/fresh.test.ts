@@ -3,8 +3,8 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { dataFormat } from "../../runtime/application/data-directory.ts";
 import { resolveConfig } from "../../runtime/config.ts";
+import { dataFormat } from "../../runtime/hosting/data-directory.ts";
 import { prepareData } from "./fresh.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "millrace-fresh-"));

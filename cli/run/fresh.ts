@@ -1,16 +1,16 @@
 import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
+import { openEmbeddedBroker } from "../../broker/embedded/embedded-broker.ts";
+import type { Config } from "../../runtime/config/settings.ts";
 import {
   checkFormat,
   clearDataDirectory,
   readManifest,
-} from "../../runtime/application/data-directory.ts";
-import { openEmbeddedBroker } from "../../runtime/broker/embedded/embedded-broker.ts";
-import type { Config } from "../../runtime/config/settings.ts";
-import { localServerNames } from "../../runtime/stack/server-state.ts";
+} from "../../runtime/hosting/data-directory.ts";
 import { MillraceError } from "../../schemas/errors.ts";
-import { checkStack } from "../open-stack.ts";
+import { localServerNames } from "../../stacks/local/server-state.ts";
+import { checkStack } from "../../stacks/open-stack.ts";
 
 /** What starts over where the data are on servers of others. */
 const freshRemedies = {
@@ -81,7 +81,7 @@ function refuseForeign(
 /** Empties a data directory that nobody holds; the local stack's servers are stopped first. */
 async function clear({ data: directory, stack }: Config): Promise<void> {
   if (stack === "local") {
-    const { clearLocalStack } = await import("../../runtime/application/local-stack.ts");
+    const { clearLocalStack } = await import("../../stacks/local-stack.ts");
     await clearLocalStack(directory);
     return;
   }

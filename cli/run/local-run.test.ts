@@ -10,9 +10,9 @@ import { fileURLToPath } from "node:url";
 import { createClient } from "@clickhouse/client";
 import { allDigests } from "../../loadtest/digests.ts";
 import { RunProcess } from "../../loadtest/run-process.ts";
-import { freePorts } from "../../runtime/stack/free-ports.ts";
-import type { LocalServerStatus } from "../../runtime/stack/local-servers.ts";
-import { requirement } from "../../testing/requirements.ts";
+import { freePorts } from "../../stacks/local/free-ports.ts";
+import type { LocalServerStatus } from "../../stacks/local/local-servers.ts";
+import { requirement } from "../../testing/requirements-fixture.ts";
 import type { Summary } from "../summary/summary.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "millrace-local-"));

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { BranchAccount } from "../../runtime/engine/accounting.ts";
+import { recordsIn } from "../../runtime/engine/accounting.ts";
 import { currentAuc } from "./current-auc.ts";
 import { rssOf, withPeaks } from "./memory.ts";
 import type { OpenRun } from "./open-run.ts";
@@ -79,14 +79,4 @@ export class RunWatch {
       phase: this.#options.phase(),
     });
   }
-}
-
-/** Source records that were read so far; each branch of a source reads all of them. */
-export function recordsIn(accounts: readonly BranchAccount[]): number {
-  const bySource = new Map<string, Map<string, number>>();
-  for (const { source, branch, in: read } of accounts) {
-    const branches = bySource.get(source) ?? new Map<string, number>();
-    bySource.set(source, branches.set(branch, (branches.get(branch) ?? 0) + read));
-  }
-  return [...bySource.values()].reduce((sum, all) => sum + Math.max(...all.values()), 0);
 }

@@ -1,11 +1,11 @@
 import { writeFile } from "node:fs/promises";
+import { flightsLatenessMs as latenessMs } from "../../examples/flights/check-config.ts";
+import { injectionText, parseInjections } from "../../examples/flights/injections.ts";
+import { openFlights } from "../../examples/flights/open-flights.ts";
+import { type ReplayReport, replayFlights } from "../../examples/flights/replay.ts";
 import type { ResolvedConfig } from "../../runtime/config.ts";
 import { flights as plan } from "../../topologies/flights/flights.ts";
 import type { Interrupt } from "../exit.ts";
-import { flightsLatenessMs as latenessMs } from "../flights/check-config.ts";
-import { injectionText, parseInjections } from "../flights/injections.ts";
-import { openFlights } from "../flights/open-flights.ts";
-import { type ReplayReport, replayFlights } from "../flights/replay.ts";
 import { collectSummary } from "../summary/collect.ts";
 import { summaryText } from "../summary/print.ts";
 import { claimData } from "./claim.ts";

@@ -1,10 +1,10 @@
 import type { Logger } from "pino";
-import { Application } from "../../runtime/application/application.ts";
-import type { OnTrouble } from "../../runtime/application/pumps.ts";
-import type { RunningPlan } from "../../runtime/application/running-plan.ts";
-import type { Stack } from "../../runtime/application/stack.ts";
 import type { Config } from "../../runtime/config/settings.ts";
 import type { Mode } from "../../runtime/engine/task-factory.ts";
+import { Application } from "../../runtime/hosting/application.ts";
+import type { OnTrouble } from "../../runtime/hosting/pumps.ts";
+import type { RunningPlan } from "../../runtime/hosting/running-plan.ts";
+import type { Stack } from "../../runtime/hosting/stack.ts";
 import type { Plan } from "../../schemas/plan.ts";
 import type { Progress } from "./progress.ts";
 import { WorkerGroup } from "./worker-group.ts";

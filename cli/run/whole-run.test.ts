@@ -4,19 +4,19 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync }
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { verifyRun } from "../../audit/verify-run.ts";
+import { expectedCounts } from "../../examples/flights/expected-counts.ts";
+import type { FlightSource } from "../../examples/flights/flight-source.ts";
+import { parseInjections } from "../../examples/flights/injections.ts";
+import { openFlights } from "../../examples/flights/open-flights.ts";
+import { checkRun } from "../../examples/flights/oracle/check-run.ts";
+import { departureKind, replaySteps } from "../../examples/flights/replay-steps.ts";
 import { readTallies } from "../../runtime/row-topics/tally.ts";
 import { flights as plan } from "../../topologies/flights/flights.ts";
-import { expectedCounts } from "../flights/expected-counts.ts";
-import type { FlightSource } from "../flights/flight-source.ts";
-import { parseInjections } from "../flights/injections.ts";
-import { openFlights } from "../flights/open-flights.ts";
-import { checkRun } from "../flights/oracle/check-run.ts";
-import { departureKind, replaySteps } from "../flights/replay-steps.ts";
 import { connectInspector } from "../inspect/socket-client.ts";
 import { socketPath } from "../inspect/socket-path.ts";
 import { killStarted, startMillrace, until, withStack } from "../millrace-fixture.ts";
 import type { Summary } from "../summary/summary.ts";
-import { verifyRun } from "../verify/verify-run.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "millrace-whole-"));
 const data = join(folder, "data");

@@ -1,10 +1,10 @@
 import type { Logger } from "pino";
-import type { RunningPlan, RunStatus, TaskReport } from "../../runtime/application/running-plan.ts";
-import type { Stack } from "../../runtime/application/stack.ts";
-import { measureTasks } from "../../runtime/application/task-metrics.ts";
 import type { Config } from "../../runtime/config/settings.ts";
 import { type BranchAccount, branchAccounts } from "../../runtime/engine/accounting.ts";
 import { allTasks } from "../../runtime/engine/assignment.ts";
+import type { RunningPlan, RunStatus, TaskReport } from "../../runtime/hosting/running-plan.ts";
+import type { Stack } from "../../runtime/hosting/stack.ts";
+import { measureTasks } from "../../runtime/hosting/task-metrics.ts";
 import { Metrics } from "../../runtime/metrics/metrics.ts";
 import type { Scraped } from "../../runtime/metrics/server.ts";
 import { offlineTables, offlineViews } from "../../runtime/offline/tables.ts";

@@ -1,7 +1,7 @@
 import type { Registry } from "prom-client";
-import type { TaskReport } from "../../runtime/application/running-plan.ts";
 import { Secret } from "../../runtime/config/secret.ts";
 import type { Config } from "../../runtime/config/settings.ts";
+import type { TaskReport } from "../../runtime/hosting/running-plan.ts";
 import {
   type ErrorCode,
   type ErrorContext,

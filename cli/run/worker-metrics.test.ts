@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { measureTasks } from "../../runtime/application/task-metrics.ts";
+import { measureTasks } from "../../runtime/hosting/task-metrics.ts";
 import { Metrics } from "../../runtime/metrics/metrics.ts";
 import { mergeMetrics } from "./worker-metrics.ts";
 

@@ -1,5 +1,5 @@
 import { AggregatorRegistry, type Registry } from "prom-client";
-import { taskMetricNames } from "../../runtime/application/task-metrics.ts";
+import { taskMetricNames } from "../../runtime/hosting/task-metrics.ts";
 import type { MetricsReport } from "./worker-messages.ts";
 
 /**

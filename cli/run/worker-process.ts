@@ -1,6 +1,6 @@
-import type { Application } from "../../runtime/application/application.ts";
+import type { Application } from "../../runtime/hosting/application.ts";
+import { openStack } from "../../stacks/open-stack.ts";
 import { exitCodes } from "../exit.ts";
-import { openStack } from "../open-stack.ts";
 import { createLog } from "./log.ts";
 import { startApplication } from "./start-plan.ts";
 import {

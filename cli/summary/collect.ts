@@ -1,10 +1,10 @@
-import type { Stack } from "../../runtime/application/stack.ts";
+import { countCommitted, readCommitted } from "../../broker/committed-records.ts";
+import type { Stack } from "../../runtime/hosting/stack.ts";
 import { offlineEncoders } from "../../runtime/offline/tables.ts";
 import { isProgress, readTallies } from "../../runtime/row-topics/tally.ts";
 import type { Plan } from "../../schemas/plan.ts";
+import { aucSql } from "../../serving/model-lines.ts";
 import { quoteText } from "../../sinks/sql-text.ts";
-import { aucSql } from "../inspect/model-lines.ts";
-import { countCommitted, readCommitted } from "../verify/committed-records.ts";
 import {
   type BranchSummary,
   imbalances,

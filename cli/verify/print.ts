@@ -1,5 +1,5 @@
+import type { VerifyReport } from "../../audit/verify-run.ts";
 import { table } from "../table.ts";
-import type { VerifyReport } from "./verify-run.ts";
 
 /** The report for people; the problems stand last, where one sees them. */
 export function verifyText({ sources, scorings, tables, problems }: VerifyReport): string {

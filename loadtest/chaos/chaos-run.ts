@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Stack } from "../../runtime/application/stack.ts";
 import { allTasks } from "../../runtime/engine/assignment.ts";
-import type { LocalServerName } from "../../runtime/stack/server-state.ts";
+import type { Stack } from "../../runtime/hosting/stack.ts";
+import type { LocalServerName } from "../../stacks/local/server-state.ts";
 import { flights as plan } from "../../topologies/flights/flights.ts";
 import type { Freeze, Kill, KillPoint, Step } from "./chaos-plan.ts";
 import type { ChaosWorker, Reached } from "./chaos-worker.ts";

@@ -1,6 +1,6 @@
-import { readCommitted } from "../../cli/verify/committed-records.ts";
-import { verifyRun } from "../../cli/verify/verify-run.ts";
-import type { Stack } from "../../runtime/application/stack.ts";
+import { verifyRun } from "../../audit/verify-run.ts";
+import { readCommitted } from "../../broker/committed-records.ts";
+import type { Stack } from "../../runtime/hosting/stack.ts";
 import { isProgress } from "../../runtime/row-topics/tally.ts";
 import { ByteReader } from "../../schemas/bytes.ts";
 import { snakeCase, viewId } from "../../schemas/feature-view.ts";

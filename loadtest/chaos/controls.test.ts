@@ -1,11 +1,11 @@
 /** What each control leaves out of a worker, beside what the product does without it. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { countCommitted } from "../../cli/verify/committed-records.ts";
-import { openEmbeddedBroker } from "../../runtime/broker/embedded/embedded-broker.ts";
-import { RecordBatchBuilder } from "../../runtime/broker/record-batch/builder.ts";
+import { countCommitted } from "../../broker/committed-records.ts";
+import { openEmbeddedBroker } from "../../broker/embedded/embedded-broker.ts";
+import { RecordBatchBuilder } from "../../broker/record-batch/builder.ts";
 import { ByteWriter } from "../../schemas/bytes.ts";
-import { createMemoryOfflineStore, createMemoryOnlineStore } from "../../sinks/memory.ts";
+import { createMemoryOfflineStore, createMemoryOnlineStore } from "../../sinks/memory/memory.ts";
 import { string } from "../../sinks/row-binary.ts";
 import type { OnlineFlush } from "../../sinks/store.ts";
 import type { Point } from "./messages.ts";

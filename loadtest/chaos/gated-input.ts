@@ -1,9 +1,9 @@
-import { flightsLatenessMs } from "../../cli/flights/check-config.ts";
-import { noInjections } from "../../cli/flights/injections.ts";
-import { openFlights } from "../../cli/flights/open-flights.ts";
-import { replayFlights } from "../../cli/flights/replay.ts";
-import type { Stack } from "../../runtime/application/stack.ts";
-import type { Broker, Producer, ProducerOptions } from "../../runtime/broker/broker.ts";
+import type { Broker, Producer, ProducerOptions } from "../../broker/broker.ts";
+import { flightsLatenessMs } from "../../examples/flights/check-config.ts";
+import { noInjections } from "../../examples/flights/injections.ts";
+import { openFlights } from "../../examples/flights/open-flights.ts";
+import { replayFlights } from "../../examples/flights/replay.ts";
+import type { Stack } from "../../runtime/hosting/stack.ts";
 import { flights } from "../../topologies/flights/flights.ts";
 
 /** Flights of a range, replayed no further than they are wanted. */

@@ -1,5 +1,5 @@
 import type { Failure, WorkerReport } from "../../cli/run/worker-messages.ts";
-import type { LocalServerName } from "../../runtime/stack/server-state.ts";
+import type { LocalServerName } from "../../stacks/local/server-state.ts";
 
 /** What can be left out of a worker, to see that the comparison notices. */
 export const controls = ["none", "transactions", "fence", "token"] as const;

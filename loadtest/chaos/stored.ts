@@ -1,4 +1,4 @@
-import type { Stack } from "../../runtime/application/stack.ts";
+import type { Stack } from "../../runtime/hosting/stack.ts";
 import { offlineEncoders } from "../../runtime/offline/tables.ts";
 import { pumpGroup, rowTopics } from "../../runtime/row-topics/row-topics.ts";
 import type { Plan } from "../../schemas/plan.ts";

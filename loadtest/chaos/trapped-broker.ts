@@ -1,5 +1,5 @@
-import type * as port from "../../runtime/broker/broker.ts";
-import { ForwardingBroker, ForwardingProducer } from "../../runtime/broker/forwarding.ts";
+import type * as port from "../../broker/broker.ts";
+import { ForwardingBroker, ForwardingProducer } from "../../broker/forwarding.ts";
 import type { TrapGate } from "./trap-gate.ts";
 
 export interface TrappedBrokerOptions {

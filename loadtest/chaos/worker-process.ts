@@ -1,7 +1,7 @@
 import { packError } from "../../cli/run/worker-messages.ts";
-import { Application } from "../../runtime/application/application.ts";
-import { loopbackAccess, openServers } from "../../runtime/application/open-servers.ts";
-import type { Stack } from "../../runtime/application/stack.ts";
+import { Application } from "../../runtime/hosting/application.ts";
+import type { Stack } from "../../runtime/hosting/stack.ts";
+import { loopbackAccess, openServers } from "../../stacks/open-servers.ts";
 import { flights } from "../../topologies/flights/flights.ts";
 import type { ChaosCommand, ChaosMessage, WorkerStart } from "./messages.ts";
 import { TrapGate } from "./trap-gate.ts";

@@ -1,14 +1,14 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { partitionOf } from "../../processors/murmur2.ts";
-import type { Stack } from "../../runtime/application/stack.ts";
-import { startRedis } from "../../runtime/stack/redis.ts";
+import type { Stack } from "../../runtime/hosting/stack.ts";
 import { entityKey } from "../../schemas/feature-view.ts";
+import { partitionOf } from "../../schemas/murmur2.ts";
 import type { Plan } from "../../schemas/plan.ts";
-import { openRedisStore } from "../../sinks/redis.ts";
+import { openRedisStore } from "../../sinks/redis/redis.ts";
 import type { OnlineKey, OnlineStore } from "../../sinks/store.ts";
-import { missingRequirement } from "../../testing/requirements.ts";
+import { startRedis } from "../../stacks/local/redis.ts";
+import { missingRequirement } from "../../testing/requirements-fixture.ts";
 import { type Timing, time } from "./timing.ts";
 
 /** Flights whose features are read, taken from the run. */

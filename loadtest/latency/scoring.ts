@@ -1,6 +1,6 @@
-import type { Stack } from "../../runtime/application/stack.ts";
-import type { ScoreWork } from "../../runtime/scoring/scorer.ts";
-import { createScoringPool } from "../../runtime/scoring/scoring-pool.ts";
+import type { Stack } from "../../runtime/hosting/stack.ts";
+import type { ScoreWork } from "../../runtime/services/score/scorer.ts";
+import { createScoringPool } from "../../runtime/services/score/scoring-pool.ts";
 import type { Plan } from "../../schemas/plan.ts";
 import { type Timing, time } from "./timing.ts";
 

@@ -1,4 +1,4 @@
-import type { Stack } from "../../runtime/application/stack.ts";
+import type { Stack } from "../../runtime/hosting/stack.ts";
 import type { LabelSpec, Plan, ScoringSpec, TrainingSpec } from "../../schemas/plan.ts";
 import type { DayFinding, Findings, ModelFinding, WindowFinding } from "./findings.ts";
 import { rescore } from "./rescoring.ts";

@@ -1,8 +1,8 @@
 import { areaUnderRocOf } from "../../processors/drift/auc.ts";
 import type { TrainingRows } from "../../processors/train/training-rows.ts";
-import type { Stack } from "../../runtime/application/stack.ts";
-import { loadOnnxModel, type OnnxModel } from "../../runtime/scoring/onnx-model.ts";
-import { TrainingRowDecoder } from "../../runtime/training/training-row-decoder.ts";
+import type { Stack } from "../../runtime/hosting/stack.ts";
+import { loadOnnxModel, type OnnxModel } from "../../runtime/services/score/onnx-model.ts";
+import { TrainingRowDecoder } from "../../runtime/services/train/training-row-decoder.ts";
 import type { LabelSpec, ScoringSpec } from "../../schemas/plan.ts";
 
 /** Rows scored in one run. */

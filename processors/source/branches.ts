@@ -5,8 +5,8 @@ import {
   entityKey,
   viewId,
 } from "../../schemas/feature-view.ts";
+import { partitionOf } from "../../schemas/murmur2.ts";
 import type { BranchSpec, Plan, Subtopology } from "../../schemas/plan.ts";
-import { partitionOf } from "../murmur2.ts";
 import type { Outbox } from "../processor.ts";
 
 /** A decoded record of the source, with the time it is known at and its place. */

@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import { rootCertificates } from "node:tls";
-import type { ClickHouseOptions } from "../../sinks/clickhouse.ts";
-import type { RedisStoreOptions } from "../../sinks/redis.ts";
-import type { KafkaBrokerOptions } from "../broker/kafka/kafka-broker.ts";
+import type { KafkaBrokerOptions } from "../../broker/kafka/kafka-broker.ts";
+import type { ClickHouseOptions } from "../../sinks/clickhouse/clickhouse.ts";
+import type { RedisStoreOptions } from "../../sinks/redis/redis.ts";
 import type { ConfluentRegistryOptions } from "../schema-registry/confluent.ts";
 import type { Secret } from "./secret.ts";
 import type { Config } from "./settings.ts";

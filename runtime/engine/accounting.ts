@@ -58,3 +58,13 @@ export function branchesOf(plan: Plan): { source: string; branch: string }[] {
     ...plan.labels.map((label) => ({ source: label.source, branch: label.name })),
   ];
 }
+
+/** Source records that were read so far; each branch of a source reads all of them. */
+export function recordsIn(accounts: readonly BranchAccount[]): number {
+  const bySource = new Map<string, Map<string, number>>();
+  for (const { source, branch, in: read } of accounts) {
+    const branches = bySource.get(source) ?? new Map<string, number>();
+    bySource.set(source, branches.set(branch, (branches.get(branch) ?? 0) + read));
+  }
+  return [...bySource.values()].reduce((sum, all) => sum + Math.max(...all.values()), 0);
+}

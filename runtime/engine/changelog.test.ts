@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { openEmbeddedBroker } from "../broker/embedded/embedded-broker.ts";
+import { openEmbeddedBroker } from "../../broker/embedded/embedded-broker.ts";
 import { restoreFromChangelog } from "./changelog.ts";
 import { CommitBatches } from "./commit-batches.ts";
 

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import type { Broker, FetchedPartition, FetchRequest } from "../../broker/broker.ts";
+import { RecordReader } from "../../broker/record-batch/reader.ts";
 import { MillraceError } from "../../schemas/errors.ts";
-import type { Broker, FetchedPartition, FetchRequest } from "../broker/broker.ts";
-import { RecordReader } from "../broker/record-batch/reader.ts";
 import type { CommitBatches } from "./commit-batches.ts";
 
 /** Of the records here and of the state in them; see `dataFormat` for what raises it. */

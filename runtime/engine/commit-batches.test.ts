@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import type { ProducerBatch } from "../broker/broker.ts";
-import { RecordReader } from "../broker/record-batch/reader.ts";
+import type { ProducerBatch } from "../../broker/broker.ts";
+import { RecordReader } from "../../broker/record-batch/reader.ts";
 import { CommitBatches } from "./commit-batches.ts";
 
 const maxBatchBytes = 2_000;

@@ -1,6 +1,6 @@
+import type { ProducerBatch, RecordBatch } from "../../broker/broker.ts";
+import { RecordBatchBuilder } from "../../broker/record-batch/builder.ts";
 import type { Plan } from "../../schemas/plan.ts";
-import type { ProducerBatch, RecordBatch } from "../broker/broker.ts";
-import { RecordBatchBuilder } from "../broker/record-batch/builder.ts";
 
 interface Lane {
   readonly topic: string;

@@ -1,5 +1,5 @@
+import type { Broker } from "../../broker/broker.ts";
 import type { Plan } from "../../schemas/plan.ts";
-import type { Broker } from "../broker/broker.ts";
 import { taskName } from "./task.ts";
 
 /** Time between two looks at what the group has committed, in ms. */

@@ -1,5 +1,5 @@
+import type { Broker, GroupMember, Producer } from "../../broker/broker.ts";
 import type { Plan } from "../../schemas/plan.ts";
-import type { Broker, GroupMember, Producer } from "../broker/broker.ts";
 import {
   type Assignment,
   assignTasks,

@@ -1,10 +1,10 @@
-import { InboxCursor, Merge } from "../../processors/merge.ts";
+import type { FetchedPartition, OffsetToCommit } from "../../broker/broker.ts";
+import { RecordReader } from "../../broker/record-batch/reader.ts";
+import { InboxCursor, Merge } from "../../flow/merge.ts";
 import type { ExternalWork, Processor } from "../../processors/processor.ts";
 import { ByteReader, ByteWriter } from "../../schemas/bytes.ts";
 import type { InputSpec, Subtopology } from "../../schemas/plan.ts";
 import { ranks } from "../../schemas/plan.ts";
-import type { FetchedPartition, OffsetToCommit } from "../broker/broker.ts";
-import { RecordReader } from "../broker/record-batch/reader.ts";
 import { type Restorable, writeDelta, writeSnapshot } from "./changelog.ts";
 import { ChangelogCut } from "./changelog-cut.ts";
 import type { CommitBatches } from "./commit-batches.ts";

@@ -1,4 +1,4 @@
-import type { PartitionOffset } from "../broker/broker.ts";
+import type { PartitionOffset } from "../../broker/broker.ts";
 import { MergeTask } from "./merge-task.ts";
 import type { SourceTask } from "./source-task.ts";
 

@@ -1,8 +1,8 @@
+import type { FetchedPartition, OffsetToCommit } from "../../broker/broker.ts";
+import { RecordReader } from "../../broker/record-batch/reader.ts";
 import type { SourceProcessor } from "../../processors/source.ts";
 import { ByteReader, ByteWriter } from "../../schemas/bytes.ts";
 import type { Plan, Subtopology } from "../../schemas/plan.ts";
-import type { FetchedPartition, OffsetToCommit } from "../broker/broker.ts";
-import { RecordReader } from "../broker/record-batch/reader.ts";
 import type { AvroDecoder, AvroEncoder } from "../schema-registry/avro-codec.ts";
 import { type Restorable, writeSnapshot } from "./changelog.ts";
 import { ChangelogCut } from "./changelog-cut.ts";

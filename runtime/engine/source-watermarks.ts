@@ -1,5 +1,5 @@
-import type { Broker } from "../broker/broker.ts";
-import { RecordReader } from "../broker/record-batch/reader.ts";
+import type { Broker } from "../../broker/broker.ts";
+import { RecordReader } from "../../broker/record-batch/reader.ts";
 import type { AvroDecoder } from "../schema-registry/avro-codec.ts";
 
 /**

@@ -1,3 +1,4 @@
+import type { Broker } from "../../broker/broker.ts";
 import type { Processor } from "../../processors/processor.ts";
 import { ScoringProcessor } from "../../processors/scoring.ts";
 import { SourceProcessor } from "../../processors/source.ts";
@@ -14,7 +15,6 @@ import {
   lateTopic,
   watermarksTopic,
 } from "../../topologies/dsl/compile/topics.ts";
-import type { Broker } from "../broker/broker.ts";
 import { AvroDecoder, AvroEncoder } from "../schema-registry/avro-codec.ts";
 import type { SchemaRegistry } from "../schema-registry/registry.ts";
 import { allTasks } from "./assignment.ts";

@@ -1,7 +1,7 @@
-import { FrameWriter } from "../../processors/frame.ts";
-import { partitionOf } from "../../processors/murmur2.ts";
+import { FrameWriter } from "../../flow/frame.ts";
 import type { Outbox } from "../../processors/processor.ts";
 import { type ByteReader, ByteWriter } from "../../schemas/bytes.ts";
+import { partitionOf } from "../../schemas/murmur2.ts";
 import type { InboxOutputSpec, OutputSpec, Subtopology } from "../../schemas/plan.ts";
 import type { AvroEncoder } from "../schema-registry/avro-codec.ts";
 import type { CommitBatches } from "./commit-batches.ts";

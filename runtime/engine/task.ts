@@ -1,6 +1,6 @@
+import type { FetchedPartition, OffsetToCommit, TopicPartition } from "../../broker/broker.ts";
 import type { BranchCounters } from "../../processors/processor.ts";
 import type { Subtopology } from "../../schemas/plan.ts";
-import type { FetchedPartition, OffsetToCommit, TopicPartition } from "../broker/broker.ts";
 import type { CommitBatches } from "./commit-batches.ts";
 
 /** A partition that a task wants to read, and from where. */

@@ -4,7 +4,7 @@ import type {
   OffsetToCommit,
   Producer,
   ProducerBatch,
-} from "../broker/broker.ts";
+} from "../../broker/broker.ts";
 import type { CommitBatches } from "./commit-batches.ts";
 
 /** The first offset that a commit got in each topic and partition, by `topic/partition`. */

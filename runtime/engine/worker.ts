@@ -3,10 +3,10 @@
  * would have to be told twice.
  */
 import { setImmediate as nextTurn } from "node:timers/promises";
+import type { Broker, GroupMember, OffsetToCommit, Producer } from "../../broker/broker.ts";
 import type { ExternalWork } from "../../processors/processor.ts";
 import { MillraceError } from "../../schemas/errors.ts";
 import type { Plan, Subtopology } from "../../schemas/plan.ts";
-import type { Broker, GroupMember, OffsetToCommit, Producer } from "../broker/broker.ts";
 import type { SchemaRegistry } from "../schema-registry/registry.ts";
 import { allTasks, readAssignment } from "./assignment.ts";
 import { restoreFromChangelog } from "./changelog.ts";

@@ -1,3 +1,4 @@
+import type { RecordReader } from "../../broker/record-batch/reader.ts";
 import type { ByteWriter } from "../../schemas/bytes.ts";
 import { ByteReader } from "../../schemas/bytes.ts";
 import {
@@ -16,7 +17,6 @@ import {
 } from "../../sinks/row-binary.ts";
 import { quoteName } from "../../sinks/sql-text.ts";
 import type { OfflineColumn, OfflineTable, OfflineView } from "../../sinks/store.ts";
-import type { RecordReader } from "../broker/record-batch/reader.ts";
 import type { RowEncoder } from "../pump/offline-sink.ts";
 import { isProgress } from "../row-topics/tally.ts";
 import { database, plumbingColumns, utc } from "./plumbing.ts";

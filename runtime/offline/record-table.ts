@@ -1,9 +1,9 @@
+import type { RecordReader } from "../../broker/record-batch/reader.ts";
 import type { ByteWriter } from "../../schemas/bytes.ts";
 import type { AvroSchema } from "../../schemas/plan.ts";
 import { int64, string, stringBytes } from "../../sinks/row-binary.ts";
 import { quoteName } from "../../sinks/sql-text.ts";
 import type { OfflineColumn, OfflineTable, OfflineView } from "../../sinks/store.ts";
-import type { RecordReader } from "../broker/record-batch/reader.ts";
 import type { RowEncoder } from "../pump/offline-sink.ts";
 import { AvroDecoder } from "../schema-registry/avro-codec.ts";
 import type { SchemaRegistry } from "../schema-registry/registry.ts";

@@ -1,6 +1,6 @@
+import type { RecordReader } from "../../broker/record-batch/reader.ts";
 import { ByteWriter } from "../../schemas/bytes.ts";
 import type { OfflineStore, OfflineTable } from "../../sinks/store.ts";
-import type { RecordReader } from "../broker/record-batch/reader.ts";
 import type { BlockRange, Sink, SinkBlock } from "./sink.ts";
 
 /** Turns records of one topic into RowBinary rows of one table. */

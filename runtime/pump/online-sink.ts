@@ -1,7 +1,7 @@
+import type { RecordReader } from "../../broker/record-batch/reader.ts";
 import { ByteReader } from "../../schemas/bytes.ts";
 import { type FeatureRow, readRow } from "../../schemas/row.ts";
 import type { OnlineStore } from "../../sinks/store.ts";
-import type { RecordReader } from "../broker/record-batch/reader.ts";
 import { isProgress } from "../row-topics/tally.ts";
 import type { Sink, SinkBlock } from "./sink.ts";
 

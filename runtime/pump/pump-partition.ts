@@ -1,4 +1,4 @@
-import type { RecordReader } from "../broker/record-batch/reader.ts";
+import type { RecordReader } from "../../broker/record-batch/reader.ts";
 import type { BlockBudget } from "./block-budget.ts";
 import type { SinkBlock } from "./sink.ts";
 

@@ -1,9 +1,9 @@
+import type { Broker, Producer } from "../../broker/broker.ts";
+import { RecordBatchBuilder } from "../../broker/record-batch/builder.ts";
 import { ByteWriter } from "../../schemas/bytes.ts";
 import { writeRow } from "../../schemas/row.ts";
 import { int64 } from "../../sinks/row-binary.ts";
 import type { OfflineTable } from "../../sinks/store.ts";
-import type { Broker, Producer } from "../broker/broker.ts";
-import { RecordBatchBuilder } from "../broker/record-batch/builder.ts";
 import type { RowEncoder } from "./offline-sink.ts";
 
 /** A table of plain numbers, one a record: what tests of the pump fill. */

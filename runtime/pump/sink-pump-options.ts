@@ -1,4 +1,4 @@
-import type { Broker } from "../broker/broker.ts";
+import type { Broker } from "../../broker/broker.ts";
 import type { BlockBudget } from "./block-budget.ts";
 import type { Sink } from "./sink.ts";
 

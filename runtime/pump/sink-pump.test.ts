@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as wait } from "node:timers/promises";
+import type { Broker, FetchRequest, MemberIdentity } from "../../broker/broker.ts";
+import { openEmbeddedBroker } from "../../broker/embedded/embedded-broker.ts";
 import { MillraceError } from "../../schemas/errors.ts";
-import { createMemoryOfflineStore, createMemoryOnlineStore } from "../../sinks/memory.ts";
+import { createMemoryOfflineStore, createMemoryOnlineStore } from "../../sinks/memory/memory.ts";
 import type { OfflineStore } from "../../sinks/store.ts";
-import type { Broker, FetchRequest, MemberIdentity } from "../broker/broker.ts";
-import { openEmbeddedBroker } from "../broker/embedded/embedded-broker.ts";
 import { BlockBudget } from "./block-budget.ts";
 import { offlineSink } from "./offline-sink.ts";
 import { onlineSink } from "./online-sink.ts";

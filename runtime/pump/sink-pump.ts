@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import type { FetchedPartition, GroupMember, OffsetToCommit } from "../../broker/broker.ts";
+import { RecordReader } from "../../broker/record-batch/reader.ts";
 import { MillraceError } from "../../schemas/errors.ts";
-import type { FetchedPartition, GroupMember, OffsetToCommit } from "../broker/broker.ts";
-import { RecordReader } from "../broker/record-batch/reader.ts";
 import { BlockBudget, blockBudgetBytes } from "./block-budget.ts";
 import { pendingRange, pendingText } from "./pending-range.ts";
 import { assignPartitions, parsePartitions } from "./pump-assignment.ts";

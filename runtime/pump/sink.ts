@@ -1,4 +1,4 @@
-import type { RecordReader } from "../broker/record-batch/reader.ts";
+import type { RecordReader } from "../../broker/record-batch/reader.ts";
 
 /**
  * Rows of one partition that wait to be written together. A block never spans partitions; adding

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { Broker, GroupMember } from "../../broker/broker.ts";
+import { openEmbeddedBroker } from "../../broker/embedded/embedded-broker.ts";
+import { RecordReader } from "../../broker/record-batch/reader.ts";
 import { MillraceError } from "../../schemas/errors.ts";
-import type { Broker, GroupMember } from "../broker/broker.ts";
-import { openEmbeddedBroker } from "../broker/embedded/embedded-broker.ts";
-import { RecordReader } from "../broker/record-batch/reader.ts";
 import { NumberedTopic, numbersEncoder } from "../pump/pump-topic-fixture.ts";
 import { RowTopicPurger } from "./row-topic-purger.ts";
 import { readTallies, type Tally, TallyCounter, tallyGroup, tallyText } from "./tally.ts";

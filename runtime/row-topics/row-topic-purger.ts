@@ -1,5 +1,5 @@
-import type { Broker, FetchedPartition, GroupMember } from "../broker/broker.ts";
-import { RecordReader } from "../broker/record-batch/reader.ts";
+import type { Broker, FetchedPartition, GroupMember } from "../../broker/broker.ts";
+import { RecordReader } from "../../broker/record-batch/reader.ts";
 import { endsOwnership } from "../pump/pump-errors.ts";
 import type { RowTopic } from "./row-topics.ts";
 import { readTallies, type Tally, TallyCounter, tallyGroup, tallyText } from "./tally.ts";

@@ -1,7 +1,7 @@
 import { crc32 } from "node:zlib";
+import type { Broker } from "../../broker/broker.ts";
+import type { RecordReader } from "../../broker/record-batch/reader.ts";
 import { ByteWriter } from "../../schemas/bytes.ts";
-import type { Broker } from "../broker/broker.ts";
-import type { RecordReader } from "../broker/record-batch/reader.ts";
 import type { RowEncoder } from "../pump/offline-sink.ts";
 
 /** What is known of the rows of a row topic partition that were purged. */

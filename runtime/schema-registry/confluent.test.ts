@@ -5,9 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { departure } from "../../schemas/generated.ts";
-import { requirement } from "../../testing/requirements.ts";
-import { type ApicurioStack, startApicurio } from "../stack/apicurio.ts";
-import { freePorts } from "../stack/free-ports.ts";
+import { type ApicurioStack, startApicurio } from "../../stacks/local/apicurio.ts";
+import { freePorts } from "../../stacks/local/free-ports.ts";
+import { requirement } from "../../testing/requirements-fixture.ts";
 import { openConfluentRegistry } from "./confluent.ts";
 import { registryConformance } from "./conformance.ts";
 

@@ -3,17 +3,22 @@ import type { SourceFile } from "./source-tree.ts";
 /** Who may import whom, besides itself; cli, loadtest and index.ts may import everything. */
 const arrows: Readonly<Record<string, readonly string[]>> = {
   schemas: [],
-  processors: ["schemas"],
+  flow: ["schemas"],
+  processors: ["flow", "schemas"],
+  broker: ["schemas"],
   sinks: ["schemas"],
   "topologies/dsl": ["processors", "schemas"],
   topologies: ["topologies/dsl", "processors", "schemas"],
-  runtime: ["topologies/dsl", "processors", "sinks", "schemas"],
-  testing: ["runtime", "topologies/dsl", "processors", "sinks", "schemas"],
-  gateway: ["runtime", "sinks", "schemas"],
+  runtime: ["topologies/dsl", "flow", "processors", "broker", "sinks", "schemas"],
+  serving: ["runtime", "sinks", "broker", "schemas"],
+  audit: ["runtime", "broker", "sinks", "schemas"],
+  stacks: ["runtime", "broker", "sinks", "schemas"],
+  testing: ["runtime", "topologies/dsl", "flow", "processors", "broker", "sinks", "schemas"],
+  gateway: ["serving", "runtime", "sinks", "schemas"],
 };
 
 /** Tests may also use the test tools and the applications. */
-const forTests = ["testing", "topologies", "topologies/dsl"];
+const forTests = ["testing", "stacks", "topologies", "topologies/dsl"];
 
 /** Whether a file is a test or only serves tests: a suite, an oracle, a fixture. */
 export function isTestFile(path: string): boolean {

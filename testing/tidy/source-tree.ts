@@ -21,12 +21,18 @@ export interface ImportEdge {
 /** The folders of the repository that hold sources. */
 export const rooms = [
   "schemas",
+  "flow",
   "processors",
   "topologies",
+  "broker",
   "sinks",
   "runtime",
+  "serving",
+  "audit",
+  "stacks",
   "gateway",
   "cli",
+  "examples",
   "testing",
   "loadtest",
 ] as const;

@@ -1,4 +1,4 @@
-import type { Broker } from "../../broker/broker.ts";
+import type { Broker } from "../../../broker/broker.ts";
 import type { SourceTask } from "../source-task.ts";
 import { taskName } from "../task.ts";
 

@@ -1,4 +1,4 @@
-import type { Merge } from "../../../processors/merge.ts";
+import type { Merge } from "../../../flow/merge.ts";
 import type { ExternalWork } from "../../../processors/processor.ts";
 import { ByteReader, ByteWriter } from "../../../schemas/bytes.ts";
 import type { Decision } from "../../../schemas/generated.ts";

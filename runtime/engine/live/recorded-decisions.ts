@@ -1,6 +1,6 @@
+import type { Broker } from "../../../broker/broker.ts";
+import { RecordReader } from "../../../broker/record-batch/reader.ts";
 import type { Decision } from "../../../schemas/generated.ts";
-import type { Broker } from "../../broker/broker.ts";
-import { RecordReader } from "../../broker/record-batch/reader.ts";
 import type { AvroDecoder } from "../../schema-registry/avro-codec.ts";
 import { taskName } from "../task.ts";
 

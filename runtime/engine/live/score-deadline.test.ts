@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { encodeScoreResult, type ScoreWork } from "../../scoring/scorer.ts";
+import { encodeScoreResult, type ScoreWork } from "../../services/score/scorer.ts";
 import { ScoreDeadline } from "./score-deadline.ts";
 
 const work: ScoreWork = {

@@ -1,0 +1,217 @@
+import type { Broker } from "../../broker/broker.ts";
+import { committedPages, type PlainRecord } from "../../broker/committed-records.ts";
+import { readTallies } from "../../runtime/row-topics/tally.ts";
+import { AvroDecoder, AvroEncoder } from "../../runtime/schema-registry/avro-codec.ts";
+import type { SchemaRegistry } from "../../runtime/schema-registry/registry.ts";
+import { ByteWriter } from "../../schemas/bytes.ts";
+import type { AvroSchema, Plan, TopicSpec } from "../../schemas/plan.ts";
+import { RecordCursor } from "./record-cursor.ts";
+
+/** A topic of a run against the same topic of its re-reading. */
+export interface TopicComparison {
+  readonly topic: string;
+  /** Records that were compared. */
+  readonly records: number;
+  /** Of the run, no longer in its topic: not compared. */
+  readonly purged: number;
+  /** Of the re-reading, behind the last one of the run. */
+  readonly beyond: number;
+  /** The first difference of each partition, for people. */
+  readonly differences: readonly string[];
+}
+
+export interface CompareOptions {
+  readonly plan: Plan;
+  readonly registry: SchemaRegistry;
+  readonly run: Broker;
+  readonly reread: Broker;
+  /** Whether the run came to its end: then nothing may be beyond it. */
+  readonly ended: boolean;
+  /** Told which topic comes next and what share of them is done. @default nobody */
+  readonly onStep?: (share: number, what: string) => void;
+}
+
+/** Fields measured in wall time, by topic of a scoring step: they cannot be equal. */
+const measured = "latencyMs";
+
+/** What a run tells the world, apart from what it decided by the clock. */
+const compared: ReadonlySet<TopicSpec["role"]> = new Set([
+  "rows",
+  "output",
+  "late",
+  "dead-letters",
+  "models",
+]);
+
+/** Compares every topic that a plan writes for others, record by record in order. */
+export async function compareTopics(options: CompareOptions): Promise<TopicComparison[]> {
+  const topics = options.plan.topics.filter(({ role }) => compared.has(role));
+  const comparisons: TopicComparison[] = [];
+  for (const [index, topic] of topics.entries()) {
+    options.onStep?.(index / topics.length, `comparing ${topic.name}`);
+    comparisons.push(await compareTopic(options, topic));
+  }
+  return comparisons;
+}
+
+async function compareTopic(
+  options: CompareOptions,
+  { name: topic, partitions, role }: TopicSpec,
+): Promise<TopicComparison> {
+  const { plan, registry, run, reread, ended } = options;
+  const scoring = plan.scorings.find((each) => each.topic === topic);
+  const schema = scoring === undefined ? null : schemaOf(plan, topic);
+  const unmeasured = schema === null ? null : await Unmeasured.create(registry, topic, schema);
+  const tallies = role === "rows" ? await readTallies(run, plan.name, topic, partitions) : [];
+  let [records, purged, beyond] = [0, 0, 0];
+  const differences: string[] = [];
+  for (let partition = 0; partition < partitions; partition++) {
+    const tally = tallies[partition] ?? { below: 0, rows: 0 };
+    const found = await comparePartition({
+      run: cursor(run, topic, partition, role, tally.below),
+      reread: cursor(reread, topic, partition, role, 0),
+      skip: tally.rows,
+      unmeasured,
+    });
+    records += found.records;
+    purged += tally.rows;
+    beyond += found.beyond;
+    if (found.difference !== null) differences.push(`${topic}/${partition}: ${found.difference}`);
+    else if (ended && found.beyond > 0) {
+      const text = `${found.beyond} records more when read again, after ${found.records} equal ones`;
+      differences.push(`${topic}/${partition}: ${text}`);
+    }
+  }
+  return { topic, records, purged, beyond, differences };
+}
+
+/** Rows that are not progress, of a partition. */
+function cursor(
+  broker: Broker,
+  topic: string,
+  partition: number,
+  role: TopicSpec["role"],
+  from: number,
+): RecordCursor {
+  // How far a view is, is said at each commit: no row, though an entity may have that key.
+  const isProgress = ({ key, value }: PlainRecord) =>
+    role === "rows" && key?.length === 1 && key[0] === 0 && value?.length === 8;
+  return new RecordCursor(
+    committedPages(broker, topic, partition),
+    (record) => record.offset >= from && !isProgress(record),
+  );
+}
+
+interface Sides {
+  readonly run: RecordCursor;
+  readonly reread: RecordCursor;
+  /** Records of the re-reading whose counterparts were purged. */
+  readonly skip: number;
+  readonly unmeasured: Unmeasured | null;
+}
+
+async function comparePartition({ run, reread, skip, unmeasured }: Sides): Promise<{
+  records: number;
+  beyond: number;
+  difference: string | null;
+}> {
+  for (let skipped = 0; skipped < skip; skipped++) {
+    if ((await reread.take()) === null) {
+      const difference = `only ${skipped} records when read again, ${skip} were purged`;
+      return { records: 0, beyond: 0, difference };
+    }
+  }
+  for (let records = 0; ; records++) {
+    const was = run.next() ?? (await run.take());
+    const is = reread.next() ?? (await reread.take());
+    if (was === null) {
+      let beyond = is === null ? 0 : 1;
+      while (is !== null && (await reread.take()) !== null) beyond++;
+      return { records, beyond, difference: null };
+    }
+    const difference = differenceOf(was, is, unmeasured);
+    if (difference !== null) {
+      const text = `record ${records + 1} (offset ${was.offset}): ${difference}`;
+      return { records, beyond: 0, difference: text };
+    }
+  }
+}
+
+function differenceOf(
+  was: PlainRecord,
+  is: PlainRecord | null,
+  unmeasured: Unmeasured | null,
+): string | null {
+  const key = was.key?.toString("utf8") ?? "none";
+  if (is === null) return `key ${key} is not there when read again`;
+  if (!equalBytes(was.key, is.key)) {
+    return `key ${key}, read again ${is.key?.toString("utf8") ?? "none"}`;
+  }
+  if (equalBytes(was.value, is.value)) return null;
+  if (unmeasured === null || was.value === null || is.value === null) {
+    return `key ${key}: ${hex(was.value)}, read again ${hex(is.value)}`;
+  }
+  return unmeasured.difference(was.value, is.value, key);
+}
+
+function equalBytes(a: Buffer | null, b: Buffer | null): boolean {
+  return a === null || b === null ? a === b : a.equals(b);
+}
+
+function hex(bytes: Buffer | null): string {
+  return bytes === null ? "no value" : bytes.toString("hex").slice(0, 200);
+}
+
+/** Compares values without what was measured: encoded again with that left out. */
+class Unmeasured {
+  readonly #decoder: AvroDecoder;
+  readonly #encoder: AvroEncoder;
+  readonly #value = new ByteWriter();
+
+  private constructor(decoder: AvroDecoder, encoder: AvroEncoder) {
+    this.#decoder = decoder;
+    this.#encoder = encoder;
+  }
+
+  static async create(
+    registry: SchemaRegistry,
+    topic: string,
+    schema: AvroSchema,
+  ): Promise<Unmeasured> {
+    const id = await registry.register(`${topic}-value`, schema);
+    const decoder = new AvroDecoder(registry, schema);
+    await decoder.resolve(id);
+    return new Unmeasured(decoder, new AvroEncoder(schema, id));
+  }
+
+  difference(was: Buffer, is: Buffer, key: string): string | null {
+    const [before, after] = [this.#without(was), this.#without(is)];
+    if (before.bytes.equals(after.bytes)) return null;
+    const names = Object.keys(before.value);
+    const texts = names.map((name) => [text(before.value[name]), text(after.value[name])]);
+    const at = texts.findIndex(([a, b]) => a !== b);
+    return `key ${key}: ${names[at]} is ${texts[at]?.[0]}, read again ${texts[at]?.[1]}`;
+  }
+
+  #without(bytes: Buffer): { readonly bytes: Buffer; readonly value: Record<string, unknown> } {
+    const decoded = this.#decoder.decode(bytes, 0, bytes.length);
+    if (decoded.kind !== "value") return { bytes, value: {} };
+    const value = { ...decoded.value, [measured]: 0 };
+    this.#value.reset();
+    this.#encoder.encode(value, this.#value);
+    return { bytes: this.#value.take(), value };
+  }
+}
+
+function text(value: unknown): string {
+  return JSON.stringify(value) ?? "nothing";
+}
+
+function schemaOf(plan: Plan, topic: string): AvroSchema | null {
+  for (const { outputs } of plan.subtopologies) {
+    for (const output of outputs) {
+      if (output.kind === "topic" && output.topic === topic) return output.schema;
+    }
+  }
+  return null;
+}

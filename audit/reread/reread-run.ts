@@ -1,0 +1,147 @@
+import { copyFile, mkdtemp, readdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import type { Broker } from "../../broker/broker.ts";
+import { openEmbeddedBroker } from "../../broker/embedded/embedded-broker.ts";
+import { openOverlayBroker } from "../../broker/overlay/overlay-broker.ts";
+import { branchAccounts, recordsIn } from "../../runtime/engine/accounting.ts";
+import { Worker, type WorkerOptions } from "../../runtime/engine/worker.ts";
+import type { Stack } from "../../runtime/hosting/stack.ts";
+import { encodeScoreResult } from "../../runtime/services/score/scorer.ts";
+import { createScoringPool } from "../../runtime/services/score/scoring-pool.ts";
+import { openArtifactStore } from "../../runtime/services/train/artifacts.ts";
+import { createTrainer, encodeModelAnswer } from "../../runtime/services/train/trainer.ts";
+import type { Plan, Subtopology, TopicSpec } from "../../schemas/plan.ts";
+import { compareTopics, type TopicComparison } from "./compare-topics.ts";
+
+export interface RereadOptions {
+  readonly plan: Plan;
+  readonly stack: Stack;
+  /** Whether the run was live: then its decisions are repeated. */
+  readonly live: boolean;
+  /** Whether the run came to its end. */
+  readonly ended: boolean;
+  /** Held by this process: a folder in it takes what is computed, and is removed afterwards. */
+  readonly directory: string;
+  /** Told twice a second, while it computes, how far that is. @default nobody */
+  readonly onLook?: (look: RereadLook) => void;
+  /** Told which topic is compared next and what share of them is done. @default nobody */
+  readonly onStep?: (share: number, what: string) => void;
+  /** @default never */
+  readonly signal?: AbortSignal;
+}
+
+export interface RereadLook {
+  /** Event time that all tasks have reached, UTC ms; −Infinity before the first record. */
+  readonly eventTime: number;
+  /** Source records read so far. */
+  readonly records: number;
+}
+
+export interface RereadReport {
+  readonly topics: readonly TopicComparison[];
+  /** Time that the computing took, ms. */
+  readonly elapsedMs: number;
+}
+
+const prefix = "reread-";
+/** Time between two looks, ms. */
+const lookEveryMs = 500;
+
+/** What the run was given or decided by the clock: this is read again. */
+const given: ReadonlySet<TopicSpec["role"]> = new Set(["source", "watermarks", "decisions"]);
+
+/**
+ * Computes a run anew from its source topics, watermarks and decisions, on an empty log, and
+ * compares what it writes with what the run has written, byte for byte but for measured times. The
+ * run's own topics, groups and stores are left as they are. A replay trains its models anew, from
+ * the run's offline store; a live run's trainings are decisions.
+ */
+export async function rereadRun(options: RereadOptions): Promise<RereadReport> {
+  const { plan, stack, directory } = options;
+  await removeLeftovers(directory);
+  const folder = await mkdtemp(join(directory, prefix));
+  const fresh = await openEmbeddedBroker({ directory: join(folder, "log") });
+  try {
+    const topics = plan.topics.filter(({ role }) => given.has(role)).map(({ name }) => name);
+    const broker = await openOverlayBroker(stack.broker, fresh, topics);
+    const started = performance.now();
+    await compute(options, broker, folder);
+    const elapsedMs = performance.now() - started;
+    const compared = await compareTopics({
+      plan,
+      registry: stack.registry,
+      run: stack.broker,
+      reread: fresh,
+      ended: options.ended,
+      onStep: (share, what) => {
+        options.signal?.throwIfAborted();
+        options.onStep?.(share, what);
+      },
+    });
+    return { topics: compared, elapsedMs };
+  } finally {
+    await fresh.close();
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** Of a re-reading that was killed. */
+async function removeLeftovers(directory: string): Promise<void> {
+  for (const name of await readdir(directory)) {
+    if (name.startsWith(prefix)) await rm(join(directory, name), { recursive: true, force: true });
+  }
+}
+
+/** Runs the plan until nothing is left to do. */
+async function compute(options: RereadOptions, broker: Broker, folder: string): Promise<void> {
+  const { plan, stack, live, onLook, signal = new AbortController().signal } = options;
+  const artifacts = await openArtifactStore(join(folder, "models"));
+  const known = stack.artifacts.directory;
+  for (const name of await readdir(known)) {
+    if (name.endsWith(".onnx")) await copyFile(join(known, name), join(folder, "models", name));
+  }
+  const pool = createScoringPool({ artifacts });
+  const whenStored = async () => {};
+  const trainers = new Map(
+    plan.trainings.map((training) => [
+      training.name,
+      createTrainer({ plan, training, offline: stack.offline, artifacts, whenStored }),
+    ]),
+  );
+  const execute = async (
+    { name }: Subtopology,
+    work: Parameters<WorkerOptions["execute"]>[1],
+  ): Promise<Buffer> => {
+    if (work.kind === "score") {
+      if (work.versionOf.length === 0) return Buffer.alloc(0);
+      return encodeScoreResult(await pool.score(work));
+    }
+    const trainer = trainers.get(name);
+    if (trainer === undefined) throw new RangeError(`no trainer for ${name}`);
+    return encodeModelAnswer(await trainer.train(work));
+  };
+  const worker = await Worker.start({
+    plan,
+    broker,
+    registry: stack.registry,
+    mode: { kind: "replay", decisions: live },
+    instanceId: "reread",
+    execute,
+  });
+  const looking = setInterval(() => {
+    const records = recordsIn(branchAccounts(plan, worker.tasks));
+    onLook?.({ eventTime: worker.taskProgress, records });
+  }, lookEveryMs);
+  try {
+    await worker.run(
+      signal,
+      async (each) => each.finished(Number.NEGATIVE_INFINITY) && (await each.caughtUp()),
+    );
+    signal.throwIfAborted();
+  } finally {
+    clearInterval(looking);
+    for (const trainer of trainers.values()) await trainer.close();
+    await worker.close();
+    await pool.close();
+  }
+}

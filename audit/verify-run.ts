@@ -1,0 +1,237 @@
+import type { Broker } from "../broker/broker.ts";
+import { readCommitted } from "../broker/committed-records.ts";
+import type { RecordReader } from "../broker/record-batch/reader.ts";
+import { offlineEncoders } from "../runtime/offline/tables.ts";
+import { readTallies } from "../runtime/row-topics/tally.ts";
+import { AvroDecoder } from "../runtime/schema-registry/avro-codec.ts";
+import type { SchemaRegistry } from "../runtime/schema-registry/registry.ts";
+import { deadLetter, lateRecord } from "../schemas/generated.ts";
+import type { AvroSchema, LabelSpec, Plan, ScoringSpec } from "../schemas/plan.ts";
+import type { OfflineStore } from "../sinks/store.ts";
+import { committedValues } from "./committed-values.ts";
+import { checkTable, named, type TableCheck } from "./table-check.ts";
+
+export interface VerifyOptions {
+  readonly plan: Plan;
+  readonly broker: Broker;
+  readonly registry: SchemaRegistry;
+  readonly offline: OfflineStore;
+  /** Told what is counted next and what share is done. @default nobody */
+  readonly onStep?: (share: number, what: string) => void;
+}
+
+/** A source partition, counted from topics alone. */
+export interface SourceCheck {
+  readonly source: string;
+  readonly partition: number;
+  /** Committed records, counted by reading. */
+  readonly records: number;
+  readonly late: number;
+  readonly deadLettered: number;
+}
+
+export interface ScoringCheck {
+  readonly scoring: string;
+  /** Distinct keys among the records that were neither late nor refused. */
+  readonly expected: number;
+  readonly predictions: number;
+  readonly outcomes: number;
+  readonly labelled: number;
+  readonly pending: number;
+}
+
+export interface VerifyReport {
+  readonly sources: readonly SourceCheck[];
+  readonly scorings: readonly ScoringCheck[];
+  readonly tables: readonly TableCheck[];
+  /** Empty when everything is there, once. */
+  readonly problems: readonly string[];
+}
+
+/**
+ * Recomputes from topics and ClickHouse what must be there: each accepted record of a triggering
+ * source has one prediction, each outcome one prediction, each committed record one row. Shares no
+ * code with the counters of a run. Holds the keys of one partition in memory.
+ */
+export async function verifyRun(options: VerifyOptions): Promise<VerifyReport> {
+  const { plan, broker, registry, offline } = options;
+  const problems: string[] = [];
+  const encoders = offlineEncoders(plan, registry);
+  const steps = 1 + plan.sources.length + plan.scorings.length + encoders.length;
+  let step = 0;
+  const next = (what: string) => options.onStep?.(step++ / steps, `counting ${what}`);
+  next("what was refused");
+  const late = await rejectedOffsets(options, "late", lateRecord);
+  const dead = await rejectedOffsets(options, "dead-letters", deadLetter);
+  const sources: SourceCheck[] = [];
+  for (const { topic } of plan.sources) {
+    next(topic);
+    for (let partition = 0; partition < plan.partitions; partition++) {
+      sources.push(await checkSource(broker, topic, partition, late, dead, problems));
+    }
+  }
+  const scorings: ScoringCheck[] = [];
+  for (const scoring of plan.scorings) {
+    next(scoring.topic);
+    const rejected = (place: string, offset: number) =>
+      late.get(place)?.has(offset) === true || dead.get(place)?.has(offset) === true;
+    scorings.push(await checkScoring(options, scoring, rejected, problems));
+  }
+  const tables: TableCheck[] = [];
+  for (const { topic, encoder } of encoders) {
+    next(encoder.table.name);
+    const { partitions = 1, role } = plan.topics.find((each) => each.name === topic) ?? {};
+    const check = await checkTable(broker, offline, {
+      table: encoder.table,
+      topic,
+      partitions,
+      tallies: role === "rows" ? await readTallies(broker, plan.name, topic, partitions) : [],
+    });
+    tables.push(check);
+    problems.push(...check.problems);
+  }
+  return { sources, scorings, tables, problems };
+}
+
+/** By `topic/partition`: offsets of its records. */
+type Offsets = ReadonlyMap<string, ReadonlySet<number>>;
+
+/** Where the late records or the dead letters came from. */
+async function rejectedOffsets(
+  { plan, broker, registry }: VerifyOptions,
+  role: "late" | "dead-letters",
+  schema: AvroSchema,
+): Promise<Offsets> {
+  const offsets = new Map<string, Set<number>>();
+  const decoder = new AvroDecoder(registry, schema);
+  for (const topic of plan.topics.filter((each) => each.role === role)) {
+    for (let partition = 0; partition < topic.partitions; partition++) {
+      for await (const { value } of committedValues(broker, topic.name, partition, decoder)) {
+        const place = `${value["topic"]}/${value["partition"]}`;
+        const known = offsets.get(place) ?? new Set();
+        offsets.set(place, known.add(Number(value["offset"])));
+      }
+    }
+  }
+  return offsets;
+}
+
+async function checkSource(
+  broker: Broker,
+  source: string,
+  partition: number,
+  late: Offsets,
+  dead: Offsets,
+  problems: string[],
+): Promise<SourceCheck> {
+  const place = `${source}/${partition}`;
+  const rejected = new Set([...(late.get(place) ?? []), ...(dead.get(place) ?? [])]);
+  const both = [...(late.get(place) ?? [])].filter((offset) => dead.get(place)?.has(offset));
+  if (both.length > 0) problems.push(`${place}: both late and refused, offsets ${named(both)}`);
+  let records = 0;
+  await readCommitted(broker, source, partition, ({ offset }) => {
+    records++;
+    rejected.delete(offset);
+  });
+  if (rejected.size > 0) {
+    problems.push(
+      `${place}: late or refused, but not in the topic: offsets ${named([...rejected])}`,
+    );
+  }
+  const sizes = { late: late.get(place)?.size ?? 0, deadLettered: dead.get(place)?.size ?? 0 };
+  return { source, partition, records, ...sizes };
+}
+
+async function checkScoring(
+  { plan, broker, registry }: VerifyOptions,
+  scoring: ScoringSpec,
+  rejected: (place: string, offset: number) => boolean,
+  problems: string[],
+): Promise<ScoringCheck> {
+  const label = plan.labels.find((each) => each.predictions === scoring.name);
+  const total = { expected: 0, predictions: 0, outcomes: 0, labelled: 0, pending: 0 };
+  for (let partition = 0; partition < plan.partitions; partition++) {
+    const expected = new Set<string>();
+    await readCommitted(broker, scoring.source, partition, (reader) => {
+      if (!rejected(`${scoring.source}/${partition}`, reader.offset)) expected.add(keyOf(reader));
+    });
+    const predicted = await keysOnce(broker, scoring.topic, partition, problems);
+    compare(`${scoring.topic}/${partition}`, expected, predicted, problems);
+    total.expected += expected.size;
+    total.predictions += predicted.size;
+    if (label === undefined) continue;
+    const outcomes = await keysOnce(broker, label.topic, partition, problems);
+    const strange = [...outcomes].filter((key) => !predicted.has(key));
+    if (strange.length > 0) {
+      problems.push(`${label.topic}/${partition}: outcomes without prediction: ${named(strange)}`);
+    }
+    total.outcomes += outcomes.size;
+    total.pending += predicted.size - outcomes.size + strange.length;
+    total.labelled += await countLabelled(broker, registry, plan, label, partition);
+  }
+  return { scoring: scoring.name, ...total };
+}
+
+function compare(
+  place: string,
+  expected: ReadonlySet<string>,
+  predicted: ReadonlySet<string>,
+  problems: string[],
+): void {
+  const missing = [...expected].filter((key) => !predicted.has(key));
+  const strange = [...predicted].filter((key) => !expected.has(key));
+  if (missing.length > 0) {
+    problems.push(`${place}: ${missing.length} records have no prediction: ${named(missing)}`);
+  }
+  if (strange.length > 0) {
+    problems.push(`${place}: ${strange.length} predictions of no record: ${named(strange)}`);
+  }
+}
+
+/** Keys of a partition; one that comes twice is a problem. */
+async function keysOnce(
+  broker: Broker,
+  topic: string,
+  partition: number,
+  problems: string[],
+): Promise<Set<string>> {
+  const keys = new Set<string>();
+  const twice: string[] = [];
+  await readCommitted(broker, topic, partition, (reader) => {
+    const key = keyOf(reader);
+    if (keys.has(key)) twice.push(key);
+    keys.add(key);
+  });
+  if (twice.length > 0) problems.push(`${topic}/${partition}: more than once: ${named(twice)}`);
+  return keys;
+}
+
+async function countLabelled(
+  broker: Broker,
+  registry: SchemaRegistry,
+  plan: Plan,
+  label: LabelSpec,
+  partition: number,
+): Promise<number> {
+  const schema = schemaOf(plan, label.topic);
+  if (schema === null) return 0;
+  const decoder = new AvroDecoder(registry, schema);
+  let labelled = 0;
+  for await (const { value } of committedValues(broker, label.topic, partition, decoder)) {
+    if (value["labelled"] === true) labelled++;
+  }
+  return labelled;
+}
+
+function schemaOf(plan: Plan, topic: string): AvroSchema | null {
+  for (const { outputs } of plan.subtopologies) {
+    for (const output of outputs) {
+      if (output.kind === "topic" && output.topic === topic) return output.schema;
+    }
+  }
+  return null;
+}
+
+function keyOf({ buffer, keyStart, keyEnd }: RecordReader): string {
+  return keyStart < 0 ? "" : buffer.toString("utf8", keyStart, keyEnd);
+}

@@ -1,0 +1,92 @@
+import type { Broker } from "./broker.ts";
+import { RecordReader } from "./record-batch/reader.ts";
+
+/** A record as it stands in its partition. */
+export interface PlainRecord {
+  readonly offset: number;
+  /** null: it has none. */
+  readonly key: Buffer | null;
+  readonly value: Buffer | null;
+}
+
+const fetchBytes = 4 * 1024 * 1024;
+const pageBytes = 1024 * 1024;
+
+/**
+ * Calls `onRecord` for each committed record of a partition, from its start to its stable end as
+ * of now. Offsets also number markers and aborted records, so only reading counts records.
+ */
+export async function readCommitted(
+  broker: Broker,
+  topic: string,
+  partition: number,
+  onRecord: (reader: RecordReader) => void,
+): Promise<void> {
+  for await (const records of fetches(broker, topic, partition, fetchBytes)) {
+    for (const record of records) onRecord(record);
+  }
+}
+
+/** Committed records of a partition. */
+export async function countCommitted(
+  broker: Broker,
+  topic: string,
+  partition: number,
+): Promise<number> {
+  let count = 0;
+  await readCommitted(broker, topic, partition, () => {
+    count++;
+  });
+  return count;
+}
+
+/** Committed records of a partition from its start to its stable end as of now, in pages. */
+export async function* committedPages(
+  broker: Broker,
+  topic: string,
+  partition: number,
+): AsyncGenerator<readonly PlainRecord[]> {
+  for await (const records of fetches(broker, topic, partition, pageBytes)) {
+    const page: PlainRecord[] = [];
+    for (const { offset, buffer, keyStart, keyEnd, valueStart, valueEnd } of records) {
+      page.push({
+        offset,
+        key: keyStart < 0 ? null : buffer.subarray(keyStart, keyEnd),
+        value: valueStart < 0 ? null : buffer.subarray(valueStart, valueEnd),
+      });
+    }
+    yield page;
+  }
+}
+
+/** The records of one fetch after the other, to be read before the next is asked for. */
+async function* fetches(
+  broker: Broker,
+  topic: string,
+  partition: number,
+  maxBytes: number,
+): AsyncGenerator<Iterable<RecordReader>> {
+  const place = { topic, partition };
+  const [start = 0, end = 0] = await broker.listOffsets([
+    { ...place, at: "earliest" },
+    { ...place, at: "stable" },
+  ]);
+  const reader = new RecordReader();
+  for (let offset = start; offset < end; ) {
+    const [fetched] = await broker.fetch({
+      partitions: [{ ...place, offset, maxBytes }],
+      isolation: "read_committed",
+      maxWaitMs: 1_000,
+      maxBytes,
+    });
+    if (fetched === undefined) continue;
+    reader.open(fetched, "read_committed");
+    yield below(reader, end);
+    offset = Math.max(offset, reader.nextOffset);
+  }
+}
+
+/** The reader at each of its records before an offset. */
+function* below(reader: RecordReader, end: number): Generator<RecordReader> {
+  while (reader.next() && reader.offset < end) yield reader;
+}

@@ -1,0 +1,341 @@
+import type { Broker } from "../../broker/broker.ts";
+import type { Plan, Subtopology } from "../../schemas/plan.ts";
+import { type BranchAccount, branchAccounts } from "../engine/accounting.ts";
+import { SourceTask } from "../engine/source-task.ts";
+import type { Mode } from "../engine/task-factory.ts";
+import { Worker } from "../engine/worker.ts";
+import { Metrics } from "../metrics/metrics.ts";
+import { offlineTables, offlineViews } from "../offline/tables.ts";
+import type { SinkPump } from "../pump/sink-pump.ts";
+import { RowTopicPurger } from "../row-topics/row-topic-purger.ts";
+import { rowTopics } from "../row-topics/row-topics.ts";
+import { encodeScoreResult, type ScoreWork } from "../services/score/scorer.ts";
+import { createScoringPool, type ScoringPool } from "../services/score/scoring-pool.ts";
+import {
+  createTrainer,
+  encodeModelAnswer,
+  type Trainer,
+  type TrainWork,
+} from "../services/train/trainer.ts";
+import { closeAll } from "./close-all.ts";
+import { measureLag, type ReaderPosition } from "./lag-metrics.ts";
+import { type OnTrouble, startPumps } from "./pumps.ts";
+import type { EndOfRun, RunningPlan, RunStatus, TaskReport } from "./running-plan.ts";
+import type { Stack } from "./stack.ts";
+import { measureTasks } from "./task-metrics.ts";
+
+export interface ApplicationOptions {
+  readonly plan: Plan;
+  readonly stack: Stack;
+  readonly mode: Mode;
+  /** Stable over restarts of this process. @default "0" */
+  readonly instanceId?: string;
+  /** @default 1 */
+  readonly scoringThreads?: number;
+  /** @default 100 */
+  readonly commitIntervalMs?: number;
+  /** Bytes that a partition of a row topic is kept up to. @default 268435456 */
+  readonly rowTopicBytes?: number;
+  /** Factors by which source topics are slowed, for tests. @default none */
+  readonly slow?: ReadonlyMap<string, number>;
+  /** Told when a store goes away and when it is back. @default nobody */
+  readonly onTrouble?: OnTrouble;
+}
+
+/** Time between looks at whether a pump has stopped, in ms. */
+const pumpCheckMs = 500;
+
+/**
+ * A plan running on a stack in this process: the tasks, the pumps behind them, the scoring pool and
+ * the trainer.
+ */
+export class Application implements RunningPlan {
+  readonly metrics = new Metrics();
+  readonly plan: Plan;
+  readonly pids: ReadonlyMap<string, number>;
+  readonly #broker: Broker;
+  readonly #worker: Worker;
+  readonly #pumps: readonly SinkPump[];
+  readonly #purger: RowTopicPurger;
+  readonly #pool: ScoringPool;
+  readonly #trainers: ReadonlyMap<string, Trainer>;
+  readonly #totals: { commits: number; records: number };
+
+  private constructor(
+    plan: Plan,
+    instanceId: string,
+    broker: Broker,
+    worker: Worker,
+    pumps: readonly SinkPump[],
+    purger: RowTopicPurger,
+    pool: ScoringPool,
+    trainers: ReadonlyMap<string, Trainer>,
+    totals: { commits: number; records: number },
+  ) {
+    this.plan = plan;
+    this.pids = new Map([[instanceId, process.pid]]);
+    this.#broker = broker;
+    this.#worker = worker;
+    this.#pumps = pumps;
+    this.#purger = purger;
+    this.#pool = pool;
+    this.#trainers = trainers;
+    this.#totals = totals;
+  }
+
+  /**
+   * Migrates the offline store, restores the tasks and starts the pumps; `run` moves it on. Where
+   * something fails, what was started is closed.
+   */
+  static async start(options: ApplicationOptions): Promise<Application> {
+    const closings: (() => Promise<void>)[] = [];
+    try {
+      return await Application.#start(options, (close) => closings.unshift(close));
+    } catch (error) {
+      // Why it could not start says more than what then could not be closed.
+      await closeAll(closings).catch(() => {});
+      throw error;
+    }
+  }
+
+  static async #start(
+    options: ApplicationOptions,
+    onFailure: (close: () => Promise<void>) => void,
+  ): Promise<Application> {
+    const { plan, stack, instanceId = "0" } = options;
+    await stack.offline.migrate(offlineTables(plan), offlineViews(plan));
+    const pool = createScoringPool({
+      artifacts: stack.artifacts,
+      threads: options.scoringThreads ?? 1,
+    });
+    onFailure(() => pool.close());
+    const trainers = new Map<string, Trainer>();
+    const totals = { commits: 0, records: 0 };
+    const hooks: { application: Application | null } = { application: null };
+    const worker = await Worker.start({
+      plan,
+      broker: stack.broker,
+      registry: stack.registry,
+      mode: options.mode,
+      instanceId,
+      commitIntervalMs: options.commitIntervalMs ?? 100,
+      ...(options.slow === undefined ? {} : { slow: options.slow }),
+      execute: (subtopology, work, signal) => {
+        if (work.kind === "score") return score(work, pool, hooks.application, signal);
+        return train(subtopology, work, trainers);
+      },
+      onCommit: (commit) => {
+        totals.commits++;
+        totals.records += commit.records;
+        hooks.application?.metrics.committed(commit);
+      },
+    });
+    onFailure(() => worker.close());
+    const { mode, onTrouble = () => {} } = options;
+    const pumping = startPumps(plan, stack, onTrouble, options.instanceId, mode.kind);
+    const purging = startPurger(options);
+    pumping.then(
+      (pumps) => onFailure(() => stopPumps(pumps)),
+      () => {},
+    );
+    purging.then(
+      (purger) => onFailure(() => purger.stop()),
+      () => {},
+    );
+    await Promise.allSettled([pumping, purging]);
+    const [pumps, purger] = [await pumping, await purging];
+    for (const training of plan.trainings) {
+      const { offline, artifacts } = stack;
+      const whenStored = () => storeScored(plan, pumps);
+      trainers.set(
+        training.name,
+        createTrainer({ plan, training, offline, artifacts, whenStored }),
+      );
+    }
+    const application = new Application(
+      plan,
+      instanceId,
+      stack.broker,
+      worker,
+      pumps,
+      purger,
+      pool,
+      trainers,
+      totals,
+    );
+    hooks.application = application;
+    application.#measure();
+    return application;
+  }
+
+  /**
+   * Runs until the signal aborts or, with `to`, until everything before that event time is
+   * processed and stored. A pump that cannot go on (a record that it cannot read) ends the run.
+   *
+   * @param end - with other processes: then it goes on until the signal aborts. @default alone
+   */
+  async run(signal: AbortSignal, to: number | null, end?: EndOfRun): Promise<void> {
+    const failure = new AbortController();
+    const watch = setInterval(() => {
+      if (this.#pumpFailure() !== null) failure.abort();
+    }, pumpCheckMs);
+    try {
+      const either = AbortSignal.any([signal, failure.signal]);
+      if (end === undefined) await this.#run(either, to);
+      else await this.#runTogether(either, to, end);
+    } finally {
+      clearInterval(watch);
+      // Whoever counts records afterwards must not have them purged meanwhile.
+      await this.#purger.stop();
+    }
+    const error = this.#pumpFailure();
+    if (error !== null) throw error;
+  }
+
+  #pumpFailure(): unknown {
+    return this.#pumps.find((pump) => pump.failure !== null)?.failure ?? null;
+  }
+
+  async #run(signal: AbortSignal, to: number | null): Promise<void> {
+    await this.#worker.run(signal, (worker) => isDone(worker, to));
+    if (!signal.aborted) await this.#drain();
+  }
+
+  /** Its tasks go on meanwhile: those of a process that ends before may come to it. */
+  async #runTogether(signal: AbortSignal, to: number | null, end: EndOfRun): Promise<void> {
+    let draining = false;
+    await this.#worker.run(signal, async (worker) => {
+      if (draining || !(await isDone(worker, to)) || !end.quiet()) return false;
+      draining = true;
+      // A pump that fails or is stopped meanwhile is looked after elsewhere.
+      this.#drain().then(
+        () => end.drained(),
+        () => {},
+      );
+      return false;
+    });
+  }
+
+  /** Waits until the pumps of all processes have stored what is committed now. */
+  async #drain(): Promise<void> {
+    await Promise.all(this.#pumps.map((pump) => pump.drain()));
+    await this.#purger.purge();
+  }
+
+  get status(): RunStatus {
+    return {
+      taskProgress: this.#worker.taskProgress,
+      commits: this.#totals.commits,
+      committedRecords: this.#totals.records,
+    };
+  }
+
+  /** What its tasks say of themselves, for other processes. */
+  tasks(): TaskReport[] {
+    return this.#worker.tasks.map(({ subtopology, partition, progress, counters }) => ({
+      subtopology: subtopology.name,
+      partition,
+      progress,
+      counters,
+    }));
+  }
+
+  accounts(): BranchAccount[] {
+    return branchAccounts(this.plan, this.#worker.tasks);
+  }
+
+  /** Stops training, tasks, pumps and the pool (its runs end first). The stack stays open. */
+  async close(): Promise<void> {
+    await closeAll([
+      ...[...this.#trainers.values()].map((trainer) => () => trainer.close()),
+      () => this.#worker.close(),
+      () => this.#purger.stop(),
+      () => stopPumps(this.#pumps),
+      () => this.#pool.close(),
+    ]);
+  }
+
+  #measure(): void {
+    measureTasks(
+      this.metrics,
+      () => this.tasks(),
+      () => this.accounts(),
+    );
+    this.metrics.gauge(
+      "millrace_scoring_rows_in_flight",
+      "Rows that the scoring pool works on.",
+      [],
+      (set) => set({}, this.#pool.rowsInFlight),
+    );
+    measureLag(this.metrics, this.#broker, () => this.#positions());
+  }
+
+  #positions(): ReaderPosition[] {
+    const sources = this.#worker.tasks.flatMap((task) => {
+      const { partition, subtopology } = task;
+      if (!(task instanceof SourceTask)) return [];
+      return [{ reader: "source", topic: subtopology.inbox, partition, offset: task.position }];
+    });
+    const pumps = this.#pumps.flatMap(({ sink: reader, topic, positions }) =>
+      [...positions].map(([partition, offset]) => ({ reader, topic, partition, offset })),
+    );
+    return [...sources, ...pumps];
+  }
+}
+
+async function isDone(worker: Worker, to: number | null): Promise<boolean> {
+  return to !== null && worker.finished(to) && (await worker.caughtUp());
+}
+
+const defaultRowTopicBytes = 256 * 1024 * 1024;
+
+async function stopPumps(pumps: readonly SinkPump[]): Promise<void> {
+  await Promise.all(pumps.map((pump) => pump.stop()));
+}
+
+function startPurger(options: ApplicationOptions): Promise<RowTopicPurger> {
+  const { plan, stack, instanceId, onTrouble } = options;
+  return RowTopicPurger.start({
+    broker: stack.broker,
+    plan: plan.name,
+    topics: rowTopics(plan, stack.registry),
+    limitBytes: options.rowTopicBytes ?? defaultRowTopicBytes,
+    ...(instanceId === undefined ? {} : { instanceId }),
+    onTrouble: (topic, error) => onTrouble?.(topic, "purge", error),
+  });
+}
+
+async function score(
+  work: ScoreWork,
+  pool: ScoringPool,
+  application: Application | null,
+  signal?: AbortSignal,
+): Promise<Buffer> {
+  if (work.versionOf.length === 0) return Buffer.alloc(0);
+  const started = performance.now();
+  const result = await pool.score(work, signal);
+  application?.metrics.scored(work.versionOf.length, performance.now() - started);
+  return encodeScoreResult(result);
+}
+
+async function train(
+  { name }: Subtopology,
+  work: TrainWork,
+  trainers: ReadonlyMap<string, Trainer>,
+): Promise<Buffer> {
+  const trainer = trainers.get(name);
+  if (trainer === undefined) throw new RangeError(`no trainer for ${name}`);
+  return encodeModelAnswer(await trainer.train(work));
+}
+
+/**
+ * Predictions and outcomes committed so far, by whatever process, are stored: those known before a
+ * cutoff among them.
+ */
+async function storeScored(plan: Plan, pumps: readonly SinkPump[]): Promise<void> {
+  const topics = new Set([
+    ...plan.scorings.map((scoring) => scoring.topic),
+    ...plan.labels.map((label) => label.topic),
+  ]);
+  await Promise.all(pumps.filter((pump) => topics.has(pump.topic)).map((pump) => pump.drain()));
+}

@@ -1,0 +1,45 @@
+import { MillraceError } from "../../../schemas/errors.ts";
+import { ModelCache } from "./model-cache.ts";
+import { batchVectors, microBatches, placeAnswers, type Scorer } from "./scorer.ts";
+
+/** Scores on the calling thread: for tests, tools and small models, not worth a thread. */
+export function createInlineScorer(options: {
+  readonly artifacts: { readonly directory: string };
+}): Scorer {
+  const cache = new ModelCache(options.artifacts.directory);
+  let closed = false;
+  let rowsInFlight = 0;
+  /** The cache serves one caller at a time. */
+  let last: Promise<unknown> = Promise.resolve();
+  return {
+    get rowsInFlight() {
+      return rowsInFlight;
+    },
+    async score(work, signal) {
+      if (closed) throw new MillraceError("SCORING_CLOSED");
+      const started = performance.now();
+      const rows = work.versionOf.length;
+      const result = { probabilities: new Float64Array(rows), latencyMs: new Float64Array(rows) };
+      const run = async (): Promise<void> => {
+        for (const batch of microBatches(work)) {
+          signal?.throwIfAborted();
+          const model = await cache.get(batch.artifact);
+          const answers = await model.score(batchVectors(work, batch));
+          placeAnswers(result, batch, answers, performance.now() - started);
+        }
+      };
+      rowsInFlight += rows;
+      const done = last.then(run).finally(() => {
+        rowsInFlight -= rows;
+      });
+      last = done.catch(() => {});
+      await done;
+      return result;
+    },
+    async close() {
+      closed = true;
+      await last;
+      await cache.clear();
+    },
+  };
+}

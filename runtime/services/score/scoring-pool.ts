@@ -1,0 +1,210 @@
+import { extname } from "node:path";
+import { fileURLToPath } from "node:url";
+import { Piscina } from "piscina";
+import { MillraceError } from "../../../schemas/errors.ts";
+import { createInlineScorer } from "./inline-scorer.ts";
+import {
+  batchVectors,
+  type MicroBatch,
+  microBatches,
+  placeAnswers,
+  type ScoreResult,
+  type Scorer,
+  type ScoreWork,
+} from "./scorer.ts";
+import type { ScoringFailure, ScoringTask } from "./scoring-worker.ts";
+
+export interface ScoringPoolOptions {
+  /** Where the models are. */
+  readonly artifacts: { readonly directory: string };
+  /** Worker threads; 0: the calling thread scores, which blocks it meanwhile. @default 1 */
+  readonly threads?: number;
+}
+
+export const scoringPoolDefaults = Object.freeze({ threads: 1 });
+
+/** Micro-batches given to a thread at most: one that it runs, one at hand. The rest waits here. */
+const batchesPerThread = 2;
+
+export type ScoringPool = Scorer;
+
+/**
+ * A pool of threads that score micro-batches, in the order in which they were asked for. What has
+ * not been given to a thread can still be dropped. A thread is never stopped while a run is in
+ * flight: `close` waits for every batch first. A thread that ends by itself takes its batches with
+ * it; another one is started for later ones.
+ */
+export function createScoringPool(options: ScoringPoolOptions): ScoringPool {
+  if (options.threads === 0) return createInlineScorer(options);
+  return new Pool({ ...scoringPoolDefaults, ...options });
+}
+
+/** A micro-batch that waits for its turn; `start` gives it one, `drop` the reason for none. */
+interface Waiting {
+  readonly start: () => void;
+  readonly drop: (reason: unknown) => void;
+}
+
+class Pool implements ScoringPool {
+  readonly #options: Required<ScoringPoolOptions>;
+  /** None after the last thread ended, until one is needed. */
+  #threads: Piscina | null;
+  /** Why the last thread ended. */
+  #ended: unknown;
+  #rows = 0;
+  /** Given to threads and not answered. */
+  #batches = 0;
+  #closed: Promise<void> | null = null;
+  /** Oldest first. */
+  readonly #waiting = new Set<Waiting>();
+  #whenDrained: (() => void) | null = null;
+
+  constructor(options: Required<ScoringPoolOptions>) {
+    if (!(options.threads >= 1)) throw new RangeError("a scoring pool needs at least one thread");
+    this.#options = options;
+    this.#threads = this.#start();
+  }
+
+  get rowsInFlight(): number {
+    return this.#rows;
+  }
+
+  async score(work: ScoreWork, signal?: AbortSignal): Promise<ScoreResult> {
+    if (this.#closed !== null) throw new MillraceError("SCORING_CLOSED");
+    signal?.throwIfAborted();
+    const started = performance.now();
+    const rows = work.versionOf.length;
+    const result = { probabilities: new Float64Array(rows), latencyMs: new Float64Array(rows) };
+    const waiting = new Set<Waiting>();
+    const drop = (reason: unknown): void => {
+      for (const each of waiting) each.drop(reason);
+    };
+    const runs = microBatches(work).map(async (batch) => {
+      await this.#turn(waiting);
+      const answers = await this.#run(work, batch);
+      placeAnswers(result, batch, answers, performance.now() - started);
+    });
+    for (const run of runs) run.catch(drop);
+    const abort = (): void => drop(signal?.reason);
+    signal?.addEventListener("abort", abort, { once: true });
+    // Every batch under way ends before the caller hears of a failure: nothing runs on unseen.
+    const ended = await Promise.allSettled(runs);
+    signal?.removeEventListener("abort", abort);
+    for (const each of ended) if (each.status === "rejected") throw each.reason;
+    return result;
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#drain().then(() => this.#threads?.destroy());
+    return this.#closed;
+  }
+
+  #start(): Piscina {
+    const { artifacts, threads } = this.#options;
+    const here = fileURLToPath(import.meta.url);
+    const started = new Piscina({
+      // Compiled files end in .js, sources run directly in .ts.
+      filename: fileURLToPath(new URL(`./scoring-worker${extname(here)}`, import.meta.url)),
+      name: "scoreBatch",
+      workerData: { directory: artifacts.directory },
+      minThreads: threads,
+      maxThreads: threads,
+      idleTimeout: Number.POSITIVE_INFINITY,
+      recordTiming: false,
+    });
+    // A thread that ended without a batch: unheard, the event would end the process.
+    started.on("error", (error) => this.#lost(started, error));
+    return started;
+  }
+
+  /**
+   * A thread ended. Piscina starts another only if the one before had started well; where none is
+   * left, what it holds would wait for ever.
+   */
+  #lost(threads: Piscina, cause: unknown): void {
+    if (threads !== this.#threads || threads.threads.length > 0) return;
+    this.#threads = null;
+    this.#ended = cause;
+    // Stops nothing, for no thread is left: refuses what is queued.
+    void threads.destroy();
+  }
+
+  async #run(work: ScoreWork, batch: MicroBatch): Promise<Float32Array> {
+    const rows = batch.rows.length;
+    this.#rows += rows;
+    try {
+      const vectors = batchVectors(work, batch);
+      const answer = await this.#ask({ artifact: batch.artifact, rows: vectors });
+      if (answer instanceof Float32Array) return answer;
+      if (answer.code === null) throw answer.cause;
+      throw new MillraceError(answer.code, answer.context, { cause: answer.cause });
+    } finally {
+      this.#rows -= rows;
+      this.#leave();
+    }
+  }
+
+  async #ask(
+    task: ScoringTask & { rows: Float32Array<ArrayBuffer> },
+  ): Promise<Float32Array | ScoringFailure> {
+    this.#threads ??= this.#start();
+    const threads = this.#threads;
+    try {
+      return await threads.run(task, { transferList: [task.rows.buffer] });
+    } catch (error) {
+      this.#lost(threads, error);
+      const cause = threads === this.#threads ? error : this.#ended;
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      throw new MillraceError("SCORING_THREAD_LOST", { reason }, { cause });
+    }
+  }
+
+  /** Waits until a thread has room; `waiting` holds the batch until then. */
+  async #turn(waiting: Set<Waiting>): Promise<void> {
+    if (this.#waiting.size === 0 && this.#hasRoom()) {
+      this.#batches++;
+      return;
+    }
+    await new Promise<void>((resolve, reject) => {
+      const leave = (): void => {
+        this.#waiting.delete(entry);
+        waiting.delete(entry);
+      };
+      const entry: Waiting = {
+        start: () => {
+          leave();
+          this.#batches++;
+          resolve();
+        },
+        drop: (reason) => {
+          leave();
+          reject(reason);
+        },
+      };
+      this.#waiting.add(entry);
+      waiting.add(entry);
+    });
+  }
+
+  #hasRoom(): boolean {
+    return this.#batches < this.#options.threads * batchesPerThread;
+  }
+
+  #leave(): void {
+    this.#batches--;
+    for (const next of this.#waiting) {
+      if (!this.#hasRoom()) break;
+      next.start();
+    }
+    if (this.#batches === 0) this.#whenDrained?.();
+  }
+
+  /** What waits gets its turn before the last batch leaves: no batch, nothing waits. */
+  async #drain(): Promise<void> {
+    if (this.#batches > 0) {
+      await new Promise<void>((resolve) => {
+        this.#whenDrained = resolve;
+      });
+    }
+  }
+}

@@ -1,0 +1,180 @@
+import assert from "node:assert/strict";
+import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { fitLogisticRegression } from "../../../processors/train/logistic-regression.ts";
+import { fitPreparation, prepare } from "../../../processors/train/preparation.ts";
+import { sampleFeatures, sampleRows } from "../../../processors/train/sample-rows-fixture.ts";
+import { type ArtifactStore, openArtifactStore } from "../train/artifacts.ts";
+import { logisticRegressionGraph } from "../train/logistic-regression-graph.ts";
+import { loadOnnxModel, verifyBatchInvariance } from "./onnx-model.ts";
+import { microBatches, microBatchRows, type ScoreWork } from "./scorer.ts";
+import { createScoringPool } from "./scoring-pool.ts";
+
+let directory: string;
+let artifacts: ArtifactStore;
+before(async () => {
+  directory = await mkdtemp(join(tmpdir(), "millrace-scoring-"));
+  artifacts = await openArtifactStore(join(directory, "models"));
+});
+after(() => rm(directory, { recursive: true, force: true }));
+
+function model(seed: string) {
+  const rows = sampleRows(3_000, seed);
+  const preparation = fitPreparation(rows, new Set(["hour"]));
+  const design = prepare(preparation, rows);
+  const fitted = fitLogisticRegression(design, rows.labels, preparation.columns);
+  const bytes = logisticRegressionGraph(sampleFeatures.length, preparation, fitted);
+  return { rows, preparation, fitted, design, bytes };
+}
+
+function work(seeds: readonly string[], shas: readonly string[], n: number): ScoreWork {
+  return {
+    kind: "score",
+    versions: seeds.map((_, i) => `v${i + 1}`),
+    artifacts: shas,
+    versionOf: Uint16Array.from({ length: n }, (_, row) => row % seeds.length),
+    rows: sampleRows(n, "work").values,
+    features: sampleFeatures.length,
+    sourcePartitions: new Uint16Array(n),
+    sourceOffsets: Float64Array.from({ length: n }, (_, row) => row),
+  };
+}
+
+test("the ONNX graph gives the probabilities of the fit, missing values included", async () => {
+  const { rows, preparation, fitted, design, bytes } = model("graph");
+  const onnx = await loadOnnxModel(bytes);
+  const answers = await onnx.score(Float32Array.from(rows.values));
+  let worst = 0;
+  for (let row = 0; row < rows.n; row++) {
+    let odds = fitted.intercept;
+    for (let j = 0; j < preparation.columns; j++) {
+      odds += (design[row * preparation.columns + j] as number) * (fitted.weights[j] as number);
+    }
+    worst = Math.max(worst, Math.abs(1 / (1 + Math.exp(-odds)) - (answers[row] as number)));
+  }
+  assert.ok(worst <= 1e-6, `max |Δp| ${worst}`);
+  await onnx.release();
+});
+
+test("an answer does not depend on its batch", async () => {
+  const { rows, bytes } = model("batches");
+  const onnx = await loadOnnxModel(bytes);
+  await verifyBatchInvariance(onnx, Float32Array.from(rows.values));
+  const all = await onnx.score(Float32Array.from(rows.values.subarray(0, 1000 * onnx.features)));
+  for (let row = 0; row < 1000; row += 37) {
+    const vector = rows.values.subarray(row * onnx.features, (row + 1) * onnx.features);
+    assert.equal((await onnx.score(Float32Array.from(vector)))[0], all[row]);
+  }
+  await onnx.release();
+});
+
+test("equal rows give equal bytes and so one artifact, owner-only and checked on reading", async () => {
+  const sha256 = await artifacts.put(model("same").bytes);
+  assert.equal(await artifacts.put(model("same").bytes), sha256);
+  assert.notEqual(await artifacts.put(model("other").bytes), sha256);
+  const path = join(artifacts.directory, `${sha256}.onnx`);
+  assert.equal((await stat(path)).mode & 0o777, 0o600);
+  const bytes = await readFile(path);
+  bytes[100] = (bytes[100] as number) ^ 1;
+  await writeFile(path, bytes);
+  await assert.rejects(artifacts.get(sha256), { code: "ARTIFACT_DAMAGED" });
+  assert.equal(await artifacts.put(model("same").bytes), sha256);
+  assert.deepEqual(await artifacts.get(sha256), model("same").bytes);
+  await assert.rejects(artifacts.get("0".repeat(64)), { code: "ARTIFACT_MISSING" });
+  await assert.rejects(artifacts.get("../etc/passwd"), RangeError);
+});
+
+test("bytes that are no model are refused", async () => {
+  await assert.rejects(loadOnnxModel(Buffer.from("no model")), { code: "MODEL_REFUSED" });
+});
+
+test("work is cut by model into micro-batches that hold each row once", () => {
+  const batches = microBatches(work(["a", "b"], ["x", "y"], 1001));
+  assert.deepEqual(
+    batches.map(({ artifact, rows }) => [artifact, rows.length]),
+    [
+      ["x", 256],
+      ["x", 245],
+      ["y", 256],
+      ["y", 244],
+    ],
+  );
+  const rows = batches.flatMap((batch) => [...batch.rows]).sort((a, b) => a - b);
+  assert.deepEqual(
+    rows,
+    Array.from({ length: 1001 }, (_, row) => row),
+  );
+});
+
+test("threads answer like the calling thread, whatever the limits of the pool", async () => {
+  const seeds = ["a", "b", "c", "d", "e", "f"];
+  const shas = await Promise.all(seeds.map((seed) => artifacts.put(model(seed).bytes)));
+  const inline = createScoringPool({ artifacts, threads: 0 });
+  const pool = createScoringPool({ artifacts, threads: 2 });
+  const asked = work(seeds, shas, 2_000);
+  const [expected, got, again] = await Promise.all([
+    inline.score(asked),
+    pool.score(asked),
+    pool.score(asked),
+  ]);
+  assert.deepEqual(got.probabilities, expected.probabilities);
+  assert.deepEqual(again.probabilities, expected.probabilities);
+  assert.ok(got.latencyMs.every((latency) => latency > 0));
+  assert.equal((await pool.score(work([], [], 0))).probabilities.length, 0);
+  assert.equal(pool.rowsInFlight, 0);
+  for (const each of [inline, pool]) {
+    const lost = each.score(work(["x"], ["0".repeat(64)], 3));
+    await assert.rejects(lost, { code: "ARTIFACT_MISSING", message: /is not in/ });
+  }
+  await inline.close();
+  await pool.close();
+  await assert.rejects(pool.score(asked), { code: "SCORING_CLOSED" });
+});
+
+test("a model that takes another number of features is refused, never scored askew", async () => {
+  const sha256 = await artifacts.put(model("askew").bytes);
+  const width = 2 * sampleFeatures.length;
+  const asked = { ...work(["askew"], [sha256], 4), rows: new Float64Array(4 * width) };
+  for (const threads of [0, 1]) {
+    const pool = createScoringPool({ artifacts, threads });
+    await assert.rejects(pool.score({ ...asked, features: width }), /8 numbers.*4 rows/);
+    assert.equal((await pool.score({ ...asked, features: width / 2 })).probabilities.length, 4);
+    await pool.close();
+  }
+});
+
+test("work that is given up leaves the queue, and its scorer goes on", async () => {
+  const sha256 = await artifacts.put(model("overload").bytes);
+  for (const threads of [0, 1]) {
+    const pool = createScoringPool({ artifacts, threads });
+    const over = new AbortController();
+    const bursts = Array.from({ length: 8 }, () =>
+      pool.score(work(["overload"], [sha256], 5_000), over.signal),
+    );
+    const small = pool.score(work(["overload"], [sha256], 1));
+    if (threads > 0) assert.ok(pool.rowsInFlight <= 2 * microBatchRows, "threads hold little");
+    over.abort();
+    const ended = await Promise.allSettled(bursts);
+    const reasons = new Set(ended.map((each) => each.status === "rejected" && each.reason));
+    assert.deepEqual([...reasons], [over.signal.reason]);
+    assert.ok(((await small).probabilities[0] as number) > 0);
+    await assert.rejects(pool.score(work(["overload"], [sha256], 1), over.signal), {
+      name: "AbortError",
+    });
+    assert.equal(pool.rowsInFlight, 0);
+    await pool.close();
+  }
+});
+
+test("a pool that is closed under load ends its runs and never aborts the process", async () => {
+  const sha256 = await artifacts.put(model("load").bytes);
+  for (let cycle = 0; cycle < 20; cycle++) {
+    const pool = createScoringPool({ artifacts, threads: 1 });
+    const asked = work(["load"], [sha256], 3_000);
+    const answers = [pool.score(asked), pool.score(asked)];
+    await pool.close();
+    for (const each of answers) assert.equal((await each).probabilities.length, 3_000);
+  }
+});

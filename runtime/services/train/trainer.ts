@@ -1,0 +1,208 @@
+import { extname } from "node:path";
+import { fileURLToPath } from "node:url";
+import { Worker } from "node:worker_threads";
+import type { ExternalWork } from "../../../processors/processor.ts";
+import { ByteWriter } from "../../../schemas/bytes.ts";
+import { writeJson } from "../../../schemas/json-payload.ts";
+import type { ModelAnswer, RetrainRequest } from "../../../schemas/payload.ts";
+import type { LabelSpec, Plan, ScoringSpec, TrainingSpec } from "../../../schemas/plan.ts";
+import type { OfflineStore } from "../../../sinks/store.ts";
+import type { ArtifactStore } from "./artifacts.ts";
+import { NativeGuard } from "./native-guard.ts";
+import { type TrainingRange, trainingCountSql, trainingRowsSql } from "./training-query.ts";
+import type { TrainingJob, TrainingResult } from "./training-worker.ts";
+
+export type TrainWork = Extract<ExternalWork, { kind: "train" }>;
+
+export interface TrainerOptions {
+  readonly plan: Plan;
+  readonly training: TrainingSpec;
+  readonly offline: Pick<OfflineStore, "query" | "queryStream">;
+  readonly artifacts: ArtifactStore;
+  /** Resolves once predictions and outcomes known before the cutoff stand in the offline store. */
+  readonly whenStored: (cutoff: number) => Promise<void>;
+  /** More rows are sampled down to this, by the seed of the algorithm. @default 200000 */
+  readonly maxRows?: number;
+  /** A training that takes longer is answered as failed. Wall clock, ms. @default 600000 */
+  readonly timeoutMs?: number;
+}
+
+export const trainerDefaults = Object.freeze({
+  maxRows: 200_000,
+  timeoutMs: 600_000,
+});
+
+/** Trains models on request, one at a time, each in a thread of its own. */
+export interface Trainer {
+  /**
+   * Trains, judges and stores a model. A training that fails, gets stuck or lacks rows is an answer
+   * too. What rejects is the offline store: a request waits for it as long as it takes.
+   */
+  train(work: TrainWork): Promise<ModelAnswer>;
+  /** Stops what runs (outside of native code) and refuses further requests. */
+  close(): Promise<void>;
+}
+
+export function createTrainer(options: TrainerOptions): Trainer {
+  return new ThreadTrainer({ ...trainerDefaults, ...options });
+}
+
+/** The bytes that a training processor's `settle` takes. */
+export function encodeModelAnswer(answer: ModelAnswer): Buffer {
+  const writer = new ByteWriter();
+  writeJson(writer, answer);
+  return writer.take();
+}
+
+class ThreadTrainer implements Trainer {
+  readonly #options: Required<TrainerOptions>;
+  readonly #scoring: ScoringSpec;
+  readonly #label: LabelSpec;
+  #running: TrainingThread | null = null;
+  #closed = false;
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(options: Required<TrainerOptions>) {
+    this.#options = options;
+    const { plan, training } = options;
+    const watch = plan.watches.find((each) => each.name === training.watch);
+    const label = plan.labels.find((each) => each.name === watch?.outcomes);
+    const scoring = plan.scorings.find((each) => each.name === label?.predictions);
+    if (label === undefined || scoring === undefined) {
+      throw new RangeError(`${training.name}: the plan has no outcomes to train on`);
+    }
+    this.#label = label;
+    this.#scoring = scoring;
+  }
+
+  /** One after the other: a task that is restored asks again while the first answer is due. */
+  train(work: TrainWork): Promise<ModelAnswer> {
+    const answer = this.#last.then(() => this.#train(work));
+    this.#last = answer.catch(() => {});
+    return answer;
+  }
+
+  async #train(work: TrainWork): Promise<ModelAnswer> {
+    this.#mustBeOpen();
+    const request = JSON.parse(work.request) as RetrainRequest;
+    await this.#options.whenStored(request.cutoff);
+    this.#mustBeOpen();
+    const result = await this.#trainInThread(request, work.championArtifact);
+    const { training } = this.#options;
+    const common = {
+      requestId: request.id,
+      version: `v${request.number}`,
+      effectiveFrom: request.cutoff + training.trainingTimeMs,
+      cutoff: request.cutoff,
+      championVersion: work.champion,
+    };
+    if ("trained" in result) return { ...common, ...result.trained };
+    return {
+      ...common,
+      promoted: false,
+      reason: `training failed: ${result.failed}`,
+      trainedOn: 0,
+      heldOut: 0,
+      holdoutAuc: null,
+      championAuc: null,
+      gainLowerBound: null,
+      sha256: "",
+      reference: [],
+    };
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#running?.stop("the trainer was closed");
+  }
+
+  /** A training that was interrupted has not failed: it is asked for again. */
+  #mustBeOpen(): void {
+    if (this.#closed) throw new RangeError("the trainer is closed");
+  }
+
+  async #trainInThread(request: RetrainRequest, champion: string): Promise<TrainingResult> {
+    const { offline, training, maxRows, artifacts, timeoutMs } = this.#options;
+    const range: TrainingRange = {
+      scoring: this.#scoring,
+      label: this.#label,
+      cutoff: request.cutoff,
+      overMs: training.overMs,
+    };
+    const [count] = await offline.query<{ n: number }>(trainingCountSql(range));
+    const share = Math.min(1, maxRows / Math.max(1, count?.n ?? 0));
+    // Nobody would wait for a thread that begins once all have been stopped.
+    this.#mustBeOpen();
+    const thread = new TrainingThread({
+      features: this.#scoring.features,
+      calendar: this.#scoring.request.flatMap(({ name, calendar }) => (calendar ? [name] : [])),
+      request: request.id,
+      championArtifact: champion,
+      fallback: this.#scoring.fallback.value,
+      directory: artifacts.directory,
+    });
+    this.#running = thread;
+    try {
+      const sql = trainingRowsSql(range, { seed: training.algorithm.seed, share });
+      await offline.queryStream(sql, (chunk) => thread.add(chunk));
+      const result = await thread.finish(timeoutMs);
+      this.#mustBeOpen();
+      return result;
+    } finally {
+      this.#running = null;
+      await thread.stop("the rows could not be read");
+    }
+  }
+}
+
+/** One thread, one training. */
+class TrainingThread {
+  readonly #guard = new NativeGuard();
+  readonly #worker: Worker;
+  readonly #result: Promise<TrainingResult>;
+  #resolve: (result: TrainingResult) => void = () => {};
+  #ended = false;
+
+  constructor(job: Omit<TrainingJob, "guard">) {
+    this.#result = new Promise((resolve) => {
+      this.#resolve = resolve;
+    });
+    const here = fileURLToPath(import.meta.url);
+    const workerData: TrainingJob = { ...job, guard: this.#guard.shared };
+    // Compiled files end in .js, sources run directly in .ts.
+    const entry = new URL(`./training-worker${extname(here)}`, import.meta.url);
+    this.#worker = new Worker(entry, { workerData });
+    this.#worker.on("message", (result: TrainingResult) => this.#resolve(result));
+    this.#worker.on("error", (error) => this.#resolve({ failed: String(error) }));
+    this.#worker.on("exit", (code) => {
+      this.#ended = true;
+      this.#resolve({ failed: `its thread ended with code ${code}` });
+    });
+  }
+
+  add(chunk: Uint8Array): void {
+    const copy = Uint8Array.from(chunk);
+    this.#worker.postMessage(copy, [copy.buffer]);
+  }
+
+  async finish(timeoutMs: number): Promise<TrainingResult> {
+    this.#worker.postMessage(null);
+    const timer = setTimeout(() => {
+      this.#resolve({ failed: `it took longer than ${timeoutMs} ms` });
+    }, timeoutMs);
+    try {
+      return await this.#result;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Stops the thread, waiting while it is in native code. */
+  async stop(reason: string): Promise<void> {
+    this.#resolve({ failed: reason });
+    while (!this.#ended && !this.#guard.tryStop()) {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    await this.#worker.terminate();
+  }
+}

@@ -1,0 +1,69 @@
+import { snakeCase } from "../../../schemas/feature-view.ts";
+import type { LabelSpec, ScoringSpec } from "../../../schemas/plan.ts";
+import { quoteName } from "../../../sinks/sql-text.ts";
+import { database } from "../../offline/plumbing.ts";
+
+/** Which outcomes a training takes; the offline views have the names of their steps. */
+export interface TrainingRange {
+  readonly scoring: ScoringSpec;
+  readonly label: LabelSpec;
+  /** Outcomes known before it, UTC ms. */
+  readonly cutoff: number;
+  /** And not longer before it than this. */
+  readonly overMs: number;
+}
+
+/** A seeded sample: rows whose hash falls below share. */
+export interface TrainingSample {
+  readonly seed: number;
+  /** In (0, 1]; 1 takes every row. */
+  readonly share: number;
+}
+
+const sampleBuckets = 1_000_000;
+
+/** Counts the labelled outcomes of a range: one row `{ n }`. */
+export function trainingCountSql(range: TrainingRange): string {
+  return `SELECT toUInt32(count()) AS n FROM (${labelledOutcomes(range)})`;
+}
+
+/**
+ * The training rows of a range, the features as served joined with their labels, ordered by knownAt
+ * of the outcome and by id. In RowBinary a row is f64 knownAt, u8 label, features × f64 (NaN:
+ * null).
+ */
+export function trainingRowsSql(range: TrainingRange, sample: TrainingSample): string {
+  const { scoring, label } = range;
+  const id = quoteName(snakeCase(scoring.keyField));
+  const features = scoring.features.map((name) => `toFloat64(ifNull(p.${quoteName(name)}, nan))`);
+  const earliest = range.cutoff - range.overMs - label.withinMs;
+  const where = [`p.known_at >= ${instant(earliest)}`, `p.known_at < ${instant(range.cutoff)}`];
+  if (sample.share < 1) {
+    const buckets = Math.floor(sample.share * sampleBuckets);
+    where.push(`cityHash64(p.${id}, ${sample.seed}) % ${sampleBuckets} < ${buckets}`);
+  }
+  return [
+    "SELECT toFloat64(toUnixTimestamp64Milli(o.outcome_known_at)), o.outcome_label,",
+    features.join(", "),
+    `FROM ${database}.${quoteName(scoring.name)} AS p`,
+    `INNER JOIN (${labelledOutcomes(range)}) AS o`,
+    `ON p.${id} = o.outcome_id AND p.known_at = o.outcome_predicted_at`,
+    `WHERE ${where.join(" AND ")}`,
+    `ORDER BY o.outcome_known_at, p.${id}`,
+  ].join(" ");
+}
+
+function labelledOutcomes({ scoring, label, cutoff, overMs }: TrainingRange): string {
+  return [
+    `SELECT ${quoteName(snakeCase(scoring.keyField))} AS outcome_id,`,
+    "predicted_at AS outcome_predicted_at, known_at AS outcome_known_at,",
+    "toUInt8(assumeNotNull(label)) AS outcome_label",
+    `FROM ${database}.${quoteName(label.name)}`,
+    "WHERE labelled = 1 AND label IS NOT NULL",
+    `AND known_at < ${instant(cutoff)} AND known_at >= ${instant(cutoff - overMs)}`,
+  ].join(" ");
+}
+
+function instant(ms: number): string {
+  return `fromUnixTimestamp64Milli(toInt64(${Math.round(ms)}), 'UTC')`;
+}

@@ -1,0 +1,111 @@
+import type { Stack } from "../runtime/hosting/stack.ts";
+import { featureTable } from "../runtime/offline/feature-tables.ts";
+import { MillraceError } from "../schemas/errors.ts";
+import {
+  entityKey,
+  type FeatureViewSpec,
+  featureColumns,
+  snakeCase,
+  viewId,
+} from "../schemas/feature-view.ts";
+import { partitionOf } from "../schemas/murmur2.ts";
+import type { Plan } from "../schemas/plan.ts";
+import type { FeatureRow } from "../schemas/row.ts";
+import { judgeFreshness } from "../sinks/freshness.ts";
+import { quoteText } from "../sinks/sql-text.ts";
+import { sqlTime } from "../sinks/sql-time.ts";
+import type { FeatureAnswer, FeatureRequest } from "./inspector.ts";
+
+/**
+ * Features of one entity at one event time: the online store's row where it holds then, else the
+ * offline store's, which knows the past.
+ *
+ * @throws {MillraceError} VIEW_UNKNOWN, VIEW_KEY_INVALID.
+ */
+export async function readFeatures(
+  plan: Plan,
+  stack: Pick<Stack, "online" | "offline">,
+  request: FeatureRequest,
+): Promise<FeatureAnswer> {
+  const view = findView(plan, request);
+  const key = entityKey(request.key);
+  const partition = partitionOf(key, plan.partitions);
+  const [entry] = await stack.online.read([{ view: viewId(view), entityKey: key, partition }]);
+  const progress = entry?.progress ?? Number.NEGATIVE_INFINITY;
+  const at = request.at ?? progress;
+  const row = entry?.row ?? null;
+  const answer = { view: viewId(view), key, at: finite(at), progress: finite(progress) };
+  // A key that the online store has let go of may have a past, too.
+  const isPast = row === null ? at < progress : at <= row.asOf;
+  const source = isPast ? "offline" : "online";
+  const known = isPast ? await readPast(stack, view, request.key, at) : row;
+  const limits = { ttlMs: view.ttlMs, maxLagMs: Number.POSITIVE_INFINITY };
+  const { freshness } = judgeFreshness({ row: known, progress }, at, limits);
+  // What is older than the ttl is not served at all.
+  if (known === null || freshness === "MISSING") return { ...answer, ...nothing, source };
+  return {
+    ...answer,
+    source,
+    freshness,
+    asOf: known.asOf,
+    validUntil: finite(known.validUntil),
+    features: featureColumns(view).map(({ column }, index) => ({
+      name: column,
+      value: finite(known.values[index] ?? Number.NaN),
+    })),
+  };
+}
+
+const nothing = { freshness: "MISSING", asOf: null, validUntil: null, features: [] } as const;
+
+function findView(plan: Plan, { view: asked, key }: FeatureRequest): FeatureViewSpec {
+  const named = plan.views.filter((view) => view.name === asked || viewId(view) === asked);
+  const view = named.sort((a, b) => b.version - a.version)[0];
+  if (view === undefined) {
+    const known = plan.views.map(viewId).join(", ");
+    throw new MillraceError("VIEW_UNKNOWN", { view: asked, known });
+  }
+  if (key.length !== view.keyFields.length) {
+    throw new MillraceError("VIEW_KEY_INVALID", {
+      view: viewId(view),
+      fields: view.keyFields.join(" "),
+      given: key.length,
+    });
+  }
+  return view;
+}
+
+/** The row that held at an instant: the last of those known before it. */
+async function readPast(
+  { offline }: Pick<Stack, "offline">,
+  view: FeatureViewSpec,
+  key: readonly string[],
+  at: number,
+): Promise<FeatureRow | null> {
+  const columns = featureColumns(view).map(({ column }) => column);
+  const where = view.keyFields.map(
+    (field, index) => `${snakeCase(field)} = ${quoteText(key[index] ?? "")}`,
+  );
+  const [row] = await offline.query<Record<string, number | null>>(
+    `SELECT toUnixTimestamp64Milli(as_of) AS "asOf",
+      toUnixTimestamp64Milli(valid_until) AS "validUntil", seq, served,
+      ${columns.map((column) => `\`${column}\``).join(", ")}
+    FROM millrace.${featureTable(view).name}
+    WHERE ${where.join(" AND ")} AND as_of < ${sqlTime(at)}
+    ORDER BY as_of DESC, seq DESC LIMIT 1`,
+  );
+  if (row === undefined) return null;
+  const number = (name: string) => (row[name] == null ? Number.NaN : Number(row[name]));
+  return {
+    served: number("served"),
+    seq: number("seq"),
+    asOf: number("asOf"),
+    validUntil: number("validUntil"),
+    values: Float64Array.from(columns, number),
+  };
+}
+
+/** JSON knows no infinity and no NaN. */
+function finite(value: number): number | null {
+  return Number.isFinite(value) ? value : null;
+}

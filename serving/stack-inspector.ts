@@ -1,0 +1,80 @@
+import { countCommitted } from "../broker/committed-records.ts";
+import type { Stack } from "../runtime/hosting/stack.ts";
+import type { Plan } from "../schemas/plan.ts";
+import { readFeatures } from "./feature-look-up.ts";
+import type {
+  ConfigLine,
+  DeadLetterLine,
+  DeadLetterRequest,
+  Inspector,
+  TopicReport,
+} from "./inspector.ts";
+import { modelLines } from "./model-lines.ts";
+
+/**
+ * Answers from an open stack; closing it is the caller's.
+ *
+ * @param now - of a live run: when features are looked up where no time is asked for. @default how
+ * far the view is
+ */
+export function inspectStack(
+  plan: Plan,
+  stack: Stack,
+  config: readonly ConfigLine[],
+  now: () => number | null = () => null,
+): Inspector {
+  return {
+    topics: ({ countRecords }) => topicReports(plan, stack, countRecords),
+    features: (request) => readFeatures(plan, stack, { ...request, at: request.at ?? now() }),
+    deadLetters: (request) => deadLetterLines(stack, request),
+    models: () => modelLines(plan, stack),
+    sql: ({ query, format }) => stack.offline.queryText(query, format, { readOnly: true }),
+    config: () => Promise.resolve([...config]),
+    close: () => Promise.resolve(),
+  };
+}
+
+async function topicReports(
+  plan: Plan,
+  { broker }: Stack,
+  countRecords: boolean,
+): Promise<TopicReport[]> {
+  const roles = new Map(plan.topics.map(({ name, role }) => [name, role]));
+  const topics = await broker.describeTopics();
+  const reports: TopicReport[] = [];
+  for (const { name, partitions } of topics.sort((a, b) => (a.name < b.name ? -1 : 1))) {
+    const all = Array.from({ length: partitions }, (_, partition) => ({ topic: name, partition }));
+    const starts = await broker.listOffsets(all.map((each) => ({ ...each, at: "earliest" })));
+    const ends = await broker.listOffsets(all.map((each) => ({ ...each, at: "stable" })));
+    const report: TopicReport["partitions"][number][] = [];
+    for (const { partition } of all) {
+      report.push({
+        start: starts[partition] as number,
+        end: ends[partition] as number,
+        records: countRecords ? await countCommitted(broker, name, partition) : null,
+      });
+    }
+    reports.push({ name, role: roles.get(name) ?? "foreign", partitions: report });
+  }
+  return reports;
+}
+
+async function deadLetterLines(
+  { offline }: Pick<Stack, "offline">,
+  { limit, bytes }: DeadLetterRequest,
+): Promise<DeadLetterLine[]> {
+  const lines = await offline.query<
+    Omit<DeadLetterLine, "headers" | "schemaId"> & { headers: string; schemaId: string | null }
+  >(
+    `SELECT source, source_partition AS partition, source_offset AS offset, step, code, reason,
+      toUnixTimestamp64Milli(timestamp) AS timestamp, schema_id AS "schemaId", headers,
+      length(key) AS "keyBytes", base64Encode(substring(key, 1, ${bytes})) AS "keyBase64",
+      length(value) AS "valueBytes", base64Encode(substring(value, 1, ${bytes})) AS "valueBase64"
+    FROM millrace.dead_letters ORDER BY source, partition, offset LIMIT ${limit}`,
+  );
+  return lines.map((line) => ({
+    ...line,
+    schemaId: line.schemaId === null ? null : Number(line.schemaId),
+    headers: JSON.parse(line.headers),
+  }));
+}

@@ -1,0 +1,210 @@
+import { randomUUID } from "node:crypto";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { clickHouseCode } from "../offline-error.ts";
+import type { ChdbEngine, QuerySettings } from "./chdb-engine.ts";
+import { FrontSessions } from "./chdb-front-sessions.ts";
+import { parametersOf, type RequestParameters } from "./chdb-parameters.ts";
+import { type SpooledRequest, spoolRequest } from "./chdb-spool.ts";
+
+export interface ChdbFrontOptions {
+  /** 0 for any. */
+  readonly port: number;
+  /** Where request bodies wait. */
+  readonly spoolDirectory: string;
+}
+
+/** A listening HTTP front. */
+export interface ChdbFront {
+  readonly port: number;
+  close(): Promise<void>;
+}
+
+/** Formats that may be sent chunk by chunk: the engine formats every chunk by itself. */
+const streamed = new Set([
+  "JSONEachRow",
+  "JSONCompactEachRow",
+  "Native",
+  "RowBinary",
+  "CSV",
+  "TSV",
+  "TabSeparated",
+]);
+
+/** ClickHouse's HTTP status by exception code; 500 for the others. */
+const statusOf: Readonly<Record<string, number>> = {
+  "36": 400,
+  "43": 400,
+  "53": 400,
+  "62": 400,
+  "27": 400,
+  "46": 404,
+  "47": 404,
+  "60": 404,
+  "81": 404,
+  "372": 404,
+  "373": 423,
+  "241": 507,
+};
+
+/**
+ * ClickHouse's HTTP interface over chDB, as far as @clickhouse/client, curl and clickhouse-connect
+ * need it. It has no users and the engine reads any file, so it listens on 127.0.0.1 alone and
+ * refuses requests that a web page sends.
+ */
+export async function startChdbFront(
+  engine: ChdbEngine,
+  options: ChdbFrontOptions,
+): Promise<ChdbFront> {
+  const sessions = new FrontSessions(engine);
+  const server = createServer((request, response) => {
+    void serve(engine, sessions, options.spoolDirectory, request, response);
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(options.port, "127.0.0.1", resolve);
+  });
+  return {
+    port: (server.address() as AddressInfo).port,
+    close: async () => {
+      server.closeAllConnections();
+      await new Promise<void>((resolve) => server.close(() => resolve()));
+      sessions.close();
+    },
+  };
+}
+
+async function serve(
+  engine: ChdbEngine,
+  sessions: FrontSessions,
+  spoolDirectory: string,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  let spooled: SpooledRequest | null = null;
+  try {
+    const url = new URL(request.url ?? "/", "http://127.0.0.1");
+    if (!fromThisMachine(request))
+      return refuse(response, 403, "requests of web pages are refused");
+    if (url.pathname === "/ping" || (url.pathname === "/" && isBareGet(request, url))) {
+      response.end("Ok.\n");
+      return;
+    }
+    const parameters = parametersOf(url, request.headers);
+    response.setHeader("X-ClickHouse-Query-Id", parameters.queryId ?? randomUUID());
+    response.setHeader("X-ClickHouse-Server-Display-Name", "chdb");
+    response.setHeader("X-ClickHouse-Timezone", "UTC");
+    spooled = await spoolRequest(engine, spoolDirectory, request, parameters.query);
+    await sessions.use(parameters.sessionId, parameters.sessionTimeoutMs, async (session) => {
+      if (spooled !== null) await execute(engine, spooled, parameters, session, response);
+    });
+  } catch (error) {
+    fail(response, error);
+  } finally {
+    await spooled?.remove();
+  }
+}
+
+async function execute(
+  engine: ChdbEngine,
+  { statement, file }: SpooledRequest,
+  parameters: RequestParameters,
+  session: Parameters<ChdbEngine["run"]>[3],
+  response: ServerResponse,
+): Promise<void> {
+  const { settings, database } = parameters;
+  const kept = session ?? engine.session();
+  try {
+    if (database !== null) await engine.use(kept, database);
+    if (statement.body !== null && file !== null) {
+      await engine.insertFile(statement.body, file, "", settings, kept);
+      end(response, "");
+      return;
+    }
+    const format = statement.format ?? parameters.format ?? "TabSeparated";
+    response.setHeader("X-ClickHouse-Format", format);
+    response.setHeader("Content-Type", contentType(format));
+    if (streamed.has(format) && isStreamed(statement.verb)) {
+      await streamResult(engine, statement.query, format, settings, kept, response);
+      end(response, "");
+      return;
+    }
+    end(response, await engine.run(statement.query, format, settings, kept));
+  } finally {
+    if (session === null) kept.close();
+  }
+}
+
+async function streamResult(
+  engine: ChdbEngine,
+  sql: string,
+  format: string,
+  settings: QuerySettings,
+  session: Parameters<ChdbEngine["run"]>[3],
+  response: ServerResponse,
+): Promise<void> {
+  const write = async (chunk: Uint8Array): Promise<void> => {
+    if (response.destroyed) throw new Error("the client has gone");
+    // The engine frees the chunk when the next is asked for.
+    if (response.write(Uint8Array.prototype.slice.call(chunk))) return;
+    await new Promise<void>((resolve) => {
+      const done = (): void => {
+        response.off("drain", done).off("close", done);
+        resolve();
+      };
+      response.on("drain", done).on("close", done);
+    });
+  };
+  await engine.stream(sql, format, settings, write, session ?? null);
+}
+
+/** chDB streams the rows of these alone; the answers of the others are small. */
+function isStreamed(verb: string): boolean {
+  return ["SELECT", "WITH", "("].includes(verb);
+}
+
+function contentType(format: string): string {
+  if (/^JSON/.test(format)) return "application/json; charset=UTF-8";
+  if (/^CSV/.test(format)) return "text/csv; charset=UTF-8; header=absent";
+  if (/^(TSV|TabSeparated)/.test(format)) return "text/tab-separated-values; charset=UTF-8";
+  if (/^(Pretty|Vertical|Markdown)/.test(format)) return "text/plain; charset=UTF-8";
+  return "application/octet-stream";
+}
+
+function end(response: ServerResponse, body: Uint8Array | string): void {
+  if (!response.headersSent) {
+    response.setHeader("X-ClickHouse-Summary", "{}");
+  }
+  response.end(body);
+}
+
+function fail(response: ServerResponse, error: unknown): void {
+  const text = error instanceof Error ? error.message : String(error);
+  if (response.headersSent) {
+    response.destroy();
+    return;
+  }
+  const code = clickHouseCode(text);
+  response.setHeader("X-ClickHouse-Exception-Code", code === "" ? "62" : code);
+  response.removeHeader("X-ClickHouse-Format");
+  response.setHeader("Content-Type", "text/plain; charset=UTF-8");
+  response.statusCode = code === "" ? 400 : (statusOf[code] ?? 500);
+  const shown = code === "" ? `Code: 62. DB::Exception: ${text}` : text;
+  response.end(`${shown.replace(/^Query failed: /, "")}\n`);
+}
+
+function refuse(response: ServerResponse, status: number, reason: string): void {
+  response.statusCode = status;
+  response.end(`Code: 497. DB::Exception: ${reason}\n`);
+}
+
+function isBareGet(request: IncomingMessage, url: URL): boolean {
+  return request.method === "GET" && !url.searchParams.has("query");
+}
+
+/** A page in a browser names its origin, or another host when its name was rebound. */
+function fromThisMachine(request: IncomingMessage): boolean {
+  const host = (request.headers.host ?? "").replace(/:\d+$/, "");
+  if (!["127.0.0.1", "localhost", "[::1]"].includes(host)) return false;
+  return request.headers.origin === undefined && request.headers["sec-fetch-site"] === undefined;
+}

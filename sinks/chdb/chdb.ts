@@ -1,0 +1,167 @@
+import { randomUUID } from "node:crypto";
+import { mkdir, rm, writeFile } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { MillraceError } from "../../schemas/errors.ts";
+import { insertHead } from "../offline-insert.ts";
+import { migrateTables } from "../offline-migration.ts";
+import { requireReading, scanStatement } from "../statement.ts";
+import type {
+  OfflineBlock,
+  OfflineStore,
+  OfflineTable,
+  OfflineView,
+  QueryTextOptions,
+} from "../store.ts";
+import { ChdbChild } from "./chdb-child.ts";
+import type { ChdbStart } from "./chdb-message.ts";
+import { clearSpool, spoolPrefix } from "./chdb-spool.ts";
+
+export interface ChdbOptions {
+  /** Where chDB keeps its data. */
+  readonly directory: string;
+  /** Port of the HTTP front on 127.0.0.1, 0 for any; null: none. @default null */
+  readonly httpPort?: number | null;
+  /** What all queries together may take, in bytes. @default 2147483648 */
+  readonly maxMemoryBytes?: number;
+  /** Queries that run at once; more wait. @default 8 */
+  readonly maxQueries?: number;
+  /** Where blocks wait to be inserted, a folder of its own. */
+  readonly spoolDirectory: string;
+  /** Database of the tables and views. @default "millrace" */
+  readonly database?: string;
+}
+
+const defaults = {
+  httpPort: null,
+  maxMemoryBytes: 2 ** 31,
+  maxQueries: 8,
+  database: "millrace",
+} as const;
+
+/** The offline store as chDB, in a process of its own. */
+export interface ChdbStore extends OfflineStore {
+  /** Process that holds the engine now; another one after it was killed. */
+  readonly pid: number;
+  /** e.g. `http://127.0.0.1:8123`; null without an HTTP front. */
+  readonly httpAddress: string | null;
+}
+
+/**
+ * Opens chDB in a child process. The child dies with this process; if the child dies, requests
+ * under way reject with OFFLINE_UNAVAILABLE and the next one starts another.
+ *
+ * @throws {MillraceError} OFFLINE_START_FAILED when the directory cannot be opened.
+ */
+export async function openChdb(options: ChdbOptions): Promise<ChdbStore> {
+  const given = { ...defaults, ...options };
+  const start: ChdbStart = {
+    directory: resolve(given.directory),
+    spoolDirectory: resolve(given.spoolDirectory),
+    database: given.database,
+    maxMemoryBytes: given.maxMemoryBytes,
+    maxQueries: given.maxQueries,
+    httpPort: given.httpPort,
+  };
+  await mkdir(start.directory, { recursive: true, mode: 0o700 });
+  await mkdir(start.spoolDirectory, { recursive: true, mode: 0o700 });
+  const store = new ChdbStoreInChild(start);
+  await store.open();
+  await clearSpool(start.spoolDirectory);
+  return store;
+}
+
+class ChdbStoreInChild implements ChdbStore {
+  #start: ChdbStart;
+  #child: Promise<ChdbChild> | null = null;
+  #current: ChdbChild | null = null;
+  #closed = false;
+
+  constructor(start: ChdbStart) {
+    this.#start = start;
+  }
+
+  get pid(): number {
+    return this.#current?.pid ?? 0;
+  }
+
+  get httpAddress(): string | null {
+    const port = this.#start.httpPort;
+    return port === null ? null : `http://127.0.0.1:${port}`;
+  }
+
+  async open(): Promise<void> {
+    await this.#engine();
+  }
+
+  async migrate(tables: readonly OfflineTable[], views: readonly OfflineView[]): Promise<void> {
+    const run = async (sql: string) => void (await this.#run(sql, "TSV"));
+    const query = <Row>(sql: string) => this.query<Row>(sql);
+    await migrateTables({ database: this.#start.database, begin: run, run, query }, tables, views);
+  }
+
+  async insert(block: OfflineBlock): Promise<void> {
+    const file = join(this.#start.spoolDirectory, `${spoolPrefix}${randomUUID()}.rowbinary`);
+    try {
+      await writeFile(file, block.rowBinary, { mode: 0o600 });
+      const insert = insertHead(this.#start.database, block);
+      await (await this.#engine()).request({ kind: "insert", insert, file });
+    } finally {
+      await rm(file, { force: true });
+    }
+  }
+
+  async query<Row>(sql: string): Promise<Row[]> {
+    const text = await this.queryText(scanStatement(sql).query, "JSONEachRow");
+    return text === "" ? [] : (JSON.parse(`[${text.trim().replaceAll("\n", ",")}]`) as Row[]);
+  }
+
+  async queryText(sql: string, format: string, options: QueryTextOptions = {}): Promise<string> {
+    const { readOnly = false } = options;
+    if (readOnly) requireReading(sql);
+    const { query, format: own } = scanStatement(sql);
+    const bytes = await this.#run(query, own ?? format, readOnly);
+    return bytes === null ? "" : Buffer.from(bytes).toString("utf8");
+  }
+
+  async queryStream(sql: string, onChunk: (chunk: Buffer) => void): Promise<void> {
+    const child = await this.#engine();
+    const request = { kind: "stream", sql: scanStatement(sql).query, format: "RowBinary" } as const;
+    await child.request(request, onChunk);
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await (await this.#child?.catch(() => null))?.close();
+  }
+
+  async #run(sql: string, format: string, readOnly = false): Promise<Uint8Array | null> {
+    return (await this.#engine()).request({ kind: "run", sql, format, readOnly });
+  }
+
+  /** The living child; another one when the last has died, unless the store is closed. */
+  async #engine(): Promise<ChdbChild> {
+    if (this.#closed) {
+      const where = this.#start.directory;
+      throw new MillraceError("OFFLINE_UNAVAILABLE", { where, reason: "it was closed here" });
+    }
+    if (this.#current?.alive === false) {
+      this.#current = null;
+      this.#child = null;
+    }
+    this.#child ??= this.#spawn();
+    return this.#child;
+  }
+
+  async #spawn(): Promise<ChdbChild> {
+    try {
+      const child = await ChdbChild.start(this.#start);
+      // The next one listens where this one did.
+      this.#start = { ...this.#start, httpPort: child.httpPort };
+      this.#current = child;
+      return child;
+    } catch (error) {
+      this.#child = null;
+      throw error;
+    }
+  }
+}

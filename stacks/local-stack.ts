@@ -1,0 +1,53 @@
+import { DirectoryLock } from "../broker/embedded/directory-lock.ts";
+import { clearDataDirectory } from "../runtime/hosting/data-directory.ts";
+import type { Stack } from "../runtime/hosting/stack.ts";
+import { holdDirectory } from "./hold-directory.ts";
+import {
+  type LocalServersOptions,
+  localServerPids,
+  startLocalServers,
+  stopLocalServers,
+} from "./local/local-servers.ts";
+import type { LocalServerName } from "./local/server-state.ts";
+import { loopbackAccess, openServers } from "./open-servers.ts";
+
+export interface LocalStackOptions extends LocalServersOptions {
+  /** Whether this process alone may use the data directory, as a run does. @default false */
+  readonly exclusive?: boolean;
+}
+
+/**
+ * Opens Kafka, Apicurio, Redis and chDB behind ClickHouse's interface on this machine, and starts
+ * what is down of them. `close` leaves them up.
+ *
+ * @throws {MillraceError} DATA_LOCKED when another process holds the directory, and what
+ * `startLocalServers` throws.
+ */
+export async function openLocalStack(options: LocalStackOptions): Promise<Stack> {
+  const { directory, exclusive = false } = options;
+  return await holdDirectory(directory, exclusive, async (keep, close) => {
+    const servers = await startLocalServers(options);
+    const ports = Object.fromEntries(servers.map(({ name, port }) => [name, port])) as Record<
+      LocalServerName,
+      number
+    >;
+    const parts = await openServers(loopbackAccess(ports), directory, keep);
+    const pids = () => localServerPids(directory);
+    return { ...parts, kind: "local", files: parts.offline, pids, close };
+  });
+}
+
+/**
+ * Stops the servers of a data directory and empties it.
+ *
+ * @throws {MillraceError} DATA_LOCKED when a run holds it.
+ */
+export async function clearLocalStack(directory: string): Promise<void> {
+  const lock = DirectoryLock.take(directory);
+  try {
+    await stopLocalServers(directory);
+    await clearDataDirectory(directory);
+  } finally {
+    lock.release();
+  }
+}

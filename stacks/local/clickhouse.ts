@@ -1,0 +1,43 @@
+import { mkdir } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { type ChdbStart, chdbServerProgram } from "../../sinks/chdb/chdb-message.ts";
+import type { ServerOptions } from "./server-process.ts";
+
+/** Where a chDB behind ClickHouse's HTTP interface keeps its data and listens. */
+export interface ClickHouseStackOptions {
+  readonly directory: string;
+  readonly port: number;
+  /** Limit of all queries together, in bytes. */
+  readonly maxMemoryBytes: number;
+}
+
+/** How to start chDB in a process of its own, behind ClickHouse's HTTP interface. */
+export async function clickHouseServer(options: ClickHouseStackOptions): Promise<ServerOptions> {
+  const { directory, port, maxMemoryBytes } = options;
+  const start: ChdbStart = {
+    directory: resolve(directory, "data"),
+    spoolDirectory: resolve(directory, "spool"),
+    database: "millrace",
+    maxMemoryBytes,
+    maxQueries: 8,
+    httpPort: port,
+  };
+  await mkdir(start.directory, { recursive: true, mode: 0o700 });
+  await mkdir(start.spoolDirectory, { recursive: true, mode: 0o700 });
+  return {
+    name: "chDB",
+    command: process.execPath,
+    args: [chdbServerProgram(), JSON.stringify(start)],
+    directory,
+    env: { UV_THREADPOOL_SIZE: "16", TZ: "UTC" },
+    logFile: join(directory, "chdb.log"),
+    probe: () => probeClickHouse(port),
+  };
+}
+
+/** Resolves when ClickHouse's HTTP interface on the port answers. */
+export async function probeClickHouse(port: number): Promise<void> {
+  const address = `http://127.0.0.1:${port}/ping`;
+  const answer = await fetch(address, { signal: AbortSignal.timeout(2_000) });
+  if ((await answer.text()) !== "Ok.\n") throw new Error("the port answers, but not as chDB");
+}

@@ -1,0 +1,45 @@
+import { join } from "node:path";
+import { openKafkaBroker } from "../broker/kafka/kafka-broker.ts";
+import type { ServerAccess } from "../runtime/config/server-access.ts";
+import type { Stack } from "../runtime/hosting/stack.ts";
+import { openConfluentRegistry } from "../runtime/schema-registry/confluent.ts";
+import { openArtifactStore } from "../runtime/services/train/artifacts.ts";
+import { openClickHouse } from "../sinks/clickhouse/clickhouse.ts";
+import { openRedisStore } from "../sinks/redis/redis.ts";
+import { registryUrl } from "./local/apicurio.ts";
+
+/** What of a stack is the same wherever its servers run. */
+export type ServerParts = Pick<
+  Stack,
+  "broker" | "registry" | "online" | "offline" | "artifacts" | "offlineAddress"
+>;
+
+/** Hands a part back and remembers to close it. */
+export type Keep = <T extends { close(): Promise<void> }>(part: T) => T;
+
+/** Opens clients of the four servers; models are files of the data directory. */
+export async function openServers(
+  access: ServerAccess,
+  directory: string,
+  keep: Keep,
+): Promise<ServerParts> {
+  const broker = keep(await openKafkaBroker({ clientId: "millrace", ...access.kafka }));
+  const registry = keep(openConfluentRegistry(access.registry));
+  const online = keep(await openRedisStore(access.redis));
+  const offline = keep(openClickHouse(access.clickhouse));
+  const artifacts = await openArtifactStore(join(directory, "models"));
+  const offlineAddress = new URL(access.clickhouse.url).origin;
+  return { broker, registry, online, offline, artifacts, offlineAddress };
+}
+
+/** How to reach servers of this machine without TLS or passwords. */
+export function loopbackAccess(
+  ports: Readonly<Record<"kafka" | "registry" | "redis" | "clickhouse", number>>,
+): ServerAccess {
+  return {
+    kafka: { brokers: [`127.0.0.1:${ports.kafka}`] },
+    registry: { url: registryUrl(ports.registry) },
+    redis: { urls: [`redis://127.0.0.1:${ports.redis}`] },
+    clickhouse: { url: `http://127.0.0.1:${ports.clickhouse}` },
+  };
+}
