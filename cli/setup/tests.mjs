@@ -32,7 +32,7 @@ export async function runTests(root, args) {
 }
 
 async function sayWhatIsMissing(dist) {
-  const url = pathToFileURL(join(dist, "testing", "requirements.js")).href;
+  const url = pathToFileURL(join(dist, "testing", "requirements-fixture.js")).href;
   const { requirements, missingRequirement } = await import(url);
   const missing = requirements.map(missingRequirement).filter((reason) => reason !== null);
   if (missing.length === 0) return;
