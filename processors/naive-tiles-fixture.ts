@@ -127,10 +127,10 @@ export class NaiveTiles {
 
   #values(name: string): number[] {
     const held = this.#keys.get(name)?.held ?? [];
-    return this.#view.aggregates.flatMap(({ kind, probability }) =>
+    return this.#view.aggregates.flatMap((aggregate) =>
       this.#lengths.map((_, window) => {
         const delays = held.filter(({ isIn }) => isIn[window]).map(({ event }) => event.delay);
-        return rounded(naiveAggregate(kind, probability ?? 0, delays));
+        return rounded(naiveAggregate(aggregate, delays));
       }),
     );
   }

@@ -1,4 +1,5 @@
-import type { FeatureViewSpec } from "../schemas/feature-view.ts";
+import type { AggregateSpec, FeatureViewSpec } from "../schemas/feature-view.ts";
+import { aggregateKind } from "./aggregate/registry.ts";
 import { compareKeys } from "./view/key-order.ts";
 
 /** An update of a test view with one number, as the source stamped it. */
@@ -17,49 +18,26 @@ export interface Row {
   readonly values: number[];
 }
 
-/** Values of a window, recomputed from its numbers; nulls are NaN. */
-export function naiveAggregate(
-  kind: string,
-  probability: number,
-  delays: readonly number[],
-): number {
-  const known = delays.filter((delay) => !Number.isNaN(delay)).sort((a, b) => a - b);
-  const n = known.length;
-  if (kind === "count") return delays.length;
-  if (n === 0) return Number.NaN;
-  // Tenths: exact in whole numbers, then rounded once.
-  const tenths = known.map((delay) => Math.round(delay * 10));
-  const total = tenths.reduce((a, b) => a + b, 0);
-  switch (kind) {
-    case "sum":
-      return total / 10;
-    case "mean":
-      return total / 10 / n;
-    case "min":
-      return known[0] as number;
-    case "max":
-      return known[n - 1] as number;
-    case "share":
-      return known.filter((delay) => delay > 2).length / n;
-    case "stddev":
-      return Math.sqrt((n * tenths.reduce((a, b) => a + b * b, 0) - total * total) / (n * n * 100));
-    default:
-      return known.find((_, i) => i + 1 >= probability * n) as number;
-  }
+/** The value of a window, recomputed from its numbers; null is NaN. */
+export function naiveAggregate(spec: AggregateSpec, delays: readonly number[]): number {
+  const { input, naive } = aggregateKind(spec.kind);
+  const known = delays.filter((delay) => input === "record" || !Number.isNaN(delay));
+  const values = input === "truth" ? known.map((delay) => Number(delay > 2)) : known;
+  return naive(values, spec) ?? Number.NaN;
 }
 
 /** The columns of a key at q: an event is in window w when q − w ≤ t. */
 export function naiveValues(view: FeatureViewSpec, known: readonly Event[], q: number): number[] {
-  return view.aggregates.flatMap(({ kind, probability }) =>
+  return view.aggregates.flatMap((aggregate) =>
     view.windows.map(({ lengthMs }) => {
       const included = known.filter(({ eventTime }) => q - lengthMs <= eventTime);
       const delays = included.map(({ delay }) => delay);
-      return rounded(naiveAggregate(kind, probability ?? 0, delays));
+      return rounded(naiveAggregate(aggregate, delays));
     }),
   );
 }
 
-/** Sums of tenths are compared to 12 digits: the processor rounds the sum of the doubles. */
+/** Compared to 12 digits: deviations are rounded in more than one place. */
 export function rounded(value: number): number {
   return Math.abs(value) < 1e-9 ? 0 : Number(value.toPrecision(12));
 }

@@ -18,7 +18,7 @@ export const allKinds: Omit<FeatureViewSpec, "windows" | "exactLimit"> = {
     { name: "delayMean", kind: "mean", field: "delay" },
     { name: "delayMin", kind: "min", field: "delay" },
     { name: "delayMax", kind: "max", field: "delay" },
-    { name: "delayP90", kind: "quantile", field: "delay", probability: 0.9 },
+    { name: "delayP90", kind: "quantile", field: "delay", parameters: { probability: 0.9 } },
     { name: "delaySpread", kind: "stddev", field: "delay" },
     { name: "late", kind: "share", condition: { op: "gt", field: "delay", value: 2 } },
   ],

@@ -21,6 +21,13 @@ export type Condition =
       readonly test: (record: Readonly<Record<string, unknown>>) => boolean;
     };
 
+/** A condition on records that have the fields of `R`; any record type with them will do. */
+export interface Test<in R> {
+  readonly condition: Condition;
+  /** Only a type: what the condition reads. */
+  readonly __reads?: (record: R) => void;
+}
+
 /**
  * Truth of a condition; a comparison with a missing or null field is `null` (unknown), as in SQL.
  */

@@ -1,27 +1,17 @@
 import type { Condition } from "./expression.ts";
 
-/** What one feature aggregates: a numeric field, or the truth of a condition. */
-export type AggregateKind =
-  | "count"
-  | "sum"
-  | "mean"
-  | "min"
-  | "max"
-  | "share"
-  | "stddev"
-  | "quantile";
-
 /** One feature of a view before it is fanned out over the windows. */
 export interface AggregateSpec {
   /** The name the topology gives it, e.g. `delayMean`. */
   readonly name: string;
-  readonly kind: AggregateKind;
-  /** The numeric field, for all but `count` and `share`. */
+  /** One of `processors/aggregate/kinds.ts`, which says what else it needs. */
+  readonly kind: string;
+  /** The field that is aggregated. */
   readonly field?: string;
-  /** For `share`: the share of records for which it holds among those for which it is known. */
+  /** The condition whose truth is aggregated. */
   readonly condition?: Condition;
-  /** For `quantile`: in (0, 1). */
-  readonly probability?: number;
+  /** Numbers by name, e.g. the probability of a quantile. */
+  readonly parameters?: Readonly<Record<string, number>>;
 }
 
 export interface WindowSpec {
@@ -94,24 +84,19 @@ export interface AggregateInput {
 
 export interface AggregateInputs {
   readonly inputs: readonly AggregateInput[];
-  /** For each aggregate its index in `inputs`; −1 for `count`, which needs none. */
+  /** For each aggregate its index in `inputs`; −1 for one that needs none. */
   readonly indexOf: readonly number[];
 }
 
 export function aggregateInputs(aggregates: readonly AggregateSpec[]): AggregateInputs {
   const inputs: AggregateInput[] = [];
   const indexOf = aggregates.map((aggregate) => {
-    if (aggregate.kind === "count") return -1;
-    const found = inputs.findIndex((input) =>
-      aggregate.condition
-        ? input.condition === aggregate.condition
-        : input.field !== undefined && input.field === aggregate.field,
-    );
+    const { field, condition } = aggregate;
+    if (field === undefined && condition === undefined) return -1;
+    const found = inputs.findIndex((each) => each.field === field && each.condition === condition);
     if (found >= 0) return found;
-    inputs.push(
-      aggregate.condition ? { condition: aggregate.condition } : { field: aggregate.field ?? "" },
-    );
-    return inputs.length - 1;
+    const input = { ...(field !== undefined && { field }), ...(condition && { condition }) };
+    return inputs.push(input) - 1;
   });
   return { inputs, indexOf };
 }

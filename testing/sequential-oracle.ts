@@ -1,3 +1,4 @@
+import { aggregateKind } from "../processors/aggregate/registry.ts";
 import { evaluate } from "../schemas/expression.ts";
 import type { AggregateSpec } from "../schemas/feature-view.ts";
 import {
@@ -115,37 +116,15 @@ function features(
 }
 
 function naive(aggregate: AggregateSpec, events: readonly Known[]): number | null {
-  if (aggregate.kind === "count") return events.length;
-  const values = events.flatMap((event) => {
+  const values = events.flatMap(({ record }) => {
     if (aggregate.condition) {
-      const truth = evaluate(aggregate.condition, event.record);
+      const truth = evaluate(aggregate.condition, record);
       return truth === null ? [] : [truth ? 1 : 0];
     }
-    const value = event.record[aggregate.field ?? ""];
+    const value = aggregate.field === undefined ? 1 : record[aggregate.field];
     return typeof value === "number" ? [value] : [];
   });
-  if (values.length === 0) return null;
-  const sum = values.reduce((total, value) => total + value, 0);
-  const mean = sum / values.length;
-  switch (aggregate.kind) {
-    case "sum":
-      return sum;
-    case "mean":
-    case "share":
-      return mean;
-    case "min":
-      return Math.min(...values);
-    case "max":
-      return Math.max(...values);
-    case "stddev":
-      return Math.sqrt(values.reduce((s, v) => s + (v - mean) ** 2, 0) / values.length);
-    case "quantile": {
-      const sorted = values.sort((a, b) => a - b);
-      return sorted[
-        Math.max(1, Math.ceil((aggregate.probability ?? 0.5) * sorted.length)) - 1
-      ] as number;
-    }
-  }
+  return aggregateKind(aggregate.kind).naive(values, aggregate);
 }
 
 /** Numbers as they compare: to nine significant digits behind the point. */

@@ -1,5 +1,4 @@
 import type { ByteReader, ByteWriter } from "../../schemas/bytes.ts";
-import type { TileAlgebra } from "./tile-algebra.ts";
 
 /** The smallest and the largest value of a tile or of the tiles of a window; −0 counts as 0. */
 export class Extremes {
@@ -32,7 +31,8 @@ export class Extremes {
   }
 }
 
-const extremesAlgebra = {
+/** The parts of a tile algebra that min and max have in common. */
+export const extremesOfTiles = {
   stateName: "extremes",
   prepare: () => new Extremes(),
   update(state: Extremes, value: number) {
@@ -54,16 +54,4 @@ const extremesAlgebra = {
     state.max = reader.f64();
     return state;
   },
-};
-
-/** The smallest value, exact; NaN without values. */
-export const minOfTiles: TileAlgebra<Extremes> = {
-  ...extremesAlgebra,
-  finalize: (state) => state.min,
-};
-
-/** The largest value, exact; NaN without values. */
-export const maxOfTiles: TileAlgebra<Extremes> = {
-  ...extremesAlgebra,
-  finalize: (state) => state.max,
 };

@@ -1,8 +1,17 @@
-import type { Algebra } from "./algebra.ts";
-import { type SumState, sumStateAlgebra } from "./sum-state.ts";
+import { type AggregateKind, ofField } from "./aggregate.ts";
+import { meanOf, type SumState, sumState } from "./sum-state.ts";
 
-/** The rounded exact sum divided by the number of values; NaN without values. */
-export const mean: Algebra<SumState> = {
-  ...sumStateAlgebra,
-  finalize: (state) => state.mean(),
-};
+const finalize = (state: SumState) => state.mean();
+
+/** The rounded exact sum divided by the number of values; null without values. */
+export const mean = {
+  kind: "mean",
+  input: "number",
+  output: "number",
+  define: <F extends string>(field: F) => ofField("mean", field),
+  exact: () => ({ ...sumState, finalize }),
+  tiled: () => ({ ...sumState, finalize }),
+  naive: meanOf,
+  sql: ({ value, inside }) => `avgIf(${value}, ${inside})`,
+  tolerance: { naive: 0, sql: 1e-9 },
+} satisfies AggregateKind;

@@ -58,7 +58,7 @@ export class OrderedValues {
 }
 
 /** The parts of an algebra that all over {@link OrderedValues} have in common. */
-export const orderedAlgebra = {
+export const orderedValues = {
   stateName: "ordered",
   prepare: () => new OrderedValues(),
   update(state: OrderedValues, value: number) {

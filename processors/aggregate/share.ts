@@ -1,11 +1,23 @@
-import type { Algebra } from "./algebra.ts";
-import { type SumState, sumStateAlgebra } from "./sum-state.ts";
+import type { Test } from "../../schemas/expression.ts";
+import type { Aggregate, AggregateKind } from "./aggregate.ts";
+import { meanOf, type SumState, sumState } from "./sum-state.ts";
+
+const finalize = (state: SumState) => state.mean();
 
 /**
  * Share of records for which a condition holds (1) among those for which it is known (1 or 0), in
- * [0, 1]; NaN where it is known for none.
+ * [0, 1]; null where it is known for none.
  */
-export const share: Algebra<SumState> = {
-  ...sumStateAlgebra,
-  finalize: (state) => state.mean(),
-};
+export const share = {
+  kind: "share",
+  input: "truth",
+  output: "number",
+  define: <R>({ condition }: Test<R>): Aggregate<R> => ({
+    definition: { kind: "share", condition },
+  }),
+  exact: () => ({ ...sumState, finalize }),
+  tiled: () => ({ ...sumState, finalize }),
+  naive: meanOf,
+  sql: ({ value, inside }) => `avgIf(${value}, ${inside})`,
+  tolerance: { naive: 0, sql: 1e-9 },
+} satisfies AggregateKind;

@@ -1,110 +1,10 @@
-import type { ByteReader, ByteWriter } from "../../schemas/bytes.ts";
+import { type AggregateKind, ofField } from "./aggregate.ts";
 import type { Algebra } from "./algebra.ts";
-import { readBigInt, writeBigInt } from "./big-integer.ts";
-import { ExactSum } from "./exact-sum.ts";
-import { rootOfScaledSquare, scaleBits, toScaled } from "./scaled-integer.ts";
+import { fromScaled, toScaled } from "./scaled-integer.ts";
+import { SquaresState } from "./squares-state.ts";
+import type { TileAlgebra } from "./tile-algebra.ts";
 
-/** Squares of values beyond these leave the range in which products of doubles are exact. */
-const largest = 2 ** 400;
-const smallest = 2 ** -400;
-
-/** 2^27 + 1: splits a double into two halves of 26 bits. */
-const splitter = 134_217_729;
-
-/** Exact sums of the values and of their squares; extreme values go to big integers. */
-export class SquaresState {
-  values = 0;
-  infinities = 0;
-  readonly sum: ExactSum;
-  readonly squares: ExactSum;
-  /** How many, their sum times 2^1074, and the sum of their squares times 2^2148. */
-  extremes = 0;
-  extremeSum = 0n;
-  extremeSquares = 0n;
-
-  constructor(sum = new ExactSum(), squares = new ExactSum()) {
-    this.sum = sum;
-    this.squares = squares;
-  }
-
-  static write(state: SquaresState, writer: ByteWriter): void {
-    state.sum.write(writer);
-    state.squares.write(writer);
-    writer.f64(state.values);
-    writer.f64(state.infinities);
-    writer.f64(state.extremes);
-    if (state.extremes === 0) return;
-    writeBigInt(writer, state.extremeSum);
-    writeBigInt(writer, state.extremeSquares);
-  }
-
-  static read(reader: ByteReader): SquaresState {
-    const sum = ExactSum.read(reader);
-    const state = new SquaresState(sum, ExactSum.read(reader));
-    state.values = reader.f64();
-    state.infinities = reader.f64();
-    state.extremes = reader.f64();
-    if (state.extremes === 0) return state;
-    state.extremeSum = readBigInt(reader);
-    state.extremeSquares = readBigInt(reader);
-    return state;
-  }
-
-  update(value: number): void {
-    this.#take(value, 1);
-  }
-
-  retract(value: number): void {
-    this.#take(value, -1);
-  }
-
-  merge(other: SquaresState): void {
-    this.values += other.values;
-    this.infinities += other.infinities;
-    this.sum.merge(other.sum);
-    this.squares.merge(other.squares);
-    this.extremes += other.extremes;
-    this.extremeSum += other.extremeSum;
-    this.extremeSquares += other.extremeSquares;
-  }
-
-  remove(part: SquaresState): void {
-    this.values -= part.values;
-    this.infinities -= part.infinities;
-    this.sum.remove(part.sum);
-    this.squares.remove(part.squares);
-    this.extremes -= part.extremes;
-    this.extremeSum -= part.extremeSum;
-    this.extremeSquares -= part.extremeSquares;
-  }
-
-  /** @param sign - 1 puts the value in, −1 takes it out. */
-  #take(value: number, sign: 1 | -1): void {
-    if (Number.isNaN(value)) return;
-    this.values += sign;
-    const magnitude = Math.abs(value);
-    if (magnitude === Number.POSITIVE_INFINITY) {
-      this.infinities += sign;
-    } else if (magnitude > largest || (magnitude < smallest && magnitude !== 0)) {
-      const scaled = toScaled(value);
-      this.extremes += sign;
-      this.extremeSum += sign > 0 ? scaled : -scaled;
-      this.extremeSquares += sign > 0 ? scaled * scaled : -scaled * scaled;
-    } else {
-      this.sum.add(sign * value);
-      const square = value * value;
-      this.squares.add(sign * square);
-      const error = productError(value, value, square);
-      if (error !== 0) this.squares.add(sign * error);
-    }
-  }
-}
-
-/**
- * Population standard deviation, from Σx and Σx² without cancellation: Σ(x − m)² is summed
- * exactly for the rounded mean m. NaN without values or with an infinite one, 0 for one value.
- */
-export const stddev: Algebra<SquaresState> = {
+const exact: Algebra<SquaresState> = {
   stateName: "squares",
   prepare: () => new SquaresState(),
   update(state, value) {
@@ -116,56 +16,53 @@ export const stddev: Algebra<SquaresState> = {
   merge(state, other) {
     state.merge(other);
   },
-  finalize(state) {
-    if (state.values === 0 || state.infinities > 0) return Number.NaN;
-    return state.extremes > 0 ? extremeDeviation(state) : deviation(state);
-  },
+  finalize: (state) => state.deviation(),
 };
 
-function deviation(state: SquaresState): number {
-  const n = state.values;
-  const mean = state.sum.round() / n;
-  const deviations = new ExactSum();
-  const rest = new ExactSum();
-  state.squares.forEachPart((part) => deviations.add(part));
-  state.sum.forEachPart((part) => {
-    addProduct(deviations, part, -2 * mean);
-    rest.add(part);
-  });
-  const square = mean * mean;
-  addProduct(deviations, square, n);
-  addProduct(deviations, productError(mean, mean, square), n);
-  addProduct(rest, mean, -n);
-  const offset = rest.round();
-  return Math.sqrt(Math.max(0, (deviations.round() - (offset * offset) / n) / n));
-}
-
-/** √(n Σx² − (Σx)²) / n in big integers: slow, and exact whatever the magnitudes. */
-function extremeDeviation(state: SquaresState): number {
-  const sum = state.sum.scaled() + state.extremeSum;
-  const squares = (state.squares.scaled() << scaleBits) + state.extremeSquares;
-  return rootOfScaledSquare(BigInt(state.values) * squares - sum * sum, state.values);
-}
-
-function addProduct(sum: ExactSum, a: number, b: number): void {
-  const product = a * b;
-  sum.add(product);
-  const error = productError(a, b, product);
-  if (error !== 0) sum.add(error);
-}
+const tiled: TileAlgebra<SquaresState> = {
+  ...exact,
+  remove(state, part) {
+    state.remove(part);
+    return true;
+  },
+  write: SquaresState.write,
+  read: SquaresState.read,
+};
 
 /**
- * What is lost when a × b is rounded to `product`; 0 where the product is not finite.
- *
- * @see Dekker, A floating-point technique for extending the available precision (1971).
+ * Population standard deviation, from Σx and Σx² without cancellation. Null without values, 0 for
+ * one value.
  */
-function productError(a: number, b: number, product: number): number {
-  const aBig = splitter * a;
-  const aHigh = aBig - (aBig - a);
-  const aLow = a - aHigh;
-  const bBig = splitter * b;
-  const bHigh = bBig - (bBig - b);
-  const bLow = b - bHigh;
-  const error = aLow * bLow - (product - aHigh * bHigh - aLow * bHigh - aHigh * bLow);
-  return Number.isFinite(error) ? error : 0;
+export const stddev = {
+  kind: "stddev",
+  input: "number",
+  output: "number",
+  define: <F extends string>(field: F) => ofField("stddev", field),
+  exact: () => exact,
+  tiled: () => tiled,
+  naive,
+  sql: ({ value, inside }) => `stddevPopStableIf(${value}, ${inside})`,
+  tolerance: { naive: 1e-13, sql: 1e-9 },
+} satisfies AggregateKind;
+
+/** √(Σ(n·x − Σx)² / n³) by integers, to 60 bits and more. */
+function naive(values: readonly number[]): number | null {
+  if (values.length === 0) return null;
+  if (!values.every(Number.isFinite)) return Number.NaN;
+  const n = BigInt(values.length);
+  const scaled = values.map(toScaled);
+  const total = scaled.reduce((sum, value) => sum + value, 0n);
+  const squares = scaled.reduce((sum, value) => sum + (n * value - total) ** 2n, 0n);
+  return fromScaled(root((squares << 200n) / n ** 3n) >> 100n);
+}
+
+/** The largest integer whose square is at most `square`. */
+function root(square: bigint): bigint {
+  if (square < 2n) return square;
+  let x = 1n << BigInt((square.toString(2).length / 2 + 1) | 0);
+  for (;;) {
+    const y = (x + square / x) >> 1n;
+    if (y >= x) return x;
+    x = y;
+  }
 }

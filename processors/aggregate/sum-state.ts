@@ -1,5 +1,6 @@
 import type { ByteReader, ByteWriter } from "../../schemas/bytes.ts";
 import { ExactSum } from "./exact-sum.ts";
+import { fromScaled, toScaled } from "./scaled-integer.ts";
 
 /** What sum, mean and share keep: how many values, and their exact sum. */
 export class SumState {
@@ -49,8 +50,8 @@ export class SumState {
   }
 }
 
-/** The parts of an algebra that all over a {@link SumState} have in common. */
-export const sumStateAlgebra = {
+/** What the algebras of sum, mean and share have in common, over events and over tiles. */
+export const sumState = {
   stateName: "sum",
   prepare: () => new SumState(),
   update(state: SumState, value: number) {
@@ -62,4 +63,22 @@ export const sumStateAlgebra = {
   merge(state: SumState, other: SumState) {
     state.merge(other);
   },
+  remove(state: SumState, part: SumState) {
+    state.remove(part);
+    return true;
+  },
+  write: SumState.write,
+  read: SumState.read,
 };
+
+/** The exact sum of finite values in big integers, rounded once. */
+export function exactSum(values: readonly number[]): number {
+  const infinite = values.reduce((total, value) => total + (Number.isFinite(value) ? 0 : value), 0);
+  if (infinite !== 0) return infinite;
+  return fromScaled(values.reduce((total, value) => total + toScaled(value), 0n));
+}
+
+/** From the definition of a mean; null without values. */
+export function meanOf(values: readonly number[]): number | null {
+  return values.length === 0 ? null : exactSum(values) / values.length;
+}

@@ -1,8 +1,17 @@
-import type { Algebra } from "./algebra.ts";
-import { type SumState, sumStateAlgebra } from "./sum-state.ts";
+import { type AggregateKind, ofField } from "./aggregate.ts";
+import { exactSum, type SumState, sumState } from "./sum-state.ts";
 
-/** Sum of the values, rounded once from the exact sum; NaN without values. */
-export const sum: Algebra<SumState> = {
-  ...sumStateAlgebra,
-  finalize: (state) => (state.values === 0 ? Number.NaN : state.sum.round()),
-};
+const finalize = (state: SumState) => (state.values === 0 ? Number.NaN : state.sum.round());
+
+/** Sum of the values, rounded once from the exact sum; null without values. */
+export const sum = {
+  kind: "sum",
+  input: "number",
+  output: "number",
+  define: <F extends string>(field: F) => ofField("sum", field),
+  exact: () => ({ ...sumState, finalize }),
+  tiled: () => ({ ...sumState, finalize }),
+  naive: (values) => (values.length === 0 ? null : exactSum(values)),
+  sql: ({ value, inside }) => `sumIf(${value}, ${inside})`,
+  tolerance: { naive: 0, sql: 0 },
+} satisfies AggregateKind;

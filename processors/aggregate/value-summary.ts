@@ -1,6 +1,4 @@
 import type { ByteReader, ByteWriter } from "../../schemas/bytes.ts";
-import { quantileRank } from "./quantile.ts";
-import type { TileAlgebra } from "./tile-algebra.ts";
 import { bucketOf, exactBits, middleOf } from "./value-buckets.ts";
 
 /** Buckets of a summary; beyond them values are told apart less finely. */
@@ -200,31 +198,4 @@ function grown(array: Float64Array, length: number): Float64Array<ArrayBuffer> {
   const larger = new Float64Array(length);
   larger.set(array);
   return larger;
-}
-
-/**
- * The value at the rank of the exact `quantile`, to the error of {@link ValueSummary}.
- *
- * @param probability - in (0, 1).
- */
-export function quantileOfTiles(probability: number): TileAlgebra<ValueSummary> {
-  return {
-    stateName: "summary",
-    prepare: () => new ValueSummary(),
-    update(state, value) {
-      state.update(value);
-    },
-    merge(state, other) {
-      state.merge(other);
-    },
-    remove(state, part) {
-      state.remove(part);
-      return true;
-    },
-    write(state, writer) {
-      state.write(writer);
-    },
-    read: (reader) => ValueSummary.read(reader),
-    finalize: (state) => state.at(quantileRank(probability, state.size)),
-  };
 }

@@ -1,5 +1,6 @@
 import { aggregateInputs, type FeatureViewSpec } from "../../schemas/feature-view.ts";
-import { type AnyAlgebra, algebraOf } from "../aggregate/registry.ts";
+import type { AnyAlgebra } from "../aggregate/aggregate.ts";
+import { aggregateKind } from "../aggregate/registry.ts";
 import { type Measure, measuresOf } from "./measures.ts";
 import { TileColumns } from "./tile-columns.ts";
 
@@ -24,7 +25,9 @@ export class FeatureColumns {
     this.inputs = aggregateInputs(view.aggregates).inputs.length;
     this.windowMs = Float64Array.from(view.windows, ({ lengthMs }) => lengthMs);
     this.columns = view.aggregates.length * view.windows.length;
-    const { measures, algebras, measureOf } = measuresOf(view, algebraOf);
+    const { measures, algebras, measureOf } = measuresOf(view, (spec) =>
+      aggregateKind(spec.kind).exact(spec),
+    );
     this.measures = measures;
     this.#algebras = algebras;
     this.#measureOf = measureOf;

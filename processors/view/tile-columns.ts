@@ -1,6 +1,7 @@
 import type { ByteReader, ByteWriter } from "../../schemas/bytes.ts";
 import type { FeatureViewSpec } from "../../schemas/feature-view.ts";
-import { type AnyTileAlgebra, tileAlgebraOf } from "../aggregate/tile-registry.ts";
+import type { AnyTileAlgebra } from "../aggregate/aggregate.ts";
+import { aggregateKind } from "../aggregate/registry.ts";
 import { type Measure, measuresOf } from "./measures.ts";
 
 /** What the tiles of a view keep, and the windows over them. States come measure by measure. */
@@ -11,7 +12,9 @@ export class TileColumns {
   readonly #windows: number;
 
   constructor(view: FeatureViewSpec) {
-    const { measures, algebras, measureOf } = measuresOf(view, tileAlgebraOf);
+    const { measures, algebras, measureOf } = measuresOf(view, (spec) =>
+      aggregateKind(spec.kind).tiled(spec),
+    );
     this.#measures = measures;
     this.#algebras = algebras;
     this.#measureOf = measureOf;

@@ -1,4 +1,5 @@
 import type { RecordReader } from "../../broker/record-batch/reader.ts";
+import { aggregateKind } from "../../processors/aggregate/registry.ts";
 import type { ByteWriter } from "../../schemas/bytes.ts";
 import { ByteReader } from "../../schemas/bytes.ts";
 import {
@@ -21,6 +22,8 @@ import type { RowEncoder } from "../pump/offline-sink.ts";
 import { isProgress } from "../row-topics/tally.ts";
 import { database, plumbingColumns, utc } from "./plumbing.ts";
 
+const columnTypes = { count: "UInt32", number: "Nullable(Float64)" } as const;
+
 /** Raw rows of a feature view: every row ever emitted, unique by (key, as_of, seq). */
 export function featureTable(view: FeatureViewSpec): OfflineTable {
   const keys = view.keyFields.map(snakeCase);
@@ -35,7 +38,7 @@ export function featureTable(view: FeatureViewSpec): OfflineTable {
       ...featureColumns(view).map(
         ({ column, aggregate }): OfflineColumn => ({
           name: column,
-          type: aggregate.kind === "count" ? "UInt32" : "Nullable(Float64)",
+          type: columnTypes[aggregateKind(aggregate.kind).output],
         }),
       ),
       ...plumbingColumns,
@@ -78,7 +81,9 @@ export class FeatureRowEncoder implements RowEncoder {
     this.table = featureTable(view);
     this.#topic = Buffer.from(topic, "utf8");
     this.#keyFields = view.keyFields.length;
-    this.#counts = featureColumns(view).map(({ aggregate }) => aggregate.kind === "count");
+    this.#counts = featureColumns(view).map(
+      ({ aggregate }) => aggregateKind(aggregate.kind).output === "count",
+    );
   }
 
   append(reader: RecordReader, partition: number, into: ByteWriter): number {

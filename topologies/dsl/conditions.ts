@@ -1,13 +1,8 @@
-import type { Condition, Scalar } from "../../schemas/expression.ts";
+import type { Scalar, Test } from "../../schemas/expression.ts";
 import type { Intersection } from "./field-types.ts";
 import { freezeDeeply } from "./freeze.ts";
 
-/** A condition on records that have the fields of `R`; any record type with them will do. */
-export interface Test<in R> {
-  readonly condition: Condition;
-  /** Only a type: what the condition reads. */
-  readonly __reads?: (record: R) => void;
-}
+export type { Test };
 
 /** What a test reads. */
 type Reads<C> = C extends Test<infer R> ? R : never;

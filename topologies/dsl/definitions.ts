@@ -1,5 +1,5 @@
+import type { AggregateDefinition } from "../../processors/aggregate/aggregate.ts";
 import type { Condition } from "../../schemas/expression.ts";
-import type { AggregateKind } from "../../schemas/feature-view.ts";
 import type { AvroSchema } from "../../schemas/plan.ts";
 
 /**
@@ -13,13 +13,6 @@ export interface SourceDefinition {
   readonly lateness: string;
   readonly partitionField: string;
   readonly repartitioned: boolean;
-}
-
-export interface AggregateDefinition {
-  readonly kind: AggregateKind;
-  readonly field?: string;
-  readonly condition?: Condition;
-  readonly probability?: number;
 }
 
 export interface ViewDefinition {

@@ -1,11 +1,7 @@
 import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import {
-  type AggregateKind,
-  type FeatureViewSpec,
-  featureColumns,
-  viewId,
-} from "../../../schemas/feature-view.ts";
+import { aggregateKind } from "../../../processors/aggregate/registry.ts";
+import { type FeatureViewSpec, featureColumns, viewId } from "../../../schemas/feature-view.ts";
 import type { Plan } from "../../../schemas/plan.ts";
 import type { OfflineStore } from "../../../sinks/store.ts";
 import { eventsSql, type RawFiles, type TopicDump, writeEvents } from "./events-sql.ts";
@@ -173,18 +169,14 @@ function differences(
   if (validUntil !== null && q > validUntil) problems.push(mismatch("valid_until", q, validUntil));
   for (const { column, aggregate } of featureColumns(view)) {
     const wanted = expected?.[column] ?? null;
-    const empty = aggregate.kind === "count" ? 0 : null;
-    const was = asOf === null ? empty : (found?.[column] ?? null);
-    if (!agree(aggregate.kind, wanted, was)) problems.push(mismatch(column, wanted, was));
+    const { naive, tolerance } = aggregateKind(aggregate.kind);
+    const was = asOf === null ? naive([], aggregate) : (found?.[column] ?? null);
+    if (!agree(wanted, was, tolerance.sql)) problems.push(mismatch(column, wanted, was));
   }
   return problems;
 }
 
-/** Kinds that divide or take a root agree to a relative 1e-9, the others exactly. */
-const tolerant: ReadonlySet<AggregateKind> = new Set(["mean", "share", "stddev"]);
-
-function agree(kind: AggregateKind, expected: number | null, found: number | null): boolean {
-  if (expected === null || found === null) return expected === found;
-  if (!tolerant.has(kind)) return expected === found;
-  return Math.abs(expected - found) <= 1e-9 * Math.max(1, Math.abs(expected));
+function agree(expected: number | null, found: number | null, tolerance: number): boolean {
+  if (expected === null || found === null || tolerance === 0) return expected === found;
+  return Math.abs(expected - found) <= tolerance * Math.max(1, Math.abs(expected));
 }

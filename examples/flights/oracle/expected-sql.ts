@@ -1,3 +1,4 @@
+import { aggregateKind } from "../../../processors/aggregate/registry.ts";
 import type { Condition } from "../../../schemas/expression.ts";
 import {
   type FeatureColumn,
@@ -37,39 +38,16 @@ export function pointsSql(view: FeatureViewSpec, points: string): string {
 
 function aggregateSql({ aggregate, window }: FeatureColumn): string {
   const inside = `e.t > 0 AND e.k < p.q AND e.t >= p.q - ${window.lengthMs}`;
-  const field = `toFloat64(e.${aggregate.field})`;
-  const some = (sql: string) => `if(countIf(${inside}) = 0, NULL, ${sql})`;
-  switch (aggregate.kind) {
-    case "count":
-      return `toFloat64(countIf(${inside}))`;
-    case "share":
-      return some(`avgIf(${conditionSql(aggregate.condition)}, ${inside})`);
-    case "quantile":
-      return some(quantileSql(field, inside, aggregate.probability ?? 0.5));
-    case "mean":
-      return some(`avgIf(${field}, ${inside})`);
-    case "stddev":
-      return some(`stddevPopStableIf(${field}, ${inside})`);
-    default:
-      return some(`${aggregate.kind}If(${field}, ${inside})`);
-  }
-}
-
-/**
- * Inverse of the empirical distribution function: the value of rank ⌈p·n⌉. Written with whole
- * numbers, as p·n in floating point may miss a rank.
- *
- * @see Hyndman and Fan, Sample Quantiles in Statistical Packages, 1996, definition 1.
- */
-function quantileSql(field: string, inside: string, probability: number): string {
-  const parts = Math.round(probability * 1e6);
-  const rank = `intDiv(countIf(${inside}) * ${parts} + 999999, 1000000)`;
-  return `arraySort(groupArrayIf(${field}, ${inside}))[toUInt32(greatest(1, ${rank}))]`;
+  const value = aggregate.condition
+    ? conditionSql(aggregate.condition)
+    : `toFloat64(e.${aggregate.field})`;
+  const { naive, sql } = aggregateKind(aggregate.kind);
+  const empty = naive([], aggregate) ?? "NULL";
+  return `if(countIf(${inside}) = 0, ${empty}, ${sql({ ...aggregate, value, inside })})`;
 }
 
 /** @throws {RangeError} for a closure, which SQL cannot repeat. */
-function conditionSql(condition: Condition | undefined): string {
-  if (condition === undefined) throw new RangeError("a share without a condition");
+function conditionSql(condition: Condition): string {
   switch (condition.op) {
     case "custom":
       throw new RangeError(`the oracle cannot compute the closure ${condition.name}`);

@@ -1,3 +1,5 @@
+import type { AggregateDefinition } from "../../../processors/aggregate/aggregate.ts";
+import { aggregateKind } from "../../../processors/aggregate/registry.ts";
 import {
   type AggregateSpec,
   type FeatureViewSpec,
@@ -6,7 +8,7 @@ import {
   viewId,
   type WindowSpec,
 } from "../../../schemas/feature-view.ts";
-import type { AggregateDefinition, ViewDefinition } from "../definitions.ts";
+import type { ViewDefinition } from "../definitions.ts";
 import { avroField, isNumeric, scalarKind } from "./avro-field.ts";
 import { checkCondition } from "./conditions.ts";
 import { checkIdentifier, parseViewName, reservedRowColumns } from "./names.ts";
@@ -102,7 +104,7 @@ function aggregateSpec(
 ): AggregateSpec {
   const feature = `${where}, feature "${name}"`;
   checkIdentifier(problems, feature, name);
-  const { kind, field, condition, probability } = aggregate;
+  const { kind, field, condition } = aggregate;
   if (field !== undefined) {
     const found = avroField(source.schema, field);
     problems.check(
@@ -112,13 +114,8 @@ function aggregateSpec(
     );
   }
   if (condition !== undefined) checkCondition(problems, feature, condition, source.schema);
-  if (probability !== undefined) {
-    problems.check(
-      probability > 0 && probability < 1,
-      feature,
-      `quantile probability ${probability} must be between 0 and 1, both excluded`,
-    );
-  }
+  const problem = aggregateKind(kind).problem?.(aggregate) ?? null;
+  if (problem !== null) problems.add(feature, problem);
   return { name, ...aggregate };
 }
 

@@ -47,11 +47,11 @@ export function viewText(view: FeatureViewSpec): string {
   ]);
 }
 
-function aggregateText({ kind, field, condition, probability }: AggregateSpec): string {
+function aggregateText({ kind, field, condition, parameters = {} }: AggregateSpec): string {
   const inputs = [
     field,
     condition === undefined ? undefined : conditionText(condition),
-    probability?.toString(),
+    ...Object.values(parameters).map(String),
   ];
   return `${kind}(${inputs.filter((input) => input !== undefined).join(", ")})`;
 }

@@ -1,0 +1,70 @@
+import type { Condition } from "../../schemas/expression.ts";
+import type { AggregateSpec } from "../../schemas/feature-view.ts";
+import type { Algebra } from "./algebra.ts";
+import type { TileAlgebra } from "./tile-algebra.ts";
+
+/** How one feature is computed from the records of a window that have the fields of `R`. */
+export interface Aggregate<in R> {
+  readonly definition: AggregateDefinition;
+  /** Only a type: what the aggregate reads. */
+  readonly __reads?: (record: R) => void;
+}
+
+/** What a topology says of an aggregate, unchecked. */
+export interface AggregateDefinition {
+  readonly kind: string;
+  readonly field?: string;
+  readonly condition?: Condition;
+  readonly parameters?: Readonly<Record<string, number>>;
+}
+
+/** A record with a numeric field. */
+export type Numeric<F extends string> = { readonly [K in F]: number | null };
+
+/** The definition of a kind that takes one numeric field. */
+export function ofField<F extends string>(kind: string, field: F): Aggregate<Numeric<F>> {
+  return { definition: { kind, field } };
+}
+
+/** An algebra whose state is known to itself alone: give it only states of its `stateName`. */
+export type AnyAlgebra = Algebra<object>;
+/** A tile algebra whose state is known to itself alone. */
+export type AnyTileAlgebra = TileAlgebra<object>;
+
+/** What an aggregate computes with: its parameters as the topology gives them. */
+export type Parameters = Pick<AggregateSpec, "parameters">;
+
+/** What the SQL form is made of: ClickHouse expressions over the events of one key. */
+export interface SqlParts extends Parameters {
+  /** The input as a number: a field, or the truth of a condition. */
+  readonly value: string;
+  /** Whether an event is in the window. */
+  readonly inside: string;
+}
+
+/**
+ * All about one kind of aggregate. Each stands in a file of its own, and `kinds.ts` lists them:
+ * whatever else has to know of an aggregate reads it here.
+ */
+export interface AggregateKind<Define = (...given: never[]) => Aggregate<never>> {
+  /** Its name in a topology and in a plan. */
+  readonly kind: string;
+  /** What it takes of a record: nothing, a numeric field, or the truth of a test. */
+  readonly input: "record" | "number" | "truth";
+  /** What it gives: `count`s are whole and never null. */
+  readonly output: "count" | "number";
+  /** Its function in `agg`. */
+  readonly define: Define;
+  /** What is wrong with its parameters; null: nothing. @default nothing can be */
+  readonly problem?: (parameters: Parameters) => string | null;
+  /** Over the events of a window. */
+  readonly exact: (parameters: Parameters) => AnyAlgebra;
+  /** Over tiles, which every key may come to that has many events. */
+  readonly tiled: (parameters: Parameters) => AnyTileAlgebra;
+  /** From the definition, over the values that are known; null where it is. */
+  readonly naive: (values: readonly number[], parameters: Parameters) => number | null;
+  /** From the definition, in SQL; asked only where there are events. */
+  readonly sql: (parts: SqlParts) => string;
+  /** Relative difference that rounding alone explains. */
+  readonly tolerance: { readonly naive: number; readonly sql: number };
+}
