@@ -1,3 +1,4 @@
+/// <reference types="node" preserve="true" />
 // The public API of Millrace: how a topology is written, and the contracts that applications name.
 
 export type { Duration } from "./schemas/duration.ts";

@@ -16,6 +16,11 @@ export const errorTable = {
     message:
       'The duration "{text}" is not understood: write a positive whole number and a unit (ms, s, m, h, d), e.g. "15m".',
   },
+  PACKAGE_MISSING: {
+    policy: "stop",
+    message:
+      "{what} is a package of its own, which is not installed: npm install --save-exact {name}@{version}",
+  },
   TOPOLOGY_INVALID: {
     policy: "stop",
     message: 'The topology "{topology}" cannot be built; {count} to correct:\n{problems}',

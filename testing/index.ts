@@ -1,3 +1,4 @@
+/// <reference types="node" preserve="true" />
 export type { DriverModels } from "./driver-models.ts";
 export type { DriverRecord } from "./driver-topics.ts";
 export { runSchedule, type ScheduleOptions, type ScheduleReport } from "./simulator.ts";

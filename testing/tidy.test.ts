@@ -2,7 +2,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { errorTable } from "../schemas/errors.ts";
-import { arrowViolations, importCycles, isTestFile, unreachable } from "./tidy/arrows.ts";
+import {
+  arrowViolations,
+  importCycles,
+  isTestFile,
+  unreachable,
+  workerFiles,
+} from "./tidy/arrows.ts";
 import { fieldsWithoutDefault } from "./tidy/options.ts";
 import { repositoryText, type SourceFile, sourceFiles } from "./tidy/source-tree.ts";
 
@@ -14,7 +20,9 @@ const entries: readonly string[] = [
   "index.ts",
   "testing/index.ts",
   "cli/main.ts",
+  "cli/millrace.mjs",
   "cli/start.mjs",
+  "testing/package/try.mjs",
   "loadtest/broker.ts",
   "loadtest/chaos.ts",
   "loadtest/determinism.ts",
@@ -38,12 +46,8 @@ const adapters = [
   "sinks/redis/",
 ];
 
-/** Started as processes or threads of their own: `new URL("./name…", import.meta.url)`. */
-const workers = files.flatMap((file) =>
-  [...file.text.matchAll(/new URL\(\s*["'`]\.\/([\w-]+)/g)].map(
-    ([, name]) => `${file.path.slice(0, file.path.lastIndexOf("/") + 1)}${name}.ts`,
-  ),
-);
+/** Started as processes or threads of their own. */
+const workers = workerFiles(files);
 
 test("imports follow the arrows between the rooms", () => {
   assert.deepEqual(arrowViolations(files), []);

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { build } from "./build.mjs";
+import { carryOnnxRuntime } from "./carry.mjs";
 import { install } from "./install.mjs";
 import { runTests } from "./tests.mjs";
 
@@ -9,13 +10,18 @@ const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
 
 /**
  * Sets up what is missing, then does what was asked: `--test` runs the tests, `--build` only
- * builds, `--command NAME …` runs that command, anything else goes to `millrace run`.
+ * builds, `--prepack` also gathers what the package carries, `--command NAME …` runs that command,
+ * anything else goes to `millrace run`.
  */
 export async function launch(args) {
   const say = (line) => console.log(line);
   await install(root, say);
   await build(root, say);
   if (args[0] === "--build") return;
+  if (args[0] === "--prepack") {
+    carryOnnxRuntime(root);
+    return;
+  }
   if (args[0] === "--test") {
     process.exitCode = await runTests(root, args.slice(1));
     return;

@@ -15,6 +15,7 @@ import type {
 import { ChdbChild } from "./chdb-child.ts";
 import type { ChdbStart } from "./chdb-message.ts";
 import { clearSpool, spoolPrefix } from "./chdb-spool.ts";
+import { requireChdb } from "./require-chdb.ts";
 
 export interface ChdbOptions {
   /** Where chDB keeps its data. */
@@ -50,9 +51,11 @@ export interface ChdbStore extends OfflineStore {
  * Opens chDB in a child process. The child dies with this process; if the child dies, requests
  * under way reject with OFFLINE_UNAVAILABLE and the next one starts another.
  *
- * @throws {MillraceError} OFFLINE_START_FAILED when the directory cannot be opened.
+ * @throws {MillraceError} PACKAGE_MISSING when chDB is not installed; OFFLINE_START_FAILED when the
+ * directory cannot be opened.
  */
 export async function openChdb(options: ChdbOptions): Promise<ChdbStore> {
+  requireChdb();
   const given = { ...defaults, ...options };
   const start: ChdbStart = {
     directory: resolve(given.directory),

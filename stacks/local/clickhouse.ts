@@ -1,6 +1,7 @@
 import { mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { type ChdbStart, chdbServerProgram } from "../../sinks/chdb/chdb-message.ts";
+import { requireChdb } from "../../sinks/chdb/require-chdb.ts";
 import type { ServerOptions } from "./server-process.ts";
 
 /** Where a chDB behind ClickHouse's HTTP interface keeps its data and listens. */
@@ -11,8 +12,13 @@ export interface ClickHouseStackOptions {
   readonly maxMemoryBytes: number;
 }
 
-/** How to start chDB in a process of its own, behind ClickHouse's HTTP interface. */
+/**
+ * How to start chDB in a process of its own, behind ClickHouse's HTTP interface.
+ *
+ * @throws {MillraceError} PACKAGE_MISSING when chDB is not installed.
+ */
 export async function clickHouseServer(options: ClickHouseStackOptions): Promise<ServerOptions> {
+  requireChdb();
   const { directory, port, maxMemoryBytes } = options;
   const start: ChdbStart = {
     directory: resolve(directory, "data"),

@@ -62,6 +62,15 @@ export function importCycles(files: readonly SourceFile[]): string[] {
   return cycles;
 }
 
+/** Files started as processes or threads of their own: `new URL("./name…", import.meta.url)`. */
+export function workerFiles(files: readonly SourceFile[]): string[] {
+  return files.flatMap((file) =>
+    [...file.text.matchAll(/new URL\(\s*["'`]\.\/([\w-]+)/g)].map(
+      ([, name]) => `${file.path.slice(0, file.path.lastIndexOf("/") + 1)}${name}.ts`,
+    ),
+  );
+}
+
 /** Files that no entry reaches. */
 export function unreachable(files: readonly SourceFile[], entries: readonly string[]): string[] {
   const byPath = new Map(files.map((file) => [file.path, file]));

@@ -1,5 +1,6 @@
 import type { InferenceSession } from "onnxruntime-node";
 import { MillraceError } from "../../../schemas/errors.ts";
+import { loadOnnxRuntime, type OnnxRuntime } from "./onnx-runtime.ts";
 
 /** Rows of the larger warm-up run and of the check of batch invariance. */
 const warmUpRows = 64;
@@ -34,7 +35,7 @@ export interface OnnxModel {
  */
 export async function loadOnnxModel(bytes: Uint8Array): Promise<OnnxModel> {
   // Only threads that score load the native library.
-  const onnx = await import("onnxruntime-node");
+  const onnx = await loadOnnxRuntime();
   let session: InferenceSession;
   try {
     session = await onnx.InferenceSession.create(bytes, sessionOptions);
@@ -52,7 +53,7 @@ export async function loadOnnxModel(bytes: Uint8Array): Promise<OnnxModel> {
   }
 }
 
-function modelOf(onnx: typeof import("onnxruntime-node"), session: InferenceSession): OnnxModel {
+function modelOf(onnx: OnnxRuntime, session: InferenceSession): OnnxModel {
   const input = session.inputNames[0];
   const output = session.outputNames[0];
   const metadata = session.inputMetadata[0];

@@ -1,0 +1,78 @@
+/** What `npm pack` makes of the repository. That it installs and runs: testing/package/try.mjs. */
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { test } from "node:test";
+import { packageRoot } from "../schemas/package-root.ts";
+import { unreachable, workerFiles } from "./tidy/arrows.ts";
+import { repositoryText, type SourceFile, sourceFiles } from "./tidy/source-tree.ts";
+
+const about = JSON.parse(repositoryText("package.json") ?? "") as {
+  readonly dependencies: Readonly<Record<string, string>>;
+  readonly peerDependencies: Readonly<Record<string, string>>;
+};
+
+const sources = sourceFiles();
+const entries = ["index.ts", "testing/index.ts", "cli/main.ts"];
+const reached = reachedFrom(entries);
+
+/** What the files import, and what the processes and threads import that these start. */
+function reachedFrom(roots: readonly string[]): readonly SourceFile[] {
+  const missed = new Set(unreachable(sources, roots));
+  const found = sources.filter((file) => !missed.has(file.path));
+  const all = [...new Set([...roots, ...workerFiles(found)])];
+  return all.length === roots.length ? found : reachedFrom(all);
+}
+
+test("the package holds what its entries reach, and no tests, fixtures, load tests or maps", () => {
+  const args = ["pack", "--dry-run", "--json", "--ignore-scripts"];
+  const out = execFileSync("npm", args, { cwd: packageRoot(), encoding: "utf8" });
+  // A list up to npm 11, by package name from npm 12 on.
+  const [pack] = Object.values(JSON.parse(out) as Record<string, { files: { path: string }[] }>);
+  const packed = (pack?.files ?? []).map(({ path }) => path);
+  const outputs = reached.flatMap(({ path }) => {
+    const output = `dist/${path.slice(0, -".ts".length)}`;
+    return [`${output}.js`, `${output}.d.ts`];
+  });
+  const beside = [
+    "LICENSE",
+    "NOTICE",
+    "README.md",
+    "cli/millrace.mjs",
+    "cli/setup/platform.mjs",
+    "package.json",
+  ];
+  const wanted = new Set([...outputs, ...beside]);
+  const found = new Set(packed.filter((path) => !path.startsWith("vendor/")));
+  assert.deepEqual(
+    {
+      missing: [...wanted].filter((path) => !found.has(path)),
+      unwanted: [...found].filter((path) => !wanted.has(path)),
+    },
+    { missing: [], unwanted: [] },
+  );
+});
+
+test("what the package imports comes with it, or is asked for by name", () => {
+  const carried = ["onnxruntime-node"];
+  const known = new Set([
+    ...Object.keys(about.dependencies),
+    ...Object.keys(about.peerDependencies),
+    ...carried,
+  ]);
+  const importing = /(?:^(?:import|export|\}).* from |\bimport\()"([^."][^"]*)"/gm;
+  const missing = reached.flatMap(({ path, text }) =>
+    [...text.matchAll(importing)]
+      .map(([, name = ""]) => /^(@[^/]+\/)?[^/]+/.exec(name)?.[0] ?? name)
+      .filter((name) => !name.startsWith("node:") && !known.has(name))
+      .map((name) => `${path}: ${name}`),
+  );
+  assert.deepEqual(missing, []);
+});
+
+test("no dependency of the repository runs an install script, whatever npm installs it", () => {
+  // npm runs the scripts of those packages that the lock marks so: 0006-no-install-scripts.md.
+  assert.ok(
+    !(repositoryText("package-lock.json") ?? "").includes('"hasInstallScript"'),
+    'Remove the lines "hasInstallScript" from package-lock.json.',
+  );
+});
