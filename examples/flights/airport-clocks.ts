@@ -1,9 +1,7 @@
-import { createRequire } from "node:module";
 import { MillraceError } from "../../schemas/errors.ts";
+import { airportZone } from "./airport-zones.ts";
 import { type Airport, fileEnd, fileStart } from "./flights-file.ts";
 import { ZoneClock } from "./zone-clock.ts";
-
-const require = createRequire(import.meta.url);
 
 const marginMs = 31 * 86_400_000;
 
@@ -13,9 +11,8 @@ export class AirportClocks {
   readonly #clocks = new Map<string, ZoneClock>();
 
   constructor(airports: readonly Airport[]) {
-    const lookup = require("tz-lookup") as (latitude: number, longitude: number) => string;
     for (const { iata, latitude, longitude } of airports) {
-      this.#zones.set(iata, lookup(latitude, longitude));
+      this.#zones.set(iata, airportZone(iata, latitude, longitude));
     }
   }
 

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { AirportClocks } from "./airport-clocks.ts";
-import { flightFiles, readAirports, splitCsv } from "./flights-file.ts";
+import { zonesOfAirports } from "./airport-zones-fixture.ts";
+import { fileEnd, fileStart, flightFiles, readAirports, splitCsv } from "./flights-file.ts";
 import { ZoneClock } from "./zone-clock.ts";
 
 const start = Date.UTC(2000, 11, 1);
@@ -56,6 +57,21 @@ test("every airport of the list has a time zone that the clock knows", () => {
   assert.equal(clocks.zoneOf("JFK"), "America/New_York");
   assert.equal(clocks.zoneOf("PHX"), "America/Phoenix");
   assert.throws(() => clocks.of("???"), { code: "AIRPORT_UNKNOWN" });
+});
+
+test("each of the 229 airports keeps the time that a second source gives it", () => {
+  const clocks = new AirportClocks(readAirports(flightFiles().airports));
+  let airports = 0;
+  for (const [zone, codes] of Object.entries(zonesOfAirports)) {
+    const expected = new ZoneClock(zone, fileStart, fileEnd);
+    for (const iata of codes.split(" ")) {
+      airports++;
+      for (let utc = fileStart; utc < fileEnd; utc += 3_600_000) {
+        assert.equal(clocks.of(iata).offsetAt(utc), expected.offsetAt(utc), `${iata} at ${utc}`);
+      }
+    }
+  }
+  assert.equal(airports, 229);
 });
 
 test("a quoted cell may hold commas and quotes", () => {

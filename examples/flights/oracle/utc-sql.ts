@@ -1,10 +1,10 @@
-import { createRequire } from "node:module";
 import { quoteText } from "../../../sinks/sql-text.ts";
 import type { OfflineStore } from "../../../sinks/store.ts";
+import { airportZone } from "../airport-zones.ts";
 
 /**
  * SQL for the departure in UTC seconds, computed by ClickHouse's own time zones. Shares nothing
- * with the replay but the facts: positions of airports, zones by position, and the rule for local
+ * with the replay but the facts: positions of airports, their zones, and the rule for local
  * times that a clock skipped (read with the offset before the change: an hour later).
  *
  * @param local - SQL of the wall clock as text, `YYYY-MM-DD hh:mm:ss`.
@@ -14,10 +14,6 @@ export async function departureSql(
   files: { readonly flights: string; readonly airports: string },
   local: string,
 ): Promise<string> {
-  const lookup = createRequire(import.meta.url)("tz-lookup") as (
-    latitude: number,
-    longitude: number,
-  ) => string;
   const airports = await offline.query<{ iata: string; latitude: number; longitude: number }>(
     `SELECT toString(iata) AS iata, toFloat64(latitude) AS latitude,
       toFloat64(longitude) AS longitude
@@ -26,7 +22,7 @@ export async function departureSql(
   );
   const byZone = new Map<string, string[]>();
   for (const { iata, latitude, longitude } of airports) {
-    const zone = lookup(latitude, longitude);
+    const zone = airportZone(iata, latitude, longitude);
     byZone.set(zone, [...(byZone.get(zone) ?? []), iata]);
   }
   const branches = [...byZone].map(([zone, codes]) => {
