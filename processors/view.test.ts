@@ -7,6 +7,7 @@ import { naiveRows, naiveValues, type Row, rounded } from "./naive-view-fixture.
 import { RecordingOutbox, readerOf, type Written } from "./outbox-fixture.ts";
 import {
   allKinds,
+  answersOf,
   fireUpTo,
   run,
   type Step,
@@ -112,7 +113,8 @@ test("a look-up at q sees what was known strictly before q, in windows [q − w,
         const asOf = reader.f64();
         const known = events.filter((event) => event.key === key && event.knownAt < knownAt);
         const live = known.some(({ eventTime }) => eventTime + 20 >= knownAt);
-        if (live) assert.equal(asOf, Math.max(...known.map((event) => event.knownAt)));
+        const entered = known.filter((event) => event.eventTime + 20 > event.knownAt);
+        if (live) assert.equal(asOf, Math.max(...entered.map((event) => event.knownAt)));
         else assert.equal(asOf, Number.NEGATIVE_INFINITY);
         const values: number[] = [];
         while (!reader.done) values.push(rounded(reader.f64()));
@@ -121,6 +123,30 @@ test("a look-up at q sees what was known strictly before q, in windows [q − w,
       }
     }),
     { numRuns: 300 },
+  );
+});
+
+test("an answer names when the newest record came that entered a window, and nothing once all have left", () => {
+  const processor = viewProcessor(view);
+  const update = (knownAt: number, eventTime: number): Step => ({
+    kind: "update",
+    event: { key: "A", knownAt, eventTime, delay: 1 },
+  });
+  const lookup = (knownAt: number): Step => ({ kind: "lookup", key: "A", knownAt });
+  const out = new RecordingOutbox();
+  const late = [update(105, 86), lookup(106), lookup(107)];
+  const over = [update(110, 90), lookup(111), lookup(120), lookup(121)];
+  run(processor, [update(100, 100), ...late, ...over], out);
+  // The late record has left at 106 and still says how fresh the key is; one that is over does not.
+  assert.deepEqual(
+    answersOf(out).map(({ knownAt, asOf }) => [knownAt, asOf]),
+    [
+      [106, 105],
+      [107, 105],
+      [111, 105],
+      [120, 105],
+      [121, Number.NEGATIVE_INFINITY],
+    ],
   );
 });
 

@@ -30,7 +30,9 @@ import { KeyWindows } from "./view/key-windows.ts";
  * Memory of an exact key: its events, 8 bytes and 8 an input each, and some 100 bytes a window and
  * aggregate; of a tiled one: `exactLimit` / 2 events and some 200 tiles a window, whatever comes.
  * A key whose events have all left is forgotten once its instant has passed: a look-up then answers
- * asOf −Infinity, as for a key that was never seen.
+ * asOf −Infinity, as for a key that was never seen. Until then it answers the knownAt of the newest
+ * record that entered a window, though that one may have left again; a record that came too late
+ * for every window counts for nothing.
  */
 export class ViewProcessor implements Processor {
   readonly counters: Counters = new Map();
@@ -137,15 +139,13 @@ export class ViewProcessor implements Processor {
     tallyOf(this.counters, this.#name, writer).processed++;
     const key = payload.text();
     const eventTime = payload.f64();
-    const isOver = eventTime + this.#longestMs <= knownAt;
+    if (eventTime + this.#longestMs <= knownAt) return;
     let windows = this.#keys.get(key);
     if (windows === undefined) {
-      if (isOver) return;
       windows = new KeyWindows(key, this.#columns);
       this.#keys.set(key, windows);
     }
     windows.lastKnownAt = knownAt;
-    if (isOver) return;
     windows.insert(eventTime, knownAt, payload);
     this.#expiries.moved(windows);
     this.#writeRow(windows, knownAt, out);

@@ -29,7 +29,8 @@ export interface Test<in R> {
 }
 
 /**
- * Truth of a condition; a comparison with a missing or null field is `null` (unknown), as in SQL.
+ * Truth of a condition; a comparison with a field that is missing, null or NaN is `null` (unknown),
+ * as in SQL.
  */
 export function evaluate(
   condition: Condition,
@@ -55,7 +56,7 @@ export function evaluate(
     }
     default: {
       const left = record[condition.field] as Scalar | undefined;
-      if (left === null || left === undefined) return null;
+      if (left === null || left === undefined || Number.isNaN(left)) return null;
       const right = condition.value;
       switch (condition.op) {
         case "gt":

@@ -23,7 +23,8 @@ const anyValue = fc.oneof(
   { weight: 2, arbitrary: fc.double({ min: 1e5, max: 1e5 + 1, noNaN: true }) },
   { weight: 1, arbitrary: fc.double({ noNaN: true, noDefaultInfinity: true }) },
   { weight: 1, arbitrary: fc.constantFrom(2 ** 53, -(2 ** 53) + 1, 1e300, -1e300, 5e-324, -0) },
-  { weight: 1, arbitrary: fc.constant(Number.NaN) },
+  { weight: 1, arbitrary: fc.constantFrom(1.7e308, -1.7e308, Number.MAX_VALUE) },
+  { weight: 1, arbitrary: fc.constantFrom(Infinity, -Infinity, Number.NaN) },
 );
 const anyValues = fc.array(anyValue, { maxLength: 40 });
 
@@ -120,6 +121,24 @@ test("infinite values count as infinite while they are in the window", () => {
     of.retract(state, infinity);
     of.retract(state, -infinity);
     assert.equal(of.finalize(state), of.finalize(stateOf(of, [1, 3])));
+  }
+});
+
+test("near the largest double a sum is infinite, but neither mean nor deviation", () => {
+  const expected = { sum: Infinity, mean: 1.7e308, stddev: 0 };
+  for (const [kind, value] of Object.entries(expected)) {
+    const exact = algebra(kind);
+    const state = stateOf(exact, [1.7e308, 3, 1.7e308]);
+    exact.retract(state, 3);
+    assert.equal(exact.finalize(state), value);
+    const tiled = aggregateKind(kind).tiled(parametersOf(kind));
+    const window = tiled.prepare();
+    const tile = tiled.prepare();
+    for (const each of [1.7e308, 1.7e308]) tiled.update(window, each);
+    for (const each of [3, -1.7e308]) tiled.update(tile, each);
+    tiled.merge(window, tile);
+    tiled.remove(window, tile);
+    assert.equal(tiled.finalize(window), value);
   }
 });
 

@@ -94,6 +94,15 @@ export class ExactSum {
     return roundExpansion(this.#parts);
   }
 
+  /** A `divisor`th of the sum, which need not lie beyond the range where the sum does. */
+  over(divisor: number): number {
+    const sum = this.round();
+    if (Number.isFinite(sum) || this.#infinities > 0 || this.#minusInfinities > 0) {
+      return sum / divisor;
+    }
+    return fromScaled(this.scaled() / BigInt(divisor));
+  }
+
   /** Calls `take` with numbers whose exact sum this is, huge and infinite values left out. */
   forEachPart(take: (part: number) => void): void {
     if (this.#whole !== 0) take(this.#whole);

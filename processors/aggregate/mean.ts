@@ -3,7 +3,10 @@ import { meanOf, type SumState, sumState } from "./sum-state.ts";
 
 const finalize = (state: SumState) => state.mean();
 
-/** The rounded exact sum divided by the number of values; null without values. */
+/**
+ * The rounded exact sum divided by the number of values, also where the sum itself is beyond the
+ * range of doubles; null without values.
+ */
 export const mean = {
   kind: "mean",
   input: "number",

@@ -46,7 +46,7 @@ export class SumState {
   }
 
   mean(): number {
-    return this.values === 0 ? Number.NaN : this.sum.round() / this.values;
+    return this.values === 0 ? Number.NaN : this.sum.over(this.values);
   }
 }
 
@@ -71,7 +71,7 @@ export const sumState = {
   read: SumState.read,
 };
 
-/** The exact sum of finite values in big integers, rounded once. */
+/** The exact sum in big integers, rounded once; infinite values as addition has them. */
 export function exactSum(values: readonly number[]): number {
   const infinite = values.reduce((total, value) => total + (Number.isFinite(value) ? 0 : value), 0);
   if (infinite !== 0) return infinite;
@@ -80,5 +80,9 @@ export function exactSum(values: readonly number[]): number {
 
 /** From the definition of a mean; null without values. */
 export function meanOf(values: readonly number[]): number | null {
-  return values.length === 0 ? null : exactSum(values) / values.length;
+  if (values.length === 0) return null;
+  const sum = exactSum(values);
+  if (Number.isFinite(sum) || !values.every(Number.isFinite)) return sum / values.length;
+  const total = values.reduce((scaled, value) => scaled + toScaled(value), 0n);
+  return fromScaled(total / BigInt(values.length));
 }

@@ -3,7 +3,10 @@ import { exactSum, type SumState, sumState } from "./sum-state.ts";
 
 const finalize = (state: SumState) => (state.values === 0 ? Number.NaN : state.sum.round());
 
-/** Sum of the values, rounded once from the exact sum; null without values. */
+/**
+ * Sum of the values, rounded once from the exact sum (±Infinity beyond the range of doubles); null
+ * without values.
+ */
 export const sum = {
   kind: "sum",
   input: "number",

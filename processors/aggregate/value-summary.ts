@@ -17,7 +17,7 @@ const blockShift = 5;
  * the mantissa, and is read as its middle: the relative error of a quantile is at most 2^−7
  * (0.79 %). Every time 1,024 buckets do not suffice (values of both signs over 7 powers of 2 do not
  * need more) a bit is dropped everywhere and the error bound doubles, to 1/2 at no bits (with at
- * most 4,095 buckets). Merging and removing parts is exact at the coarser resolution of the two;
+ * most 4,199 buckets). Merging and removing parts is exact at the coarser resolution of the two;
  * an empty summary starts again at the finest.
  *
  * @see Masson, Rim, Lee, DDSketch: A Fast and Fully-Mergeable Quantile Sketch with Relative-Error

@@ -16,7 +16,7 @@ export class KeyWindows implements Expiring {
   readonly key: string;
   nextExpiry = Number.POSITIVE_INFINITY;
   heapIndex = -1;
-  /** knownAt of the newest record of the key, included in a window or not. */
+  /** knownAt of the newest record of the key that entered a window. */
   lastKnownAt = Number.NEGATIVE_INFINITY;
   /** Of the newest row. */
   asOf = Number.NEGATIVE_INFINITY;

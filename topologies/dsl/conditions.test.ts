@@ -3,9 +3,16 @@ import { test } from "node:test";
 import { conditionText, evaluate } from "../../schemas/expression.ts";
 import { and, custom, eq, gt, gte, lt, lte, neq, not, or } from "./conditions.ts";
 
-const record = { delay: 15, origin: "JFK", cancelled: false, gate: null };
+const record = {
+  delay: 15,
+  origin: "JFK",
+  cancelled: false,
+  gate: null,
+  none: Number.NaN,
+  all: Number.POSITIVE_INFINITY,
+};
 
-test("comparisons hold as they are written, and are unknown for null", () => {
+test("comparisons hold as they are written, and are unknown for null and NaN", () => {
   const cases = [
     [gt("delay", 15), false],
     [gte("delay", 15), true],
@@ -16,6 +23,9 @@ test("comparisons hold as they are written, and are unknown for null", () => {
     [eq("cancelled", false), true],
     [eq("gate", "B2"), null],
     [not(eq("gate", "B2")), null],
+    [gt("none", 15), null],
+    [neq("none", 15), null],
+    [gt("all", 15), true],
     [and(gte("delay", 15), eq("gate", "B2")), null],
     [and(gt("delay", 15), eq("gate", "B2")), false],
     [or(gte("delay", 15), eq("gate", "B2")), true],
