@@ -15,6 +15,7 @@ const usageErrors: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "DATA_FOREIGN",
   "OFFLINE_ELSEWHERE",
   "OFFLINE_SEVERAL_STATEMENTS",
+  "SCHEMA_FILE_INVALID",
   "STACK_PORT_CHANGED",
   "OFFLINE_READ_ONLY",
   "VIEW_UNKNOWN",

@@ -52,6 +52,7 @@ function commands(line: CommandLine): Command {
   storeCommands(program, line);
   stackCommands(program, line);
   configCommand(program, line);
+  projectCommands(program, line);
   return program;
 }
 
@@ -234,6 +235,28 @@ function configCommand(program: Command, line: CommandLine): void {
     .action(async (flags: Flags) => {
       const resolved = await resolve(flags, "run", line);
       line.code = await (await looks()).config(resolved);
+    });
+}
+
+/** What helps to write an application. */
+function projectCommands(program: Command, line: CommandLine): void {
+  program
+    .command("generate")
+    .description("TypeScript types and schemas from Avro contracts.")
+    .argument("<files...>", "the contracts, .avsc; they may refer to each other")
+    .option("--out <file>", "write this module (default: print it)")
+    .option("--check", "write nothing; exit 1 when the module is not what the contracts say")
+    .addHelpText(
+      "after",
+      example(
+        "millrace generate schemas/*.avsc --out schemas/generated.ts",
+        "millrace generate schemas/*.avsc --out schemas/generated.ts --check",
+      ),
+    )
+    .action(async (files: string[], flags: Flags) => {
+      refuse(line.problems);
+      const { generate } = await import("./commands/generate.ts");
+      line.code = generate(files, flags);
     });
 }
 

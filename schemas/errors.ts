@@ -21,6 +21,10 @@ export const errorTable = {
     message:
       "{what} is a package of its own, which is not installed: npm install --save-exact {name}@{version}",
   },
+  SCHEMA_FILE_INVALID: {
+    policy: "stop",
+    message: "{file} is no Avro schema: {reason}",
+  },
   TOPOLOGY_INVALID: {
     policy: "stop",
     message: 'The topology "{topology}" cannot be built; {count} to correct:\n{problems}',

@@ -1,12 +1,4 @@
-import type { AvroSchema } from "./plan.ts";
-
-interface NamedType {
-  readonly type: "record" | "enum" | "fixed";
-  readonly name: string;
-  readonly doc?: string;
-  readonly fields?: AvroSchema["fields"];
-  readonly symbols?: readonly string[];
-}
+import type { NamedAvroType } from "./avro-references.ts";
 
 const primitives: Readonly<Record<string, string>> = {
   null: "null",
@@ -19,9 +11,17 @@ const primitives: Readonly<Record<string, string>> = {
   bytes: "Buffer",
 };
 
+/** What differs between the repository's own contracts and those of a user. */
+export interface GeneratedHead {
+  /** Comment lines at the head of the module, each without its slashes. */
+  readonly comment: readonly string[];
+  /** Module that `recordSchema` is imported from. */
+  readonly from: string;
+}
+
 /**
- * Writes the TypeScript module for Avro record schemas: an interface a record (nested ones too), a
- * union an enum, and for each schema a frozen constant that carries its record type.
+ * Writes the TypeScript module for Avro schemas: an interface a record (nested ones too), a union
+ * an enum, and for each record given a frozen constant that carries its record type.
  *
  * Avro to TypeScript: int, long, float, double → number (a long beyond 2^53 is refused by the
  * codec); bytes, fixed → Buffer; union → union; array → readonly array; map → record.
@@ -29,23 +29,20 @@ const primitives: Readonly<Record<string, string>> = {
  *
  * @throws {Error} when a type is not Avro, or a name stands for two different types.
  */
-export function generateTypes(schemas: readonly AvroSchema[]): string {
+export function generateTypes(schemas: readonly NamedAvroType[], head: GeneratedHead): string {
   const declarations = new Map<string, string>();
   const constants: string[] = [];
   for (const schema of schemas) {
     typeText(schema, declarations);
-    constants.push(constantText(schema));
+    if (schema.type === "record") constants.push(constantText(schema));
   }
+  const imports = `import { type RecordSchema, recordSchema } from "${head.from}";`;
   return [
-    "// Written by `npm run generate` from schemas/*.avsc. Change those instead.",
-    "// Why long: one file for all contracts, so that what is generated can be told from what is not.",
-    'import { type RecordSchema, recordSchema } from "./record-schema.ts";',
-    ...declarations.values(),
-    ...constants,
-  ]
-    .join("\n\n")
-    .replace("\n\n", "\n")
-    .concat("\n");
+    ...head.comment.map((line) => `// ${line}\n`),
+    constants.length > 0 ? `\n${imports}\n\n` : "\n",
+    [...declarations.values(), ...constants].join("\n\n"),
+    "\n",
+  ].join("");
 }
 
 /** The TypeScript type of an Avro type; named types are declared once on the way. */
@@ -53,7 +50,7 @@ function typeText(type: unknown, declarations: Map<string, string>): string {
   if (typeof type === "string") {
     const primitive = primitives[type];
     if (primitive) return primitive;
-    const name = type.slice(type.lastIndexOf(".") + 1);
+    const name = shortName(type);
     if (declarations.has(name)) return name;
     throw new Error(`"${type}" is neither an Avro type nor declared before its use.`);
   }
@@ -72,7 +69,7 @@ function typeText(type: unknown, declarations: Map<string, string>): string {
     case "record":
     case "enum":
     case "fixed":
-      return declare(type as NamedType, declarations);
+      return declare(type as NamedAvroType, declarations);
     default:
       return typeText(complex.type, declarations);
   }
@@ -82,31 +79,35 @@ function inParentheses(text: string): string {
   return text.includes(" ") ? `(${text})` : text;
 }
 
-function declare(type: NamedType, declarations: Map<string, string>): string {
+function declare(type: NamedAvroType, declarations: Map<string, string>): string {
   if (type.type === "fixed") return "Buffer";
-  const before = declarations.get(type.name);
-  declarations.set(type.name, "");
-  const text = type.type === "enum" ? enumText(type) : interfaceText(type, declarations);
+  const name = shortName(type.name);
+  const before = declarations.get(name);
+  declarations.set(name, "");
+  const body =
+    type.type === "enum"
+      ? `type ${name} = ${type.symbols?.map((symbol) => JSON.stringify(symbol)).join(" | ")};`
+      : `interface ${name} {\n${fieldLines(type, declarations).join("\n")}\n}`;
+  const text = `${docText(type.doc, "")}export ${body}`;
   if (before !== undefined && before !== text) {
-    throw new Error(`The name "${type.name}" stands for two different Avro types.`);
+    throw new Error(`The name "${name}" stands for two different Avro types.`);
   }
   // Behind what it is made of, so that the file reads from parts to wholes.
-  declarations.delete(type.name);
-  declarations.set(type.name, text);
-  return type.name;
+  declarations.delete(name);
+  declarations.set(name, text);
+  return name;
 }
 
-function enumText(type: NamedType): string {
-  const symbols = (type.symbols ?? []).map((symbol) => JSON.stringify(symbol));
-  return `${docText(type.doc, "")}export type ${type.name} = ${symbols.join(" | ")};`;
+/** A name without its namespace. */
+function shortName(name: string): string {
+  return name.slice(name.lastIndexOf(".") + 1);
 }
 
-function interfaceText(type: NamedType, declarations: Map<string, string>): string {
-  const lines = (type.fields ?? []).map((field) => {
+function fieldLines(type: NamedAvroType, declarations: Map<string, string>): string[] {
+  return (type.fields ?? []).map((field) => {
     const text = typeText(field.type, declarations);
     return `${docText(field.doc, "  ")}  readonly ${field.name}: ${text};`;
   });
-  return `${docText(type.doc, "")}export interface ${type.name} {\n${lines.join("\n")}\n}`;
 }
 
 function docText(doc: string | undefined, indent: string): string {
@@ -132,12 +133,13 @@ function wrap(text: string, width: number): string[] {
   return lines;
 }
 
-function constantText(schema: AvroSchema): string {
-  const name = schema.name.charAt(0).toLowerCase() + schema.name.slice(1);
-  const subject = `Avro schema of {@link ${schema.name}}.`;
+function constantText(schema: NamedAvroType): string {
+  const type = shortName(schema.name);
+  const name = type.charAt(0).toLowerCase() + type.slice(1);
+  const subject = `Avro schema of {@link ${type}}.`;
   const body = JSON.stringify(schema, null, 2).replace(/^(\s*)"([A-Za-z_]\w*)":/gm, "$1$2:");
   return (
-    `/** ${subject} */\nexport const ${name}: RecordSchema<${schema.name}> = ` +
-    `recordSchema<${schema.name}>(${body});`
+    `/** ${subject} */\nexport const ${name}: RecordSchema<${type}> = ` +
+    `recordSchema<${type}>(${body});`
   );
 }

@@ -2,12 +2,16 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { inlineReferences, type NamedAvroType } from "./avro-references.ts";
 import { errorTable } from "./errors.ts";
 import { generatedFile, generatedText } from "./generate.ts";
 import { errorPage } from "./generate-error-page.ts";
 import { generateTypes } from "./generate-types.ts";
 import { departure } from "./generated.ts";
 import { packageRoot } from "./package-root.ts";
+
+const generateUserTypes = (contracts: readonly NamedAvroType[]): string =>
+  generateTypes(contracts, { comment: ["Generated."], from: "millrace" });
 
 test("schemas/generated.ts is what the Avro contracts say", () => {
   assert.equal(
@@ -30,7 +34,7 @@ test("a generated schema is frozen, parts included", () => {
 });
 
 test("each kind of Avro type has its TypeScript type", () => {
-  const text = generateTypes([
+  const text = generateUserTypes([
     {
       type: "record",
       name: "Sample",
@@ -70,14 +74,45 @@ test("a name may stand for one Avro type only", () => {
   const kind = (symbols: string[]) => ({ type: "enum", name: "Kind", symbols });
   assert.throws(
     () =>
-      generateTypes([
+      generateUserTypes([
         { type: "record", name: "A", fields: [{ name: "kind", type: kind(["a"]) }] },
         { type: "record", name: "B", fields: [{ name: "kind", type: kind(["b"]) }] },
       ]),
     /"Kind" stands for two/,
   );
   assert.throws(
-    () => generateTypes([{ type: "record", name: "A", fields: [{ name: "x", type: "Absent" }] }]),
+    () =>
+      generateUserTypes([{ type: "record", name: "A", fields: [{ name: "x", type: "Absent" }] }]),
     /"Absent" is neither/,
   );
+});
+
+test("a type of another contract is put where it is first referred to", () => {
+  const card: NamedAvroType = {
+    type: "record",
+    name: "Card",
+    namespace: "shop",
+    fields: [{ name: "kind", type: "Kind" }],
+  };
+  const kind: NamedAvroType = { type: "enum", name: "shop.Kind", symbols: ["debit", "credit"] };
+  const payment: NamedAvroType = {
+    type: "record",
+    name: "Payment",
+    namespace: "bank",
+    fields: [
+      { name: "card", type: "shop.Card" },
+      { name: "kinds", type: { type: "array", items: ["null", "shop.Kind"] } },
+    ],
+  };
+  const whole = inlineReferences([payment, card, kind]);
+  const wholeCard = { ...card, fields: [{ name: "kind", type: kind }] };
+  assert.deepEqual(whole, [
+    { ...payment, fields: [{ name: "card", type: wholeCard }, payment.fields?.[1]] },
+    wholeCard,
+    kind,
+  ]);
+  const text = generateUserTypes(whole);
+  assert.equal(text.match(/export interface Card/g)?.length, 1);
+  assert.match(text, /readonly kinds: readonly \(Kind \| null\)\[\];/);
+  assert.match(text, /export type Kind = "debit" \| "credit";/);
 });

@@ -1,0 +1,67 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { fileURLToPath } from "node:url";
+
+const folder = mkdtempSync(join(tmpdir(), "millrace-generate-"));
+after(() => rmSync(folder, { recursive: true }));
+const main = fileURLToPath(new URL("../main.js", import.meta.url));
+
+function generate(...args: readonly string[]) {
+  return spawnSync(process.execPath, [main, "generate", ...args], {
+    cwd: folder,
+    encoding: "utf8",
+  });
+}
+
+function contract(file: string, text: unknown): void {
+  writeFileSync(join(folder, file), typeof text === "string" ? text : JSON.stringify(text));
+}
+
+const kind = { type: "enum", name: "Kind", namespace: "shop", symbols: ["debit", "credit"] };
+const card = {
+  type: "record",
+  name: "Card",
+  namespace: "shop",
+  fields: [{ name: "kind", type: "Kind" }],
+};
+
+test("contracts become one module of types and whole schemas, and --check holds it to them", () => {
+  contract("kind.avsc", kind);
+  contract("card.avsc", card);
+  const files = ["card.avsc", "kind.avsc", "--out", "generated.ts"];
+  assert.equal(generate(...files, "--check").status, 1);
+  assert.equal(generate(...files).status, 0);
+  const text = readFileSync(join(folder, "generated.ts"), "utf8");
+  assert.match(text, /^\/\/ Written by `millrace generate` from card\.avsc kind\.avsc\. /);
+  assert.match(text, /^import \{ type RecordSchema, recordSchema \} from "millrace";$/m);
+  assert.match(text, /^export type Kind = "debit" \| "credit";$/m);
+  assert.match(text, /^export const card: RecordSchema<Card> = recordSchema<Card>\(\{$/m);
+  assert.equal(generate(...files, "--check").status, 0);
+  contract("kind.avsc", { ...kind, symbols: ["debit"] });
+  assert.equal(generate(...files, "--check").status, 1);
+  assert.equal(
+    generate("card.avsc", "kind.avsc").stdout,
+    text.replace(' | "credit"', "").replace(/,\s+"credit"/, ""),
+  );
+});
+
+test("a file that is no contract is named with what is wrong", () => {
+  const wrong: [string, unknown, RegExp][] = [
+    ["text.avsc", "no JSON", /text\.avsc is no Avro schema: .*JSON/],
+    ["field.avsc", { name: "amount", type: "double", fields: [] }, /field\.avsc .*named type/],
+    ["list.avsc", [kind], /list\.avsc .*named type/],
+    ["card.avsc", card, /card\.avsc .*undefined type name: shop\.Kind/],
+  ];
+  for (const [file, text, message] of wrong) {
+    contract(file, text);
+    const { status, stderr } = generate(file);
+    assert.deepEqual([status, stderr.trim().split("\n").length], [2, 1], stderr);
+    assert.match(stderr, message);
+  }
+  assert.match(generate("absent.avsc").stderr, /absent\.avsc.*no such file/);
+  assert.match(generate("card.avsc", "--check").stderr, /--check: give the module/);
+});

@@ -1,0 +1,76 @@
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { relative } from "node:path";
+import avsc from "avsc";
+import { inlineReferences, type NamedAvroType } from "../../schemas/avro-references.ts";
+import { MillraceError } from "../../schemas/errors.ts";
+import { generateTypes } from "../../schemas/generate-types.ts";
+import { exitCodes } from "../exit.ts";
+import { writeOut } from "../write-out.ts";
+
+/** Flags of `millrace generate`. */
+export interface GenerateFlags {
+  /** Module to write. @default standard output */
+  readonly out?: string;
+  /** Compare instead of writing. @default false */
+  readonly check?: boolean;
+}
+
+/**
+ * `millrace generate`: the TypeScript module of Avro contracts, in the order of the files.
+ *
+ * @throws {MillraceError} SCHEMA_FILE_INVALID when a file is no Avro schema; CONFIG_INVALID when
+ * there is nothing to compare with.
+ */
+export function generate(files: readonly string[], { out, check = false }: GenerateFlags): number {
+  const text = moduleOf(files);
+  if (out === undefined) {
+    if (check) {
+      const problems = "- --check: give the module to compare with, --out FILE";
+      throw new MillraceError("CONFIG_INVALID", { count: 1, problems });
+    }
+    writeOut(text);
+    return exitCodes.done;
+  }
+  if (!check) {
+    writeFileSync(out, text);
+    console.log(`Wrote ${out}.`);
+    return exitCodes.done;
+  }
+  if (existsSync(out) && readFileSync(out, "utf8") === text) return exitCodes.done;
+  console.error(`${out} is not what the contracts say: run this again without --check.`);
+  return exitCodes.failed;
+}
+
+function moduleOf(files: readonly string[]): string {
+  const contracts = files.map((file) => said(file, () => readContract(file)));
+  const whole = inlineReferences(contracts);
+  for (const [index, file] of files.entries()) {
+    said(file, () => avsc.Type.forSchema(whole[index] as avsc.Schema, { wrapUnions: "never" }));
+  }
+  const names = files.map((file) => relative("", file)).join(" ");
+  return said(names, () =>
+    generateTypes(whole, {
+      comment: [`Written by \`millrace generate\` from ${names}. Change those instead.`],
+      from: "millrace",
+    }),
+  );
+}
+
+function readContract(file: string): NamedAvroType {
+  const contract = JSON.parse(readFileSync(file, "utf8")) as Partial<NamedAvroType> | null;
+  const named = ["record", "enum", "fixed"].includes(contract?.type ?? "");
+  if (!named || typeof contract?.name !== "string") {
+    throw new Error('a contract is a named type: { "type": "record", "name": …, "fields": … }');
+  }
+  return contract as NamedAvroType;
+}
+
+/** Runs a step about a file; what goes wrong names it. */
+function said<T>(file: string, work: () => T): T {
+  try {
+    return work();
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new MillraceError("SCHEMA_FILE_INVALID", { file, reason });
+  }
+}
