@@ -3,7 +3,7 @@ import { readModelAnswer, writeJson } from "../schemas/json-payload.ts";
 import type { RetrainRequest } from "../schemas/payload.ts";
 import type { Plan, Subtopology, WatchSpec } from "../schemas/plan.ts";
 import type { Counters, Outbox, Processor } from "./processor.ts";
-import type { DriftWindow } from "./watch/drift-window.ts";
+import { alarmOf, type DriftWindow } from "./watch/drift-window.ts";
 import { FeatureWindows, readReference, writeReference } from "./watch/feature-windows.ts";
 import { PerformanceWindows } from "./watch/performance-windows.ts";
 import { Reference } from "./watch/reference.ts";
@@ -82,12 +82,13 @@ export class WatchProcessor implements Processor {
       const closed = features.close();
       for (const window of closed) this.#publish(window, instant, out);
       const [first] = closed;
-      const alarm = closed.some((window) => window.alarm);
-      if (first !== undefined) this.#decision.closed("features", first.windowStart, alarm);
+      if (first !== undefined) {
+        this.#decision.closed("features", first.windowStart, alarmOf(closed));
+      }
     }
     const performance = this.#performanceWindows;
     while (performance !== null && performance.nextEnd() <= instant) {
-      this.#performanceClosed(performance.end(this.#version), instant, out);
+      this.#performanceClosed(performance.end(), instant, out);
     }
     if (this.#decision.nextEvery() <= instant) this.#decision.everyIsDue();
     this.#decide(instant, out);
@@ -112,21 +113,17 @@ export class WatchProcessor implements Processor {
     this.#performanceWindows?.restore(reader);
   }
 
-  get #version(): string | null {
-    return this.#champion?.version ?? null;
-  }
-
   /** Payload: text id, text version, f64 probability, k × f64 features. */
   #prediction(knownAt: number, payload: ByteReader): void {
     this.#decision.seen(knownAt);
-    this.#performanceWindows?.predicted(knownAt);
+    payload.text();
+    const version = payload.text();
+    this.#performanceWindows?.predicted(knownAt, version);
     if (this.#featureWindows === null) return;
-    payload.text();
-    payload.text();
     payload.position += 8;
     const vector = this.#vector;
     for (let i = 0; i < vector.length; i++) vector[i] = payload.f64();
-    this.#featureWindows.predicted(knownAt, vector, this.#champion);
+    this.#featureWindows.predicted(knownAt, version, vector, this.#champion);
   }
 
   /** Payload: text id, f64 predictedAt, text version, f64 probability, f64 label. */
@@ -138,14 +135,11 @@ export class WatchProcessor implements Processor {
     const probability = payload.f64();
     const label = payload.f64();
     if (!Number.isNaN(label)) this.#decision.labelled();
-    const closed = this.#performanceWindows?.resolved(
-      predictedAt,
-      version,
-      probability,
-      label,
-      this.#version,
-    );
-    this.#performanceClosed(closed ?? null, knownAt, out);
+    const windows = this.#performanceWindows;
+    if (windows !== null) {
+      const closed = windows.resolved(predictedAt, version, probability, label);
+      if (closed.length > 0) this.#performanceClosed(closed, knownAt, out);
+    }
     this.#decide(knownAt, out);
   }
 
@@ -157,10 +151,11 @@ export class WatchProcessor implements Processor {
     }
   }
 
-  #performanceClosed(window: DriftWindow | null, knownAt: number, out: Outbox): void {
-    if (window === null) return;
-    this.#publish(window, knownAt, out);
-    this.#decision.closed("performance", window.windowStart, window.alarm);
+  #performanceClosed(parts: readonly DriftWindow[], knownAt: number, out: Outbox): void {
+    for (const part of parts) this.#publish(part, knownAt, out);
+    const [first] = parts;
+    if (first === undefined) return;
+    this.#decision.closed("performance", first.windowStart, alarmOf(parts));
   }
 
   #publish(window: DriftWindow, knownAt: number, out: Outbox): void {

@@ -121,17 +121,24 @@ export interface Drift {
   readonly windowEnd: number;
   /** When it was judged, UTC: its end had passed, and labels were there where it needs them. */
   readonly knownAt: number;
-  /** Predictions in the window that the statistic was computed from. */
+  /** Predictions of the version in the window, labelled where labels are needed. */
   readonly rows: number;
   /** Name of the feature; null for performance. */
   readonly feature: string | null;
-  /** PSI of a feature, AUC of a performance window. */
+  /**
+   * PSI of a feature, AUC of a performance window; NaN where too few rows, or less than a quarter
+   * of the window, allow none.
+   */
   readonly statistic: number;
   /** Limit that the statistic was held against. */
   readonly threshold: number;
   /** Whether the limit was passed. */
   readonly alarm: boolean;
-  /** Model version in force when the window closed; null when there was none. */
+  /**
+   * Model version that made the predictions; of features the one whose training rows they were held
+   * against. A window in which the model changed has a record for each. null when no version made
+   * any.
+   */
   readonly version: string | null;
 }
 
@@ -545,7 +552,7 @@ export const drift: RecordSchema<Drift> = recordSchema<Drift>({
     {
       name: "rows",
       type: "long",
-      doc: "Predictions in the window that the statistic was computed from."
+      doc: "Predictions of the version in the window, labelled where labels are needed."
     },
     {
       name: "feature",
@@ -559,7 +566,7 @@ export const drift: RecordSchema<Drift> = recordSchema<Drift>({
     {
       name: "statistic",
       type: "double",
-      doc: "PSI of a feature, AUC of a performance window."
+      doc: "PSI of a feature, AUC of a performance window; NaN where too few rows, or less than a quarter of the window, allow none."
     },
     {
       name: "threshold",
@@ -577,7 +584,7 @@ export const drift: RecordSchema<Drift> = recordSchema<Drift>({
         "null",
         "string"
       ],
-      doc: "Model version in force when the window closed; null when there was none.",
+      doc: "Model version that made the predictions; of features the one whose training rows they were held against. A window in which the model changed has a record for each. null when no version made any.",
       default: null
     }
   ]

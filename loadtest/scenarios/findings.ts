@@ -15,7 +15,7 @@ export interface DayFinding {
   readonly oldChampionAuc: number | null;
 }
 
-/** A closed performance window. */
+/** A closed performance window, or the part of it that one version predicted. */
 export interface WindowFinding {
   /** UTC ms. */
   readonly windowStart: number;
@@ -23,7 +23,7 @@ export interface WindowFinding {
   /** Event time at which it was judged, UTC ms. */
   readonly knownAt: number;
   readonly rows: number;
-  /** NaN: too few rows. */
+  /** NaN: too few rows, or too small a part of the window. */
   readonly auc: number;
   readonly alarm: boolean;
 }

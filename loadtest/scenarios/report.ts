@@ -46,7 +46,8 @@ export function reportText(
 }
 
 function scenarioLines({ scenario, seconds, findings }: Played): string[] {
-  const judged = new Map(findings.windows.map((each) => [dayText(each.windowStart), each]));
+  const judgedOn = (day: string) =>
+    findings.windows.filter(({ windowStart }) => dayText(windowStart) === day);
   return [
     "",
     `## ${scenario.name}`,
@@ -55,7 +56,7 @@ function scenarioLines({ scenario, seconds, findings }: Played): string[] {
     "",
     "| day | late share | scored | live AUC | old champion | judged | alarm |",
     "| --- | --- | --- | --- | --- | --- | --- |",
-    ...findings.days.map((day) => dayLine(day, judged.get(day.day))),
+    ...findings.days.map((day) => dayLine(day, judgedOn(day.day))),
     "",
     "| model | asked | rows trained on | holdout AUC | champion's | promoted |",
     "| --- | --- | --- | --- | --- | --- |",
@@ -63,15 +64,16 @@ function scenarioLines({ scenario, seconds, findings }: Played): string[] {
   ];
 }
 
-function dayLine(day: DayFinding, window: WindowFinding | undefined): string {
+function dayLine(day: DayFinding, parts: readonly WindowFinding[]): string {
+  const [first] = parts;
   const cells = [
     day.day,
     day.lateShare.toFixed(3),
     day.scored.toLocaleString("en-US"),
     aucText(day.liveAuc),
     aucText(day.oldChampionAuc),
-    window === undefined ? "-" : timeText(window.knownAt),
-    window?.alarm === true ? "alarm" : "",
+    first === undefined ? "-" : timeText(first.knownAt),
+    parts.some(({ alarm }) => alarm) ? "alarm" : "",
   ];
   return `| ${cells.join(" | ")} |`;
 }

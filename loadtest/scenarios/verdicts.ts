@@ -43,11 +43,12 @@ function noAlarm({ windows, models }: Findings): Verdict {
     (each) => !Number.isNaN(each.auc) && first !== undefined && each.knownAt > first.effectiveFrom,
   );
   const alarms = windows.filter(({ alarm }) => alarm);
+  const days = new Set(judged.map(({ windowStart }) => windowStart)).size;
   const least = Math.min(...judged.map(({ auc }) => auc));
   return {
     promise: "no performance alarm after the first model",
     found:
-      `${judged.length} days judged, least AUC ${least.toFixed(3)}; alarms: ` +
+      `${days} days judged, least AUC ${least.toFixed(3)}; alarms: ` +
       (alarms.length === 0 ? "none" : alarms.map(windowText).join(", ")),
     holds: judged.length > 0 && alarms.length === 0,
   };

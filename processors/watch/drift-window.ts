@@ -1,4 +1,10 @@
-/** A closed window of a detector, as published. */
+/**
+ * Of a window in which the model changed, the part of a version is judged when it holds at least
+ * this share of the rows: the first hour of a day is not like the day.
+ */
+export const minPartShare = 0.25;
+
+/** A closed window of a detector as published, or the part of it that one version predicted. */
 export interface DriftWindow {
   readonly kind: "features" | "performance";
   /** UTC ms, `[windowStart, windowEnd)`. */
@@ -6,11 +12,21 @@ export interface DriftWindow {
   readonly windowEnd: number;
   readonly rows: number;
   readonly feature: string | null;
-  /** NaN where too few rows allow none. */
+  /** NaN where too few rows, or too small a part of the window, allow none. */
   readonly statistic: number;
   readonly threshold: number;
   readonly alarm: boolean;
+  /**
+   * The version that made the predictions; of features that whose training rows they are held
+   * against. null where no version made any.
+   */
   readonly version: string | null;
+}
+
+/** What the parts of a window say together: its newest version is what a training would replace. */
+export function alarmOf(parts: readonly DriftWindow[]): boolean {
+  const newest = parts.at(-1)?.version;
+  return parts.some(({ version, alarm }) => alarm && version === newest);
 }
 
 /** Start of the window that holds an instant: multiples of its length from 1970, so UTC days. */

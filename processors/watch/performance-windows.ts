@@ -1,6 +1,6 @@
 import type { ByteReader, ByteWriter } from "../../schemas/bytes.ts";
 import { areaUnderRoc } from "../drift/auc.ts";
-import { type DriftWindow, windowStartOf } from "./drift-window.ts";
+import { type DriftWindow, minPartShare, windowStartOf } from "./drift-window.ts";
 
 /** Fewer labelled rows than this allow no judgement. */
 const minRows = 200;
@@ -24,6 +24,12 @@ class Scores {
   }
 }
 
+/** Labelled scores of one version. */
+interface Part {
+  readonly positives: Scores;
+  readonly negatives: Scores;
+}
+
 interface OpenWindow {
   readonly start: number;
   /** Its end has passed: no prediction will follow. */
@@ -31,14 +37,16 @@ interface OpenWindow {
   predicted: number;
   /** Labelled or expired. */
   resolved: number;
-  readonly positives: Scores;
-  readonly negatives: Scores;
+  /** By version, in the order in which they began to predict. */
+  readonly parts: Map<string, Part>;
 }
 
+const nothing: readonly DriftWindow[] = [];
+
 /**
- * AUC of the predictions of a window against their labels, exact. A window closes once its end has
- * passed and each of its predictions is labelled or expired. Predictions of the fallback are waited
- * for but not judged.
+ * AUC of the predictions of a window against their labels, exact, by the version that made them. A
+ * window closes once its end has passed and each of its predictions is labelled or expired.
+ * Predictions of the fallback are waited for but not judged.
  *
  * Live mode may place a prediction later than it was known, in the window after the one that its
  * outcome names. So an outcome whose window is not open is left out, and a window closes `within`
@@ -63,8 +71,11 @@ export class PerformanceWindows {
     this.#withinMs = withinMs;
   }
 
-  /** @param knownAt - UTC ms, never falls from call to call. */
-  predicted(knownAt: number): void {
+  /**
+   * @param knownAt - UTC ms, never falls from call to call.
+   * @param version - "" of the fallback.
+   */
+  predicted(knownAt: number, version: string): void {
     const start = windowStartOf(knownAt, this.#overMs);
     let window = this.#open.get(start);
     if (window === undefined) {
@@ -72,28 +83,29 @@ export class PerformanceWindows {
       this.#current.push(window);
     }
     window.predicted++;
+    if (version !== "") partOf(window, version);
   }
 
   /**
    * Takes an outcome.
    *
    * @param label - 1, 0, or NaN: unlabelled.
-   * @returns the window that it closes.
+   * @returns the parts of the window that it closes; empty: none.
    */
   resolved(
     predictedAt: number,
     version: string,
     probability: number,
     label: number,
-    champion: string | null,
-  ): DriftWindow | null {
+  ): readonly DriftWindow[] {
     const window = this.#open.get(windowStartOf(predictedAt, this.#overMs));
-    if (window === undefined) return null;
+    if (window === undefined) return nothing;
     window.resolved++;
     if (version !== "" && !Number.isNaN(label)) {
-      (label === 1 ? window.positives : window.negatives).push(probability);
+      const { positives, negatives } = partOf(window, version);
+      (label === 1 ? positives : negatives).push(probability);
     }
-    return this.#closeIfDone(window, champion);
+    return this.#closeIfDone(window);
   }
 
   /** When a window ends next, or has waited for its outcomes long enough; `Infinity`: never. */
@@ -103,16 +115,16 @@ export class PerformanceWindows {
     return Math.min(end, this.#lastEnd());
   }
 
-  /** {@link nextEnd} has come for one window; returns it if that closes it. */
-  end(champion: string | null): DriftWindow | null {
+  /** {@link nextEnd} has come for one window; returns its parts if that closes it. */
+  end(): readonly DriftWindow[] {
     if (this.nextEnd() === this.#lastEnd()) {
       const [oldest] = this.#open.values();
-      return oldest === undefined ? null : this.#close(oldest, champion);
+      return oldest === undefined ? nothing : this.#close(oldest);
     }
     const window = this.#current.shift();
-    if (window === undefined) return null;
+    if (window === undefined) return nothing;
     window.ended = true;
-    return this.#closeIfDone(window, champion);
+    return this.#closeIfDone(window);
   }
 
   snapshot(writer: ByteWriter): void {
@@ -122,9 +134,13 @@ export class PerformanceWindows {
       writer.u8(window.ended ? 1 : 0);
       writer.f64(window.predicted);
       writer.f64(window.resolved);
-      for (const scores of [window.positives, window.negatives]) {
-        writer.u32(scores.length);
-        for (const score of scores.values) writer.f64(score);
+      writer.u32(window.parts.size);
+      for (const [version, { positives, negatives }] of window.parts) {
+        writer.text(version);
+        for (const scores of [positives, negatives]) {
+          writer.u32(scores.length);
+          for (const score of scores.values) writer.f64(score);
+        }
       }
     }
   }
@@ -137,8 +153,11 @@ export class PerformanceWindows {
       window.ended = reader.u8() === 1;
       window.predicted = reader.f64();
       window.resolved = reader.f64();
-      for (const scores of [window.positives, window.negatives]) {
-        for (let count = reader.u32(); count > 0; count--) scores.push(reader.f64());
+      for (let parts = reader.u32(); parts > 0; parts--) {
+        const { positives, negatives } = partOf(window, reader.text());
+        for (const scores of [positives, negatives]) {
+          for (let count = reader.u32(); count > 0; count--) scores.push(reader.f64());
+        }
       }
       if (!window.ended) this.#current.push(window);
     }
@@ -151,22 +170,32 @@ export class PerformanceWindows {
   }
 
   #add(start: number): OpenWindow {
-    const window = newWindow(start);
+    const window = { start, ended: false, predicted: 0, resolved: 0, parts: new Map() };
     this.#open.set(start, window);
     return window;
   }
 
-  #closeIfDone(window: OpenWindow, champion: string | null): DriftWindow | null {
-    if (!window.ended || window.resolved < window.predicted) return null;
-    return this.#close(window, champion);
+  #closeIfDone(window: OpenWindow): readonly DriftWindow[] {
+    if (!window.ended || window.resolved < window.predicted) return nothing;
+    return this.#close(window);
   }
 
-  #close(window: OpenWindow, champion: string | null): DriftWindow {
-    const { start, positives, negatives } = window;
+  #close({ start, parts }: OpenWindow): readonly DriftWindow[] {
     this.#open.delete(start);
-    const rows = positives.length + negatives.length;
-    const statistic =
-      rows < minRows ? Number.NaN : areaUnderRoc(positives.values, negatives.values);
+    if (parts.size === 0) return [this.#result(start, null, 0, Number.NaN)];
+    let all = 0;
+    for (const { positives, negatives } of parts.values()) {
+      all += positives.length + negatives.length;
+    }
+    return Array.from(parts, ([version, { positives, negatives }]) => {
+      const rows = positives.length + negatives.length;
+      const judged = rows >= minRows && rows >= minPartShare * all;
+      const auc = judged ? areaUnderRoc(positives.values, negatives.values) : Number.NaN;
+      return this.#result(start, version, rows, auc);
+    });
+  }
+
+  #result(start: number, version: string | null, rows: number, statistic: number): DriftWindow {
     return {
       kind: "performance",
       windowStart: start,
@@ -176,18 +205,16 @@ export class PerformanceWindows {
       statistic,
       threshold: this.#floor,
       alarm: statistic < this.#floor,
-      version: champion,
+      version,
     };
   }
 }
 
-function newWindow(start: number): OpenWindow {
-  return {
-    start,
-    ended: false,
-    predicted: 0,
-    resolved: 0,
-    positives: new Scores(),
-    negatives: new Scores(),
-  };
+function partOf({ parts }: OpenWindow, version: string): Part {
+  let part = parts.get(version);
+  if (part === undefined) {
+    part = { positives: new Scores(), negatives: new Scores() };
+    parts.set(version, part);
+  }
+  return part;
 }
