@@ -63,5 +63,5 @@ test("a file that is no contract is named with what is wrong", () => {
     assert.match(stderr, message);
   }
   assert.match(generate("absent.avsc").stderr, /absent\.avsc.*no such file/);
-  assert.match(generate("card.avsc", "--check").stderr, /--check: give the module/);
+  assert.match(generate("kind.avsc", "--check").stderr, /--check: give the module/);
 });
