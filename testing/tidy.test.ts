@@ -132,15 +132,6 @@ test("only configuration and setup read the environment", () => {
   assert.deepEqual(paths(found), []);
 });
 
-test("a snippet of the README that names a file is in that file", () => {
-  const readme = repositoryText("README.md") ?? "";
-  for (const [, path, code] of readme.matchAll(/```ts file=(\S+)\n([\s\S]*?)```/g)) {
-    const text = repositoryText(path ?? "");
-    assert.ok(text !== null, `README.md names ${path}, which does not exist.`);
-    assert.ok(text.includes((code ?? "").trim()), `README.md: the snippet is not in ${path}.`);
-  }
-});
-
 test("every invariant names a test that exists", () => {
   const page = repositoryText("docs/invariants.md") ?? "";
   const invariants = [...page.matchAll(/^## \d+\. (.+)$/gm)];
