@@ -25,7 +25,7 @@ const view: FeatureViewSpec = {
   version: 1,
   source: "arrivals",
   keyFields: ["origin"],
-  aggregates: [{ name: "flights", kind: "count" }],
+  aggregates: [{ name: "flights", kind: "count", output: "count" }],
   windows: [
     { label: "1h", lengthMs: 10 },
     { label: "3h", lengthMs: 30 },

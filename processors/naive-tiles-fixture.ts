@@ -1,5 +1,5 @@
 import type { FeatureViewSpec } from "../schemas/feature-view.ts";
-import { type Event, naiveAggregate, type Row, rounded } from "./naive-view-fixture.ts";
+import { type Event, naiveAggregate, type Row, rounded, valuesAt } from "./naive-view-fixture.ts";
 import { compareKeys } from "./view/key-order.ts";
 import { type Step, timeOf } from "./view-run-fixture.ts";
 
@@ -51,7 +51,7 @@ export class NaiveTiles {
       const instant = timeOf(step);
       if (step.kind === "lookup") {
         this.#expireTo(instant - 1);
-        this.#out.answers.push(this.#values(step.key));
+        this.#out.answers.push(valuesAt(this.#view, this.#values(step.key), instant));
       } else {
         this.#expireTo(instant);
         this.#update(step.event);
@@ -129,8 +129,8 @@ export class NaiveTiles {
     const held = this.#keys.get(name)?.held ?? [];
     return this.#view.aggregates.flatMap((aggregate) =>
       this.#lengths.map((_, window) => {
-        const delays = held.filter(({ isIn }) => isIn[window]).map(({ event }) => event.delay);
-        return rounded(naiveAggregate(aggregate, delays));
+        const events = held.filter(({ isIn }) => isIn[window]).map(({ event }) => event);
+        return rounded(naiveAggregate(aggregate, events));
       }),
     );
   }

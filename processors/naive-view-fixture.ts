@@ -1,4 +1,10 @@
-import type { AggregateSpec, FeatureViewSpec } from "../schemas/feature-view.ts";
+import {
+  type AggregateSpec,
+  type FeatureViewSpec,
+  featureColumns,
+  valueAt,
+} from "../schemas/feature-view.ts";
+import { readInput } from "./aggregate/read-input.ts";
 import { aggregateKind } from "./aggregate/registry.ts";
 import { compareKeys } from "./view/key-order.ts";
 
@@ -18,22 +24,30 @@ export interface Row {
   readonly values: number[];
 }
 
-/** The value of a window, recomputed from its numbers; null is NaN. */
-export function naiveAggregate(spec: AggregateSpec, delays: readonly number[]): number {
-  const { input, naive } = aggregateKind(spec.kind);
-  const known = delays.filter((delay) => input === "record" || !Number.isNaN(delay));
-  const values = input === "truth" ? known.map((delay) => Number(delay > 2)) : known;
-  return naive(values, spec) ?? Number.NaN;
+/** What a row holds of the events of a window, recomputed; null is NaN. */
+export function naiveAggregate(spec: AggregateSpec, events: readonly Event[]): number {
+  const known = events
+    .map(({ delay, eventTime }) => ({ value: readInput(spec, { delay }), time: eventTime }))
+    .filter(({ value }) => !Number.isNaN(value));
+  const values = known.map(({ value }) => value);
+  const times = known.map(({ time }) => time);
+  return aggregateKind(spec.kind).naive(values, spec, times) ?? Number.NaN;
 }
 
-/** The columns of a key at q: an event is in window w when q − w ≤ t. */
+/** What a row holds of a key at q: an event is in window w when q − w ≤ t. */
 export function naiveValues(view: FeatureViewSpec, known: readonly Event[], q: number): number[] {
   return view.aggregates.flatMap((aggregate) =>
     view.windows.map(({ lengthMs }) => {
       const included = known.filter(({ eventTime }) => q - lengthMs <= eventTime);
-      const delays = included.map(({ delay }) => delay);
-      return rounded(naiveAggregate(aggregate, delays));
+      return rounded(naiveAggregate(aggregate, included));
     }),
+  );
+}
+
+/** What a look-up at q says of values that a row holds. */
+export function valuesAt(view: FeatureViewSpec, stored: readonly number[], q: number): number[] {
+  return featureColumns(view).map(({ aggregate }, i) =>
+    rounded(valueAt(aggregate.output, stored[i] as number, q)),
   );
 }
 

@@ -1,30 +1,41 @@
 import { ByteReader, ByteWriter } from "../schemas/bytes.ts";
-import type { FeatureViewSpec } from "../schemas/feature-view.ts";
+import {
+  type AggregateSpec,
+  aggregateInputs,
+  type FeatureViewSpec,
+} from "../schemas/feature-view.ts";
 import type { Plan, Subtopology } from "../schemas/plan.ts";
 import { type FeatureRow, readRow } from "../schemas/row.ts";
+import type { AggregateKind } from "./aggregate/aggregate.ts";
+import { readInput } from "./aggregate/read-input.ts";
+import { aggregateKinds } from "./aggregate/registry.ts";
 import { type Event, type Row, rounded } from "./naive-view-fixture.ts";
 import { type RecordingOutbox, readerOf, type Written } from "./outbox-fixture.ts";
 import { ViewProcessor } from "./view.ts";
 
-/** A view with one aggregate of each kind over one number. */
+const late = { op: "gt", field: "delay", value: 2 } as const;
+const far = { op: "neq", field: "delay", value: 5 } as const;
+
+/** An aggregate of a kind over the delays, or over the events. */
+function specOf({ kind, input, output }: AggregateKind): AggregateSpec {
+  const of = { number: { field: "delay" }, truth: { condition: late }, record: {} }[input];
+  return { name: kind, kind, output, ...of, parameters: { probability: 0.9 } };
+}
+
+/** A view with two aggregates of each kind over one number: of all events and of some. */
 export const allKinds: Omit<FeatureViewSpec, "windows" | "exactLimit"> = {
   name: "delays",
   version: 1,
   source: "arrivals",
   keyFields: ["airport"],
-  aggregates: [
-    { name: "flights", kind: "count" },
-    { name: "delaySum", kind: "sum", field: "delay" },
-    { name: "delayMean", kind: "mean", field: "delay" },
-    { name: "delayMin", kind: "min", field: "delay" },
-    { name: "delayMax", kind: "max", field: "delay" },
-    { name: "delayP90", kind: "quantile", field: "delay", parameters: { probability: 0.9 } },
-    { name: "delaySpread", kind: "stddev", field: "delay" },
-    { name: "late", kind: "share", condition: { op: "gt", field: "delay", value: 2 } },
-  ],
+  aggregates: Object.values<AggregateKind>(aggregateKinds).flatMap((kind) => {
+    const spec = specOf(kind);
+    return [spec, { ...spec, name: `${spec.name}Far`, where: far }];
+  }),
   ttlMs: 1_000,
   stores: ["online"],
 };
+const { inputs } = aggregateInputs(allKinds.aggregates);
 
 /** Only what a view processor reads of its subtopology and plan. */
 const subtopology = {
@@ -64,8 +75,7 @@ export function run(processor: ViewProcessor, steps: readonly Step[], out: Recor
       const { key, eventTime, delay } = step.event;
       writer.text(key);
       writer.f64(eventTime);
-      writer.f64(delay);
-      writer.f64(Number.isNaN(delay) ? Number.NaN : Number(delay > 2));
+      for (const input of inputs) writer.f64(readInput(input, { delay }));
     } else {
       writer.text(step.key);
       writer.u8(3);

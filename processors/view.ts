@@ -169,8 +169,7 @@ export class ViewProcessor implements Processor {
     answer.u8(slot);
     answer.u8(incomplete ? 1 : 0);
     answer.f64(windows.lastKnownAt);
-    const { values } = windows;
-    for (let i = 0; i < values.length; i++) answer.f64(values[i] as number);
+    this.#columns.writeAt(knownAt, windows.values, answer);
     out.end();
   }
 

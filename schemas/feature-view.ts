@@ -1,15 +1,24 @@
 import type { Condition } from "./expression.ts";
 
+/**
+ * What a column of a view holds: a whole number that is never null; a number; or an instant, UTC
+ * ms, which is read at q as the time that has passed since (`valueAt`).
+ */
+export type FeatureOutput = "count" | "number" | "since";
+
 /** One feature of a view before it is fanned out over the windows. */
 export interface AggregateSpec {
   /** The name the topology gives it, e.g. `delayMean`. */
   readonly name: string;
   /** One of `processors/aggregate/kinds.ts`, which says what else it needs. */
   readonly kind: string;
+  readonly output: FeatureOutput;
   /** The field that is aggregated. */
   readonly field?: string;
   /** The condition whose truth is aggregated. */
   readonly condition?: Condition;
+  /** Only records for which it holds are aggregated. */
+  readonly where?: Condition;
   /** Numbers by name, e.g. the probability of a quantile. */
   readonly parameters?: Readonly<Record<string, number>>;
 }
@@ -75,12 +84,10 @@ export function snakeCase(name: string): string {
 
 /**
  * Inputs of the aggregates of a view, as computed once at the source for each record and sent as
- * numbers (NaN = null): the distinct fields and conditions, in order of first use.
+ * numbers (NaN = null, or not aggregated): the distinct fields and conditions, in order of first
+ * use.
  */
-export interface AggregateInput {
-  readonly field?: string;
-  readonly condition?: Condition;
-}
+export type AggregateInput = Pick<AggregateSpec, "field" | "condition" | "where">;
 
 export interface AggregateInputs {
   readonly inputs: readonly AggregateInput[];
@@ -91,14 +98,25 @@ export interface AggregateInputs {
 export function aggregateInputs(aggregates: readonly AggregateSpec[]): AggregateInputs {
   const inputs: AggregateInput[] = [];
   const indexOf = aggregates.map((aggregate) => {
-    const { field, condition } = aggregate;
-    if (field === undefined && condition === undefined) return -1;
-    const found = inputs.findIndex((each) => each.field === field && each.condition === condition);
+    const { field, condition, where } = aggregate;
+    if (field === undefined && condition === undefined && where === undefined) return -1;
+    const found = inputs.findIndex(
+      (each) => each.field === field && each.condition === condition && each.where === where,
+    );
     if (found >= 0) return found;
-    const input = { ...(field !== undefined && { field }), ...(condition && { condition }) };
+    const input = {
+      ...(field !== undefined && { field }),
+      ...(condition && { condition }),
+      ...(where && { where }),
+    };
     return inputs.push(input) - 1;
   });
   return { inputs, indexOf };
+}
+
+/** What a stored value of a column says at q: of an instant the ms since; NaN stays NaN. */
+export function valueAt(output: FeatureOutput, stored: number, q: number): number {
+  return output === "since" ? q - stored : stored;
 }
 
 /** Entity key text of field values: the value itself, or the values joined by `|` (`\` escapes). */

@@ -3,16 +3,18 @@ import { featureTable } from "../runtime/offline/feature-tables.ts";
 import { MillraceError } from "../schemas/errors.ts";
 import {
   entityKey,
+  type FeatureColumn,
   type FeatureViewSpec,
   featureColumns,
   snakeCase,
+  valueAt,
   viewId,
 } from "../schemas/feature-view.ts";
 import { partitionOf } from "../schemas/murmur2.ts";
 import type { Plan } from "../schemas/plan.ts";
 import type { FeatureRow } from "../schemas/row.ts";
 import { judgeFreshness } from "../sinks/freshness.ts";
-import { quoteText } from "../sinks/sql-text.ts";
+import { quoteName, quoteText } from "../sinks/sql-text.ts";
 import { sqlTime } from "../sinks/sql-time.ts";
 import type { FeatureAnswer, FeatureRequest } from "./inspector.ts";
 
@@ -49,9 +51,9 @@ export async function readFeatures(
     freshness,
     asOf: known.asOf,
     validUntil: finite(known.validUntil),
-    features: featureColumns(view).map(({ column }, index) => ({
+    features: featureColumns(view).map(({ column, aggregate }, index) => ({
       name: column,
-      value: finite(known.values[index] ?? Number.NaN),
+      value: finite(valueAt(aggregate.output, known.values[index] ?? Number.NaN, at)),
     })),
   };
 }
@@ -82,14 +84,14 @@ async function readPast(
   key: readonly string[],
   at: number,
 ): Promise<FeatureRow | null> {
-  const columns = featureColumns(view).map(({ column }) => column);
+  const columns = featureColumns(view);
   const where = view.keyFields.map(
     (field, index) => `${snakeCase(field)} = ${quoteText(key[index] ?? "")}`,
   );
   const [row] = await offline.query<Record<string, number | null>>(
     `SELECT toUnixTimestamp64Milli(as_of) AS "asOf",
       toUnixTimestamp64Milli(valid_until) AS "validUntil", seq, served,
-      ${columns.map((column) => `\`${column}\``).join(", ")}
+      ${columns.map(storedSql).join(", ")}
     FROM millrace.${featureTable(view).name}
     WHERE ${where.join(" AND ")} AND as_of < ${sqlTime(at)}
     ORDER BY as_of DESC, seq DESC LIMIT 1`,
@@ -101,8 +103,14 @@ async function readPast(
     seq: number("seq"),
     asOf: number("asOf"),
     validUntil: number("validUntil"),
-    values: Float64Array.from(columns, number),
+    values: Float64Array.from(columns, ({ column }) => number(column)),
   };
+}
+
+/** A column as a row holds it. */
+function storedSql({ column, aggregate }: FeatureColumn): string {
+  const name = quoteName(column);
+  return aggregate.output === "since" ? `toUnixTimestamp64Milli(${name}) AS ${name}` : name;
 }
 
 /** JSON knows no infinity and no NaN. */

@@ -5,6 +5,7 @@ import {
   entityKey,
   type FeatureViewSpec,
   featureColumns,
+  valueAt,
   viewId,
 } from "../schemas/feature-view.ts";
 import type { Plan, SourceSpec } from "../schemas/plan.ts";
@@ -116,15 +117,26 @@ function features(
 }
 
 function naive(aggregate: AggregateSpec, events: readonly Known[]): number | null {
-  const values = events.flatMap(({ record }) => {
-    if (aggregate.condition) {
-      const truth = evaluate(aggregate.condition, record);
-      return truth === null ? [] : [truth ? 1 : 0];
-    }
-    const value = aggregate.field === undefined ? 1 : record[aggregate.field];
-    return typeof value === "number" ? [value] : [];
+  const values: number[] = [];
+  const times: number[] = [];
+  for (const { record, time } of events) {
+    const { field, condition, where } = aggregate;
+    if (where !== undefined && evaluate(where, record) !== true) continue;
+    const value = condition ? evaluate(condition, record) : field === undefined || record[field];
+    if (typeof value !== "number" && typeof value !== "boolean") continue;
+    if (Number.isNaN(value)) continue;
+    values.push(Number(value));
+    times.push(time);
+  }
+  return aggregateKind(aggregate.kind).naive(values, aggregate, times);
+}
+
+/** The features of a view as rows hold them, at q. */
+function at(view: FeatureViewSpec, stored: readonly (number | null)[], q: number) {
+  return featureColumns(view).map(({ aggregate }, i) => {
+    const value = stored[i] ?? null;
+    return value === null ? null : valueAt(aggregate.output, value, q);
   });
-  return aggregateKind(aggregate.kind).naive(values, aggregate);
 }
 
 /** Numbers as they compare: to nine significant digits behind the point. */
@@ -197,7 +209,8 @@ function scored(
         const seen = list.filter(
           (event) => event.knownAt < trigger.knownAt && event.time < trigger.knownAt,
         );
-        return features(view, seen, (length) => trigger.knownAt - length);
+        const stored = features(view, seen, (length) => trigger.knownAt - length);
+        return at(view, stored, trigger.knownAt);
       });
       const request = scoring.request.map(({ field }) => trigger.record[field] as number | null);
       predictions.push([id, trigger.knownAt, text([...values, ...request])].join("|"));

@@ -13,7 +13,7 @@ import { createMemoryRegistry } from "../runtime/schema-registry/embedded.ts";
 import type { SchemaRegistry } from "../runtime/schema-registry/registry.ts";
 import { ByteWriter } from "../schemas/bytes.ts";
 import { MillraceError } from "../schemas/errors.ts";
-import { type FeatureViewSpec, featureColumns, viewId } from "../schemas/feature-view.ts";
+import { type FeatureViewSpec, featureColumns, valueAt, viewId } from "../schemas/feature-view.ts";
 import { watermark } from "../schemas/generated.ts";
 import { partitionOf } from "../schemas/murmur2.ts";
 import type { AvroSchema, Plan, Subtopology } from "../schemas/plan.ts";
@@ -160,11 +160,12 @@ export class TopologyDriver {
     const partition = partitionOf(entityKey, this.#plan.partitions);
     const [entry] = await online.read([{ view, entityKey, partition }]);
     const { row, progress } = entry ?? { row: null, progress: Number.NEGATIVE_INFINITY };
+    const instant = at ?? progress;
     const limits = { ttlMs: spec.ttlMs, maxLagMs: Number.POSITIVE_INFINITY };
-    const { freshness } = judgeFreshness({ row, progress }, at ?? progress, limits);
-    const columns = featureColumns(spec).map(({ column }, index) => {
-      const value = row?.values[index];
-      return [column, value === undefined || Number.isNaN(value) ? null : value] as const;
+    const { freshness } = judgeFreshness({ row, progress }, instant, limits);
+    const columns = featureColumns(spec).map(({ column, aggregate }, index) => {
+      const value = valueAt(aggregate.output, row?.values[index] ?? Number.NaN, instant);
+      return [column, Number.isNaN(value) ? null : value] as const;
     });
     const until = row === null || Number.isNaN(row.validUntil) ? null : row.validUntil;
     return {

@@ -1,5 +1,5 @@
-import type { Condition } from "../../schemas/expression.ts";
-import type { AggregateSpec } from "../../schemas/feature-view.ts";
+import type { Condition, Test } from "../../schemas/expression.ts";
+import type { AggregateSpec, FeatureOutput } from "../../schemas/feature-view.ts";
 import type { Algebra } from "./algebra.ts";
 import type { TileAlgebra } from "./tile-algebra.ts";
 
@@ -15,15 +15,27 @@ export interface AggregateDefinition {
   readonly kind: string;
   readonly field?: string;
   readonly condition?: Condition;
+  readonly where?: Condition;
   readonly parameters?: Readonly<Record<string, number>>;
 }
 
 /** A record with a numeric field. */
 export type Numeric<F extends string> = { readonly [K in F]: number | null };
 
-/** The definition of a kind that takes one numeric field. */
-export function ofField<F extends string>(kind: string, field: F): Aggregate<Numeric<F>> {
-  return { definition: { kind, field } };
+/** What every aggregate may be told. */
+export interface AggregateOptions<R> {
+  /** Only records for which it holds are aggregated. @default all */
+  readonly where?: Test<R>;
+}
+
+/** The definition of an aggregate as a topology writes it. */
+export function define<R>(
+  kind: string,
+  what: Omit<AggregateDefinition, "kind" | "where">,
+  options: AggregateOptions<never> = {},
+): Aggregate<R> {
+  const where = options.where?.condition;
+  return { definition: { kind, ...what, ...(where && { where }) } };
 }
 
 /** An algebra whose state is known to itself alone: give it only states of its `stateName`. */
@@ -38,7 +50,9 @@ export type Parameters = Pick<AggregateSpec, "parameters">;
 export interface SqlParts extends Parameters {
   /** The input as a number: a field, or the truth of a condition. */
   readonly value: string;
-  /** Whether an event is in the window. */
+  /** Event time, UTC ms. */
+  readonly time: string;
+  /** Whether an event is in the window, and to be aggregated. */
   readonly inside: string;
 }
 
@@ -51,8 +65,7 @@ export interface AggregateKind<Define = (...given: never[]) => Aggregate<never>>
   readonly kind: string;
   /** What it takes of a record: nothing, a numeric field, or the truth of a test. */
   readonly input: "record" | "number" | "truth";
-  /** What it gives: `count`s are whole and never null. */
-  readonly output: "count" | "number";
+  readonly output: FeatureOutput;
   /** Its function in `agg`. */
   readonly define: Define;
   /** What is wrong with its parameters; null: nothing. @default nothing can be */
@@ -61,9 +74,13 @@ export interface AggregateKind<Define = (...given: never[]) => Aggregate<never>>
   readonly exact: (parameters: Parameters) => AnyAlgebra;
   /** Over tiles, which every key may come to that has many events. */
   readonly tiled: (parameters: Parameters) => AnyTileAlgebra;
-  /** From the definition, over the values that are known; null where it is. */
-  readonly naive: (values: readonly number[], parameters: Parameters) => number | null;
-  /** From the definition, in SQL; asked only where there are events. */
+  /** From the definition, over the values that are not skipped and their times. */
+  readonly naive: (
+    values: readonly number[],
+    parameters: Parameters,
+    times: readonly number[],
+  ) => number | null;
+  /** From the definition, in SQL; asked only where there are values. */
   readonly sql: (parts: SqlParts) => string;
   /** Relative difference that rounding alone explains. */
   readonly tolerance: { readonly naive: number; readonly sql: number };

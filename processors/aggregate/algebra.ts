@@ -1,20 +1,22 @@
 /**
- * One aggregate as an algebra over the records of a window. `update` and `retract` are inverse to
- * each other, `merge` is associative and commutative, and `finalize` depends on nothing but the
- * multiset of values: neither their order nor what was retracted before shows in the result.
+ * One aggregate as an algebra over the records of a window. `finalize` depends on nothing but the
+ * values in the window and their times: neither the order in which they came nor what was taken out
+ * before shows in the result.
  *
- * Values are numbers, NaN for null, which every aggregate but `count` skips. The value of a window
- * without values is NaN (null), of `count` 0.
+ * Values are numbers, NaN for null and for a record that `where` leaves out: every aggregate skips
+ * it. The value of a window without values is NaN (null), of counts 0.
  */
 export interface Algebra<State> {
   /** Algebras of the same name keep equal states over the same input and share one. */
   readonly stateName: string;
   /** State of a window without records. */
   prepare(): State;
-  update(state: State, value: number): void;
-  /** Takes out a value that was put in before. */
-  retract(state: State, value: number): void;
-  /** Adds the records of `other`, which stays as it is. */
-  merge(state: State, other: State): void;
+  /** @param time - event time, UTC ms. */
+  update(state: State, value: number, time: number): void;
+  /**
+   * Takes out a value that was put in before. Values leave in the order of their times: nothing
+   * that stays is older.
+   */
+  retract(state: State, value: number, time: number): void;
   finalize(state: State): number;
 }

@@ -1,4 +1,4 @@
-import type { Aggregate, AggregateKind } from "./aggregate.ts";
+import { type AggregateKind, type AggregateOptions, define } from "./aggregate.ts";
 import type { Algebra } from "./algebra.ts";
 import type { TileAlgebra } from "./tile-algebra.ts";
 
@@ -9,20 +9,20 @@ interface CountState {
 const exact: Algebra<CountState> = {
   stateName: "count",
   prepare: () => ({ records: 0 }),
-  update(state) {
-    state.records++;
+  update(state, value) {
+    if (!Number.isNaN(value)) state.records++;
   },
-  retract(state) {
-    state.records--;
-  },
-  merge(state, other) {
-    state.records += other.records;
+  retract(state, value) {
+    if (!Number.isNaN(value)) state.records--;
   },
   finalize: (state) => state.records,
 };
 
 const tiled: TileAlgebra<CountState> = {
   ...exact,
+  merge(state, other) {
+    state.records += other.records;
+  },
   remove(state, part) {
     state.records -= part.records;
     return true;
@@ -33,12 +33,12 @@ const tiled: TileAlgebra<CountState> = {
   read: (reader) => ({ records: reader.f64() }),
 };
 
-/** Records in the window, whatever their values; 0 when there is none. */
+/** Records in the window; 0 when there is none. */
 export const count = {
   kind: "count",
   input: "record",
   output: "count",
-  define: (): Aggregate<unknown> => ({ definition: { kind: "count" } }),
+  define: <R = unknown>(options?: AggregateOptions<R>) => define<R>("count", {}, options),
   exact: () => exact,
   tiled: () => tiled,
   naive: (values) => values.length,

@@ -1,4 +1,4 @@
-import { type AggregateKind, ofField } from "./aggregate.ts";
+import { type AggregateKind, type AggregateOptions, define, type Numeric } from "./aggregate.ts";
 import { meanOf, type SumState, sumState } from "./sum-state.ts";
 
 const finalize = (state: SumState) => state.mean();
@@ -11,7 +11,8 @@ export const mean = {
   kind: "mean",
   input: "number",
   output: "number",
-  define: <F extends string>(field: F) => ofField("mean", field),
+  define: <F extends string, R = unknown>(field: F, options?: AggregateOptions<R>) =>
+    define<Numeric<F> & R>("mean", { field }, options),
   exact: () => ({ ...sumState, finalize }),
   tiled: () => ({ ...sumState, finalize }),
   naive: meanOf,

@@ -1,4 +1,4 @@
-import { type AggregateKind, ofField } from "./aggregate.ts";
+import { type AggregateKind, type AggregateOptions, define, type Numeric } from "./aggregate.ts";
 import { type Extremes, extremesOfTiles } from "./extremes.ts";
 import { type OrderedValues, orderedValues } from "./ordered-values.ts";
 
@@ -7,7 +7,8 @@ export const min = {
   kind: "min",
   input: "number",
   output: "number",
-  define: <F extends string>(field: F) => ofField("min", field),
+  define: <F extends string, R = unknown>(field: F, options?: AggregateOptions<R>) =>
+    define<Numeric<F> & R>("min", { field }, options),
   exact: () => ({
     ...orderedValues,
     finalize: (state: OrderedValues) => state.at(0),

@@ -34,10 +34,6 @@ export class OrderedValues {
     if (length > initialLength && this.size * 4 < length) this.#resize(length / 2);
   }
 
-  merge(other: OrderedValues): void {
-    for (let i = 0; i < other.size; i++) this.update(other.#values[i] as number);
-  }
-
   #firstAbove(value: number): number {
     const values = this.#values;
     let low = 0;
@@ -66,8 +62,5 @@ export const orderedValues = {
   },
   retract(state: OrderedValues, value: number) {
     state.retract(value);
-  },
-  merge(state: OrderedValues, other: OrderedValues) {
-    state.merge(other);
   },
 };

@@ -1,4 +1,10 @@
-import type { Aggregate, AggregateKind, Numeric, Parameters } from "./aggregate.ts";
+import {
+  type AggregateKind,
+  type AggregateOptions,
+  define,
+  type Numeric,
+  type Parameters,
+} from "./aggregate.ts";
 import type { Algebra } from "./algebra.ts";
 import { type OrderedValues, orderedValues } from "./ordered-values.ts";
 import type { TileAlgebra } from "./tile-algebra.ts";
@@ -16,9 +22,11 @@ export const quantile = {
   input: "number",
   output: "number",
   /** @param probability - between 0 and 1, both excluded. */
-  define: <F extends string>(field: F, probability: number): Aggregate<Numeric<F>> => ({
-    definition: { kind: "quantile", field, parameters: { probability } },
-  }),
+  define: <F extends string, R = unknown>(
+    field: F,
+    probability: number,
+    options?: AggregateOptions<R>,
+  ) => define<Numeric<F> & R>("quantile", { field, parameters: { probability } }, options),
   problem(parameters) {
     const probability = probabilityOf(parameters);
     if (probability > 0 && probability < 1) return null;

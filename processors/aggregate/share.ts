@@ -1,5 +1,5 @@
 import type { Test } from "../../schemas/expression.ts";
-import type { Aggregate, AggregateKind } from "./aggregate.ts";
+import { type AggregateKind, type AggregateOptions, define } from "./aggregate.ts";
 import { meanOf, type SumState, sumState } from "./sum-state.ts";
 
 const finalize = (state: SumState) => state.mean();
@@ -12,9 +12,8 @@ export const share = {
   kind: "share",
   input: "truth",
   output: "number",
-  define: <R>({ condition }: Test<R>): Aggregate<R> => ({
-    definition: { kind: "share", condition },
-  }),
+  define: <T, R = unknown>({ condition }: Test<T>, options?: AggregateOptions<R>) =>
+    define<T & R>("share", { condition }, options),
   exact: () => ({ ...sumState, finalize }),
   tiled: () => ({ ...sumState, finalize }),
   naive: meanOf,

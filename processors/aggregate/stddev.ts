@@ -1,4 +1,4 @@
-import { type AggregateKind, ofField } from "./aggregate.ts";
+import { type AggregateKind, type AggregateOptions, define, type Numeric } from "./aggregate.ts";
 import type { Algebra } from "./algebra.ts";
 import { fromScaled, toScaled } from "./scaled-integer.ts";
 import { SquaresState } from "./squares-state.ts";
@@ -13,14 +13,14 @@ const exact: Algebra<SquaresState> = {
   retract(state, value) {
     state.retract(value);
   },
-  merge(state, other) {
-    state.merge(other);
-  },
   finalize: (state) => state.deviation(),
 };
 
 const tiled: TileAlgebra<SquaresState> = {
   ...exact,
+  merge(state, other) {
+    state.merge(other);
+  },
   remove(state, part) {
     state.remove(part);
     return true;
@@ -37,7 +37,8 @@ export const stddev = {
   kind: "stddev",
   input: "number",
   output: "number",
-  define: <F extends string>(field: F) => ofField("stddev", field),
+  define: <F extends string, R = unknown>(field: F, options?: AggregateOptions<R>) =>
+    define<Numeric<F> & R>("stddev", { field }, options),
   exact: () => exact,
   tiled: () => tiled,
   naive,

@@ -1,4 +1,4 @@
-import { type AggregateKind, ofField } from "./aggregate.ts";
+import { type AggregateKind, type AggregateOptions, define, type Numeric } from "./aggregate.ts";
 import { exactSum, type SumState, sumState } from "./sum-state.ts";
 
 const finalize = (state: SumState) => (state.values === 0 ? Number.NaN : state.sum.round());
@@ -11,7 +11,8 @@ export const sum = {
   kind: "sum",
   input: "number",
   output: "number",
-  define: <F extends string>(field: F) => ofField("sum", field),
+  define: <F extends string, R = unknown>(field: F, options?: AggregateOptions<R>) =>
+    define<Numeric<F> & R>("sum", { field }, options),
   exact: () => ({ ...sumState, finalize }),
   tiled: () => ({ ...sumState, finalize }),
   naive: (values) => (values.length === 0 ? null : exactSum(values)),

@@ -1,4 +1,4 @@
-import { type Condition, evaluate } from "../../schemas/expression.ts";
+import type { Condition } from "../../schemas/expression.ts";
 import {
   type AggregateInput,
   aggregateInputs,
@@ -7,6 +7,7 @@ import {
 } from "../../schemas/feature-view.ts";
 import { partitionOf } from "../../schemas/murmur2.ts";
 import type { BranchSpec, Plan, Subtopology } from "../../schemas/plan.ts";
+import { numberOf, readInput, truthOf } from "../aggregate/read-input.ts";
 import type { Outbox } from "../processor.ts";
 
 /** A decoded record of the source, with the time it is known at and its place. */
@@ -93,10 +94,7 @@ class UpdateBranch implements Branch {
     const payload = out.begin(this.#output, partitionOf(key, this.#partitions), record.knownAt);
     payload.text(key);
     payload.f64(record.eventTime);
-    for (const { field, condition } of this.#inputs) {
-      if (condition !== undefined) payload.f64(truthOf(condition, record.fields));
-      else payload.f64(numberOf(record.fields[field ?? ""]));
-    }
+    for (const input of this.#inputs) payload.f64(readInput(input, record.fields));
     out.end();
   }
 }
@@ -215,17 +213,6 @@ class EntityKeyReader {
     }
     return entityKey(this.#values);
   }
-}
-
-function truthOf(condition: Condition, fields: Readonly<Record<string, unknown>>): number {
-  const truth = evaluate(condition, fields);
-  return truth === null ? Number.NaN : Number(truth);
-}
-
-/** Number of a field's value; NaN for null and whatever is no number. */
-function numberOf(value: unknown): number {
-  if (typeof value === "number") return value;
-  return typeof value === "bigint" || typeof value === "boolean" ? Number(value) : Number.NaN;
 }
 
 function byName(name: string): (each: { readonly name: string }) => boolean {

@@ -47,7 +47,7 @@ export class ExactWindows {
         this.#starts[window] = (this.#starts[window] as number) + 1;
         continue;
       }
-      this.#columns.update(this.#states, window, this.#inputs, at * stride);
+      this.#columns.update(this.#states, window, this.#inputs, at * stride, eventTime);
       this.#finalize(window);
     }
     this.#findNextExpiry();
@@ -60,8 +60,10 @@ export class ExactWindows {
       const lengthMs = this.#columns.windowMs[window] as number;
       const before = this.#starts[window] as number;
       let start = before;
-      while (start < this.#end && (this.#times[start] as number) + lengthMs <= instant) {
-        this.#columns.retract(this.#states, window, this.#inputs, start * stride);
+      while (start < this.#end) {
+        const time = this.#times[start] as number;
+        if (time + lengthMs > instant) break;
+        this.#columns.retract(this.#states, window, this.#inputs, start * stride, time);
         start++;
       }
       if (start === before) continue;
@@ -137,7 +139,8 @@ export class ExactWindows {
     const stride = this.#columns.inputs;
     for (let window = 0; window < this.#starts.length; window++) {
       for (let event = this.#starts[window] as number; event < this.#end; event++) {
-        this.#columns.update(this.#states, window, this.#inputs, event * stride);
+        const time = this.#times[event] as number;
+        this.#columns.update(this.#states, window, this.#inputs, event * stride, time);
       }
       this.#finalize(window);
     }

@@ -1,4 +1,11 @@
-import { aggregateInputs, type FeatureViewSpec } from "../../schemas/feature-view.ts";
+import type { ByteWriter } from "../../schemas/bytes.ts";
+import {
+  aggregateInputs,
+  type FeatureOutput,
+  type FeatureViewSpec,
+  featureColumns,
+  valueAt,
+} from "../../schemas/feature-view.ts";
 import type { AnyAlgebra } from "../aggregate/aggregate.ts";
 import { aggregateKind } from "../aggregate/registry.ts";
 import { type Measure, measuresOf } from "./measures.ts";
@@ -18,13 +25,15 @@ export class FeatureColumns {
   readonly exactLimit: number;
   /** The same columns over tiles. */
   readonly tiles: TileColumns;
+  readonly #outputs: readonly FeatureOutput[];
   readonly #algebras: readonly AnyAlgebra[];
   readonly #measureOf: readonly number[];
 
   constructor(view: FeatureViewSpec) {
     this.inputs = aggregateInputs(view.aggregates).inputs.length;
     this.windowMs = Float64Array.from(view.windows, ({ lengthMs }) => lengthMs);
-    this.columns = view.aggregates.length * view.windows.length;
+    this.#outputs = featureColumns(view).map(({ aggregate }) => aggregate.output);
+    this.columns = this.#outputs.length;
     const { measures, algebras, measureOf } = measuresOf(view, (spec) =>
       aggregateKind(spec.kind).exact(spec),
     );
@@ -42,19 +51,40 @@ export class FeatureColumns {
     );
   }
 
-  /** Puts an event's inputs, which start at `at`, into one window. */
-  update(states: readonly object[], window: number, inputs: Float64Array, at: number): void {
+  /** Puts an event of `time`, whose inputs start at `at`, into one window. */
+  update(
+    states: readonly object[],
+    window: number,
+    inputs: Float64Array,
+    at: number,
+    time: number,
+  ): void {
     let place = window * this.measures.length;
     for (const { algebra, input } of this.measures) {
-      algebra.update(states[place++] as object, input < 0 ? 0 : (inputs[at + input] as number));
+      const value = input < 0 ? 1 : (inputs[at + input] as number);
+      algebra.update(states[place++] as object, value, time);
     }
   }
 
   /** Takes an event out of one window. */
-  retract(states: readonly object[], window: number, inputs: Float64Array, at: number): void {
+  retract(
+    states: readonly object[],
+    window: number,
+    inputs: Float64Array,
+    at: number,
+    time: number,
+  ): void {
     let place = window * this.measures.length;
     for (const { algebra, input } of this.measures) {
-      algebra.retract(states[place++] as object, input < 0 ? 0 : (inputs[at + input] as number));
+      const value = input < 0 ? 1 : (inputs[at + input] as number);
+      algebra.retract(states[place++] as object, value, time);
+    }
+  }
+
+  /** Writes what the columns say at q. */
+  writeAt(q: number, values: Float64Array, writer: ByteWriter): void {
+    for (let i = 0; i < values.length; i++) {
+      writer.f64(valueAt(this.#outputs[i] as FeatureOutput, values[i] as number, q));
     }
   }
 

@@ -26,11 +26,12 @@ export class TileColumns {
     return this.#measures.map(({ algebra }) => algebra.prepare());
   }
 
-  /** Puts in an event's inputs, which start at `at`. */
-  update(states: readonly object[], inputs: Float64Array, at: number): void {
+  /** Puts in an event of `time`, whose inputs start at `at`. */
+  update(states: readonly object[], inputs: Float64Array, at: number, time: number): void {
     let place = 0;
     for (const { algebra, input } of this.#measures) {
-      algebra.update(states[place++] as object, input < 0 ? 0 : (inputs[at + input] as number));
+      const value = input < 0 ? 1 : (inputs[at + input] as number);
+      algebra.update(states[place++] as object, value, time);
     }
   }
 

@@ -46,7 +46,7 @@ export class TileLevel {
       this.#tiles.splice(place, 0, tile);
     }
     tile.events++;
-    this.#columns.update(tile.states, inputs, at);
+    this.#columns.update(tile.states, inputs, at, eventTime);
   }
 
   /** Takes a tile of a finer level, which is not used any more. */

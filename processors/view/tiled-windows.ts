@@ -131,7 +131,7 @@ export class TiledWindows {
     while (eventTime + (windowMs[first] as number) <= now) first++;
     (this.#levels[first] as TileLevel).insert(eventTime, inputs, at);
     for (let window = first; window < this.#levels.length; window++) {
-      this.#columns.update(this.#states[window] as object[], inputs, at);
+      this.#columns.update(this.#states[window] as object[], inputs, at, eventTime);
     }
     this.size++;
     return first;

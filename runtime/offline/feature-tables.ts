@@ -1,9 +1,9 @@
 import type { RecordReader } from "../../broker/record-batch/reader.ts";
-import { aggregateKind } from "../../processors/aggregate/registry.ts";
 import type { ByteWriter } from "../../schemas/bytes.ts";
 import { ByteReader } from "../../schemas/bytes.ts";
 import {
   entityKeyParts,
+  type FeatureOutput,
   type FeatureViewSpec,
   featureColumns,
   snakeCase,
@@ -22,7 +22,11 @@ import type { RowEncoder } from "../pump/offline-sink.ts";
 import { isProgress } from "../row-topics/tally.ts";
 import { database, plumbingColumns, utc } from "./plumbing.ts";
 
-const columnTypes = { count: "UInt32", number: "Nullable(Float64)" } as const;
+const columnTypes = {
+  count: "UInt32",
+  number: "Nullable(Float64)",
+  since: `Nullable(${utc})`,
+} as const;
 
 /** Raw rows of a feature view: every row ever emitted, unique by (key, as_of, seq). */
 export function featureTable(view: FeatureViewSpec): OfflineTable {
@@ -38,7 +42,7 @@ export function featureTable(view: FeatureViewSpec): OfflineTable {
       ...featureColumns(view).map(
         ({ column, aggregate }): OfflineColumn => ({
           name: column,
-          type: columnTypes[aggregateKind(aggregate.kind).output],
+          type: columnTypes[aggregate.output],
         }),
       ),
       ...plumbingColumns,
@@ -66,8 +70,8 @@ export class FeatureRowEncoder implements RowEncoder {
   readonly table: OfflineTable;
   readonly #topic: Buffer;
   readonly #keyFields: number;
-  /** By feature column whether it is a count. */
-  readonly #counts: readonly boolean[];
+  /** By feature column. */
+  readonly #outputs: readonly FeatureOutput[];
   readonly #payload = new ByteReader();
   readonly #row: FeatureRow = {
     served: 0,
@@ -81,9 +85,7 @@ export class FeatureRowEncoder implements RowEncoder {
     this.table = featureTable(view);
     this.#topic = Buffer.from(topic, "utf8");
     this.#keyFields = view.keyFields.length;
-    this.#counts = featureColumns(view).map(
-      ({ aggregate }) => aggregateKind(aggregate.kind).output === "count",
-    );
+    this.#outputs = featureColumns(view).map(({ aggregate }) => aggregate.output);
   }
 
   append(reader: RecordReader, partition: number, into: ByteWriter): number {
@@ -99,15 +101,13 @@ export class FeatureRowEncoder implements RowEncoder {
     readRow(this.#payload, row);
     int64(into, row.asOf);
     into.u32(row.seq);
-    if (Number.isNaN(row.validUntil)) into.u8(1);
-    else {
-      into.u8(0);
-      int64(into, row.validUntil);
-    }
+    nullableTime(into, row.validUntil);
     into.u8(row.served);
     for (let i = 0; i < row.values.length; i++) {
       const value = row.values[i] as number;
-      if (this.#counts[i]) into.u32(value);
+      const output = this.#outputs[i];
+      if (output === "count") into.u32(value);
+      else if (output === "since") nullableTime(into, value);
       else nullableFloat64(into, value);
     }
     stringBytes(into, this.#topic);
@@ -117,4 +117,11 @@ export class FeatureRowEncoder implements RowEncoder {
   }
 
   async resolve(): Promise<void> {}
+}
+
+/** UTC ms, NaN for null. */
+function nullableTime(into: ByteWriter, ms: number): void {
+  const isNull = Number.isNaN(ms);
+  into.u8(isNull ? 1 : 0);
+  if (!isNull) int64(into, ms);
 }

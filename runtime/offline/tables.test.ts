@@ -5,7 +5,6 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { RecordBatchBuilder } from "../../broker/record-batch/builder.ts";
 import { RecordReader } from "../../broker/record-batch/reader.ts";
-import { aggregateKind } from "../../processors/aggregate/registry.ts";
 import { ByteWriter } from "../../schemas/bytes.ts";
 import { entityKey, featureColumns } from "../../schemas/feature-view.ts";
 import type { AvroSchema } from "../../schemas/plan.ts";
@@ -112,9 +111,7 @@ test("a feature row comes back from its table column by column", async () => {
   assert.ok(view);
   const columns = featureColumns(view);
   const counts = new Set(
-    columns.flatMap(({ column, aggregate }) =>
-      aggregateKind(aggregate.kind).output === "count" ? [column] : [],
-    ),
+    columns.flatMap(({ column, aggregate }) => (aggregate.output === "count" ? [column] : [])),
   );
   const values = Float64Array.from(columns, (_, i) => (i === 5 ? Number.NaN : i + 0.5));
   columns.forEach(({ column }, i) => {

@@ -14,6 +14,8 @@ const derived = [
   /\.doc$/,
   // The length of a window follows from its text.
   /\.lengthMs$/,
+  // What a column holds follows from the kind of its aggregate.
+  /^views\.\d+\.aggregates\.\d+\.output$/,
   // Names of the feature vector follow from look-ups, views and request features.
   /^scorings\.\d+\.features\.\d+$/,
   // Schemas of outputs follow from the step; what they are called is in the text.

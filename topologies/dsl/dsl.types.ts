@@ -105,6 +105,23 @@ hourly.compute({ late: agg.share(gt("delayMinutes", "15")) });
 hourly.compute({ late: agg.share(gt("delay", 15)) });
 // @ts-expect-error one of the tests reads an unknown field
 hourly.compute({ late: agg.share(and(gt("delayMinutes", 15), eq("carrier", "AA"))) });
+// Each counts only the records that it is told to.
+const declined = { where: eq("country", "NZ") };
+payments
+  .keyedBy("card")
+  .over("1h")
+  .compute({
+    abroad: agg.count(declined),
+    sumAbroad: agg.sum("amount", declined),
+    p90: agg.quantile("amount", 0.9, { where: gt("amount", 9) }),
+    largeAbroad: agg.share(gt("amount", 500), declined),
+  });
+// @ts-expect-error arrivals have no such field to be counted by
+hourly.compute({ abroad: agg.count(declined) });
+// @ts-expect-error arrivals have no such field to be summed by
+hourly.compute({ delay: agg.sum("delayMinutes", declined) });
+// @ts-expect-error what is aggregated is said by a test
+agg.count({ where: "country" });
 // @ts-expect-error nothing is greater than true
 gt("disputed", true);
 hourly.compute({ a: agg.share(or(gt("delayMinutes", 15), not(eq("origin", "JFK")))) });

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { aggregateKind } from "../../../processors/aggregate/registry.ts";
 import { type FeatureViewSpec, featureColumns, viewId } from "../../../schemas/feature-view.ts";
 import type { Plan } from "../../../schemas/plan.ts";
+import { quoteName } from "../../../sinks/sql-text.ts";
 import type { OfflineStore } from "../../../sinks/store.ts";
 import { eventsSql, type RawFiles, type TopicDump, writeEvents } from "./events-sql.ts";
 import { expectedSql, pointsSql } from "./expected-sql.ts";
@@ -137,7 +138,12 @@ async function comparePart(
 /** The row that a look-up at q finds: the last as_of before q, of equal ones the highest seq. */
 function foundSql(view: FeatureViewSpec, rows: string, points: string): string {
   const keys = view.keyFields;
-  const columns = featureColumns(view).map(({ column }) => `r.\`${column}\` AS \`${column}\``);
+  const columns = featureColumns(view).map(({ column, aggregate }) => {
+    const stored = `r.${quoteName(column)}`;
+    const isSince = aggregate.output === "since";
+    const read = isSince ? `toFloat64(p.q - toUnixTimestamp64Milli(${stored}))` : stored;
+    return `${read} AS ${quoteName(column)}`;
+  });
   return `SELECT p.id AS id, toFloat64(toUnixTimestamp64Milli(r.as_of)) AS as_of_ms,
       toFloat64(toUnixTimestamp64Milli(r.valid_until)) AS valid_until_ms, ${columns.join(", ")}
     FROM (SELECT *, fromUnixTimestamp64Milli(q, 'UTC') AS at FROM ${pointsSql(view, points)}) AS p
@@ -170,7 +176,7 @@ function differences(
   for (const { column, aggregate } of featureColumns(view)) {
     const wanted = expected?.[column] ?? null;
     const { naive, tolerance } = aggregateKind(aggregate.kind);
-    const was = asOf === null ? naive([], aggregate) : (found?.[column] ?? null);
+    const was = asOf === null ? naive([], aggregate, []) : (found?.[column] ?? null);
     if (!agree(wanted, was, tolerance.sql)) problems.push(mismatch(column, wanted, was));
   }
   return problems;

@@ -37,13 +37,17 @@ export function pointsSql(view: FeatureViewSpec, points: string): string {
 }
 
 function aggregateSql({ aggregate, window }: FeatureColumn): string {
-  const inside = `e.t > 0 AND e.k < p.q AND e.t >= p.q - ${window.lengthMs}`;
-  const value = aggregate.condition
-    ? conditionSql(aggregate.condition)
-    : `toFloat64(e.${aggregate.field})`;
+  const { field, condition, where } = aggregate;
+  const value = condition ? conditionSql(condition) : `toFloat64(${field ? `e.${field}` : 1})`;
+  const inside = [
+    `e.t > 0 AND e.k < p.q AND e.t >= p.q - ${window.lengthMs}`,
+    ...(where ? [conditionSql(where)] : []),
+  ].join(" AND ");
   const { naive, sql } = aggregateKind(aggregate.kind);
-  const empty = naive([], aggregate) ?? "NULL";
-  return `if(countIf(${inside}) = 0, ${empty}, ${sql({ ...aggregate, value, inside })})`;
+  const empty = naive([], aggregate, []) ?? "NULL";
+  const stored = sql({ ...aggregate, value, time: "e.t", inside });
+  const all = aggregate.output === "since" ? `toFloat64(p.q - ${stored})` : stored;
+  return `if(countIf(${inside}) = 0, ${empty}, ${all})`;
 }
 
 /** @throws {RangeError} for a closure, which SQL cannot repeat. */

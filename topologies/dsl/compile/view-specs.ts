@@ -104,7 +104,8 @@ function aggregateSpec(
 ): AggregateSpec {
   const feature = `${where}, feature "${name}"`;
   checkIdentifier(problems, feature, name);
-  const { kind, field, condition } = aggregate;
+  const { kind, field, condition, where: only } = aggregate;
+  const { output, problem } = aggregateKind(kind);
   if (field !== undefined) {
     const found = avroField(source.schema, field);
     problems.check(
@@ -114,9 +115,10 @@ function aggregateSpec(
     );
   }
   if (condition !== undefined) checkCondition(problems, feature, condition, source.schema);
-  const problem = aggregateKind(kind).problem?.(aggregate) ?? null;
-  if (problem !== null) problems.add(feature, problem);
-  return { name, ...aggregate };
+  if (only !== undefined) checkCondition(problems, feature, only, source.schema);
+  const wrong = problem?.(aggregate) ?? null;
+  if (wrong !== null) problems.add(feature, wrong);
+  return { name, output, ...aggregate };
 }
 
 function windowSpecs(

@@ -47,11 +47,13 @@ export function viewText(view: FeatureViewSpec): string {
   ]);
 }
 
-function aggregateText({ kind, field, condition, parameters = {} }: AggregateSpec): string {
+function aggregateText(aggregate: AggregateSpec): string {
+  const { kind, field, condition, where, parameters = {} } = aggregate;
   const inputs = [
     field,
     condition === undefined ? undefined : conditionText(condition),
     ...Object.values(parameters).map(String),
+    where === undefined ? undefined : `where ${conditionText(where)}`,
   ];
   return `${kind}(${inputs.filter((input) => input !== undefined).join(", ")})`;
 }
