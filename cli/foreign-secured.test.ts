@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { packageRoot } from "../schemas/package-root.ts";
+import { flightsApp } from "../testing/flights-app-fixture.ts";
 import { pythonEnvironment, requirement } from "../testing/requirements-fixture.ts";
 import {
   type SecuredServers,
@@ -26,7 +27,7 @@ before(async () => {
   const range = ["--from", "2001-01-01", "--to", "2001-01-01T06:00"];
   const run = await execute(
     process.execPath,
-    [main, "run", "--stack", "cluster", "--data", join(folder, "data"), ...range],
+    [main, "run", flightsApp, "--stack", "cluster", "--data", join(folder, "data"), ...range],
     {
       ...servers.settings,
       MILLRACE_KAFKA_PASSWORD: users.kafka.password,

@@ -8,8 +8,6 @@ export interface LookArguments {
   readonly limit: number;
   /** Original bytes of a dead letter's key and value to show at most. */
   readonly bytes: number;
-  /** Look-ups to recompute. */
-  readonly points: number;
   /** What could not be read. */
   readonly problems: readonly string[];
 }
@@ -33,7 +31,6 @@ export function readLookOptions(options: Readonly<Record<string, unknown>>): Loo
     at,
     limit: whole("limit", 1, 1_000_000),
     bytes: whole("bytes", 0, 1024 * 1024),
-    points: whole("points", 0, 1_000_000_000),
     problems,
   };
 }

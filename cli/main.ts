@@ -4,20 +4,26 @@ import { join } from "node:path";
 import { Command, CommanderError } from "commander";
 import { type ResolvedConfig, refuse, resolveConfig } from "../runtime/config.ts";
 import { packageRoot } from "../schemas/package-root.ts";
+import { findApplication, namedApplication } from "./application/find-application.ts";
+import type { Look } from "./commands/look.ts";
 import { exitCodes, reportError } from "./exit.ts";
 import { type LookArguments, readLookOptions } from "./look-options.ts";
+import { checkRunSettings } from "./run/check-run-settings.ts";
+import type { LoadedApplication } from "./run/claim.ts";
 import { addSettings, settingFlags } from "./settings-options.ts";
 import { checkFlags } from "./unknown-flags.ts";
 
 /** Runs the command line; the exit code is 0 done, 1 failed, 2 usage, 130 interrupted. */
 export async function main(args: readonly string[]): Promise<number> {
-  const line: CommandLine = { code: exitCodes.done, problems: [] };
-  const program = commands(line);
-  const checked = checkFlags(program, args);
-  line.problems = checked.problems;
-  // The value of an unknown flag would count as an argument: one error about it is enough.
-  if (checked.problems.length > 0) checked.command.allowExcessArguments();
+  const line: CommandLine = { code: exitCodes.done, problems: [], application: null };
   try {
+    const found = await findApplication(commands(line), args);
+    line.application = found.application;
+    const program = commands(line);
+    const checked = checkFlags(program, found.args);
+    line.problems = checked.problems;
+    // The value of an unknown flag would count as an argument: one error about it is enough.
+    if (checked.problems.length > 0) checked.command.allowExcessArguments();
     await program.parseAsync([...checked.args], { from: "user" });
     return line.code;
   } catch (error) {
@@ -33,6 +39,8 @@ interface CommandLine {
   code: number;
   /** Unknown flags. */
   problems: readonly string[];
+  /** Null: nothing says which one is meant, or it does not matter. */
+  application: LoadedApplication | null;
 }
 
 type Flags = Readonly<Record<string, unknown>>;
@@ -43,7 +51,7 @@ function version(): string {
 
 function commands(line: CommandLine): Command {
   const program = new Command("millrace")
-    .description("Real-time features and inference from event streams, demonstrated on flights.")
+    .description("Real-time features and inference from event streams.")
     .version(version(), "--version", "print the version")
     .showHelpAfterError("Add --help for what there is.")
     .exitOverride();
@@ -58,49 +66,80 @@ function commands(line: CommandLine): Command {
 
 const looks = () => import("./commands/look.ts");
 
-/** The configuration of a command that reads flights: checked against the data, too. */
-async function resolve(
-  flags: Flags,
-  kind: "run" | "replay",
-  { problems }: CommandLine,
-): Promise<ResolvedConfig> {
-  const { checkFlightsConfig: check } = await import("../examples/flights/check-config.ts");
-  return resolveConfig({ flags: settingFlags(flags, kind), problems, check });
+const ownSettings = ({ application }: CommandLine) => application?.spec.settings ?? {};
+
+/** The configuration of a command that runs an application: checked against it, too. */
+function resolve(flags: Flags, kind: "run" | "replay", line: CommandLine): ResolvedConfig {
+  const own = ownSettings(line);
+  const spec = line.application?.spec;
+  return resolveConfig({
+    own,
+    flags: settingFlags(flags, kind, own),
+    problems: line.problems,
+    check: (checked) => [
+      ...(spec?.check(checked) ?? []),
+      ...checkRunSettings(spec?.topologies ?? [], checked),
+    ],
+  });
 }
 
-function resolveLook(flags: Flags, { problems }: CommandLine): ResolvedConfig & LookArguments {
+function resolveLook(
+  flags: Flags,
+  line: CommandLine,
+  kind: "look" | "verify" = "look",
+): Look & LookArguments {
+  const { application } = line;
+  const own = ownSettings(line);
   const read = readLookOptions(flags);
-  const all = [...problems, ...read.problems];
-  return { ...read, ...resolveConfig({ flags: settingFlags(flags, "look"), problems: all }) };
+  const problems = [...line.problems, ...read.problems];
+  const config = resolveConfig({ own, flags: settingFlags(flags, kind, own), problems });
+  return { ...read, ...config, application };
 }
 
 function resolveLocal(flags: Flags, { problems }: CommandLine): ResolvedConfig {
   return resolveConfig({ flags: { ...settingFlags(flags, "stack"), stack: "local" }, problems });
 }
 
+const moduleDoc = "module that exports the application, .ts or .js (default: the data directory's)";
+
+/**
+ * The path of the module is taken from the arguments before they are parsed, wherever it stands;
+ * what is left in its place is none. The value of an unknown flag may stand there.
+ */
+function refuseModule(line: CommandLine, given: string | undefined): void {
+  if (given === undefined || line.problems.length > 0) return;
+  line.problems = [`${given}: this is no module: name a .ts or .js file`];
+}
+
 function runCommands(program: Command, line: CommandLine): void {
-  addSettings(program.command("run"), "run")
-    .description("Replay flights through the topology and print the summary (npm start).")
+  const named = () => namedApplication(line.application, "the data directory");
+  addSettings(program.command("run"), "run", ownSettings(line))
+    .description("Run an application: replay it, or with --live take records as they come.")
+    .argument("[application]", moduleDoc)
     .addHelpText(
       "after",
       example(
-        "millrace run --to 2001-01-08 --json summary.json",
-        "millrace run --data /tmp/drift --to 2001-04-01 --inject shift-12h@2001-03-03",
+        "millrace run app.ts",
+        "millrace run app.ts --live --for 10m --summary summary.json",
+        "millrace run app.ts --help        (with the flags of the application)",
       ),
     )
-    .action(async (flags: Flags) => {
-      const resolved = await resolve(flags, "run", line);
-      line.code = await (await import("./commands/run.ts")).run(resolved);
+    .action(async (module: string | undefined, flags: Flags) => {
+      refuseModule(line, module);
+      const resolved = resolve(flags, "run", line);
+      line.code = await (await import("./commands/run.ts")).run(named(), resolved);
     });
 
-  addSettings(program.command("replay"), "replay")
-    .description("Send the flights of a range to the source topics, and nothing else.")
-    .option("--dry-run", "Print the flights a day in UTC and what would be sent; send nothing.")
-    .addHelpText("after", example("millrace replay --dry-run --to 2001-02-01"))
-    .action(async (flags: Flags) => {
-      const resolved = await resolve(flags, "replay", line);
+  addSettings(program.command("replay"), "replay", ownSettings(line))
+    .description("Send what an application's feeder replays, and nothing else.")
+    .argument("[application]", moduleDoc)
+    .option("--dry-run", "Say what would be sent; send nothing.")
+    .addHelpText("after", example("millrace replay app.ts --dry-run"))
+    .action(async (module: string | undefined, flags: Flags) => {
+      refuseModule(line, module);
+      const resolved = resolve(flags, "replay", line);
       const { replay } = await import("./commands/replay.ts");
-      line.code = await replay(resolved, flags["dryRun"] === true);
+      line.code = await replay(named(), resolved, flags["dryRun"] === true);
     });
 }
 
@@ -108,19 +147,24 @@ function runCommands(program: Command, line: CommandLine): void {
 function streamCommands(program: Command, line: CommandLine): void {
   looking(program.command("topics"))
     .description("Topics, partitions and how many offsets they hold.")
+    .argument("[topic...]", "those alone")
     .option("--count", "Also count committed records, by reading them.")
     .addHelpText("after", example("millrace topics --count"))
-    .action(async (flags: Flags) => {
+    .action(async (names: string[], flags: Flags) => {
       const resolved = resolveLook(flags, line);
-      line.code = await (await looks()).topics(resolved, flags);
+      line.code = await (await looks()).topics(resolved, names, flags);
     });
 
-  looking(program.command("describe"), false)
-    .description("The topology: sources, views, steps, tasks and topics.")
-    .addHelpText("after", example("millrace describe"))
-    .action(async (flags: Flags) => {
-      refuse(line.problems);
-      line.code = await (await looks()).describe(flags);
+  addSettings(program.command("describe"), "look")
+    .description("The topologies: sources, views, steps, tasks and topics.")
+    .argument("[application]", moduleDoc)
+    .option("--json", "print JSON")
+    .addHelpText("after", example("millrace describe app.ts"))
+    .action(async (module: string | undefined, flags: Flags) => {
+      refuseModule(line, module);
+      const { config } = resolveLook(flags, line);
+      const application = namedApplication(line.application, config.data);
+      line.code = await (await looks()).describe(application, flags);
     });
 
   const letters = program.command("dead-letters").description("Records that were refused.");
@@ -146,8 +190,8 @@ function storeCommands(program: Command, line: CommandLine): void {
   const features = program.command("features").description("Features as they are served.");
   looking(features.command("get"))
     .description("Features of one entity, now or at an event time.")
-    .argument("<view>", "feature view, e.g. origin_delays or origin_delays@1")
-    .argument("<key...>", "values of its key fields, e.g. ORD, or ORD LAX for a route")
+    .argument("<view>", "feature view, e.g. card_spending or card_spending@1")
+    .argument("<key...>", "values of its key fields, in their order")
     .option(
       "--at <time>",
       "event time of the look-up, UTC (default: how far the view is; of a live run, now)",
@@ -155,8 +199,8 @@ function storeCommands(program: Command, line: CommandLine): void {
     .addHelpText(
       "after",
       example(
-        "millrace features get origin_delays ORD",
-        "millrace features get route_delays ORD LAX --at 2001-01-05T18:00",
+        "millrace features get card_spending 4711",
+        "millrace features get card_spending 4711 --at 2026-01-05T18:00",
       ),
     )
     .action(async (view: string, key: string[], flags: Flags) => {
@@ -167,41 +211,35 @@ function storeCommands(program: Command, line: CommandLine): void {
 
   looking(program.command("models"))
     .description("Model versions: trained on what, in force since when, and how good.")
+    .argument("[model...]", "those alone")
     .addHelpText("after", example("millrace models"))
-    .action(async (flags: Flags) => {
+    .action(async (names: string[], flags: Flags) => {
       const resolved = resolveLook(flags, line);
-      line.code = await (await looks()).models(resolved, flags);
+      line.code = await (await looks()).models(resolved, names, flags);
     });
 
-  addSettings(program.command("sql"), "look")
+  looking(program.command("sql"))
     .description("One query of ClickHouse's SQL, read-only; the database is millrace.")
     .argument("<query>", "the statement")
-    .option("--format <format>", "output format of ClickHouse", "PrettyCompactMonoBlock")
+    .option("--format <format>", "output format of ClickHouse (default: PrettyCompactMonoBlock)")
     .addHelpText(
       "after",
       example('millrace sql "SELECT count(), avg(probability) FROM millrace.predictions"'),
     )
-    .action(async (query: string, flags: Flags & { format: string }) => {
+    .action(async (query: string, flags: Flags) => {
       const resolved = resolveLook(flags, line);
       line.code = await (await looks()).sql(resolved, query, flags);
     });
 
-  looking(program.command("verify"))
+  addSettings(program.command("verify"), "verify", ownSettings(line))
     .description("Recount everything from topics and ClickHouse; exit 1 when something is missing.")
-    .option("--points <number>", "also recompute so many look-ups in SQL over the raw file", "0")
     .option("--reread", "also compute the run again from its sources and decisions, and compare")
-    .addHelpText(
-      "after",
-      example(
-        "millrace verify",
-        "millrace verify --points 100000",
-        "millrace verify --live --reread",
-      ),
-    )
+    .option("--json", "print JSON")
+    .addHelpText("after", example("millrace verify", "millrace verify --live --reread"))
     .action(async (flags: Flags) => {
-      const resolved = resolveLook(flags, line);
+      const resolved = resolveLook(flags, line, "verify");
       const { verify } = await import("./commands/verify.ts");
-      line.code = await verify(resolved, resolved.points, flags);
+      line.code = await verify(line.application, resolved, flags);
     });
 }
 
@@ -229,12 +267,15 @@ function stackCommands(program: Command, line: CommandLine): void {
 
 /** Takes every flag that a run takes, to show what it would come to. */
 function configCommand(program: Command, line: CommandLine): void {
-  addSettings(program.command("config"), "run")
+  addSettings(program.command("config"), "run", ownSettings(line))
     .description("The resulting configuration and where each value came from.")
-    .addHelpText("after", example("MILLRACE_SEED=7 millrace config"))
-    .action(async (flags: Flags) => {
-      const resolved = await resolve(flags, "run", line);
-      line.code = await (await looks()).config(resolved);
+    .argument("[application]", moduleDoc)
+    .option("--json", "print JSON")
+    .addHelpText("after", example("MILLRACE_SCORING_THREADS=2 millrace config"))
+    .action(async (module: string | undefined, flags: Flags) => {
+      refuseModule(line, module);
+      const resolved = resolve(flags, "run", line);
+      line.code = await (await looks()).config(resolved, flags);
     });
 }
 
@@ -260,9 +301,8 @@ function projectCommands(program: Command, line: CommandLine): void {
     });
 }
 
-function looking(command: Command, withSettings = true): Command {
-  if (withSettings) addSettings(command, "look");
-  return command.option("--json", "print JSON");
+function looking(command: Command): Command {
+  return addSettings(command, "look").option("--json", "print JSON");
 }
 
 function example(...lines: string[]): string {

@@ -3,6 +3,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { Stack } from "../runtime/hosting/stack.ts";
 import { openEmbeddedStack } from "../stacks/embedded-stack.ts";
+import { ofFlights } from "../testing/flights-app-fixture.ts";
 
 const main = fileURLToPath(new URL("./main.js", import.meta.url));
 const children = new Set<ChildProcess>();
@@ -24,7 +25,9 @@ export interface Started {
 
 /** Starts `millrace` with these arguments; no input. */
 export function startMillrace(...args: string[]): Started {
-  const child = spawn(process.execPath, [main, ...args], { stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(process.execPath, [main, ...ofFlights(args)], {
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   children.add(child);
   let [out, err] = ["", ""];
   child.stdout.on("data", (chunk) => {

@@ -3,7 +3,7 @@ import { serverSettings } from "../runtime/config/server-settings.ts";
 import {
   flagName,
   type Command as Kind,
-  settingNames,
+  type SettingTable,
   settings,
 } from "../runtime/config/settings.ts";
 
@@ -29,12 +29,16 @@ const otherwise: Readonly<Record<string, Readonly<Record<string, Shown>>>> = {
   },
 };
 
-/** Gives a command the flags of the settings that concern it. */
-export function addSettings(command: Command, kind: Kind): Command {
-  for (const name of settingNames) {
-    const { commands, argument, repeatable } = settings[name];
-    if (!commands.some((each) => each === kind)) continue;
-    const { doc, default: fallback } = otherwise[kind]?.[name] ?? settings[name];
+/**
+ * Gives a command the flags of the settings that concern it.
+ *
+ * @param own - of the application, beside those of every one.
+ */
+export function addSettings(command: Command, kind: Kind, own: SettingTable = {}): Command {
+  for (const [name, setting] of Object.entries(concerning(kind, own))) {
+    const { argument, repeatable } = setting;
+    const { doc, default: fallback } =
+      otherwise[kind === "verify" ? "look" : kind]?.[name] ?? setting;
     const isLong = (argument?.length ?? 0) > longestArgument;
     const words = isLong ? /^<(.+\|.+)>$/.exec(argument ?? "")?.[1]?.split("|") : undefined;
     const shape = words === undefined ? argument : "<word>";
@@ -44,8 +48,9 @@ export function addSettings(command: Command, kind: Kind): Command {
     const shown = isPlain ? ` (default: ${fallback})` : "";
     const option = new Option(flag, `${doc}${choice}${shown}`);
     if (name in serverSettings) option.helpGroup("Servers of --stack cluster:");
+    if (name in own) option.helpGroup("Of the application:");
     // Known, so that it is refused with the reason, but not offered.
-    if ("secret" in settings[name]) option.hideHelp();
+    if (setting.secret === true) option.hideHelp();
     if (repeatable) {
       option.argParser((value: string, before: string[] | undefined) => [
         ...(before ?? []),
@@ -61,9 +66,19 @@ export function addSettings(command: Command, kind: Kind): Command {
 export function settingFlags(
   options: Readonly<Record<string, unknown>>,
   kind: Kind,
+  own: SettingTable = {},
 ): Record<string, unknown> {
-  const names = settingNames.filter((name) =>
-    settings[name].commands.some((each) => each === kind),
-  );
+  const names = Object.keys(concerning(kind, own));
   return Object.fromEntries(names.map((name) => [name, options[name]]));
+}
+
+/** What a command takes: `verify` is a look with settings of its own. */
+function concerning(kind: Kind, own: SettingTable): SettingTable {
+  const kinds: readonly Kind[] = kind === "verify" ? ["look", "verify"] : [kind];
+  const table: SettingTable = { ...settings, ...own };
+  return Object.fromEntries(
+    Object.entries(table).filter(([, { commands }]) =>
+      commands.some((each) => kinds.includes(each)),
+    ),
+  );
 }

@@ -110,7 +110,7 @@ async function measure(each: Case, local: readonly string[], json: string): Prom
   const random = seededRandom(Number(values.seed));
   const several = each.workers > 1 ? ["--workers", String(each.workers)] : [];
   const slow = each.slow === "none" ? [] : ["--slow", `${each.slow}=${values.factor}`];
-  const args = [...local, ...range, ...several, ...slow, "--json", json];
+  const args = [...local, ...range, ...several, ...slow, "--summary", json];
   const started = performance.now();
   const kills = killShares(each.kills, random);
   let exit: number | null = null;

@@ -8,9 +8,10 @@
  * `--against` also runs the command line of another build, in turn, and compares CPU time.
  */
 import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { querySql } from "./run-process.ts";
@@ -62,7 +63,11 @@ async function columnsOf(data: string, table: string, except: string): Promise<s
 /** Replays the range; returns the seconds of CPU that it took, children included. */
 function replay(main: string, data: string, to: string): Promise<number> {
   const command = 'TIMEFORMAT="cpu %U %S"; time "$@"';
-  const args = [process.execPath, main, "run", "--from", from, "--to", to, "--data", data];
+  // Earlier builds know flights alone.
+  const app = join(dirname(main), "..", "examples", "flights", "app.js");
+  const module = existsSync(app) ? [app] : [];
+  const run = [process.execPath, main, "run", ...module];
+  const args = [...run, "--from", from, "--to", to, "--data", data];
   const child = spawn("bash", ["-c", command, "gate", ...args], {
     stdio: ["ignore", "ignore", "pipe"],
   });

@@ -13,6 +13,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs, promisify } from "node:util";
 import { circumstances } from "./circumstances.ts";
 import { digests } from "./digests.ts";
+import { flightsApp } from "./run-process.ts";
 import { seededRandom } from "./seeded-random.ts";
 
 const run = promisify(execFile);
@@ -35,7 +36,7 @@ interface Attempt {
 /** Runs to the end, or is killed after `killAfterMs`. */
 async function attempt(args: readonly string[], killAfterMs: number | null): Promise<Attempt> {
   const started = performance.now();
-  const child = spawn(process.execPath, [program, "run", ...args], { stdio: "ignore" });
+  const child = spawn(process.execPath, [program, "run", flightsApp, ...args], { stdio: "ignore" });
   const ended = new Promise<number | null>((resolve) => child.once("exit", resolve));
   if (killAfterMs !== null) {
     await Promise.race([sleep(killAfterMs, undefined, { ref: false }), ended]);
@@ -86,7 +87,7 @@ async function compare(work: string, values: Values): Promise<number> {
     const { code } = await attempt([...range, "--data", killed], after);
     console.log(`kill ${kill} of ${kills} after ${(after / 1000).toFixed(2)} s (exit ${code})`);
   }
-  const last = await attempt([...range, "--data", killed, "--json", summary], null);
+  const last = await attempt([...range, "--data", killed, "--summary", summary], null);
   console.log(`last run: exit ${last.code}, ${last.seconds.toFixed(1)} s`);
   const { balanced } = JSON.parse(await readFile(summary, "utf8")) as { balanced: boolean };
   const lines = await differences(calm, killed);

@@ -14,7 +14,7 @@ import { timeOnlineReads } from "./latency/online-reads.ts";
 import { type Recovery, timeRecovery } from "./latency/recovery.ts";
 import { timeScoring } from "./latency/scoring.ts";
 import { median, medianOf, type Timing } from "./latency/timing.ts";
-import { millrace } from "./run-process.ts";
+import { flightsApp, millrace } from "./run-process.ts";
 
 /** Two and a half days: enough labels for a model. */
 const from = "2001-01-02";
@@ -78,7 +78,7 @@ async function main(): Promise<void> {
   try {
     const load = () => loadavg()[0]?.toFixed(1);
     const before = load();
-    await millrace("run", "--data", data, "--from", from, "--to", measuredTo);
+    await millrace("run", flightsApp, "--data", data, "--from", from, "--to", measuredTo);
     const timings = await measure(data, Number(rounds), Number(samples));
     const range = ["--data", data, "--from", from, "--to", killedTo];
     const recoveries = await timeRecovery(range, Number(kills));

@@ -19,9 +19,9 @@ import type { Broker } from "../broker/broker.ts";
 import { RecordBatchBuilder } from "../broker/record-batch/builder.ts";
 import type { LatencyHistogram } from "../cli/live/latency-histogram.ts";
 import { type LiveFacts, liveText } from "../cli/live/live-facts.ts";
-import { LoadGenerator, type LoadReport } from "../cli/live/load-generator.ts";
 import { PredictionLatency } from "../cli/live/prediction-latency.ts";
 import type { Summary } from "../cli/summary/summary.ts";
+import { LoadGenerator, type LoadReport } from "../examples/flights/load/load-generator.ts";
 import type { Stack } from "../runtime/hosting/stack.ts";
 import { durationMs } from "../schemas/duration.ts";
 import { freePorts } from "../stacks/local/free-ports.ts";
@@ -170,7 +170,7 @@ async function suffer(stack: Stack, scene: Scene) {
   });
   const seen: [number, number][] = [];
   const onPrediction = (eventTime: number, seenAt: number) => seen.push([eventTime, seenAt]);
-  const latency = PredictionLatency.start({ plan, broker, registry, onPrediction });
+  const latency = PredictionLatency.start({ plans: [plan], broker, registry, onPrediction });
   const [load, kills] = await Promise.all([
     generator.run(),
     killAll(scene, began),
@@ -247,7 +247,7 @@ function summaryFile(data: string): string {
 function runArgs(data: string): string[] {
   return [
     ...["--live", ...where(data), "--max-wait", values["max-wait"]],
-    ...["--metrics", "off", "--json", summaryFile(data)],
+    ...["--metrics", "off", "--summary", summaryFile(data)],
   ];
 }
 

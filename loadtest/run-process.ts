@@ -2,6 +2,8 @@ import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
+/** The module of flights, as compiled. */
+export const flightsApp = fileURLToPath(new URL("../examples/flights/app.js", import.meta.url));
 const program = fileURLToPath(new URL("../cli/main.js", import.meta.url));
 
 /** A `millrace run` as a user starts it, watched through what it prints and logs. */
@@ -20,9 +22,13 @@ export class RunProcess {
 
   /** @param args - what follows `millrace run`; `--log-level info` is added. */
   constructor(args: readonly string[]) {
-    this.#child = spawn(process.execPath, [program, "run", ...args, "--log-level", "info"], {
-      stdio: ["ignore", "pipe", "pipe"],
-    });
+    this.#child = spawn(
+      process.execPath,
+      [program, "run", flightsApp, ...args, "--log-level", "info"],
+      {
+        stdio: ["ignore", "pipe", "pipe"],
+      },
+    );
     const { pid, stdout, stderr } = this.#child;
     if (!args.includes("--workers") && pid !== undefined) this.workers.set("0", pid);
     stdout?.setEncoding("utf8").on("data", (text: string) => this.#take(text));

@@ -14,6 +14,7 @@ import { parseArgs } from "node:util";
 import { openEmbeddedStack } from "../stacks/embedded-stack.ts";
 import { flights } from "../topologies/flights/flights.ts";
 import { circumstances } from "./circumstances.ts";
+import { flightsApp } from "./run-process.ts";
 import { findingsOf } from "./scenarios/find.ts";
 import { type Played, reportText } from "./scenarios/report.ts";
 import { commandOf, type Scenario, scenarios } from "./scenarios/scenarios.ts";
@@ -22,7 +23,8 @@ import { verdictsOf } from "./scenarios/verdicts.ts";
 const program = fileURLToPath(new URL("../cli/main.js", import.meta.url));
 
 async function play(scenario: Scenario, data: string): Promise<Played> {
-  const args = [program, ...commandOf(scenario), "--data", data];
+  const [command = "", ...range] = commandOf(scenario);
+  const args = [program, command, flightsApp, ...range, "--data", data];
   const started = performance.now();
   const child = spawn(process.execPath, args, { stdio: ["ignore", "ignore", "inherit"] });
   const code = await new Promise<number | null>((resolve) => child.once("exit", resolve));

@@ -33,7 +33,7 @@ interface Outcome {
 async function replay({ from, to }: Options, data: string): Promise<Outcome> {
   const json = `${data}.json`;
   const started = performance.now();
-  const run = new RunProcess(["--from", from, "--to", to, "--data", data, "--json", json]);
+  const run = new RunProcess(["--from", from, "--to", to, "--data", data, "--summary", json]);
   const memory = new FamilyMemory(run.workers.get("0") ?? 0);
   let ended = false;
   const exit = run.ended.then((code) => {

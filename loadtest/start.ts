@@ -31,7 +31,7 @@ async function time(to: string): Promise<Timed> {
     join(work, "data"),
     "--to",
     to,
-    "--json",
+    "--summary",
     json,
   ];
   try {

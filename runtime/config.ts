@@ -1,14 +1,12 @@
 import { readFileSync } from "node:fs";
 import { MillraceError } from "../schemas/errors.ts";
-import { settingsOfMode } from "./config/live-settings.ts";
 import { nearest } from "./config/nearest.ts";
 import { clusterAccess } from "./config/server-access.ts";
 import { serverSettingNames } from "./config/server-settings.ts";
 import {
   type Config,
   flagName,
-  type SettingName,
-  settingNames,
+  type SettingTable,
   settings,
   variableName,
 } from "./config/settings.ts";
@@ -17,14 +15,17 @@ import {
 export type Origin = "default" | "file" | "environment" | "flag";
 
 export interface ResolvedConfig {
+  /** Of every application; the application's own stand beside them. */
   readonly config: Config;
   /** By setting: where the value came from, e.g. `MILLRACE_DATA` or `--data`. */
-  readonly origins: Readonly<Record<SettingName, string>>;
+  readonly origins: Readonly<Record<string, string>>;
   /** By setting: the value as written, secrets masked. */
-  readonly shown: Readonly<Record<SettingName, string>>;
+  readonly shown: Readonly<Record<string, string>>;
 }
 
 export interface ConfigSources {
+  /** Settings that an application adds, or gives another default. @default none */
+  readonly own?: SettingTable;
   /** Flags as given, by setting name. @default none */
   readonly flags?: Readonly<Record<string, unknown>>;
   /** @default the environment of the process */
@@ -38,10 +39,10 @@ export interface ConfigSources {
 }
 
 /** The values that could be read, and where each came from. */
-export interface CheckedValues {
-  readonly values: Partial<Config>;
+export interface CheckedValues<Values = Config> {
+  readonly values: Partial<Values>;
   /** As `ResolvedConfig.origins`. */
-  readonly origins: ReadonlyMap<SettingName, string>;
+  readonly origins: ReadonlyMap<string, string>;
 }
 
 /** Variables of the local stack and of the tests; no settings of a run. */
@@ -50,7 +51,7 @@ const otherVariables = new Set(["MILLRACE_CACHE", "MILLRACE_REQUIRE_ALL"]);
 const serverPorts = ["kafkaPort", "registryPort", "redisPort", "clickhousePort"] as const;
 
 /** Settings that mean something on some stacks alone. */
-const settingsOfStack: Readonly<Record<Config["stack"], readonly SettingName[]>> = {
+const settingsOfStack: Readonly<Record<Config["stack"], readonly string[]>> = {
   embedded: ["http"],
   local: serverPorts,
   compose: serverPorts,
@@ -67,42 +68,39 @@ const settingsOfStack: Readonly<Record<Config["stack"], readonly SettingName[]>>
 export function resolveConfig(sources: ConfigSources = {}): ResolvedConfig {
   const path = sources.file ?? "millrace.config.json";
   const problems = [...(sources.problems ?? [])];
+  const table: SettingTable = { ...settings, ...sources.own };
   const layers = [
-    flagLayer(sources.flags ?? {}),
-    environmentLayer(sources.env ?? process.env, problems),
-    fileLayer(path, problems),
+    flagLayer(table, sources.flags ?? {}),
+    environmentLayer(table, sources.env ?? process.env, problems),
+    fileLayer(table, path, problems),
   ];
-  const values = new Map<SettingName, unknown>();
-  const origins = new Map<SettingName, string>();
-  const shown = new Map<SettingName, string>();
-  for (const name of settingNames) {
+  const values = new Map<string, unknown>();
+  const origins = new Map<string, string>();
+  const shown = new Map<string, string>();
+  for (const [name, { default: fallback, schema, echoed, secret }] of Object.entries(table)) {
     const found = layers.find((layer) => layer.has(name))?.get(name) ?? {
-      value: settings[name].default,
+      value: fallback,
       origin: "default",
     };
-    const parsed = settings[name].schema.safeParse(found.value);
+    const parsed = schema.safeParse(found.value);
     if (parsed.success) values.set(name, parsed.data);
     else {
       const reason = parsed.error.issues[0]?.message ?? "cannot be read";
-      const value = settings[name].echoed ? `${JSON.stringify(found.value)}: ` : "";
+      const value = echoed ? `${JSON.stringify(found.value)}: ` : "";
       problems.push(`${found.origin}: ${value}${reason}`);
     }
     origins.set(name, found.origin);
-    shown.set(name, show(name, found.value));
+    shown.set(name, show(secret === true, found.value));
   }
   const stack = values.get("stack") as Config["stack"] | undefined;
   const mode = values.get("live") === true ? "live" : "replay";
   if (stack !== undefined && origins.get("data") === "default") {
-    const data = `.millrace/${stack}${mode === "live" ? "-live" : ""}`;
+    const data = defaultData(stack, mode === "live");
     values.set("data", data);
     shown.set("data", data);
   }
-  problems.push(...secretFlags(origins), ...flagsOfOtherStack(stack, origins));
-  problems.push(...flagsOfOtherMode(mode, origins));
-  const [from, to] = [values.get("from"), values.get("to")];
-  if (typeof from === "number" && typeof to === "number" && from >= to) {
-    problems.push(`from (${shown.get("from")}) must lie before to (${shown.get("to")})`);
-  }
+  problems.push(...secretFlags(table, origins), ...flagsOfOtherStack(table, stack, origins));
+  problems.push(...flagsOfOtherMode(table, mode, origins));
   if (values.get("stack") === "embedded" && Number(values.get("workers")) > 1) {
     const origin = origins.get("workers");
     problems.push(`${origin}: several workers need servers that they share: add --stack local`);
@@ -112,11 +110,33 @@ export function resolveConfig(sources: ConfigSources = {}): ResolvedConfig {
   const serversAreRead = serverSettingNames.every((name) => values.has(name));
   if (stack === "cluster" && serversAreRead) clusterAccess(config, problems);
   refuse(problems);
-  return {
-    config,
-    origins: Object.fromEntries(origins) as Record<SettingName, string>,
-    shown: Object.fromEntries(shown) as Record<SettingName, string>,
+  return { config, origins: Object.fromEntries(origins), shown: Object.fromEntries(shown) };
+}
+
+/** Where the data are, as far as that can be said before everything else is read. */
+export function peekConfig(
+  flags: Readonly<Record<string, unknown>>,
+): Pick<Config, "stack" | "data" | "live"> {
+  const { stack, data, live } = settings;
+  const table: SettingTable = { stack, data, live };
+  const layers = [
+    flagLayer(table, flags),
+    environmentLayer(table, process.env, []),
+    fileLayer(table, "millrace.config.json", []),
+  ];
+  const read = (name: string) => {
+    const found = layers.find((layer) => layer.has(name))?.get(name)?.value;
+    const parsed = table[name]?.schema.safeParse(found);
+    return parsed?.success === true ? parsed.data : undefined;
   };
+  const isLive = read("live") === true;
+  const of = (read("stack") as Config["stack"] | undefined) ?? "embedded";
+  const directory = (read("data") as string | undefined) ?? defaultData(of, isLive);
+  return { stack: of, data: directory, live: isLive };
+}
+
+function defaultData(stack: Config["stack"], isLive: boolean): string {
+  return `.millrace/${stack}${isLive ? "-live" : ""}`;
 }
 
 /** @throws {MillraceError} CONFIG_INVALID when there is a problem. */
@@ -129,11 +149,11 @@ export function refuse(problems: readonly string[]): void {
 }
 
 /** Every user of a machine sees the arguments of all processes on it. */
-function secretFlags(origins: ReadonlyMap<SettingName, string>): string[] {
-  return settingNames
-    .filter((name) => "secret" in settings[name] && origins.get(name)?.startsWith("--") === true)
+function secretFlags(table: SettingTable, origins: ReadonlyMap<string, string>): string[] {
+  return Object.entries(table)
+    .filter(([name, { secret }]) => secret === true && origins.get(name)?.startsWith("--") === true)
     .map(
-      (name) =>
+      ([name]) =>
         `--${flagName(name)}: a secret is not taken from the command line, which others can ` +
         `see: set ${variableName(name)}, or name a file with --${flagName(name)}-file`,
     );
@@ -141,12 +161,13 @@ function secretFlags(origins: ReadonlyMap<SettingName, string>): string[] {
 
 /** A flag is meant for this very start; variables and the file may serve several stacks. */
 function flagsOfOtherStack(
+  table: SettingTable,
   stack: Config["stack"] | undefined,
-  origins: ReadonlyMap<SettingName, string>,
+  origins: ReadonlyMap<string, string>,
 ): string[] {
   if (stack === undefined) return [];
   const problems: string[] = [];
-  for (const name of settingNames) {
+  for (const name of Object.keys(table)) {
     const owners = Object.entries(settingsOfStack).filter(([, names]) => names.includes(name));
     const owned = owners.length === 0 || owners.some(([owner]) => owner === stack);
     if (owned || origins.get(name)?.startsWith("--") !== true) continue;
@@ -158,33 +179,35 @@ function flagsOfOtherStack(
 
 /** As with stacks: variables and the file may serve both modes. */
 function flagsOfOtherMode(
-  mode: keyof typeof settingsOfMode,
-  origins: ReadonlyMap<SettingName, string>,
+  table: SettingTable,
+  mode: "replay" | "live",
+  origins: ReadonlyMap<string, string>,
 ): string[] {
-  const isLive = mode === "live";
-  const remedy = isLive ? "goes with a replay, not with --live" : "goes with --live";
-  return settingsOfMode[isLive ? "replay" : "live"]
-    .filter((name) => origins.get(name)?.startsWith("--") === true)
-    .map((name) => `--${flagName(name)}: ${remedy}`);
+  const remedy = mode === "live" ? "goes with a replay, not with --live" : "goes with --live";
+  return Object.entries(table)
+    .filter(([, setting]) => setting.mode !== undefined && setting.mode !== mode)
+    .filter(([name]) => origins.get(name)?.startsWith("--") === true)
+    .map(([name]) => `--${flagName(name)}: ${remedy}`);
 }
 
-type Layer = ReadonlyMap<SettingName, { readonly value: unknown; readonly origin: string }>;
+type Layer = ReadonlyMap<string, { readonly value: unknown; readonly origin: string }>;
 
 /** Unknown flags are found by the command line, which knows what each command takes. */
-function flagLayer(flags: Readonly<Record<string, unknown>>): Layer {
+function flagLayer(table: SettingTable, flags: Readonly<Record<string, unknown>>): Layer {
   return new Map(
-    settingNames
+    Object.keys(table)
       .filter((name) => flags[name] !== undefined)
       .map((name) => [name, { value: flags[name], origin: `--${flagName(name)}` }]),
   );
 }
 
 function environmentLayer(
+  table: SettingTable,
   env: Readonly<Record<string, string | undefined>>,
   problems: string[],
 ): Layer {
-  const byVariable = new Map(settingNames.map((name) => [variableName(name), name]));
-  const layer = new Map<SettingName, { value: unknown; origin: string }>();
+  const byVariable = new Map(Object.keys(table).map((name) => [variableName(name), name]));
+  const layer = new Map<string, { value: unknown; origin: string }>();
   for (const [variable, value] of Object.entries(env)) {
     if (!variable.startsWith("MILLRACE_") || value === undefined) continue;
     const name = byVariable.get(variable);
@@ -196,12 +219,14 @@ function environmentLayer(
   return layer;
 }
 
-function fileLayer(path: string, problems: string[]): Layer {
-  const layer = new Map<SettingName, { value: unknown; origin: string }>();
+function fileLayer(table: SettingTable, path: string, problems: string[]): Layer {
+  const layer = new Map<string, { value: unknown; origin: string }>();
   for (const [key, value] of Object.entries(readObject(path, problems))) {
-    const name = settingNames.find((each) => each === key);
-    if (name !== undefined) layer.set(name, { value, origin: `${path}: ${key}` });
-    else problems.push(`${path}: ${key}: there is no such setting${nearest(key, settingNames)}`);
+    if (Object.hasOwn(table, key)) layer.set(key, { value, origin: `${path}: ${key}` });
+    else {
+      const near = nearest(key, Object.keys(table));
+      problems.push(`${path}: ${key}: there is no such setting${near}`);
+    }
   }
   return layer;
 }
@@ -233,8 +258,8 @@ function jsonProblem(text: string, { message }: Error): string {
   return `this is no JSON: quotes, a comma or a bracket are wrong ${where}`;
 }
 
-function show(name: SettingName, value: unknown): string {
-  if ("secret" in settings[name] && value !== null) return "********";
+function show(secret: boolean, value: unknown): string {
+  if (secret && value !== null) return "********";
   if (value === null) return "none";
   if (Array.isArray(value)) return value.length === 0 ? "none" : value.join(", ");
   return String(value);

@@ -75,11 +75,6 @@ export const errorTable = {
     message:
       "--fresh deletes no data on the servers of --stack {stack}, which others may share: {remedy}",
   },
-  OFFLINE_ELSEWHERE: {
-    policy: "stop",
-    message:
-      "--points reads the flights and the tables in one statement, and the ClickHouse of --stack {stack} cannot read files of this machine: leave --points out, or run on the local or embedded stack.",
-  },
   STACK_START_FAILED: {
     policy: "stop",
     message: "The local server {name} did not start: {reason}",
@@ -268,7 +263,7 @@ export const errorTable = {
   DATA_RANGE_CHANGED: {
     policy: "stop",
     message:
-      "The data directory {directory} was begun with {what} {found}, not {asked}. Go on with {found}, start over with --fresh, or use another --data directory.",
+      "The data directory {directory} was begun with {what} {found}, not {asked}. Go on with that, start over with --fresh, or use another --data directory.",
   },
   DATA_RANGE_SHORTER: {
     policy: "stop",
@@ -399,18 +394,50 @@ export const errorTable = {
     message:
       "Worker {worker} died {deaths} times in a row before it committed anything; the last process {how}. See what it wrote above, correct that and run again: the run goes on where it stands.",
   },
-  AIRPORT_UNKNOWN: {
+  APPLICATION_REFUSED: {
     policy: "stop",
-    message: 'The airport "{iata}" of a flight is not in airports.csv: reinstall vega-datasets.',
+    message: "{reason}",
   },
-  INJECTION_INVALID: {
+  APPLICATION_INVALID: {
     policy: "stop",
-    message: 'The injection "{text}" cannot be used ({reason}). Write one of: {forms}.',
+    message: "The application {application} cannot be run:\n{problems}",
   },
-  REPLAY_CHANGED: {
+  APPLICATION_MISSING: {
+    policy: "stop",
+    message: "There is no module {module}: name the file that exports the application.",
+  },
+  APPLICATION_UNREADABLE: {
+    policy: "stop",
+    message: "The module {module} cannot be loaded: {reason}",
+  },
+  APPLICATION_UNNAMED: {
     policy: "stop",
     message:
-      "The topics were begun with {what} {found}, not {asked}. Go on with {found}, or start over with --fresh.",
+      "Nothing says which application is meant, and no module of one is known in {directory}: name it, e.g. millrace run app.ts.",
+  },
+  DATA_APPLICATION_CHANGED: {
+    policy: "stop",
+    message:
+      "The data directory {directory} belongs to the application {found} (topologies {foundPlans}), not to {application} ({plans}). Use another --data directory, or start over with --fresh.",
+  },
+  DATA_UNWRITABLE: {
+    policy: "stop",
+    message:
+      "The data directory {directory} cannot be written: {reason}. Name another one with --data.",
+  },
+  SOURCE_MISSING: {
+    policy: "stop",
+    message:
+      "There is no topic {topics}: nothing is replayed before its producers have made it. Correct the name, or run with --live once they send.",
+  },
+  SOURCES_EMPTY: {
+    policy: "stop",
+    message:
+      "There is nothing to replay: no record that can be read stands in {topics}. Send some first, or run with --live.",
+  },
+  LOOK_UNKNOWN: {
+    policy: "stop",
+    message: 'There is no {what} "{name}"{near}.',
   },
   INSPECT_REFUSED: {
     policy: "stop",
@@ -423,7 +450,7 @@ export const errorTable = {
   },
   VIEW_UNKNOWN: {
     policy: "stop",
-    message: 'There is no feature view "{view}". There are: {known}.',
+    message: 'There is no feature view "{view}"{near}. There are: {known}.',
   },
   VIEW_KEY_INVALID: {
     policy: "stop",

@@ -191,7 +191,7 @@ export type BranchSpec =
 
 /** A part of the topology whose tasks run alike; the task is one partition of it. */
 export interface Subtopology {
-  /** e.g. `flights.departures`, `origin_delays@1`, `predictions`, `retraining`, `training`. */
+  /** e.g. `payments`, `card_spending@1`, `predictions`, `retraining`, `training`. */
   readonly name: string;
   readonly kind: "source" | "view" | "scoring" | "watch" | "training";
   readonly partitions: number;

@@ -23,7 +23,7 @@ async function look(at: number | null, row: "ORD" | "none", past: Record<string,
   }
   const offline = { query: async () => past } as unknown as Stack["offline"];
   const request = { view: "origin_traffic", key: ["ORD"], at };
-  return readFeatures(plan, { online, offline }, request);
+  return readFeatures([plan], { online, offline }, request);
 }
 
 const pastRow = Object.fromEntries([

@@ -1,3 +1,4 @@
+import { nearest } from "../runtime/config/nearest.ts";
 import type { Stack } from "../runtime/hosting/stack.ts";
 import { featureTable } from "../runtime/offline/feature-tables.ts";
 import { MillraceError } from "../schemas/errors.ts";
@@ -25,13 +26,13 @@ import type { FeatureAnswer, FeatureRequest } from "./inspector.ts";
  * @throws {MillraceError} VIEW_UNKNOWN, VIEW_KEY_INVALID.
  */
 export async function readFeatures(
-  plan: Plan,
+  plans: readonly Plan[],
   stack: Pick<Stack, "online" | "offline">,
   request: FeatureRequest,
 ): Promise<FeatureAnswer> {
-  const view = findView(plan, request);
+  const { view, partitions } = findView(plans, request);
   const key = entityKey(request.key);
-  const partition = partitionOf(key, plan.partitions);
+  const partition = partitionOf(key, partitions);
   const [entry] = await stack.online.read([{ view: viewId(view), entityKey: key, partition }]);
   const progress = entry?.progress ?? Number.NEGATIVE_INFINITY;
   const at = request.at ?? progress;
@@ -60,13 +61,20 @@ export async function readFeatures(
 
 const nothing = { freshness: "MISSING", asOf: null, validUntil: null, features: [] } as const;
 
-function findView(plan: Plan, { view: asked, key }: FeatureRequest): FeatureViewSpec {
-  const named = plan.views.filter((view) => view.name === asked || viewId(view) === asked);
-  const view = named.sort((a, b) => b.version - a.version)[0];
-  if (view === undefined) {
-    const known = plan.views.map(viewId).join(", ");
-    throw new MillraceError("VIEW_UNKNOWN", { view: asked, known });
+/** The newest version where none is named. */
+function findView(
+  plans: readonly Plan[],
+  { view: asked, key }: FeatureRequest,
+): { readonly view: FeatureViewSpec; readonly partitions: number } {
+  const all = plans.flatMap(({ views, partitions }) => views.map((view) => ({ view, partitions })));
+  const named = all.filter(({ view }) => view.name === asked || viewId(view) === asked);
+  const found = named.sort((a, b) => b.view.version - a.view.version)[0];
+  if (found === undefined) {
+    const ids = all.map(({ view }) => viewId(view));
+    const near = nearest(asked, [...ids, ...all.map(({ view }) => view.name)]);
+    throw new MillraceError("VIEW_UNKNOWN", { view: asked, near, known: ids.join(", ") });
   }
+  const { view } = found;
   if (key.length !== view.keyFields.length) {
     throw new MillraceError("VIEW_KEY_INVALID", {
       view: viewId(view),
@@ -74,7 +82,7 @@ function findView(plan: Plan, { view: asked, key }: FeatureRequest): FeatureView
       given: key.length,
     });
   }
-  return view;
+  return found;
 }
 
 /** The row that held at an instant: the last of those known before it. */

@@ -1,9 +1,10 @@
 /** What one can ask about a running or a finished run; answers are plain JSON values. */
 export interface Inspector {
-  topics(request: { readonly countRecords: boolean }): Promise<TopicReport[]>;
+  topics(request: TopicsRequest): Promise<TopicReport[]>;
   features(request: FeatureRequest): Promise<FeatureAnswer>;
   deadLetters(request: DeadLetterRequest): Promise<DeadLetterLine[]>;
-  models(request: Record<string, never>): Promise<ModelLine[]>;
+  /** Of the models that are named; of all where none is. */
+  models(request: { readonly names: readonly string[] }): Promise<ModelLine[]>;
   /** One statement of ClickHouse's SQL that only reads; any output format. */
   sql(request: { readonly query: string; readonly format: string }): Promise<string>;
   config(request: Record<string, never>): Promise<ConfigLine[]>;
@@ -20,6 +21,12 @@ export const inspectorMethods = [
   "config",
 ] as const;
 export type InspectorMethod = (typeof inspectorMethods)[number];
+
+export interface TopicsRequest {
+  /** Those alone; all where none is named. */
+  readonly names: readonly string[];
+  readonly countRecords: boolean;
+}
 
 export interface TopicReport {
   readonly name: string;

@@ -1,13 +1,35 @@
+import { nearest } from "../runtime/config/nearest.ts";
 import type { Stack } from "../runtime/hosting/stack.ts";
+import { MillraceError } from "../schemas/errors.ts";
 import type { Plan } from "../schemas/plan.ts";
 import { quoteText } from "../sinks/sql-text.ts";
 import type { ModelLine } from "./inspector.ts";
 
-/** Model versions and how each did on the flights that it scored itself. */
-export async function modelLines(plan: Plan, { offline }: Stack): Promise<ModelLine[]> {
+/** Model versions and how each did on the records that it scored itself. */
+export async function modelLines(
+  plans: readonly Plan[],
+  { offline }: Stack,
+  names: readonly string[],
+): Promise<ModelLine[]> {
+  const known = plans.flatMap(({ scorings }) => scorings.map(({ model }) => model.name));
+  const name = names.find((each) => !known.includes(each));
+  if (name !== undefined) {
+    throw new MillraceError("LOOK_UNKNOWN", { what: "model", name, near: nearest(name, known) });
+  }
+  const lines: ModelLine[] = [];
+  for (const plan of plans) lines.push(...(await linesOf(plan, offline, names)));
+  return lines;
+}
+
+async function linesOf(
+  plan: Plan,
+  offline: Stack["offline"],
+  names: readonly string[],
+): Promise<ModelLine[]> {
   const lines: ModelLine[] = [];
   for (const label of plan.labels) {
     const scoring = plan.scorings.find(({ name }) => name === label.predictions);
+    if (names.length > 0 && !names.includes(scoring?.model.name ?? "")) continue;
     lines.push(
       ...(await offline.query<ModelLine>(
         `SELECT version, toBool(promoted) AS promoted, toString(effective_from) AS "effectiveFrom",
@@ -23,7 +45,7 @@ export async function modelLines(plan: Plan, { offline }: Stack): Promise<ModelL
   return lines;
 }
 
-/** By version: flights scored, and AUC over those whose outcome is known. */
+/** By version: records scored, and AUC over those whose outcome is known. */
 function liveSql(outcomes: string, predictions: string): string {
   return `SELECT version, scored, if(labelled.auc >= 0, labelled.auc, NULL) AS auc
     FROM (SELECT version, count() AS scored FROM millrace.${predictions} GROUP BY version) AS served

@@ -1,5 +1,7 @@
 import { countCommitted } from "../broker/committed-records.ts";
+import { nearest } from "../runtime/config/nearest.ts";
 import type { Stack } from "../runtime/hosting/stack.ts";
+import { MillraceError } from "../schemas/errors.ts";
 import type { Plan } from "../schemas/plan.ts";
 import { readFeatures } from "./feature-look-up.ts";
 import type {
@@ -8,6 +10,7 @@ import type {
   DeadLetterRequest,
   Inspector,
   TopicReport,
+  TopicsRequest,
 } from "./inspector.ts";
 import { modelLines } from "./model-lines.ts";
 
@@ -18,16 +21,16 @@ import { modelLines } from "./model-lines.ts";
  * far the view is
  */
 export function inspectStack(
-  plan: Plan,
+  plans: readonly Plan[],
   stack: Stack,
   config: readonly ConfigLine[],
   now: () => number | null = () => null,
 ): Inspector {
   return {
-    topics: ({ countRecords }) => topicReports(plan, stack, countRecords),
-    features: (request) => readFeatures(plan, stack, { ...request, at: request.at ?? now() }),
+    topics: (request) => topicReports(plans, stack, request),
+    features: (request) => readFeatures(plans, stack, { ...request, at: request.at ?? now() }),
     deadLetters: (request) => deadLetterLines(stack, request),
-    models: () => modelLines(plan, stack),
+    models: ({ names }) => modelLines(plans, stack, names),
     sql: ({ query, format }) => stack.offline.queryText(query, format, { readOnly: true }),
     config: () => Promise.resolve([...config]),
     close: () => Promise.resolve(),
@@ -35,19 +38,27 @@ export function inspectStack(
 }
 
 async function topicReports(
-  plan: Plan,
+  plans: readonly Plan[],
   { broker }: Stack,
-  countRecords: boolean,
+  { names, countRecords }: TopicsRequest,
 ): Promise<TopicReport[]> {
-  const roles = new Map(plan.topics.map(({ name, role }) => [name, role]));
-  const topics = await broker.describeTopics();
+  const roles = new Map(
+    plans.flatMap(({ topics }) => topics.map(({ name, role }) => [name, role] as const)),
+  );
+  const all = await broker.describeTopics();
+  const known = all.map(({ name }) => name);
+  const name = names.find((each) => !known.includes(each));
+  if (name !== undefined) {
+    throw new MillraceError("LOOK_UNKNOWN", { what: "topic", name, near: nearest(name, known) });
+  }
+  const topics = all.filter(({ name }) => names.length === 0 || names.includes(name));
   const reports: TopicReport[] = [];
   for (const { name, partitions } of topics.sort((a, b) => (a.name < b.name ? -1 : 1))) {
-    const all = Array.from({ length: partitions }, (_, partition) => ({ topic: name, partition }));
-    const starts = await broker.listOffsets(all.map((each) => ({ ...each, at: "earliest" })));
-    const ends = await broker.listOffsets(all.map((each) => ({ ...each, at: "stable" })));
+    const places = Array.from({ length: partitions }, (_, p) => ({ topic: name, partition: p }));
+    const starts = await broker.listOffsets(places.map((each) => ({ ...each, at: "earliest" })));
+    const ends = await broker.listOffsets(places.map((each) => ({ ...each, at: "stable" })));
     const report: TopicReport["partitions"][number][] = [];
-    for (const { partition } of all) {
+    for (const { partition } of places) {
       report.push({
         start: starts[partition] as number,
         end: ends[partition] as number,

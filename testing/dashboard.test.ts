@@ -11,6 +11,7 @@ import { fileURLToPath } from "node:url";
 import { parse } from "yaml";
 import { packageRoot } from "../schemas/package-root.ts";
 import { freePorts } from "../stacks/local/free-ports.ts";
+import { ofFlights } from "./flights-app-fixture.ts";
 
 const main = fileURLToPath(new URL("../cli/main.js", import.meta.url));
 
@@ -114,7 +115,7 @@ async function scrapeRun(): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), "millrace-dashboard-"));
   const [port = 0] = await freePorts(1);
   const args = ["run", "--data", folder, "--to", "2001-01-02", "--metrics", String(port)];
-  const run = spawn(process.execPath, [main, ...args], { stdio: "ignore" });
+  const run = spawn(process.execPath, [main, ...ofFlights(args)], { stdio: "ignore" });
   const ended = once(run, "exit");
   try {
     for (;;) {

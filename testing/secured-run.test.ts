@@ -15,6 +15,7 @@ import { resolveConfig } from "../runtime/config.ts";
 import { MillraceError } from "../schemas/errors.ts";
 import { checkServers } from "../stacks/check-servers.ts";
 import { freePorts } from "../stacks/local/free-ports.ts";
+import { ofFlights } from "./flights-app-fixture.ts";
 import { requirement } from "./requirements-fixture.ts";
 import { makeCertificate } from "./secure-front-fixture.ts";
 import { type SecuredServers, startSecuredServers, users } from "./secured-servers-fixture.ts";
@@ -76,7 +77,7 @@ function millrace(settings: Readonly<Record<string, string>>, ...args: string[])
   return new Promise((resolve) => {
     execFile(
       process.execPath,
-      [main, ...args],
+      [main, ...ofFlights(args)],
       { cwd: folder, env, timeout },
       (error, out, err) => {
         resolve({ code: error === null ? 0 : Number(error.code), out, err });
@@ -199,7 +200,7 @@ test("the same servers are a compose stack by their ports, and nothing is starte
   assert.equal(fresh.code, 1);
   assert.match(fresh.err, /FRESH_REFUSED: .*docker compose down --volumes/);
   const points = await millrace({}, "verify", ...compose, "--points", "10");
-  assert.match(points.err, /OFFLINE_ELSEWHERE/);
+  assert.match(points.err, /APPLICATION_REFUSED: --points reads the flights/);
 });
 
 test("wrong passwords are told all at once, each with its server and setting and without itself", {

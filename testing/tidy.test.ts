@@ -35,6 +35,7 @@ const entries: readonly string[] = [
   "loadtest/start.ts",
   "schemas/generate.ts",
   "examples/card-payments/card-payments.ts",
+  "examples/flights/app.ts",
 ];
 
 /** Adapters of ports that the default stack does not use: their conformance suites reach them. */

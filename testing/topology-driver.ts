@@ -43,10 +43,10 @@ export interface SentOptions {
  * broker, with event time moved by hand. Nothing happens but inside `advanceTo` and `drain`.
  *
  * @example
- * const driver = topologyDriver(flights);
- * driver.input("flights.arrivals").send(arrival);
+ * const driver = topologyDriver(cardPayments);
+ * driver.input("payments").send(payment);
  * await driver.advanceTo(Date.UTC(2001, 0, 2));
- * const outcomes = await driver.output("flights.outcomes").drain();
+ * const scores = await driver.output("payments.scores").drain();
  */
 export function topologyDriver(plan: Plan, options: DriverModels = {}): TopologyDriver {
   return new TopologyDriver(plan, options);

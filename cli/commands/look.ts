@@ -1,5 +1,4 @@
 import type { ResolvedConfig } from "../../runtime/config.ts";
-import type { Plan } from "../../schemas/plan.ts";
 import type {
   DeadLetterRequest,
   FeatureAnswer,
@@ -7,6 +6,7 @@ import type {
   Inspector,
 } from "../../serving/inspector.ts";
 import { exitCodes } from "../exit.ts";
+import type { LoadedApplication } from "../run/claim.ts";
 import { table } from "../table.ts";
 import { writeOut } from "../write-out.ts";
 
@@ -16,12 +16,18 @@ export interface LookOptions {
   readonly json?: boolean;
 }
 
+/** A command line that is a look at an application's data. */
+export interface Look extends ResolvedConfig {
+  /** Null: nothing says which it is; a run that answers needs none. */
+  readonly application: LoadedApplication | null;
+}
+
 async function look(
-  resolved: ResolvedConfig,
+  resolved: Look,
   ask: (inspector: Inspector) => Promise<string>,
 ): Promise<number> {
   const { openInspector } = await import("../inspect/open-inspector.ts");
-  const inspector = await openInspector(await flightsPlan(), resolved);
+  const inspector = await openInspector(resolved.application, resolved);
   try {
     writeOut(await ask(inspector));
     return exitCodes.done;
@@ -30,19 +36,16 @@ async function look(
   }
 }
 
-async function flightsPlan(): Promise<Plan> {
-  return (await import("../../topologies/flights/flights.ts")).flights;
-}
-
 const json = (value: unknown) => JSON.stringify(value, null, 2);
 
 /** `millrace topics`. */
 export function topics(
-  resolved: ResolvedConfig,
+  resolved: Look,
+  names: readonly string[],
   options: LookOptions & { readonly count?: boolean },
 ): Promise<number> {
   return look(resolved, async (inspector) => {
-    const reports = await inspector.topics({ countRecords: options.count === true });
+    const reports = await inspector.topics({ names, countRecords: options.count === true });
     if (options.json) return json(reports);
     const number = (value: number) => value.toLocaleString("en-US");
     return table(
@@ -62,7 +65,7 @@ export function topics(
 
 /** `millrace features get VIEW KEY… [--at TIME]`. */
 export function features(
-  resolved: ResolvedConfig,
+  resolved: Look,
   request: FeatureRequest,
   options: LookOptions,
 ): Promise<number> {
@@ -92,7 +95,7 @@ function featureText(answer: FeatureAnswer): string {
 
 /** `millrace dead-letters list`. */
 export function deadLetters(
-  resolved: ResolvedConfig,
+  resolved: Look,
   { limit, bytes }: DeadLetterRequest,
   options: LookOptions,
 ): Promise<number> {
@@ -119,9 +122,13 @@ export function deadLetters(
 }
 
 /** `millrace models`. */
-export function models(resolved: ResolvedConfig, options: LookOptions): Promise<number> {
+export function models(
+  resolved: Look,
+  names: readonly string[],
+  options: LookOptions,
+): Promise<number> {
   return look(resolved, async (inspector) => {
-    const lines = await inspector.models({});
+    const lines = await inspector.models({ names });
     if (options.json) return json(lines);
     if (lines.length === 0) return "No model has been trained yet.";
     const auc = (value: number | null) => (value === null ? "-" : value.toFixed(3));
@@ -152,33 +159,30 @@ export function models(resolved: ResolvedConfig, options: LookOptions): Promise<
 
 /** `millrace sql QUERY`. */
 export function sql(
-  resolved: ResolvedConfig,
+  resolved: Look,
   query: string,
-  options: { readonly format: string },
+  options: LookOptions & { readonly format?: string },
 ): Promise<number> {
-  return look(resolved, (inspector) => inspector.sql({ query, format: options.format }));
+  const usual = options.json ? "JSON" : "PrettyCompactMonoBlock";
+  return look(resolved, (inspector) => inspector.sql({ query, format: options.format ?? usual }));
 }
 
-/** `millrace describe`: the plan is in the program, so no run is asked. */
-export async function describe(options: LookOptions): Promise<number> {
-  const plan = await flightsPlan();
+/** `millrace describe`: its topologies are in the module, so no run is asked. */
+export async function describe({ spec }: LoadedApplication, options: LookOptions): Promise<number> {
+  const plans = spec.topologies;
   const { describe: text } = await import("../../topologies/dsl/describe.ts");
-  writeOut(options.json ? json(plan) : text(plan));
+  writeOut(options.json ? json(plans.length === 1 ? plans[0] : plans) : plans.map(text).join("\n"));
   return exitCodes.done;
 }
 
 /** `millrace config`: of the run that is going on, else of this command line. */
-export async function config(resolved: ResolvedConfig): Promise<number> {
+export async function config(resolved: ResolvedConfig, options: LookOptions): Promise<number> {
   const { connectInspector } = await import("../inspect/socket-client.ts");
   const { configLines } = await import("../inspect/open-inspector.ts");
   const remote = await connectInspector(resolved.config.data);
   const lines = remote === null ? configLines(resolved) : await remote.config({});
   await remote?.close();
-  writeOut(
-    table(
-      ["setting", "value", "from"],
-      lines.map(({ name, value, origin }) => [name, value, origin]),
-    ),
-  );
+  const rows = lines.map(({ name, value, origin }) => [name, value, origin]);
+  writeOut(options.json ? json(lines) : table(["setting", "value", "from"], rows));
   return exitCodes.done;
 }

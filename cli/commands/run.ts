@@ -1,18 +1,22 @@
 import type { ResolvedConfig } from "../../runtime/config.ts";
 import { exitCodes, type Interrupt, listenForInterrupt } from "../exit.ts";
-import type { RunOutcome } from "../run/open-run.ts";
+import { refuseUnwritable } from "../run/check-run-settings.ts";
+import type { LoadedApplication } from "../run/claim.ts";
+import type { RunEnd } from "../run/open-run.ts";
 
 /** `millrace run`: the first line is out before anything heavy is loaded. */
-export async function run(resolved: ResolvedConfig): Promise<number> {
+export async function run(
+  application: LoadedApplication,
+  resolved: ResolvedConfig,
+): Promise<number> {
   const { shown, config } = resolved;
-  const injected = config.inject.length === 0 ? "" : `, with ${config.inject.join(", ")}`;
-  const what = config.live
-    ? liveLine(resolved)
-    : `from ${shown.from} to ${shown.to} (UTC)${injected}`;
+  const { spec } = application;
   const interrupt = listenForInterrupt();
-  console.log(`Millrace: flights ${what}, data in ${shown.data}`);
+  const what = spec.title?.(shown, config) ?? defaultTitle(resolved);
+  console.log(`Millrace: ${spec.name} ${what}, data in ${shown["data"]}`);
   try {
-    const outcome = await runEither(resolved, interrupt);
+    refuseUnwritable(config.data);
+    const { outcome } = await runEither(application, resolved, interrupt);
     if (outcome === "interrupted") console.error("Stopped; run again to continue.");
     return exitCodes[outcome];
   } finally {
@@ -20,14 +24,23 @@ export async function run(resolved: ResolvedConfig): Promise<number> {
   }
 }
 
-async function runEither(resolved: ResolvedConfig, interrupt: Interrupt): Promise<RunOutcome> {
-  if (resolved.config.live) {
-    return (await import("../live/run-live.ts")).runLive(resolved, interrupt);
-  }
-  return (await import("../run/run.ts")).runFlights(resolved, interrupt);
+async function runEither(
+  application: LoadedApplication,
+  resolved: ResolvedConfig,
+  interrupt: Interrupt,
+): Promise<RunEnd> {
+  const { createProgress } = await import("../run/progress.ts");
+  const progress = createProgress(process.stdout);
+  const print = (text: string) => void process.stdout.write(text);
+  const request = { application, resolved, interrupt, progress, print };
+  if (resolved.config.live) return (await import("../live/live-run.ts")).runLive(request);
+  return (await import("../run/replay-run.ts")).runReplay(request);
 }
 
-function liveLine({ shown, config }: ResolvedConfig): string {
-  const load = config.rate === 0 ? "as producers send them" : `at ${shown.rate} events/s`;
-  return `live, ${load}, ${config.for === null ? "until Ctrl-C" : `for ${shown.for}`}`;
+function defaultTitle({ shown, config }: ResolvedConfig): string {
+  if (config.live) {
+    const end = config.for === null ? "until Ctrl-C" : `for ${shown["for"]}`;
+    return `live, as producers send, ${end}`;
+  }
+  return config.to === null ? "as its topics stand" : `to ${shown["to"]} (UTC)`;
 }

@@ -1,18 +1,22 @@
 import { type RereadLook, type RereadReport, rereadRun } from "../../audit/reread/reread-run.ts";
-import { verifyRun } from "../../audit/verify-run.ts";
-import { checkRun } from "../../examples/flights/oracle/check-run.ts";
-import { type ResolvedConfig, refuse } from "../../runtime/config.ts";
+import { type VerifyReport, verifyRun } from "../../audit/verify-run.ts";
+import type { ResolvedConfig } from "../../runtime/config.ts";
+import type { CheckReport } from "../../runtime/hosting/application-spec.ts";
 import {
   checkFormat,
+  checkPlans,
   type DataManifest,
+  fingerprintsOf,
   readManifest,
 } from "../../runtime/hosting/data-directory.ts";
 import type { Stack } from "../../runtime/hosting/stack.ts";
 import { MillraceError } from "../../schemas/errors.ts";
+import type { Plan } from "../../schemas/plan.ts";
 import { checkStack, openStack } from "../../stacks/open-stack.ts";
-import { flights as plan } from "../../topologies/flights/flights.ts";
+import { namedApplication } from "../application/find-application.ts";
 import { exitCodes, listenForInterrupt } from "../exit.ts";
 import { readLiveRecord } from "../live/live-record.ts";
+import type { LoadedApplication } from "../run/claim.ts";
 import { closingAfter } from "../run/closing-after.ts";
 import { createProgress, type Progress } from "../run/progress.ts";
 import { readRunRecord } from "../run/run-record.ts";
@@ -20,38 +24,40 @@ import { verifyText } from "../verify/print.ts";
 import { rereadText } from "../verify/reread-text.ts";
 import { writeOut } from "../write-out.ts";
 
+interface VerifyOptions {
+  /** JSON instead of text. @default false */
+  readonly json?: boolean;
+  /** Whether it also computes the run again. @default false */
+  readonly reread?: boolean;
+}
+
 /**
  * `millrace verify`: exits 1 naming what is missing or wrong, 130 on a Ctrl-C. How far it is stands
  * on standard error.
- *
- * @param points - look-ups to recompute in SQL over the raw file.
  */
 export async function verify(
+  found: LoadedApplication | null,
   resolved: ResolvedConfig,
-  points: number,
-  options: { readonly json?: boolean; readonly reread?: boolean },
+  options: VerifyOptions,
 ): Promise<number> {
   const { data } = resolved.config;
   const manifest = await readManifest(data);
   if (manifest === null) throw new MillraceError("DATA_MISSING", { directory: data });
   checkStack(manifest, resolved.config);
   checkFormat(data, manifest);
-  if (points > 0 && manifest.live === true) {
-    refuse(["--points: a live run has no raw file to recompute from: leave it out"]);
-  }
+  const application = namedApplication(found, data);
+  const { name, topologies } = application.spec;
+  checkPlans(data, manifest, name, fingerprintsOf(topologies));
   const interrupt = listenForInterrupt();
   const progress = createProgress(process.stderr);
-  const watched: Watched = { progress, signal: interrupt.signal };
   try {
     return await closingAfter(async (closing) => {
       closing.push(async () => progress.stop());
       const stack = await openStack(resolved.config, { exclusive: true });
       closing.push(() => stack.close());
-      if (points > 0 && stack.files !== stack.offline) {
-        throw new MillraceError("OFFLINE_ELSEWHERE", { stack: stack.kind });
-      }
       interrupt.begin();
-      return await check(stack, manifest, data, points, options, watched);
+      const { signal } = interrupt;
+      return await check({ application, resolved, stack, manifest, progress, signal }, options);
     });
   } catch (error) {
     if (!interrupt.signal.aborted) throw error;
@@ -62,55 +68,83 @@ export async function verify(
   }
 }
 
-/** Shows how far it is, and stops on a Ctrl-C. */
-interface Watched {
+/** A run that is verified; shows how far that is, and stops on a Ctrl-C. */
+interface Verified {
+  readonly application: LoadedApplication;
+  readonly resolved: ResolvedConfig;
+  readonly stack: Stack;
+  readonly manifest: DataManifest;
   readonly progress: Progress;
   readonly signal: AbortSignal;
 }
 
-async function check(
-  stack: Stack,
-  manifest: DataManifest,
-  data: string,
-  points: number,
-  options: { readonly json?: boolean; readonly reread?: boolean },
-  watched: Watched,
-): Promise<number> {
-  const { broker, registry, offline } = stack;
-  const onStep = (share: number, what: string) => {
-    watched.signal.throwIfAborted();
-    watched.progress.step(share, what);
+type OnStep = (share: number, what: string) => void;
+
+async function check(run: Verified, options: VerifyOptions): Promise<number> {
+  const { application, stack, progress, signal } = run;
+  const plans = application.spec.topologies;
+  const onStep: OnStep = (share, what) => {
+    signal.throwIfAborted();
+    progress.step(share, what);
   };
-  const report = await verifyRun({ plan, broker, registry, offline, onStep });
-  const range = { from: Date.parse(manifest.from), to: Date.parse(manifest.to) };
-  if (points > 0) onStep(0, `recomputing ${points.toLocaleString("en-US")} look-ups`);
-  const { text, ...recomputed } = await recompute(stack, {
-    ...range,
-    inject: manifest.inject,
-    points,
-  });
-  const reread =
-    options.reread === true ? await readAgain(stack, manifest, data, onStep, watched) : null;
-  watched.progress.stop();
+  const report = await recount(plans, stack, onStep);
+  const own = await ownChecks(run, onStep);
+  const reread = options.reread === true ? await readAgain(run, onStep) : null;
+  progress.stop();
   const differences = reread?.topics.flatMap((topic) => topic.differences) ?? [];
-  const problems = [...report.problems, ...recomputed.problems, ...differences];
+  const ownProblems = own.flatMap((each) => each.problems);
+  const problems = [...report.problems, ...ownProblems, ...differences];
+  const facts = Object.assign({}, ...own.map((each) => each.facts)) as CheckReport["facts"];
+  const ownPart = own.map(({ text }) => `${text}\n\n`).join("");
   const rereadPart = reread === null ? "" : `${rereadText(reread)}\n\n`;
   writeOut(
     options.json
-      ? JSON.stringify({ ...report, ...recomputed, reread, problems }, null, 2)
-      : `${text}${rereadPart}${verifyText({ ...report, problems })}`,
+      ? JSON.stringify({ ...report, ...facts, reread, problems }, null, 2)
+      : `${ownPart}${rereadPart}${verifyText({ ...report, problems })}`,
   );
   return problems.length === 0 ? exitCodes.done : exitCodes.failed;
 }
 
+/** The reports of all topologies as one. */
+async function recount(
+  plans: readonly Plan[],
+  { broker, registry, offline }: Stack,
+  onStep: OnStep,
+): Promise<VerifyReport> {
+  const reports: VerifyReport[] = [];
+  for (const plan of plans) {
+    reports.push(await verifyRun({ plan, broker, registry, offline, onStep }));
+  }
+  return {
+    sources: reports.flatMap(({ sources }) => sources),
+    scorings: reports.flatMap(({ scorings }) => scorings),
+    tables: reports.flatMap(({ tables }) => tables),
+    problems: reports.flatMap(({ problems }) => problems),
+  };
+}
+
+/** What the application checks besides. */
+async function ownChecks(
+  { application, resolved, stack, manifest }: Verified,
+  onStep: OnStep,
+): Promise<CheckReport[]> {
+  const { checks, topologies: plans } = application.spec;
+  const range = { from: Date.parse(manifest.from), to: Date.parse(manifest.to) };
+  const { identity, live = false } = manifest;
+  const reports: CheckReport[] = [];
+  for (const one of checks) {
+    const found = await one({
+      ...{ plans, stack, config: resolved.config, live, range, identity, onStep },
+    });
+    if (found !== null) reports.push(found);
+  }
+  return reports;
+}
+
 /** Computes the run again, beside its data. */
-async function readAgain(
-  stack: Stack,
-  manifest: DataManifest,
-  directory: string,
-  onStep: (share: number, what: string) => void,
-  { progress, signal }: Watched,
-): Promise<RereadReport> {
+async function readAgain(run: Verified, onStep: OnStep): Promise<RereadReport> {
+  const { application, resolved, stack, manifest, progress, signal } = run;
+  const directory = resolved.config.data;
   const live = manifest.live === true;
   const [from, to] = [Date.parse(manifest.from), Date.parse(manifest.to)];
   const ended = live
@@ -120,23 +154,13 @@ async function readAgain(
     const share = Math.min(1, Math.max(0, (eventTime - from) / (to - from)));
     progress.update({ eventTime, share, records, auc: null, phase: "reading again" });
   };
-  return await rereadRun({ plan, stack, live, ended, directory, onLook, onStep, signal });
-}
-
-/** Look-ups against SQL over the raw file, when points are asked for. */
-async function recompute(
-  stack: Stack,
-  run: { from: number; to: number; inject: readonly string[]; points: number },
-): Promise<{ checked: number; problems: string[]; text: string }> {
-  if (run.points === 0) return { checked: 0, problems: [], text: "" };
-  const { checked, mismatched, mismatches } = await checkRun({ plan, stack, ...run });
-  const shown = checked.toLocaleString("en-US");
+  const reports: RereadReport[] = [];
+  for (const plan of application.spec.topologies) {
+    const options = { plan, stack, live, ended, directory, onLook, onStep, signal };
+    reports.push(await rereadRun(options));
+  }
   return {
-    checked,
-    problems: mismatches.map(
-      ({ view, key, q, column, expected, found }) =>
-        `${view} of ${key} at ${new Date(q).toISOString()}: ${column} is ${found}, not ${expected}`,
-    ),
-    text: `${shown} look-ups recomputed in SQL over the raw file: ${mismatched} differ\n\n`,
+    topics: reports.flatMap(({ topics }) => topics),
+    elapsedMs: reports.reduce((sum, { elapsedMs }) => sum + elapsedMs, 0),
   };
 }

@@ -5,7 +5,6 @@ import { type Decision, decision } from "../../schemas/generated.ts";
 import type { Plan } from "../../schemas/plan.ts";
 import { decisionsTopic } from "../../topologies/dsl/compile/topics.ts";
 import type { LatencyHistogram } from "./latency-histogram.ts";
-import type { LoadReport } from "./load-generator.ts";
 
 /** Of an event to its committed prediction, ms; null while there is none. */
 export interface LatencySummary {
@@ -29,25 +28,21 @@ export interface LiveFacts {
   readonly longestWaitMs: number;
   /** Decisions of the clock by kind. */
   readonly decisions: Readonly<Record<string, number>>;
-  /** What this start's load generator sent; null: there was none. */
-  readonly load: LoadReport | null;
+  /** What the feeder of this start says that it sent; null: there was none. */
+  readonly load: Readonly<Record<string, unknown>> | null;
 }
 
 /** Counts what is asked of topics and tables. */
 export async function collectLiveFacts(
-  plan: Plan,
+  plans: readonly Plan[],
   stack: Stack,
-  run: {
-    readonly maxWaitMs: number;
-    readonly latency: LatencyHistogram;
-    readonly load: LoadReport | null;
-  },
+  run: Pick<LiveFacts, "maxWaitMs" | "load"> & { readonly latency: LatencyHistogram },
 ): Promise<LiveFacts> {
   return {
     maxWaitMs: run.maxWaitMs,
     latencyMs: latencySummary(run.latency),
-    incomplete: await countIncomplete(plan, stack),
-    ...(await readDecisions(plan, stack)),
+    incomplete: await countIncomplete(plans, stack),
+    ...(await readDecisions(plans, stack)),
     load: run.load,
   };
 }
@@ -62,9 +57,9 @@ export function latencySummary(latency: LatencyHistogram): LatencySummary {
   };
 }
 
-async function countIncomplete(plan: Plan, { offline }: Stack): Promise<number> {
+async function countIncomplete(plans: readonly Plan[], { offline }: Stack): Promise<number> {
   let incomplete = 0;
-  for (const { name } of plan.scorings) {
+  for (const { name } of plans.flatMap(({ scorings }) => scorings)) {
     const [found] = await offline.query<{ rows: number }>(
       `SELECT toFloat64(countIf(incomplete = 1)) AS rows FROM millrace.raw_${name}`,
     );
@@ -75,43 +70,36 @@ async function countIncomplete(plan: Plan, { offline }: Stack): Promise<number> 
 
 /** Decisions of the clock, from their topic. */
 async function readDecisions(
-  plan: Plan,
+  plans: readonly Plan[],
   { broker, registry }: Stack,
 ): Promise<Pick<LiveFacts, "decisions" | "longestWaitMs">> {
   const decoder = new AvroDecoder(registry, decision);
-  const topic = decisionsTopic(plan.name);
-  await decoder.resolve(await registry.register(`${topic}-value`, decision));
   const decisions: Record<string, number> = {};
   let longestWaitMs = 0;
-  await readCommitted(broker, topic, 0, ({ buffer, valueStart, valueEnd }) => {
-    const decoded = decoder.decode(buffer, valueStart, valueEnd);
-    const value = decoded.kind === "value" ? decoded.value : { kind: "unreadable" };
-    const { kind, waitedMs } = value as unknown as Pick<Decision, "kind" | "waitedMs">;
-    decisions[kind] = (decisions[kind] ?? 0) + 1;
-    longestWaitMs = Math.max(longestWaitMs, waitedMs ?? 0);
-  });
+  for (const plan of plans) {
+    const topic = decisionsTopic(plan.name);
+    await decoder.resolve(await registry.register(`${topic}-value`, decision));
+    await readCommitted(broker, topic, 0, ({ buffer, valueStart, valueEnd }) => {
+      const decoded = decoder.decode(buffer, valueStart, valueEnd);
+      const value = decoded.kind === "value" ? decoded.value : { kind: "unreadable" };
+      const { kind, waitedMs } = value as unknown as Pick<Decision, "kind" | "waitedMs">;
+      decisions[kind] = (decisions[kind] ?? 0) + 1;
+      longestWaitMs = Math.max(longestWaitMs, waitedMs ?? 0);
+    });
+  }
   return { decisions, longestWaitMs };
 }
 
 /** The facts for people. */
 export function liveText(facts: LiveFacts): string {
-  const { maxWaitMs, latencyMs, incomplete, longestWaitMs, decisions, load } = facts;
+  const { maxWaitMs, latencyMs, incomplete, longestWaitMs, decisions } = facts;
   const decided = Object.entries(decisions).map(([kind, count]) => `${number(count)} ${kind}`);
-  const lines = [
+  return [
     `latency        ${milliseconds(latencyMs)}`,
     `incomplete     ${number(incomplete)} predictions; waits end after ${number(maxWaitMs)} ms` +
       (longestWaitMs === 0 ? ", none did" : `, the longest after ${number(longestWaitMs)}`),
     `decisions      ${decided.length === 0 ? "none" : decided.join(", ")}`,
-  ];
-  if (load !== null) {
-    const { departures, arrivals, behindMsMax, behindOneSecond } = load;
-    lines.push(
-      `load           ${number(departures)} departures, ${number(arrivals)} arrivals sent, ` +
-        `at most ${number(behindMsMax)} ms behind its schedule` +
-        (behindOneSecond === 0 ? "" : `, ${number(behindOneSecond)} more than a second`),
-    );
-  }
-  return lines.join("\n");
+  ].join("\n");
 }
 
 function milliseconds({ count, p50, p99, max }: LatencySummary): string {

@@ -10,6 +10,7 @@ import { fileURLToPath } from "node:url";
 import { rereadRun } from "../../audit/reread/reread-run.ts";
 import { verifyRun } from "../../audit/verify-run.ts";
 import { openEmbeddedStack } from "../../stacks/embedded-stack.ts";
+import { ofFlights } from "../../testing/flights-app-fixture.ts";
 import { flights as plan } from "../../topologies/flights/flights.ts";
 import type { Summary } from "../summary/summary.ts";
 import type { LiveFacts } from "./live-facts.ts";
@@ -33,7 +34,7 @@ interface Outcome {
 }
 
 function start(...args: string[]): { child: ChildProcess; ended: Promise<Outcome> } {
-  const child = spawn(process.execPath, [main, ...args, "--data", data], {
+  const child = spawn(process.execPath, [main, ...ofFlights(args), "--data", data], {
     stdio: ["ignore", "pipe", "pipe"],
   });
   children.add(child);
@@ -51,7 +52,7 @@ function start(...args: string[]): { child: ChildProcess; ended: Promise<Outcome
 
 const live = [
   ...["run", "--live", "--for", "20s", "--rate", "200", "--flight-time", "1s"],
-  ...["--max-wait", "2s", "--silent", "1@3s+5s", "--metrics", "off", "--json", summaryFile],
+  ...["--max-wait", "2s", "--silent", "1@3s+5s", "--metrics", "off", "--summary", summaryFile],
 ];
 
 /** Waits until predictions have been measured: the run is well under way. */

@@ -8,13 +8,13 @@ import { LatencyHistogram } from "./latency-histogram.ts";
 
 /** What is known so far, as it is kept between starts. */
 export interface LatencyRecord {
-  /** Next offset by partition. */
-  readonly offsets: readonly number[];
+  /** By topic the next offset of each partition. */
+  readonly offsets: Readonly<Record<string, readonly number[]>>;
   readonly histogram: { readonly counts: readonly number[]; readonly maxMs: number };
 }
 
 export interface PredictionLatencyOptions {
-  readonly plan: Plan;
+  readonly plans: readonly Plan[];
   readonly broker: Broker;
   readonly registry: SchemaRegistry;
   /** @default nothing was seen before */
@@ -31,53 +31,56 @@ const waitMs = 200;
 /** Time before it looks again after an error, ms. */
 const retryMs = 500;
 
+/** A topic of predictions. */
+interface Predictions {
+  readonly decoder: AvroDecoder;
+  readonly offsets: number[];
+}
+
 /**
  * Measures how long it takes from an event to its committed prediction: from the event time of the
- * departure until a consumer at read_committed in this process has the record.
+ * record until a consumer at read_committed in this process has the record.
  */
 export class PredictionLatency {
   readonly histogram: LatencyHistogram;
   readonly #options: PredictionLatencyOptions;
-  readonly #topic: string;
-  readonly #decoder: AvroDecoder;
-  readonly #offsets: number[];
+  readonly #topics: ReadonlyMap<string, Predictions>;
   readonly #reader = new RecordReader();
   readonly #stop = new AbortController();
   #running: Promise<void> = Promise.resolve();
 
-  private constructor(
-    options: PredictionLatencyOptions,
-    topic: string,
-    decoder: AvroDecoder,
-    offsets: number[],
-  ) {
+  private constructor(options: PredictionLatencyOptions, topics: ReadonlyMap<string, Predictions>) {
     this.#options = options;
-    this.#topic = topic;
-    this.#decoder = decoder;
-    this.#offsets = offsets;
+    this.#topics = topics;
     const { counts = [], maxMs = 0 } = options.before?.histogram ?? {};
     this.histogram = new LatencyHistogram(counts, maxMs);
   }
 
-  /** Goes on where the record before ended, else at the topic's start. */
+  /**
+   * Goes on where the record before ended, else at the start of the topics. Without predictions
+   * there is nothing to measure.
+   */
   static start(options: PredictionLatencyOptions): PredictionLatency {
-    const [scoring] = options.plan.scorings;
-    const output = options.plan.subtopologies
-      .flatMap(({ outputs }) => outputs)
-      .find((each) => each.kind === "topic" && each.topic === scoring?.topic);
-    if (scoring === undefined || output?.kind !== "topic") {
-      throw new RangeError("the plan has no predictions to measure");
+    const topics = new Map<string, Predictions>();
+    for (const plan of options.plans) {
+      const predictions = new Set(plan.scorings.map(({ topic }) => topic));
+      for (const output of plan.subtopologies.flatMap(({ outputs }) => outputs)) {
+        if (output.kind !== "topic" || !predictions.has(output.topic)) continue;
+        const before = options.before?.offsets[output.topic];
+        topics.set(output.topic, {
+          decoder: new AvroDecoder(options.registry, output.schema),
+          offsets: Array.from({ length: plan.partitions }, (_, p) => before?.[p] ?? 0),
+        });
+      }
     }
-    const { partitions } = options.plan;
-    const offsets = Array.from({ length: partitions }, (_, p) => options.before?.offsets[p] ?? 0);
-    const decoder = new AvroDecoder(options.registry, output.schema);
-    const latency = new PredictionLatency(options, scoring.topic, decoder, offsets);
-    latency.#running = latency.#run();
+    const latency = new PredictionLatency(options, topics);
+    if (topics.size > 0) latency.#running = latency.#run();
     return latency;
   }
 
   get record(): LatencyRecord {
-    return { offsets: [...this.#offsets], histogram: this.histogram.toJSON() };
+    const offsets = [...this.#topics].map(([topic, { offsets }]) => [topic, [...offsets]]);
+    return { offsets: Object.fromEntries(offsets), histogram: this.histogram.toJSON() };
   }
 
   /** Stops; what is committed by now is measured first, if it can be read. */
@@ -109,12 +112,10 @@ export class PredictionLatency {
 
   /** Reads what is there; returns how many predictions that were. */
   async #look(maxWaitMs: number): Promise<number> {
-    const partitions = this.#offsets.map((offset, partition) => ({
-      topic: this.#topic,
-      partition,
-      offset,
-      maxBytes: fetchBytes,
-    }));
+    const partitions = [...this.#topics].flatMap(([topic, { offsets }]) =>
+      offsets.map((offset, partition) => ({ topic, partition, offset, maxBytes: fetchBytes })),
+    );
+    if (partitions.length === 0) return 0;
     const { broker, now = Date.now, onPrediction } = this.#options;
     const isolation = "read_committed";
     const fetched = await broker.fetch({ partitions, isolation, maxWaitMs, maxBytes: fetchBytes });
@@ -122,16 +123,18 @@ export class PredictionLatency {
     let read = 0;
     for (const each of fetched) {
       const reader = this.#reader;
+      const predictions = this.#topics.get(each.topic);
+      if (predictions === undefined) continue;
       reader.open(each, isolation);
       while (reader.next()) {
         const { buffer, valueStart, valueEnd } = reader;
-        const value = await this.#decoder.decodeAwaiting(buffer, valueStart, valueEnd);
+        const value = await predictions.decoder.decodeAwaiting(buffer, valueStart, valueEnd);
         const eventTime = Number(value["eventTime"]);
         this.histogram.add(seenAt - eventTime);
         onPrediction?.(eventTime, seenAt);
         read++;
       }
-      this.#offsets[each.partition] = Math.max(each.offset, reader.nextOffset);
+      predictions.offsets[each.partition] = Math.max(each.offset, reader.nextOffset);
     }
     return read;
   }

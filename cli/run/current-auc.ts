@@ -4,10 +4,10 @@ import type { OfflineStore } from "../../sinks/store.ts";
 
 /** AUC of the outcomes of the last day of event time, of the fallback and every model alike. */
 export async function currentAuc(
-  plan: Plan,
+  plans: readonly Plan[],
   offline: Pick<OfflineStore, "query">,
 ): Promise<number | null> {
-  const label = plan.labels[0];
+  const label = plans.flatMap(({ labels }) => labels)[0];
   if (label === undefined) return null;
   const [found] = await offline.query<{ auc: number }>(
     `SELECT ${aucSql} AS auc FROM millrace.${label.name}

@@ -1,40 +1,32 @@
-import { openFlights } from "../../examples/flights/open-flights.ts";
-import { replayFlights } from "../../examples/flights/replay.ts";
-import type { ReplaySegment } from "../../examples/flights/replay-steps.ts";
 import type { Config } from "../../runtime/config/settings.ts";
-import type { Plan } from "../../schemas/plan.ts";
 import { openStack } from "../../stacks/open-stack.ts";
 import type { Interrupt } from "../exit.ts";
-import { claimData } from "./claim.ts";
+import { claimData, type LoadedApplication } from "./claim.ts";
 import { prepareData } from "./fresh.ts";
 import { createProgress } from "./progress.ts";
 
-/** Sends the flights of a range and nothing else; a run goes on from there. False when stopped. */
+/** Sends what the feeder replays and nothing else; a run goes on from there. False: stopped. */
 export async function fillTopics(
-  plan: Plan,
+  application: LoadedApplication,
   config: Config,
-  segment: ReplaySegment,
-  injectText: string,
   interrupt: Pick<Interrupt, "signal" | "begin">,
 ): Promise<boolean> {
+  const { feeder, topologies: plans } = application.spec;
+  if (feeder === null) throw new RangeError("an application without a feeder fills no topics");
   await prepareData(config);
   const progress = createProgress(process.stdout);
   const stack = await openStack(config, { exclusive: true });
   try {
-    await claimData(plan, config);
+    await claimData(application, config, feeder.range(config));
     interrupt.begin();
-    const inputs = plan.topics.filter(({ role }) => role === "source" || role === "watermarks");
+    const inputs = plans.flatMap(({ topics }) =>
+      topics.filter(({ role }) => role === "source" || role === "watermarks"),
+    );
     await stack.broker.createTopics(inputs);
-    const report = await replayFlights({
-      broker: stack.broker,
-      registry: stack.registry,
-      flights: openFlights(stack.files),
-      partitions: plan.partitions,
-      ...segment,
-      injectText,
+    const report = await feeder.replay({
+      ...{ plans, stack, config, signal: interrupt.signal },
       onProgress: ({ eventTime, share, sentNow }) =>
         progress.update({ eventTime, share, records: sentNow, auc: null, phase: "replaying" }),
-      signal: interrupt.signal,
     });
     progress.stop();
     for (const [topic, sent] of Object.entries(report.sent)) {

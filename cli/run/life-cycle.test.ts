@@ -16,6 +16,7 @@ import { departure } from "../../schemas/generated.ts";
 import { partitionOf } from "../../schemas/murmur2.ts";
 import type { DeadLetterLine } from "../../serving/inspector.ts";
 import { openEmbeddedStack } from "../../stacks/embedded-stack.ts";
+import { ofFlights } from "../../testing/flights-app-fixture.ts";
 import { flights as plan } from "../../topologies/flights/flights.ts";
 import type { Summary } from "../summary/summary.ts";
 
@@ -31,7 +32,9 @@ interface Ended {
 
 /** Runs a command to its end; once it has printed `interruptAt` it gets a Ctrl-C. */
 function millrace(args: readonly string[], interruptAt?: string): Promise<Ended> {
-  const child = spawn(process.execPath, [main, ...args], { stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(process.execPath, [main, ...ofFlights(args)], {
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   let out = "";
   let interrupted = false;
   const take = (chunk: Buffer) => {
@@ -72,7 +75,7 @@ let undisturbed = "";
 
 test("a run ends with 0, its summary has every field and balances", async () => {
   const json = join(folder, "summary.json");
-  const { code, out } = await run("calm", end, "--json", json);
+  const { code, out } = await run("calm", end, "--summary", json);
   assert.equal(code, 0, out);
   assert.match(out, /Balanced/);
   const summary = JSON.parse(readFileSync(json, "utf8")) as Summary;

@@ -12,6 +12,7 @@ import { allDigests } from "../../loadtest/digests.ts";
 import { RunProcess } from "../../loadtest/run-process.ts";
 import { freePorts } from "../../stacks/local/free-ports.ts";
 import type { LocalServerStatus } from "../../stacks/local/local-servers.ts";
+import { ofFlights } from "../../testing/flights-app-fixture.ts";
 import { requirement } from "../../testing/requirements-fixture.ts";
 import type { Summary } from "../summary/summary.ts";
 
@@ -38,9 +39,14 @@ function millrace(...args: string[]): Promise<Outcome> {
 
 function millraceWith(env: NodeJS.ProcessEnv, ...args: string[]): Promise<Outcome> {
   return new Promise((resolve) => {
-    execFile(process.execPath, [main, ...args], { cwd: folder, env }, (error, out, err) => {
-      resolve({ code: error === null ? 0 : Number(error.code), out, err });
-    });
+    execFile(
+      process.execPath,
+      [main, ...ofFlights(args)],
+      { cwd: folder, env },
+      (error, out, err) => {
+        resolve({ code: error === null ? 0 : Number(error.code), out, err });
+      },
+    );
   });
 }
 
@@ -83,7 +89,7 @@ test("a port that is taken is named with who wants it and the flag, and nothing 
 
 test("a run on the local stack starts it, balances, and leaves it up", { skip }, async () => {
   const summary = join(folder, "summary.json");
-  const args = ["--stack", "local", "--data", local, ...portFlags, ...range, "--json", summary];
+  const args = ["--stack", "local", "--data", local, ...portFlags, ...range, "--summary", summary];
   const { code, out, err } = await millrace("run", ...args);
   assert.equal(code, 0, `${out}${err}`);
   assert.match(out, /on the local stack.*Balanced/s);

@@ -1,7 +1,8 @@
 import type { Logger } from "pino";
 import type { Config } from "../../runtime/config/settings.ts";
 import type { ResolvedConfig } from "../../runtime/config.ts";
-import type { RunningPlan } from "../../runtime/hosting/running-plan.ts";
+import type { ApplicationSpec, EventRange } from "../../runtime/hosting/application-spec.ts";
+import type { RunningPlans } from "../../runtime/hosting/running-plans.ts";
 import type { Stack } from "../../runtime/hosting/stack.ts";
 import { serveMetrics } from "../../runtime/metrics/server.ts";
 import type { Plan } from "../../schemas/plan.ts";
@@ -10,66 +11,96 @@ import { openStack } from "../../stacks/open-stack.ts";
 import type { Interrupt } from "../exit.ts";
 import { configLines } from "../inspect/open-inspector.ts";
 import { serveInspector } from "../inspect/socket-server.ts";
+import type { LiveFacts } from "../live/live-facts.ts";
+import type { Summary } from "../summary/summary.ts";
+import type { LoadedApplication } from "./claim.ts";
 import { type Close, closingAfter } from "./closing-after.ts";
 import { prepareData } from "./fresh.ts";
 import { createLog } from "./log.ts";
-import { createProgress, type Progress } from "./progress.ts";
-import { startPlan } from "./start-plan.ts";
+import type { Progress } from "./progress.ts";
+import { startPlans } from "./start-plan.ts";
 
-export type RunOutcome = "done" | "failed" | "interrupted";
-
-/** A plan that was started on its stack, with open doors. */
-export interface OpenRun {
-  readonly application: RunningPlan;
-  readonly stack: Stack;
-  /** As claimed. */
-  readonly config: Config;
+/** What is to be run, and who watches. */
+export interface RunRequest {
+  readonly application: LoadedApplication;
+  readonly resolved: ResolvedConfig;
+  readonly interrupt: Pick<Interrupt, "signal" | "begin">;
+  /** What it shows of itself while it runs. */
   readonly progress: Progress;
+  /** Takes the summary as text. */
+  readonly print: (text: string) => void;
+}
+
+/** How a run ended. */
+export interface RunEnd {
+  /** Failed: it ended, and something does not add up. */
+  readonly outcome: "done" | "failed" | "interrupted";
+  /** Null: it was interrupted. */
+  readonly summary: (Summary & { readonly live?: LiveFacts }) | null;
+  /** What does not add up. */
+  readonly problems: readonly string[];
+}
+
+export const interrupted: RunEnd = { outcome: "interrupted", summary: null, problems: [] };
+
+/** An application that was started on its stack, with open doors. */
+export interface OpenRun {
+  readonly spec: ApplicationSpec;
+  readonly plans: readonly Plan[];
+  readonly application: RunningPlans;
+  readonly stack: Stack;
+  readonly config: Config;
+  /** Event time that it covers; of a live run without an end, to infinity. */
+  readonly range: EventRange;
+  readonly progress: Progress;
+  readonly print: (text: string) => void;
   readonly log: Logger;
 }
 
 /** What a data directory was claimed for. */
 export interface Claimed<Before> {
-  /** To start with. */
-  readonly config: Config;
+  readonly range: EventRange;
   /** What earlier starts left. */
   readonly before: Before;
 }
 
 /**
- * Opens the stack, claims the data directory, starts the plan and opens the doors; what was opened
- * is closed when the work is over.
+ * Opens the stack, claims the data directory, starts the topologies and opens the doors; what was
+ * opened is closed when the work is over.
  *
  * @param claim - writes down what the directory is for; its lock is held then.
  */
 export function withRun<Before>(
-  plan: Plan,
-  resolved: ResolvedConfig,
-  interrupt: Pick<Interrupt, "begin">,
-  claim: () => Promise<Claimed<Before>>,
-  work: (run: OpenRun, before: Before) => Promise<RunOutcome>,
-): Promise<RunOutcome> {
+  request: RunRequest,
+  claim: (stack: Stack) => Promise<Claimed<Before>>,
+  work: (run: OpenRun, before: Before) => Promise<RunEnd>,
+): Promise<RunEnd> {
+  const { application: loaded, resolved, interrupt, progress, print } = request;
+  const { config } = resolved;
+  const { spec } = loaded;
+  const plans = spec.topologies;
   return closingAfter(async (closing) => {
-    await prepareData(resolved.config);
-    const progress = createProgress(process.stdout);
+    await prepareData(config);
     closing.push(async () => progress.stop());
-    const log = createLog(resolved.config.logLevel);
-    const { http: httpPort, data } = resolved.config;
-    const stack = await openStack(resolved.config, { httpPort, exclusive: true });
+    const log = createLog(config.logLevel);
+    const { http: httpPort, data } = config;
+    const stack = await openStack(config, { httpPort, exclusive: true });
     closing.push(() => stack.close());
-    const { config, before } = await claim();
-    log.info({ data, from: config.from, to: config.to }, "stack opened");
-    const application = await startPlan(plan, stack, config, progress, log);
+    const { range, before } = await claim(stack);
+    log.info({ data, ...range }, "stack opened");
+    const application = await startPlans(loaded, stack, config, range.to, progress, log);
     interrupt.begin();
     closing.push(() => application.close());
-    await openDoors(application, stack, resolved, progress, closing);
-    return await work({ application, stack, config, progress, log }, before);
+    await openDoors(application, plans, stack, resolved, progress, closing);
+    const run = { spec, plans, application, stack, config, range, progress, print, log };
+    return await work(run, before);
   });
 }
 
 /** Socket, metrics and ClickHouse's interface. */
 async function openDoors(
-  application: RunningPlan,
+  application: RunningPlans,
+  plans: readonly Plan[],
   stack: Stack,
   resolved: ResolvedConfig,
   progress: Progress,
@@ -77,7 +108,7 @@ async function openDoors(
 ): Promise<void> {
   const { config } = resolved;
   const now = () => (config.live ? Date.now() : null);
-  const inspector = inspectStack(application.plan, stack, configLines(resolved), now);
+  const inspector = inspectStack(plans, stack, configLines(resolved), now);
   const socket = await serveInspector(inspector, config.data);
   closing.push(() => socket.close());
   if (config.metrics !== null) {

@@ -21,19 +21,21 @@ export interface RunWatchOptions {
   readonly keep: () => Promise<void>;
 }
 
+type Watched = Pick<OpenRun, "application" | "plans" | "stack" | "progress">;
+
 /**
  * Looks at a run now and then while it goes on: shows progress, measures memory. What cannot be
  * seen now is seen next time: looking never stops a run.
  */
 export class RunWatch {
-  readonly #run: Pick<OpenRun, "application" | "stack" | "progress">;
+  readonly #run: Watched;
   readonly #options: RunWatchOptions;
   readonly #stop = new AbortController();
   #watching: Promise<void> = Promise.resolve();
   #peaks: RunRecord["peaks"];
   #auc: number | null = null;
 
-  constructor(run: Pick<OpenRun, "application" | "stack" | "progress">, options: RunWatchOptions) {
+  constructor(run: Watched, options: RunWatchOptions) {
     this.#run = run;
     this.#options = options;
     this.#peaks = options.peaks;
@@ -61,8 +63,8 @@ export class RunWatch {
       await this.#look().catch(() => {});
       if (looks % looksPerQuery !== 0) continue;
       await this.#options.keep().catch(() => {});
-      const { application, stack } = this.#run;
-      this.#auc = await currentAuc(application.plan, stack.offline).catch(() => this.#auc);
+      const { plans, stack } = this.#run;
+      this.#auc = await currentAuc(plans, stack.offline).catch(() => this.#auc);
     }
   }
 

@@ -2,18 +2,45 @@ import type { Logger } from "pino";
 import type { Config } from "../../runtime/config/settings.ts";
 import type { Mode } from "../../runtime/engine/task-factory.ts";
 import { Application } from "../../runtime/hosting/application.ts";
+import { closeAll } from "../../runtime/hosting/close-all.ts";
 import type { OnTrouble } from "../../runtime/hosting/pumps.ts";
 import type { RunningPlan } from "../../runtime/hosting/running-plan.ts";
+import { RunningPlans } from "../../runtime/hosting/running-plans.ts";
 import type { Stack } from "../../runtime/hosting/stack.ts";
 import type { Plan } from "../../schemas/plan.ts";
+import type { LoadedApplication } from "./claim.ts";
 import type { Progress } from "./progress.ts";
 import { WorkerGroup } from "./worker-group.ts";
 
-/** Starts the plan in this process, or in as many worker processes as the configuration wants. */
-export async function startPlan(
+/** Starts the topologies of an application, or none where one fails. */
+export async function startPlans(
+  application: LoadedApplication,
+  stack: Stack,
+  config: Config,
+  until: number,
+  progress: Progress,
+  log: Logger,
+): Promise<RunningPlans> {
+  const started: RunningPlan[] = [];
+  try {
+    for (const plan of application.spec.topologies) {
+      started.push(await startPlan(application, plan, stack, config, until, progress, log));
+    }
+    return new RunningPlans(started);
+  } catch (error) {
+    // Why it could not start says more than what then could not be closed.
+    await closeAll(started.map((part) => () => part.close())).catch(() => {});
+    throw error;
+  }
+}
+
+/** In this process, or in as many worker processes as the configuration wants. */
+async function startPlan(
+  { module }: LoadedApplication,
   plan: Plan,
   stack: Stack,
   config: Config,
+  until: number,
   progress: Progress,
   log: Logger,
 ): Promise<RunningPlan> {
@@ -23,38 +50,46 @@ export async function startPlan(
         ? `${sink} takes ${topic} again.`
         : `${sink} does not take ${topic} and is tried again: ${error}`,
     );
-  if (config.workers > 1) {
+  if (config.workers > 1 && module !== null) {
     return WorkerGroup.start({
       plan,
+      module,
       stack,
       config,
+      until,
       log,
       onTrouble: say,
       onDeath: (worker, how) => progress.say(`Worker ${worker} ${how}; it is started again.`),
     });
   }
   // The id of a run killed before: on Kafka it takes over from it without waiting for its end.
-  const application = await startApplication(plan, stack, config, "0", (topic, sink, error) => {
+  const tell: OnTrouble = (topic, sink, error) => {
     const text = error === null ? null : String(error);
     log.warn({ topic, sink, error: text }, "sink");
     say(topic, sink, text);
-  });
+  };
+  const application = await startApplication(plan, stack, config, until, "0", tell);
   log.info("tasks restored");
   return application;
 }
 
-/** Starts the tasks that the group gives to this process. */
+/**
+ * Starts the tasks that the group gives to this process.
+ *
+ * @param until - of a live run: where its clock stops, UTC ms.
+ */
 export function startApplication(
   plan: Plan,
   stack: Stack,
   config: Config,
+  until: number,
   instanceId: string,
   onTrouble: OnTrouble,
 ): Promise<Application> {
   return Application.start({
     plan,
     stack,
-    mode: modeOf(config),
+    mode: modeOf(config, until),
     instanceId,
     scoringThreads: config.scoringThreads,
     commitIntervalMs: config.commitIntervalMs,
@@ -65,7 +100,7 @@ export function startApplication(
 }
 
 /** The clock of a live run stops at its end, so that its tasks come to rest there. */
-function modeOf({ live, maxWait: maxWaitMs, to }: Config): Mode {
+function modeOf({ live, maxWait: maxWaitMs }: Config, until: number): Mode {
   if (!live) return { kind: "replay" };
-  return { kind: "live", now: () => Math.min(Date.now(), to), maxWaitMs };
+  return { kind: "live", now: () => Math.min(Date.now(), until), maxWaitMs };
 }

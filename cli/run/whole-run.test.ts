@@ -39,7 +39,7 @@ const start = (...args: string[]) => startMillrace(...args, "--data", data);
 
 const run = () =>
   start(
-    ...["run", ...range, "--json", summaryFile, "--row-topic-mb", "1"],
+    ...["run", ...range, "--summary", summaryFile, "--row-topic-mb", "1"],
     ...inject.flatMap((each) => ["--inject", each]),
   );
 
@@ -63,7 +63,7 @@ test("a run can be asked while it works, holds its directory, and is killed", as
   assert.equal(statSync(socketPath(data)).mode & 0o777, 0o600);
   assert.equal(statSync(data).mode & 0o777, 0o700);
   await until("rows", async () => {
-    const topics = await inspector.topics({ countRecords: false });
+    const topics = await inspector.topics({ names: [], countRecords: false });
     const rows = topics.filter(({ role }) => role === "rows");
     return rows.some(({ partitions }) => partitions.some(({ end }) => end > 200)) ? true : null;
   });

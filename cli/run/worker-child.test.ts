@@ -9,8 +9,9 @@ const fixture = new URL(`./dying-worker-fixture${extension}`, import.meta.url);
 
 function worker(id: string, events: Partial<WorkerEvents>): WorkerChild {
   const nothing: WorkerEvents = { started: () => {}, said: () => {}, died: () => {} };
+  const start = { module: "app.js", plan: "plan", until: 0 };
   const config = { plain: {}, secrets: {} };
-  const greeting = () => [{ kind: "start", config, worker: id } as const];
+  const greeting = () => [{ ...start, kind: "start", config, worker: id } as const];
   return new WorkerChild(id, greeting, { ...nothing, ...events }, fixture);
 }
 

@@ -21,9 +21,13 @@ import { mergeMetrics } from "./worker-metrics.ts";
 
 export interface WorkerGroupOptions {
   readonly plan: Plan;
+  /** Path of the application's module, which the workers load for themselves. */
+  readonly module: string;
   /** Open in this process; the workers open it for themselves. */
   readonly stack: Stack;
   readonly config: Config;
+  /** Event time at which it ends, UTC ms; infinite: never. */
+  readonly until: number;
   readonly log: Logger;
   /** Told when a store goes away and (null) when it is back. */
   readonly onTrouble: (topic: string, sink: string, error: string | null) => void;
@@ -132,10 +136,11 @@ export class WorkerGroup implements RunningPlan {
   }
 
   #greeting(worker: string): WorkerCommand[] {
+    const { module, plan, until } = this.#options;
     const config = packConfig(this.#options.config);
     const { round } = this.#rounds;
     const commands: WorkerCommand[] = [
-      { kind: "start", config, worker },
+      { kind: "start", module, plan: plan.name, config, until, worker },
       { kind: "ask", round },
     ];
     if (this.#rounds.end !== null) commands.push({ kind: "drain" });
@@ -216,14 +221,17 @@ export class WorkerGroup implements RunningPlan {
       () => [...this.#tasks.values()],
       () => this.accounts(),
     );
-    const metrics = async () => {
+    const merged = async () => {
       const [parent, workers] = await Promise.all([
         own.registry.getMetricsAsJSON(),
         this.#askMetrics(),
       ]);
-      return mergeMetrics(parent, workers).metrics();
+      return mergeMetrics(parent, workers);
     };
-    return { registry: { contentType: own.registry.contentType, metrics } };
+    const { contentType } = own.registry;
+    const metrics = async () => await (await merged()).metrics();
+    const getMetricsAsJSON = async () => await (await merged()).getMetricsAsJSON();
+    return { registry: { contentType, metrics, getMetricsAsJSON } };
   }
 
   /** Of those that answer in time. */

@@ -15,7 +15,16 @@ export type MetricsReport = Awaited<ReturnType<Registry["getMetricsAsJSON"]>>;
 /** What the parent says to a worker process. */
 export type WorkerCommand =
   /** The configuration comes this way, not as arguments: those anybody can read. */
-  | { readonly kind: "start"; readonly config: PackedConfig; readonly worker: string }
+  | {
+      readonly kind: "start";
+      /** Path of the application's module. */
+      readonly module: string;
+      /** Name of the topology to run. */
+      readonly plan: string;
+      readonly config: PackedConfig;
+      readonly until: number;
+      readonly worker: string;
+    }
   /** Say `status` with this round once everything that you can see is done. */
   | { readonly kind: "ask"; readonly round: number }
   /** Everything is done everywhere: wait until it is stored, then say `drained`. */

@@ -1,5 +1,6 @@
 import type { Application } from "../../runtime/hosting/application.ts";
 import { openStack } from "../../stacks/open-stack.ts";
+import { loadApplication } from "../application/load-application.ts";
 import { exitCodes } from "../exit.ts";
 import { createLog } from "./log.ts";
 import { startApplication } from "./start-plan.ts";
@@ -11,8 +12,8 @@ import {
 } from "./worker-messages.ts";
 
 /*
- * One of several processes that run the tasks of a plan (`--workers`). Its parent opens the doors,
- * replays, and decides about the end; it dies with its parent.
+ * One of several processes that run the tasks of a topology (`--workers`). Its parent opens the
+ * doors, feeds, and decides about the end; it dies with its parent.
  */
 
 /** Time between two reports, ms. */
@@ -51,15 +52,18 @@ class WorkerProcess {
   }
 
   async #run(start: WorkerCommand & { kind: "start" }): Promise<void> {
-    const { worker } = start;
+    const { worker, until } = start;
     const config = unpackConfig(start.config);
-    const { flights } = await import("../../topologies/flights/flights.ts");
+    const { spec } = await loadApplication(start.module);
+    const plan = spec.topologies.find(({ name }) => name === start.plan);
+    if (plan === undefined) throw new RangeError(`${start.module} has no topology ${start.plan}`);
     const log = createLog(config.logLevel).child({ worker });
     const stack = await openStack(config, { exclusive: false });
     const application = await startApplication(
-      flights,
+      plan,
       stack,
       config,
+      until,
       worker,
       (topic, sink, error) => {
         log.warn({ topic, sink, error: error === null ? null : String(error) }, "sink");
@@ -70,7 +74,7 @@ class WorkerProcess {
     log.info("tasks restored");
     const reporting = setInterval(() => this.#report(application, null), reportEveryMs);
     try {
-      await application.run(this.#stop.signal, config.to, {
+      await application.run(this.#stop.signal, until, {
         quiet: () => this.#quiet(application),
         drained: () => void tell({ kind: "drained" }),
       });

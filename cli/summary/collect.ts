@@ -1,4 +1,5 @@
 import { countCommitted, readCommitted } from "../../broker/committed-records.ts";
+import type { RunningPlan } from "../../runtime/hosting/running-plan.ts";
 import type { Stack } from "../../runtime/hosting/stack.ts";
 import { offlineEncoders } from "../../runtime/offline/tables.ts";
 import { isProgress, readTallies } from "../../runtime/row-topics/tally.ts";
@@ -6,7 +7,6 @@ import type { Plan } from "../../schemas/plan.ts";
 import { aucSql } from "../../serving/model-lines.ts";
 import { quoteText } from "../../sinks/sql-text.ts";
 import {
-  type BranchSummary,
   imbalances,
   type ModelSummary,
   type Summary,
@@ -17,7 +17,6 @@ import {
 /** What a run knows about itself; the rest is asked of the stores. */
 export interface RunFacts {
   readonly range: { readonly from: number; readonly to: number };
-  readonly branches: readonly BranchSummary[];
   readonly eventsPerSecond: number;
   readonly maxRssBytes: number;
   readonly workerMaxRssBytes: Readonly<Record<string, number>>;
@@ -25,44 +24,86 @@ export interface RunFacts {
 
 /** The summary, and what does not add up in it. */
 export async function collectSummary(
-  plan: Plan,
+  running: readonly RunningPlan[],
   stack: Stack,
   facts: RunFacts,
 ): Promise<{ summary: Summary; problems: readonly string[] }> {
-  const tables = await countTables(plan, stack);
-  const served = await servedByVersion(plan, stack);
-  const outcomes = await countOutcomes(plan, stack);
-  const predictions = sum(served, ({ total }) => total);
-  const pending = predictions - outcomes.labelled - outcomes.unlabelled;
-  const problems = imbalances({
-    branches: facts.branches,
-    scoringBranches: plan.scorings.map(({ name }) => name),
-    predictions,
-    outcomes: { ...outcomes, pending },
-    tables,
-  });
-  const viewTables = new Set(plan.views.map(({ name, version }) => `raw_${name}_v${version}`));
-  const fallback = served.find(({ version }) => version === null);
+  const parts: PlanCounts[] = [];
+  for (const each of running) parts.push(await countPlan(each, stack));
+  const problems = parts.flatMap((part) => part.problems);
+  const served = parts.flatMap((part) => part.served);
+  const fallback = served.filter(({ version }) => version === null);
   const summary: Summary = {
     stack: stack.kind,
     range: { from: iso(facts.range.from), to: iso(facts.range.to) },
     balanced: problems.length === 0,
-    topologies: { [plan.name]: topologySummary(facts.branches) },
-    features: { rows: sum(tables, ({ table, rows }) => (viewTables.has(table) ? rows : 0)) },
+    topologies: Object.fromEntries(
+      running.map((each) => [each.plan.name, topologySummary(each.accounts())]),
+    ),
+    features: { rows: sum(parts, ({ featureRows }) => featureRows) },
     predictions: {
-      total: predictions,
-      fallback: fallback?.total ?? 0,
+      total: sum(served, ({ total }) => total),
+      fallback: sum(fallback, ({ total }) => total),
       byVersion: Object.fromEntries(
         served.flatMap(({ version, total }) => (version === null ? [] : [[version, total]])),
       ),
     },
-    outcomes: { ...outcomes, pending },
-    models: await modelSummaries(plan, stack, served),
-    fallbackAuc: fallback?.auc ?? null,
+    outcomes: {
+      labelled: sum(parts, ({ outcomes }) => outcomes.labelled),
+      unlabelled: sum(parts, ({ outcomes }) => outcomes.unlabelled),
+      pending: sum(parts, ({ outcomes }) => outcomes.pending),
+    },
+    models: parts.flatMap((part) => part.models),
+    fallbackAuc: fallback.find(({ auc }) => auc !== null)?.auc ?? null,
     throughput: { eventsPerSecond: facts.eventsPerSecond },
     memory: { maxRssBytes: facts.maxRssBytes, workerMaxRssBytes: facts.workerMaxRssBytes },
   };
   return { summary, problems };
+}
+
+/** What the stores and topics hold of one topology. */
+interface PlanCounts {
+  readonly served: readonly Served[];
+  readonly outcomes: Summary["outcomes"];
+  readonly featureRows: number;
+  readonly models: readonly ModelSummary[];
+  readonly problems: readonly string[];
+}
+
+async function countPlan(running: RunningPlan, stack: Stack): Promise<PlanCounts> {
+  const { plan } = running;
+  const tables = await countTables(plan, stack);
+  const served = await servedByVersion(plan, stack);
+  const counted = await countOutcomes(plan, stack);
+  const predictions = sum(served, ({ total }) => total);
+  // A prediction without a label step waits for nothing.
+  const scorings = plan.scorings.filter(({ name }) => !isLabelled(plan, name));
+  const unasked = sum(
+    served.filter(({ scoring }) => scorings.some(({ name }) => name === scoring)),
+    ({ total }) => total,
+  );
+  const pending = predictions - unasked - counted.labelled - counted.unlabelled;
+  const outcomes = { ...counted, pending };
+  const problems = imbalances({
+    branches: running.accounts(),
+    scoringBranches: plan.scorings.map(({ name }) => name),
+    predictions,
+    unasked,
+    outcomes,
+    tables,
+  });
+  const viewTables = new Set(plan.views.map(({ name, version }) => `raw_${name}_v${version}`));
+  return {
+    served,
+    outcomes,
+    featureRows: sum(tables, ({ table, rows }) => (viewTables.has(table) ? rows : 0)),
+    models: await modelSummaries(plan, stack, served),
+    problems,
+  };
+}
+
+function isLabelled(plan: Plan, scoring: string): boolean {
+  return plan.labels.some(({ predictions }) => predictions === scoring);
 }
 
 async function countTables(plan: Plan, stack: Stack): Promise<TableCount[]> {
@@ -96,6 +137,8 @@ async function countRows(plan: Plan, { broker }: Stack, topic: string): Promise<
 
 /** Predictions of one version (null: the fallback) and how those with a label did. */
 interface Served {
+  /** Name of the scoring step. */
+  readonly scoring: string;
   readonly version: string | null;
   readonly total: number;
   readonly labelled: number;
@@ -120,7 +163,7 @@ async function servedByVersion(plan: Plan, { offline }: Stack): Promise<Served[]
     for (const { version, total } of totals) {
       const found = aucs.find((each) => each.version === version);
       const auc = found === undefined || found.auc < 0 ? null : found.auc;
-      served.push({ version, total, labelled: found?.labelled ?? 0, auc });
+      served.push({ scoring: name, version, total, labelled: found?.labelled ?? 0, auc });
     }
   }
   return served;

@@ -28,6 +28,7 @@ const balanced: BalanceInput = {
   ],
   scoringBranches: ["predictions"],
   predictions: 10,
+  unasked: 0,
   outcomes: { labelled: 7, unlabelled: 1, pending: 2 },
   tables: [{ table: "raw_predictions", rows: 10, records: 10 }],
 };

@@ -37,7 +37,7 @@ export interface ModelSummary {
   readonly sha256: string;
 }
 
-/** The end of a run, over all its starts: on screen and with `--json FILE`. */
+/** The end of a run, over all its starts: on screen and with `--summary FILE`. */
 export interface Summary {
   readonly stack: string;
   /** ISO 8601, UTC. */
@@ -80,6 +80,8 @@ export interface BalanceInput {
   /** Names of the branches whose processed records are predictions. */
   readonly scoringBranches: readonly string[];
   readonly predictions: number;
+  /** Those of them that no label step asks the truth for. */
+  readonly unasked: number;
   readonly outcomes: Summary["outcomes"];
   readonly tables: readonly TableCount[];
 }
@@ -87,10 +89,11 @@ export interface BalanceInput {
 /**
  * What does not add up, for people; empty when balanced: in each branch in = processed + late +
  * dead-lettered + filtered; predictions = processed records of the scoring steps = labelled +
- * unlabelled + pending; each table has as many rows as its topic has committed records.
+ * unlabelled + pending + those without a label step; each table has as many rows as its topic has
+ * committed records.
  */
 export function imbalances(input: BalanceInput): string[] {
-  const { branches, scoringBranches, predictions, outcomes, tables } = input;
+  const { branches, scoringBranches, predictions, unasked, outcomes, tables } = input;
   const problems: string[] = [];
   for (const { source, partition, branch, ...counts } of branches) {
     const sum = counts.processed + counts.late + counts.deadLettered + counts.filtered;
@@ -109,9 +112,9 @@ export function imbalances(input: BalanceInput): string[] {
     problems.push(`${predictions} predictions of ${processed} processed records`);
   }
   const { labelled, unlabelled, pending } = outcomes;
-  if (labelled + unlabelled + pending !== predictions || pending < 0) {
+  if (labelled + unlabelled + pending !== predictions - unasked || pending < 0) {
     problems.push(
-      `${predictions} predictions, but labelled ${labelled} + unlabelled ${unlabelled}` +
+      `${predictions - unasked} predictions, but labelled ${labelled} + unlabelled ${unlabelled}` +
         ` + pending ${pending} = ${labelled + unlabelled + pending}`,
     );
   }

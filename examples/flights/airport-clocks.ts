@@ -17,11 +17,14 @@ export class AirportClocks {
   }
 
   /**
-   * @throws {MillraceError} AIRPORT_UNKNOWN when the list of airports has no such code.
+   * @throws {MillraceError} APPLICATION_REFUSED when the list of airports has no such code.
    */
   zoneOf(iata: string): string {
     const zone = this.#zones.get(iata);
-    if (zone === undefined) throw new MillraceError("AIRPORT_UNKNOWN", { iata });
+    if (zone === undefined) {
+      const reason = `The airport "${iata}" of a flight is not in airports.csv: reinstall vega-datasets.`;
+      throw new MillraceError("APPLICATION_REFUSED", { reason });
+    }
     return zone;
   }
 

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type TopologyDriver, topologyDriver } from "../../testing/topology-driver.ts";
 import { flights as plan } from "../../topologies/flights/flights.ts";
-import { flightsLatenessMs as latenessMs } from "./check-config.ts";
+import { flightsLatenessMs as latenessMs } from "./check-settings.ts";
 import { fixtureFlights, fixtureStart } from "./flight-fixture.ts";
 import { parseInjections } from "./injections.ts";
 import { departureKind, replaySteps, type StepEvents } from "./replay-steps.ts";

@@ -35,7 +35,7 @@ test("an injection that is not understood, repeated or impossible says why", () 
   for (const texts of wrong) {
     assert.throws(
       () => parseInjections(texts, 1, lateness),
-      { code: "INJECTION_INVALID" },
+      { code: "APPLICATION_REFUSED" },
       texts.join(),
     );
   }

@@ -67,7 +67,7 @@ export function readInjections(
 /**
  * Reads injections that must all be understood.
  *
- * @throws {MillraceError} INJECTION_INVALID when one is not understood, or given twice.
+ * @throws {MillraceError} APPLICATION_REFUSED when one is not understood, or given twice.
  */
 export function parseInjections(
   texts: readonly string[],
@@ -77,7 +77,9 @@ export function parseInjections(
   const { injections, problems } = readInjections(texts, seed, latenessMs);
   const [wrong] = problems;
   if (wrong === undefined) return injections;
-  throw new MillraceError("INJECTION_INVALID", { ...wrong, forms: injectionForms });
+  const { text, reason: why } = wrong;
+  const reason = `The injection "${text}" cannot be used (${why}). Write one of: ${injectionForms}.`;
+  throw new MillraceError("APPLICATION_REFUSED", { reason });
 }
 
 /** One text for equal sets of injections, to compare a run with an earlier one. */

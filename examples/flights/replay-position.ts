@@ -27,7 +27,7 @@ export interface PositionStore {
 /**
  * The committed position, or null when nothing was ever sent.
  *
- * @throws {MillraceError} REPLAY_CHANGED when another start or other injections were begun.
+ * @throws {MillraceError} APPLICATION_REFUSED when another start or other injections were begun.
  */
 export async function readPosition(
   broker: Broker,
@@ -40,7 +40,9 @@ export async function readPosition(
   }
   const found = JSON.parse(committed.metadata) as ReplayPosition;
   const check = (what: string, was: string, is: string) => {
-    if (was !== is) throw new MillraceError("REPLAY_CHANGED", { what, found: was, asked: is });
+    if (was === is) return;
+    const reason = `The topics were begun with ${what} ${was}, not ${is}. Go on with ${was}, or start over with --fresh.`;
+    throw new MillraceError("APPLICATION_REFUSED", { reason });
   };
   check("--from", iso(found.from), iso(asked.from));
   check("--inject", found.inject, asked.inject);

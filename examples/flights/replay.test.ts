@@ -148,7 +148,7 @@ test("another start or other injections are refused with what to do", async () =
     { ...here.options, injectText: "late:1% seed 1" },
   ];
   for (const options of changed) {
-    await assert.rejects(replayFlights(options), { code: "REPLAY_CHANGED" });
+    await assert.rejects(replayFlights(options), /The topics were begun with/);
   }
 });
 

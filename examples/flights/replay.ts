@@ -76,7 +76,7 @@ const maxRestarts = 5;
  * transaction with its source watermarks and the position after it: killed and resumed, or run
  * twice, nothing is sent twice. A later `to` goes on where the earlier one ended.
  *
- * @throws {MillraceError} REPLAY_CHANGED when the topics hold another start or other injections;
+ * @throws {MillraceError} APPLICATION_REFUSED when the topics hold another start or injections;
  * PRODUCER_FENCED when another replay of the same topics takes over.
  */
 export async function replayFlights(options: ReplayOptions): Promise<ReplayReport> {

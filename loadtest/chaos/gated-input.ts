@@ -1,5 +1,5 @@
 import type { Broker, Producer, ProducerOptions } from "../../broker/broker.ts";
-import { flightsLatenessMs } from "../../examples/flights/check-config.ts";
+import { flightsLatenessMs } from "../../examples/flights/check-settings.ts";
 import { noInjections } from "../../examples/flights/injections.ts";
 import { openFlights } from "../../examples/flights/open-flights.ts";
 import { replayFlights } from "../../examples/flights/replay.ts";

@@ -4,7 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { type CheckedValues, resolveConfig } from "../config.ts";
-import { parseTime } from "./setting-types.ts";
+import { setting } from "./setting.ts";
+import { parseTime, time } from "./setting-types.ts";
 import { flagName, settingNames, settings, variableName } from "./settings.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "millrace-config-"));
@@ -18,29 +19,28 @@ function file(content: unknown): string {
 
 test("without any source every setting has its default", () => {
   const { config, origins } = resolveConfig({ env: {}, file: join(folder, "none.json") });
-  assert.equal(config.from, Date.UTC(2001, 0, 1));
-  assert.equal(config.to, Date.UTC(2001, 0, 15));
+  assert.equal(config.to, null);
   assert.equal(config.http, null);
-  assert.deepEqual(config.inject, []);
+  assert.deepEqual(config.kafkaBrokers, []);
   assert.ok(Object.values(origins).every((origin) => origin === "default"));
 });
 
 test("a flag beats a variable, a variable beats the file, the file beats the default", () => {
-  const path = file({ data: "a", seed: 2, scoringThreads: 3 });
-  const env = { MILLRACE_DATA: "b", MILLRACE_SEED: "5", HOME: "/" };
+  const path = file({ data: "a", workers: 2, scoringThreads: 3 });
+  const env = { MILLRACE_DATA: "b", MILLRACE_STACK: "local", HOME: "/" };
   const { config, origins } = resolveConfig({ flags: { data: "c" }, env, file: path });
-  assert.deepEqual([config.data, config.seed, config.scoringThreads], ["c", 5, 3]);
+  assert.deepEqual([config.data, config.stack, config.scoringThreads], ["c", "local", 3]);
   assert.deepEqual(
-    [origins.data, origins.seed, origins.scoringThreads, origins.stack],
-    ["--data", "MILLRACE_SEED", `${path}: scoringThreads`, "default"],
+    ["data", "stack", "scoringThreads", "fresh"].map((name) => origins[name]),
+    ["--data", "MILLRACE_STACK", `${path}: scoringThreads`, "default"],
   );
 });
 
 test("all problems of all sources are reported together", () => {
-  const path = file({ sed: 1, to: "tomorrow" });
+  const path = file({ dta: 1, to: "tomorrow" });
   const sources = {
     flags: { http: "70000" },
-    env: { MILLRACE_SCORING_THREAD: "2", MILLRACE_SEED: "x" },
+    env: { MILLRACE_SCORING_THREAD: "2", MILLRACE_WORKERS: "x" },
     file: path,
   };
   assert.throws(
@@ -49,9 +49,9 @@ test("all problems of all sources are reported together", () => {
       assert.equal(error.code, "CONFIG_INVALID");
       for (const part of [
         /did you mean MILLRACE_SCORING_THREADS\?/,
-        /sed: there is no such setting \(did you mean seed\?\)/,
+        /dta: there is no such setting \(did you mean data\?\)/,
         /--http: "70000"/,
-        /MILLRACE_SEED: "x"/,
+        /MILLRACE_WORKERS: "x"/,
         /to: "tomorrow": write a UTC time/,
         /has 5 to correct/,
       ]) {
@@ -65,16 +65,16 @@ test("all problems of all sources are reported together", () => {
 test("what the command line and a check find is reported with the rest", () => {
   const seen: unknown[] = [];
   const sources = {
-    ...{ flags: { seed: "x", to: "2001-03-01" }, env: { MILLRACE_SED: "1" }, file: "none" },
+    ...{ flags: { workers: "x", to: "2001-03-01" }, env: { MILLRACE_SED: "1" }, file: "none" },
     problems: ["--tu: run takes no such flag"],
     check: ({ values, origins }: CheckedValues) => {
-      seen.push(values.seed, values.to, origins.get("to"), origins.get("from"));
+      seen.push(values.workers, values.to, origins.get("to"), origins.get("data"));
       return ["--to: is a Thursday"];
     },
   };
   assert.throws(
     () => resolveConfig(sources),
-    /has 4 to correct:\n- --tu: .*\n- MILLRACE_SED: .*\n- --seed: .*\n- --to: is a Thursday$/,
+    /has 4 to correct:\n- --tu: .*\n- MILLRACE_SED: .*\n- --workers: .*\n- --to: is a Thursday$/,
   );
   assert.deepEqual(seen, [undefined, Date.UTC(2001, 2, 1), "--to", "default"]);
 });
@@ -85,9 +85,17 @@ test("a file that is no JSON object is named", () => {
   }
 });
 
-test("the end must lie behind the start", () => {
-  const flags = { from: "2001-02-01", to: "2001-01-01" };
-  assert.throws(() => resolveConfig({ flags, env: {}, file: "none" }), /must lie before to/);
+test("an application adds settings, and gives others its own default", () => {
+  const own = {
+    from: setting(time, { default: "2001-01-01", doc: "Start.", commands: ["run"] }),
+    to: setting(time, { default: "2001-01-15", doc: "End.", commands: ["run"], mode: "replay" }),
+  };
+  const { config, shown } = resolveConfig({ own, env: {}, file: "none" });
+  assert.deepEqual([shown["from"], config.to], ["2001-01-01", Date.UTC(2001, 0, 15)]);
+  const live = { own, flags: { live: true, to: "2001-01-02" }, env: {}, file: "none" };
+  assert.throws(() => resolveConfig(live), /--to: goes with a replay, not with --live/);
+  const unknown = { env: { MILLRACE_FROM: "2001-01-01" }, file: "none" };
+  assert.throws(() => resolveConfig(unknown), /MILLRACE_FROM: there is no such setting/);
 });
 
 test("ports, switches and lists are read as people write them", () => {
@@ -95,23 +103,16 @@ test("ports, switches and lists are read as people write them", () => {
     MILLRACE_HTTP: "8123",
     MILLRACE_METRICS: "off",
     MILLRACE_FRESH: "true",
-    MILLRACE_INJECT: "late:1%, disorder:5m",
+    MILLRACE_SLOW: "a=1, b=2",
   };
   const { config } = resolveConfig({ env, file: "none" });
   assert.deepEqual(
-    [config.http, config.metrics, config.fresh, config.inject],
-    [8123, null, true, ["late:1%", "disorder:5m"]],
+    [config.http, config.metrics, config.fresh, [...config.slow.keys()]],
+    [8123, null, true, ["a", "b"]],
   );
 });
 
-test("a repeatable flag takes several texts parted by commas too", () => {
-  const sources = { env: {}, file: "none" };
-  const of = (flags: Record<string, unknown>) => resolveConfig({ ...sources, flags }).config;
-  assert.deepEqual(of({ inject: ["late:1%,disorder:5m", "x"] }).inject, [
-    "late:1%",
-    "disorder:5m",
-    "x",
-  ]);
+test("servers are read as host:port, parted by commas", () => {
   const env = { MILLRACE_KAFKA_BROKERS: "kafka-1:9092, kafka-2:65535" };
   assert.equal(resolveConfig({ env, file: "none" }).config.kafkaBrokers.length, 2);
   for (const text of ["kafka:65536", "kafka:0", "kafka"]) {

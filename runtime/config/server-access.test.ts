@@ -203,8 +203,8 @@ test("a configuration file that cannot be read is told without what stands in it
 test("secrets are masked in what is shown of a configuration, and in the configuration itself", () => {
   const env = { ...addresses, MILLRACE_REDIS_PASSWORD: "hidden-9" };
   const resolved = resolveConfig({ env, file: "none" });
-  assert.equal(resolved.shown.redisPassword, "********");
-  assert.equal(resolved.shown.kafkaPassword, "none");
+  assert.equal(resolved.shown["redisPassword"], "********");
+  assert.equal(resolved.shown["kafkaPassword"], "none");
   assert.equal(`${resolved.config.redisPassword}`, "********");
   assert.doesNotMatch(JSON.stringify(resolved), /hidden/);
   assert.doesNotMatch(inspect(resolved, { depth: 9, showHidden: true }), /hidden/);

@@ -1,26 +1,24 @@
 import { liveSettings } from "./live-settings.ts";
 import { serverSettings } from "./server-settings.ts";
-import { setting } from "./setting.ts";
+import { type SettingsOf, type SettingTable, setting } from "./setting.ts";
 import {
   factors,
   integer,
   optionalPath,
+  optionalTime,
   path,
   port,
-  type SettingType,
   serverPort,
-  texts,
-  time,
   toggle,
   word,
 } from "./setting-types.ts";
 
-export type { Command } from "./setting.ts";
+export type { Command, SettingsOf, SettingTable } from "./setting.ts";
 
 const everywhere = ["run", "replay", "look"] as const;
 const withServers = [...everywhere, "stack"] as const;
 
-/** The one table of settings: flags, variables, the file's keys, `config` and help come from it. */
+/** Of every application: flags, variables, the file's keys, `config` and help come from it. */
 export const settings = Object.freeze({
   stack: setting(word(["embedded", "local", "compose", "cluster"]), {
     default: "embedded",
@@ -32,32 +30,18 @@ export const settings = Object.freeze({
     doc: "Data directory, owner-only; of another stack by default .millrace/local and so on.",
     commands: withServers,
   }),
-  from: setting(time, {
-    default: "2001-01-01",
-    doc: "Start of the event time to replay, UTC, included.",
+  to: setting(optionalTime, {
+    default: null,
+    doc: "End of the event time to replay, UTC, excluded; without it all that the topics hold.",
     commands: ["run", "replay"],
-  }),
-  to: setting(time, {
-    default: "2001-01-15",
-    doc: "End of the event time to replay, UTC, excluded.",
-    commands: ["run", "replay"],
-  }),
-  inject: setting(texts, {
-    default: [],
-    doc: "Seeded disturbances of the data, e.g. shift-12h@2001-03-03 or late:1%.",
-    commands: ["run", "replay"],
-  }),
-  seed: setting(integer(0, 2 ** 31 - 1), {
-    default: 1,
-    doc: "Seed of the injections.",
-    commands: ["run", "replay"],
+    mode: "replay",
   }),
   fresh: setting(toggle, {
     default: false,
     doc: "Empty the data directory first.",
     commands: ["run", "replay"],
   }),
-  json: setting(optionalPath, {
+  summary: setting(optionalPath, {
     default: null,
     doc: "File for the summary as JSON.",
     commands: ["run"],
@@ -134,18 +118,19 @@ export const settings = Object.freeze({
 export type SettingName = keyof typeof settings;
 
 /** All settings, resolved. */
-export type Config = {
-  readonly [Name in SettingName]: (typeof settings)[Name] extends SettingType<infer T> ? T : never;
-};
+export type Config = SettingsOf<typeof settings>;
+
+/** Those and the ones of an application, which may give one of those another default. */
+export type ConfigWith<Own extends SettingTable> = Omit<Config, keyof Own> & SettingsOf<Own>;
 
 export const settingNames = Object.keys(settings) as SettingName[];
 
 /** `commitIntervalMs` → `commit-interval-ms`. */
-export function flagName(name: SettingName): string {
+export function flagName(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }
 
 /** `commitIntervalMs` → `MILLRACE_COMMIT_INTERVAL_MS`. */
-export function variableName(name: SettingName): string {
+export function variableName(name: string): string {
   return `MILLRACE_${flagName(name).replaceAll("-", "_").toUpperCase()}`;
 }

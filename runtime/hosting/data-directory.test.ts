@@ -6,11 +6,11 @@ import { test } from "node:test";
 import { claimDataDirectory, type DataClaim, readManifest } from "./data-directory.ts";
 
 const claim: DataClaim = {
-  plan: "flights",
-  fingerprint: "a".repeat(64),
+  application: { name: "flights", module: "/app.ts" },
+  plans: { flights: "a".repeat(64) },
   from: "2001-01-01T00:00:00.000Z",
   to: "2001-01-15T00:00:00.000Z",
-  inject: [],
+  identity: [],
 };
 
 async function inDirectory(run: (directory: string) => Promise<void>): Promise<void> {
@@ -39,7 +39,8 @@ test("a run may go on, or further, but not with another start, injection, plan o
     const refused = (change: Partial<DataClaim>, code: string) =>
       assert.rejects(claimDataDirectory(directory, { ...claim, ...change }), { code });
     await refused({ from: "2001-01-02T00:00:00.000Z" }, "DATA_RANGE_CHANGED");
-    await refused({ inject: ["late:1%"] }, "DATA_RANGE_CHANGED");
-    await refused({ fingerprint: "b".repeat(64) }, "DATA_PLAN_CHANGED");
+    await refused({ identity: ["late:1%"] }, "DATA_RANGE_CHANGED");
+    await refused({ plans: { flights: "b".repeat(64) } }, "DATA_PLAN_CHANGED");
+    await refused({ plans: { payments: "b".repeat(64) } }, "DATA_APPLICATION_CHANGED");
     await refused({}, "DATA_RANGE_SHORTER");
   }));

@@ -1,25 +1,28 @@
 import { mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { MillraceError } from "../../schemas/errors.ts";
+import type { Plan } from "../../schemas/plan.ts";
 
 /**
  * Version of what stands in a data directory; another one is refused. Raise it, and the layout
  * version of `runtime/engine/changelog.ts`, with every change of what a task's snapshot holds or of
  * what a processor makes of the inputs in a delta.
  */
-export const dataFormat = 2;
+export const dataFormat = 3;
 
 /** What a data directory was begun with and how far it has been asked to go. */
 export interface DataManifest {
   readonly format: number;
-  readonly plan: string;
-  readonly fingerprint: string;
+  /** Name of the application, and the module that it came from; null: a program ran it. */
+  readonly application: { readonly name: string; readonly module: string | null };
+  /** Fingerprints of its topologies, by name. */
+  readonly plans: Readonly<Record<string, string>>;
   /** Start of the replayed range, ISO 8601 UTC. */
   readonly from: string;
   /** Latest end asked for, ISO 8601 UTC. */
   readonly to: string;
-  /** Injections as given, in order. */
-  readonly inject: readonly string[];
+  /** What besides makes the replay another one, as its feeder says. */
+  readonly identity: readonly string[];
   /** The stack that it belongs to. @default "embedded" */
   readonly stack?: string;
   /** Whether it was begun in live mode: then `from` is its first start. @default false */
@@ -43,11 +46,11 @@ export async function readManifest(directory: string): Promise<DataManifest | nu
 
 /**
  * Makes the directory (owner-only) and writes down what it is for, or checks that a run may go on
- * in it: same plan, mode, start and injections, and an end that is not earlier.
+ * in it: same topologies, mode, start and identity, and an end that is not earlier.
  *
  * @returns the manifest as it stands now.
- * @throws {MillraceError} DATA_FORMAT, DATA_PLAN_CHANGED, DATA_MODE_CHANGED, DATA_RANGE_CHANGED,
- * DATA_RANGE_SHORTER.
+ * @throws {MillraceError} DATA_FORMAT, DATA_APPLICATION_CHANGED, DATA_PLAN_CHANGED,
+ * DATA_MODE_CHANGED, DATA_RANGE_CHANGED, DATA_RANGE_SHORTER.
  */
 export async function claimDataDirectory(
   directory: string,
@@ -79,16 +82,48 @@ export function checkFormat(directory: string, { format: found }: DataManifest):
   if (found !== expected) throw new MillraceError("DATA_FORMAT", { directory, found, expected });
 }
 
-function checkClaim(directory: string, found: DataManifest, claim: DataClaim): void {
-  checkFormat(directory, found);
-  if (found.plan !== claim.plan || found.fingerprint !== claim.fingerprint) {
-    throw new MillraceError("DATA_PLAN_CHANGED", {
+/** Fingerprints of topologies, by name. */
+export function fingerprintsOf(plans: readonly Plan[]): Record<string, string> {
+  return Object.fromEntries(plans.map(({ name, fingerprint }) => [name, fingerprint]));
+}
+
+/**
+ * @param application - name of the one that is asked for.
+ * @param plans - its fingerprints.
+ * @throws {MillraceError} DATA_APPLICATION_CHANGED when the directory belongs to an application
+ * with other topologies; DATA_PLAN_CHANGED when one of them is another version.
+ */
+export function checkPlans(
+  directory: string,
+  found: DataManifest,
+  application: string,
+  plans: Readonly<Record<string, string>>,
+): void {
+  const names = (of: Readonly<Record<string, string>>) => Object.keys(of).sort().join(", ");
+  if (names(found.plans) !== names(plans)) {
+    throw new MillraceError("DATA_APPLICATION_CHANGED", {
       directory,
-      plan: claim.plan,
-      found: found.fingerprint.slice(0, 12),
-      expected: claim.fingerprint.slice(0, 12),
+      found: found.application.name,
+      foundPlans: names(found.plans),
+      application,
+      plans: names(plans),
     });
   }
+  for (const [plan, fingerprint] of Object.entries(plans)) {
+    const before = found.plans[plan] ?? "";
+    if (before === fingerprint) continue;
+    throw new MillraceError("DATA_PLAN_CHANGED", {
+      directory,
+      plan,
+      found: before.slice(0, 12),
+      expected: fingerprint.slice(0, 12),
+    });
+  }
+}
+
+function checkClaim(directory: string, found: DataManifest, claim: DataClaim): void {
+  checkFormat(directory, found);
+  checkPlans(directory, found, claim.application.name, claim.plans);
   if ((found.live ?? false) !== (claim.live ?? false)) {
     const [was, asked] = found.live ? ["live", "to replay"] : ["to replay", "live"];
     throw new MillraceError("DATA_MODE_CHANGED", { directory, found: was, asked });
@@ -98,7 +133,8 @@ function checkClaim(directory: string, found: DataManifest, claim: DataClaim): v
     throw new MillraceError("DATA_RANGE_CHANGED", { directory, what, found: was, asked });
   };
   same("--from", found.from, claim.from);
-  same("--inject", found.inject.join(" ") || "none", claim.inject.join(" ") || "none");
+  const identityOf = ({ identity }: DataClaim) => identity.join(" ") || "nothing else";
+  same("besides", identityOf(found), identityOf(claim));
   if (claim.to < found.to) {
     throw new MillraceError("DATA_RANGE_SHORTER", { directory, found: found.to, asked: claim.to });
   }

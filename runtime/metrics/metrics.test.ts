@@ -46,7 +46,10 @@ test("a server ends although a scraper still waits for its answer", async () => 
     isAsked();
     return new Promise<string>(() => {});
   };
-  const server = await serveMetrics({ registry: { contentType, metrics } }, 0);
+  const server = await serveMetrics(
+    { registry: { contentType, metrics, getMetricsAsJSON: async () => [] } },
+    0,
+  );
   const scrape = fetch(`http://127.0.0.1:${server.port}/metrics`);
   scrape.catch(() => {});
   await asked;

@@ -5,7 +5,7 @@ import { MillraceError } from "../../schemas/errors.ts";
 
 /** What can be scraped: the metrics of this process, or of several together. */
 export interface Scraped {
-  readonly registry: Pick<Registry, "metrics" | "contentType">;
+  readonly registry: Pick<Registry, "metrics" | "contentType" | "getMetricsAsJSON">;
 }
 
 /** `/metrics` on loopback. */

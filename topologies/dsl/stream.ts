@@ -45,7 +45,7 @@ export interface Stream<T, Id> extends SourceStream<T> {
 /**
  * Starts a stream at a topic with Avro values of the given schema.
  *
- * @example from("flights.arrivals", arrival).timedBy("arrivedAt", { lateness: "10m" })
+ * @example from("payments", payment).timedBy("paidAt", { lateness: "10m" })
  */
 export function from<T>(topic: string, schema: RecordSchema<T>): Source<T> {
   return freezeDeeply({

@@ -20,7 +20,7 @@ export interface TopologyOptions {
  * included wherever they are looked up, under names of their own. Connects to nothing.
  *
  * @throws {MillraceError} TOPOLOGY_INVALID listing every rule that does not hold.
- * @example topology("flights", { predictions, outcomes, retraining })
+ * @example topology("payments", { scores, disputed })
  */
 export function topology(
   name: string,

@@ -1,14 +1,16 @@
 import { writeFile } from "node:fs/promises";
-import type { Silence } from "../../runtime/config/live-settings.ts";
 import type { Config } from "../../runtime/config/settings.ts";
-import type { ResolvedConfig } from "../../runtime/config.ts";
 import { recordsIn } from "../../runtime/engine/accounting.ts";
-import { claimDataDirectory, readManifest } from "../../runtime/hosting/data-directory.ts";
-import type { Plan } from "../../schemas/plan.ts";
-import { flights as plan } from "../../topologies/flights/flights.ts";
-import type { Interrupt } from "../exit.ts";
+import { readManifest } from "../../runtime/hosting/data-directory.ts";
+import { claimData, type LoadedApplication } from "../run/claim.ts";
 import { peakOf, workerPeaks } from "../run/memory.ts";
-import { type OpenRun, type RunOutcome, withRun } from "../run/open-run.ts";
+import {
+  interrupted,
+  type OpenRun,
+  type RunEnd,
+  type RunRequest,
+  withRun,
+} from "../run/open-run.ts";
 import { type RunRecord, readRunRecord, writeRunRecord } from "../run/run-record.ts";
 import { RunWatch } from "../run/run-watch.ts";
 import { sideBySide } from "../run/side-by-side.ts";
@@ -16,28 +18,25 @@ import { collectSummary } from "../summary/collect.ts";
 import { summaryText } from "../summary/print.ts";
 import { collectLiveFacts, latencySummary, liveText } from "./live-facts.ts";
 import { type LiveRecord, readLiveRecord, writeLiveRecord } from "./live-record.ts";
-import { LoadGenerator, type LoadReport } from "./load-generator.ts";
 import { PredictionLatency } from "./prediction-latency.ts";
 
 /** Time after the end in which what was sent before it is waited for, ms. */
 const graceMs = 1_000;
 
 /**
- * Runs the topology on what producers send, by the wall clock, with the load generator beside it
- * when it has a rate. Ends after `--for`, everything before that processed and stored, or with a
- * Ctrl-C. One that was killed goes on, to the end that it had.
+ * Runs an application on what producers send, by the wall clock, with its feeder beside it. Ends
+ * after `--for`, everything before that processed and stored, or with a Ctrl-C. One that was killed
+ * goes on, to the end that it had.
  */
-export function runLive(
-  resolved: ResolvedConfig,
-  interrupt: Pick<Interrupt, "signal" | "begin">,
-): Promise<RunOutcome> {
+export function runLive(request: RunRequest): Promise<RunEnd> {
+  const { application, resolved, interrupt } = request;
   const claim = async () => {
-    const live = await claimLive(plan, resolved.config);
+    const live = await claimLive(application, resolved.config);
     const to = live.until === null ? Number.POSITIVE_INFINITY : live.until + graceMs;
     const before: Before = { live, run: await readRunRecord(resolved.config.data) };
-    return { config: { ...resolved.config, from: live.from, to }, before };
+    return { range: { from: live.from, to }, before };
   };
-  return withRun(plan, resolved, interrupt, claim, async (open, before) => {
+  return withRun(request, claim, async (open, before) => {
     const { progress, log, application } = open;
     const run = new LiveRun(open, before);
     const complete = await run.go(interrupt.signal);
@@ -45,7 +44,7 @@ export function runLive(
     log.info({ complete, ...application.status }, "run ended");
     if (complete) return await run.finish();
     progress.say(run.shortly());
-    return "interrupted";
+    return interrupted;
   });
 }
 
@@ -54,7 +53,7 @@ export function runLive(
  *
  * @throws {MillraceError} DATA_PLAN_CHANGED, DATA_MODE_CHANGED.
  */
-async function claimLive(plan: Plan, config: Config): Promise<LiveRecord> {
+async function claimLive(application: LoadedApplication, config: Config): Promise<LiveRecord> {
   const now = Date.now();
   const manifest = await readManifest(config.data);
   const before = await readLiveRecord(config.data);
@@ -62,15 +61,11 @@ async function claimLive(plan: Plan, config: Config): Promise<LiveRecord> {
   const until = config.for === null ? null : goesOn ? before.until : now + config.for;
   const from = before?.from ?? now;
   const begunTo = manifest?.live === true ? Date.parse(manifest.to) : from;
-  await claimDataDirectory(config.data, {
-    plan: plan.name,
-    fingerprint: plan.fingerprint,
-    from: manifest?.live === true ? manifest.from : new Date(from).toISOString(),
-    to: new Date(Math.max(until ?? now, begunTo)).toISOString(),
-    inject: [],
-    ...(config.stack === "embedded" ? {} : { stack: config.stack }),
-    live: true,
-  });
+  const range = {
+    from: manifest?.live === true ? Date.parse(manifest.from) : from,
+    to: Math.max(until ?? now, begunTo),
+  };
+  await claimData(application, config, range, true);
   const record = { from, until, ended: false, latency: before?.latency ?? null };
   await writeLiveRecord(config.data, record);
   return record;
@@ -81,21 +76,21 @@ interface Before {
   readonly run: RunRecord;
 }
 
-/** One start: load and topology side by side, watched. */
+/** One start: feeder and topologies side by side, watched. */
 class LiveRun {
   readonly #run: OpenRun;
   readonly #before: Before;
   readonly #startedAt = performance.now();
   readonly #latency: PredictionLatency;
   readonly #watch: RunWatch;
-  #load: LoadReport | null = null;
+  #fed: Readonly<Record<string, unknown>> | null = null;
 
   constructor(run: OpenRun, before: Before) {
     this.#run = run;
     this.#before = before;
     const { broker, registry } = run.stack;
     this.#latency = PredictionLatency.start({
-      plan,
+      plans: run.plans,
       broker,
       registry,
       before: before.live.latency,
@@ -113,12 +108,12 @@ class LiveRun {
 
   /** False when the signal stopped it. A failure of one side stops the other. */
   async go(signal: AbortSignal): Promise<boolean> {
-    const { application, config } = this.#run;
+    const { application, range } = this.#run;
     this.#watch.start();
     const sides = await sideBySide(
       signal,
       (either) => this.#send(either),
-      (either) => application.run(either, config.to),
+      (either) => application.run(either, range.to),
     );
     await this.#watch.stop();
     await this.#latency.stop();
@@ -129,25 +124,26 @@ class LiveRun {
   }
 
   /** Adds up, prints and writes the summary. */
-  async finish(): Promise<RunOutcome> {
-    const { application, stack, config } = this.#run;
-    const { from, to, json, maxWait, data } = config;
+  async finish(): Promise<RunEnd> {
+    const { application, plans, stack, config, range, spec, print } = this.#run;
+    const { summary: file, maxWait, data } = config;
     const { elapsedMs, peaks } = await readRunRecord(data);
-    const { summary, problems } = await collectSummary(plan, stack, {
-      range: { from, to: to - graceMs },
-      branches: application.accounts(),
+    const { summary, problems } = await collectSummary(application.parts, stack, {
+      range: { from: range.from, to: range.to - graceMs },
       eventsPerSecond: (recordsIn(application.accounts()) * 1000) / elapsedMs,
       maxRssBytes: peakOf(peaks, "all"),
       workerMaxRssBytes: workerPeaks(peaks),
     });
-    const live = await collectLiveFacts(plan, stack, {
+    const live = await collectLiveFacts(plans, stack, {
       maxWaitMs: maxWait,
       latency: this.#latency.histogram,
-      load: this.#load,
+      load: this.#fed,
     });
-    process.stdout.write(`\n${summaryText(summary, problems)}\n${liveText(live)}\n`);
-    if (json !== null) await writeFile(json, `${JSON.stringify({ ...summary, live }, null, 2)}\n`);
-    return summary.balanced ? "done" : "failed";
+    const own = spec.report({ plans, stack, config, fed: this.#fed });
+    print(`\n${[summaryText(summary, problems), liveText(live), ...own].join("\n")}\n`);
+    const whole = { ...summary, live };
+    if (file !== null) await writeFile(file, `${JSON.stringify(whole, null, 2)}\n`);
+    return { outcome: summary.balanced ? "done" : "failed", summary: whole, problems };
   }
 
   /** What is known without asking the stores. */
@@ -160,29 +156,11 @@ class LiveRun {
   }
 
   async #send(signal: AbortSignal): Promise<void> {
-    const { rate, seed, flightTime: flightTimeMs } = this.#run.config;
-    if (rate === 0) return;
-    const silences = this.#silences(Date.now());
-    const { broker, registry } = this.#run.stack;
-    const { partitions } = plan;
-    const { until } = this.#before.live;
-    const generator = await LoadGenerator.open({
-      ...{ broker, registry, partitions, rate, seed, flightTimeMs, silences, until, signal },
-    });
-    try {
-      this.#load = await generator.run();
-    } finally {
-      this.#load = generator.report;
-      await generator.close();
-    }
-  }
-
-  /** From the beginning of the run, whenever this start of it is. */
-  #silences(now: number): Silence[] {
-    const { silent, for: lengthMs } = this.#run.config;
+    const { spec, plans, stack, config } = this.#run;
     const { until, from } = this.#before.live;
-    const began = until === null || lengthMs === null ? from : until - lengthMs;
-    return silent.map((each) => ({ ...each, startMs: each.startMs + began - now }));
+    const began = until === null || config.for === null ? from : until - config.for;
+    const feed = { plans, stack, config, signal, began, until };
+    this.#fed = (await spec.feeder?.live?.(feed)) ?? null;
   }
 
   /** Of the time that it is to run; null when nobody said how long. */

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Broker, Producer } from "../../broker/broker.ts";
-import { readCommitted } from "../../broker/committed-records.ts";
-import { openEmbeddedBroker } from "../../broker/embedded/embedded-broker.ts";
-import { AvroDecoder } from "../../runtime/schema-registry/avro-codec.ts";
-import { createMemoryRegistry } from "../../runtime/schema-registry/embedded.ts";
-import { MillraceError } from "../../schemas/errors.ts";
-import { arrival, departure } from "../../schemas/generated.ts";
-import { partitionOf } from "../../schemas/murmur2.ts";
+import type { Broker, Producer } from "../../../broker/broker.ts";
+import { readCommitted } from "../../../broker/committed-records.ts";
+import { openEmbeddedBroker } from "../../../broker/embedded/embedded-broker.ts";
+import { AvroDecoder } from "../../../runtime/schema-registry/avro-codec.ts";
+import { createMemoryRegistry } from "../../../runtime/schema-registry/embedded.ts";
+import { MillraceError } from "../../../schemas/errors.ts";
+import { arrival, departure } from "../../../schemas/generated.ts";
+import { partitionOf } from "../../../schemas/murmur2.ts";
 import { LoadGenerator, type LoadOptions } from "./load-generator.ts";
 
 const partitions = 4;

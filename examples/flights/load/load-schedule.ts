@@ -1,4 +1,10 @@
-import type { Silence } from "../../runtime/config/live-settings.ts";
+/** A time in which a partition of both source topics gets no generated flights. */
+export interface Silence {
+  readonly partition: number;
+  /** From the start of the load on, ms. */
+  readonly startMs: number;
+  readonly lengthMs: number;
+}
 
 /** Flights that went out before, as the topics say. */
 export interface FlightsBefore {

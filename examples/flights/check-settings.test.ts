@@ -1,11 +1,18 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type ResolvedConfig, resolveConfig } from "../../runtime/config.ts";
-import { checkFlightsConfig } from "./check-config.ts";
+import { checkRunSettings } from "../../cli/run/check-run-settings.ts";
+import { type CheckedValues, type ResolvedConfig, resolveConfig } from "../../runtime/config.ts";
+import flights from "./app.ts";
 import { readInjections } from "./injections.ts";
 
+const { settings: own, check, topologies } = flights;
+const checkAll = (checked: CheckedValues) => [
+  ...check(checked),
+  ...checkRunSettings(topologies, checked),
+];
+
 const of = (flags: Record<string, unknown>): ResolvedConfig =>
-  resolveConfig({ flags, env: {}, file: "none", check: checkFlightsConfig });
+  resolveConfig({ own, flags, env: {}, file: "none", check: checkAll });
 
 test("ranges beyond the flights, each injection and topics to slow are said together", () => {
   const flags = {
@@ -40,16 +47,32 @@ test("a check sees the values that can be read, though others cannot", () => {
 });
 
 test("in live mode, where it says nothing, the range is not checked", () => {
-  const sources = { env: { MILLRACE_TO: "2002-01-01" }, file: "none", check: checkFlightsConfig };
+  const sources = { own, env: { MILLRACE_TO: "2002-01-01" }, file: "none", check: checkAll };
   assert.equal(resolveConfig({ ...sources, flags: { live: true } }).config.live, true);
   assert.throws(() => resolveConfig(sources), /MILLRACE_TO: the flights lie between/);
 });
 
 test("a summary is not written into the data directory, which --fresh empties", () => {
-  const flags = (json: string) => ({ data: "some/data", json });
-  assert.throws(() => of(flags("some/data/summary.json")), /--json: .* lies in the data directory/);
-  assert.throws(() => of(flags("some/data.json")), /--json: there is no directory some/);
-  assert.equal(of(flags("summary.json")).config.json, "summary.json");
+  const flags = (summary: string) => ({ data: "some/data", summary });
+  assert.throws(
+    () => of(flags("some/data/summary.json")),
+    /--summary: .* lies in the data directory/,
+  );
+  assert.throws(() => of(flags("some/data.json")), /--summary: there is no directory some/);
+  assert.equal(of(flags("summary.json")).config.summary, "summary.json");
+});
+
+test("the end must lie behind the start", () => {
+  assert.throws(() => of({ from: "2001-02-01", to: "2001-01-02" }), /must lie before to/);
+});
+
+test("a repeatable flag takes several texts parted by commas too", () => {
+  const sources = { own, env: { MILLRACE_INJECT: "late:1%, disorder:5m" }, file: "none" };
+  const { config } = resolveConfig(sources) as unknown as { config: { inject: string[] } };
+  assert.deepEqual(config.inject, ["late:1%", "disorder:5m"]);
+  const flags = { inject: ["late:1%,disorder:5m", "x"] };
+  const given = resolveConfig({ ...sources, flags }) as unknown as { config: { inject: string[] } };
+  assert.deepEqual(given.config.inject, ["late:1%", "disorder:5m", "x"]);
 });
 
 test("injections that are understood are read beside those that are not", () => {

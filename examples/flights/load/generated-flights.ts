@@ -1,4 +1,4 @@
-import { draw } from "../../examples/flights/seeded.ts";
+import { draw } from "../seeded.ts";
 import { distanceMiles, loadAirports } from "./airports.ts";
 
 /** A generated flight, apart from its times. */

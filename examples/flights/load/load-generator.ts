@@ -1,16 +1,15 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Broker, Producer } from "../../broker/broker.ts";
-import { FlightBatches, setLocalClock } from "../../examples/flights/flight-batches.ts";
-import { flightTopics } from "../../examples/flights/replay.ts";
-import type { Silence } from "../../runtime/config/live-settings.ts";
-import { AvroEncoder } from "../../runtime/schema-registry/avro-codec.ts";
-import type { SchemaRegistry } from "../../runtime/schema-registry/registry.ts";
-import { MillraceError } from "../../schemas/errors.ts";
-import { arrival, departure } from "../../schemas/generated.ts";
-import { partitionOf } from "../../schemas/murmur2.ts";
+import type { Broker, Producer } from "../../../broker/broker.ts";
+import { AvroEncoder } from "../../../runtime/schema-registry/avro-codec.ts";
+import type { SchemaRegistry } from "../../../runtime/schema-registry/registry.ts";
+import { MillraceError } from "../../../schemas/errors.ts";
+import { arrival, departure } from "../../../schemas/generated.ts";
+import { partitionOf } from "../../../schemas/murmur2.ts";
+import { FlightBatches, setLocalClock } from "../flight-batches.ts";
+import { flightTopics } from "../replay.ts";
 import { type GeneratedFlight, GeneratedFlights } from "./generated-flights.ts";
 import { lastFlights } from "./last-flights.ts";
-import { LoadSchedule } from "./load-schedule.ts";
+import { LoadSchedule, type Silence } from "./load-schedule.ts";
 
 export interface LoadOptions {
   readonly broker: Broker;

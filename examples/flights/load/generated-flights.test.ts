@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { areaUnderRocOf } from "../../processors/drift/auc.ts";
+import { areaUnderRocOf } from "../../../processors/drift/auc.ts";
 import { loadAirports } from "./airports.ts";
 import { GeneratedFlights } from "./generated-flights.ts";
 

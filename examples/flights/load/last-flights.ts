@@ -1,8 +1,8 @@
-import type { Broker } from "../../broker/broker.ts";
-import { RecordReader } from "../../broker/record-batch/reader.ts";
-import { AvroDecoder } from "../../runtime/schema-registry/avro-codec.ts";
-import type { SchemaRegistry } from "../../runtime/schema-registry/registry.ts";
-import type { AvroSchema } from "../../schemas/plan.ts";
+import type { Broker } from "../../../broker/broker.ts";
+import { RecordReader } from "../../../broker/record-batch/reader.ts";
+import { AvroDecoder } from "../../../runtime/schema-registry/avro-codec.ts";
+import type { SchemaRegistry } from "../../../runtime/schema-registry/registry.ts";
+import type { AvroSchema } from "../../../schemas/plan.ts";
 
 const fetchBytes = 1024 * 1024;
 

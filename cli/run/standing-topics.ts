@@ -1,0 +1,150 @@
+import type { Broker } from "../../broker/broker.ts";
+import { committedPages } from "../../broker/committed-records.ts";
+import { RecordBatchBuilder } from "../../broker/record-batch/builder.ts";
+import { nearest } from "../../runtime/config/nearest.ts";
+import type { Config } from "../../runtime/config/settings.ts";
+import type { EventRange, Feeder } from "../../runtime/hosting/application-spec.ts";
+import { readManifest } from "../../runtime/hosting/data-directory.ts";
+import type { Stack } from "../../runtime/hosting/stack.ts";
+import { AvroDecoder, AvroEncoder } from "../../runtime/schema-registry/avro-codec.ts";
+import { ByteWriter } from "../../schemas/bytes.ts";
+import { MillraceError } from "../../schemas/errors.ts";
+import { watermark } from "../../schemas/generated.ts";
+import type { Plan, SourceSpec } from "../../schemas/plan.ts";
+import { watermarksTopic } from "../../topologies/dsl/compile/topics.ts";
+
+/** What stands in a source topic when a replay of it begins. */
+interface Standing {
+  readonly topic: string;
+  /** Committed records before the ends. */
+  readonly records: number;
+  /** By partition where the replay ends. */
+  readonly endOffsets: readonly number[];
+  /** Least and highest event time before the ends, UTC ms; infinite where there is no record. */
+  readonly least: number;
+  readonly most: number;
+}
+
+/**
+ * The feeder of an application without one: it sends no records, but says by source watermarks that
+ * the source topics end where they stand now, so that a replay has an end.
+ *
+ * @throws {MillraceError} SOURCE_MISSING, with near names, when a source topic does not exist;
+ * SOURCES_EMPTY when none of them holds a record that can be read.
+ */
+export async function standingTopics(
+  plans: readonly Plan[],
+  stack: Stack,
+  config: Config,
+): Promise<Feeder> {
+  const { broker, registry } = stack;
+  const sources = new Map<string, SourceSpec>();
+  for (const source of plans.flatMap((plan) => plan.sources)) sources.set(source.topic, source);
+  const partitions = await partitionsOf(broker, [...sources.keys()]);
+  const standing: Standing[] = [];
+  for (const source of sources.values()) {
+    const count = partitions.get(source.topic) ?? 0;
+    standing.push(
+      await standingIn(broker, new AvroDecoder(registry, source.schema), source, count),
+    );
+  }
+  const range = await rangeOf(standing, config);
+  return {
+    range: () => range,
+    replay: async () => {
+      await announceEnds(stack, standing, range.to);
+      const sent = Object.fromEntries(standing.map(({ topic, records }) => [topic, records]));
+      return { sent, sentNow: 0, complete: true };
+    },
+  };
+}
+
+async function partitionsOf(
+  broker: Broker,
+  topics: readonly string[],
+): Promise<ReadonlyMap<string, number>> {
+  const all = await broker.describeTopics();
+  const known = new Map(all.map(({ name, partitions }) => [name, partitions]));
+  const missing = topics.filter((topic) => !known.has(topic));
+  if (missing.length > 0) {
+    const named = missing.map((topic) => `${topic}${nearest(topic, known.keys())}`).join(", ");
+    throw new MillraceError("SOURCE_MISSING", { topics: named });
+  }
+  return known;
+}
+
+async function standingIn(
+  broker: Broker,
+  decoder: AvroDecoder,
+  { topic, timeField }: SourceSpec,
+  partitions: number,
+): Promise<Standing> {
+  let [records, least, most] = [0, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  const endOffsets: number[] = [];
+  for (let partition = 0; partition < partitions; partition++) {
+    const [end = 0] = await broker.listOffsets([{ topic, partition, at: "stable" }]);
+    endOffsets.push(end);
+    for await (const page of committedPages(broker, topic, partition)) {
+      for (const { offset, value } of page) {
+        if (offset >= end) break;
+        records++;
+        const time = value === null ? null : await eventTime(decoder, value, timeField);
+        if (time === null) continue;
+        least = Math.min(least, time);
+        most = Math.max(most, time);
+      }
+    }
+  }
+  return { topic, records, endOffsets, least, most };
+}
+
+/** Null where the value cannot be read: the run says what is wrong with it. */
+async function eventTime(
+  decoder: AvroDecoder,
+  value: Buffer,
+  field: string,
+): Promise<number | null> {
+  let decoded = decoder.decode(value, 0, value.length);
+  if (decoded.kind === "need-schema") {
+    await decoder.resolve(decoded.id);
+    decoded = decoder.decode(value, 0, value.length);
+  }
+  const time = decoded.kind === "value" ? Number(decoded.value[field] ?? Number.NaN) : Number.NaN;
+  return Number.isFinite(time) ? time : null;
+}
+
+/** What a directory was begun with stays its start, whatever its topics still hold of it. */
+async function rangeOf(standing: readonly Standing[], config: Config): Promise<EventRange> {
+  const least = Math.min(...standing.map((each) => each.least));
+  const most = Math.max(...standing.map((each) => each.most));
+  if (least > most) {
+    const topics = standing.map(({ topic }) => topic).join(", ");
+    throw new MillraceError("SOURCES_EMPTY", { topics });
+  }
+  const before = await readManifest(config.data);
+  const from = before === null ? least : Date.parse(before.from);
+  const to = Math.max(most + 1, config.to ?? most + 1, before === null ? 0 : Date.parse(before.to));
+  return { from, to };
+}
+
+/** One watermark a source: what comes behind its ends finds stream time at the end of the range. */
+async function announceEnds(
+  { broker, registry }: Stack,
+  standing: readonly Standing[],
+  before: number,
+): Promise<void> {
+  const producer = await broker.producer({ transactionalId: null });
+  try {
+    for (const { topic, endOffsets } of standing) {
+      const marks = watermarksTopic(topic);
+      const id = await registry.register(`${marks}-value`, watermark);
+      const value = new ByteWriter(256);
+      new AvroEncoder(watermark, id).encode({ before, endOffsets }, value);
+      const builder = new RecordBatchBuilder({ initialBytes: 512 });
+      builder.append(null, value.take(), before);
+      await producer.send([{ topic: marks, partition: 0, batch: builder.build() }]);
+    }
+  } finally {
+    await producer.close();
+  }
+}
