@@ -1,14 +1,21 @@
 import type { Broker } from "../broker/broker.ts";
 import { readCommitted } from "../broker/committed-records.ts";
+import { topicIdColumn } from "../runtime/offline/plumbing.ts";
+import type { AcceptedGap } from "../runtime/row-topics/accepted-gaps.ts";
 import { isProgress, type Tally } from "../runtime/row-topics/tally.ts";
-import { quoteText } from "../sinks/sql-text.ts";
+import { isOfTopic } from "../sinks/offline-stored.ts";
+import { quoteName, quoteText } from "../sinks/sql-text.ts";
 import type { OfflineStore, OfflineTable } from "../sinks/store.ts";
 
 /** A table and the topic that it is filled from. */
 export interface FilledTable {
   readonly table: OfflineTable;
   readonly topic: string;
+  /** Id of the topic as it is now. */
+  readonly topicId: string;
   readonly partitions: number;
+  /** Gaps that were accepted, by partition. */
+  readonly gaps: readonly (AcceptedGap | null)[];
   /** By partition what was purged; empty for a topic that is kept whole. */
   readonly tallies: readonly Tally[];
 }
@@ -39,7 +46,7 @@ interface Digest {
  */
 export async function checkTable(
   broker: Broker,
-  offline: Pick<OfflineStore, "query">,
+  offline: Pick<OfflineStore, "query" | "stored">,
   filled: FilledTable,
 ): Promise<TableCheck> {
   const stored = await storedDigests(offline, filled);
@@ -71,6 +78,7 @@ export async function checkTable(
       );
     }
   }
+  problems.push(...(await strangeRows(offline, filled)));
   const { table, topic, partitions } = filled;
   return { table: table.name, topic, partitions, records, purged: purged.records, rows, problems };
 }
@@ -95,11 +103,14 @@ async function checkPurged(
 ): Promise<{ records: number; rows: number; problems: string[] }> {
   const { table, topic, tallies } = filled;
   if (tallies.length === 0) return { records: 0, rows: 0, problems: [] };
-  const columns = table.columns.map(({ name }) => `\`${name}\``).join(", ");
+  const { topicId } = filled;
+  const named = table.columns.filter(({ name }) => name !== topicIdColumn.name);
+  const columns = named.map(({ name }) => quoteName(name)).join(", ");
   const found = await offline.query<{ partition: number; count: number; crcSum: string }>(
     `SELECT partition, toFloat64(count()) AS count,
       toString(sum(CRC32(formatRow('RowBinary', ${columns})))) AS crcSum
-    FROM millrace.${table.name} WHERE topic = ${quoteText(topic)} AND ${isTallied(filled)}
+    FROM millrace.${table.name} WHERE topic = ${quoteText(topic)} AND ${isOfTopic(topicId)}
+      AND ${isTallied(filled)}
     GROUP BY partition`,
   );
   const byPartition = new Map(found.map((row) => [row.partition, row]));
@@ -130,15 +141,30 @@ async function checkPurged(
   };
 }
 
+/** Rows of a topic of that name which was deleted, unless they were accepted. */
+async function strangeRows(
+  offline: Pick<OfflineStore, "stored">,
+  { table, topic, topicId, gaps }: FilledTable,
+): Promise<string[]> {
+  const { strange } = await offline.stored(table, topicId);
+  return [...strange]
+    .filter(([partition]) => gaps[partition]?.topicId !== topicId)
+    .map(([partition, rows]) => {
+      const place = `${table.name}, partition ${partition} of ${topic}`;
+      return `${place}: ${rows} rows are of a topic of that name which was deleted`;
+    });
+}
+
 async function storedDigests(
   offline: Pick<OfflineStore, "query">,
   filled: FilledTable,
 ): Promise<Map<number, Digest>> {
-  const { table, topic } = filled;
+  const { table, topic, topicId } = filled;
   const rows = await offline.query<Digest & { partition: number }>(
     `SELECT partition, toFloat64(count()) AS count, toFloat64(sum(offset)) AS sum,
       groupBitXor(toUInt32(offset)) AS bits
-    FROM millrace.${table.name} WHERE topic = ${quoteText(topic)} AND NOT ${isTallied(filled)}
+    FROM millrace.${table.name} WHERE topic = ${quoteText(topic)} AND ${isOfTopic(topicId)}
+      AND NOT ${isTallied(filled)}
     GROUP BY partition ORDER BY partition`,
   );
   return new Map(rows.map((row) => [row.partition, row]));
@@ -154,11 +180,12 @@ async function differences(
   filled: FilledTable,
   partition: number,
 ): Promise<string[]> {
-  const { table, topic } = filled;
+  const { table, topic, topicId } = filled;
   const below = belowOf(filled, partition);
   const rows = await offline.query<{ offset: number; copies: number }>(
     `SELECT offset, toUInt32(count()) AS copies FROM millrace.${table.name}
-    WHERE topic = ${quoteText(topic)} AND partition = ${partition} AND offset >= ${below}
+    WHERE topic = ${quoteText(topic)} AND ${isOfTopic(topicId)}
+      AND partition = ${partition} AND offset >= ${below}
     GROUP BY offset`,
   );
   const copies = new Map(rows.map((row) => [Number(row.offset), row.copies]));

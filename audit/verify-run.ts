@@ -2,6 +2,7 @@ import type { Broker } from "../broker/broker.ts";
 import { readCommitted } from "../broker/committed-records.ts";
 import type { RecordReader } from "../broker/record-batch/reader.ts";
 import { offlineEncoders } from "../runtime/offline/tables.ts";
+import { readAcceptedGaps } from "../runtime/row-topics/accepted-gaps.ts";
 import { readTallies } from "../runtime/row-topics/tally.ts";
 import { AvroDecoder } from "../runtime/schema-registry/avro-codec.ts";
 import type { SchemaRegistry } from "../runtime/schema-registry/registry.ts";
@@ -81,10 +82,13 @@ export async function verifyRun(options: VerifyOptions): Promise<VerifyReport> {
   for (const { topic, encoder } of encoders) {
     next(encoder.table.name);
     const { partitions = 1, role } = plan.topics.find((each) => each.name === topic) ?? {};
+    const [{ id: topicId = "" } = {}] = await broker.describeTopics([topic]);
     const check = await checkTable(broker, offline, {
       table: encoder.table,
       topic,
+      topicId,
       partitions,
+      gaps: await readAcceptedGaps(broker, plan.name, topic, partitions),
       tallies: role === "rows" ? await readTallies(broker, plan.name, topic, partitions) : [],
     });
     tables.push(check);

@@ -321,10 +321,15 @@ export const errorTable = {
     message:
       "The online store at {where} holds a row of layout {found}; this version of Millrace reads layout {expected}. Rebuild it from the row topics.",
   },
-  PUMP_PENDING_GONE: {
+  PUMP_GAP: {
     policy: "stop",
     message:
-      "The sink {sink} had begun to insert offsets {first} to {last} of {topic}/{partition}, which the topic no longer holds (it starts at {logStart}): restore the topic, or take the offsets of the group {group} past them once the store was checked.",
+      "The records {first} to {last} of {topic}/{partition} are gone, and the sink {sink} never stored them. Restore the topic, or go on without them with --accept-gaps: they are counted, and verify names them.",
+  },
+  OFFLINE_OTHER_TOPIC: {
+    policy: "stop",
+    message:
+      "The offline store has {rows} rows of {topic}/{partition} as it was before the topic was deleted and made again; what is in this topic now would stand beside them. Start over (--fresh, or other tables), or keep both with --accept-gaps: verify names them.",
   },
   PUMP_RECORD: {
     policy: "stop",

@@ -18,13 +18,20 @@ export const conformanceTable: OfflineTable = {
     { name: "value", type: "Nullable(Float64)" },
     { name: "count", type: "UInt32" },
     { name: "topic", type: "LowCardinality(String)" },
+    { name: "partition", type: "UInt16" },
     { name: "offset", type: "Int64" },
+    { name: "topic_id", type: "LowCardinality(String)" },
   ],
   orderBy: ["name", "at"],
 };
 
 /** Rows `[first, last]` as a block; the value of every third is null. */
-export function conformanceBlock(first: number, last: number, token?: string): OfflineBlock {
+export function conformanceBlock(
+  first: number,
+  last: number,
+  token?: string,
+  topicId = "id",
+): OfflineBlock {
   const writer = new ByteWriter();
   for (let offset = first; offset <= last; offset++) {
     string(writer, `n\n\n;DROP TABLE x;${offset % 7}`);
@@ -36,7 +43,9 @@ export function conformanceBlock(first: number, last: number, token?: string): O
     }
     writer.u32(offset);
     string(writer, "things");
+    writer.u16(offset % 2);
     int64(writer, offset);
+    string(writer, topicId);
   }
   return {
     table: conformanceTable,
@@ -64,6 +73,7 @@ export function offlineConformance(
   after(() => opened.store?.close());
   const sql: Skip = { skip: skips.sql ?? false };
   insertTests(name, store, sql);
+  storedTests(name, store);
   migrationTests(name, store, sql);
   queryTests(name, store, sql);
 }
@@ -105,6 +115,25 @@ function insertTests(name: string, store: () => OfflineStore, sql: Skip): void {
     assert.equal(await count(), 1000);
     await store().insert(conformanceBlock(1000, 1499, "raw_things:other:0:1000-1499"));
     assert.equal(await count(), 1500);
+  });
+}
+
+function storedTests(name: string, store: () => OfflineStore): void {
+  test(`${name}: its rows say how far a topic is stored, and what is of another`, async () => {
+    const token = (id: string) => `raw_things:${id}:stored`;
+    await store().insert(conformanceBlock(5000, 5008, token("a"), "topic-a"));
+    await store().insert(conformanceBlock(5003, 5004, token("b"), "topic-b"));
+    const { own, strange } = await store().stored(conformanceTable, "topic-a");
+    assert.deepEqual(
+      [own.get(0), own.get(1)],
+      [
+        { next: 5009, rows: 5 },
+        { next: 5008, rows: 4 },
+      ],
+    );
+    assert.ok((strange.get(0) ?? 0) >= 1 && (strange.get(1) ?? 0) >= 1);
+    const other = await store().stored(conformanceTable, "topic-b");
+    assert.deepEqual([other.own.get(1)?.next, other.own.get(0)?.next], [5004, 5005]);
   });
 }
 

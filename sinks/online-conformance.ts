@@ -29,6 +29,18 @@ function roundTripTests(name: string, store: Store): void {
     assert.deepEqual(await store().read([]), []);
   });
 
+  test(`${name}: it says where the last flush of a topic ended, and nothing of another`, async () => {
+    const position = (id: string, partition = 0) => store().position("place@1", id, partition);
+    assert.equal(await position("t1"), null);
+    const empty = { view: "place@1", topicId: "t1", partition: 0, rows: [], progress: 1 };
+    await store().write({ ...empty, nextOffset: 70 });
+    await store().write({ ...empty, nextOffset: 60 });
+    assert.deepEqual(
+      [await position("t1"), await position("t2"), await position("t1", 1)],
+      [70, null, null],
+    );
+  });
+
   test(`${name}: rows come back bit by bit, in the order of the keys`, async () => {
     const row: FeatureRow = {
       served: 1,

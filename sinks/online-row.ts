@@ -66,6 +66,12 @@ export function decodeProgress(stored: Buffer | null | undefined): number {
   return stored ? stored.readDoubleLE(16) : Number.NEGATIVE_INFINITY;
 }
 
+/** Next offset of the flush that wrote the stored progress; null when it is of another topic. */
+export function storedPosition(stored: Buffer | null | undefined, topicId: string): number | null {
+  if (!stored || stored.readBigUInt64LE(0) !== topicFence(topicId)) return null;
+  return stored.readDoubleLE(8);
+}
+
 /** Whether a flush is no older than the one that wrote the stored progress. */
 export function mayAdvance(stored: Buffer, topic: bigint, nextOffset: number): boolean {
   return stored.readBigUInt64LE(0) !== topic || stored.readDoubleLE(8) <= nextOffset;

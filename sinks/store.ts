@@ -16,6 +16,11 @@ export interface OnlineStore {
    * the keys.
    */
   read(keys: readonly OnlineKey[]): Promise<OnlineEntry[]>;
+  /**
+   * Next offset behind the last flush of a row-topic partition, all of whose rows are in; null when
+   * nothing was ever written of the topic of that id.
+   */
+  position(view: string, topicId: string, partition: number): Promise<number | null>;
   close(): Promise<void>;
 }
 
@@ -108,6 +113,11 @@ export interface OfflineStore {
    * Resolves when the rows are stored; a retry with the same token and bytes stores nothing twice.
    */
   insert(block: OfflineBlock): Promise<void>;
+  /**
+   * What a table holds of a topic, told by its rows alone (columns `topic_id`, `partition` and
+   * `offset`). Rows without a topic id, of builds that wrote none, count as those of the topic.
+   */
+  stored(table: OfflineTable, topicId: string): Promise<StoredRows>;
   /** Rows as objects (JSONEachRow; 64-bit integers as numbers). One statement. */
   query<Row>(sql: string): Promise<Row[]>;
   /**
@@ -120,6 +130,20 @@ export interface OfflineStore {
   /** Rows as RowBinary, in bounded memory, e.g. for training sets. */
   queryStream(sql: string, onChunk: (chunk: Buffer) => void): Promise<void>;
   close(): Promise<void>;
+}
+
+/** Rows of a table by partition of the topic that fills it; a partition without rows is absent. */
+export interface StoredRows {
+  readonly own: ReadonlyMap<
+    number,
+    {
+      /** Offset behind the last row. */
+      readonly next: number;
+      readonly rows: number;
+    }
+  >;
+  /** How many rows come from topics of other ids: one of this name that was deleted since. */
+  readonly strange: ReadonlyMap<number, number>;
 }
 
 export interface QueryTextOptions {

@@ -95,6 +95,7 @@ export function startApplication(
     commitIntervalMs: config.commitIntervalMs,
     rowTopicBytes: config.rowTopicMb * 1024 * 1024,
     slow: config.slow,
+    acceptGaps: config.acceptGaps,
     onTrouble,
   });
 }

@@ -9,6 +9,7 @@ import type {
   OnlineKey,
   OnlineStore,
   QueryTextOptions,
+  StoredRows,
 } from "../../sinks/store.ts";
 import type { HeldBatch } from "./messages.ts";
 import type { TrapGate } from "./trap-gate.ts";
@@ -58,6 +59,9 @@ export class TrappedOnline implements OnlineStore {
   read(keys: readonly OnlineKey[]): Promise<OnlineEntry[]> {
     return this.#inner.read(keys);
   }
+  position(view: string, topicId: string, partition: number): Promise<number | null> {
+    return this.#inner.position(view, topicId, partition);
+  }
   close(): Promise<void> {
     return this.#inner.close();
   }
@@ -105,6 +109,9 @@ export class TrappedOffline implements OfflineStore {
 
   migrate(tables: readonly OfflineTable[], views: readonly OfflineView[]): Promise<void> {
     return this.#inner.migrate(tables, views);
+  }
+  stored(table: OfflineTable, topicId: string): Promise<StoredRows> {
+    return this.#inner.stored(table, topicId);
   }
   query<Row>(sql: string): Promise<Row[]> {
     return this.#inner.query<Row>(sql);

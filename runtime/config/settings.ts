@@ -41,6 +41,11 @@ export const settings = Object.freeze({
     doc: "Empty the data directory first.",
     commands: ["run", "replay"],
   }),
+  acceptGaps: setting(toggle, {
+    default: false,
+    doc: "Go on where records are gone that were never read or stored; verify counts them.",
+    commands: ["run"],
+  }),
   summary: setting(optionalPath, {
     default: null,
     doc: "File for the summary as JSON.",

@@ -70,6 +70,7 @@ test("live rows may be dropped once they are older than their ttl, replayed ones
     const flushes: OnlineFlush[] = [];
     const online: OnlineStore = {
       ...stack.online,
+      position: async () => null,
       write: async (flush) => void flushes.push(flush),
     };
     const pumps = await startPumps(flights, { ...stack, online }, () => {}, "0", mode);

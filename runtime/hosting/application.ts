@@ -38,6 +38,11 @@ export interface ApplicationOptions {
   readonly rowTopicBytes?: number;
   /** Factors by which source topics are slowed, for tests. @default none */
   readonly slow?: ReadonlyMap<string, number>;
+  /**
+   * Whether to go on where records are gone that were never read or stored, and to count them.
+   * @default false
+   */
+  readonly acceptGaps?: boolean;
   /** Told when a store goes away and when it is back. @default nobody */
   readonly onTrouble?: OnTrouble;
 }
@@ -132,7 +137,8 @@ export class Application implements RunningPlan {
     });
     onFailure(() => worker.close());
     const { mode, onTrouble = () => {} } = options;
-    const pumping = startPumps(plan, stack, onTrouble, options.instanceId, mode.kind);
+    const { instanceId: named, acceptGaps } = options;
+    const pumping = startPumps(plan, stack, onTrouble, named, mode.kind, acceptGaps);
     const purging = startPurger(options);
     pumping.then(
       (pumps) => onFailure(() => stopPumps(pumps)),

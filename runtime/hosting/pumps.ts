@@ -7,7 +7,9 @@ import { offlineSink } from "../pump/offline-sink.ts";
 import { onlineSink } from "../pump/online-sink.ts";
 import type { Sink } from "../pump/sink.ts";
 import { SinkPump } from "../pump/sink-pump.ts";
+import { passGap } from "../row-topics/accepted-gaps.ts";
 import { pumpGroup } from "../row-topics/row-topics.ts";
+import { readTallies } from "../row-topics/tally.ts";
 import { allStarted } from "./close-all.ts";
 import type { Stack } from "./stack.ts";
 
@@ -23,6 +25,7 @@ export async function startPumps(
   onTrouble: OnTrouble,
   instanceId?: string,
   mode: Mode["kind"] = "replay",
+  acceptGaps = false,
 ): Promise<SinkPump[]> {
   const wanted: { topic: string; sink: Sink }[] = [];
   for (const { topic, encoder } of offlineEncoders(plan, stack.registry)) {
@@ -49,6 +52,8 @@ export async function startPumps(
         sink,
         group: pumpGroup(plan.name, sink.name, topic),
         budget,
+        purged: () => readTallies(stack.broker, plan.name, topic, partitions),
+        accept: (gap) => passGap(stack.broker, plan.name, gap, acceptGaps),
         ...(instanceId === undefined ? {} : { instanceId }),
         onTrouble: (error) => onTrouble(topic, sink.name, error),
       });

@@ -11,6 +11,7 @@ import type { AvroSchema } from "../../schemas/plan.ts";
 import { type FeatureRow, writeRow } from "../../schemas/row.ts";
 import { type ChdbStore, openChdb } from "../../sinks/chdb/chdb.ts";
 import { createMemoryOnlineStore } from "../../sinks/memory/memory.ts";
+import { string } from "../../sinks/row-binary.ts";
 import { flights } from "../../topologies/flights/flights.ts";
 import type { RowEncoder } from "../pump/offline-sink.ts";
 import { onlineSink } from "../pump/online-sink.ts";
@@ -70,9 +71,12 @@ async function encode(encoder: RowEncoder, reader: RecordReader): Promise<ByteWr
   const into = new ByteWriter();
   while (reader.next()) {
     const appended = encoder.append(reader, 3, into);
-    if (typeof appended === "number") continue;
-    await encoder.resolve(appended.needSchema);
-    assert.equal(encoder.append(reader, 3, into), 1);
+    if (typeof appended !== "number") {
+      await encoder.resolve(appended.needSchema);
+      assert.equal(encoder.append(reader, 3, into), 1);
+    }
+    // Which topic it is the sink knows.
+    if (appended !== 0) string(into, "topic-id");
   }
   return into;
 }
@@ -132,7 +136,14 @@ test("a feature row comes back from its table column by column", async () => {
   const shared = Object.fromEntries(
     columns.map(({ column }, i) => [column, i === 5 ? null : values[i]]),
   );
-  const expected = { origin: "A|B\\", destination: "ÇD", served: 1, partition: 3, ...shared };
+  const expected = {
+    origin: "A|B\\",
+    destination: "ÇD",
+    served: 1,
+    partition: 3,
+    topic_id: "topic-id",
+    ...shared,
+  };
   const topic = rowsTopic("route_delays@1");
   assert.deepEqual(rows, [
     { ...expected, topic, seq: 0, as_of: noon + 1, valid_until: null, offset: 1 },

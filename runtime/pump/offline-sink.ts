@@ -1,5 +1,6 @@
 import type { RecordReader } from "../../broker/record-batch/reader.ts";
 import { ByteWriter } from "../../schemas/bytes.ts";
+import { stringBytes } from "../../sinks/row-binary.ts";
 import type { OfflineStore, OfflineTable } from "../../sinks/store.ts";
 import type { BlockRange, Sink, SinkBlock } from "./sink.ts";
 
@@ -7,9 +8,9 @@ import type { BlockRange, Sink, SinkBlock } from "./sink.ts";
 export interface RowEncoder {
   readonly table: OfflineTable;
   /**
-   * Appends the row of the record under the reader.
+   * Appends the row of the record under the reader, all columns but the last: `topic_id`.
    *
-   * @returns rows appended (0 for a record that is no row), or a schema id that must be resolved
+   * @returns 1, or 0 for a record that is no row, or a schema id that must be resolved
    * first, as `{ needSchema }`.
    */
   append(
@@ -22,10 +23,20 @@ export interface RowEncoder {
 
 /** Blocks of rows into one table of the offline store, each under a token that names its range. */
 export function offlineSink(store: OfflineStore, encoder: RowEncoder): Sink {
+  // Known before the first block is opened: a pump asks for its positions first.
+  let topic: Buffer = Buffer.alloc(0);
   return {
     name: "offline",
     exactRange: true,
-    open: (partition) => new RowBlock(encoder, partition),
+    positions: async (topicId, partitions) => {
+      topic = Buffer.from(topicId, "utf8");
+      const { own, strange } = await store.stored(encoder.table, topicId);
+      return partitions.map((partition) => {
+        const { next = null, rows = 0 } = own.get(partition) ?? {};
+        return { next, rows, strangeRows: strange.get(partition) ?? 0 };
+      });
+    },
+    open: (partition) => new RowBlock(encoder, partition, topic),
     write: async (block, range) => {
       if (!(block instanceof RowBlock) || block.rows === 0) return;
       await store.insert({
@@ -46,11 +57,13 @@ class RowBlock implements SinkBlock {
   rows = 0;
   readonly #encoder: RowEncoder;
   readonly #partition: number;
+  readonly #topicId: Buffer;
   readonly #writer = new ByteWriter(64 * 1024);
 
-  constructor(encoder: RowEncoder, partition: number) {
+  constructor(encoder: RowEncoder, partition: number, topicId: Buffer) {
     this.#encoder = encoder;
     this.#partition = partition;
+    this.#topicId = topicId;
   }
 
   get bytes(): number {
@@ -64,13 +77,18 @@ class RowBlock implements SinkBlock {
   add(reader: RecordReader): Promise<void> | void {
     const appended = this.#encoder.append(reader, this.#partition, this.#writer);
     if (typeof appended === "object") return this.#addResolved(reader, appended.needSchema);
-    this.rows += appended;
+    this.#appended(appended);
+  }
+
+  #appended(rows: number): void {
+    if (rows > 0) stringBytes(this.#writer, this.#topicId);
+    this.rows += rows;
   }
 
   async #addResolved(reader: RecordReader, schemaId: number): Promise<void> {
     await this.#encoder.resolve(schemaId);
     const appended = this.#encoder.append(reader, this.#partition, this.#writer);
     if (typeof appended === "object") throw new RangeError(`schema ${schemaId} stays unknown`);
-    this.rows += appended;
+    this.#appended(appended);
   }
 }

@@ -20,6 +20,14 @@ export function onlineSink(
   return {
     name: "online",
     exactRange: false,
+    // Where it has lost rows it is filled again with what the topic still holds.
+    positions: (topicId, partitions) =>
+      Promise.all(
+        partitions.map(async (partition) => {
+          const next = await store.position(view, topicId, partition);
+          return { next, rows: 0, strangeRows: 0 };
+        }),
+      ),
     open: (partition) => new LastRows(progressOf.get(partition) ?? Number.NEGATIVE_INFINITY),
     write: async (block, { topicId, partition, next }) => {
       if (!(block instanceof LastRows)) return;

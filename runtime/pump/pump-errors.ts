@@ -13,6 +13,8 @@ const endingCodes: ReadonlySet<string> = new Set([
   "TOPIC_UNKNOWN",
   "BROKER_CLOSED",
   "PUMP_RECORD",
+  "PUMP_GAP",
+  "OFFLINE_OTHER_TOPIC",
 ]);
 
 /** Whether a pump has lost its partitions and must join its group again. */

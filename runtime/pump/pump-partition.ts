@@ -9,7 +9,7 @@ export class PumpPartition {
   position: number;
   /** Everything below is stored. */
   stored: number;
-  /** Offset that the group knows. */
+  /** Offset that the group knows; −1 for none. */
   committed: number;
   block: SinkBlock;
   /** When the first record came into the block, on the monotonic clock, ms. */
@@ -18,11 +18,17 @@ export class PumpPartition {
   /** Size of the block that the budget knows. */
   #counted = 0;
 
-  constructor(number: number, position: number, block: SinkBlock, budget: BlockBudget) {
+  constructor(
+    number: number,
+    position: number,
+    committed: number | null,
+    block: SinkBlock,
+    budget: BlockBudget,
+  ) {
     this.number = number;
     this.position = position;
     this.stored = position;
-    this.committed = position;
+    this.committed = committed ?? -1;
     this.block = block;
     this.#budget = budget;
   }

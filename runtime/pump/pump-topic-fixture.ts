@@ -13,6 +13,7 @@ export const numbersTable: OfflineTable = {
     { name: "number", type: "Int64" },
     { name: "partition", type: "UInt16" },
     { name: "offset", type: "Int64" },
+    { name: "topic_id", type: "LowCardinality(String)" },
   ],
   orderBy: ["number"],
 };

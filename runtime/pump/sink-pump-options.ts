@@ -1,6 +1,16 @@
 import type { Broker } from "../../broker/broker.ts";
+import type { Tally } from "../row-topics/tally.ts";
 import type { BlockBudget } from "./block-budget.ts";
 import type { Sink } from "./sink.ts";
+
+/** Records of a partition that no sink will ever get: `[from, next)` are gone. */
+export interface PumpGap {
+  readonly topic: string;
+  readonly topicId: string;
+  readonly partition: number;
+  readonly from: number;
+  readonly next: number;
+}
 
 export interface SinkPumpOptions {
   readonly broker: Broker;
@@ -22,6 +32,13 @@ export interface SinkPumpOptions {
   readonly stopWithinMs?: number;
   /** Shared by the pumps of a process. @default 256 MiB of its own */
   readonly budget?: BlockBudget;
+  /** What was purged of each partition, once every sink had it. @default nothing */
+  readonly purged?: () => Promise<readonly Pick<Tally, "below" | "rows">[]>;
+  /**
+   * Asked whether to go on though rows will be missing, or stand beside those of a topic that was
+   * deleted. @default the pump ends with PUMP_GAP or OFFLINE_OTHER_TOPIC
+   */
+  readonly accept?: (gap: PumpGap) => Promise<boolean>;
   /** Told once when the sink begins to fail, and once (null) when it is back. @default nobody */
   readonly onTrouble?: (error: unknown | null) => void;
 }

@@ -3,10 +3,11 @@ import type { FetchedPartition, GroupMember, OffsetToCommit } from "../../broker
 import { RecordReader } from "../../broker/record-batch/reader.ts";
 import { MillraceError } from "../../schemas/errors.ts";
 import { BlockBudget, blockBudgetBytes } from "./block-budget.ts";
-import { pendingRange, pendingText } from "./pending-range.ts";
+import { pendingText } from "./pending-range.ts";
 import { assignPartitions, parsePartitions } from "./pump-assignment.ts";
 import { endsOwnership, endsPump } from "./pump-errors.ts";
 import { PumpPartition } from "./pump-partition.ts";
+import { pumpStarts } from "./pump-start.ts";
 import { PumpWaiters } from "./pump-waiters.ts";
 import { pumpDefaults, type SinkPumpOptions } from "./sink-pump-options.ts";
 
@@ -24,10 +25,11 @@ class Interrupted extends Error {}
 
 /**
  * Moves what is committed to a topic into a sink, block by block, each once: read at
- * read_committed, commit the range as pending, write, commit the offset behind it. Processes share
- * the partitions through a consumer group, and a commit of an earlier generation is refused, so
- * only an owner begins a range. While the sink is away the pump waits and holds at most one block a
- * partition; the topic is the buffer.
+ * read_committed, commit the range as pending, write, commit the offset behind it. Where to go on
+ * is told by the store's own rows, never by a committed offset alone (`pump-start.ts`). Processes
+ * share the partitions through a consumer group, and a commit of an earlier generation is refused,
+ * so only an owner begins a range. While the sink is away the pump waits and holds at most one
+ * block a partition; the topic is the buffer.
  */
 export class SinkPump {
   readonly topic: string;
@@ -156,29 +158,27 @@ export class SinkPump {
     await this.#own();
   }
 
-  /** Takes over its share: the committed positions, and ranges that were pending. */
+  /** Takes over its share: where the store says, and ranges that were pending. */
   async #own(): Promise<void> {
-    const { broker, group, sink } = this.#options;
     this.#disown();
-    const wanted = parsePartitions(this.#member.assignment).map((partition) => ({
-      topic: this.topic,
-      partition,
-    }));
-    if (wanted.length === 0) return;
-    const starts = await this.#insist(() =>
-      broker.listOffsets(wanted.map((each) => ({ ...each, at: "earliest" as const }))),
-    );
-    const committed = await this.#insist(() => broker.committed(group, wanted));
-    const owned = wanted.map(({ partition }, index) => {
-      const offset = committed[index]?.offset ?? starts[index] ?? 0;
-      return new PumpPartition(partition, offset, sink.open(partition), this.#budget);
+    const numbers = parsePartitions(this.#member.assignment);
+    if (numbers.length === 0) return;
+    const starts = await this.#insist(() => pumpStarts(this.#options, this.#topicId, numbers));
+    const { sink } = this.#options;
+    const owned = starts.map(({ number, committed, position }) => {
+      return new PumpPartition(number, position, committed, sink.open(number), this.#budget);
     });
     this.#owned = new Map(owned.map((partition) => [partition.number, partition]));
-    for (const [index, partition] of owned.entries()) {
-      const pending = pendingRange(committed[index]?.metadata ?? "");
-      if (pending === null) continue;
-      this.#checkPending(partition, pending.next, starts[index] ?? 0);
-      await this.#writePending(partition, pending.next);
+    // Readers of the group are told at once where it really stands, the purger first of all.
+    const moved = owned.filter(({ committed, stored }, index) => {
+      return committed !== stored && starts[index]?.pending === null;
+    });
+    if (moved.length > 0) await this.#commit(moved, false);
+    for (const { number, pending } of starts) {
+      const partition = this.#owned.get(number);
+      if (partition === undefined || pending === null) continue;
+      await this.#writeUpTo(partition, pending.first, false);
+      await this.#writeUpTo(partition, pending.next, true);
     }
   }
 
@@ -208,7 +208,7 @@ export class SinkPump {
     const fetched = open.length === 0 ? await this.#rest() : await this.#fetch(open);
     for (const each of fetched) {
       const partition = this.#owned.get(each.partition);
-      if (partition !== undefined) await this.#take(partition, each, Number.POSITIVE_INFINITY);
+      if (partition !== undefined) await this.#take(partition, each);
     }
     await this.#writeDue(fetched.length === 0);
     await this.#answerWaiters();
@@ -235,13 +235,17 @@ export class SinkPump {
     );
   }
 
-  /** Adds records to the block until it is full, they end, or `end` is reached. */
-  async #take(partition: PumpPartition, fetched: FetchedPartition, end: number): Promise<void> {
+  /** Adds records to the block until it is full (unless `whole`), they end, or `end` is reached. */
+  async #take(
+    partition: PumpPartition,
+    fetched: FetchedPartition,
+    end = Number.POSITIVE_INFINITY,
+    whole = false,
+  ): Promise<void> {
     const { maxRows, maxBytes } = this.#options;
     const reader = this.#reader;
     reader.open(fetched, "read_committed");
-    const unbounded = end === Number.POSITIVE_INFINITY;
-    while (!unbounded || !partition.isFull(maxRows, maxBytes)) {
+    while (whole || !partition.isFull(maxRows, maxBytes)) {
       if (!reader.next()) {
         partition.passed(Math.min(end, reader.nextOffset));
         break;
@@ -333,22 +337,19 @@ export class SinkPump {
     for (const each of partitions) each.committed = each.range.first;
   }
 
-  /** Rebuilds the block `[position, next)` of a write that may or may not have happened. */
-  async #writePending(partition: PumpPartition, next: number): Promise<void> {
-    while (partition.position < next) {
+  /**
+   * Writes what lies before an offset, in ordinary blocks; or, `whole`, as the one block of a write
+   * that may have happened.
+   */
+  async #writeUpTo(partition: PumpPartition, end: number, whole: boolean): Promise<void> {
+    while (partition.position < end) {
       const [fetched] = await this.#fetch([partition]);
-      if (fetched !== undefined) await this.#take(partition, fetched, next);
+      if (fetched !== undefined) await this.#take(partition, fetched, end, whole);
+      if (whole && partition.position < end) continue;
+      if (!whole && this.#options.sink.exactRange) await this.#commit([partition], true);
+      await this.#write(partition);
+      await this.#commit([partition], false);
     }
-    await this.#write(partition);
-    await this.#commit([partition], false);
-  }
-
-  #checkPending({ number, position }: PumpPartition, next: number, logStart: number): void {
-    if (position >= logStart) return;
-    const { group } = this.#options;
-    const where = { sink: this.sink, group, topic: this.topic, partition: number };
-    const range = { first: position, last: next - 1, logStart };
-    throw new MillraceError("PUMP_PENDING_GONE", { ...where, ...range });
   }
 
   /** Repeats what fails until it succeeds, the partitions are lost or the pump is stopped. */

@@ -19,6 +19,16 @@ export interface BlockRange {
   readonly next: number;
 }
 
+/** What a store holds of one partition of a topic, by the store's own word. */
+export interface SinkPosition {
+  /** Everything below is stored; null when nothing is. */
+  readonly next: number | null;
+  /** Rows of the partition. */
+  readonly rows: number;
+  /** Rows from a partition of a topic of that name that was deleted. */
+  readonly strangeRows: number;
+}
+
 /** What a pump writes to. Offline and online stores differ only here. */
 export interface Sink {
   /** e.g. `offline`; part of the pump's group. */
@@ -28,6 +38,8 @@ export interface Sink {
    * it is written, and written again first after a restart.
    */
   readonly exactRange: boolean;
+  /** What is stored of the partitions, in their order. */
+  positions(topicId: string, partitions: readonly number[]): Promise<SinkPosition[]>;
   open(partition: number): SinkBlock;
   /** Writes a block; resolves when it is stored. Repeating it does no harm. */
   write(block: SinkBlock, range: BlockRange): Promise<void>;

@@ -4,6 +4,7 @@ import { join, resolve } from "node:path";
 import { MillraceError } from "../../schemas/errors.ts";
 import { insertHead } from "../offline-insert.ts";
 import { migrateTables } from "../offline-migration.ts";
+import { storedRows } from "../offline-stored.ts";
 import { requireReading, scanStatement } from "../statement.ts";
 import type {
   OfflineBlock,
@@ -11,6 +12,7 @@ import type {
   OfflineTable,
   OfflineView,
   QueryTextOptions,
+  StoredRows,
 } from "../store.ts";
 import { ChdbChild } from "./chdb-child.ts";
 import type { ChdbStart } from "./chdb-message.ts";
@@ -111,6 +113,10 @@ class ChdbStoreInChild implements ChdbStore {
     } finally {
       await rm(file, { force: true });
     }
+  }
+
+  stored(table: OfflineTable, topicId: string): Promise<StoredRows> {
+    return storedRows((sql) => this.query(sql), this.#start.database, table, topicId);
   }
 
   async query<Row>(sql: string): Promise<Row[]> {

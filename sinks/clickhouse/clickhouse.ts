@@ -10,6 +10,7 @@ import { MillraceError } from "../../schemas/errors.ts";
 import { offlineQueryError } from "../offline-error.ts";
 import { insertHead } from "../offline-insert.ts";
 import { migrateTables } from "../offline-migration.ts";
+import { storedRows } from "../offline-stored.ts";
 import { readOnlySettings, requireReading, scanStatement } from "../statement.ts";
 import type {
   OfflineBlock,
@@ -17,6 +18,7 @@ import type {
   OfflineTable,
   OfflineView,
   QueryTextOptions,
+  StoredRows,
 } from "../store.ts";
 import { passOn } from "./clickhouse-stream.ts";
 
@@ -116,6 +118,10 @@ class ClickHouseStore implements OfflineStore {
         // Read to its end, or the socket stays taken.
       }
     });
+  }
+
+  stored(table: OfflineTable, topicId: string): Promise<StoredRows> {
+    return storedRows((sql) => this.query(sql), this.#database, table, topicId);
   }
 
   async query<Row>(sql: string): Promise<Row[]> {

@@ -10,6 +10,7 @@ import {
   mayAdvance,
   mayReplace,
   risenProgress,
+  storedPosition,
   topicFence,
 } from "../online-row.ts";
 import type { OnlineEntry, OnlineFlush, OnlineKey, OnlineStore } from "../store.ts";
@@ -63,6 +64,10 @@ class EmbeddedOnlineStore implements OnlineStore {
         progress: decodeProgress(this.#database.get(progressKey(view, partition))),
       };
     });
+  }
+
+  async position(view: string, topicId: string, partition: number): Promise<number | null> {
+    return storedPosition(this.#database.get(progressKey(view, partition)), topicId);
   }
 
   async close(): Promise<void> {

@@ -21,7 +21,9 @@ test("rows in memory come back as they were written, once a token", async () => 
     value: 0.25,
     count: 1,
     topic: "things",
+    partition: 1,
     offset: 1,
+    topic_id: "id",
   });
   assert.equal(store.rows("raw_things")[0]?.["value"], null);
   await assert.rejects(

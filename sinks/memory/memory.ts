@@ -10,6 +10,7 @@ import type {
   OnlineFlush,
   OnlineKey,
   OnlineStore,
+  StoredRows,
 } from "../store.ts";
 
 /** The offline store of tests: rows in memory, no SQL. */
@@ -52,6 +53,19 @@ class InMemoryOfflineStore implements MemoryOfflineStore {
       tokens.delete(oldest);
     }
     for (const row of readRowBinary(table, rowBinary)) rows.push(row);
+  }
+
+  async stored({ name }: OfflineTable, topicId: string): Promise<StoredRows> {
+    const own = new Map<number, { next: number; rows: number }>();
+    const strange = new Map<number, number>();
+    for (const row of this.rows(name)) {
+      const [partition, offset] = [Number(row["partition"]), Number(row["offset"])];
+      if (row["topic_id"] === topicId) {
+        const { next = 0, rows = 0 } = own.get(partition) ?? {};
+        own.set(partition, { next: Math.max(next, offset + 1), rows: rows + 1 });
+      } else strange.set(partition, (strange.get(partition) ?? 0) + 1);
+    }
+    return { own, strange };
   }
 
   rows(table: string): readonly Readonly<Record<string, RowBinaryValue>>[] {
@@ -101,6 +115,11 @@ class InMemoryOnlineStore implements OnlineStore {
     if (stored?.topicId === topicId && stored.nextOffset > nextOffset) return;
     const risen = stored?.topicId === topicId ? Math.max(stored.progress, progress) : progress;
     this.#progress.set(key, { topicId, nextOffset, progress: risen });
+  }
+
+  async position(view: string, topicId: string, partition: number): Promise<number | null> {
+    const stored = this.#progress.get(`${view}\0${partition}`);
+    return stored?.topicId === topicId ? stored.nextOffset : null;
   }
 
   async read(keys: readonly OnlineKey[]): Promise<OnlineEntry[]> {

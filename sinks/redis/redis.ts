@@ -7,6 +7,7 @@ import {
   decodeProgress,
   encodeOnlineRow,
   encodeProgress,
+  storedPosition,
   topicFence,
 } from "../online-row.ts";
 import type { OnlineEntry, OnlineFlush, OnlineKey, OnlineStore } from "../store.ts";
@@ -207,6 +208,13 @@ class RedisStore implements OnlineStore {
           progress: progress.get(progressOf[index] ?? "") ?? Number.NEGATIVE_INFINITY,
         };
       });
+    });
+  }
+
+  position(view: string, topicId: string, partition: number): Promise<number | null> {
+    return this.#ask(async () => {
+      const stored = await this.#client.getBuffer(this.#progressKey(view, partition));
+      return storedPosition(stored, topicId);
     });
   }
 
