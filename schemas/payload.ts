@@ -30,6 +30,8 @@ export interface ReferenceHistogram {
   readonly edges: readonly number[];
   /** edges.length + 2 counts: the bins, then missing. */
   readonly counts: readonly number[];
+  /** Too few rows to judge by: no window is held against it. */
+  readonly poor: boolean;
 }
 
 /** What a training ended with; a failed one is an answer too. */

@@ -56,6 +56,17 @@ export function psiBound(
   return (chiSquaredQuantile(confidence, bins - 1) * (n + m)) / (n * m);
 }
 
+/**
+ * Whether a reference is too poor to judge by: its own sampling error alone may pass
+ * {@link psiAlarmFloor}, so that a shift that matters could not be told from it.
+ */
+export function isPoorReference(counts: ArrayLike<number>): boolean {
+  let bins = 0;
+  for (let bin = 0; bin < counts.length; bin++) if ((counts[bin] as number) > 0) bins++;
+  const limit = chiSquaredQuantile(psiConfidence, Math.max(1, bins - 1));
+  return !(limit / total(counts) <= psiAlarmFloor);
+}
+
 function total(counts: ArrayLike<number>): number {
   let sum = 0;
   for (let i = 0; i < counts.length; i++) sum += counts[i] as number;

@@ -1,13 +1,11 @@
 import type { ReferenceHistogram } from "../../schemas/payload.ts";
+import { isPoorReference } from "../drift/psi.ts";
+import { binEdges } from "./reference-bins.ts";
 import type { TrainingRows } from "./training-rows.ts";
 
-const deciles = 10;
-
 /**
- * Histograms of the training rows, the reference of drift detection: bins between the deciles of
- * the present values, and one for missing. Equal deciles are one edge; the least value is none, and
- * neither is an infinite one, which JSON could not hold. So a feature with few distinct values has
- * fewer bins. Calendar features are left out.
+ * Histograms of the training rows, the reference of drift detection: the bins of {@link binEdges},
+ * and one for missing. Calendar features are left out.
  */
 export function referenceHistograms(
   rows: TrainingRows,
@@ -23,19 +21,10 @@ export function referenceHistograms(
       if (!Number.isNaN(value)) column[present++] = value;
     }
     const sorted = column.subarray(0, present).sort();
-    const edges = edgesOf(sorted);
-    return [{ feature, edges, counts: countsOf(sorted, edges, rows.n - present) }];
+    const edges = binEdges(sorted);
+    const counts = countsOf(sorted, edges, rows.n - present);
+    return [{ feature, edges, counts, poor: isPoorReference(counts) }];
   });
-}
-
-function edgesOf(sorted: Float64Array): number[] {
-  const edges: number[] = [];
-  for (let k = 1; k < deciles && sorted.length > 0; k++) {
-    const edge = sorted[Math.floor((k * sorted.length) / deciles)] as number;
-    const isNew = edge > (edges.at(-1) ?? (sorted[0] as number));
-    if (isNew && Number.isFinite(edge)) edges.push(edge);
-  }
-  return edges;
 }
 
 function countsOf(sorted: Float64Array, edges: readonly number[], missing: number): number[] {

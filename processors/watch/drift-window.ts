@@ -12,7 +12,7 @@ export interface DriftWindow {
   readonly windowEnd: number;
   readonly rows: number;
   readonly feature: string | null;
-  /** NaN where too few rows, or too small a part of the window, allow none. */
+  /** NaN where too few rows, too small a part of a window or a poor reference allow none. */
   readonly statistic: number;
   readonly threshold: number;
   readonly alarm: boolean;

@@ -19,8 +19,13 @@ function windowOf(start: number, rows: number, low: number, version = "v1"): Loo
 }
 
 const reference = [
-  { feature: "origin_flights_1h", edges: [0.25, 0.5, 0.75], counts: [250, 250, 250, 250, 0] },
-  { feature: "origin_flights_3h", edges: [], counts: [0, 1000] },
+  {
+    feature: "origin_flights_1h",
+    edges: [0.25, 0.5, 0.75],
+    counts: [250, 250, 250, 250, 0],
+    poor: false,
+  },
+  { feature: "origin_flights_3h", edges: [], counts: [0, 1000], poor: false },
 ];
 
 test("a feature window is held against the champion's training rows and closes at its end", () => {

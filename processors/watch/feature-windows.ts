@@ -72,7 +72,7 @@ export class FeatureWindows {
     return reference.histograms.map((histogram, i) => {
       const from = reference.starts[i] as number;
       const current = counts.subarray(from, from + histogram.counts.length);
-      const judged = rows >= minPartShare * all;
+      const judged = !histogram.poor && rows >= minPartShare * all;
       const statistic = judged ? psi(histogram.counts, current) : Number.NaN;
       const threshold = Math.max(psiAlarmFloor, psiBound(histogram.counts, current));
       return {

@@ -20,10 +20,10 @@ export interface PerformanceOptions {
 
 /** The detectors. */
 export const drift = Object.freeze({
-  /** PSI of each feature against the champion's training rows; calendar features are left out. */
+  /** PSI of each feature against the version's training rows; calendar features are left out. */
   features: ({ over }: { readonly over: Duration }): Detector<"features"> =>
     freezeDeeply({ definition: { kind: "features", over } }),
-  /** AUC of the model's predictions once they are labelled. */
+  /** AUC of a version's predictions once they are labelled. */
   performance: (metric: "auc", { over, floor }: PerformanceOptions): Detector<"performance"> =>
     freezeDeeply({ definition: { kind: "performance", metric, over, floor } }),
 });
