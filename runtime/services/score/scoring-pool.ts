@@ -2,6 +2,7 @@ import { extname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Piscina } from "piscina";
 import { MillraceError } from "../../../schemas/errors.ts";
+import { turnOffTelemetry } from "../../config/onnx-telemetry.ts";
 import { createInlineScorer } from "./inline-scorer.ts";
 import {
   batchVectors,
@@ -35,6 +36,7 @@ export type ScoringPool = Scorer;
  * it; another one is started for later ones.
  */
 export function createScoringPool(options: ScoringPoolOptions): ScoringPool {
+  turnOffTelemetry();
   if (options.threads === 0) return createInlineScorer(options);
   return new Pool({ ...scoringPoolDefaults, ...options });
 }

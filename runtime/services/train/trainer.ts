@@ -7,6 +7,7 @@ import { writeJson } from "../../../schemas/json-payload.ts";
 import type { ModelAnswer, RetrainRequest } from "../../../schemas/payload.ts";
 import type { LabelSpec, Plan, ScoringSpec, TrainingSpec } from "../../../schemas/plan.ts";
 import type { OfflineStore } from "../../../sinks/store.ts";
+import { turnOffTelemetry } from "../../config/onnx-telemetry.ts";
 import type { ArtifactStore } from "./artifacts.ts";
 import { NativeGuard } from "./native-guard.ts";
 import { type TrainingRange, trainingCountSql, trainingRowsSql } from "./training-query.ts";
@@ -167,6 +168,7 @@ class TrainingThread {
     this.#result = new Promise((resolve) => {
       this.#resolve = resolve;
     });
+    turnOffTelemetry();
     const here = fileURLToPath(import.meta.url);
     const workerData: TrainingJob = { ...job, guard: this.#guard.shared };
     // Compiled files end in .js, sources run directly in .ts.
