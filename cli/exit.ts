@@ -29,19 +29,32 @@ const usageErrors: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "VIEW_KEY_INVALID",
 ]);
 
-/** Prints an error for people and returns the exit code. */
-export function reportError(error: unknown): number {
-  if (!(error instanceof MillraceError)) {
-    if (isAboutPath(error)) {
-      console.error(`${error.message}: name another path, or change what stands there.`);
-    } else console.error(error instanceof Error ? (error.stack ?? error.message) : String(error));
-    return exitCodes.failed;
-  }
-  console.error(`${error.code}: ${error.message}`);
-  for (let cause = error.cause; cause instanceof Error; cause = cause.cause) {
-    console.error(`  because of ${cause.message}`);
-  }
-  return usageErrors.has(error.code) ? exitCodes.usage : exitCodes.failed;
+/**
+ * Prints an error on standard error, for people or as one JSON object, and returns the exit code.
+ *
+ * @param asJson - `{"error":{"code","message","causes"}}`; `code` is null for what is no error of
+ * Millrace.
+ */
+export function reportError(error: unknown, asJson = false): number {
+  const code = error instanceof MillraceError ? error.code : null;
+  const exit = code !== null && usageErrors.has(code) ? exitCodes.usage : exitCodes.failed;
+  if (asJson) {
+    const message = error instanceof Error ? error.message : String(error);
+    console.error(JSON.stringify({ error: { code, message, causes: causesOf(error) } }, null, 2));
+  } else if (error instanceof MillraceError) {
+    console.error(`${error.code}: ${error.message}`);
+    for (const cause of causesOf(error)) console.error(`  because of ${cause}`);
+  } else if (isAboutPath(error)) {
+    console.error(`${error.message}: name another path, or change what stands there.`);
+  } else console.error(error instanceof Error ? (error.stack ?? error.message) : String(error));
+  return exit;
+}
+
+function causesOf(error: unknown): string[] {
+  const causes: string[] = [];
+  let cause = error instanceof Error ? error.cause : undefined;
+  for (; cause instanceof Error; cause = cause.cause) causes.push(cause.message);
+  return causes;
 }
 
 /** How the file system refuses a path. */

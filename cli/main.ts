@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { Command, CommanderError } from "commander";
+import { Argument, Command, CommanderError } from "commander";
 import { type ResolvedConfig, refuse, resolveConfig } from "../runtime/config.ts";
 import { packageRoot } from "../schemas/package-root.ts";
 import { findApplication, namedApplication } from "./application/find-application.ts";
@@ -12,14 +12,17 @@ import { checkRunSettings } from "./run/check-run-settings.ts";
 import type { LoadedApplication } from "./run/claim.ts";
 import { addSettings, settingFlags } from "./settings-options.ts";
 import { checkFlags } from "./unknown-flags.ts";
+import { writeOut } from "./write-out.ts";
 
 /** Runs the command line; the exit code is 0 done, 1 failed, 2 usage, 130 interrupted. */
 export async function main(args: readonly string[]): Promise<number> {
   const line: CommandLine = { code: exitCodes.done, problems: [], application: null };
+  const asJson = args.includes("--json");
   try {
     const found = await findApplication(commands(line), args);
     line.application = found.application;
     const program = commands(line);
+    if (asJson) sayAsJson(program);
     const checked = checkFlags(program, found.args);
     line.problems = checked.problems;
     // The value of an unknown flag would count as an argument: one error about it is enough.
@@ -30,8 +33,19 @@ export async function main(args: readonly string[]): Promise<number> {
     if (error instanceof CommanderError) {
       return error.exitCode === 0 ? exitCodes.done : exitCodes.usage;
     }
-    return reportError(error);
+    return reportError(error, asJson);
   }
+}
+
+/** What the parser says is wrong, as JSON; without the hint at the help. */
+function sayAsJson(command: Command): void {
+  command.showHelpAfterError(false).configureOutput({
+    outputError: (text) => {
+      const message = text.trim().replace(/^error: /, "");
+      console.error(JSON.stringify({ error: { code: "USAGE", message, causes: [] } }, null, 2));
+    },
+  });
+  for (const each of command.commands) sayAsJson(each);
 }
 
 /** What a command leaves and what is known before it begins. */
@@ -60,6 +74,7 @@ function commands(line: CommandLine): Command {
   storeCommands(program, line);
   stackCommands(program, line);
   configCommand(program, line);
+  completionCommand(program, line);
   projectCommands(program, line);
   return program;
 }
@@ -263,6 +278,26 @@ function stackCommands(program: Command, line: CommandLine): void {
   part("down", "Stop them; their data stay.").action(async (flags: Flags) => {
     line.code = await (await act()).stackDown(resolveLocal(flags, line), flags);
   });
+}
+
+/** Completion of what this program takes, for a shell to read. */
+function completionCommand(program: Command, line: CommandLine): void {
+  program
+    .command("completion")
+    .description("Completion of commands, flags and their words for a shell.")
+    .addArgument(new Argument("<shell>", "whose").choices(["bash", "zsh"]))
+    .addHelpText(
+      "after",
+      example(
+        "source <(millrace completion bash)",
+        "millrace completion zsh > ~/.zfunc/_millrace      (~/.zfunc is in fpath)",
+      ),
+    )
+    .action(async (shell: string) => {
+      refuse(line.problems);
+      const { bashCompletion, zshCompletion } = await import("./commands/completion.ts");
+      writeOut(shell === "bash" ? bashCompletion(program) : zshCompletion(program));
+    });
 }
 
 /** Takes every flag that a run takes, to show what it would come to. */
