@@ -1,6 +1,14 @@
 /// <reference types="node" preserve="true" />
 // The public API of Millrace: how a topology is written, and the contracts that applications name.
 
+export { setting } from "./runtime/config/setting.ts";
+export * as settingTypes from "./runtime/config/setting-types.ts";
+export {
+  type ApplicationOptions,
+  type ApplicationSpec,
+  application,
+  type Feeder,
+} from "./runtime/hosting/application-spec.ts";
 export type { Duration } from "./schemas/duration.ts";
 export { MillraceError } from "./schemas/errors.ts";
 export type { Plan } from "./schemas/plan.ts";

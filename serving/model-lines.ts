@@ -26,6 +26,7 @@ async function linesOf(
   offline: Stack["offline"],
   names: readonly string[],
 ): Promise<ModelLine[]> {
+  if (plan.trainings.length === 0) return [];
   const lines: ModelLine[] = [];
   for (const label of plan.labels) {
     const scoring = plan.scorings.find(({ name }) => name === label.predictions);

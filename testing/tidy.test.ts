@@ -18,6 +18,7 @@ const product = files.filter((file) => !isTestFile(file.path));
 /** Where execution or compilation begins. A file that none of them reaches is dead. */
 const entries: readonly string[] = [
   "index.ts",
+  "run.ts",
   "testing/index.ts",
   "cli/main.ts",
   "cli/millrace.mjs",

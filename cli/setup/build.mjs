@@ -12,7 +12,7 @@ import { join, relative } from "node:path";
 import { runProgram } from "./program.mjs";
 
 /** Everything that the compiler reads, besides node_modules (for which the lock stands). */
-const settings = ["tsconfig.json", "package.json", "package-lock.json", "index.ts"];
+const settings = ["tsconfig.json", "package.json", "package-lock.json", "index.ts", "run.ts"];
 
 /**
  * Compiles the sources into dist when they are not what dist was built from (by content), and

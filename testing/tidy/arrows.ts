@@ -1,6 +1,6 @@
 import type { SourceFile } from "./source-tree.ts";
 
-/** Who may import whom, besides itself; cli, loadtest and index.ts may import everything. */
+/** Who may import whom, besides itself; cli, loadtest and files at the root may import all. */
 const arrows: Readonly<Record<string, readonly string[]>> = {
   schemas: [],
   flow: ["schemas"],

@@ -39,9 +39,9 @@ export const rooms = [
 
 const root = packageRoot();
 
-/** Every .ts and .mjs file of the rooms and index.ts, in path order. */
+/** Every .ts and .mjs file of the rooms and at the root, in path order. */
 export function sourceFiles(): readonly SourceFile[] {
-  const paths = ["index.ts"];
+  const paths = ["index.ts", "run.ts"];
   for (const room of rooms) {
     const folder = join(root, room);
     if (!existsSync(folder)) continue;
