@@ -13,7 +13,8 @@ import {
   timerRank,
   type WatchSpec,
 } from "../schemas/plan.ts";
-import type { ExternalWork, Outbox, Processor } from "./processor.ts";
+import type { Outbox, Processor } from "./processor.ts";
+import { isScoreWork } from "./scoring/score-work.ts";
 
 /** The label step's `within` in the plan below. */
 export const withinMs = 100;
@@ -292,8 +293,9 @@ export function settleBy(
   out: Outbox,
   score: (vector: Float64Array, version: string) => number,
 ): void {
-  const work: ExternalWork | null = processor.takeWork?.() ?? null;
-  if (work?.kind !== "score") return;
+  const taken = processor.takeWork?.() ?? null;
+  if (taken === null || !isScoreWork(taken)) return;
+  const work = taken.payload;
   const n = work.versionOf.length;
   const result = new ByteWriter();
   for (const [row, version] of work.versionOf.entries()) {

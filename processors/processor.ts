@@ -20,35 +20,17 @@ export interface Outbox {
 }
 
 /**
- * Work that only the world outside can do (score rows, train a model). The engine does it between
- * two steps and hands the result back as bytes through {@link Processor.settle}; the bytes are
- * logged like an input, so that a restore repeats the result and not the work.
+ * Work that only the world outside can do (score rows, train a model), by the name of the service
+ * that does it. The engine has it done between two steps and hands the result back as bytes through
+ * {@link Processor.settle}; the bytes are logged like an input, so that a restore repeats the
+ * result and not the work.
  */
-export type ExternalWork =
-  | {
-      readonly kind: "score";
-      /** Model version in force, in order of first use; "" is the fallback. */
-      readonly versions: readonly string[];
-      /** sha256 of the ONNX artifact of each version, "" for the fallback. */
-      readonly artifacts: readonly string[];
-      /** For each row the index in `versions`. */
-      readonly versionOf: Uint16Array;
-      /** Row-major, rows × features, NaN = missing. */
-      readonly rows: Float64Array;
-      readonly features: number;
-      /** For each row the place of the record that triggered it. */
-      readonly sourcePartitions: Uint16Array;
-      readonly sourceOffsets: Float64Array;
-    }
-  | {
-      readonly kind: "train";
-      /** JSON of a RetrainRequest. */
-      readonly request: string;
-      /** Version in force, null while there is none. */
-      readonly champion: string | null;
-      /** sha256 of the champion's ONNX artifact, "" while there is none. */
-      readonly championArtifact: string;
-    };
+export interface ExternalWork<Payload extends object = object> {
+  /** A service of `runtime/services/`. */
+  readonly service: string;
+  /** What that service takes. */
+  readonly payload: Payload;
+}
 
 /**
  * A pure state machine over merged inputs: no clock, no I/O, no randomness. Equal calls in equal
@@ -81,11 +63,7 @@ export interface Processor {
    * else; a processor without external work leaves both out.
    */
   takeWork?(): ExternalWork | null;
-  /**
-   * Result of the work: for `score` the f64 probabilities of all rows (NaN: no model answered in
-   * time), then the f64 latencyMs of all rows; for `train` a ModelAnswer by
-   * `schemas/json-payload.ts`.
-   */
+  /** Result of the work, in the form that the service says. */
   settle?(result: ByteReader, out: Outbox): void;
   /** Whole state, deterministic: equal states give equal bytes. */
   snapshot(writer: ByteWriter): void;

@@ -226,7 +226,7 @@ test("work without rows is still settled when something is deferred", () => {
   drive(part, departure(1, 10), 11, () => processor, out);
   assert.equal(out.written.length, 0);
   const work = processor.takeWork();
-  assert.equal(work?.kind === "score" && work.rows.length, 0);
+  assert.equal(work?.payload.rows.length, 0);
   processor.settle(new ByteReader(Buffer.alloc(0)), out);
   assert.equal(out.written.length, 2);
   assert.equal(processor.takeWork(), null);

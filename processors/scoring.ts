@@ -10,6 +10,7 @@ import {
   type DeferredPrediction,
   ScoringOutputs,
 } from "./scoring/outputs.ts";
+import { type ScoreWork, scoreService } from "./scoring/score-work.ts";
 import { VectorBuffer } from "./scoring/vector-buffer.ts";
 
 type Deferred = DeferredPrediction | DeferredOutcome;
@@ -91,18 +92,20 @@ export class ScoringProcessor implements Processor {
     this.#deferOutcome(this.#join.expire(), instant, Number.NaN, Number.NaN);
   }
 
-  takeWork(): ExternalWork | null {
+  takeWork(): ExternalWork<ScoreWork> | null {
     if (this.#deferred.length === 0) return null;
     const { rows, width, values } = this.#scored;
     return {
-      kind: "score",
-      versions: this.#versions,
-      artifacts: this.#artifacts,
-      versionOf: Uint16Array.from(this.#versionOf),
-      rows: values.subarray(0, rows * width),
-      features: width,
-      sourcePartitions: Uint16Array.from(this.#sourcePartitions),
-      sourceOffsets: Float64Array.from(this.#sourceOffsets),
+      service: scoreService,
+      payload: {
+        versions: this.#versions,
+        artifacts: this.#artifacts,
+        versionOf: Uint16Array.from(this.#versionOf),
+        rows: values.subarray(0, rows * width),
+        features: width,
+        sourcePartitions: Uint16Array.from(this.#sourcePartitions),
+        sourceOffsets: Float64Array.from(this.#sourceOffsets),
+      },
     };
   }
 

@@ -33,7 +33,7 @@ test("every answer, refused ones too, goes to scoring and watch at cutoff + trai
   assert.equal(processor.takeWork(), null);
   request(processor, 1, 1_000);
   const work = processor.takeWork();
-  assert.equal(work?.kind === "train" && work.champion, null);
+  assert.equal(work?.payload.champion, null);
   settle(processor, out, "v1", false, 1_060);
   request(processor, 2, 2_000);
   settle(processor, out, "v2", true, 2_013);
@@ -69,6 +69,6 @@ test("the last promoted model is the champion to beat, across a restore", () => 
   restored.restore(new ByteReader(snapshot.take()));
   const work = restored.takeWork();
   assert.deepEqual(work, processor.takeWork());
-  assert.equal(work?.kind === "train" && work.champion, "v1");
-  assert.equal(work?.kind === "train" && work.championArtifact, "v1v1");
+  assert.equal(work?.payload.champion, "v1");
+  assert.equal(work?.payload.championArtifact, "v1v1");
 });

@@ -3,6 +3,7 @@ import { readJsonText, readModelAnswer, writeJson } from "../schemas/json-payloa
 import type { ModelAnswer, RetrainRequest } from "../schemas/payload.ts";
 import type { Plan, Subtopology, TrainingSpec } from "../schemas/plan.ts";
 import type { Counters, ExternalWork, Outbox, Processor } from "./processor.ts";
+import { type TrainWork, trainService } from "./train/train-work.ts";
 
 /**
  * Turns each retrain request into one training, and each answer, a failed one too, into a record
@@ -46,11 +47,12 @@ export class TrainingProcessor implements Processor {
 
   onTimer(): void {}
 
-  takeWork(): ExternalWork | null {
+  takeWork(): ExternalWork<TrainWork> | null {
     const request = this.#requests[0];
     if (request === undefined) return null;
     const champion = this.#champion === "" ? null : this.#champion;
-    return { kind: "train", request, champion, championArtifact: this.#championArtifact };
+    const payload = { request, champion, championArtifact: this.#championArtifact };
+    return { service: trainService, payload };
   }
 
   settle(result: ByteReader, out: Outbox): void {

@@ -1,6 +1,8 @@
 import type { Broker, Producer } from "../broker/broker.ts";
 import { RecordBatchBuilder } from "../broker/record-batch/builder.ts";
 import type { ExternalWork } from "../processors/processor.ts";
+import { isScoreWork } from "../processors/scoring/score-work.ts";
+import { isTrainWork } from "../processors/train/train-work.ts";
 import { TaskFactory } from "../runtime/engine/task-factory.ts";
 import { AvroEncoder } from "../runtime/schema-registry/avro-codec.ts";
 import type { SchemaRegistry } from "../runtime/schema-registry/registry.ts";
@@ -15,8 +17,8 @@ import type { SourceLogs } from "./sequential-oracle.ts";
 /** Scores by the sum of the features and the version; promotes two of three versions. */
 export function executeAir(work: ExternalWork): Buffer {
   const result = new ByteWriter();
-  if (work.kind === "train") {
-    const request = JSON.parse(work.request) as RetrainRequest;
+  if (isTrainWork(work)) {
+    const request = JSON.parse(work.payload.request) as RetrainRequest;
     writeJson(result, {
       requestId: request.id,
       version: `v${request.number}`,
@@ -27,7 +29,7 @@ export function executeAir(work: ExternalWork): Buffer {
       trainedOn: request.number,
       heldOut: 0,
       holdoutAuc: null,
-      championVersion: work.champion,
+      championVersion: work.payload.champion,
       championAuc: null,
       gainLowerBound: null,
       sha256: String(request.number),
@@ -35,12 +37,14 @@ export function executeAir(work: ExternalWork): Buffer {
     });
     return result.take();
   }
-  for (const [row, version] of work.versionOf.entries()) {
-    const features = work.rows.subarray(row * work.features, (row + 1) * work.features);
+  if (!isScoreWork(work)) throw new RangeError(`no service ${work.service}`);
+  const { versionOf, versions, rows, features: width } = work.payload;
+  for (const [row, version] of versionOf.entries()) {
+    const features = rows.subarray(row * width, (row + 1) * width);
     const sum = features.reduce((total, x) => total + (Number.isNaN(x) ? 1 : x), 0);
-    result.f64(1 / (1 + Math.abs(sum) + Number(work.versions[version]?.slice(1))));
+    result.f64(1 / (1 + Math.abs(sum) + Number(versions[version]?.slice(1))));
   }
-  for (const _ of work.versionOf) result.f64(0);
+  for (const _ of versionOf) result.f64(0);
   return result.take();
 }
 

@@ -1,4 +1,6 @@
 import type { ExternalWork } from "../processors/processor.ts";
+import { isScoreWork, type ScoreWork } from "../processors/scoring/score-work.ts";
+import { isTrainWork, type TrainWork } from "../processors/train/train-work.ts";
 import { ByteWriter } from "../schemas/bytes.ts";
 import { writeJson } from "../schemas/json-payload.ts";
 import type { ModelAnswer, RetrainRequest } from "../schemas/payload.ts";
@@ -14,11 +16,15 @@ export interface DriverModels {
   readonly train?: (request: RetrainRequest, champion: string | null) => Partial<ModelAnswer>;
 }
 
+/** Does the work of both services without their threads. */
+export function standIn(work: ExternalWork, options: DriverModels, trainingTimeMs: number): Buffer {
+  if (isScoreWork(work)) return scoreResult(work.payload, options);
+  if (isTrainWork(work)) return trainResult(work.payload, options, trainingTimeMs);
+  throw new RangeError(`the topology driver stands in for no service ${work.service}`);
+}
+
 /** Bytes that a scoring processor's `settle` takes. */
-export function scoreResult(
-  work: Extract<ExternalWork, { kind: "score" }>,
-  options: DriverModels,
-): Buffer {
+function scoreResult(work: ScoreWork, options: DriverModels): Buffer {
   const rows = work.versionOf.length;
   const result = new ByteWriter(16 * rows + 16);
   for (let row = 0; row < rows; row++) {
@@ -31,11 +37,7 @@ export function scoreResult(
 }
 
 /** Bytes that a training processor's `settle` takes. */
-export function trainResult(
-  work: Extract<ExternalWork, { kind: "train" }>,
-  options: DriverModels,
-  trainingTimeMs: number,
-): Buffer {
+function trainResult(work: TrainWork, options: DriverModels, trainingTimeMs: number): Buffer {
   const request = JSON.parse(work.request) as RetrainRequest;
   const answer: ModelAnswer = {
     requestId: request.id,

@@ -5,6 +5,8 @@ import type { Broker } from "../broker/broker.ts";
 import { openEmbeddedBroker } from "../broker/embedded/embedded-broker.ts";
 import { RecordBatchBuilder } from "../broker/record-batch/builder.ts";
 import { RecordReader } from "../broker/record-batch/reader.ts";
+import { isScoreWork } from "../processors/scoring/score-work.ts";
+import { trainService } from "../processors/train/train-work.ts";
 import { SourceTask } from "../runtime/engine/source-task.ts";
 import { Worker } from "../runtime/engine/worker.ts";
 import { AvroDecoder, AvroEncoder } from "../runtime/schema-registry/avro-codec.ts";
@@ -43,7 +45,11 @@ test("a live run, with its decisions repeated, is read again byte for byte", asy
         broker: again,
         registry,
         execute: async (_, work) => {
-          assert.notEqual(work.kind, "train", "answers of trainings are read, not made again");
+          assert.notEqual(
+            work.service,
+            trainService,
+            "answers of trainings are read, not made again",
+          );
           return executeAir(work);
         },
         seed: seed * 31 + other,
@@ -156,7 +162,7 @@ async function runLive(broker: Broker, seed: number): Promise<void> {
     registry,
     execute: async (_, work) => {
       const result = executeAir(work);
-      if (work.kind === "score" && work.versionOf.length > 0 && random() < 0.2) {
+      if (isScoreWork(work) && work.payload.versionOf.length > 0 && random() < 0.2) {
         result.writeDoubleLE(Number.NaN, 0);
       }
       return result;

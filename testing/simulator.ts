@@ -1,5 +1,4 @@
 import type { Broker, Producer } from "../broker/broker.ts";
-import type { ExternalWork } from "../processors/processor.ts";
 import { restoreFromChangelog } from "../runtime/engine/changelog.ts";
 import { CommitBatches } from "../runtime/engine/commit-batches.ts";
 import type { MergeTask, SnapshotRule } from "../runtime/engine/merge-task.ts";
@@ -8,14 +7,15 @@ import { SourceTask } from "../runtime/engine/source-task.ts";
 import { type Mode, TaskFactory } from "../runtime/engine/task-factory.ts";
 import { writeTransaction } from "../runtime/engine/transaction.ts";
 import type { SchemaRegistry } from "../runtime/schema-registry/registry.ts";
-import type { Plan, Subtopology } from "../schemas/plan.ts";
+import type { Execute } from "../runtime/services/service.ts";
+import type { Plan } from "../schemas/plan.ts";
 
 export interface ScheduleOptions {
   readonly plan: Plan;
   /** Holds the whole input already. */
   readonly broker: Broker;
   readonly registry: SchemaRegistry;
-  readonly execute: (subtopology: Subtopology, work: ExternalWork) => Promise<Buffer>;
+  readonly execute: Execute;
   /** Equal seeds give equal schedules. */
   readonly seed: number;
   /**

@@ -26,7 +26,7 @@ import {
 } from "../sinks/memory/memory.ts";
 import type { Freshness, OnlineStore } from "../sinks/store.ts";
 import { watermarksTopic } from "../topologies/dsl/compile/topics.ts";
-import { type DriverModels, scoreResult, trainResult } from "./driver-models.ts";
+import { type DriverModels, standIn } from "./driver-models.ts";
 import { type DriverRecord, readAll, send } from "./driver-topics.ts";
 
 export interface SentOptions {
@@ -308,8 +308,7 @@ export class TopologyDriver {
   }
 
   async #execute(subtopology: Subtopology, work: ExternalWork): Promise<Buffer> {
-    if (work.kind === "score") return scoreResult(work, this.#options);
     const training = this.#plan.trainings.find(({ name }) => name === subtopology.name);
-    return trainResult(work, this.#options, training?.trainingTimeMs ?? 0);
+    return standIn(work, this.#options, training?.trainingTimeMs ?? 0);
   }
 }

@@ -6,6 +6,7 @@ import { openEmbeddedBroker } from "../broker/embedded/embedded-broker.ts";
 import { RecordBatchBuilder } from "../broker/record-batch/builder.ts";
 import { layout, writeInt64 } from "../broker/record-batch/layout.ts";
 import { RecordReader } from "../broker/record-batch/reader.ts";
+import { isScoreWork } from "../processors/scoring/score-work.ts";
 import { branchAccounts } from "../runtime/engine/accounting.ts";
 import { Worker, type WorkerOptions } from "../runtime/engine/worker.ts";
 import { AvroEncoder } from "../runtime/schema-registry/avro-codec.ts";
@@ -298,7 +299,7 @@ test("a task that always has work outside is committed at the interval all the s
     },
   });
   const execute: WorkerOptions["execute"] = async (_, work) => {
-    if (work.kind === "score") works++;
+    if (isScoreWork(work)) works++;
     await nextTurn();
     return executeAir(work);
   };

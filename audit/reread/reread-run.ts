@@ -4,13 +4,11 @@ import type { Broker } from "../../broker/broker.ts";
 import { openEmbeddedBroker } from "../../broker/embedded/embedded-broker.ts";
 import { openOverlayBroker } from "../../broker/overlay/overlay-broker.ts";
 import { branchAccounts, recordsIn } from "../../runtime/engine/accounting.ts";
-import { Worker, type WorkerOptions } from "../../runtime/engine/worker.ts";
+import { Worker } from "../../runtime/engine/worker.ts";
 import type { Stack } from "../../runtime/hosting/stack.ts";
-import { encodeScoreResult } from "../../runtime/services/score/scorer.ts";
-import { createScoringPool } from "../../runtime/services/score/scoring-pool.ts";
+import { openServices } from "../../runtime/services/registry.ts";
 import { openArtifactStore } from "../../runtime/services/train/artifacts.ts";
-import { createTrainer, encodeModelAnswer } from "../../runtime/services/train/trainer.ts";
-import type { Plan, Subtopology, TopicSpec } from "../../schemas/plan.ts";
+import type { Plan, TopicSpec } from "../../schemas/plan.ts";
 import { compareTopics, type TopicComparison } from "./compare-topics.ts";
 
 export interface RereadOptions {
@@ -100,33 +98,15 @@ async function compute(options: RereadOptions, broker: Broker, folder: string): 
   for (const name of await readdir(known)) {
     if (name.endsWith(".onnx")) await copyFile(join(known, name), join(folder, "models", name));
   }
-  const pool = createScoringPool({ artifacts });
-  const whenStored = async () => {};
-  const trainers = new Map(
-    plan.trainings.map((training) => [
-      training.name,
-      createTrainer({ plan, training, offline: stack.offline, artifacts, whenStored }),
-    ]),
-  );
-  const execute = async (
-    { name }: Subtopology,
-    work: Parameters<WorkerOptions["execute"]>[1],
-  ): Promise<Buffer> => {
-    if (work.kind === "score") {
-      if (work.versionOf.length === 0) return Buffer.alloc(0);
-      return encodeScoreResult(await pool.score(work));
-    }
-    const trainer = trainers.get(name);
-    if (trainer === undefined) throw new RangeError(`no trainer for ${name}`);
-    return encodeModelAnswer(await trainer.train(work));
-  };
+  const { offline } = stack;
+  const services = openServices({ plan, artifacts, offline, whenStored: async () => {} });
   const worker = await Worker.start({
     plan,
     broker,
     registry: stack.registry,
     mode: { kind: "replay", decisions: live },
     instanceId: "reread",
-    execute,
+    execute: services.execute,
   });
   const looking = setInterval(() => {
     const records = recordsIn(branchAccounts(plan, worker.tasks));
@@ -140,8 +120,7 @@ async function compute(options: RereadOptions, broker: Broker, folder: string): 
     signal.throwIfAborted();
   } finally {
     clearInterval(looking);
-    for (const trainer of trainers.values()) await trainer.close();
     await worker.close();
-    await pool.close();
+    await services.close();
   }
 }

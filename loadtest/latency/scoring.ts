@@ -1,5 +1,5 @@
+import type { ScoreWork } from "../../processors/scoring/score-work.ts";
 import type { Stack } from "../../runtime/hosting/stack.ts";
-import type { ScoreWork } from "../../runtime/services/score/scorer.ts";
 import { createScoringPool } from "../../runtime/services/score/scoring-pool.ts";
 import type { Plan } from "../../schemas/plan.ts";
 import { type Timing, time } from "./timing.ts";
@@ -34,7 +34,7 @@ export async function timeScoring(
   const work = (size: number, call: number): ScoreWork => {
     const from = (call * size) % (rows.length - size + 1);
     return {
-      ...{ kind: "score", versions: [model.version], artifacts: [model.sha256], features: width },
+      ...{ versions: [model.version], artifacts: [model.sha256], features: width },
       versionOf: new Uint16Array(size),
       rows: vectors.slice(from * width, (from + size) * width),
       sourcePartitions: new Uint16Array(size),

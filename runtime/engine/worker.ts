@@ -4,16 +4,15 @@
  */
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Broker, GroupMember, OffsetToCommit, Producer } from "../../broker/broker.ts";
-import type { ExternalWork } from "../../processors/processor.ts";
 import { MillraceError } from "../../schemas/errors.ts";
-import type { Plan, Subtopology } from "../../schemas/plan.ts";
+import type { Plan } from "../../schemas/plan.ts";
 import type { SchemaRegistry } from "../schema-registry/registry.ts";
+import type { Execute } from "../services/service.ts";
 import { allTasks, readAssignment } from "./assignment.ts";
 import { restoreFromChangelog } from "./changelog.ts";
 import { batchLimits, CommitBatches } from "./commit-batches.ts";
 import { GroupProgress } from "./group-progress.ts";
 import { IdleAdvance } from "./live/idle-advance.ts";
-import { ScoreDeadline } from "./live/score-deadline.ts";
 import { fenceAbsent, joinGroup, openProducer } from "./membership.ts";
 import type { MergeTask } from "./merge-task.ts";
 import { purgeable } from "./purge.ts";
@@ -24,6 +23,7 @@ import { taskName } from "./task.ts";
 import { type Mode, TaskFactory } from "./task-factory.ts";
 import { acceptFetched, fetchRequest } from "./task-fetch.ts";
 import { type FirstOffsets, writeAtLeastOnce, writeTransaction } from "./transaction.ts";
+import { WorkDesk } from "./work-desk.ts";
 
 export interface WorkerOptions {
   readonly plan: Plan;
@@ -35,15 +35,8 @@ export interface WorkerOptions {
    * behind and takes its place at once. Of two processes of one id the newer one wins.
    */
   readonly instanceId: string;
-  /**
-   * Does scoring and training; its result goes to the processor's `settle`. What `signal` has
-   * given up once it is aborted is no longer asked for: a model call past its deadline.
-   */
-  readonly execute: (
-    subtopology: Subtopology,
-    work: ExternalWork,
-    signal?: AbortSignal,
-  ) => Promise<Buffer>;
+  /** Has the work of tasks done: the services of this process. */
+  readonly execute: Execute;
   /**
    * Time between commits while there is work, in ms; an idle worker commits at once. @default 100
    */
@@ -90,7 +83,7 @@ export class Worker {
   readonly #group: GroupProgress;
   /** Live mode only. */
   readonly #idle: IdleAdvance | null;
-  readonly #deadline: ScoreDeadline | null;
+  readonly #desk: WorkDesk;
   readonly #taskCount: number;
   readonly #pace: SourcePace;
   #member: GroupMember;
@@ -99,11 +92,9 @@ export class Worker {
   #byPartition = new Map<string, MergeTask | SourceTask>();
   #lost = false;
   #rejoinedForMissing = false;
-  #failure: unknown = null;
   /** The commit that is under way; it never rejects. */
   #commit: Promise<void> | null = null;
   #commitError: unknown = null;
-  #working = 0;
   /** Something happened outside the loop since it last looked. */
   #news = false;
   #wake: () => void = () => {};
@@ -111,7 +102,6 @@ export class Worker {
   /** When a task was last part of a commit. */
   readonly #collectedAt = new WeakMap<MergeTask | SourceTask, number>();
   #lastPurge = 0;
-  #epoch = 0;
 
   private constructor(
     options: WorkerOptions,
@@ -134,7 +124,7 @@ export class Worker {
     const { mode } = options;
     const isLive = mode.kind === "live";
     this.#idle = isLive ? new IdleAdvance(broker, mode.now, () => this.#tell()) : null;
-    this.#deadline = isLive ? new ScoreDeadline() : null;
+    this.#desk = new WorkDesk(plan, options.execute, isLive, () => this.#tell());
     this.#taskCount = allTasks(plan).length;
     this.#pace = new SourcePace(options.slow);
   }
@@ -177,13 +167,13 @@ export class Worker {
     while (!signal.aborted) {
       if (this.#commitError !== null) await this.#afterFailedCommit(this.#commitError);
       if (this.#lost) await this.#rebalance();
-      if (this.#failure !== null) throw this.#failure;
+      this.#desk.throwFailure();
       const fetched = await this.#pollOrRejoin(idle && !this.#news);
       this.#news = false;
       const taken = await this.#stepAll();
       const begun = this.#commitIfDue(taken === 0);
       idle = taken === 0 && !begun;
-      const quiet = idle && fetched === 0 && this.#working === 0 && this.#commit === null;
+      const quiet = idle && fetched === 0 && this.#desk.working === 0 && this.#commit === null;
       if (quiet && this.#commitError === null && (await until(this))) break;
       await nextTurn();
     }
@@ -192,7 +182,7 @@ export class Worker {
 
   /** Stops owning anything; uncommitted work is dropped and will be done again. */
   async close(): Promise<void> {
-    this.#epoch++;
+    this.#desk.forget();
     await this.#commit;
     try {
       await this.#producer.close();
@@ -257,7 +247,7 @@ export class Worker {
 
   async #rebalance(): Promise<void> {
     this.#lost = false;
-    this.#epoch++;
+    this.#desk.forget();
     await this.#commit;
     this.#commitError = null;
     // First of all: the others may wait for what is still open here, and we for them.
@@ -268,7 +258,7 @@ export class Worker {
   }
 
   async #recover(): Promise<void> {
-    this.#epoch++;
+    this.#desk.forget();
     await this.#commit;
     this.#commitError = null;
     await this.#renewProducer();
@@ -290,7 +280,6 @@ export class Worker {
     await fenceAbsent(this.#options, assignment);
     this.#tasks = [];
     this.#byPartition = new Map();
-    this.#working = 0;
     for (const subtopology of plan.subtopologies) {
       for (let partition = 0; partition < subtopology.partitions; partition++) {
         if (!assigned.has(taskName(subtopology.name, partition))) continue;
@@ -377,7 +366,7 @@ export class Worker {
       if (this.#isOverdue(task)) continue;
       taken += task.step(this.#stepBudget);
       const work = task.takeWork();
-      if (work !== null) this.#begin(task, work);
+      if (work !== null) this.#desk.begin(task, work);
     }
     return taken;
   }
@@ -390,32 +379,6 @@ export class Worker {
     if (task.processor.takeWork === undefined || !task.dirty) return false;
     const since = this.#collectedAt.get(task) ?? Number.NEGATIVE_INFINITY;
     return performance.now() - since >= this.#commitIntervalMs;
-  }
-
-  /** Work runs beside the loop; its result counts only while the task is still this one. */
-  #begin(task: MergeTask, work: ExternalWork): void {
-    const epoch = this.#epoch;
-    this.#working++;
-    this.#execute(task, work)
-      .then((result) => {
-        if (epoch !== this.#epoch) return;
-        this.#working--;
-        task.settle(result);
-        this.#tell();
-      })
-      .catch((error: unknown) => {
-        if (epoch !== this.#epoch) return;
-        this.#failure = error;
-        this.#tell();
-      });
-  }
-
-  #execute({ subtopology }: MergeTask, work: ExternalWork): Promise<Buffer> {
-    const { execute, plan } = this.#options;
-    if (this.#deadline === null || work.kind !== "score") return execute(subtopology, work);
-    const scoring = plan.scorings.find(({ name }) => name === subtopology.name);
-    const call = (signal: AbortSignal) => execute(subtopology, work, signal);
-    return this.#deadline.bound(work, call, scoring?.deadlineMs ?? Number.POSITIVE_INFINITY);
   }
 
   /**

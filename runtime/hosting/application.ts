@@ -1,5 +1,5 @@
 import type { Broker } from "../../broker/broker.ts";
-import type { Plan, Subtopology } from "../../schemas/plan.ts";
+import type { Plan } from "../../schemas/plan.ts";
 import { type BranchAccount, branchAccounts } from "../engine/accounting.ts";
 import { SourceTask } from "../engine/source-task.ts";
 import type { Mode } from "../engine/task-factory.ts";
@@ -9,14 +9,7 @@ import { offlineTables, offlineViews } from "../offline/tables.ts";
 import type { SinkPump } from "../pump/sink-pump.ts";
 import { RowTopicPurger } from "../row-topics/row-topic-purger.ts";
 import { rowTopics } from "../row-topics/row-topics.ts";
-import { encodeScoreResult, type ScoreWork } from "../services/score/scorer.ts";
-import { createScoringPool, type ScoringPool } from "../services/score/scoring-pool.ts";
-import {
-  createTrainer,
-  encodeModelAnswer,
-  type Trainer,
-  type TrainWork,
-} from "../services/train/trainer.ts";
+import { openServices, type Services } from "../services/registry.ts";
 import { closeAll } from "./close-all.ts";
 import { measureLag, type ReaderPosition } from "./lag-metrics.ts";
 import { type OnTrouble, startPumps } from "./pumps.ts";
@@ -51,19 +44,18 @@ export interface ApplicationOptions {
 const pumpCheckMs = 500;
 
 /**
- * A plan running on a stack in this process: the tasks, the pumps behind them, the scoring pool and
- * the trainer.
+ * A plan running on a stack in this process: the tasks, the pumps behind them, and the services
+ * that do what tasks cannot.
  */
 export class Application implements RunningPlan {
-  readonly metrics = new Metrics();
+  readonly metrics: Metrics;
   readonly plan: Plan;
   readonly pids: ReadonlyMap<string, number>;
   readonly #broker: Broker;
   readonly #worker: Worker;
   readonly #pumps: readonly SinkPump[];
   readonly #purger: RowTopicPurger;
-  readonly #pool: ScoringPool;
-  readonly #trainers: ReadonlyMap<string, Trainer>;
+  readonly #services: Services;
   readonly #totals: { commits: number; records: number };
 
   private constructor(
@@ -73,8 +65,8 @@ export class Application implements RunningPlan {
     worker: Worker,
     pumps: readonly SinkPump[],
     purger: RowTopicPurger,
-    pool: ScoringPool,
-    trainers: ReadonlyMap<string, Trainer>,
+    services: Services,
+    metrics: Metrics,
     totals: { commits: number; records: number },
   ) {
     this.plan = plan;
@@ -83,8 +75,8 @@ export class Application implements RunningPlan {
     this.#worker = worker;
     this.#pumps = pumps;
     this.#purger = purger;
-    this.#pool = pool;
-    this.#trainers = trainers;
+    this.#services = services;
+    this.metrics = metrics;
     this.#totals = totals;
   }
 
@@ -109,14 +101,18 @@ export class Application implements RunningPlan {
   ): Promise<Application> {
     const { plan, stack, instanceId = "0" } = options;
     await stack.offline.migrate(offlineTables(plan), offlineViews(plan));
-    const pool = createScoringPool({
-      artifacts: stack.artifacts,
-      threads: options.scoringThreads ?? 1,
-    });
-    onFailure(() => pool.close());
-    const trainers = new Map<string, Trainer>();
+    const metrics = new Metrics();
     const totals = { commits: 0, records: 0 };
-    const hooks: { application: Application | null } = { application: null };
+    let pumps: readonly SinkPump[] = [];
+    const services = openServices({
+      plan,
+      artifacts: stack.artifacts,
+      offline: stack.offline,
+      scoringThreads: options.scoringThreads ?? 1,
+      whenStored: () => storeScored(plan, pumps),
+      metrics,
+    });
+    onFailure(() => services.close());
     const worker = await Worker.start({
       plan,
       broker: stack.broker,
@@ -125,14 +121,11 @@ export class Application implements RunningPlan {
       instanceId,
       commitIntervalMs: options.commitIntervalMs ?? 100,
       ...(options.slow === undefined ? {} : { slow: options.slow }),
-      execute: (subtopology, work, signal) => {
-        if (work.kind === "score") return score(work, pool, hooks.application, signal);
-        return train(subtopology, work, trainers);
-      },
+      execute: services.execute,
       onCommit: (commit) => {
         totals.commits++;
         totals.records += commit.records;
-        hooks.application?.metrics.committed(commit);
+        metrics.committed(commit);
       },
     });
     onFailure(() => worker.close());
@@ -141,7 +134,7 @@ export class Application implements RunningPlan {
     const pumping = startPumps(plan, stack, onTrouble, named, mode.kind, acceptGaps);
     const purging = startPurger(options);
     pumping.then(
-      (pumps) => onFailure(() => stopPumps(pumps)),
+      (started) => onFailure(() => stopPumps(started)),
       () => {},
     );
     purging.then(
@@ -149,15 +142,8 @@ export class Application implements RunningPlan {
       () => {},
     );
     await Promise.allSettled([pumping, purging]);
-    const [pumps, purger] = [await pumping, await purging];
-    for (const training of plan.trainings) {
-      const { offline, artifacts } = stack;
-      const whenStored = () => storeScored(plan, pumps);
-      trainers.set(
-        training.name,
-        createTrainer({ plan, training, offline, artifacts, whenStored }),
-      );
-    }
+    pumps = await pumping;
+    const purger = await purging;
     const application = new Application(
       plan,
       instanceId,
@@ -165,11 +151,10 @@ export class Application implements RunningPlan {
       worker,
       pumps,
       purger,
-      pool,
-      trainers,
+      services,
+      metrics,
       totals,
     );
-    hooks.application = application;
     application.#measure();
     return application;
   }
@@ -250,14 +235,13 @@ export class Application implements RunningPlan {
     return branchAccounts(this.plan, this.#worker.tasks);
   }
 
-  /** Stops training, tasks, pumps and the pool (its runs end first). The stack stays open. */
+  /** Stops tasks, services (what runs ends first) and pumps. The stack stays open. */
   async close(): Promise<void> {
     await closeAll([
-      ...[...this.#trainers.values()].map((trainer) => () => trainer.close()),
       () => this.#worker.close(),
+      () => this.#services.close(),
       () => this.#purger.stop(),
       () => stopPumps(this.#pumps),
-      () => this.#pool.close(),
     ]);
   }
 
@@ -266,12 +250,6 @@ export class Application implements RunningPlan {
       this.metrics,
       () => this.tasks(),
       () => this.accounts(),
-    );
-    this.metrics.gauge(
-      "millrace_scoring_rows_in_flight",
-      "Rows that the scoring pool works on.",
-      [],
-      (set) => set({}, this.#pool.rowsInFlight),
     );
     measureLag(this.metrics, this.#broker, () => this.#positions());
   }
@@ -309,29 +287,6 @@ function startPurger(options: ApplicationOptions): Promise<RowTopicPurger> {
     ...(instanceId === undefined ? {} : { instanceId }),
     onTrouble: (topic, error) => onTrouble?.(topic, "purge", error),
   });
-}
-
-async function score(
-  work: ScoreWork,
-  pool: ScoringPool,
-  application: Application | null,
-  signal?: AbortSignal,
-): Promise<Buffer> {
-  if (work.versionOf.length === 0) return Buffer.alloc(0);
-  const started = performance.now();
-  const result = await pool.score(work, signal);
-  application?.metrics.scored(work.versionOf.length, performance.now() - started);
-  return encodeScoreResult(result);
-}
-
-async function train(
-  { name }: Subtopology,
-  work: TrainWork,
-  trainers: ReadonlyMap<string, Trainer>,
-): Promise<Buffer> {
-  const trainer = trainers.get(name);
-  if (trainer === undefined) throw new RangeError(`no trainer for ${name}`);
-  return encodeModelAnswer(await trainer.train(work));
 }
 
 /**

@@ -3,22 +3,14 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom
 /** What one process measures of itself, in Prometheus terms. One object a process. */
 export class Metrics {
   readonly registry = new Registry();
-  readonly #commits = this.#counter("millrace_commits_total", "Transactions committed.");
-  readonly #records = this.#counter("millrace_committed_records_total", "Records in them.");
-  readonly #bytes = this.#counter("millrace_committed_bytes_total", "Bytes in them.");
-  readonly #commitSeconds = new Histogram({
-    name: "millrace_commit_seconds",
-    help: "Time a commit takes, from collecting to done.",
-    buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5],
-    registers: [this.registry],
-  });
-  readonly #scoredRows = this.#counter("millrace_scored_rows_total", "Rows scored by a model.");
-  readonly #scoringSeconds = new Histogram({
-    name: "millrace_scoring_seconds",
-    help: "Time from handing a batch of rows to the scoring pool to its answer.",
-    buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1],
-    registers: [this.registry],
-  });
+  readonly #commits = this.counter("millrace_commits_total", "Transactions committed.");
+  readonly #records = this.counter("millrace_committed_records_total", "Records in them.");
+  readonly #bytes = this.counter("millrace_committed_bytes_total", "Bytes in them.");
+  readonly #commitSeconds = this.histogram(
+    "millrace_commit_seconds",
+    "Time a commit takes, from collecting to done.",
+    [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5],
+  );
 
   constructor() {
     collectDefaultMetrics({ register: this.registry });
@@ -31,9 +23,17 @@ export class Metrics {
     this.#commitSeconds.observe(commit.durationMs / 1000);
   }
 
-  scored(rows: number, durationMs: number): void {
-    this.#scoredRows.inc(rows);
-    this.#scoringSeconds.observe(durationMs / 1000);
+  counter<Label extends string = never>(
+    name: string,
+    help: string,
+    labelNames: readonly Label[] = [],
+  ): Counter<Label> {
+    return new Counter({ name, help, labelNames: [...labelNames], registers: [this.registry] });
+  }
+
+  /** @param buckets - upper bounds, in the unit of the name. */
+  histogram(name: string, help: string, buckets: readonly number[]): Histogram {
+    return new Histogram({ name, help, buckets: [...buckets], registers: [this.registry] });
   }
 
   /** A gauge whose values are asked for at each scrape; those of the last one are forgotten. */
@@ -77,9 +77,5 @@ export class Metrics {
         for (const { labels, value } of found) this.set(labels, value);
       },
     });
-  }
-
-  #counter(name: string, help: string): Counter {
-    return new Counter({ name, help, registers: [this.registry] });
   }
 }

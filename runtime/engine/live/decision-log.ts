@@ -2,11 +2,9 @@ import { ByteWriter } from "../../../schemas/bytes.ts";
 import type { Decision } from "../../../schemas/generated.ts";
 import type { Subtopology } from "../../../schemas/plan.ts";
 import type { AvroEncoder } from "../../schema-registry/avro-codec.ts";
+import type { ServiceDecision } from "../../services/service.ts";
 import type { CommitBatches } from "../commit-batches.ts";
 import { taskName } from "../task.ts";
-
-/** What is particular to a kind of decision. */
-export type DecisionOf = Pick<Decision, "kind" | "position"> & Partial<Decision>;
 
 /** Decisions of one task since its last commit; each commit carries them to their topic. */
 export class DecisionLog {
@@ -24,7 +22,7 @@ export class DecisionLog {
     this.#encoder = encoder;
   }
 
-  add(decision: DecisionOf): void {
+  add(decision: ServiceDecision): void {
     this.#decisions.push({
       input: null,
       writer: null,
@@ -39,7 +37,7 @@ export class DecisionLog {
   }
 
   /** Takes the place of the last decision if that is of the same kind and position. */
-  replaceLast(decision: DecisionOf): void {
+  replaceLast(decision: ServiceDecision): void {
     const last = this.#decisions.at(-1);
     if (last?.kind === decision.kind && last.position === decision.position) this.#decisions.pop();
     this.add(decision);

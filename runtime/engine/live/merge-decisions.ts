@@ -1,10 +1,9 @@
 import type { Merge } from "../../../flow/merge.ts";
 import type { ExternalWork } from "../../../processors/processor.ts";
-import { ByteReader, ByteWriter } from "../../../schemas/bytes.ts";
 import type { Decision } from "../../../schemas/generated.ts";
-import { readJsonText, readModelAnswer, writeJson } from "../../../schemas/json-payload.ts";
-import type { RetrainRequest } from "../../../schemas/payload.ts";
 import type { InputSpec } from "../../../schemas/plan.ts";
+import { serviceOf } from "../../services/registry.ts";
+import type { RepeatedWork } from "../../services/service.ts";
 import type { CommitBatches } from "../commit-batches.ts";
 import type { DecisionLog } from "./decision-log.ts";
 
@@ -38,7 +37,7 @@ export const inputOrders: MergeDecisions = Object.freeze({
 
 /**
  * Live mode: waits end at a limit, models take their place when they come and take effect when they
- * were answered. All of it is logged, with the scores that came too late.
+ * were answered. All of it is logged, with what services decide.
  */
 export function clockOrders(
   now: () => number,
@@ -58,15 +57,8 @@ export function clockOrders(
     },
     prepare: () => {},
     known: () => undefined,
-    settled: (work, result) => {
-      if (work.kind === "train") return answeredNow(work.request, result, now(), log);
-      for (let row = 0; row < work.sourceOffsets.length; row++) {
-        if (!Number.isNaN(result.readDoubleLE(row * 8))) continue;
-        const writer = work.sourcePartitions[row] as number;
-        log.add({ kind: "deadline", writer, position: work.sourceOffsets[row] as number });
-      }
-      return result;
-    },
+    settled: (work, result) =>
+      serviceOf(work).settled(work.payload, result, now(), (decision) => log.add(decision)),
     collect: (merge, inputs, batches) => {
       for (const { channel, sequence, from, until } of merge.takeDecisions()) {
         const { input, writer } = merge.placeOf(channel);
@@ -93,16 +85,15 @@ export function recordOrders(
   decisions: readonly Decision[],
   isModel: (input: InputSpec) => boolean,
 ): MergeDecisions {
-  const answers = new Map(
-    decisions.flatMap(({ kind, position, answer }) =>
-      kind === "training" && answer !== null ? [[position, answer] as const] : [],
-    ),
-  );
-  const tooLate = new Set(
-    decisions.flatMap(({ kind, writer, position }) =>
-      kind === "deadline" ? [placeOf(writer ?? 0, position)] : [],
-    ),
-  );
+  const services = new Map<string, RepeatedWork<object>>();
+  const repeated = (work: ExternalWork): RepeatedWork<object> => {
+    let service = services.get(work.service);
+    if (service === undefined) {
+      service = serviceOf(work).repeat(decisions);
+      services.set(work.service, service);
+    }
+    return service;
+  };
   return {
     ...inputOrders,
     awaits: (input) => !isModel(input),
@@ -120,48 +111,7 @@ export function recordOrders(
         })),
       );
     },
-    known: (work) => {
-      if (work.kind !== "train") return undefined;
-      const answer = answers.get(numberOf(work.request));
-      return answer === undefined ? null : withLength(answer);
-    },
-    settled: (work, result) => {
-      if (work.kind !== "score" || tooLate.size === 0) return result;
-      const counted = Buffer.from(result);
-      for (let row = 0; row < work.sourceOffsets.length; row++) {
-        const partition = work.sourcePartitions[row] as number;
-        if (!tooLate.has(placeOf(partition, work.sourceOffsets[row] as number))) continue;
-        counted.writeDoubleLE(Number.NaN, row * 8);
-      }
-      return counted;
-    },
+    known: (work) => repeated(work).known(work.payload),
+    settled: (work, result) => repeated(work).settled(work.payload, result),
   };
-}
-
-/** A model takes effect when it is there. */
-function answeredNow(request: string, result: Buffer, now: number, log: DecisionLog): Buffer {
-  const answer = readModelAnswer(new ByteReader(result));
-  const writer = new ByteWriter(result.length + 64);
-  writeJson(writer, { ...answer, effectiveFrom: Math.max(now, answer.cutoff) });
-  const counted = writer.take();
-  log.add({
-    kind: "training",
-    position: numberOf(request),
-    answer: Buffer.from(readJsonText(new ByteReader(counted)), "utf8"),
-  });
-  return counted;
-}
-
-function placeOf(partition: number, offset: number): string {
-  return `${partition}/${offset}`;
-}
-
-function numberOf(request: string): number {
-  return (JSON.parse(request) as RetrainRequest).number;
-}
-
-function withLength(json: Buffer): Buffer {
-  const writer = new ByteWriter(json.length + 8);
-  writer.bytes(json);
-  return writer.take();
 }

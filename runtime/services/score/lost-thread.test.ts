@@ -28,7 +28,6 @@ import { rmSync } from "node:fs";
 import { createScoringPool } from ${JSON.stringify(poolUrl)};
 const pool = createScoringPool({ artifacts: { directory: ${JSON.stringify(folder)} } });
 const work = (rows) => ({
-  kind: "score",
   versions: ["v1"],
   artifacts: ["0".repeat(64)],
   versionOf: new Uint16Array(rows),

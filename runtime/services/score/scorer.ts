@@ -1,7 +1,5 @@
-import type { ExternalWork } from "../../../processors/processor.ts";
+import type { ScoreWork } from "../../../processors/scoring/score-work.ts";
 import { MillraceError } from "../../../schemas/errors.ts";
-
-export type ScoreWork = Extract<ExternalWork, { kind: "score" }>;
 
 /** By row of the work. */
 export interface ScoreResult {

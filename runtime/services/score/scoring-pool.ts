@@ -1,6 +1,7 @@
 import { extname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Piscina } from "piscina";
+import type { ScoreWork } from "../../../processors/scoring/score-work.ts";
 import { MillraceError } from "../../../schemas/errors.ts";
 import { turnOffTelemetry } from "../../config/onnx-telemetry.ts";
 import { createInlineScorer } from "./inline-scorer.ts";
@@ -11,7 +12,6 @@ import {
   placeAnswers,
   type ScoreResult,
   type Scorer,
-  type ScoreWork,
 } from "./scorer.ts";
 import type { ScoringFailure, ScoringTask } from "./scoring-worker.ts";
 

@@ -19,7 +19,6 @@ const sha = await artifacts.put(
 for (const threads of [1, 0]) {
   const pool = createScoringPool({ artifacts, threads });
   const { probabilities } = await pool.score({
-    kind: "score",
     versions: ["v1"],
     artifacts: [sha],
     versionOf: new Uint16Array(10),

@@ -3,13 +3,14 @@ import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import type { ScoreWork } from "../../../processors/scoring/score-work.ts";
 import { fitLogisticRegression } from "../../../processors/train/logistic-regression.ts";
 import { fitPreparation, prepare } from "../../../processors/train/preparation.ts";
 import { sampleFeatures, sampleRows } from "../../../processors/train/sample-rows-fixture.ts";
 import { type ArtifactStore, openArtifactStore } from "../train/artifacts.ts";
 import { logisticRegressionGraph } from "../train/logistic-regression-graph.ts";
 import { loadOnnxModel, verifyBatchInvariance } from "./onnx-model.ts";
-import { microBatches, microBatchRows, type ScoreWork } from "./scorer.ts";
+import { microBatches, microBatchRows } from "./scorer.ts";
 import { createScoringPool } from "./scoring-pool.ts";
 
 let directory: string;
@@ -31,7 +32,6 @@ function model(seed: string) {
 
 function work(seeds: readonly string[], shas: readonly string[], n: number): ScoreWork {
   return {
-    kind: "score",
     versions: seeds.map((_, i) => `v${i + 1}`),
     artifacts: shas,
     versionOf: Uint16Array.from({ length: n }, (_, row) => row % seeds.length),

@@ -5,13 +5,14 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { loopPlan } from "../../../processors/loop-fixture.ts";
 import { seededRandom } from "../../../processors/train/seeded-random.ts";
+import type { TrainWork } from "../../../processors/train/train-work.ts";
 import { ByteWriter } from "../../../schemas/bytes.ts";
 import type { RetrainRequest } from "../../../schemas/payload.ts";
 import type { Plan, TrainingSpec } from "../../../schemas/plan.ts";
 import { type ChdbStore, openChdb } from "../../../sinks/chdb/chdb.ts";
 import type { OfflineColumn, OfflineStore, OfflineTable } from "../../../sinks/store.ts";
 import { type ArtifactStore, openArtifactStore } from "./artifacts.ts";
-import { createTrainer, type TrainerOptions, type TrainWork } from "./trainer.ts";
+import { createTrainer, type TrainerOptions } from "./trainer.ts";
 
 const plan = loopPlan();
 const [scoring] = plan.scorings;
@@ -131,7 +132,7 @@ function trainer(options: Partial<TrainerOptions> = {}) {
 function work(request: Partial<RetrainRequest> = {}, championArtifact = ""): TrainWork {
   const whole: RetrainRequest = { id: "retraining-1", number: 1, reasons: [], cutoff, ...request };
   const champion = championArtifact === "" ? null : "v0";
-  return { kind: "train", request: JSON.stringify(whole), champion, championArtifact };
+  return { request: JSON.stringify(whole), champion, championArtifact };
 }
 
 test("equal rows and an equal request give the same model by sha256, promoted with its reasons", async () => {

@@ -1,7 +1,7 @@
 import { extname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
-import type { ExternalWork } from "../../../processors/processor.ts";
+import type { TrainWork } from "../../../processors/train/train-work.ts";
 import { ByteWriter } from "../../../schemas/bytes.ts";
 import { writeJson } from "../../../schemas/json-payload.ts";
 import type { ModelAnswer, RetrainRequest } from "../../../schemas/payload.ts";
@@ -13,15 +13,13 @@ import { NativeGuard } from "./native-guard.ts";
 import { type TrainingRange, trainingCountSql, trainingRowsSql } from "./training-query.ts";
 import type { TrainingJob, TrainingResult } from "./training-worker.ts";
 
-export type TrainWork = Extract<ExternalWork, { kind: "train" }>;
-
 export interface TrainerOptions {
   readonly plan: Plan;
   readonly training: TrainingSpec;
   readonly offline: Pick<OfflineStore, "query" | "queryStream">;
   readonly artifacts: ArtifactStore;
   /** Resolves once predictions and outcomes known before the cutoff stand in the offline store. */
-  readonly whenStored: (cutoff: number) => Promise<void>;
+  readonly whenStored: () => Promise<void>;
   /** More rows are sampled down to this, by the seed of the algorithm. @default 200000 */
   readonly maxRows?: number;
   /** A training that takes longer is answered as failed. Wall clock, ms. @default 600000 */
@@ -86,7 +84,7 @@ class ThreadTrainer implements Trainer {
   async #train(work: TrainWork): Promise<ModelAnswer> {
     this.#mustBeOpen();
     const request = JSON.parse(work.request) as RetrainRequest;
-    await this.#options.whenStored(request.cutoff);
+    await this.#options.whenStored();
     this.#mustBeOpen();
     const result = await this.#trainInThread(request, work.championArtifact);
     const { training } = this.#options;

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { encodeScoreResult, type ScoreWork } from "../../services/score/scorer.ts";
+import type { ScoreWork } from "../../../processors/scoring/score-work.ts";
 import { ScoreDeadline } from "./score-deadline.ts";
+import { encodeScoreResult } from "./scorer.ts";
 
 const work: ScoreWork = {
-  kind: "score",
   versions: ["v1"],
   artifacts: ["a"],
   versionOf: Uint16Array.from([0, 0]),

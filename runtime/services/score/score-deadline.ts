@@ -1,5 +1,5 @@
-import type { ScoreWork } from "../../services/score/scorer.ts";
-import { encodeScoreResult } from "../../services/score/scorer.ts";
+import type { ScoreWork } from "../../../processors/scoring/score-work.ts";
+import { encodeScoreResult } from "./scorer.ts";
 
 /** What a timer can wait, in ms; beyond it Node takes 1 ms. */
 const longestTimerMs = 2 ** 31 - 1;
