@@ -1,19 +1,16 @@
-import type avsc from "avsc";
 import type { ByteWriter } from "../../schemas/bytes.ts";
 import { MillraceError } from "../../schemas/errors.ts";
+import { AvroInput } from "../../schemas/formats/avro/avro-input.ts";
+import { type AvroType, nameOf } from "../../schemas/formats/avro/avro-types.ts";
+import { mismatches } from "../../schemas/formats/avro/mismatch.ts";
+import { parseAvro } from "../../schemas/formats/avro/parse-avro.ts";
+import { type Read, Resolution } from "../../schemas/formats/avro/resolve.ts";
+import { type Write, Writes } from "../../schemas/formats/avro/write.ts";
 import type { AvroSchema } from "../../schemas/plan.ts";
-import { AvroBounds } from "./avro-bounds.ts";
-import { avroType } from "./avro-type.ts";
 import type { SchemaRegistry } from "./registry.ts";
 
 /** Magic byte and schema id in front of every value: Confluent's wire format. */
 const headerBytes = 5;
-
-/** How values of one writer schema are read. */
-interface Writer {
-  readonly resolver: avsc.Resolver;
-  readonly bounds: AvroBounds | null;
-}
 
 /** Unknown ids remembered, so that a poisoned id does not cost a request a record. */
 const unknownIdsLimit = 10_000;
@@ -34,15 +31,16 @@ export type Decoded =
  */
 export class AvroDecoder {
   readonly #registry: SchemaRegistry;
-  readonly #reader: avsc.Type;
+  readonly #reader: AvroType;
+  readonly #input = new AvroInput();
   /** By writer id: how to read it, or why it cannot be read. */
-  readonly #writers = new Map<number, Writer | string>();
+  readonly #writers = new Map<number, Read | string>();
   readonly #unknown = new Set<number>();
   readonly #outcome = { kind: "value" as const, value: {} as Record<string, unknown> };
 
   constructor(registry: SchemaRegistry, schema: AvroSchema) {
     this.#registry = registry;
-    this.#reader = avroType(schema);
+    this.#reader = parseAvro(schema);
   }
 
   decode(buffer: Buffer, start: number, end: number): Decoded {
@@ -60,18 +58,14 @@ export class AvroDecoder {
       };
     }
     if (typeof writer === "string") return malformed(writer);
-    const body = start + headerBytes;
-    if (writer.bounds !== null && !writer.bounds.holds(buffer, body, end)) {
-      return malformed(`it is no whole value of schema ${id}`);
-    }
+    const input = this.#input;
+    input.open(buffer, start + headerBytes, end);
     try {
-      const { value, offset } = this.#reader.decode(buffer, body, writer.resolver);
-      if (offset !== end) return malformed(`it does not end where schema ${id} ends`);
-      this.#outcome.value = value as Record<string, unknown>;
-      return this.#outcome;
+      this.#outcome.value = writer(input) as Record<string, unknown>;
     } catch (error) {
-      return malformed(error instanceof Error ? error.message : String(error));
+      return malformed(messageOf(error));
     }
+    return input.atEnd ? this.#outcome : malformed(`it does not end where schema ${id} ends`);
   }
 
   /** Looks up a schema id that `decode` asked for; afterwards it has an outcome. */
@@ -83,12 +77,10 @@ export class AvroDecoder {
       return;
     }
     try {
-      const type = avroType(schema);
-      const resolver = this.#reader.createResolver(type);
-      this.#writers.set(id, { resolver, bounds: AvroBounds.of(type) });
+      this.#writers.set(id, new Resolution().read(parseAvro(schema), this.#reader));
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      this.#writers.set(id, `schema ${id} cannot be read as ${this.#reader.name}: ${reason}`);
+      const reader = nameOf(this.#reader);
+      this.#writers.set(id, `schema ${id} cannot be read as ${reader}: ${messageOf(error)}`);
     }
   }
 
@@ -109,7 +101,7 @@ export class AvroDecoder {
     }
     if (decoded.kind === "value") return decoded.value;
     const reason = decoded.kind === "failed" ? decoded.reason : "its schema stays unknown";
-    throw new MillraceError("AVRO_UNREADABLE", { schema: this.#reader.name ?? "", reason });
+    throw new MillraceError("AVRO_UNREADABLE", { schema: nameOf(this.#reader), reason });
   }
 }
 
@@ -117,13 +109,19 @@ function malformed(reason: string): Decoded {
   return { kind: "failed", code: "MALFORMED_AVRO", reason };
 }
 
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
 /** Encodes values of one schema in Confluent's wire format. */
 export class AvroEncoder {
-  readonly #type: avsc.Type;
+  readonly #type: AvroType;
+  readonly #write: Write;
   readonly #id: number;
 
   constructor(schema: AvroSchema, id: number) {
-    this.#type = avroType(schema);
+    this.#type = parseAvro(schema);
+    this.#write = new Writes().of(this.#type);
     this.#id = id;
   }
 
@@ -136,15 +134,8 @@ export class AvroEncoder {
     const header = writer.reserve(headerBytes);
     writer.buffer[header] = 0;
     writer.buffer.writeInt32BE(this.#id, header + 1);
-    const start = writer.position;
     try {
-      let end = this.#type.encode(value, writer.buffer, start);
-      if (end < 0) {
-        // It says how many bytes are missing.
-        writer.reserve(writer.buffer.length - start - end);
-        end = this.#type.encode(value, writer.buffer, start);
-      }
-      writer.position = end;
+      this.#write(value, writer);
     } catch (error) {
       writer.position = header;
       throw this.#invalid(value, error);
@@ -152,20 +143,9 @@ export class AvroEncoder {
   }
 
   #invalid(value: object, cause: unknown): MillraceError {
-    const found: string[] = [];
-    this.#type.isValid(value, {
-      errorHook: (path, part, type) => {
-        found.push(`${path.join(".")} is ${describe(part)}, not ${type.typeName}`);
-      },
-    });
+    const found = [...mismatches(this.#type, value, "")];
     const reason = found.length > 0 ? found.slice(0, 3).join("; ") : String(cause);
-    const schema = this.#type.name ?? "";
+    const schema = nameOf(this.#type);
     return new MillraceError("AVRO_VALUE_INVALID", { schema, reason }, { cause });
   }
-}
-
-function describe(part: unknown): string {
-  if (part === undefined) return "missing";
-  const text = typeof part === "string" ? JSON.stringify(part) : String(part);
-  return text.length > 60 ? `${text.slice(0, 60)}…` : text;
 }
