@@ -23,8 +23,8 @@ export interface GeneratedHead {
  * Writes the TypeScript module for Avro schemas: an interface a record (nested ones too), a union
  * an enum, and for each record given a frozen constant that carries its record type.
  *
- * Avro to TypeScript: int, long, float, double → number (a long beyond 2^53 is refused by the
- * codec); bytes, fixed → Buffer; union → union; array → readonly array; map → record.
+ * Avro to TypeScript: int, long, float, double → number (a long beyond ±(2^53 − 1)
+ * comes as a bigint); bytes, fixed → Buffer; union → union; array → readonly array; map → record.
  * Deterministic: the same schemas in the same order give the same text.
  *
  * @throws {Error} when a type is not Avro, or a name stands for two different types.

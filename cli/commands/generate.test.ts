@@ -54,7 +54,7 @@ test("a file that is no contract is named with what is wrong", () => {
     ["text.avsc", "no JSON", /text\.avsc is no Avro schema: .*JSON/],
     ["field.avsc", { name: "amount", type: "double", fields: [] }, /field\.avsc .*named type/],
     ["list.avsc", [kind], /list\.avsc .*named type/],
-    ["card.avsc", card, /card\.avsc .*undefined type name: shop\.Kind/],
+    ["card.avsc", card, /card\.avsc .*type "shop\.Kind" is not declared/],
   ];
   for (const [file, text, message] of wrong) {
     contract(file, text);

@@ -1,8 +1,8 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { relative } from "node:path";
-import avsc from "avsc";
 import { inlineReferences, type NamedAvroType } from "../../schemas/avro-references.ts";
 import { MillraceError } from "../../schemas/errors.ts";
+import { parseAvro } from "../../schemas/formats/avro/parse-avro.ts";
 import { generateTypes } from "../../schemas/generate-types.ts";
 import { exitCodes } from "../exit.ts";
 import { writeOut } from "../write-out.ts";
@@ -45,7 +45,7 @@ function moduleOf(files: readonly string[]): string {
   const contracts = files.map((file) => said(file, () => readContract(file)));
   const whole = inlineReferences(contracts);
   for (const [index, file] of files.entries()) {
-    said(file, () => avsc.Type.forSchema(whole[index] as avsc.Schema, { wrapUnions: "never" }));
+    said(file, () => parseAvro(whole[index]));
   }
   const names = files.map((file) => relative("", file)).join(" ");
   return said(names, () =>

@@ -66,10 +66,11 @@ test("every 64-bit integer is read and written exactly, as a number where that i
     assert.equal(readAs("long", "long", bytes), decoded);
     assert.equal(readAs("long", "double", bytes), number);
   };
-  for (const edge of edges) for (const near of [-2n, -1n, 0n, 1n]) {
-    if (edge + near < 2n ** 63n) check(edge + near);
-    check(-edge + near < -(2n ** 63n) ? -edge : -edge + near);
-  }
+  for (const edge of edges)
+    for (const near of [-2n, -1n, 0n, 1n]) {
+      if (edge + near < 2n ** 63n) check(edge + near);
+      check(-edge + near < -(2n ** 63n) ? -edge : -edge + near);
+    }
   fc.assert(fc.property(fc.bigInt(-(2n ** 63n), 2n ** 63n - 1n), check), { numRuns: 2_000 });
   assert.throws(() => written("long", 2n ** 63n));
   assert.throws(() => written("long", 2 ** 53));
@@ -108,21 +109,24 @@ test("whatever avsc writes is read as avsc reads it, and written as avsc writes 
   const long = fc.maxSafeInteger().filter((value) => Math.abs(value) < 2 ** 51);
   const plain = { noNullPrototype: true };
   const inner = fc.record({ l: long }, plain);
-  const values = fc.record({
-    i: fc.integer(),
-    d: fc.double({ noNaN: true }),
-    f: fc.float({ noNaN: true }),
-    b: fc.boolean(),
-    s: fc.string({ unit: "grapheme", maxLength: 50 }),
-    raw: fc.uint8Array().map((bytes) => Buffer.from(bytes)),
-    e: fc.constantFrom("A", "B"),
-    x: fc.uint8Array({ minLength: 3, maxLength: 3 }).map((bytes) => Buffer.from(bytes)),
-    n: fc.option(fc.string()),
-    list: fc.array(fc.double({ noNaN: true })),
-    map: fc.dictionary(fc.stringMatching(/^[a-z]{1,5}$/), fc.option(fc.integer()), plain),
-    inner,
-    again: fc.option(inner),
-  }, plain);
+  const values = fc.record(
+    {
+      i: fc.integer(),
+      d: fc.double({ noNaN: true }),
+      f: fc.float({ noNaN: true }),
+      b: fc.boolean(),
+      s: fc.string({ unit: "grapheme", maxLength: 50 }),
+      raw: fc.uint8Array().map((bytes) => Buffer.from(bytes)),
+      e: fc.constantFrom("A", "B"),
+      x: fc.uint8Array({ minLength: 3, maxLength: 3 }).map((bytes) => Buffer.from(bytes)),
+      n: fc.option(fc.string()),
+      list: fc.array(fc.double({ noNaN: true })),
+      map: fc.dictionary(fc.stringMatching(/^[a-z]{1,5}$/), fc.option(fc.integer()), plain),
+      inner,
+      again: fc.option(inner),
+    },
+    plain,
+  );
   fc.assert(
     fc.property(values, (value) => {
       const bytes = type.toBuffer(value);

@@ -44,10 +44,9 @@ function check(
   }
   if (writer.kind === "record" && reader.kind === "record") {
     if (!isNamedAlike(writer, reader)) return problem(unreadable(writer, reader).message);
-    let done = seen.get(writer);
-    if (done === undefined) seen.set(writer, (done = new Set()));
+    const done = seen.get(writer) ?? new Set();
     if (done.has(reader)) return null;
-    done.add(reader);
+    seen.set(writer, done.add(reader));
     return checkFields(writer, reader, path, seen);
   }
   if (writer.kind === "array" && reader.kind === "array") {

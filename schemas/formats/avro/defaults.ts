@@ -77,7 +77,9 @@ function arrayDefault(items: AvroType, json: unknown, depth: number): unknown {
 function objectDefault(
   json: unknown,
   names: readonly string[],
-  typeOf: (name: string) => { readonly type: AvroType; readonly defaultValue?: unknown } | undefined,
+  typeOf: (
+    name: string,
+  ) => { readonly type: AvroType; readonly defaultValue?: unknown } | undefined,
   depth: number,
 ): unknown {
   if (typeof json !== "object" || json === null || Array.isArray(json)) return undefined;

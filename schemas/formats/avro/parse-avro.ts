@@ -59,7 +59,8 @@ class Parser {
   #reference(name: string, namespace: string): AvroType {
     if (isPrimitive(name)) return { kind: name, logical: null };
     const found = this.#named.get(fullName(name, namespace)) ?? this.#named.get(name);
-    if (found === undefined) throw new AvroSchemaError(`type "${name}" is not declared`);
+    if (found === undefined)
+      throw new AvroSchemaError(`type "${fullName(name, namespace)}" is not declared`);
     return found;
   }
 

@@ -1,5 +1,12 @@
 import { type AvroInput, fail } from "./avro-input.ts";
-import { type AvroEnum, type AvroField, type AvroRecord, type AvroType, nameOf, shortName } from "./avro-types.ts";
+import {
+  type AvroEnum,
+  type AvroField,
+  type AvroRecord,
+  type AvroType,
+  nameOf,
+  shortName,
+} from "./avro-types.ts";
 import { defaultValue } from "./defaults.ts";
 import { setOwn } from "./own-property.ts";
 import { scalarRead } from "./scalars.ts";
@@ -82,8 +89,8 @@ export class Resolution {
   }
 
   #record(writer: AvroRecord, reader: AvroRecord): Read {
-    let known = this.#records.get(writer);
-    if (known === undefined) this.#records.set(writer, (known = new Map()));
+    const known = this.#records.get(writer) ?? new Map<AvroRecord, Read>();
+    this.#records.set(writer, known);
     const before = known.get(reader);
     if (before !== undefined) {
       if (this.#failing.has(before)) throw unreadable(writer, reader);

@@ -1,6 +1,6 @@
 import type { AvroInput } from "./avro-input.ts";
-import type { AvroRecord, AvroType, AvroUnion } from "./avro-types.ts";
 import { fail } from "./avro-input.ts";
+import type { AvroRecord, AvroType, AvroUnion } from "./avro-types.ts";
 
 /** Passes over one value. */
 export type Skip = (input: AvroInput) => void;

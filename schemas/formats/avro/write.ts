@@ -117,15 +117,15 @@ function scalarWrite(type: Scalar): Write {
     case "null":
       return (value) => (value === null ? undefined : misfit());
     case "boolean":
-      return (value, writer) =>
-        typeof value === "boolean" ? writer.u8(value ? 1 : 0) : misfit();
+      return (value, writer) => (typeof value === "boolean" ? writer.u8(value ? 1 : 0) : misfit());
     case "int":
       return type.logical?.kind === "date"
         ? (value, writer) => writeLong(writer, daysOf(isLong(value) ? Number(value) : misfit()))
         : (value, writer) => writeLong(writer, isInt(value) ? value : misfit());
     case "long": {
       const perMs = type.logical?.kind === "timestamp" ? type.logical.perMs : 1;
-      if (perMs === 1) return (value, writer) => writeLong(writer, isLong(value) ? value : misfit());
+      if (perMs === 1)
+        return (value, writer) => writeLong(writer, isLong(value) ? value : misfit());
       return (value, writer) => {
         const scaled = timestampIn(isLong(value) ? value : misfit(), perMs);
         writeLong(writer, isLong(scaled) ? scaled : misfit());
@@ -139,8 +139,7 @@ function scalarWrite(type: Scalar): Write {
     case "double":
       return (value, writer) => writer.f64(numberOf(value));
     default:
-      return (value, writer) =>
-        typeof value === "string" ? writeText(writer, value) : misfit();
+      return (value, writer) => (typeof value === "string" ? writeText(writer, value) : misfit());
   }
 }
 
