@@ -95,7 +95,7 @@ export class TaskFactory {
     }
     for (const source of plan.sources) {
       await registry.register(`${source.topic}-value`, source.schema);
-      factory.#decoders.set(source.topic, new AvroDecoder(registry, source.schema));
+      factory.#decoders.set(source.topic, new AvroDecoder(registry, source.schema, true));
       const topic = watermarksTopic(source.topic);
       await registry.register(`${topic}-value`, watermark);
       const decoder = new AvroDecoder(registry, watermark);

@@ -1,7 +1,9 @@
 import type { ByteWriter } from "../../schemas/bytes.ts";
 import { MillraceError } from "../../schemas/errors.ts";
 import { AvroInput } from "../../schemas/formats/avro/avro-input.ts";
+import { avroLayout } from "../../schemas/formats/avro/avro-layout.ts";
 import { type AvroType, nameOf } from "../../schemas/formats/avro/avro-types.ts";
+import { flatRead } from "../../schemas/formats/avro/flat.ts";
 import { mismatches } from "../../schemas/formats/avro/mismatch.ts";
 import { parseAvro } from "../../schemas/formats/avro/parse-avro.ts";
 import { type Read, Resolution } from "../../schemas/formats/avro/resolve.ts";
@@ -32,15 +34,19 @@ export type Decoded =
 export class AvroDecoder {
   readonly #registry: SchemaRegistry;
   readonly #reader: AvroType;
+  readonly #wanted: ReadonlySet<string> | null;
   readonly #input = new AvroInput();
   /** By writer id: how to read it, or why it cannot be read. */
   readonly #writers = new Map<number, Read | string>();
   readonly #unknown = new Set<number>();
   readonly #outcome = { kind: "value" as const, value: {} as Record<string, unknown> };
 
-  constructor(registry: SchemaRegistry, schema: AvroSchema) {
+  /** @param flat - reads the fields of the schema's layout only, records within it by paths. */
+  constructor(registry: SchemaRegistry, schema: AvroSchema, flat = false) {
     this.#registry = registry;
     this.#reader = parseAvro(schema);
+    const { fields } = avroLayout(this.#reader);
+    this.#wanted = flat ? new Set(fields.map(({ name }) => name)) : null;
   }
 
   decode(buffer: Buffer, start: number, end: number): Decoded {
@@ -77,7 +83,13 @@ export class AvroDecoder {
       return;
     }
     try {
-      this.#writers.set(id, new Resolution().read(parseAvro(schema), this.#reader));
+      const writer = parseAvro(schema);
+      const wanted = this.#wanted;
+      const read =
+        wanted === null
+          ? new Resolution().read(writer, this.#reader)
+          : flatRead(writer, this.#reader, wanted);
+      this.#writers.set(id, read);
     } catch (error) {
       const reader = nameOf(this.#reader);
       this.#writers.set(id, `schema ${id} cannot be read as ${reader}: ${messageOf(error)}`);
