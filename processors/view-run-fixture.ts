@@ -1,26 +1,13 @@
 import { ByteReader, ByteWriter } from "../schemas/bytes.ts";
-import {
-  type AggregateSpec,
-  aggregateInputs,
-  type FeatureViewSpec,
-} from "../schemas/feature-view.ts";
+import { aggregateInputs, type FeatureViewSpec } from "../schemas/feature-view.ts";
 import type { Plan, Subtopology } from "../schemas/plan.ts";
 import { type FeatureRow, readRow } from "../schemas/row.ts";
-import type { AggregateKind } from "./aggregate/aggregate.ts";
 import { readInput } from "./aggregate/read-input.ts";
-import { aggregateKinds } from "./aggregate/registry.ts";
+import { aggregateKind } from "./aggregate/registry.ts";
+import { sampleAggregates } from "./aggregate/samples-fixture.ts";
 import { type Event, type Row, rounded } from "./naive-view-fixture.ts";
 import { type RecordingOutbox, readerOf, type Written } from "./outbox-fixture.ts";
 import { ViewProcessor } from "./view.ts";
-
-const late = { op: "gt", field: "delay", value: 2 } as const;
-const far = { op: "neq", field: "delay", value: 5 } as const;
-
-/** An aggregate of a kind over the delays, or over the events. */
-function specOf({ kind, input, output }: AggregateKind): AggregateSpec {
-  const of = { number: { field: "delay" }, truth: { condition: late }, record: {} }[input];
-  return { name: kind, kind, output, ...of, parameters: { probability: 0.9 } };
-}
 
 /** A view with two aggregates of each kind over one number: of all events and of some. */
 export const allKinds: Omit<FeatureViewSpec, "windows" | "exactLimit"> = {
@@ -28,9 +15,8 @@ export const allKinds: Omit<FeatureViewSpec, "windows" | "exactLimit"> = {
   version: 1,
   source: "arrivals",
   keyFields: ["airport"],
-  aggregates: Object.values<AggregateKind>(aggregateKinds).flatMap((kind) => {
-    const spec = specOf(kind);
-    return [spec, { ...spec, name: `${spec.name}Far`, where: far }];
+  aggregates: Object.entries(sampleAggregates("delay", 2, 5)).map(([name, definition]) => {
+    return { name, output: aggregateKind(definition.kind).output, ...definition };
   }),
   ttlMs: 1_000,
   stores: ["online"],

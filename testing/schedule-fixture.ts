@@ -1,7 +1,8 @@
+import { sampleAggregates } from "../processors/aggregate/samples-fixture.ts";
 import { arrival, departure } from "../schemas/generated.ts";
 import { partitionOf } from "../schemas/murmur2.ts";
 import type { Plan } from "../schemas/plan.ts";
-import { agg } from "../topologies/dsl/aggregates.ts";
+import { type Aggregate, agg } from "../topologies/dsl/aggregates.ts";
 import { gt } from "../topologies/dsl/conditions.ts";
 import { calendar } from "../topologies/dsl/enrichment.ts";
 import { offline, online, topic } from "../topologies/dsl/roles.ts";
@@ -20,7 +21,15 @@ const day = 24 * hour;
 const start = Date.UTC(2001, 0, 1);
 const within = 36 * hour;
 
-/** A small application with every kind of step and every cycle that the real one has. */
+/** An aggregate of each kind over the miles of departures, and one with `where`. */
+const everyAggregate = Object.fromEntries(
+  Object.entries(sampleAggregates("distanceMiles", 500, 740)).map(([name, definition]) => {
+    const aggregate: Aggregate<unknown> = { definition };
+    return [name, aggregate];
+  }),
+);
+
+/** A small application with every kind of step, every aggregate and every cycle of the real one. */
 export const air = airPlan(false);
 /** The same over topics that are partitioned by anything. */
 export const scatteredAir = airPlan(true);
@@ -54,6 +63,12 @@ function airPlan(scattered: boolean): Plan {
     .compute({ flights: agg.count(), milesDeviation: agg.stddev("distanceMiles") })
     .asFeatureView("route_traffic@1", { ttl: "48h" })
     .into(online, offline);
+  const departed = departures
+    .keyedBy("origin")
+    .over("3h")
+    .compute(everyAggregate)
+    .asFeatureView("departed@1", { ttl: "48h" })
+    .into(online);
 
   const predictions = departures
     .enrichedWith(
@@ -61,6 +76,7 @@ function airPlan(scattered: boolean): Plan {
         origin: originDelays.at("origin"),
         inbound: originDelays.at("destination"),
         route: routeTraffic.at("origin", "destination"),
+        departed: departed.at("origin"),
       },
       { missing: "null", request: { hour: calendar("localHour"), miles: "distanceMiles" } },
     )
