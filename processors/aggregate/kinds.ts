@@ -5,5 +5,6 @@ export { mean } from "./mean.ts";
 export { min } from "./min.ts";
 export { quantile } from "./quantile.ts";
 export { share } from "./share.ts";
+export { sinceLast } from "./since-last.ts";
 export { stddev } from "./stddev.ts";
 export { sum } from "./sum.ts";
