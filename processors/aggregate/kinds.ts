@@ -1,5 +1,6 @@
 /** Every kind of aggregate, one a line: the key in a plan and the function in `agg` is its name. */
 export { count } from "./count.ts";
+export { distinct } from "./distinct.ts";
 export { first } from "./first.ts";
 export { last } from "./last.ts";
 export { max } from "./max.ts";
