@@ -9,6 +9,11 @@ export {
   application,
   type Feeder,
 } from "./runtime/hosting/application-spec.ts";
+export {
+  type EventFeederOptions,
+  eventFeeder,
+  type FedEvent,
+} from "./runtime/hosting/event-feeder.ts";
 export type { Duration } from "./schemas/duration.ts";
 export { MillraceError } from "./schemas/errors.ts";
 export type { Plan } from "./schemas/plan.ts";

@@ -22,6 +22,7 @@ const usageErrors: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "DATA_STACK_CHANGED",
   "DATA_FOREIGN",
   "OFFLINE_SEVERAL_STATEMENTS",
+  "PROJECT_EXISTS",
   "SCHEMA_FILE_INVALID",
   "STACK_PORT_CHANGED",
   "OFFLINE_READ_ONLY",

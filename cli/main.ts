@@ -317,6 +317,17 @@ function configCommand(program: Command, line: CommandLine): void {
 /** What helps to write an application. */
 function projectCommands(program: Command, line: CommandLine): void {
   program
+    .command("init")
+    .description("Make a project: a topology, its schema, a test, and samples to run it on.")
+    .argument("<directory>", "a new folder, or one that has none of the files yet")
+    .addHelpText("after", example("millrace init my-app"))
+    .action(async (directory: string) => {
+      refuse(line.problems);
+      const { init } = await import("./commands/init.ts");
+      line.code = init(directory);
+    });
+
+  program
     .command("generate")
     .description("TypeScript types and schemas from Avro contracts.")
     .argument("<files...>", "the contracts, .avsc; they may refer to each other")

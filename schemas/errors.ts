@@ -21,6 +21,15 @@ export const errorTable = {
     message:
       "{what} is a package of its own, which is not installed: npm install --save-exact {name}@{version}",
   },
+  EVENTS_UNORDERED: {
+    policy: "stop",
+    message:
+      "The feeder gave an event of {topic} with an earlier time than the one before it: give the events in the order of their times.",
+  },
+  PROJECT_EXISTS: {
+    policy: "stop",
+    message: "{directory} has {files} already, and nothing is overwritten: name another folder.",
+  },
   SCHEMA_FILE_INVALID: {
     policy: "stop",
     message: "{file} is no Avro schema: {reason}",

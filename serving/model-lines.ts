@@ -28,6 +28,8 @@ async function linesOf(
 ): Promise<ModelLine[]> {
   if (plan.trainings.length === 0) return [];
   const lines: ModelLine[] = [];
+  // Only trainings have a table of models.
+  if (plan.trainings.length === 0) return lines;
   for (const label of plan.labels) {
     const scoring = plan.scorings.find(({ name }) => name === label.predictions);
     if (names.length > 0 && !names.includes(scoring?.model.name ?? "")) continue;

@@ -1,6 +1,8 @@
 /** What `npm pack` makes of the repository. That it installs and runs: testing/package/try.mjs. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
+import { readdirSync } from "node:fs";
+import { join, relative } from "node:path";
 import { test } from "node:test";
 import { packageRoot } from "../schemas/package-root.ts";
 import { unreachable, workerFiles } from "./tidy/arrows.ts";
@@ -33,7 +35,12 @@ test("the package holds what its entries reach, and no tests, fixtures, load tes
     const output = `dist/${path.slice(0, -".ts".length)}`;
     return [`${output}.js`, `${output}.d.ts`];
   });
+  const project = join(packageRoot(), "cli", "init", "project");
+  const template = readdirSync(project, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map(({ parentPath, name }) => relative(packageRoot(), join(parentPath, name)));
   const beside = [
+    ...template,
     "LICENSE",
     "NOTICE",
     "README.md",

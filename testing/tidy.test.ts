@@ -37,6 +37,7 @@ const entries: readonly string[] = [
   "schemas/generate.ts",
   "examples/card-payments/card-payments.ts",
   "examples/flights/app.ts",
+  "cli/init/project/app.ts",
 ];
 
 /** Adapters of ports that the default stack does not use: their conformance suites reach them. */

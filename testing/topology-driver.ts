@@ -54,7 +54,7 @@ export function topologyDriver(plan: Plan, options: DriverModels = {}): Topology
 
 interface Queued {
   readonly topic: string;
-  readonly value: Record<string, unknown> | Buffer;
+  readonly value: object | Buffer;
   readonly sent: SentOptions;
 }
 
@@ -90,10 +90,8 @@ export class TopologyDriver {
     this.#options = options;
   }
 
-  /** A source topic to write to. */
-  input(topic: string): {
-    send(value: Record<string, unknown> | Buffer, sent?: SentOptions): void;
-  } {
+  /** A source topic to write to: records by their fields, or bytes as they are. */
+  input(topic: string): { send(value: object | Buffer, sent?: SentOptions): void } {
     if (!this.#plan.sources.some((source) => source.topic === topic)) {
       throw new MillraceError("UNKNOWN_TOPIC", { topic, plan: this.#plan.name });
     }
@@ -235,11 +233,12 @@ export class TopologyDriver {
     let timestamp = sent.timestamp ?? 0;
     if (Buffer.isBuffer(queued.value)) bytes = queued.value;
     else {
+      const record = queued.value as Readonly<Record<string, unknown>>;
       const writer = new ByteWriter();
-      encoders.get(topic)?.encode(queued.value, writer);
+      encoders.get(topic)?.encode(record, writer);
       bytes = writer.take();
-      if (sent.key === undefined) key = String(queued.value[source.partitionField]);
-      timestamp = sent.timestamp ?? Number(queued.value[source.timeField]);
+      if (sent.key === undefined) key = String(record[source.partitionField]);
+      timestamp = sent.timestamp ?? Number(record[source.timeField]);
     }
     const partition = sent.partition ?? partitionOf(key ?? "", this.#plan.partitions);
     await send(producer, topic, partition, key, bytes, timestamp);

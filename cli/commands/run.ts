@@ -1,4 +1,5 @@
 import type { ResolvedConfig } from "../../runtime/config.ts";
+import type { ApplicationSpec } from "../../runtime/hosting/application-spec.ts";
 import { exitCodes, type Interrupt, listenForInterrupt } from "../exit.ts";
 import { refuseUnwritable } from "../run/check-run-settings.ts";
 import type { LoadedApplication } from "../run/claim.ts";
@@ -12,7 +13,7 @@ export async function run(
   const { shown, config } = resolved;
   const { spec } = application;
   const interrupt = listenForInterrupt();
-  const what = spec.title?.(shown, config) ?? defaultTitle(resolved);
+  const what = spec.title?.(shown, config) ?? defaultTitle(spec, resolved);
   console.log(`Millrace: ${spec.name} ${what}, data in ${shown["data"]}`);
   try {
     refuseUnwritable(config.data);
@@ -37,10 +38,11 @@ async function runEither(
   return (await import("../run/replay-run.ts")).runReplay(request);
 }
 
-function defaultTitle({ shown, config }: ResolvedConfig): string {
+function defaultTitle({ feeder }: ApplicationSpec, { shown, config }: ResolvedConfig): string {
   if (config.live) {
     const end = config.for === null ? "until Ctrl-C" : `for ${shown["for"]}`;
     return `live, as producers send, ${end}`;
   }
+  if (feeder !== null) return "as its feeder sends";
   return config.to === null ? "as its topics stand" : `to ${shown["to"]} (UTC)`;
 }

@@ -190,6 +190,7 @@ async function modelSummaries(
   { offline }: Stack,
   served: readonly Served[],
 ): Promise<ModelSummary[]> {
+  // Only trainings have a table of models.
   if (plan.trainings.length === 0) return [];
   const models = await offline.query<Omit<ModelSummary, "scored" | "labelled" | "liveAuc">>(
     `SELECT version, promoted = 1 AS promoted, toFloat64(trained_on) AS "trainedOn",

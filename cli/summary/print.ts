@@ -14,12 +14,16 @@ export function summaryText(summary: Summary, problems: readonly string[]): stri
         `${count(topology.deadLettered)} dead-lettered, ${count(topology.filtered)} filtered`,
     );
   }
+  lines.push(`feature rows   ${count(features.rows)}`);
+  if (predictions.total > 0) {
+    lines.push(
+      `predictions    ${count(predictions.total)}, ${count(predictions.fallback)} by the fallback` +
+        ` (AUC ${auc(summary.fallbackAuc)})`,
+      `ground truth   ${count(outcomes.labelled)} labelled, ` +
+        `${count(outcomes.unlabelled)} unlabelled, ${count(outcomes.pending)} pending`,
+    );
+  }
   lines.push(
-    `feature rows   ${count(features.rows)}`,
-    `predictions    ${count(predictions.total)}, ${count(predictions.fallback)} by the fallback` +
-      ` (AUC ${auc(summary.fallbackAuc)})`,
-    `ground truth   ${count(outcomes.labelled)} labelled, ` +
-      `${count(outcomes.unlabelled)} unlabelled, ${count(outcomes.pending)} pending`,
     `throughput     ${count(Math.round(throughput.eventsPerSecond))} events/s`,
     `memory         ${megabytes(memory.maxRssBytes)} MB at most${workersText(memory)}`,
   );

@@ -13,12 +13,12 @@ import { packageRoot } from "../../schemas/package-root.ts";
 export function requireChdb(): void {
   try {
     createRequire(import.meta.url).resolve("chdb");
-  } catch (cause) {
+  } catch {
     const about = readFileSync(join(packageRoot(), "package.json"), "utf8");
     const { peerDependencies } = JSON.parse(about) as {
       readonly peerDependencies: Readonly<Record<"chdb", string>>;
     };
     const [what, name, version] = ["The offline store chDB", "chdb", peerDependencies.chdb];
-    throw new MillraceError("PACKAGE_MISSING", { what, name, version }, { cause });
+    throw new MillraceError("PACKAGE_MISSING", { what, name, version });
   }
 }

@@ -1,17 +1,16 @@
 /**
  * Packs Millrace and uses it as a stranger would: an empty folder, `npm install` of the tarball
- * with scripts on and no setting of the user's, by npm 10 and npm 11. Plain JavaScript: it must
- * not lean on anything that the repository has installed, but for the compiler.
+ * with scripts on and no setting of the user's, a project by `millrace init`; by npm 10 and npm 11.
+ * Plain JavaScript: it must not lean on anything that the repository has installed.
  */
 import { execFileSync, spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
 const folder = mkdtempSync(join(tmpdir(), "millrace-package-"));
-const compiler = join(root, "node_modules", "typescript", "bin", "tsc");
 
 /** The environment without what npm or somebody set for another package. */
 const env = Object.fromEntries(
@@ -32,70 +31,47 @@ function step(text, work) {
   return result;
 }
 
-const consumer = `
-import assert from "node:assert/strict";
-import { agg, from, online, recordSchema, topology } from "millrace";
-import { topologyDriver } from "millrace/testing";
-
-interface Payment {
-  readonly id: string;
-  readonly at: number;
-  readonly card: string;
-}
-const payment = recordSchema<Payment>({
-  type: "record",
-  name: "Payment",
-  fields: [
-    { name: "id", type: "string" },
-    { name: "at", type: { type: "long", logicalType: "timestamp-millis" } },
-    { name: "card", type: "string" },
-  ],
-});
-const card = from("payments", payment)
-  .timedBy("at", { lateness: "10s" })
-  .partitionedBy("id")
-  .keyedBy("card")
-  .over("1h")
-  .compute({ payments: agg.count() })
-  .asFeatureView("card@1", { ttl: "2h" })
-  .into(online);
-const driver = await topologyDriver(topology("shop", { card }));
-assert.ok(driver);
-`;
-
-const compilerOptions = {
-  strict: true,
-  exactOptionalPropertyTypes: true,
-  skipLibCheck: false,
-  target: "ES2023",
-  outDir: "out",
-};
-
-/** Writes a project whose compiler resolves packages in the given way, and compiles it. */
-function compile(project, name, options) {
-  const config = { compilerOptions: { ...compilerOptions, ...options }, files: ["consumer.ts"] };
-  writeFileSync(join(project, `${name}.json`), JSON.stringify(config));
-  run(process.execPath, [compiler, "-p", `${name}.json`], project);
+function check(condition, text) {
+  if (!condition) throw new Error(text);
 }
 
+/** From an empty folder to the first feature. */
 function tryWith(npm, tarball) {
   const project = join(folder, npm.replace("@", ""));
   mkdirSync(project);
-  writeFileSync(join(project, "package.json"), '{ "type": "module", "private": true }');
-  writeFileSync(join(project, "consumer.ts"), consumer);
-  step(`${npm} install`, () => run("npx", ["--yes", npm, "install", tarball], project));
-  step("  types, NodeNext and bundler", () => {
-    compile(project, "nodenext", { module: "NodeNext" });
-    compile(project, "bundler", { module: "ESNext", moduleResolution: "bundler" });
+  const npmRun = (...args) => run("npx", ["--yes", npm, ...args], project);
+  const millrace = (...args) => run("npx", ["--no", "millrace", ...args], project);
+  step(`${npm} install ${basename(tarball)}`, () => npmRun("install", tarball));
+  step("  millrace init", () => millrace("init", "."));
+  step("  chDB is asked for by name", () => {
+    const { status, stderr } = spawnSync("npx", ["--no", "millrace", "run", "app.ts"], {
+      ...{ cwd: project, env, encoding: "utf8" },
+    });
+    const [line, ...more] = stderr.trim().split("\n");
+    const asked = /^PACKAGE_MISSING: .*npm install --save-exact chdb@\d/.test(line);
+    check(status === 1 && asked && more.length === 0, `not asked for chDB: ${stderr}`);
   });
-  step("  a topology in the driver", () => run(process.execPath, ["out/consumer.js"], project));
+  step("  npm install", () => npmRun("install"));
+  const started = Date.now();
+  step("  npm start", () => npmRun("start"));
+  const features = step("  millrace features get", () =>
+    millrace("features", "get", "card_spending", "4711", "--json"),
+  );
+  const hour = JSON.parse(features).features.find(({ name }) => name === "payments_1h");
+  check(hour?.value === 5, `these are not the features: ${features}`);
+  const seconds = (Date.now() - started) / 1000;
+  check(seconds < 60, `the first feature came after ${seconds} s`);
+  step("  millrace verify --reread", () => millrace("verify", "--reread"));
+  step("  npm test", () => npmRun("test"));
+  step("  npm run check: types, NodeNext", () => npmRun("run", "check"));
+  const bundler = ["--noEmit", "--module", "ESNext", "--moduleResolution", "bundler"];
+  step("  types, bundler", () => run("npx", ["--no", "tsc", ...bundler], project));
   step("  ONNX Runtime as the package carries it", () => {
     const url = "./node_modules/millrace/dist/runtime/services/score/onnx-runtime.js";
     const program = `const { env } = await (await import("${url}")).loadOnnxRuntime();
       if (env.versions.node === undefined) throw new Error("it has no version");`;
     run(process.execPath, ["--input-type=module", "-e", program], project);
   });
-  step("  millrace --version", () => run("npx", ["--no", "millrace", "--version"], project));
 }
 
 try {

@@ -1,0 +1,119 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { countCommitted, readCommitted } from "../../broker/committed-records.ts";
+import { openEmbeddedBroker } from "../../broker/embedded/embedded-broker.ts";
+import { watermark } from "../../schemas/generated.ts";
+import { recordSchema } from "../../schemas/record-schema.ts";
+import { agg } from "../../topologies/dsl/aggregates.ts";
+import { online } from "../../topologies/dsl/roles.ts";
+import { from } from "../../topologies/dsl/stream.ts";
+import { topology } from "../../topologies/dsl/topology.ts";
+import type { Config } from "../config/settings.ts";
+import { AvroDecoder } from "../schema-registry/avro-codec.ts";
+import { createMemoryRegistry } from "../schema-registry/embedded.ts";
+import type { FeedReport } from "./application-spec.ts";
+import { eventFeeder, type FedEvent } from "./event-feeder.ts";
+import type { Stack } from "./stack.ts";
+
+const payment = recordSchema<{ readonly id: string; readonly at: number; readonly card: string }>({
+  type: "record",
+  name: "Payment",
+  fields: [
+    { name: "id", type: "string" },
+    { name: "at", type: { type: "long", logicalType: "timestamp-millis" } },
+    { name: "card", type: "string" },
+  ],
+});
+const view = from("payments", payment)
+  .timedBy("at", { lateness: "1s" })
+  .partitionedBy("id")
+  .keyedBy("card")
+  .over("1m")
+  .compute({ payments: agg.count() })
+  .asFeatureView("cards@1", { ttl: "1h" })
+  .into(online);
+const plan = topology("shop", { view });
+
+const events = (count: number): FedEvent[] =>
+  Array.from({ length: count }, (_, index) => {
+    const value = { id: String(index), at: 1_000 + index, card: "4711" };
+    return { topic: "payments", at: value.at, value };
+  });
+
+/** A broker in memory, and a replay of events into it. */
+async function world() {
+  const broker = await openEmbeddedBroker({ directory: null });
+  const registry = createMemoryRegistry();
+  const replay = (given: readonly FedEvent[], stopAfter = Number.POSITIVE_INFINITY) => {
+    const stop = new AbortController();
+    return eventFeeder({ events: given }).replay({
+      plans: [plan],
+      // A feeder writes to topics alone.
+      stack: { broker, registry } as unknown as Stack,
+      config: {} as Config,
+      signal: stop.signal,
+      onProgress: ({ sentNow }) => {
+        if (sentNow >= stopAfter) stop.abort();
+      },
+    });
+  };
+  const sent = async () => {
+    let records = 0;
+    for (let partition = 0; partition < plan.partitions; partition++) {
+      records += await countCommitted(broker, "payments", partition);
+    }
+    return records;
+  };
+  return { broker, registry, replay, sent };
+}
+
+test("a feeder that was stopped goes on where it was, and sends nothing twice", async () => {
+  const { broker, replay, sent } = await world();
+  const facts = ({ complete, sentNow, sent: { payments } }: FeedReport) => {
+    return { complete, sentNow, payments };
+  };
+  const stopped = facts(await replay(events(2_500), 1));
+  assert.deepEqual(stopped, { complete: false, sentNow: 1_000, payments: 1_000 });
+  assert.equal(await sent(), 1_000);
+  const rest = facts(await replay(events(2_500)));
+  assert.deepEqual(rest, { complete: true, sentNow: 1_500, payments: 2_500 });
+  const again = facts(await replay(events(2_500)));
+  assert.deepEqual(again, { complete: true, sentNow: 0, payments: 2_500 });
+  const longer = facts(await replay(events(2_510)));
+  assert.deepEqual(longer, { complete: true, sentNow: 10, payments: 2_510 });
+  assert.equal(await sent(), 2_510);
+  await broker.close();
+});
+
+test("the last source watermark ends the range, above every record sent", async () => {
+  const { broker, registry, replay } = await world();
+  await replay(events(10));
+  const decoder = new AvroDecoder(registry, watermark);
+  const marks: { readonly before: number; readonly endOffsets: readonly number[] }[] = [];
+  const values: Buffer[] = [];
+  await readCommitted(broker, "payments.watermarks", 0, ({ buffer, valueStart, valueEnd }) => {
+    values.push(Buffer.from(buffer.subarray(valueStart, valueEnd)));
+  });
+  for (const value of values) {
+    marks.push((await decoder.decodeAwaiting(value, 0, value.length)) as (typeof marks)[number]);
+  }
+  assert.deepEqual(
+    marks.map(({ before }) => before),
+    [1_000, 1_010],
+  );
+  assert.equal(
+    marks.at(-1)?.endOffsets.reduce((sum, offset) => sum + offset, 0),
+    10,
+  );
+  await broker.close();
+});
+
+test("events against the order of time, and of a topic that is no source, are refused", async () => {
+  const { broker, replay, sent } = await world();
+  const unordered = replay(events(3).reverse());
+  await assert.rejects(unordered, { code: "EVENTS_UNORDERED" });
+  const [event] = events(1) as [FedEvent];
+  await assert.rejects(replay([{ ...event, topic: "paymnets" }]), { code: "UNKNOWN_TOPIC" });
+  assert.equal(await sent(), 0);
+  await broker.close();
+});

@@ -1,0 +1,273 @@
+import type { Broker, Producer, ProducerBatch } from "../../broker/broker.ts";
+import { RecordBatchBuilder } from "../../broker/record-batch/builder.ts";
+import { ByteWriter } from "../../schemas/bytes.ts";
+import { MillraceError } from "../../schemas/errors.ts";
+import { watermark } from "../../schemas/generated.ts";
+import { partitionOf } from "../../schemas/murmur2.ts";
+import type { Plan, SourceSpec } from "../../schemas/plan.ts";
+import { watermarksTopic } from "../../topologies/dsl/compile/topics.ts";
+import type { Config } from "../config/settings.ts";
+import { AvroEncoder } from "../schema-registry/avro-codec.ts";
+import type { SchemaRegistry } from "../schema-registry/registry.ts";
+import type { EventRange, Feeder, FeedReport, ReplayFeed } from "./application-spec.ts";
+
+/** A record that a feeder sends. */
+export interface FedEvent {
+  /** A source of the application. */
+  readonly topic: string;
+  /** Its event time, UTC ms. */
+  readonly at: number;
+  /** The record, with the fields of the source's schema. */
+  readonly value: object;
+}
+
+export interface EventFeederOptions<Values = Config> {
+  /** All events, in the order of their times; the same ones each time that it is asked. */
+  readonly events: readonly FedEvent[] | ((config: Values) => Iterable<FedEvent>);
+  /** Event time that they cover. @default from the first event to a millisecond after the last */
+  readonly range?: (config: Values) => EventRange;
+  /** Settings that make the events others, as texts. @default none */
+  readonly identity?: (config: Values) => readonly string[];
+}
+
+/** Events of one transaction at most. */
+const maxStepEvents = 1_000;
+
+/**
+ * A feeder of events that are known beforehand: samples, a file, a seeded simulator. It makes the
+ * source topics that are missing, sends the events in steps, each one transaction with its source
+ * watermarks and the position after it, and goes on there when it is started again.
+ *
+ * @example
+ * feeder: eventFeeder({
+ *   events: payments.map((value) => ({ topic: "payments", at: value.paidAt, value })),
+ * })
+ */
+export function eventFeeder<Values = Config>(options: EventFeederOptions<Values>): Feeder<Values> {
+  const { events, identity = () => [] } = options;
+  const eventsOf = (config: Values) => (typeof events === "function" ? events(config) : events);
+  const range = options.range ?? ((config: Values) => spanOf(eventsOf(config)));
+  return {
+    range,
+    identity,
+    replay: async (feed) => {
+      const replay = await EventReplay.open(feed, range(feed.config));
+      try {
+        return await replay.run(eventsOf(feed.config));
+      } finally {
+        await replay.close();
+      }
+    },
+  };
+}
+
+function spanOf(events: Iterable<FedEvent>): EventRange {
+  let [from, last] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  for (const { at } of events) {
+    from = Math.min(from, at);
+    last = Math.max(last, at);
+  }
+  return { from, to: last + 1 };
+}
+
+/** One source as a replay writes it. */
+interface FedSource {
+  readonly spec: SourceSpec;
+  readonly encoder: AvroEncoder;
+  readonly marks: AvroEncoder;
+  /** Next offset of each partition: source watermarks name them. */
+  readonly endOffsets: number[];
+  /** Records of the step under way, by partition. */
+  readonly batches: Map<number, RecordBatchBuilder>;
+}
+
+/** How far a replay has come: committed with the records, as metadata of an offset. */
+interface Position {
+  /** Events sent so far, of all topics. */
+  readonly events: number;
+  readonly sent: Readonly<Record<string, number>>;
+}
+
+type Feed = Pick<ReplayFeed<unknown>, "plans" | "stack" | "signal" | "onProgress">;
+
+class EventReplay {
+  readonly #feed: Feed;
+  readonly #range: EventRange;
+  readonly #group: string;
+  readonly #producer: Producer;
+  readonly #sources: ReadonlyMap<string, FedSource>;
+  #position: Position;
+  #sentNow = 0;
+
+  private constructor(
+    feed: Feed,
+    range: EventRange,
+    writing: { group: string; producer: Producer; sources: ReadonlyMap<string, FedSource> },
+    position: Position,
+  ) {
+    this.#feed = feed;
+    this.#range = range;
+    this.#group = writing.group;
+    this.#producer = writing.producer;
+    this.#sources = writing.sources;
+    this.#position = position;
+  }
+
+  /** The new producer fences an older one, so the position read after it stands still. */
+  static async open(feed: Feed, range: EventRange): Promise<EventReplay> {
+    const { plans } = feed;
+    const { broker, registry } = feed.stack;
+    await createMissing(broker, plans);
+    const group = `${plans.map(({ name }) => name).join(".")}.feeder`;
+    const producer = await broker.producer({ transactionalId: group });
+    try {
+      const sources = await openSources(broker, registry, plans);
+      const [first = ""] = sources.keys();
+      const [stored] = await broker.committed(group, [
+        { topic: watermarksTopic(first), partition: 0 },
+      ]);
+      const found = stored?.metadata ? (JSON.parse(stored.metadata) as Position) : null;
+      const position = found ?? { events: 0, sent: {} };
+      const replay = new EventReplay(feed, range, { group, producer, sources }, position);
+      // Stream time stands at the start before there is any record.
+      if (found === null) await replay.#commit(range.from, position);
+      return replay;
+    } catch (error) {
+      await producer.close();
+      throw error;
+    }
+  }
+
+  async run(events: Iterable<FedEvent>): Promise<FeedReport> {
+    let [seen, inStep, last] = [0, 0, Number.NEGATIVE_INFINITY];
+    const sent: Record<string, number> = { ...this.#position.sent };
+    for (const event of events) {
+      if (event.at < last) throw new MillraceError("EVENTS_UNORDERED", { topic: event.topic });
+      if (event.at >= this.#range.to) break;
+      last = event.at;
+      seen += 1;
+      if (seen <= this.#position.events) continue;
+      if (inStep === maxStepEvents) {
+        if (this.#feed.signal.aborted) return this.#report(false);
+        await this.#commit(event.at, { events: seen - 1, sent: { ...sent } });
+        inStep = 0;
+      }
+      this.#append(event);
+      sent[event.topic] = (sent[event.topic] ?? 0) + 1;
+      inStep += 1;
+    }
+    await this.#commit(this.#range.to, { events: seen, sent });
+    return this.#report(true);
+  }
+
+  async close(): Promise<void> {
+    await this.#producer.close();
+  }
+
+  #append({ topic, at, value }: FedEvent): void {
+    const source = this.#sources.get(topic);
+    if (source === undefined) {
+      const plan = this.#feed.plans.map(({ name }) => name).join(", ");
+      throw new MillraceError("UNKNOWN_TOPIC", { topic, plan });
+    }
+    const record = value as Readonly<Record<string, unknown>>;
+    const key = String(record[source.spec.partitionField]);
+    const partition = partitionOf(key, source.endOffsets.length);
+    let batch = source.batches.get(partition);
+    if (batch === undefined) {
+      batch = new RecordBatchBuilder();
+      source.batches.set(partition, batch);
+    }
+    const bytes = new ByteWriter();
+    source.encoder.encode(record, bytes);
+    batch.append(Buffer.from(key, "utf8"), bytes.take(), at);
+  }
+
+  /** Sends what was appended, with the news that nothing before the time follows. */
+  async #commit(before: number, position: Position): Promise<void> {
+    const producer = this.#producer;
+    producer.begin();
+    try {
+      for (const [topic, source] of this.#sources) await this.#sendRecords(topic, source);
+      const marks = await producer.send(this.#markBatches(before));
+      const [first = ""] = this.#sources.keys();
+      const metadata = JSON.stringify(position);
+      const offset = (marks[0] ?? 0) + 1;
+      const at = { topic: watermarksTopic(first), partition: 0, offset, metadata };
+      await producer.sendOffsets(this.#group, [at], null);
+      await producer.commit();
+    } catch (error) {
+      // Where the outcome is unknown there is nothing to abort; the first error is what counts.
+      await producer.abort().catch(() => undefined);
+      throw error;
+    }
+    this.#sentNow += position.events - this.#position.events;
+    this.#position = position;
+    const { from, to } = this.#range;
+    const share = to > from ? Math.min(1, (before - from) / (to - from)) : 1;
+    this.#feed.onProgress({ eventTime: before, share, sentNow: this.#sentNow });
+  }
+
+  async #sendRecords(topic: string, { batches, endOffsets }: FedSource): Promise<void> {
+    const sending = [...batches].map(
+      ([partition, builder]): ProducerBatch => ({ topic, partition, batch: builder.build() }),
+    );
+    batches.clear();
+    if (sending.length === 0) return;
+    const bases = await this.#producer.send(sending);
+    for (const [index, { partition, batch }] of sending.entries()) {
+      endOffsets[partition] = (bases[index] ?? 0) + batch.count;
+    }
+  }
+
+  #markBatches(before: number): ProducerBatch[] {
+    return [...this.#sources].map(([topic, { marks, endOffsets }]) => {
+      const value = new ByteWriter();
+      marks.encode({ before, endOffsets }, value);
+      const builder = new RecordBatchBuilder({ initialBytes: 512 });
+      builder.append(null, value.take(), before);
+      return { topic: watermarksTopic(topic), partition: 0, batch: builder.build() };
+    });
+  }
+
+  #report(complete: boolean): FeedReport {
+    return { sent: this.#position.sent, sentNow: this.#sentNow, complete };
+  }
+}
+
+/** The topics that a feeder writes to belong to it: those that are missing are made. */
+async function createMissing(broker: Broker, plans: readonly Plan[]): Promise<void> {
+  const inputs = plans.flatMap(({ topics }) =>
+    topics.filter(({ role }) => role === "source" || role === "watermarks"),
+  );
+  const standing = await broker.describeTopics(inputs.map(({ name }) => name));
+  const known = new Set(standing.map(({ name }) => name));
+  const missing = new Map(inputs.map((topic) => [topic.name, topic]));
+  for (const name of known) missing.delete(name);
+  await broker.createTopics([...missing.values()]);
+}
+
+async function openSources(
+  broker: Broker,
+  registry: SchemaRegistry,
+  plans: readonly Plan[],
+): Promise<ReadonlyMap<string, FedSource>> {
+  const sources = new Map<string, FedSource>();
+  for (const spec of plans.flatMap((plan) => plan.sources)) {
+    const { topic, schema } = spec;
+    if (sources.has(topic)) continue;
+    const [described] = await broker.describeTopics([topic]);
+    const ends = Array.from({ length: described?.partitions ?? 0 }, (_, partition) => {
+      return { topic, partition, at: "latest" } as const;
+    });
+    const marks = `${watermarksTopic(topic)}-value`;
+    sources.set(topic, {
+      spec,
+      encoder: new AvroEncoder(schema, await registry.register(`${topic}-value`, schema)),
+      marks: new AvroEncoder(watermark, await registry.register(marks, watermark)),
+      endOffsets: await broker.listOffsets(ends),
+      batches: new Map(),
+    });
+  }
+  return sources;
+}
