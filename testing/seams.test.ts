@@ -1,0 +1,51 @@
+/** New kinds of things touch their own files and one list: shown from the commits. */
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { test } from "node:test";
+import { packageRoot } from "../schemas/package-root.ts";
+
+interface Seam {
+  readonly list: string;
+  /** Files that a commit may touch which adds `name` (kebab-case) to the list, pages aside. */
+  readonly files: (name: string) => readonly string[];
+}
+
+const seams: readonly Seam[] = [
+  {
+    list: "processors/aggregate/kinds.ts",
+    files: (name) => [`processors/aggregate/${name}.ts`, `processors/aggregate/${name}.test.ts`],
+  },
+];
+
+/** What a change of the product is told in. */
+const page = /^(docs\/|changes\/|README\.md$|CONTRIBUTING\.md$)/;
+
+function git(...args: readonly string[]): string {
+  return execFileSync("git", args, { cwd: packageRoot(), encoding: "utf8" }).trim();
+}
+
+function hasHistory(): boolean {
+  try {
+    return git("rev-parse", "--is-shallow-repository") === "false";
+  } catch {
+    return false;
+  }
+}
+
+for (const { list, files } of seams) {
+  test(`a commit that adds to ${list} touches only the file of what it adds, and its test`, (t) => {
+    if (!hasHistory()) return t.skip("the history is not here");
+    const commits = git("log", "--no-merges", "--diff-filter=M", "--format=%H", "--", list);
+    for (const commit of commits.split("\n").filter((each) => each !== "")) {
+      const change = git("show", "--format=", "--unified=0", commit, "--", list);
+      const added = [...change.matchAll(/^\+export .* from "\.\/([a-z0-9-]+)\.ts";$/gm)];
+      const lines = change.split("\n").filter((line) => /^[+-](?![+-])/.test(line));
+      if (added.length === 0 || lines.some((line) => line.startsWith("-"))) continue;
+      const allowed = [list, ...added.flatMap(([, name = ""]) => files(name))];
+      const touched = git("show", "--format=", "--name-only", commit).split("\n");
+      const others = touched.filter((path) => !allowed.includes(path) && !page.test(path));
+      assert.deepEqual(others, [], `${commit} adds ${added.map(([, name]) => name)}`);
+      assert.equal(lines.length, added.length, `${commit}: one line for each`);
+    }
+  });
+}
