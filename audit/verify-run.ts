@@ -7,7 +7,13 @@ import { readTallies } from "../runtime/row-topics/tally.ts";
 import { AvroDecoder } from "../runtime/schema-registry/avro-codec.ts";
 import type { SchemaRegistry } from "../runtime/schema-registry/registry.ts";
 import { deadLetter, lateRecord } from "../schemas/generated.ts";
-import type { AvroSchema, LabelSpec, Plan, ScoringSpec } from "../schemas/plan.ts";
+import {
+  type AvroSchema,
+  type LabelSpec,
+  type Plan,
+  type ScoringSpec,
+  stepsOf,
+} from "../schemas/plan.ts";
 import type { OfflineStore } from "../sinks/store.ts";
 import { committedValues } from "./committed-values.ts";
 import { checkTable, named, type TableCheck } from "./table-check.ts";
@@ -58,7 +64,7 @@ export async function verifyRun(options: VerifyOptions): Promise<VerifyReport> {
   const { plan, broker, registry, offline } = options;
   const problems: string[] = [];
   const encoders = offlineEncoders(plan, registry);
-  const steps = 1 + plan.sources.length + plan.scorings.length + encoders.length;
+  const steps = 1 + plan.sources.length + stepsOf(plan, "scoring").length + encoders.length;
   let step = 0;
   const next = (what: string) => options.onStep?.(step++ / steps, `counting ${what}`);
   next("what was refused");
@@ -72,7 +78,7 @@ export async function verifyRun(options: VerifyOptions): Promise<VerifyReport> {
     }
   }
   const scorings: ScoringCheck[] = [];
-  for (const scoring of plan.scorings) {
+  for (const scoring of stepsOf(plan, "scoring")) {
     next(scoring.topic);
     const rejected = (place: string, offset: number) =>
       late.get(place)?.has(offset) === true || dead.get(place)?.has(offset) === true;
@@ -152,7 +158,7 @@ async function checkScoring(
   rejected: (place: string, offset: number) => boolean,
   problems: string[],
 ): Promise<ScoringCheck> {
-  const label = plan.labels.find((each) => each.predictions === scoring.name);
+  const label = stepsOf(plan, "label").find((each) => each.predictions === scoring.name);
   const total = { expected: 0, predictions: 0, outcomes: 0, labelled: 0, pending: 0 };
   for (let partition = 0; partition < plan.partitions; partition++) {
     const expected = new Set<string>();

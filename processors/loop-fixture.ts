@@ -70,6 +70,16 @@ const labels: LabelSpec = {
   stores: ["offline"],
 };
 
+const watching: WatchSpec = {
+  name: "retraining",
+  outcomes: "outcomes",
+  detectors: [],
+  triggers: [],
+  cooldownMs: 0,
+  driftTopic: "t.drift",
+  requestTopic: "t.retrain-requests",
+};
+
 const training: TrainingSpec = {
   name: "training",
   watch: "retraining",
@@ -150,22 +160,15 @@ export function loopPlan(watch: Partial<WatchSpec> = {}): Plan {
     partitions: 1,
     guarantee: "exactly-once",
     sources: [],
-    views: [view],
-    scorings: [scoring],
-    labels: [labels],
-    watches: [
-      {
-        name: "retraining",
-        outcomes: "outcomes",
-        detectors: [],
-        triggers: [],
-        cooldownMs: 0,
-        driftTopic: "t.drift",
-        requestTopic: "t.retrain-requests",
-        ...watch,
-      },
+    steps: [
+      { kind: "view", spec: view },
+      { kind: "scoring", spec: scoring },
+      { kind: "label", spec: labels },
+      { kind: "watch", spec: { ...watching, ...watch } },
+      { kind: "training", spec: training },
     ],
-    trainings: [training],
+    accounts: [],
+    stored: [],
     subtopologies: [scoringTasks, watchTask, trainingTask],
     topics: [],
     fingerprint: "",

@@ -1,6 +1,12 @@
 import type { ByteReader, ByteWriter } from "../schemas/bytes.ts";
 import { readModelAnswer } from "../schemas/json-payload.ts";
-import type { LabelSpec, Plan, ScoringSpec, Subtopology } from "../schemas/plan.ts";
+import {
+  type LabelSpec,
+  type Plan,
+  type ScoringSpec,
+  type Subtopology,
+  stepsOf,
+} from "../schemas/plan.ts";
 import { readCounters, tallyOf, writeCounters } from "./branch-tally.ts";
 import type { Counters, ExternalWork, Outbox, Processor } from "./processor.ts";
 import { FeatureAssembly } from "./scoring/feature-assembly.ts";
@@ -57,10 +63,10 @@ export class ScoringProcessor implements Processor {
    * missing answer is an error. @default false
    */
   constructor(plan: Plan, subtopology: Subtopology, answersMayLack = false) {
-    const scoring = plan.scorings.find((each) => each.name === subtopology.name);
+    const scoring = stepsOf(plan, "scoring").find((each) => each.name === subtopology.name);
     if (scoring === undefined) throw new RangeError(`the plan has no scoring ${subtopology.name}`);
     this.#scoring = scoring;
-    this.#labels = plan.labels.find((each) => each.predictions === scoring.name);
+    this.#labels = stepsOf(plan, "label").find((each) => each.predictions === scoring.name);
     this.#assembly = new FeatureAssembly(plan, scoring, answersMayLack);
     this.#join = this.#labels === undefined ? undefined : new LabelJoin(this.#labels.withinMs);
     this.#outputs = new ScoringOutputs(subtopology, scoring, this.#labels);

@@ -19,35 +19,44 @@ const source: SourceSpec = {
 /** Only what a source processor reads of its plan. */
 const plan = {
   partitions,
-  views: [
+  steps: [
     {
-      name: "routes",
-      version: 2,
-      keyFields: ["origin", "destination"],
-      aggregates: [
-        { name: "n", kind: "count" },
-        { name: "mean", kind: "mean", field: "delay" },
-        { name: "late", kind: "share", condition: { op: "gt", field: "delay", value: 15 } },
-      ],
-      windows: [],
+      kind: "view",
+      spec: {
+        name: "routes",
+        version: 2,
+        keyFields: ["origin", "destination"],
+        aggregates: [
+          { name: "n", kind: "count" },
+          { name: "mean", kind: "mean", field: "delay" },
+          { name: "late", kind: "share", condition: { op: "gt", field: "delay", value: 15 } },
+        ],
+        windows: [],
+      },
     },
-  ],
-  scorings: [
     {
-      name: "predictions",
-      keyField: "flightId",
-      lookups: [
-        { slot: "origin", view: "v@1", keyFields: ["origin"] },
-        { slot: "route", view: "routes@2", keyFields: ["origin", "destination"] },
-      ],
-      request: [
-        { name: "miles", field: "miles", calendar: false },
-        { name: "delay", field: "delay", calendar: false },
-      ],
+      kind: "scoring",
+      spec: {
+        name: "predictions",
+        keyField: "flightId",
+        lookups: [
+          { slot: "origin", view: "v@1", keyFields: ["origin"] },
+          { slot: "route", view: "routes@2", keyFields: ["origin", "destination"] },
+        ],
+        request: [
+          { name: "miles", field: "miles", calendar: false },
+          { name: "delay", field: "delay", calendar: false },
+        ],
+      },
     },
-  ],
-  labels: [
-    { name: "outcomes", keyField: "flightId", label: { op: "gt", field: "delay", value: 15 } },
+    {
+      kind: "label",
+      spec: {
+        name: "outcomes",
+        keyField: "flightId",
+        label: { op: "gt", field: "delay", value: 15 },
+      },
+    },
   ],
   subtopologies: [{ name: "wide", partitions: 7 }],
 } as unknown as Plan;

@@ -1,7 +1,7 @@
 import type { ByteReader, ByteWriter } from "../schemas/bytes.ts";
 import { readJsonText, readModelAnswer, writeJson } from "../schemas/json-payload.ts";
 import type { ModelAnswer, RetrainRequest } from "../schemas/payload.ts";
-import type { Plan, Subtopology, TrainingSpec } from "../schemas/plan.ts";
+import { type Plan, type Subtopology, stepsOf, type TrainingSpec } from "../schemas/plan.ts";
 import type { Counters, ExternalWork, Outbox, Processor } from "./processor.ts";
 import { type TrainWork, trainService } from "./train/train-work.ts";
 
@@ -24,12 +24,12 @@ export class TrainingProcessor implements Processor {
 
   constructor(plan: Plan, subtopology: Subtopology) {
     const from = subtopology.inputs.find(({ name }) => name === "requests")?.from;
-    const training = plan.trainings.find((each) => each.watch === from);
+    const training = stepsOf(plan, "training").find((each) => each.watch === from);
     if (training === undefined) throw new RangeError(`no training ${subtopology.name} in the plan`);
     this.#training = training;
-    const watch = plan.watches.find((each) => each.name === training.watch);
-    const label = plan.labels.find((each) => each.name === watch?.outcomes);
-    const scoring = plan.scorings.find((each) => each.name === label?.predictions);
+    const watch = stepsOf(plan, "watch").find((each) => each.name === training.watch);
+    const label = stepsOf(plan, "label").find((each) => each.name === watch?.outcomes);
+    const scoring = stepsOf(plan, "scoring").find((each) => each.name === label?.predictions);
     this.#of = { topology: plan.name, model: scoring?.model.name ?? training.name };
     const { outputs } = subtopology;
     const indexes = outputs.map((_, index) => index);

@@ -1,7 +1,7 @@
 import type { ByteReader, ByteWriter } from "../schemas/bytes.ts";
 import { readModelAnswer, writeJson } from "../schemas/json-payload.ts";
 import type { RetrainRequest } from "../schemas/payload.ts";
-import type { Plan, Subtopology, WatchSpec } from "../schemas/plan.ts";
+import { type Plan, type Subtopology, stepsOf, type WatchSpec } from "../schemas/plan.ts";
 import type { Counters, Outbox, Processor } from "./processor.ts";
 import { alarmOf, type DriftWindow } from "./watch/drift-window.ts";
 import { FeatureWindows, readReference, writeReference } from "./watch/feature-windows.ts";
@@ -30,9 +30,9 @@ export class WatchProcessor implements Processor {
   #champion: Reference | null = null;
 
   constructor(plan: Plan, subtopology: Subtopology) {
-    const watch = plan.watches.find((each) => each.name === subtopology.name);
-    const label = plan.labels.find((each) => each.name === watch?.outcomes);
-    const scoring = plan.scorings.find((each) => each.name === label?.predictions);
+    const watch = stepsOf(plan, "watch").find((each) => each.name === subtopology.name);
+    const label = stepsOf(plan, "label").find((each) => each.name === watch?.outcomes);
+    const scoring = stepsOf(plan, "scoring").find((each) => each.name === label?.predictions);
     if (watch === undefined || label === undefined || scoring === undefined) {
       throw new RangeError(`the plan has no watch ${subtopology.name} over a scoring step`);
     }

@@ -54,6 +54,11 @@ export function viewId(view: FeatureViewSpec): string {
   return `${view.name}@${view.version}`;
 }
 
+/** Table of the rows of a view in the offline store. */
+export function viewTable({ name, version }: Pick<FeatureViewSpec, "name" | "version">): string {
+  return `raw_${name}_v${version}`;
+}
+
 export interface FeatureColumn {
   /** `delay_mean_1h`: snake case of the name, and the window. */
   readonly column: string;

@@ -1,5 +1,6 @@
 import type { Condition } from "./expression.ts";
 import type { FeatureViewSpec } from "./feature-view.ts";
+import type { RowField } from "./row-layout.ts";
 
 /** A source topic: its contract, its clock and how far out of order it may run. */
 export interface SourceSpec {
@@ -173,6 +174,8 @@ export interface TopicOutputSpec {
   readonly schema: AvroSchema;
   /** `same`: partition of the task; `key`: murmur2 of the key. */
   readonly partitioning: "same" | "key";
+  /** Fields in wall time, which no re-reading repeats. @default [] */
+  readonly measured?: readonly string[];
 }
 
 export type OutputSpec = InboxOutputSpec | RowsOutputSpec | TopicOutputSpec;
@@ -223,19 +226,96 @@ export interface TopicSpec {
   readonly config: Readonly<Record<string, string>>;
 }
 
+/** The spec of each kind of step: one line a kind. */
+export interface StepSpecs {
+  readonly view: FeatureViewSpec;
+  readonly scoring: ScoringSpec;
+  readonly label: LabelSpec;
+  readonly watch: WatchSpec;
+  readonly training: TrainingSpec;
+}
+
+export type StepKind = keyof StepSpecs;
+
+/** A step of a topology: what it is and what it was told. */
+export type StepSpec = {
+  readonly [K in StepKind]: { readonly kind: K; readonly spec: StepSpecs[K] };
+}[StepKind];
+
+/** Whoever takes records of a source answers for each of them: an account a source partition. */
+export interface AccountSpec {
+  /** What counts: the name of a step. */
+  readonly branch: string;
+  readonly source: string;
+  readonly partitions: number;
+}
+
+/** A column of a table, and the field of a record that fills it. */
+export interface ColumnSpec extends RowField {
+  /** Path of the field, e.g. `features.hour`. @default the name */
+  readonly from?: string;
+  /** Bits of a whole number that is never negative. @default 64, with a sign */
+  readonly bits?: 8 | 16 | 32;
+  /** Whether a text has few values. @default false */
+  readonly few?: boolean;
+  /** Whether values mostly rise from row to row. @default false */
+  readonly ascending?: boolean;
+}
+
+/** What the offline store keeps of a topic: a table `raw_<name>`, and a view for analysts. */
+export interface TableSpec {
+  readonly name: string;
+  /** Name of the view; of several tables with one it belongs to the newest version. */
+  readonly view: string;
+  readonly version: number;
+  readonly columns: readonly ColumnSpec[];
+  readonly orderBy: readonly string[];
+  /** Columns that the view shows. */
+  readonly shown: readonly string[];
+  /** Of rows that are equal in these the view shows the one with the highest `seq`; null: all. */
+  readonly lastBy: readonly string[] | null;
+}
+
+/** What the online store keeps of a topic of rows: the last row of each entity. */
+export interface OnlineSpec {
+  /** `name@version`. */
+  readonly view: string;
+  /** Event time after which a row is no longer served. */
+  readonly ttlMs: number;
+}
+
+/** A topic that goes into stores. */
+export interface StoredTopic {
+  readonly topic: string;
+  /** How its values are written: as rows (`schemas/row.ts`), or as Avro of a schema. */
+  readonly values:
+    | { readonly kind: "rows"; readonly keyFields: number }
+    | { readonly kind: "avro"; readonly schema: AvroSchema };
+  readonly table: TableSpec | null;
+  readonly online: OnlineSpec | null;
+}
+
 /** A built topology: frozen, comparable, connected to nothing. */
 export interface Plan {
   readonly name: string;
   readonly partitions: number;
   readonly guarantee: "exactly-once" | "at-least-once";
   readonly sources: readonly SourceSpec[];
-  readonly views: readonly FeatureViewSpec[];
-  readonly scorings: readonly ScoringSpec[];
-  readonly labels: readonly LabelSpec[];
-  readonly watches: readonly WatchSpec[];
-  readonly trainings: readonly TrainingSpec[];
+  readonly steps: readonly StepSpec[];
+  /** Who answers for the records of which source. */
+  readonly accounts: readonly AccountSpec[];
+  /** What goes into which store. */
+  readonly stored: readonly StoredTopic[];
   readonly subtopologies: readonly Subtopology[];
   readonly topics: readonly TopicSpec[];
   /** sha256 of `describe()`: another plan has another fingerprint. */
   readonly fingerprint: string;
+}
+
+/** The specs of all steps of a kind, in the order of the plan. */
+export function stepsOf<K extends StepKind>(
+  { steps }: Pick<Plan, "steps">,
+  kind: K,
+): readonly StepSpecs[K][] {
+  return steps.flatMap((step) => (step.kind === kind ? [step.spec as StepSpecs[K]] : []));
 }

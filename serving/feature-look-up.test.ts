@@ -2,11 +2,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Stack } from "../runtime/hosting/stack.ts";
 import { featureColumns, viewId } from "../schemas/feature-view.ts";
+import { stepsOf } from "../schemas/plan.ts";
 import { createMemoryOnlineStore } from "../sinks/memory/memory.ts";
 import { flights as plan } from "../topologies/flights/flights.ts";
 import { readFeatures } from "./feature-look-up.ts";
 
-const view = plan.views.find(({ name }) => name === "origin_traffic");
+const view = stepsOf(plan, "view").find(({ name }) => name === "origin_traffic");
 if (view === undefined) throw new Error("no such view");
 const columns = featureColumns(view).map(({ column }) => column);
 const hour = 3_600_000;

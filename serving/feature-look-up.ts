@@ -1,6 +1,5 @@
 import { nearest } from "../runtime/config/nearest.ts";
 import type { Stack } from "../runtime/hosting/stack.ts";
-import { featureTable } from "../runtime/offline/feature-tables.ts";
 import { MillraceError } from "../schemas/errors.ts";
 import {
   entityKey,
@@ -10,9 +9,10 @@ import {
   snakeCase,
   valueAt,
   viewId,
+  viewTable,
 } from "../schemas/feature-view.ts";
 import { partitionOf } from "../schemas/murmur2.ts";
-import type { Plan } from "../schemas/plan.ts";
+import { type Plan, stepsOf } from "../schemas/plan.ts";
 import type { FeatureRow } from "../schemas/row.ts";
 import { judgeFreshness } from "../sinks/freshness.ts";
 import { quoteName, quoteText } from "../sinks/sql-text.ts";
@@ -66,7 +66,9 @@ function findView(
   plans: readonly Plan[],
   { view: asked, key }: FeatureRequest,
 ): { readonly view: FeatureViewSpec; readonly partitions: number } {
-  const all = plans.flatMap(({ views, partitions }) => views.map((view) => ({ view, partitions })));
+  const all = plans.flatMap((plan) =>
+    stepsOf(plan, "view").map((view) => ({ view, partitions: plan.partitions })),
+  );
   const named = all.filter(({ view }) => view.name === asked || viewId(view) === asked);
   const found = named.sort((a, b) => b.view.version - a.view.version)[0];
   if (found === undefined) {
@@ -100,7 +102,7 @@ async function readPast(
     `SELECT toUnixTimestamp64Milli(as_of) AS "asOf",
       toUnixTimestamp64Milli(valid_until) AS "validUntil", seq, served,
       ${columns.map(storedSql).join(", ")}
-    FROM millrace.${featureTable(view).name}
+    FROM millrace.${viewTable(view)}
     WHERE ${where.join(" AND ")} AND as_of < ${sqlTime(at)}
     ORDER BY as_of DESC, seq DESC LIMIT 1`,
   );

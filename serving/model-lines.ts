@@ -1,7 +1,7 @@
 import { nearest } from "../runtime/config/nearest.ts";
 import type { Stack } from "../runtime/hosting/stack.ts";
 import { MillraceError } from "../schemas/errors.ts";
-import type { Plan } from "../schemas/plan.ts";
+import { type Plan, stepsOf } from "../schemas/plan.ts";
 import { quoteText } from "../sinks/sql-text.ts";
 import type { ModelLine } from "./inspector.ts";
 
@@ -11,7 +11,7 @@ export async function modelLines(
   { offline }: Stack,
   names: readonly string[],
 ): Promise<ModelLine[]> {
-  const known = plans.flatMap(({ scorings }) => scorings.map(({ model }) => model.name));
+  const known = plans.flatMap((plan) => stepsOf(plan, "scoring").map(({ model }) => model.name));
   const name = names.find((each) => !known.includes(each));
   if (name !== undefined) {
     throw new MillraceError("LOOK_UNKNOWN", { what: "model", name, near: nearest(name, known) });
@@ -26,12 +26,12 @@ async function linesOf(
   offline: Stack["offline"],
   names: readonly string[],
 ): Promise<ModelLine[]> {
-  if (plan.trainings.length === 0) return [];
+  if (stepsOf(plan, "training").length === 0) return [];
   const lines: ModelLine[] = [];
   // Only trainings have a table of models.
-  if (plan.trainings.length === 0) return lines;
-  for (const label of plan.labels) {
-    const scoring = plan.scorings.find(({ name }) => name === label.predictions);
+  if (stepsOf(plan, "training").length === 0) return lines;
+  for (const label of stepsOf(plan, "label")) {
+    const scoring = stepsOf(plan, "scoring").find(({ name }) => name === label.predictions);
     if (names.length > 0 && !names.includes(scoring?.model.name ?? "")) continue;
     lines.push(
       ...(await offline.query<ModelLine>(

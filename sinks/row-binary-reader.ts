@@ -37,6 +37,7 @@ class RowBinaryCursor {
         return this.#null() ? null : this.value("Float64");
       case "Nullable(UInt8)":
         return this.#null() ? null : this.value("UInt8");
+      case "Nullable(Int64)":
       case "Nullable(DateTime64(3, 'UTC'))":
         return this.#null() ? null : this.value("Int64");
       case "String":

@@ -77,6 +77,7 @@ export interface OfflineColumn {
     | "UInt32"
     | "Int32"
     | "Int64"
+    | "Nullable(Int64)"
     | "UInt64"
     | "DateTime64(3, 'UTC')"
     | "Nullable(DateTime64(3, 'UTC'))";

@@ -7,6 +7,7 @@ import { AvroDecoder, AvroEncoder } from "../runtime/schema-registry/avro-codec.
 import type { SchemaRegistry } from "../runtime/schema-registry/registry.ts";
 import { ByteReader, ByteWriter } from "../schemas/bytes.ts";
 import { featureColumns, viewId } from "../schemas/feature-view.ts";
+import { stepsOf } from "../schemas/plan.ts";
 import { type FeatureRow, readRow } from "../schemas/row.ts";
 import { air } from "./schedule-fixture.ts";
 import type { OracleOutput } from "./sequential-oracle.ts";
@@ -78,7 +79,7 @@ async function rowsOf(broker: Broker, hash: Hash): Promise<string[]> {
   const rows: string[] = [];
   const values = new Float64Array();
   const row: FeatureRow = { served: 0, asOf: 0, seq: 0, validUntil: 0, values };
-  for (const view of air.views) {
+  for (const view of stepsOf(air, "view")) {
     const name = `air.${view.name}.v${view.version}.rows`;
     await readTopic(broker, name, ({ buffer, keyStart, keyEnd, valueStart, valueEnd }) => {
       const key = buffer.subarray(keyStart, keyEnd);

@@ -8,7 +8,7 @@ import {
   valueAt,
   viewId,
 } from "../schemas/feature-view.ts";
-import type { Plan, SourceSpec } from "../schemas/plan.ts";
+import { type LabelSpec, type Plan, type SourceSpec, stepsOf } from "../schemas/plan.ts";
 
 /**
  * One entry of a source partition's log, in offset order: a record or a watermark in force there.
@@ -47,12 +47,17 @@ export function sequentialOracle(plan: Plan, logs: SourceLogs): OracleOutput {
   const late: string[] = [];
   const known = new Map(plan.sources.map((source) => [source.topic, stamp(source, logs, late)]));
   const eventsOf = new Map(
-    plan.views.map((view) => [viewId(view), byEntity(view, known.get(view.source) ?? [])]),
+    stepsOf(plan, "view").map((view) => [
+      viewId(view),
+      byEntity(view, known.get(view.source) ?? []),
+    ]),
   );
   const end = endOfInput(logs);
   return {
     late: late.sort(),
-    rows: plan.views.flatMap((view) => rowsOf(view, eventsOf.get(viewId(view)), end)).sort(),
+    rows: stepsOf(plan, "view")
+      .flatMap((view) => rowsOf(view, eventsOf.get(viewId(view)), end))
+      .sort(),
     ...scored(plan, known, eventsOf, end),
   };
 }
@@ -193,17 +198,19 @@ function scored(
 ): { predictions: string[]; outcomes: string[] } {
   const predictions: string[] = [];
   const outcomes: string[] = [];
-  for (const scoring of plan.scorings) {
+  for (const scoring of stepsOf(plan, "scoring")) {
     const predictedAt = new Map<string, number>();
     for (const trigger of known.get(scoring.source) ?? []) {
       if (trigger.knownAt >= end) continue;
       const id = String(trigger.record[scoring.keyField]);
-      const label = plan.labels.find((each) => each.predictions === scoring.name);
+      const label = stepsOf(plan, "label").find((each) => each.predictions === scoring.name);
       const earlier = predictedAt.get(id);
       if (earlier !== undefined && trigger.knownAt < earlier + (label?.withinMs ?? 0)) continue;
       predictedAt.set(id, trigger.knownAt);
       const values = scoring.lookups.flatMap((lookup) => {
-        const view = plan.views.find((each) => viewId(each) === lookup.view) as FeatureViewSpec;
+        const view = stepsOf(plan, "view").find(
+          (each) => viewId(each) === lookup.view,
+        ) as FeatureViewSpec;
         const key = entityKey(lookup.keyFields.map((field) => trigger.record[field]));
         const list = eventsOf.get(lookup.view)?.get(key) ?? [];
         const seen = list.filter(
@@ -215,7 +222,9 @@ function scored(
       const request = scoring.request.map(({ field }) => trigger.record[field] as number | null);
       predictions.push([id, trigger.knownAt, text([...values, ...request])].join("|"));
     }
-    for (const label of plan.labels.filter((each) => each.predictions === scoring.name)) {
+    for (const label of stepsOf(plan, "label").filter(
+      (each) => each.predictions === scoring.name,
+    )) {
       joinLabels(predictedAt, label, known.get(label.source) ?? [], end, outcomes);
     }
   }
@@ -224,7 +233,7 @@ function scored(
 
 function joinLabels(
   predictedAt: ReadonlyMap<string, number>,
-  label: Plan["labels"][number],
+  label: LabelSpec,
   arrivals: readonly Known[],
   end: number,
   outcomes: string[],

@@ -13,10 +13,16 @@ import { createMemoryRegistry } from "../runtime/schema-registry/embedded.ts";
 import type { SchemaRegistry } from "../runtime/schema-registry/registry.ts";
 import { ByteWriter } from "../schemas/bytes.ts";
 import { MillraceError } from "../schemas/errors.ts";
-import { type FeatureViewSpec, featureColumns, valueAt, viewId } from "../schemas/feature-view.ts";
+import {
+  type FeatureViewSpec,
+  featureColumns,
+  valueAt,
+  viewId,
+  viewTable,
+} from "../schemas/feature-view.ts";
 import { watermark } from "../schemas/generated.ts";
 import { partitionOf } from "../schemas/murmur2.ts";
-import type { AvroSchema, Plan, Subtopology } from "../schemas/plan.ts";
+import { type AvroSchema, type Plan, type Subtopology, stepsOf } from "../schemas/plan.ts";
 import type { FeatureRow } from "../schemas/row.ts";
 import { judgeFreshness } from "../sinks/freshness.ts";
 import {
@@ -181,8 +187,8 @@ export class TopologyDriver {
   async offline(name: string): Promise<readonly Readonly<Record<string, unknown>>[]> {
     await this.#store();
     const { offline } = await this.#open();
-    const view = this.#plan.views.find((each) => viewId(each) === name);
-    return offline.rows(view ? `raw_${view.name}_v${view.version}` : `raw_${name}`);
+    const view = stepsOf(this.#plan, "view").find((each) => viewId(each) === name);
+    return offline.rows(view ? viewTable(view) : `raw_${name}`);
   }
 
   /** What became of every input record, by source partition and branch. */
@@ -201,11 +207,11 @@ export class TopologyDriver {
   }
 
   #view(name: string): FeatureViewSpec {
-    const view = this.#plan.views.find((each) => viewId(each) === name);
+    const view = stepsOf(this.#plan, "view").find((each) => viewId(each) === name);
     if (view === undefined)
       throw new MillraceError("VIEW_UNKNOWN", {
         view: name,
-        known: this.#plan.views.map(viewId).join(", "),
+        known: stepsOf(this.#plan, "view").map(viewId).join(", "),
       });
     return view;
   }
@@ -307,7 +313,7 @@ export class TopologyDriver {
   }
 
   async #execute(subtopology: Subtopology, work: ExternalWork): Promise<Buffer> {
-    const training = this.#plan.trainings.find(({ name }) => name === subtopology.name);
+    const training = stepsOf(this.#plan, "training").find(({ name }) => name === subtopology.name);
     return standIn(work, this.#options, training?.trainingTimeMs ?? 0);
   }
 }

@@ -7,6 +7,7 @@ import { tallyGroup, tallyText } from "../../runtime/row-topics/tally.ts";
 import { AvroEncoder } from "../../runtime/schema-registry/avro-codec.ts";
 import { createMemoryRegistry } from "../../runtime/schema-registry/embedded.ts";
 import { ByteWriter } from "../../schemas/bytes.ts";
+import { stepsOf } from "../../schemas/plan.ts";
 import { flights as plan } from "../../topologies/flights/flights.ts";
 import { compareTopics } from "./compare-topics.ts";
 
@@ -111,7 +112,7 @@ async function prediction(changes: Record<string, unknown>): Promise<Buffer> {
   const output = plan.subtopologies
     .flatMap(({ outputs }) => outputs)
     .find((each) => each.kind === "topic" && each.topic === "flights.predictions");
-  const [scoring] = plan.scorings;
+  const [scoring] = stepsOf(plan, "scoring");
   assert.ok(output?.kind === "topic" && scoring !== undefined);
   const id = await registry.register("flights.predictions-value", output.schema);
   const value = new ByteWriter();

@@ -4,7 +4,7 @@ import { readTallies } from "../../runtime/row-topics/tally.ts";
 import { AvroDecoder, AvroEncoder } from "../../runtime/schema-registry/avro-codec.ts";
 import type { SchemaRegistry } from "../../runtime/schema-registry/registry.ts";
 import { ByteWriter } from "../../schemas/bytes.ts";
-import type { AvroSchema, Plan, TopicSpec } from "../../schemas/plan.ts";
+import type { Plan, TopicOutputSpec, TopicSpec } from "../../schemas/plan.ts";
 import { RecordCursor } from "./record-cursor.ts";
 
 /** A topic of a run against the same topic of its re-reading. */
@@ -31,9 +31,6 @@ export interface CompareOptions {
   readonly onStep?: (share: number, what: string) => void;
 }
 
-/** Fields measured in wall time, by topic of a scoring step: they cannot be equal. */
-const measured = "latencyMs";
-
 /** What a run tells the world, apart from what it decided by the clock. */
 const compared: ReadonlySet<TopicSpec["role"]> = new Set([
   "rows",
@@ -59,9 +56,8 @@ async function compareTopic(
   { name: topic, partitions, role }: TopicSpec,
 ): Promise<TopicComparison> {
   const { plan, registry, run, reread, ended } = options;
-  const scoring = plan.scorings.find((each) => each.topic === topic);
-  const schema = scoring === undefined ? null : schemaOf(plan, topic);
-  const unmeasured = schema === null ? null : await Unmeasured.create(registry, topic, schema);
+  const output = outputOf(plan, topic);
+  const unmeasured = output?.measured ? await Unmeasured.create(registry, output) : null;
   const tallies = role === "rows" ? await readTallies(run, plan.name, topic, partitions) : [];
   let [records, purged, beyond] = [0, 0, 0];
   const differences: string[] = [];
@@ -166,22 +162,29 @@ function hex(bytes: Buffer | null): string {
 class Unmeasured {
   readonly #decoder: AvroDecoder;
   readonly #encoder: AvroEncoder;
+  /** 0 in place of each field that was measured. */
+  readonly #blank: Readonly<Record<string, number>>;
   readonly #value = new ByteWriter();
 
-  private constructor(decoder: AvroDecoder, encoder: AvroEncoder) {
+  private constructor(
+    decoder: AvroDecoder,
+    encoder: AvroEncoder,
+    blank: Readonly<Record<string, number>>,
+  ) {
     this.#decoder = decoder;
     this.#encoder = encoder;
+    this.#blank = blank;
   }
 
   static async create(
     registry: SchemaRegistry,
-    topic: string,
-    schema: AvroSchema,
+    { topic, schema, measured = [] }: TopicOutputSpec,
   ): Promise<Unmeasured> {
     const id = await registry.register(`${topic}-value`, schema);
     const decoder = new AvroDecoder(registry, schema);
     await decoder.resolve(id);
-    return new Unmeasured(decoder, new AvroEncoder(schema, id));
+    const blank = Object.fromEntries(measured.map((name) => [name, 0]));
+    return new Unmeasured(decoder, new AvroEncoder(schema, id), blank);
   }
 
   difference(was: Buffer, is: Buffer, key: string): string | null {
@@ -196,7 +199,7 @@ class Unmeasured {
   #without(bytes: Buffer): { readonly bytes: Buffer; readonly value: Record<string, unknown> } {
     const decoded = this.#decoder.decode(bytes, 0, bytes.length);
     if (decoded.kind !== "value") return { bytes, value: {} };
-    const value = { ...decoded.value, [measured]: 0 };
+    const value = { ...decoded.value, ...this.#blank };
     this.#value.reset();
     this.#encoder.encode(value, this.#value);
     return { bytes: this.#value.take(), value };
@@ -207,10 +210,11 @@ function text(value: unknown): string {
   return JSON.stringify(value) ?? "nothing";
 }
 
-function schemaOf(plan: Plan, topic: string): AvroSchema | null {
+/** The output that writes records to a topic, if a step does. */
+function outputOf(plan: Plan, topic: string): TopicOutputSpec | null {
   for (const { outputs } of plan.subtopologies) {
     for (const output of outputs) {
-      if (output.kind === "topic" && output.topic === topic) return output.schema;
+      if (output.kind === "topic" && output.topic === topic) return output;
     }
   }
   return null;

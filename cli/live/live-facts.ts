@@ -2,7 +2,7 @@ import { readCommitted } from "../../broker/committed-records.ts";
 import type { Stack } from "../../runtime/hosting/stack.ts";
 import { AvroDecoder } from "../../runtime/schema-registry/avro-codec.ts";
 import { type Decision, decision } from "../../schemas/generated.ts";
-import type { Plan } from "../../schemas/plan.ts";
+import { type Plan, stepsOf } from "../../schemas/plan.ts";
 import { decisionsTopic } from "../../topologies/dsl/compile/topics.ts";
 import type { LatencyHistogram } from "./latency-histogram.ts";
 
@@ -59,7 +59,7 @@ export function latencySummary(latency: LatencyHistogram): LatencySummary {
 
 async function countIncomplete(plans: readonly Plan[], { offline }: Stack): Promise<number> {
   let incomplete = 0;
-  for (const { name } of plans.flatMap(({ scorings }) => scorings)) {
+  for (const { name } of plans.flatMap((plan) => stepsOf(plan, "scoring"))) {
     const [found] = await offline.query<{ rows: number }>(
       `SELECT toFloat64(countIf(incomplete = 1)) AS rows FROM millrace.raw_${name}`,
     );

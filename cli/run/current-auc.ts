@@ -1,4 +1,4 @@
-import type { Plan } from "../../schemas/plan.ts";
+import { type Plan, stepsOf } from "../../schemas/plan.ts";
 import { aucSql } from "../../serving/model-lines.ts";
 import type { OfflineStore } from "../../sinks/store.ts";
 
@@ -7,7 +7,7 @@ export async function currentAuc(
   plans: readonly Plan[],
   offline: Pick<OfflineStore, "query">,
 ): Promise<number | null> {
-  const label = plans.flatMap(({ labels }) => labels)[0];
+  const label = plans.flatMap((plan) => stepsOf(plan, "label"))[0];
   if (label === undefined) return null;
   const [found] = await offline.query<{ auc: number }>(
     `SELECT ${aucSql} AS auc FROM millrace.${label.name}

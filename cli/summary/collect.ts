@@ -3,7 +3,7 @@ import type { RunningPlan } from "../../runtime/hosting/running-plan.ts";
 import type { Stack } from "../../runtime/hosting/stack.ts";
 import { offlineEncoders } from "../../runtime/offline/tables.ts";
 import { isProgress, readTallies } from "../../runtime/row-topics/tally.ts";
-import type { Plan } from "../../schemas/plan.ts";
+import { type Plan, stepsOf } from "../../schemas/plan.ts";
 import { aucSql } from "../../serving/model-lines.ts";
 import { quoteText } from "../../sinks/sql-text.ts";
 import {
@@ -77,7 +77,7 @@ async function countPlan(running: RunningPlan, stack: Stack): Promise<PlanCounts
   const counted = await countOutcomes(plan, stack);
   const predictions = sum(served, ({ total }) => total);
   // A prediction without a label step waits for nothing.
-  const scorings = plan.scorings.filter(({ name }) => !isLabelled(plan, name));
+  const scorings = stepsOf(plan, "scoring").filter(({ name }) => !isLabelled(plan, name));
   const unasked = sum(
     served.filter(({ scoring }) => scorings.some(({ name }) => name === scoring)),
     ({ total }) => total,
@@ -86,13 +86,15 @@ async function countPlan(running: RunningPlan, stack: Stack): Promise<PlanCounts
   const outcomes = { ...counted, pending };
   const problems = imbalances({
     branches: running.accounts(),
-    scoringBranches: plan.scorings.map(({ name }) => name),
+    scoringBranches: stepsOf(plan, "scoring").map(({ name }) => name),
     predictions,
     unasked,
     outcomes,
     tables,
   });
-  const viewTables = new Set(plan.views.map(({ name, version }) => `raw_${name}_v${version}`));
+  const viewTables = new Set(
+    stepsOf(plan, "view").map(({ name, version }) => `raw_${name}_v${version}`),
+  );
   return {
     served,
     outcomes,
@@ -103,7 +105,7 @@ async function countPlan(running: RunningPlan, stack: Stack): Promise<PlanCounts
 }
 
 function isLabelled(plan: Plan, scoring: string): boolean {
-  return plan.labels.some(({ predictions }) => predictions === scoring);
+  return stepsOf(plan, "label").some(({ predictions }) => predictions === scoring);
 }
 
 async function countTables(plan: Plan, stack: Stack): Promise<TableCount[]> {
@@ -147,12 +149,12 @@ interface Served {
 
 async function servedByVersion(plan: Plan, { offline }: Stack): Promise<Served[]> {
   const served: Served[] = [];
-  for (const { name } of plan.scorings) {
+  for (const { name } of stepsOf(plan, "scoring")) {
     const totals = await offline.query<{ version: string | null; total: number }>(
       `SELECT version, toFloat64(count()) AS total FROM millrace.${name}
       GROUP BY version ORDER BY version`,
     );
-    const label = plan.labels.find(({ predictions }) => predictions === name);
+    const label = stepsOf(plan, "label").find(({ predictions }) => predictions === name);
     const aucs =
       label === undefined
         ? []
@@ -174,7 +176,7 @@ async function countOutcomes(
   { offline }: Stack,
 ): Promise<{ labelled: number; unlabelled: number }> {
   let [labelled, unlabelled] = [0, 0];
-  for (const { name } of plan.labels) {
+  for (const { name } of stepsOf(plan, "label")) {
     const [found] = await offline.query<{ all: number; labelled: number }>(
       `SELECT toFloat64(count()) AS all, toFloat64(countIf(labelled = 1)) AS labelled
       FROM millrace.${name}`,
@@ -191,7 +193,7 @@ async function modelSummaries(
   served: readonly Served[],
 ): Promise<ModelSummary[]> {
   // Only trainings have a table of models.
-  if (plan.trainings.length === 0) return [];
+  if (stepsOf(plan, "training").length === 0) return [];
   const models = await offline.query<Omit<ModelSummary, "scored" | "labelled" | "liveAuc">>(
     `SELECT version, promoted = 1 AS promoted, toFloat64(trained_on) AS "trainedOn",
       formatDateTime(effective_from, '%Y-%m-%dT%H:%i:%SZ', 'UTC') AS "effectiveFrom",

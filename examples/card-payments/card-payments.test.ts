@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { packageRoot } from "../../schemas/package-root.ts";
+import { stepsOf } from "../../schemas/plan.ts";
 import { describe } from "../../topologies/dsl/describe.ts";
 import { cardFeatures, cardPayments } from "./card-payments.ts";
 
@@ -16,7 +17,7 @@ test("views alone make a topology: two sources of updates, no look-ups, a store 
     ],
   );
   assert.deepEqual(
-    cardFeatures.views.map(({ stores }) => stores),
+    stepsOf(cardFeatures, "view").map(({ stores }) => stores),
     [["online", "offline"], ["offline"]],
   );
   assert.match(
@@ -26,7 +27,7 @@ test("views alone make a topology: two sources of updates, no look-ups, a store 
 });
 
 test("scoring without a watch: text keys, twelve partitions, no model is trained", () => {
-  const [scoring] = cardPayments.scorings;
+  const [scoring] = stepsOf(cardPayments, "scoring");
   assert.equal(scoring?.keyType, "string");
   assert.equal(scoring?.features.length, 6 * 3 + 1 + 1);
   assert.equal(scoring?.features.at(-1), "amount");

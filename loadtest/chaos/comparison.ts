@@ -3,8 +3,8 @@ import { readCommitted } from "../../broker/committed-records.ts";
 import type { Stack } from "../../runtime/hosting/stack.ts";
 import { isProgress } from "../../runtime/row-topics/tally.ts";
 import { ByteReader } from "../../schemas/bytes.ts";
-import { snakeCase, viewId } from "../../schemas/feature-view.ts";
-import type { Plan } from "../../schemas/plan.ts";
+import { snakeCase, viewId, viewTable } from "../../schemas/feature-view.ts";
+import { type Plan, stepsOf } from "../../schemas/plan.ts";
 import { type FeatureRow, readRow } from "../../schemas/row.ts";
 import type { OnlineKey } from "../../sinks/store.ts";
 import { allDigests } from "../digests.ts";
@@ -58,9 +58,9 @@ async function compareDigests({ offline }: Stack, expected: string): Promise<Che
 /** Raw tables and the columns that name a row. */
 function uniqueKeys(plan: Plan): [string, string][] {
   return [
-    ...plan.views.map((view): [string, string] => {
+    ...stepsOf(plan, "view").map((view): [string, string] => {
       const keys = view.keyFields.map(snakeCase);
-      return [`raw_${view.name}_v${view.version}`, [...keys, "as_of", "seq"].join(", ")];
+      return [viewTable(view), [...keys, "as_of", "seq"].join(", ")];
     }),
     ["raw_predictions", "flight_id"],
     ["raw_outcomes", "flight_id"],
@@ -86,7 +86,7 @@ async function compareOnline(
   const problems: string[] = [];
   let rows = 0;
   let partitions = 0;
-  for (const view of plan.views.filter(({ stores }) => stores.includes("online"))) {
+  for (const view of stepsOf(plan, "view").filter(({ stores }) => stores.includes("online"))) {
     const id = viewId(view);
     const output = plan.subtopologies
       .flatMap(({ outputs }) => outputs)

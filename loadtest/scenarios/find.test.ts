@@ -10,7 +10,12 @@ import type { OfflineColumn } from "../../sinks/store.ts";
 import { flights } from "../../topologies/flights/flights.ts";
 import { findingsOf } from "./find.ts";
 
-const plan = { ...flights, scorings: flights.scorings.map((s) => ({ ...s, features: ["x"] })) };
+const plan = {
+  ...flights,
+  steps: flights.steps.map((step) =>
+    step.kind === "scoring" ? { ...step, spec: { ...step.spec, features: ["x"] } } : step,
+  ),
+};
 const at = (text: string) => Date.parse(`${text}Z`);
 
 /** The columns that are asked for, of the views that a run leaves behind. */

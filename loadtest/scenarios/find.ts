@@ -1,5 +1,11 @@
 import type { Stack } from "../../runtime/hosting/stack.ts";
-import type { LabelSpec, Plan, ScoringSpec, TrainingSpec } from "../../schemas/plan.ts";
+import {
+  type LabelSpec,
+  type Plan,
+  type ScoringSpec,
+  stepsOf,
+  type TrainingSpec,
+} from "../../schemas/plan.ts";
 import type { DayFinding, Findings, ModelFinding, WindowFinding } from "./findings.ts";
 import { rescore } from "./rescoring.ts";
 import { disturbedFrom } from "./scenarios.ts";
@@ -17,12 +23,12 @@ const ms = (column: string) => `toUnixTimestamp64Milli(${column})`;
  * @throws {Error} when the rows that a model says it was fitted on are not there.
  */
 export async function findingsOf(
-  plan: Pick<Plan, "name" | "scorings" | "labels" | "trainings">,
+  plan: Pick<Plan, "name" | "steps">,
   stack: Pick<Stack, "offline" | "artifacts">,
 ): Promise<Findings> {
-  const [scoring] = plan.scorings;
-  const [label] = plan.labels;
-  const [training] = plan.trainings;
+  const [scoring] = stepsOf(plan, "scoring");
+  const [label] = stepsOf(plan, "label");
+  const [training] = stepsOf(plan, "training");
   if (scoring === undefined || label === undefined || training === undefined) {
     throw new RangeError(`${plan.name} does not score, label and train`);
   }

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ByteReader, ByteWriter } from "../../schemas/bytes.ts";
-import type { ScoringSpec } from "../../schemas/plan.ts";
+import { type ScoringSpec, stepsOf } from "../../schemas/plan.ts";
 import { loopPlan } from "../loop-fixture.ts";
 import { FeatureAssembly } from "./feature-assembly.ts";
 
 const plan = loopPlan();
-const scoring = plan.scorings[0] as ScoringSpec;
+const scoring = stepsOf(plan, "scoring")[0] as ScoringSpec;
 const none = Number.NaN;
 
 /** Two slots of two features each. */

@@ -1,7 +1,7 @@
 import type { ByteReader, ByteWriter } from "../../schemas/bytes.ts";
 import { MillraceError } from "../../schemas/errors.ts";
 import { featureColumns, viewId } from "../../schemas/feature-view.ts";
-import type { Plan, ScoringSpec } from "../../schemas/plan.ts";
+import { type Plan, type ScoringSpec, stepsOf } from "../../schemas/plan.ts";
 
 /** Vectors kept for reuse; more are left to the garbage collector. */
 const spareVectors = 1024;
@@ -43,7 +43,7 @@ export class FeatureAssembly {
     this.#mayLack = mayLack;
     let start = 0;
     for (const lookup of scoring.lookups) {
-      const view = plan.views.find((each) => viewId(each) === lookup.view);
+      const view = stepsOf(plan, "view").find((each) => viewId(each) === lookup.view);
       if (view === undefined) throw new RangeError(`the plan has no view ${lookup.view}`);
       const count = featureColumns(view).length;
       this.#start.push(start);

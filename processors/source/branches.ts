@@ -6,7 +6,7 @@ import {
   viewId,
 } from "../../schemas/feature-view.ts";
 import { partitionOf } from "../../schemas/murmur2.ts";
-import type { BranchSpec, Plan, Subtopology } from "../../schemas/plan.ts";
+import { type BranchSpec, type Plan, type Subtopology, stepsOf } from "../../schemas/plan.ts";
 import { numberOf, readInput, truthOf } from "../aggregate/read-input.ts";
 import type { Outbox } from "../processor.ts";
 
@@ -44,24 +44,24 @@ function makeBranch(plan: Plan, branch: BranchSpec, partitions: number): Branch 
   switch (branch.kind) {
     case "update": {
       const view = found(
-        plan.views.find((each) => viewId(each) === branch.view),
+        stepsOf(plan, "view").find((each) => viewId(each) === branch.view),
         branch.view,
       );
       const { inputs } = aggregateInputs(view.aggregates);
       return new UpdateBranch(output, partitions, branch.view, view.keyFields, inputs);
     }
     case "lookup": {
-      const scoring = found(plan.scorings.find(byName(branch.scoring)), branch.scoring);
+      const scoring = found(stepsOf(plan, "scoring").find(byName(branch.scoring)), branch.scoring);
       const lookup = found(scoring.lookups[branch.slot], `${branch.scoring}[${branch.slot}]`);
       return new LookupBranch(output, partitions, branch.slot, lookup.keyFields, scoring.keyField);
     }
     case "trigger": {
-      const scoring = found(plan.scorings.find(byName(branch.scoring)), branch.scoring);
+      const scoring = found(stepsOf(plan, "scoring").find(byName(branch.scoring)), branch.scoring);
       const fields = scoring.request.map(({ field }) => field);
       return new TriggerBranch(output, partitions, branch.scoring, scoring.keyField, fields);
     }
     case "label": {
-      const label = found(plan.labels.find(byName(branch.labels)), branch.labels);
+      const label = found(stepsOf(plan, "label").find(byName(branch.labels)), branch.labels);
       return new LabelBranch(output, partitions, branch.labels, label.keyField, label.label);
     }
   }

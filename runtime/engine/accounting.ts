@@ -18,8 +18,8 @@ export function branchAccounts(
   tasks: readonly Pick<Task, "counters">[],
 ): BranchAccount[] {
   const accounts = new Map<string, BranchAccount>();
-  for (const { source, branch } of branchesOf(plan)) {
-    for (let partition = 0; partition < plan.partitions; partition++) {
+  for (const { source, branch, partitions } of plan.accounts) {
+    for (let partition = 0; partition < partitions; partition++) {
       accounts.set(`${branch}/${source}/${partition}`, {
         source,
         partition,
@@ -32,7 +32,7 @@ export function branchAccounts(
       });
     }
   }
-  const sourceOf = new Map(branchesOf(plan).map(({ source, branch }) => [branch, source]));
+  const sourceOf = new Map(plan.accounts.map(({ source, branch }) => [branch, source]));
   for (const task of tasks) {
     for (const [branch, counters] of task.counters) {
       const source = sourceOf.get(branch);
@@ -48,15 +48,6 @@ export function branchAccounts(
     }
   }
   return [...accounts.values()];
-}
-
-/** Branches of a plan: every view, scoring and label step, each fed by one source. */
-export function branchesOf(plan: Plan): { source: string; branch: string }[] {
-  return [
-    ...plan.views.map((view) => ({ source: view.source, branch: `${view.name}@${view.version}` })),
-    ...plan.scorings.map((scoring) => ({ source: scoring.source, branch: scoring.name })),
-    ...plan.labels.map((label) => ({ source: label.source, branch: label.name })),
-  ];
 }
 
 /** Source records that were read so far; each branch of a source reads all of them. */

@@ -8,7 +8,13 @@ import { WatchProcessor } from "../../processors/watch.ts";
 import { MillraceError } from "../../schemas/errors.ts";
 import { viewId } from "../../schemas/feature-view.ts";
 import { deadLetter, decision, lateRecord, watermark } from "../../schemas/generated.ts";
-import type { AvroSchema, InputSpec, Plan, Subtopology } from "../../schemas/plan.ts";
+import {
+  type AvroSchema,
+  type InputSpec,
+  type Plan,
+  type Subtopology,
+  stepsOf,
+} from "../../schemas/plan.ts";
 import {
   deadLetterTopic,
   decisionsTopic,
@@ -170,7 +176,7 @@ export class TaskFactory {
   #processor(subtopology: Subtopology): Processor {
     switch (subtopology.kind) {
       case "view": {
-        const view = this.plan.views.find((each) => viewId(each) === subtopology.name);
+        const view = stepsOf(this.plan, "view").find((each) => viewId(each) === subtopology.name);
         if (view === undefined) throw new RangeError(`the plan has no view ${subtopology.name}`);
         return new ViewProcessor(view, subtopology, this.plan);
       }

@@ -6,6 +6,7 @@ import { after, test } from "node:test";
 import type { Broker } from "../../broker/broker.ts";
 import { openEmbeddedBroker } from "../../broker/embedded/embedded-broker.ts";
 import { RecordBatchBuilder } from "../../broker/record-batch/builder.ts";
+import { stepsOf } from "../../schemas/plan.ts";
 import { createMemoryOfflineStore, createMemoryOnlineStore } from "../../sinks/memory/memory.ts";
 import type { OnlineFlush, OnlineStore } from "../../sinks/store.ts";
 import { flights } from "../../topologies/flights/flights.ts";
@@ -58,7 +59,7 @@ async function stackWithout(nth: number) {
 }
 
 test("live rows may be dropped once they are older than their ttl, replayed ones never", async () => {
-  const [view] = flights.views;
+  const [view] = stepsOf(flights, "view");
   assert.ok(view);
   for (const [mode, expected] of [
     ["live", view.ttlMs + 3_600_000],

@@ -1,5 +1,5 @@
 import type { Broker } from "../../broker/broker.ts";
-import type { Plan } from "../../schemas/plan.ts";
+import { type Plan, stepsOf } from "../../schemas/plan.ts";
 import { type BranchAccount, branchAccounts } from "../engine/accounting.ts";
 import { SourceTask } from "../engine/source-task.ts";
 import type { Mode } from "../engine/task-factory.ts";
@@ -295,8 +295,8 @@ function startPurger(options: ApplicationOptions): Promise<RowTopicPurger> {
  */
 async function storeScored(plan: Plan, pumps: readonly SinkPump[]): Promise<void> {
   const topics = new Set([
-    ...plan.scorings.map((scoring) => scoring.topic),
-    ...plan.labels.map((label) => label.topic),
+    ...stepsOf(plan, "scoring").map((scoring) => scoring.topic),
+    ...stepsOf(plan, "label").map((label) => label.topic),
   ]);
   await Promise.all(pumps.filter((pump) => topics.has(pump.topic)).map((pump) => pump.drain()));
 }

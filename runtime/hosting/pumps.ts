@@ -1,4 +1,3 @@
-import { viewId } from "../../schemas/feature-view.ts";
 import type { Plan } from "../../schemas/plan.ts";
 import type { Mode } from "../engine/task-factory.ts";
 import { offlineEncoders } from "../offline/tables.ts";
@@ -31,14 +30,11 @@ export async function startPumps(
   for (const { topic, encoder } of offlineEncoders(plan, stack.registry)) {
     wanted.push({ topic, sink: offlineSink(stack.offline, encoder) });
   }
-  for (const view of plan.views) {
-    if (!view.stores.includes("online")) continue;
+  for (const { topic, online } of plan.stored) {
+    if (online === null) continue;
     // Replayed rows are old by the clock however new they are.
-    const expireAfterMs = mode === "live" ? view.ttlMs + aheadMs : null;
-    wanted.push({
-      topic: rowsTopicOf(plan, viewId(view)),
-      sink: onlineSink(stack.online, viewId(view), expireAfterMs),
-    });
+    const expireAfterMs = mode === "live" ? online.ttlMs + aheadMs : null;
+    wanted.push({ topic, sink: onlineSink(stack.online, online.view, expireAfterMs) });
   }
   const budget = new BlockBudget(blockBudgetBytes);
   // Each joins a group of its own: all at once, for a broker takes its time to form one.
@@ -59,13 +55,4 @@ export async function startPumps(
       });
     }),
   );
-}
-
-function rowsTopicOf(plan: Plan, view: string): string {
-  for (const { outputs } of plan.subtopologies) {
-    for (const output of outputs) {
-      if (output.kind === "rows" && output.view === view) return output.topic;
-    }
-  }
-  throw new RangeError(`the plan writes no rows of ${view}`);
 }

@@ -7,19 +7,22 @@ import { RecordBatchBuilder } from "../../broker/record-batch/builder.ts";
 import { RecordReader } from "../../broker/record-batch/reader.ts";
 import { ByteWriter } from "../../schemas/bytes.ts";
 import { entityKey, featureColumns } from "../../schemas/feature-view.ts";
-import type { AvroSchema } from "../../schemas/plan.ts";
+import { type AvroSchema, stepsOf } from "../../schemas/plan.ts";
+import { recordSchema } from "../../schemas/record-schema.ts";
 import { type FeatureRow, writeRow } from "../../schemas/row.ts";
 import { type ChdbStore, openChdb } from "../../sinks/chdb/chdb.ts";
 import { createMemoryOnlineStore } from "../../sinks/memory/memory.ts";
 import { string } from "../../sinks/row-binary.ts";
+import { agg } from "../../topologies/dsl/aggregates.ts";
+import { offline } from "../../topologies/dsl/roles.ts";
+import { from } from "../../topologies/dsl/stream.ts";
+import { topology } from "../../topologies/dsl/topology.ts";
 import { flights } from "../../topologies/flights/flights.ts";
 import type { RowEncoder } from "../pump/offline-sink.ts";
 import { onlineSink } from "../pump/online-sink.ts";
 import { TallyCounter } from "../row-topics/tally.ts";
 import { AvroEncoder } from "../schema-registry/avro-codec.ts";
 import { createMemoryRegistry } from "../schema-registry/embedded.ts";
-import { featureTable, featureView } from "./feature-tables.ts";
-import { recordTables } from "./record-tables.ts";
 import { offlineEncoders, offlineTables, offlineViews } from "./tables.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "millrace-tables-"));
@@ -111,7 +114,7 @@ function rowsTopic(view: string): string {
 }
 
 test("a feature row comes back from its table column by column", async () => {
-  const view = flights.views.find(({ name }) => name === "route_delays");
+  const view = stepsOf(flights, "view").find(({ name }) => name === "route_delays");
   assert.ok(view);
   const columns = featureColumns(view);
   const counts = new Set(
@@ -152,7 +155,7 @@ test("a feature row comes back from its table column by column", async () => {
 });
 
 test("of the rows of one instant the view shows the highest seq, so that ASOF is unambiguous", async () => {
-  const view = flights.views.find(({ name }) => name === "origin_traffic");
+  const view = stepsOf(flights, "view").find(({ name }) => name === "origin_traffic");
   assert.ok(view);
   const row = (asOf: number, seq: number) =>
     rowRecord("ATL", { asOf, seq, validUntil: asOf + 10, values: Float64Array.of(seq, seq, seq) });
@@ -181,7 +184,7 @@ test("an entity whose key is the byte of progress has rows like any other", asyn
   const topic = rowsTopic("origin_delays@1");
   const encoder = encoders.get(topic);
   assert.ok(encoder);
-  const view = flights.views.find(({ name }) => name === "origin_delays");
+  const view = stepsOf(flights, "view").find(({ name }) => name === "origin_delays");
   const values = new Float64Array(view === undefined ? 0 : featureColumns(view).length);
   const row = rowRecord("\0", { asOf: noon, seq: 0, validUntil: Number.NaN, values });
   const progress = { key: Buffer.of(0), value: Buffer.alloc(8) };
@@ -200,17 +203,35 @@ test("an entity whose key is the byte of progress has rows like any other", asyn
 });
 
 test("a key field may have the name of a word of SQL", async () => {
-  const view = flights.views.find(({ name }) => name === "route_delays");
-  assert.ok(view);
   for (const word of ["distinct", "top", "all", "from"]) {
-    const named = { ...view, name: `by_${word}`, keyFields: [word, "destination"] };
-    await store().migrate([featureTable(named)], [featureView(named)]);
+    const schema = recordSchema<{ readonly at: number; readonly id: string }>({
+      type: "record",
+      name: "Any",
+      fields: [
+        { name: "at", type: { type: "long", logicalType: "timestamp-millis" } },
+        { name: "id", type: "string" },
+        { name: word, type: "string" },
+      ],
+    });
+    const view = from("any", schema)
+      .timedBy("at", { lateness: "1s" })
+      .partitionedBy("id")
+      .keyedBy(word as "id", "id")
+      .over("1h")
+      .compute({ events: agg.count() })
+      .asFeatureView(`by_${word}@1`, { ttl: "1d" })
+      .into(offline);
+    const plan = topology("named", { view });
+    await store().migrate(offlineTables(plan), offlineViews(plan));
     assert.deepEqual(await store().query(`SELECT * FROM by_${word}`), []);
   }
 });
 
 test("every kind of record comes back from its view, nulls and bytes included", async () => {
-  for (const { topic, schema, view, columns } of recordTables(flights)) {
+  for (const { topic, values, table } of flights.stored) {
+    if (values.kind === "rows" || table === null) continue;
+    const { schema } = values;
+    const { view, columns } = table;
     const id = await registry.register(`${topic}-value`, schema);
     const encoder = new AvroEncoder(schema, id);
     const records = [sample(schema, false), sample(schema, true)].map((value) => {
@@ -219,21 +240,21 @@ test("every kind of record comes back from its view, nulls and bytes included", 
       return { key: Buffer.from("k"), value: writer.take() };
     });
     await storeRecords(topic, records);
-    const list = columns.map(({ column: { name, type } }) =>
-      type.includes("DateTime64")
-        ? `toUnixTimestamp64Milli(\`${name}\`) AS \`${name}\``
-        : `\`${name}\``,
+    const list = columns.map(({ name, type }) =>
+      type === "timestamp" ? `toUnixTimestamp64Milli(\`${name}\`) AS \`${name}\`` : `\`${name}\``,
     );
-    const raw = `SELECT ${list.join(", ")} FROM raw_${view.name} ORDER BY offset`;
+    const raw = `SELECT ${list.join(", ")} FROM raw_${table.name} ORDER BY offset`;
     const rows = await store().query<Record<string, unknown>>(raw);
-    assert.equal(rows.length, 2, view.name);
+    assert.equal(rows.length, 2, view);
     for (const [index, row] of rows.entries()) {
       const value = sample(schema, index === 1);
-      for (const { column, get } of columns) {
-        assert.deepEqual(row[column.name], stored(get(value)), `${view.name}.${column.name}`);
+      for (const { name, type, from = name } of columns) {
+        const given = stored(from.split(".").reduce<unknown>(partOf, value));
+        const wanted = type === "text" && given !== null ? String(given) : given;
+        assert.deepEqual(row[name], wanted, `${view}.${name}`);
       }
     }
-    const [shown] = await store().query(`SELECT count() AS n FROM ${view.name}`);
+    const [shown] = await store().query(`SELECT count() AS n FROM ${view}`);
     assert.deepEqual(shown, { n: 2 });
   }
 });
@@ -298,6 +319,16 @@ function sampleOf(type: FieldType, number: number, empty: boolean): unknown {
 /** A value as it comes back: texts of bytes, 1 and 0 of truth values. */
 function stored(value: unknown): unknown {
   if (value instanceof Uint8Array) return Buffer.from(value).toString("utf8");
+  if (Array.isArray(value)) return JSON.stringify(value.map(headerText));
   if (typeof value === "boolean") return value ? 1 : 0;
   return value ?? null;
+}
+
+/** A header as it stands in JSON: bytes as base64. */
+function headerText(header: { readonly key: string; readonly value: Buffer | null }) {
+  return { key: header.key, value: header.value?.toString("base64") ?? null };
+}
+
+function partOf(value: unknown, name: string): unknown {
+  return (value as Readonly<Record<string, unknown>>)[name];
 }

@@ -1,4 +1,3 @@
-import { viewId } from "../../schemas/feature-view.ts";
 import type { Plan } from "../../schemas/plan.ts";
 import { offlineEncoders } from "../offline/tables.ts";
 import type { RowEncoder } from "../pump/offline-sink.ts";
@@ -24,14 +23,12 @@ export function rowTopics(plan: Plan, registry: SchemaRegistry): RowTopic[] {
   const encoders = new Map(
     offlineEncoders(plan, registry).map(({ topic, encoder }) => [topic, encoder]),
   );
-  return plan.subtopologies.flatMap(({ outputs, partitions }) =>
-    outputs.flatMap((output) => {
-      if (output.kind !== "rows") return [];
-      const { topic } = output;
-      const stores = plan.views.find((view) => viewId(view) === output.view)?.stores ?? [];
-      const pumpGroups = stores.map((sink) => pumpGroup(plan.name, sink, topic));
-      const encoder = encoders.get(topic) ?? null;
-      return pumpGroups.length === 0 ? [] : [{ topic, partitions, pumpGroups, encoder }];
-    }),
-  );
+  return plan.stored.flatMap(({ topic, values, table, online }) => {
+    if (values.kind !== "rows") return [];
+    const stores = [...(online ? ["online"] : []), ...(table ? ["offline"] : [])];
+    const partitions = plan.topics.find((each) => each.name === topic)?.partitions ?? 1;
+    const pumpGroups = stores.map((sink) => pumpGroup(plan.name, sink, topic));
+    const encoder = encoders.get(topic) ?? null;
+    return pumpGroups.length === 0 ? [] : [{ topic, partitions, pumpGroups, encoder }];
+  });
 }

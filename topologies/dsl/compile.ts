@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
-import type { Plan } from "../../schemas/plan.ts";
+import { viewId } from "../../schemas/feature-view.ts";
+import type { AccountSpec, Plan, StepSpec } from "../../schemas/plan.ts";
 import { checkCycles } from "./compile/cycles.ts";
 import { labelSpecs } from "./compile/label-specs.ts";
 import { type Specs, scoringLoop } from "./compile/link.ts";
@@ -12,6 +13,7 @@ import { scoringSpecs } from "./compile/scoring-specs.ts";
 import { scoringSubtopology } from "./compile/scoring-subtopology.ts";
 import { sourceSpecs } from "./compile/source-specs.ts";
 import { sourceSubtopology } from "./compile/source-subtopology.ts";
+import { storedTopics } from "./compile/stored-topics.ts";
 import { topicSpecs } from "./compile/topics.ts";
 import { trainingSpecs, watchSpecs } from "./compile/training-specs.ts";
 import { viewSpecs } from "./compile/view-specs.ts";
@@ -61,7 +63,18 @@ export function compile(settings: PlanSettings, steps: Readonly<Record<string, S
   checkCycles(problems, subtopologies);
   const topics = topicSpecs(problems, specs, subtopologies);
   problems.throwIfAny(settings.name);
-  const plan = { ...specs, subtopologies, topics };
+  const { name, partitions, guarantee, sources } = specs;
+  const plan = {
+    name,
+    partitions,
+    guarantee,
+    sources,
+    steps: stepSpecs(specs),
+    accounts: accountSpecs(specs),
+    stored: storedTopics(specs, subtopologies),
+    subtopologies,
+    topics,
+  };
   const fingerprint = createHash("sha256").update(describe(plan)).digest("hex");
   return freezeDeeply({ ...plan, fingerprint });
 }
@@ -78,6 +91,30 @@ function resolve(problems: Problems, settings: PlanSettings, reached: Reached): 
     ...reached.labels.map(({ definition }) => definition.source),
   ]);
   return { ...settings, sources, views, scorings, labels, watches, trainings };
+}
+
+function stepSpecs(specs: Specs): StepSpec[] {
+  return [
+    ...specs.views.map((spec) => ({ kind: "view", spec }) as const),
+    ...specs.scorings.map((spec) => ({ kind: "scoring", spec }) as const),
+    ...specs.labels.map((spec) => ({ kind: "label", spec }) as const),
+    ...specs.watches.map((spec) => ({ kind: "watch", spec }) as const),
+    ...specs.trainings.map((spec) => ({ kind: "training", spec }) as const),
+  ];
+}
+
+/** Every view, scoring and label step takes the records of one source. */
+function accountSpecs(specs: Specs): AccountSpec[] {
+  const account = (branch: string, source: string) => ({
+    branch,
+    source,
+    partitions: specs.partitions,
+  });
+  return [
+    ...specs.views.map((view) => account(viewId(view), view.source)),
+    ...specs.scorings.map(({ name, source }) => account(name, source)),
+    ...specs.labels.map(({ name, source }) => account(name, source)),
+  ];
 }
 
 /** Names of steps are names of state: each stands for one thing. */

@@ -15,9 +15,12 @@ const derived = [
   // The length of a window follows from its text.
   /\.lengthMs$/,
   // What a column holds follows from the kind of its aggregate.
-  /^views\.\d+\.aggregates\.\d+\.output$/,
+  /^steps\.\d+\.spec\.aggregates\.\d+\.output$/,
   // Names of the feature vector follow from look-ups, views and request features.
-  /^scorings\.\d+\.features\.\d+$/,
+  /^steps\.\d+\.spec\.features\.\d+$/,
+  // Who counts what, what goes into which store and what is measured follow from the steps.
+  /^(accounts|stored)\.\d/,
+  /\.outputs\.\d+\.measured\./,
   // Schemas of outputs follow from the step; what they are called is in the text.
   /\.outputs\.\d+\.schema\.(?!name$)/,
 ];

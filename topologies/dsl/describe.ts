@@ -1,4 +1,4 @@
-import type { Plan, TopicSpec } from "../../schemas/plan.ts";
+import { type Plan, stepsOf, type TopicSpec } from "../../schemas/plan.ts";
 import { scoringText, sourceText, viewText } from "./describe/features.ts";
 import { labelText, trainingText, watchText } from "./describe/loop.ts";
 import { subtopologyText } from "./describe/subtopologies.ts";
@@ -15,11 +15,11 @@ export function describe(plan: Omit<Plan, "fingerprint">): string {
       `guarantee ${plan.guarantee}`,
     ]),
     ...plan.sources.map(sourceText),
-    ...plan.views.map(viewText),
-    ...plan.scorings.map(scoringText),
-    ...plan.labels.map(labelText),
-    ...plan.watches.map(watchText),
-    ...plan.trainings.map(trainingText),
+    ...stepsOf(plan, "view").map(viewText),
+    ...stepsOf(plan, "scoring").map(scoringText),
+    ...stepsOf(plan, "label").map(labelText),
+    ...stepsOf(plan, "watch").map(watchText),
+    ...stepsOf(plan, "training").map(trainingText),
     ...plan.subtopologies.map(subtopologyText),
     ...topicTexts(plan.topics),
   ];

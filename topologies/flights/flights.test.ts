@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { packageRoot } from "../../schemas/package-root.ts";
+import { stepsOf } from "../../schemas/plan.ts";
 import { describe } from "../dsl/describe.ts";
 import { topology } from "../dsl/topology.ts";
 import { flights, outcomes, predictions, retraining } from "./flights.ts";
@@ -20,7 +21,7 @@ test("flights built twice, or with its steps in another order, is the same plan"
 });
 
 test("the feature vector of flights has 70 names in the order of the slots", () => {
-  const [scoring] = flights.scorings;
+  const [scoring] = stepsOf(flights, "scoring");
   assert.ok(scoring);
   assert.equal(scoring.features.length, 70);
   assert.deepEqual(scoring.features.slice(0, 5), [

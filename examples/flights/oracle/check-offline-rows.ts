@@ -2,7 +2,7 @@ import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { aggregateKind } from "../../../processors/aggregate/registry.ts";
 import { type FeatureViewSpec, featureColumns, viewId } from "../../../schemas/feature-view.ts";
-import type { Plan } from "../../../schemas/plan.ts";
+import { type Plan, stepsOf } from "../../../schemas/plan.ts";
 import { quoteName } from "../../../sinks/sql-text.ts";
 import type { OfflineStore } from "../../../sinks/store.ts";
 import { eventsSql, type RawFiles, type TopicDump, writeEvents } from "./events-sql.ts";
@@ -52,7 +52,7 @@ const pointsPerQuery = 20_000;
  * window, at chosen points. Shares no code with processors or replay.
  */
 export async function checkOfflineRows(options: OracleOptions): Promise<OracleReport> {
-  const views = options.plan.views.filter((view) => view.stores.includes("offline"));
+  const views = stepsOf(options.plan, "view").filter((view) => view.stores.includes("offline"));
   const mismatches: Mismatch[] = [];
   let [checked, mismatched] = [0, 0];
   for (const [index, view] of views.entries()) {

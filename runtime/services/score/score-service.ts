@@ -1,4 +1,5 @@
 import type { ScoreWork } from "../../../processors/scoring/score-work.ts";
+import { stepsOf } from "../../../schemas/plan.ts";
 import type { Metrics } from "../../metrics/metrics.ts";
 import type { Service } from "../service.ts";
 import { ScoreDeadline } from "./score-deadline.ts";
@@ -25,7 +26,9 @@ export const scoring: Service<ScoreWork> = {
     };
   },
   limit: (plan) => {
-    const deadlines = new Map(plan.scorings.map(({ name, deadlineMs }) => [name, deadlineMs]));
+    const deadlines = new Map(
+      stepsOf(plan, "scoring").map(({ name, deadlineMs }) => [name, deadlineMs]),
+    );
     const deadline = new ScoreDeadline();
     return {
       bound: (work, { name }, call) =>

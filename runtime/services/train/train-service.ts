@@ -2,6 +2,7 @@ import type { TrainWork } from "../../../processors/train/train-work.ts";
 import { ByteReader, ByteWriter } from "../../../schemas/bytes.ts";
 import { readJsonText, readModelAnswer, writeJson } from "../../../schemas/json-payload.ts";
 import type { RetrainRequest } from "../../../schemas/payload.ts";
+import { stepsOf } from "../../../schemas/plan.ts";
 import type { Service, ServiceDecision } from "../service.ts";
 import { createTrainer, encodeModelAnswer } from "./trainer.ts";
 
@@ -12,7 +13,7 @@ import { createTrainer, encodeModelAnswer } from "./trainer.ts";
 export const training: Service<TrainWork> = {
   open: ({ plan, offline, artifacts, whenStored }) => {
     const trainers = new Map(
-      plan.trainings.map((spec) => [
+      stepsOf(plan, "training").map((spec) => [
         spec.name,
         createTrainer({ plan, training: spec, offline, artifacts, whenStored }),
       ]),

@@ -8,16 +8,16 @@ import { seededRandom } from "../../../processors/train/seeded-random.ts";
 import type { TrainWork } from "../../../processors/train/train-work.ts";
 import { ByteWriter } from "../../../schemas/bytes.ts";
 import type { RetrainRequest } from "../../../schemas/payload.ts";
-import type { Plan, TrainingSpec } from "../../../schemas/plan.ts";
+import { type Plan, stepsOf, type TrainingSpec } from "../../../schemas/plan.ts";
 import { type ChdbStore, openChdb } from "../../../sinks/chdb/chdb.ts";
 import type { OfflineColumn, OfflineStore, OfflineTable } from "../../../sinks/store.ts";
 import { type ArtifactStore, openArtifactStore } from "./artifacts.ts";
 import { createTrainer, type TrainerOptions } from "./trainer.ts";
 
 const plan = loopPlan();
-const [scoring] = plan.scorings;
+const [scoring] = stepsOf(plan, "scoring");
 const features = scoring?.features ?? [];
-const training = plan.trainings[0] as TrainingSpec;
+const training = stepsOf(plan, "training")[0] as TrainingSpec;
 const time = "DateTime64(3, 'UTC')";
 
 /** Both stand in the offline store under the names of the analysts' views. */
@@ -155,9 +155,18 @@ test("equal rows and an equal request give the same model by sha256, promoted wi
 test("the rows are those of the training's own steps, whatever their names", async () => {
   const renamed: Plan = {
     ...plan,
-    scorings: plan.scorings.map((each) => ({ ...each, name: "scores" })),
-    labels: plan.labels.map((each) => ({ ...each, name: "disputes", predictions: "scores" })),
-    watches: plan.watches.map((each) => ({ ...each, outcomes: "disputes" })),
+    steps: plan.steps.map((step) => {
+      switch (step.kind) {
+        case "scoring":
+          return { ...step, spec: { ...step.spec, name: "scores" } };
+        case "label":
+          return { ...step, spec: { ...step.spec, name: "disputes", predictions: "scores" } };
+        case "watch":
+          return { ...step, spec: { ...step.spec, outcomes: "disputes" } };
+        default:
+          return step;
+      }
+    }),
   };
   const answer = await trainer({ plan: renamed }).train(work());
   assert.equal(answer.trainedOn + answer.heldOut, otherRows - otherRows / 50);

@@ -5,7 +5,13 @@ import type { TrainWork } from "../../../processors/train/train-work.ts";
 import { ByteWriter } from "../../../schemas/bytes.ts";
 import { writeJson } from "../../../schemas/json-payload.ts";
 import type { ModelAnswer, RetrainRequest } from "../../../schemas/payload.ts";
-import type { LabelSpec, Plan, ScoringSpec, TrainingSpec } from "../../../schemas/plan.ts";
+import {
+  type LabelSpec,
+  type Plan,
+  type ScoringSpec,
+  stepsOf,
+  type TrainingSpec,
+} from "../../../schemas/plan.ts";
 import type { OfflineStore } from "../../../sinks/store.ts";
 import { turnOffTelemetry } from "../../config/onnx-telemetry.ts";
 import type { ArtifactStore } from "./artifacts.ts";
@@ -64,9 +70,9 @@ class ThreadTrainer implements Trainer {
   constructor(options: Required<TrainerOptions>) {
     this.#options = options;
     const { plan, training } = options;
-    const watch = plan.watches.find((each) => each.name === training.watch);
-    const label = plan.labels.find((each) => each.name === watch?.outcomes);
-    const scoring = plan.scorings.find((each) => each.name === label?.predictions);
+    const watch = stepsOf(plan, "watch").find((each) => each.name === training.watch);
+    const label = stepsOf(plan, "label").find((each) => each.name === watch?.outcomes);
+    const scoring = stepsOf(plan, "scoring").find((each) => each.name === label?.predictions);
     if (label === undefined || scoring === undefined) {
       throw new RangeError(`${training.name}: the plan has no outcomes to train on`);
     }

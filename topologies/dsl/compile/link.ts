@@ -1,4 +1,4 @@
-import { viewId } from "../../../schemas/feature-view.ts";
+import { type FeatureViewSpec, viewId } from "../../../schemas/feature-view.ts";
 import type {
   InputSpec,
   LabelSpec,
@@ -11,7 +11,13 @@ import type {
 import { topicText } from "./names.ts";
 
 /** The specs of a plan, before they are cut into subtopologies. */
-export type Specs = Omit<Plan, "subtopologies" | "topics" | "fingerprint">;
+export interface Specs extends Pick<Plan, "name" | "partitions" | "guarantee" | "sources"> {
+  readonly views: readonly FeatureViewSpec[];
+  readonly scorings: readonly ScoringSpec[];
+  readonly labels: readonly LabelSpec[];
+  readonly watches: readonly WatchSpec[];
+  readonly trainings: readonly TrainingSpec[];
+}
 
 /** A scoring step with all that hangs on it: label join, watch and training are optional. */
 export interface ScoringLoop {

@@ -74,6 +74,7 @@ function topics(specs: Specs, { scoring, label }: ScoringLoop): OutputSpec[] {
       topic: scoring.topic,
       schema: predictionSchema(specs.name, scoring, keyDoc),
       partitioning: "same",
+      measured: ["latencyMs"],
     },
   ];
   if (label !== undefined) {

@@ -1,72 +1,37 @@
 import type { RecordReader } from "../../broker/record-batch/reader.ts";
 import type { ByteWriter } from "../../schemas/bytes.ts";
-import type { AvroSchema } from "../../schemas/plan.ts";
+import type { AvroSchema, TableSpec } from "../../schemas/plan.ts";
 import { int64, string, stringBytes } from "../../sinks/row-binary.ts";
-import { quoteName } from "../../sinks/sql-text.ts";
-import type { OfflineColumn, OfflineTable, OfflineView } from "../../sinks/store.ts";
+import type { OfflineColumn, OfflineTable } from "../../sinks/store.ts";
 import type { RowEncoder } from "../pump/offline-sink.ts";
 import { AvroDecoder } from "../schema-registry/avro-codec.ts";
 import type { SchemaRegistry } from "../schema-registry/registry.ts";
-import { database, plumbingColumns, utc } from "./plumbing.ts";
+import { columnType, offlineTable } from "./offline-table.ts";
+import { utc } from "./plumbing.ts";
 
 type Value = Readonly<Record<string, unknown>>;
 
-/** A column and how it is filled from the Avro value of a record. */
-export interface RecordColumn {
-  readonly column: OfflineColumn;
-  readonly get: (value: Value) => unknown;
-}
-
-/** A table of the Avro records of one topic, and the analysts' view over it. */
-export interface RecordTable {
-  readonly topic: string;
-  readonly schema: AvroSchema;
-  readonly table: OfflineTable;
-  readonly view: OfflineView;
-  readonly columns: readonly RecordColumn[];
-}
-
-export function recordTable(
-  topic: string,
-  schema: AvroSchema,
-  name: string,
-  columns: readonly RecordColumn[],
-  orderBy: readonly string[],
-): RecordTable {
-  const table: OfflineTable = {
-    name: `raw_${name}`,
-    columns: [...columns.map(({ column }) => column), ...plumbingColumns],
-    orderBy,
-  };
-  const names = columns.map(({ column }) => quoteName(column.name)).join(", ");
-  return {
-    topic,
-    schema,
-    table,
-    view: { name, select: `SELECT ${names} FROM ${database}.${quoteName(table.name)}` },
-    columns,
-  };
-}
-
-/** A column that takes the field of the same or another name. */
-export function field(name: string, type: OfflineColumn["type"], from: string): RecordColumn {
-  return { column: { name, type }, get: (value) => value[from] };
+/** A column of the table, filled from a value. */
+interface Filled {
+  readonly path: readonly string[];
+  readonly write: (writer: ByteWriter, value: unknown) => void;
 }
 
 /** Avro records of a topic as RowBinary of their table. */
 export class RecordEncoder implements RowEncoder {
   readonly table: OfflineTable;
-  readonly #columns: readonly RecordColumn[];
-  readonly #writers: readonly ((writer: ByteWriter, value: unknown) => void)[];
+  readonly #columns: readonly Filled[];
   readonly #decoder: AvroDecoder;
   readonly #topic: Buffer;
 
-  constructor(record: RecordTable, registry: SchemaRegistry) {
-    this.table = record.table;
-    this.#columns = record.columns;
-    this.#writers = record.columns.map(({ column }) => writerOf(column.type));
-    this.#decoder = new AvroDecoder(registry, record.schema);
-    this.#topic = Buffer.from(record.topic, "utf8");
+  constructor(topic: string, schema: AvroSchema, table: TableSpec, registry: SchemaRegistry) {
+    this.table = offlineTable(table);
+    this.#columns = table.columns.map((column) => ({
+      path: (column.from ?? column.name).split("."),
+      write: writerOf(columnType(column)),
+    }));
+    this.#decoder = new AvroDecoder(registry, schema);
+    this.#topic = Buffer.from(topic, "utf8");
   }
 
   append(
@@ -79,10 +44,7 @@ export class RecordEncoder implements RowEncoder {
     if (decoded.kind === "failed") {
       throw new RangeError(`${this.table.name}, offset ${reader.offset}: ${decoded.reason}`);
     }
-    const { value } = decoded;
-    for (const [index, { get }] of this.#columns.entries()) {
-      this.#writers[index]?.(into, get(value));
-    }
+    for (const { path, write } of this.#columns) write(into, valueAt(decoded.value, path));
     stringBytes(into, this.#topic);
     into.u16(partition);
     int64(into, reader.offset);
@@ -92,6 +54,23 @@ export class RecordEncoder implements RowEncoder {
   resolve(schemaId: number): Promise<void> {
     return this.#decoder.resolve(schemaId);
   }
+}
+
+function valueAt(value: Value, path: readonly string[]): unknown {
+  let found: unknown = value;
+  for (let i = 0; i < path.length; i++) found = (found as Value)[path[i] as string];
+  return found;
+}
+
+/** A list or a record as JSON, bytes as base64. */
+function jsonText(value: object): string {
+  const plain = (each: unknown): unknown => {
+    if (each instanceof Uint8Array) return Buffer.from(each).toString("base64");
+    if (Array.isArray(each)) return each.map(plain);
+    if (typeof each !== "object" || each === null) return each;
+    return Object.fromEntries(Object.entries(each).map(([name, part]) => [name, plain(part)]));
+  };
+  return JSON.stringify(plain(value));
 }
 
 function writerOf(type: OfflineColumn["type"]): (writer: ByteWriter, value: unknown) => void {
@@ -115,7 +94,8 @@ function plainWriter(type: string): (writer: ByteWriter, value: unknown) => void
     case "LowCardinality(String)":
       return (writer, value) => {
         if (value instanceof Uint8Array) stringBytes(writer, value);
-        else string(writer, value === null || value === undefined ? "" : String(value));
+        else if (typeof value === "object" && value !== null) string(writer, jsonText(value));
+        else string(writer, value === undefined || value === null ? "" : String(value));
       };
     case "Float64":
       return (writer, value) => writer.f64(Number(value));
