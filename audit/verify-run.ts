@@ -35,6 +35,8 @@ export interface SourceCheck {
   readonly records: number;
   readonly late: number;
   readonly deadLettered: number;
+  /** Offsets that a run went on without, because it was told to. */
+  readonly missing: number;
 }
 
 export interface ScoringCheck {
@@ -73,9 +75,12 @@ export async function verifyRun(options: VerifyOptions): Promise<VerifyReport> {
   const sources: SourceCheck[] = [];
   for (const { topic } of plan.sources) {
     next(topic);
+    const gaps = await readAcceptedGaps(broker, plan.name, topic, plan.partitions);
     for (let partition = 0; partition < plan.partitions; partition++) {
-      sources.push(await checkSource(broker, topic, partition, late, dead, problems));
+      const counted = await checkSource(broker, topic, partition, late, dead, problems);
+      sources.push({ ...counted, missing: gaps[partition]?.missing ?? 0 });
     }
+    problems.push(...(await unreadPartitions(broker, plan, topic)));
   }
   const scorings: ScoringCheck[] = [];
   for (const scoring of stepsOf(plan, "scoring")) {
@@ -126,6 +131,20 @@ async function rejectedOffsets(
   return offsets;
 }
 
+/** Partitions that were added to a source: the plan reads none of them. */
+async function unreadPartitions(broker: Broker, plan: Plan, source: string): Promise<string[]> {
+  const [{ partitions = 0 } = {}] = await broker.describeTopics([source]);
+  const problems: string[] = [];
+  for (let partition = plan.partitions; partition < partitions; partition++) {
+    let records = 0;
+    await readCommitted(broker, source, partition, () => {
+      records++;
+    });
+    problems.push(`${source}/${partition}: nobody reads it: ${records} records`);
+  }
+  return problems;
+}
+
 async function checkSource(
   broker: Broker,
   source: string,
@@ -133,7 +152,7 @@ async function checkSource(
   late: Offsets,
   dead: Offsets,
   problems: string[],
-): Promise<SourceCheck> {
+): Promise<Omit<SourceCheck, "missing">> {
   const place = `${source}/${partition}`;
   const rejected = new Set([...(late.get(place) ?? []), ...(dead.get(place) ?? [])]);
   const both = [...(late.get(place) ?? [])].filter((offset) => dead.get(place)?.has(offset));

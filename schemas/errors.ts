@@ -330,6 +330,21 @@ export const errorTable = {
     message:
       "The online store at {where} holds a row of layout {found}; this version of Millrace reads layout {expected}. Rebuild it from the row topics.",
   },
+  SOURCE_GAP: {
+    policy: "stop",
+    message:
+      "The records {first} to {last} of {topic}/{partition} were deleted before they were read. Restore them, or go on without them with --accept-gaps: they are counted, and verify names them.",
+  },
+  SOURCE_RECREATED: {
+    policy: "stop",
+    message:
+      "The topic {topic} was deleted and made again: what was read of {topic}/{partition} up to {position} is of another topic. Start over (--fresh), or go on at the beginning of the new topic with --accept-gaps.",
+  },
+  SOURCE_PARTITIONS: {
+    policy: "stop",
+    message:
+      "The topic {topic} has {actual} partitions now, but {read} are read: records in the others would be passed over. Make it again with {read}, or start over with a topology of {actual} partitions; verify counts what nobody read.",
+  },
   PUMP_GAP: {
     policy: "stop",
     message:

@@ -6,13 +6,14 @@ export function verifyText({ sources, scorings, tables, problems }: VerifyReport
   const number = (value: number) => value.toLocaleString("en-US");
   return [
     table(
-      ["source", "partition", "records", "late", "dead letters"],
-      sources.map(({ source, partition, records, late, deadLettered }) => [
+      ["source", "partition", "records", "late", "dead letters", "gone"],
+      sources.map(({ source, partition, records, late, deadLettered, missing }) => [
         source,
         String(partition),
         number(records),
         number(late),
         number(deadLettered),
+        number(missing),
       ]),
     ),
     ...scorings.map(

@@ -50,6 +50,8 @@ export class SourceTask implements Task, Restorable {
   #rejectBytes = 0;
   #reading = false;
   #position = 0;
+  /** Of the topic that the position is in; "" when an earlier build wrote it. */
+  #topicId = "";
   #watermark = 0;
   #processed = 0;
   #again = false;
@@ -80,9 +82,15 @@ export class SourceTask implements Task, Restorable {
     };
   }
 
-  /** Begins at the first record that stands, where nothing was committed before. */
-  startAt(offset: number): void {
+  /** Goes on at an offset of the topic of that id; nothing that was fetched before counts. */
+  startAt(offset: number, topicId: string): void {
     this.#position = offset;
+    this.#topicId = topicId;
+  }
+
+  /** Id of the topic that its position is in; "" while unknown. */
+  get topicId(): string {
+    return this.#topicId;
   }
 
   /** The records are stamped in later steps; read the watermarks before the first of these. */
@@ -218,12 +226,14 @@ export class SourceTask implements Task, Restorable {
     const reader = new ByteReader(positions);
     this.#position = reader.f64();
     this.outbox.readPositions(reader);
+    this.#topicId = reader.done ? "" : reader.text();
   }
 
   #positions(): Buffer {
     const writer = new ByteWriter(512);
     writer.f64(this.#position);
     this.outbox.writePositions(writer);
+    writer.text(this.#topicId);
     return writer.take();
   }
 

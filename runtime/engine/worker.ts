@@ -18,6 +18,7 @@ import type { MergeTask } from "./merge-task.ts";
 import { purgeable } from "./purge.ts";
 import { holdBackSources } from "./source-alignment.ts";
 import { SourcePace } from "./source-pace.ts";
+import { checkSources, placeSource } from "./source-position.ts";
 import { SourceTask } from "./source-task.ts";
 import { taskName } from "./task.ts";
 import { type Mode, TaskFactory } from "./task-factory.ts";
@@ -47,6 +48,8 @@ export interface WorkerOptions {
   readonly idleWaitMs?: number;
   /** Silence after which the tasks of a process go to the others, in ms. @default 30000 */
   readonly sessionTimeoutMs?: number;
+  /** Whether to go on where records of a source are gone, and to count them. @default false */
+  readonly acceptGaps?: boolean;
   /** Factors by source topic: see {@link SourcePace}. @default none is slowed */
   readonly slow?: ReadonlyMap<string, number>;
   /** Called after each commit. @default nobody */
@@ -135,6 +138,7 @@ export class Worker {
    */
   static async start(options: WorkerOptions): Promise<Worker> {
     const { plan, broker, registry } = options;
+    await checkSources(broker, plan);
     await broker.createTopics(plan.topics);
     const factory = await TaskFactory.create(plan, broker, registry, options.mode);
     const member = await joinGroup(options);
@@ -272,7 +276,7 @@ export class Worker {
 
   /** Makes the assigned tasks anew from the changelog and the committed offsets. */
   async #restoreAll(): Promise<void> {
-    const { broker, plan } = this.#options;
+    const { broker, plan, acceptGaps = false } = this.#options;
     const assignment = readAssignment(this.#member.assignment);
     const assigned = new Set(assignment.tasks);
     const unknown = [...assigned].filter((name) => !allTasks(plan).includes(name));
@@ -296,11 +300,7 @@ export class Worker {
     for (const task of this.#tasks) {
       const { subtopology, partition } = task;
       const known = await restoreFromChangelog(broker, subtopology.changelog, partition, task);
-      if (!known && task instanceof SourceTask) {
-        const place = { topic: subtopology.inbox, partition };
-        const [first = 0] = await broker.listOffsets([{ ...place, at: "earliest" }]);
-        task.startAt(first);
-      }
+      if (task instanceof SourceTask) await placeSource(broker, plan, task, known, acceptGaps);
       // Without transactions its changelog may be ahead of its offset, which tells others of it.
       if (plan.guarantee === "at-least-once") task.commitAgain();
     }

@@ -14,6 +14,7 @@ import { closeAll } from "./close-all.ts";
 import { measureLag, type ReaderPosition } from "./lag-metrics.ts";
 import { type OnTrouble, startPumps } from "./pumps.ts";
 import type { EndOfRun, RunningPlan, RunStatus, TaskReport } from "./running-plan.ts";
+import { SourceWatch } from "./source-watch.ts";
 import type { Stack } from "./stack.ts";
 import { measureTasks } from "./task-metrics.ts";
 
@@ -57,6 +58,8 @@ export class Application implements RunningPlan {
   readonly #purger: RowTopicPurger;
   readonly #services: Services;
   readonly #totals: { commits: number; records: number };
+  /** Whether the sources are still those that the tasks read; null before a run. */
+  #sources: SourceWatch | null = null;
 
   private constructor(
     plan: Plan,
@@ -120,6 +123,7 @@ export class Application implements RunningPlan {
       mode: options.mode,
       instanceId,
       commitIntervalMs: options.commitIntervalMs ?? 100,
+      acceptGaps: options.acceptGaps ?? false,
       ...(options.slow === undefined ? {} : { slow: options.slow }),
       execute: services.execute,
       onCommit: (commit) => {
@@ -167,6 +171,7 @@ export class Application implements RunningPlan {
    */
   async run(signal: AbortSignal, to: number | null, end?: EndOfRun): Promise<void> {
     const failure = new AbortController();
+    this.#sources = new SourceWatch(this.#broker, this.plan);
     const watch = setInterval(() => {
       if (this.#pumpFailure() !== null) failure.abort();
     }, pumpCheckMs);
@@ -176,6 +181,7 @@ export class Application implements RunningPlan {
       else await this.#runTogether(either, to, end);
     } finally {
       clearInterval(watch);
+      this.#sources.stop();
       // Whoever counts records afterwards must not have them purged meanwhile.
       await this.#purger.stop();
     }
@@ -184,7 +190,8 @@ export class Application implements RunningPlan {
   }
 
   #pumpFailure(): unknown {
-    return this.#pumps.find((pump) => pump.failure !== null)?.failure ?? null;
+    const failed = this.#pumps.find((pump) => pump.failure !== null);
+    return failed?.failure ?? this.#sources?.failure ?? null;
   }
 
   async #run(signal: AbortSignal, to: number | null): Promise<void> {
