@@ -137,7 +137,7 @@ function constantText(schema: NamedAvroType): string {
   const type = shortName(schema.name);
   const name = type.charAt(0).toLowerCase() + type.slice(1);
   const subject = `Avro schema of {@link ${type}}.`;
-  const body = JSON.stringify(schema, null, 2).replace(/^(\s*)"([A-Za-z_]\w*)":/gm, "$1$2:");
+  const body = JSON.stringify(schema, null, 2).replace(/^([ \t]*)"([A-Za-z_]\w*)":/gm, "$1$2:");
   return (
     `/** ${subject} */\nexport const ${name}: RecordSchema<${type}> = ` +
     `recordSchema<${type}>(${body});`

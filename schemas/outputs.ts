@@ -97,7 +97,9 @@ function nullable(name: string, type: unknown, doc: string): Field {
 
 /** Name of the record: `late-arrivals` → `LateArrivals`. */
 function pascalCase(name: string): string {
-  return name.replace(/(?:^|[-_]+)([A-Za-z0-9])/g, (_, first: string) => first.toUpperCase());
+  return name.replace(/(?:^|(?<![-_])[-_]+)([A-Za-z0-9])/g, (_, first: string) =>
+    first.toUpperCase(),
+  );
 }
 
 /** Namespaces allow letters, digits and `_` only. */

@@ -23,8 +23,14 @@ export function clickHouseCode(text: string): string {
 export function offlineQueryError(reason: string, cause?: unknown): MillraceError {
   const code = clickHouseCode(reason);
   const options = cause === undefined ? {} : { cause };
-  const short = reason.replace(/^Query failed: /, "").replace(/\s*\(version [^)]*\)+$/, "");
+  const short = withoutVersion(reason.replace(/^Query failed: /, ""));
   return transient.has(code)
     ? new MillraceError("OFFLINE_UNAVAILABLE", { where: "the engine", reason: short }, options)
     : new MillraceError("OFFLINE_QUERY_FAILED", { code, reason: short }, options);
+}
+
+/** The engine's version stands at the end of its texts, in brackets. */
+function withoutVersion(text: string): string {
+  const at = text.lastIndexOf("(version ");
+  return at < 0 || !/^[^)]*\)+\s*$/.test(text.slice(at)) ? text : text.slice(0, at).trimEnd();
 }

@@ -23,7 +23,8 @@ export interface InsertHead {
   readonly format: string;
 }
 
-interface Token {
+/** A token as it stands in the text; `word` in capitals. */
+export interface Token {
   readonly word: string;
   readonly start: number;
   readonly end: number;
@@ -33,14 +34,17 @@ interface Token {
 // end. chdb.test.ts compares them with the engine's own.
 const skipped = /\s+|(?:--|\/\/|#[ !])[^\n]*/y;
 const commentBound = /\/\*|\*\//g;
-/** Backslashes and doubled quotes escape. */
-const quoted = /'(?:\\[\s\S]|''|[^'\\])*'|"(?:\\[\s\S]|""|[^"\\])*"|`(?:\\[\s\S]|``|[^`\\])*`/;
-/** Without escapes: quotes of typography, and `$tag$ … $tag$`. */
-const quotedAsIs = /‘[^’]*’|“[^”]*”|(\$\w*\$)[\s\S]*?\1/;
+/** Quotes in which backslashes and doubled quotes escape; what is not closed reaches to the end. */
+const quoted = ["'", '"', "`"]
+  .map((q) => String.raw`${q}[^${q}\\]*(?:(?:\\[\s\S]|${q}${q})[^${q}\\]*)*${q}?`)
+  .join("|");
 /** A dollar sign belongs to the name before it, but not to a number. */
 const word = /\d\w*|[A-Za-z_][\w$]*|\$\w[\w$]*/;
-const tokens = [quoted, quotedAsIs, word, /[\s\S]/].map(({ source }) => source);
-const part = new RegExp(tokens.join("|"), "y");
+const part = new RegExp(`${quoted}|${word.source}|[\\s\\S]`, "y");
+/** Quotes of typography, without escapes, by how they open. */
+const typographic: Readonly<Record<string, string>> = { "‘": "’", "“": "”" };
+/** `$tag$`, wherever the next dollar sign could close it. */
+const dollarTag = /\$\w*(?=\$)/g;
 
 /**
  * Reads one SQL statement as far as is needed to pass it on safely: chDB runs what follows a
@@ -84,6 +88,33 @@ export const readingVerbs: readonly string[] = [
 
 /** Words that make a reading statement write: rows somewhere, or a file. */
 const writingWords = ["INSERT", "OUTFILE"];
+
+/**
+ * The INSERT before the rows of a body. The rows begin behind one line feed or blank, as in
+ * ClickHouse: they may be binary, so no more than that is passed over.
+ *
+ * @param head - text of one character a byte.
+ * @returns the length of the INSERT, or null when its rows come from elsewhere, or it is none.
+ */
+export function insertPrefixLength(head: string): number | null {
+  let first = true;
+  let isNamed = false;
+  for (const { word, end } of scanTokens(head)) {
+    if (first && word !== "INSERT") return null;
+    first = false;
+    if (isNamed) {
+      const behind = /(?:\r?\n|[ \t;])?/y;
+      behind.lastIndex = end;
+      const [passed = ""] = behind.exec(head) ?? [];
+      return /^\w/.test(word) && (passed !== "" || end === head.length)
+        ? end + passed.length
+        : null;
+    }
+    if (word === "SELECT" || word === "VALUES" || word === "INFILE") return null;
+    isNamed = word === "FORMAT";
+  }
+  return null;
+}
 
 /**
  * Refuses statements that write. The engine's own read-only mode guards tables, but lets queries
@@ -132,14 +163,61 @@ function textBetween(text: string, tokens: readonly Token[], from: number, to: n
 }
 
 function tokensOf(text: string): Token[] {
-  const tokens: Token[] = [];
+  return [...scanTokens(text)];
+}
+
+/** The tokens of a text, one after the other, in time that grows with its length alone. */
+export function* scanTokens(text: string): Generator<Token> {
+  let dollars: DollarQuotes | null = null;
   for (let at = pass(text, 0); at < text.length; at = pass(text, at)) {
-    part.lastIndex = at;
-    const found = part.exec(text)?.[0] ?? "";
-    tokens.push({ word: found.toUpperCase(), start: at, end: at + found.length });
-    at += found.length;
+    let end = typographicEnd(text, at);
+    if (text[at] === "$") {
+      dollars ??= new DollarQuotes(text);
+      end = dollars.endOf(at);
+    }
+    if (end < 0) {
+      part.lastIndex = at;
+      end = at + (part.exec(text)?.[0].length ?? 1);
+    }
+    yield { word: text.slice(at, end).toUpperCase(), start: at, end };
+    at = end;
   }
-  return tokens;
+}
+
+/** Behind the quote of typography that opens here; −1 where none does. */
+function typographicEnd(text: string, at: number): number {
+  const closing = typographic[text[at] ?? ""];
+  if (closing === undefined) return -1;
+  const closed = text.indexOf(closing, at);
+  return closed < 0 ? text.length : closed + 1;
+}
+
+/** `$tag$ … $tag$`: where each tag stands, found once for the whole text. */
+class DollarQuotes {
+  readonly #tagAt = new Map<number, string>();
+  readonly #places = new Map<string, number[]>();
+
+  constructor(text: string) {
+    for (const { 0: open, index } of text.matchAll(dollarTag)) {
+      const tag = `${open}$`;
+      this.#tagAt.set(index, tag);
+      const places = this.#places.get(tag);
+      if (places === undefined) this.#places.set(tag, [index]);
+      else places.push(index);
+    }
+    for (const places of this.#places.values()) places.reverse();
+  }
+
+  /** Behind the text that is quoted from `at` on; −1 where none is. Asked in rising order. */
+  endOf(at: number): number {
+    const tag = this.#tagAt.get(at);
+    const places = tag === undefined ? undefined : this.#places.get(tag);
+    if (tag === undefined || places === undefined) return -1;
+    const behind = at + tag.length;
+    while (places.length > 0 && (places.at(-1) ?? 0) < behind) places.pop();
+    const closing = places.at(-1);
+    return closing === undefined ? -1 : closing + tag.length;
+  }
 }
 
 /** Where the next token starts: behind blanks and comments. */

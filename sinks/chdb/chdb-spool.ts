@@ -7,7 +7,7 @@ import type { Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createBrotliDecompress, createGunzip, createInflate } from "node:zlib";
 import { quoteText } from "../sql-text.ts";
-import { type ScannedStatement, scanStatement } from "../statement.ts";
+import { insertPrefixLength, type ScannedStatement, scanStatement } from "../statement.ts";
 import type { ChdbEngine } from "./chdb-engine.ts";
 
 /** A request on disk: its one statement, and the file with the rows of an INSERT. */
@@ -90,18 +90,9 @@ async function separate(
   return { statement: scanStatement(`${query}\n${await readFile(body, "utf8")}`), file: null };
 }
 
-/**
- * The INSERT before the rows of a body. The rows begin behind one line feed or blank, as in
- * ClickHouse: they may be binary, so no more than that is passed over.
- */
 function insertPrefix(head: Buffer): { readonly text: string; readonly bytes: number } | null {
-  const text = head.toString("latin1");
-  if (!/^\s*(?:(?:--[^\n]*\n|\/\*[\s\S]*?\*\/)\s*)*INSERT\b/i.test(text)) return null;
-  const format = /^[\s\S]*?\bFORMAT\s+(\w+)(?:\r?\n|[ \t]|;|$)/i.exec(text);
-  if (format === null) return null;
-  const before = head.toString("utf8", 0, format[0].length);
-  if (/\b(SELECT|VALUES|INFILE)\b/i.test(before)) return null;
-  return { text: before, bytes: format[0].length };
+  const bytes = insertPrefixLength(head.toString("latin1"));
+  return bytes === null ? null : { text: head.toString("utf8", 0, bytes), bytes };
 }
 
 function unpackers(request: IncomingMessage): Transform[] {

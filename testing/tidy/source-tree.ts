@@ -64,8 +64,8 @@ function readSource(path: string): SourceFile {
   return { path, text, lines: text.split("\n"), imports: importsOf(path, text) };
 }
 
-const statement = /^\s*(?:import|export)\s+(type\s)?[^;"']*?from\s+"(\.[^"]+)"/gm;
-const bare = /^\s*import\s+"(\.[^"]+)"/gm;
+const statement = /^[ \t]*(?:import|export)\s+(type\s)?[^;"']*?from\s+"(\.[^"]+)"/gm;
+const bare = /^[ \t]*import\s+"(\.[^"]+)"/gm;
 const dynamic = /import\(\s*"(\.[^"]+)"/g;
 
 /** Relative imports and re-exports of a source text, dynamic ones included. */
