@@ -31,7 +31,7 @@ const held: Readonly<Record<string, { readonly table: string; readonly except: s
   models: { table: "raw_models", except: "" },
   drift: { table: "raw_drift", except: "" },
 };
-const plumbing = ["topic", "partition", "offset"];
+const plumbing = ["topic", "partition", "offset", "topic_id"];
 
 /** Of one kind of row: the columns that were held, how many rows, and the sum of their hashes. */
 interface Digest {

@@ -4,21 +4,24 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { inlineReferences, type NamedAvroType } from "./avro-references.ts";
 import { errorTable } from "./errors.ts";
-import { generatedFile, generatedText } from "./generate.ts";
+import { contractFolders, generatedText } from "./generate.ts";
 import { errorPage } from "./generate-error-page.ts";
 import { generateTypes } from "./generate-types.ts";
-import { departure } from "./generated.ts";
+import { watermark } from "./generated.ts";
 import { packageRoot } from "./package-root.ts";
 
 const generateUserTypes = (contracts: readonly NamedAvroType[]): string =>
   generateTypes(contracts, { comment: ["Generated."], from: "millrace" });
 
-test("schemas/generated.ts is what the Avro contracts say", () => {
-  assert.equal(
-    readFileSync(generatedFile, "utf8"),
-    generatedText(),
-    "The Avro contracts have changed: run `npm run generate` and commit the result.",
-  );
+test("each generated.ts is what the Avro contracts beside it say", () => {
+  assert.deepEqual(contractFolders(), ["schemas", "topologies/flights"]);
+  for (const folder of contractFolders()) {
+    assert.equal(
+      readFileSync(join(packageRoot(), folder, "generated.ts"), "utf8"),
+      generatedText(folder),
+      "The Avro contracts have changed: run `npm run generate` and commit the result.",
+    );
+  }
 });
 
 test("docs/errors.md has every error code as the table has it", () => {
@@ -30,7 +33,7 @@ test("docs/errors.md has every error code as the table has it", () => {
 });
 
 test("a generated schema is frozen, parts included", () => {
-  assert.ok(Object.isFrozen(departure) && Object.isFrozen(departure.fields[0]));
+  assert.ok(Object.isFrozen(watermark) && Object.isFrozen(watermark.fields[0]));
 });
 
 test("each kind of Avro type has its TypeScript type", () => {

@@ -1,9 +1,9 @@
 /**
- * `npm run generate`: writes schemas/generated.ts from the Avro contracts beside it, and
+ * `npm run generate`: writes a generated.ts beside the Avro contracts of each folder, and
  * docs/errors.md from the table of errors. A test fails when they differ.
  */
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { NamedAvroType } from "./avro-references.ts";
 import { errorTable } from "./errors.ts";
@@ -11,28 +11,41 @@ import { errorPage } from "./generate-error-page.ts";
 import { generateTypes } from "./generate-types.ts";
 import { packageRoot } from "./package-root.ts";
 
-const folder = join(packageRoot(), "schemas");
+const root = packageRoot();
 
-/** Where the generated types stand. */
-export const generatedFile = join(folder, "generated.ts");
+/** Folders with contracts, from the root: ours, and those of each topology beside it. */
+export function contractFolders(): string[] {
+  const topologies = readdirSync(join(root, "topologies"), { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map(({ name }) => `topologies/${name}`);
+  return ["schemas", ...topologies.sort()].filter((folder) => contractsIn(folder).length > 0);
+}
 
-/** The text that schemas/generated.ts has to have: contracts in the order of their file names. */
-export function generatedText(): string {
-  const files = readdirSync(folder).filter((file) => file.endsWith(".avsc"));
-  const schemas = files
-    .sort()
-    .map((file) => JSON.parse(readFileSync(join(folder, file), "utf8")) as NamedAvroType);
+function contractsIn(folder: string): string[] {
+  return readdirSync(join(root, folder))
+    .filter((file) => file.endsWith(".avsc"))
+    .sort();
+}
+
+/** The text that its generated.ts has to have: contracts in the order of their file names. */
+export function generatedText(folder: string): string {
+  const schemas = contractsIn(folder).map(
+    (file) => JSON.parse(readFileSync(join(root, folder, file), "utf8")) as NamedAvroType,
+  );
+  const up = relative(folder, "schemas");
   return generateTypes(schemas, {
     comment: [
-      "Written by `npm run generate` from schemas/*.avsc. Change those instead.",
+      `Written by \`npm run generate\` from ${folder}/*.avsc. Change those instead.`,
       "Why long: one file for all contracts, so that what is generated can be told from what is not.",
     ],
-    from: "./record-schema.ts",
+    from: `${up === "" ? "." : up}/record-schema.ts`,
   });
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
-  writeFileSync(generatedFile, generatedText());
-  writeFileSync(join(packageRoot(), "docs", "errors.md"), errorPage(errorTable));
-  console.log("Wrote schemas/generated.ts and docs/errors.md.");
+  for (const folder of contractFolders()) {
+    writeFileSync(join(root, folder, "generated.ts"), generatedText(folder));
+  }
+  writeFileSync(join(root, "docs", "errors.md"), errorPage(errorTable));
+  console.log("Wrote the generated types and docs/errors.md.");
 }

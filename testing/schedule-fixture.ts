@@ -1,5 +1,4 @@
 import { sampleAggregates } from "../processors/aggregate/samples-fixture.ts";
-import { arrival, departure } from "../schemas/generated.ts";
 import { partitionOf } from "../schemas/murmur2.ts";
 import type { Plan } from "../schemas/plan.ts";
 import { type Aggregate, agg } from "../topologies/dsl/aggregates.ts";
@@ -12,6 +11,7 @@ import { topology } from "../topologies/dsl/topology.ts";
 import { logisticRegression } from "../topologies/dsl/training.ts";
 import { any, every, labels, noModel } from "../topologies/dsl/triggers.ts";
 import { drift } from "../topologies/dsl/watch.ts";
+import { arrival, departure } from "../topologies/flights/generated.ts";
 import type { LogEntry, SourceLogs } from "./sequential-oracle.ts";
 import { seededRandom } from "./simulator.ts";
 

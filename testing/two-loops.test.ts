@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { offlineEncoders, offlineTables, offlineViews } from "../runtime/offline/tables.ts";
 import { createMemoryRegistry } from "../runtime/schema-registry/embedded.ts";
-import { arrival as arrivalSchema, departure as departureSchema } from "../schemas/generated.ts";
 import { agg } from "../topologies/dsl/aggregates.ts";
 import { gt } from "../topologies/dsl/conditions.ts";
 import { offline, online, topic } from "../topologies/dsl/roles.ts";
@@ -12,6 +11,10 @@ import { topology } from "../topologies/dsl/topology.ts";
 import { logisticRegression } from "../topologies/dsl/training.ts";
 import { noModel } from "../topologies/dsl/triggers.ts";
 import { drift } from "../topologies/dsl/watch.ts";
+import {
+  arrival as arrivalSchema,
+  departure as departureSchema,
+} from "../topologies/flights/generated.ts";
 import { topologyDriver } from "./topology-driver.ts";
 
 const arrivals = from("arrivals", arrivalSchema)

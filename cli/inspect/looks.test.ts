@@ -14,10 +14,10 @@ import type { Stack } from "../../runtime/hosting/stack.ts";
 import { offlineTables } from "../../runtime/offline/tables.ts";
 import { AvroEncoder } from "../../runtime/schema-registry/avro-codec.ts";
 import { ByteWriter } from "../../schemas/bytes.ts";
-import { departure } from "../../schemas/generated.ts";
 import { partitionOf } from "../../schemas/murmur2.ts";
 import type { DeadLetterLine, FeatureAnswer, ModelLine } from "../../serving/inspector.ts";
 import { flights as plan } from "../../topologies/flights/flights.ts";
+import { departure } from "../../topologies/flights/generated.ts";
 import { killStarted, startMillrace, until, withStack } from "../millrace-fixture.ts";
 import { socketPath } from "./socket-path.ts";
 

@@ -12,12 +12,12 @@ import { RecordBatchBuilder } from "../../broker/record-batch/builder.ts";
 import { recordLimitBytes } from "../../runtime/engine/rejections.ts";
 import { AvroEncoder } from "../../runtime/schema-registry/avro-codec.ts";
 import { ByteWriter } from "../../schemas/bytes.ts";
-import { departure } from "../../schemas/generated.ts";
 import { partitionOf } from "../../schemas/murmur2.ts";
 import type { DeadLetterLine } from "../../serving/inspector.ts";
 import { openEmbeddedStack } from "../../stacks/embedded-stack.ts";
 import { ofFlights } from "../../testing/flights-app-fixture.ts";
 import { flights as plan } from "../../topologies/flights/flights.ts";
+import { departure } from "../../topologies/flights/generated.ts";
 import type { Summary } from "../summary/summary.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "millrace-life-"));
@@ -63,11 +63,11 @@ async function digest(name: string): Promise<string> {
   const tables = ["origin_delays_v1", "route_delays_v1", "origin_traffic_v1", "outcomes"];
   const parts = tables.map(
     (table) =>
-      `SELECT '${table}' t, count(), sum(cityHash64(tuple(* EXCEPT (topic, partition, offset))))
+      `SELECT '${table}' t, count(), sum(cityHash64(tuple(* EXCEPT (topic, partition, offset, topic_id))))
        FROM raw_${table}`,
   );
   parts.push(`SELECT 'predictions' t, count(),
-    sum(cityHash64(tuple(* EXCEPT (topic, partition, offset, latency_ms)))) FROM raw_predictions`);
+    sum(cityHash64(tuple(* EXCEPT (topic, partition, offset, topic_id, latency_ms)))) FROM raw_predictions`);
   return await sql(name, `SELECT * FROM (${parts.join(" UNION ALL ")}) ORDER BY t`);
 }
 

@@ -2,7 +2,7 @@ import type { ProducerBatch } from "../../broker/broker.ts";
 import { RecordBatchBuilder } from "../../broker/record-batch/builder.ts";
 import type { AvroEncoder } from "../../runtime/schema-registry/avro-codec.ts";
 import { ByteWriter } from "../../schemas/bytes.ts";
-import type { Arrival, Departure } from "../../schemas/generated.ts";
+import type { Arrival, Departure } from "../../topologies/flights/generated.ts";
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { ByteWriter } from "../../schemas/bytes.ts";
-import { departure } from "../../schemas/generated.ts";
 import type { AvroSchema } from "../../schemas/plan.ts";
+import { departure } from "../../topologies/flights/generated.ts";
 import { AvroDecoder, AvroEncoder } from "./avro-codec.ts";
 import { createMemoryRegistry } from "./embedded.ts";
 

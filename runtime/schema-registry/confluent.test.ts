@@ -4,10 +4,10 @@ import { type AddressInfo, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { departure } from "../../schemas/generated.ts";
 import { type ApicurioStack, startApicurio } from "../../stacks/local/apicurio.ts";
 import { freePorts } from "../../stacks/local/free-ports.ts";
 import { requirement } from "../../testing/requirements-fixture.ts";
+import { departure } from "../../topologies/flights/generated.ts";
 import { openConfluentRegistry } from "./confluent.ts";
 import { registryConformance } from "./conformance.ts";
 

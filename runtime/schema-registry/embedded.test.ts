@@ -3,7 +3,7 @@ import { appendFile, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { arrival, departure } from "../../schemas/generated.ts";
+import { arrival, departure } from "../../topologies/flights/generated.ts";
 import { registryConformance } from "./conformance.ts";
 import { createMemoryRegistry, openFileRegistry } from "./embedded.ts";
 

@@ -1,8 +1,8 @@
 // Rules of the DSL that the compiler enforces. Never run: each line below an expectation must fail
 // to compile, every other must compile.
 
-import { arrival, departure } from "../../schemas/generated.ts";
 import type { RecordSchema } from "../../schemas/record-schema.ts";
+import { arrival, departure } from "../flights/generated.ts";
 import { agg } from "./aggregates.ts";
 import { and, custom, eq, gt, not, or } from "./conditions.ts";
 import { calendar } from "./enrichment.ts";

@@ -1,4 +1,3 @@
-import { arrival, departure } from "../../schemas/generated.ts";
 import { agg } from "../dsl/aggregates.ts";
 import { gt } from "../dsl/conditions.ts";
 import { calendar } from "../dsl/enrichment.ts";
@@ -9,6 +8,7 @@ import { topology } from "../dsl/topology.ts";
 import { logisticRegression } from "../dsl/training.ts";
 import { any, drifted, every, labels, noModel } from "../dsl/triggers.ts";
 import { drift } from "../dsl/watch.ts";
+import { arrival, departure } from "./generated.ts";
 
 const arrivals = from("flights.arrivals", arrival)
   .timedBy("arrivedAt", { lateness: "10m" })

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { arrival, departure } from "../../schemas/generated.ts";
 import type { InboxOutputSpec, Plan } from "../../schemas/plan.ts";
 import { eq } from "../dsl/conditions.ts";
 import { topic } from "../dsl/roles.ts";
@@ -8,6 +7,7 @@ import { prior } from "../dsl/scoring.ts";
 import { from } from "../dsl/stream.ts";
 import { topology } from "../dsl/topology.ts";
 import { flights } from "./flights.ts";
+import { arrival, departure } from "./generated.ts";
 
 function outputsTo(plan: Plan, from: string, to: string): readonly InboxOutputSpec[] {
   const upstream = plan.subtopologies.find(({ name }) => name === from);

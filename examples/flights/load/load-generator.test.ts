@@ -6,8 +6,8 @@ import { openEmbeddedBroker } from "../../../broker/embedded/embedded-broker.ts"
 import { AvroDecoder } from "../../../runtime/schema-registry/avro-codec.ts";
 import { createMemoryRegistry } from "../../../runtime/schema-registry/embedded.ts";
 import { MillraceError } from "../../../schemas/errors.ts";
-import { arrival, departure } from "../../../schemas/generated.ts";
 import { partitionOf } from "../../../schemas/murmur2.ts";
+import { arrival, departure } from "../../../topologies/flights/generated.ts";
 import { LoadGenerator, type LoadOptions } from "./load-generator.ts";
 
 const partitions = 4;

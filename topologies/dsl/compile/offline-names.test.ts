@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { departure } from "../../../schemas/generated.ts";
+import { departure } from "../../flights/generated.ts";
 import { agg } from "../aggregates.ts";
 import { offline, online, topic } from "../roles.ts";
 import { prior } from "../scoring.ts";
