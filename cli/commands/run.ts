@@ -43,6 +43,5 @@ function defaultTitle({ feeder }: ApplicationSpec, { shown, config }: ResolvedCo
     const end = config.for === null ? "until Ctrl-C" : `for ${shown["for"]}`;
     return `live, as producers send, ${end}`;
   }
-  if (feeder !== null) return "as its feeder sends";
-  return config.to === null ? "as its topics stand" : `to ${shown["to"]} (UTC)`;
+  return feeder === null ? "as its topics stand" : "as its feeder sends";
 }

@@ -63,11 +63,12 @@ async function digest(name: string): Promise<string> {
   const tables = ["origin_delays_v1", "route_delays_v1", "origin_traffic_v1", "outcomes"];
   const parts = tables.map(
     (table) =>
-      `SELECT '${table}' t, count(), sum(cityHash64(tuple(* EXCEPT (topic, partition, offset, topic_id))))
-       FROM raw_${table}`,
+      `SELECT '${table}' t, count(),
+       sum(cityHash64(tuple(* EXCEPT (topic, partition, offset, topic_id)))) FROM raw_${table}`,
   );
   parts.push(`SELECT 'predictions' t, count(),
-    sum(cityHash64(tuple(* EXCEPT (topic, partition, offset, topic_id, latency_ms)))) FROM raw_predictions`);
+    sum(cityHash64(tuple(* EXCEPT (topic, partition, offset, topic_id, latency_ms))))
+    FROM raw_predictions`);
   return await sql(name, `SELECT * FROM (${parts.join(" UNION ALL ")}) ORDER BY t`);
 }
 

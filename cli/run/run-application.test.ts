@@ -11,6 +11,11 @@ import { AvroEncoder } from "../../runtime/schema-registry/avro-codec.ts";
 import { ByteWriter } from "../../schemas/bytes.ts";
 import { partitionOf } from "../../schemas/murmur2.ts";
 import { packageRoot } from "../../schemas/package-root.ts";
+import { recordSchema } from "../../schemas/record-schema.ts";
+import { agg } from "../../topologies/dsl/aggregates.ts";
+import { offline, online } from "../../topologies/dsl/roles.ts";
+import { from } from "../../topologies/dsl/stream.ts";
+import { topology } from "../../topologies/dsl/topology.ts";
 import { killStarted, startMillrace } from "../millrace-fixture.ts";
 
 const folder = await mkdtemp(join(tmpdir(), "millrace-any-"));
@@ -22,6 +27,8 @@ after(async () => {
 });
 
 const day = Date.UTC(2026, 0, 1);
+type Payment = (typeof payments)[number];
+
 const payments = Array.from({ length: 300 }, (_, n) => ({
   paymentId: `p${n}`,
   paidAt: day + n * 60_000,
@@ -124,4 +131,25 @@ test("the command runs a module of TypeScript, and looks know afterwards what it
   assert.match(await look("topics", "payments", "--count"), /payments +source +12 +300 +300/);
   assert.match(await look("sql", "SELECT count() AS n FROM scores", "--json"), /"n": "?300/);
   assert.match(await look("verify", "--reread"), /Everything is there, once\./);
+});
+
+test("two topologies of an application run side by side, each with its own summary", async () => {
+  const both = join(folder, "both");
+  await fill(both);
+  const source = cardPayments.sources.find(({ topic }) => topic === "payments");
+  assert.ok(source !== undefined);
+  const sums = from("payments", recordSchema<Payment>(source.schema))
+    .timedBy("paidAt", { lateness: "30s" })
+    .partitionedBy("paymentId")
+    .keyedBy("card")
+    .over("1h")
+    .compute({ n: agg.count() })
+    .asFeatureView("hourly@1", { ttl: "2h" })
+    .into(online, offline);
+  const hourly = topology("hourly", { sums }, { partitions: cardPayments.partitions });
+  const { outcome, summary } = await run([cardPayments, hourly], { data: both });
+  assert.equal(outcome, "done");
+  assert.deepEqual(Object.keys(summary?.topologies ?? {}), ["payments", "hourly"]);
+  assert.equal(summary?.topologies["hourly"]?.processed, payments.length);
+  assert.equal(summary?.predictions.total, payments.length);
 });

@@ -123,7 +123,7 @@ async function rangeOf(standing: readonly Standing[], config: Config): Promise<E
   }
   const before = await readManifest(config.data);
   const from = before === null ? least : Date.parse(before.from);
-  const to = Math.max(most + 1, config.to ?? most + 1, before === null ? 0 : Date.parse(before.to));
+  const to = Math.max(most + 1, before === null ? 0 : Date.parse(before.to));
   return { from, to };
 }
 

@@ -113,7 +113,7 @@ async function countTables(plan: Plan, stack: Stack): Promise<TableCount[]> {
   for (const { topic, encoder } of offlineEncoders(plan, stack.registry)) {
     const table = encoder.table.name;
     const [found] = await stack.offline.query<{ rows: number }>(
-      `SELECT toFloat64(count()) AS rows FROM millrace.${table}`,
+      `SELECT toFloat64(count()) AS rows FROM millrace.${table} WHERE topic = ${quoteText(topic)}`,
     );
     counts.push({ table, rows: found?.rows ?? 0, records: await countRows(plan, stack, topic) });
   }

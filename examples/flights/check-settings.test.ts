@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { checkRunSettings } from "../../cli/run/check-run-settings.ts";
-import { type CheckedValues, type ResolvedConfig, resolveConfig } from "../../runtime/config.ts";
+import { type CheckedValues, resolveConfig } from "../../runtime/config.ts";
 import flights from "./app.ts";
+import type { FlightsConfig } from "./flights-settings.ts";
 import { readInjections } from "./injections.ts";
 
 const { settings: own, check, topologies } = flights;
@@ -11,8 +12,10 @@ const checkAll = (checked: CheckedValues) => [
   ...checkRunSettings(topologies, checked),
 ];
 
-const of = (flags: Record<string, unknown>): ResolvedConfig =>
-  resolveConfig({ own, flags, env: {}, file: "none", check: checkAll });
+const of = (flags: Record<string, unknown>) =>
+  resolveConfig({ own, flags, env: {}, file: "none", check: checkAll }) as unknown as {
+    readonly config: FlightsConfig;
+  };
 
 test("ranges beyond the flights, each injection and topics to slow are said together", () => {
   const flags = {

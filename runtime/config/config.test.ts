@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { type CheckedValues, resolveConfig } from "../config.ts";
 import { setting } from "./setting.ts";
-import { parseTime, time } from "./setting-types.ts";
+import { duration, parseTime, time } from "./setting-types.ts";
 import { flagName, settingNames, settings, variableName } from "./settings.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "millrace-config-"));
@@ -19,7 +19,6 @@ function file(content: unknown): string {
 
 test("without any source every setting has its default", () => {
   const { config, origins } = resolveConfig({ env: {}, file: join(folder, "none.json") });
-  assert.equal(config.to, null);
   assert.equal(config.http, null);
   assert.deepEqual(config.kafkaBrokers, []);
   assert.ok(Object.values(origins).every((origin) => origin === "default"));
@@ -37,7 +36,7 @@ test("a flag beats a variable, a variable beats the file, the file beats the def
 });
 
 test("all problems of all sources are reported together", () => {
-  const path = file({ dta: 1, to: "tomorrow" });
+  const path = file({ dta: 1, maxWait: "tomorrow" });
   const sources = {
     flags: { http: "70000" },
     env: { MILLRACE_SCORING_THREAD: "2", MILLRACE_WORKERS: "x" },
@@ -52,7 +51,7 @@ test("all problems of all sources are reported together", () => {
         /dta: there is no such setting \(did you mean data\?\)/,
         /--http: "70000"/,
         /MILLRACE_WORKERS: "x"/,
-        /to: "tomorrow": write a UTC time/,
+        /maxWait: "tomorrow": write a duration/,
         /has 5 to correct/,
       ]) {
         assert.match(error.message, part);
@@ -65,18 +64,18 @@ test("all problems of all sources are reported together", () => {
 test("what the command line and a check find is reported with the rest", () => {
   const seen: unknown[] = [];
   const sources = {
-    ...{ flags: { workers: "x", to: "2001-03-01" }, env: { MILLRACE_SED: "1" }, file: "none" },
+    ...{ flags: { workers: "x", rowTopicMb: "3" }, env: { MILLRACE_SED: "1" }, file: "none" },
     problems: ["--tu: run takes no such flag"],
     check: ({ values, origins }: CheckedValues) => {
-      seen.push(values.workers, values.to, origins.get("to"), origins.get("data"));
-      return ["--to: is a Thursday"];
+      seen.push(values.workers, values.rowTopicMb, origins.get("rowTopicMb"), origins.get("data"));
+      return ["--row-topic-mb: is odd"];
     },
   };
   assert.throws(
     () => resolveConfig(sources),
-    /has 4 to correct:\n- --tu: .*\n- MILLRACE_SED: .*\n- --workers: .*\n- --to: is a Thursday$/,
+    /has 4 to correct:\n- --tu: .*\n- MILLRACE_SED: .*\n- --workers: .*\n- --row-topic-mb: is odd$/,
   );
-  assert.deepEqual(seen, [undefined, Date.UTC(2001, 2, 1), "--to", "default"]);
+  assert.deepEqual(seen, [undefined, 3, "--row-topic-mb", "default"]);
 });
 
 test("a file that is no JSON object is named", () => {
@@ -88,12 +87,12 @@ test("a file that is no JSON object is named", () => {
 test("an application adds settings, and gives others its own default", () => {
   const own = {
     from: setting(time, { default: "2001-01-01", doc: "Start.", commands: ["run"] }),
-    to: setting(time, { default: "2001-01-15", doc: "End.", commands: ["run"], mode: "replay" }),
+    maxWait: setting(duration, { default: "9s", doc: "Wait.", commands: ["run"], mode: "live" }),
   };
   const { config, shown } = resolveConfig({ own, env: {}, file: "none" });
-  assert.deepEqual([shown["from"], config.to], ["2001-01-01", Date.UTC(2001, 0, 15)]);
-  const live = { own, flags: { live: true, to: "2001-01-02" }, env: {}, file: "none" };
-  assert.throws(() => resolveConfig(live), /--to: goes with a replay, not with --live/);
+  assert.deepEqual([shown["from"], config.maxWait], ["2001-01-01", 9_000]);
+  const replay = { own, flags: { maxWait: "1s" }, env: {}, file: "none" };
+  assert.throws(() => resolveConfig(replay), /--max-wait: goes with --live/);
   const unknown = { env: { MILLRACE_FROM: "2001-01-01" }, file: "none" };
   assert.throws(() => resolveConfig(unknown), /MILLRACE_FROM: there is no such setting/);
 });

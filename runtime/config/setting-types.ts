@@ -110,9 +110,6 @@ export const time = type(
   "<time>",
 );
 
-/** A day or an instant; null when it is not said. */
-export const optionalTime = type(time.schema.nullable(), "<time>");
-
 /** UTC ms of a day or an instant as people write it; null when it is none. */
 export function parseTime(text: string): number | null {
   if (!timePattern.test(text)) return null;

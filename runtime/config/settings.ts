@@ -5,7 +5,6 @@ import {
   factors,
   integer,
   optionalPath,
-  optionalTime,
   path,
   port,
   serverPort,
@@ -29,12 +28,6 @@ export const settings = Object.freeze({
     default: ".millrace/embedded",
     doc: "Data directory, owner-only; of another stack by default .millrace/local and so on.",
     commands: withServers,
-  }),
-  to: setting(optionalTime, {
-    default: null,
-    doc: "End of the event time to replay, UTC, excluded; without it all that the topics hold.",
-    commands: ["run", "replay"],
-    mode: "replay",
   }),
   fresh: setting(toggle, {
     default: false,
