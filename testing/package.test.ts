@@ -1,7 +1,7 @@
 /** What `npm pack` makes of the repository. That it installs and runs: testing/package/try.mjs. */
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
-import { readdirSync } from "node:fs";
+import { execFileSync, spawnSync } from "node:child_process";
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { test } from "node:test";
 import { packageRoot } from "../schemas/package-root.ts";
@@ -74,6 +74,28 @@ test("what the package imports comes with it, or is asked for by name", () => {
       .map((name) => `${path}: ${name}`),
   );
   assert.deepEqual(missing, []);
+});
+
+test("the types of the package compile where libraries are checked, as NodeNext and bundler", () => {
+  const folder = join(packageRoot(), ".build", "consumer");
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  // By its name a package imports itself: the declarations that users get.
+  const parts = ["millrace", "millrace/run", "millrace/testing"];
+  const uses = parts.map((part, index) => `import * as part${index} from "${part}";\n`).join("");
+  writeFileSync(join(folder, "uses.ts"), `${uses}void [part0, part1, part2];\n`);
+  const options = { strict: true, skipLibCheck: false, target: "ES2023", noEmit: true };
+  for (const resolution of [
+    { module: "NodeNext" },
+    { module: "ESNext", moduleResolution: "bundler" },
+  ]) {
+    const config = { compilerOptions: { ...options, ...resolution }, files: ["uses.ts"] };
+    writeFileSync(join(folder, "tsconfig.json"), JSON.stringify(config));
+    const compiler = join(packageRoot(), "node_modules", "typescript", "bin", "tsc");
+    const { stdout } = spawnSync(process.execPath, [compiler, "-p", folder], { encoding: "utf8" });
+    assert.equal(stdout, "");
+  }
+  rmSync(folder, { recursive: true, force: true });
 });
 
 test("no dependency of the repository runs an install script, whatever npm installs it", () => {

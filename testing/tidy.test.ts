@@ -38,6 +38,7 @@ const entries: readonly string[] = [
   "examples/card-payments/card-payments.ts",
   "examples/flights/app.ts",
   "cli/init/project/app.ts",
+  "examples/tutorial/app.ts",
 ];
 
 /** Adapters of ports that the default stack does not use: their conformance suites reach them. */

@@ -22,7 +22,9 @@ function unechoed<T>(schema: z.ZodType<T>, argument: string, repeatable = false)
 }
 
 /** One of a few words. */
-export function word<const Words extends readonly [string, ...string[]]>(words: Words) {
+export function word<const Words extends readonly [string, ...string[]]>(
+  words: Words,
+): SettingType<Words[number]> {
   return type(
     z.enum(words, { error: `write ${words.length === 1 ? "" : "one of "}${words.join(", ")}` }),
     `<${words.join("|")}>`,

@@ -4,7 +4,7 @@
  * Plain JavaScript: it must not lean on anything that the repository has installed.
  */
 import { execFileSync, spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -63,6 +63,9 @@ function tryWith(npm, tarball) {
   check(seconds < 60, `the first feature came after ${seconds} s`);
   step("  millrace verify --reread", () => millrace("verify", "--reread"));
   step("  npm test", () => npmRun("test"));
+  const uses =
+    'import { run } from "millrace/run";\nimport app from "./app.ts";\nvoid [run, app];\n';
+  writeFileSync(join(project, "program.ts"), uses);
   step("  npm run check: types, NodeNext", () => npmRun("run", "check"));
   const bundler = ["--noEmit", "--module", "ESNext", "--moduleResolution", "bundler"];
   step("  types, bundler", () => run("npx", ["--no", "tsc", ...bundler], project));
