@@ -15,6 +15,8 @@ export interface AggregateSpec {
   readonly output: FeatureOutput;
   /** The field that is aggregated. */
   readonly field?: string;
+  /** Whether values of the field are only told apart: a number stands for each text. */
+  readonly identity?: true;
   /** The condition whose truth is aggregated. */
   readonly condition?: Condition;
   /** Only records for which it holds are aggregated. */
@@ -92,7 +94,7 @@ export function snakeCase(name: string): string {
  * numbers (NaN = null, or not aggregated): the distinct fields and conditions, in order of first
  * use.
  */
-export type AggregateInput = Pick<AggregateSpec, "field" | "condition" | "where">;
+export type AggregateInput = Pick<AggregateSpec, "field" | "identity" | "condition" | "where">;
 
 export interface AggregateInputs {
   readonly inputs: readonly AggregateInput[];
@@ -103,14 +105,19 @@ export interface AggregateInputs {
 export function aggregateInputs(aggregates: readonly AggregateSpec[]): AggregateInputs {
   const inputs: AggregateInput[] = [];
   const indexOf = aggregates.map((aggregate) => {
-    const { field, condition, where } = aggregate;
+    const { field, identity, condition, where } = aggregate;
     if (field === undefined && condition === undefined && where === undefined) return -1;
     const found = inputs.findIndex(
-      (each) => each.field === field && each.condition === condition && each.where === where,
+      (each) =>
+        each.field === field &&
+        each.identity === identity &&
+        each.condition === condition &&
+        each.where === where,
     );
     if (found >= 0) return found;
     const input = {
       ...(field !== undefined && { field }),
+      ...(identity && { identity }),
       ...(condition && { condition }),
       ...(where && { where }),
     };

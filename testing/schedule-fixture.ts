@@ -66,7 +66,7 @@ function airPlan(scattered: boolean): Plan {
   const departed = departures
     .keyedBy("origin")
     .over("3h")
-    .compute(everyAggregate)
+    .compute({ ...everyAggregate, destinations: agg.distinct("destination") })
     .asFeatureView("departed@1", { ttl: "48h" })
     .into(online);
 

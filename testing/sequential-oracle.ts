@@ -128,12 +128,22 @@ function naive(aggregate: AggregateSpec, events: readonly Known[]): number | nul
     const { field, condition, where } = aggregate;
     if (where !== undefined && evaluate(where, record) !== true) continue;
     const value = condition ? evaluate(condition, record) : field === undefined || record[field];
-    if (typeof value !== "number" && typeof value !== "boolean") continue;
-    if (Number.isNaN(value)) continue;
-    values.push(Number(value));
+    const number = typeof value === "string" ? numberOf(value) : value;
+    if (typeof number !== "number" && typeof number !== "boolean") continue;
+    if (Number.isNaN(number)) continue;
+    values.push(Number(number));
     times.push(time);
   }
   return aggregateKind(aggregate.kind).naive(values, aggregate, times);
+}
+
+const numbers = new Map<string, number>();
+
+/** A number for each text, another for another. */
+function numberOf(text: string): number {
+  const number = numbers.get(text) ?? numbers.size;
+  numbers.set(text, number);
+  return number;
 }
 
 /** The features of a view as rows hold them, at q. */

@@ -22,6 +22,11 @@ export interface AggregateDefinition {
 /** A record with a numeric field. */
 export type Numeric<F extends string> = { readonly [K in F]: number | null };
 
+/** A record with a field of text, numbers or booleans. */
+export type Scalar<F extends string> = {
+  readonly [K in F]: string | number | bigint | boolean | null;
+};
+
 /** What every aggregate may be told. */
 export interface AggregateOptions<R> {
   /** Only records for which it holds are aggregated. @default all */
@@ -48,7 +53,7 @@ export type Parameters = Pick<AggregateSpec, "parameters">;
 
 /** What the SQL form is made of: ClickHouse expressions over the events of one key. */
 export interface SqlParts extends Parameters {
-  /** The input as a number: a field, or the truth of a condition. */
+  /** The input: a field (a number but for identities), or the truth of a condition. */
   readonly value: string;
   /** Event time, UTC ms. */
   readonly time: string;
@@ -63,8 +68,11 @@ export interface SqlParts extends Parameters {
 export interface AggregateKind<Define = (...given: never[]) => Aggregate<never>> {
   /** Its name in a topology and in a plan. */
   readonly kind: string;
-  /** What it takes of a record: nothing, a numeric field, or the truth of a test. */
-  readonly input: "record" | "number" | "truth";
+  /**
+   * What it takes of a record: nothing, a numeric field, the truth of a test, or what a field is
+   * told apart by, be it a number or not.
+   */
+  readonly input: "record" | "number" | "truth" | "identity";
   readonly output: FeatureOutput;
   /** Its function in `agg`. */
   readonly define: Define;

@@ -5,6 +5,7 @@ import { agg } from "../../topologies/dsl/aggregates.ts";
 import { gt } from "../../topologies/dsl/conditions.ts";
 import { DistinctSummary, distinct, distinctMax } from "./distinct.ts";
 import { givenOver } from "./payments-fixture.ts";
+import { identityOf, readInput } from "./read-input.ts";
 
 const payments = [
   [10, 5],
@@ -79,4 +80,16 @@ test("a sketch cannot forget, so that a window is merged anew and exact once the
   const anew = of.prepare();
   of.merge(anew, few);
   assert.equal(of.finalize(anew), 40);
+});
+
+test("texts and whole numbers beyond doubles are told apart", () => {
+  const of = distinct.exact();
+  const state = of.prepare();
+  const values = ["", "a", "b", "ab", "ba", "a", 9007199254740993n, 9007199254740992n, null];
+  for (const code of values) {
+    of.update(state, readInput({ field: "code", identity: true }, { code }), 1);
+  }
+  assert.equal(of.finalize(state), 7);
+  const hashes = new Set(Array.from({ length: 200_000 }, (_, i) => identityOf(`shop ${i}`)));
+  assert.equal(hashes.size, 200_000);
 });

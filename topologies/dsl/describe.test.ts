@@ -15,7 +15,7 @@ const derived = [
   // The length of a window follows from its text.
   /\.lengthMs$/,
   // What a column holds follows from the kind of its aggregate.
-  /^steps\.\d+\.spec\.aggregates\.\d+\.output$/,
+  /^steps\.\d+\.spec\.aggregates\.\d+\.(output|identity)$/,
   // Names of the feature vector follow from look-ups, views and request features.
   /^steps\.\d+\.spec\.features\.\d+$/,
   // Who counts what, what goes into which store and what is measured follow from the steps.

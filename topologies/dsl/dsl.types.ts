@@ -93,6 +93,9 @@ payments
   .keyedBy("card")
   .over("1h")
   .compute({ sum: agg.sum("amount"), sd: agg.stddev("amount") });
+hourly.compute({ origins: agg.distinct("origin"), delays: agg.distinct("delayMinutes") });
+// @ts-expect-error there is no such field to tell apart
+hourly.compute({ shops: agg.distinct("shop") });
 // @ts-expect-error text is not numeric
 hourly.compute({ mean: agg.mean("origin") });
 // @ts-expect-error there is no such field

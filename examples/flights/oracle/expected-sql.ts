@@ -37,8 +37,9 @@ export function pointsSql(view: FeatureViewSpec, points: string): string {
 }
 
 function aggregateSql({ aggregate, window }: FeatureColumn): string {
-  const { field, condition, where } = aggregate;
-  const value = condition ? conditionSql(condition) : `toFloat64(${field ? `e.${field}` : 1})`;
+  const { field, identity, condition, where } = aggregate;
+  const read = identity ? `e.${field}` : `toFloat64(${field ? `e.${field}` : 1})`;
+  const value = condition ? conditionSql(condition) : read;
   const inside = [
     `e.t > 0 AND e.k < p.q AND e.t >= p.q - ${window.lengthMs}`,
     ...(where ? [conditionSql(where)] : []),

@@ -105,20 +105,22 @@ function aggregateSpec(
   const feature = `${where}, feature "${name}"`;
   checkIdentifier(problems, feature, name);
   const { kind, field, condition, where: only } = aggregate;
-  const { output, problem } = aggregateKind(kind);
+  const { input, output, problem } = aggregateKind(kind);
   if (field !== undefined) {
     const found = avroField(source.schema, field);
+    const isIdentity = input === "identity";
     problems.check(
-      found !== null && isNumeric(found),
+      found !== null && (isIdentity ? scalarKind(found) !== null : isNumeric(found)),
       feature,
-      `${kind}("${field}") needs a numeric field of ${source.schema.name}`,
+      `${kind}("${field}") needs a ${isIdentity ? "" : "numeric "}field of ` +
+        `${source.schema.name}${isIdentity ? " that is text, a number or a boolean" : ""}`,
     );
   }
   if (condition !== undefined) checkCondition(problems, feature, condition, source.schema);
   if (only !== undefined) checkCondition(problems, feature, only, source.schema);
   const wrong = problem?.(aggregate) ?? null;
   if (wrong !== null) problems.add(feature, wrong);
-  return { name, output, ...aggregate };
+  return { name, output, ...(input === "identity" && { identity: true }), ...aggregate };
 }
 
 function windowSpecs(
