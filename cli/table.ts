@@ -1,5 +1,9 @@
+import { plainText } from "../schemas/plain-text.ts";
+
 /** Rows as columns of text; columns that hold numbers alone stand to the right. */
-export function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
+export function table(header: readonly string[], lines: readonly (readonly string[])[]): string {
+  // Keys and reasons hold whatever a producer wrote.
+  const rows = lines.map((cells) => cells.map(plainText));
   const widths = header.map((title, column) =>
     Math.max(title.length, ...rows.map((row) => (row[column] ?? "").length)),
   );

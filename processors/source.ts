@@ -4,12 +4,15 @@ import type { Plan, SourceSpec, Subtopology } from "../schemas/plan.ts";
 import { readCounters, tallyOf, writeCounters } from "./branch-tally.ts";
 import type { BranchCounters, Counters, Outbox } from "./processor.ts";
 import { type Branch, makeBranches, type StampedRecord } from "./source/branches.ts";
+import { keysOf, RecordBounds } from "./source/record-bounds.ts";
 
 /** Why a record becomes a dead letter. */
 export type SourceRejection =
   | "NULL_KEY"
   | "KEY_MISMATCH"
   | "WRONG_PARTITION"
+  | "KEY_OVERSIZE"
+  | "TEXT_OVERSIZE"
   | "EVENT_TIME_MISSING"
   | "EVENT_TIME_AHEAD";
 
@@ -27,6 +30,7 @@ export class SourceProcessor {
   readonly #partition: number;
   readonly #partitions: number;
   readonly #branches: readonly Branch[];
+  readonly #bounds: RecordBounds;
   readonly #record: StampedRecord = { fields: {}, eventTime: 0, knownAt: 0, offset: 0 };
   #tallies: readonly BranchCounters[];
   #streamTime = Number.NEGATIVE_INFINITY;
@@ -36,6 +40,8 @@ export class SourceProcessor {
     this.#partition = partition;
     this.#partitions = subtopology.partitions;
     this.#branches = makeBranches(plan, subtopology);
+    const keys = keysOf(plan, subtopology.branches);
+    this.#bounds = new RecordBounds([...keys, [source.partitionField]]);
     this.#tallies = this.#findTallies();
   }
 
@@ -116,7 +122,8 @@ export class SourceProcessor {
       if (partitionOf(key, this.#partitions) !== this.#partition) return "WRONG_PARTITION";
     }
     if (!Number.isSafeInteger(eventTime) || (eventTime as number) < 0) return "EVENT_TIME_MISSING";
-    return (eventTime as number) > latestEventTime ? "EVENT_TIME_AHEAD" : null;
+    if ((eventTime as number) > latestEventTime) return "EVENT_TIME_AHEAD";
+    return this.#bounds.judge(record);
   }
 
   #findTallies(): BranchCounters[] {

@@ -46,7 +46,7 @@ export interface Decision {
   readonly subtopology: string;
   /** Partition of the task that decided. */
   readonly partition: number;
-  /** idle, ahead, wait, place, deadline or training. */
+  /** idle, ahead, unknown-schema, wait, place, deadline or training. */
   readonly kind: string;
   /** Of a wait or a place: the input of the channel. */
   readonly input: string | null;
@@ -55,8 +55,8 @@ export interface Decision {
    */
   readonly writer: number | null;
   /**
-   * Source offset (idle, ahead, deadline), sequence number of the channel (wait, place) or number
-   * of the request (training).
+   * Source offset (idle, ahead, unknown-schema, deadline), sequence number of the channel (wait,
+   * place) or number of the request (training).
    */
   readonly position: number;
   /** Of a wait: progress of the channel; null when there was none. */
@@ -310,7 +310,7 @@ export const decision: RecordSchema<Decision> = recordSchema<Decision>({
     {
       name: "kind",
       type: "string",
-      doc: "idle, ahead, wait, place, deadline or training."
+      doc: "idle, ahead, unknown-schema, wait, place, deadline or training."
     },
     {
       name: "input",
@@ -333,7 +333,7 @@ export const decision: RecordSchema<Decision> = recordSchema<Decision>({
     {
       name: "position",
       type: "long",
-      doc: "Source offset (idle, ahead, deadline), sequence number of the channel (wait, place) or number of the request (training)."
+      doc: "Source offset (idle, ahead, unknown-schema, deadline), sequence number of the channel (wait, place) or number of the request (training)."
     },
     {
       name: "from",

@@ -175,9 +175,10 @@ test("stores show what a view holds, what is served and what analysts query", as
   await driver.close();
 });
 
-test("keys of any length that a record can bring reach rows, look-ups and predictions whole", async () => {
+test("a key of 1 KiB reaches rows, look-ups and predictions whole; a longer one is a dead letter", async () => {
   const driver = topologyDriver(flights);
-  const origin = `${"ä".repeat(40_000)}X`;
+  const origin = `${"ä".repeat(509)}XY`;
+  driver.input("flights.arrivals").send({ ...arrival(3, noon, 40), origin: `${origin}long` });
   driver.input("flights.arrivals").send({ ...arrival(1, noon, 40), origin });
   driver.input("flights.departures").send({ ...departure(2, noon + 60_000), origin });
   await driver.advanceTo(noon + 3 * hour);
@@ -186,5 +187,10 @@ test("keys of any length that a record can bring reach rows, look-ups and predic
   const [prediction] = await driver.output("flights.predictions").drain();
   const features = prediction?.value["features"] as Record<string, number>;
   assert.equal(features["origin_flights_1h"], 1);
+  const letters = await driver.output("flights.dead-letters").drain();
+  assert.deepEqual(
+    letters.map(({ value }) => value["code"]),
+    ["KEY_OVERSIZE"],
+  );
   await driver.close();
 });

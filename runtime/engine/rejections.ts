@@ -1,3 +1,7 @@
+import { keyLimitBytes, textLimitBytes } from "../../processors/source/record-bounds.ts";
+
+export { keyLimitBytes };
+
 /**
  * Largest source record that is taken, value and key together, in bytes: so that a topic's own
  * limit, twice as much, holds whatever is wrapped around them.
@@ -13,7 +17,7 @@ export const rejectionReasons: Readonly<Record<string, string>> = {
     "librdkafka clients set partitioner=murmur2_random",
   EVENT_TIME_MISSING: "the event time is missing or not a time in milliseconds",
   EVENT_TIME_AHEAD: "the event time lies too far in the future and would make others late",
+  KEY_OVERSIZE: `a key, or the text of fields that make one, takes more than ${keyLimitBytes} bytes`,
+  TEXT_OVERSIZE: `a text takes more than ${textLimitBytes} bytes in what is derived from the record`,
   RECORD_OVERSIZE: `the value and the key together are larger than ${recordLimitBytes} bytes`,
-  MALFORMED_AVRO: "the value is not Avro of the schema that it names",
-  UNKNOWN_SCHEMA: "the schema registry does not know the schema id of the value",
 };

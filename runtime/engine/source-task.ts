@@ -2,13 +2,16 @@ import type { FetchedPartition, OffsetToCommit } from "../../broker/broker.ts";
 import { RecordReader } from "../../broker/record-batch/reader.ts";
 import type { SourceProcessor } from "../../processors/source.ts";
 import { ByteReader, ByteWriter } from "../../schemas/bytes.ts";
+import { MillraceError } from "../../schemas/errors.ts";
+import { shortReason } from "../../schemas/plain-text.ts";
 import type { Plan, Subtopology } from "../../schemas/plan.ts";
-import type { AvroDecoder, AvroEncoder } from "../schema-registry/avro-codec.ts";
+import type { AvroEncoder } from "../schema-registry/avro-codec.ts";
+import { type RecordDecoder, unknownSchema } from "../schema-registry/record-decoder.ts";
 import { type Restorable, writeSnapshot } from "./changelog.ts";
 import { ChangelogCut } from "./changelog-cut.ts";
 import type { CommitBatches } from "./commit-batches.ts";
 import type { SourceDecisions } from "./live/source-decisions.ts";
-import { recordLimitBytes, rejectionReasons } from "./rejections.ts";
+import { keyLimitBytes, recordLimitBytes, rejectionReasons } from "./rejections.ts";
 import type { SourceWatermarks } from "./source-watermarks.ts";
 import type { Task, Wanted } from "./task.ts";
 import { type OutboxWiring, TaskOutbox } from "./task-outbox.ts";
@@ -16,7 +19,7 @@ import { type OutboxWiring, TaskOutbox } from "./task-outbox.ts";
 /** How a source task knows its world. */
 export interface SourceTaskWiring extends OutboxWiring {
   readonly plan: Plan;
-  readonly decoder: AvroDecoder;
+  readonly decoder: RecordDecoder;
   readonly watermarks: SourceWatermarks;
   readonly decisions: SourceDecisions;
   readonly lateTopic: string;
@@ -30,6 +33,9 @@ const maxTimestampMs = 2 ** 51;
 
 /** What a late record or a dead letter takes besides its bytes, about. */
 const rejectOverheadBytes = 256;
+
+/** Between two questions that a schema registry did not answer, ms; doubled each time. */
+const lookUpPauseMs = { least: 250, most: 15_000 } as const;
 
 /** Changelog records (small snapshots) kept before older ones may go. */
 const purgeEvery = 64;
@@ -57,6 +63,9 @@ export class SourceTask implements Task, Restorable {
   #again = false;
   #collected = 0;
   #missingSchema: number | null = null;
+  #lookingUp = false;
+  #lookUpAgainAt = 0;
+  #lookUpPauseMs = lookUpPauseMs.least as number;
   #stalled = false;
   readonly #cut = new ChangelogCut();
 
@@ -141,11 +150,31 @@ export class SourceTask implements Task, Restorable {
     return taken;
   }
 
-  /** Looks up the schema id that the task stopped at, if it did. */
+  /** Whether the task stands at a record whose schema has to be looked up now. */
+  get needsSchema(): boolean {
+    return (
+      this.#missingSchema !== null && !this.#lookingUp && performance.now() >= this.#lookUpAgainAt
+    );
+  }
+
+  /**
+   * Looks up the schema id that the task stopped at, if it did. Where the registry does not answer,
+   * the task waits and asks again after a while.
+   */
   async resolveSchema(): Promise<void> {
     if (this.#missingSchema === null) return;
-    await this.#wiring.decoder.resolve(this.#missingSchema);
-    this.#missingSchema = null;
+    this.#lookingUp = true;
+    try {
+      await this.#wiring.decoder.resolve(this.#missingSchema);
+      this.#missingSchema = null;
+      this.#lookUpPauseMs = lookUpPauseMs.least;
+    } catch (error) {
+      if (!(error instanceof MillraceError)) throw error;
+      this.#lookUpAgainAt = performance.now() + this.#lookUpPauseMs;
+      this.#lookUpPauseMs = Math.min(this.#lookUpPauseMs * 2, lookUpPauseMs.most);
+    } finally {
+      this.#lookingUp = false;
+    }
   }
 
   /** Held back because its readers are behind; see the worker. */
@@ -254,13 +283,22 @@ export class SourceTask implements Task, Restorable {
       this.#deadLetter("RECORD_OVERSIZE");
       return true;
     }
-    const decoded = this.#wiring.decoder.decode(buffer, valueStart, valueEnd);
+    if (!processor.source.repartitioned && keyEnd - keyStart > keyLimitBytes) {
+      processor.reject();
+      this.#deadLetter("KEY_OVERSIZE");
+      return true;
+    }
+    const { decisions } = this.#wiring;
+    const decoded = decisions.refusesSchema(reader.offset)
+      ? unknownSchema(buffer.readInt32BE(valueStart + 1))
+      : this.#wiring.decoder.decode(buffer, valueStart, valueEnd);
     if (decoded.kind === "need-schema") {
       this.#missingSchema = decoded.id;
       return false;
     }
     if (decoded.kind === "failed") {
       this.processor.reject();
+      if (decoded.code === "UNKNOWN_SCHEMA") decisions.schemaRefused(reader.offset);
       this.#deadLetter(decoded.code, decoded.reason);
       return true;
     }
@@ -269,11 +307,11 @@ export class SourceTask implements Task, Restorable {
       decoded.value,
       key,
       reader.offset,
-      this.#wiring.decisions.latestEventTime(processor.streamTime, reader.offset),
+      decisions.latestEventTime(processor.streamTime, reader.offset),
       this.outbox,
     );
     if (outcome === "accepted") return true;
-    if (outcome === "EVENT_TIME_AHEAD") this.#wiring.decisions.refused(reader.offset);
+    if (outcome === "EVENT_TIME_AHEAD") decisions.refused(reader.offset);
     if (outcome === "late") this.#late(decoded.value);
     else this.#deadLetter(outcome);
     return true;
@@ -310,7 +348,7 @@ export class SourceTask implements Task, Restorable {
         schemaId: framed ? buffer.readInt32BE(valueStart + 1) : null,
         step: this.subtopology.name,
         code,
-        reason: detail ?? rejectionReasons[code] ?? code,
+        reason: shortReason(detail ?? rejectionReasons[code] ?? code),
       },
       this.#value,
     );

@@ -22,7 +22,9 @@ import {
   watermarksTopic,
 } from "../../topologies/dsl/compile/topics.ts";
 import { AvroDecoder, AvroEncoder } from "../schema-registry/avro-codec.ts";
+import type { RecordDecoder } from "../schema-registry/record-decoder.ts";
 import type { SchemaRegistry } from "../schema-registry/registry.ts";
+import { sourceDecoder } from "../schema-registry/source-decoder.ts";
 import { allTasks } from "./assignment.ts";
 import { DecisionLog } from "./live/decision-log.ts";
 import {
@@ -57,7 +59,7 @@ export class TaskFactory {
   readonly watermarks = new Map<string, SourceWatermarks>();
   readonly #registry: SchemaRegistry;
   readonly #encoders = new Map<string, AvroEncoder>();
-  readonly #decoders = new Map<string, AvroDecoder>();
+  readonly #decoders = new Map<string, RecordDecoder>();
   readonly #mode: Mode;
   readonly #snapshots: SnapshotRule;
   #recorded: RecordedDecisions | null = null;
@@ -101,7 +103,7 @@ export class TaskFactory {
     }
     for (const source of plan.sources) {
       await registry.register(`${source.topic}-value`, source.schema);
-      factory.#decoders.set(source.topic, new AvroDecoder(registry, source.schema, true));
+      factory.#decoders.set(source.topic, sourceDecoder(registry, source));
       const topic = watermarksTopic(source.topic);
       await registry.register(`${topic}-value`, watermark);
       const decoder = new AvroDecoder(registry, watermark);

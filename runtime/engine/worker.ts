@@ -98,6 +98,7 @@ export class Worker {
   /** The commit that is under way; it never rejects. */
   #commit: Promise<void> | null = null;
   #commitError: unknown = null;
+  #lookUpError: unknown = null;
   /** Something happened outside the loop since it last looked. */
   #news = false;
   #wake: () => void = () => {};
@@ -172,6 +173,7 @@ export class Worker {
       if (this.#commitError !== null) await this.#afterFailedCommit(this.#commitError);
       if (this.#lost) await this.#rebalance();
       this.#desk.throwFailure();
+      if (this.#lookUpError !== null) throw this.#lookUpError;
       const fetched = await this.#pollOrRejoin(idle && !this.#news);
       this.#news = false;
       const taken = await this.#stepAll();
@@ -340,6 +342,17 @@ export class Worker {
     return fetched.length;
   }
 
+  /** Beside the loop: a record that waits for its schema stops its own partition alone. */
+  #lookUpSchema(task: SourceTask): void {
+    task.resolveSchema().then(
+      () => this.#tell(),
+      (error: unknown) => {
+        this.#lookUpError = error;
+        this.#tell();
+      },
+    );
+  }
+
   #tell(): void {
     this.#news = true;
     this.#wake();
@@ -360,7 +373,7 @@ export class Worker {
     for (const task of this.#tasks) {
       if (task instanceof SourceTask) {
         if (!task.stalled) taken += this.#pace.step(task, this.#stepBudget);
-        await task.resolveSchema();
+        if (task.needsSchema) this.#lookUpSchema(task);
         continue;
       }
       if (this.#isOverdue(task)) continue;

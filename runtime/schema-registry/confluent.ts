@@ -3,6 +3,7 @@ import { type AgentOptions, Agent as TlsAgent } from "node:https";
 import { setTimeout as wait } from "node:timers/promises";
 import confluent from "@kafkajs/confluent-schema-registry";
 import { type ErrorCode, MillraceError } from "../../schemas/errors.ts";
+import type { WriterSchema } from "../../schemas/formats/format.ts";
 import type { AvroSchema } from "../../schemas/plan.ts";
 import { checkBackward, checkSchema } from "./compatibility.ts";
 import type { RegisteredSchema, SchemaRegistry } from "./registry.ts";
@@ -28,12 +29,26 @@ const defaults = { clientId: "millrace", retries: 3, timeoutMs: 30_000 } as cons
 /** The HTTP calls below the client; it offers no way to a schema's own text. */
 interface RegistryApi {
   readonly Schema: { find(args: { id: number }): Promise<Answer> };
-  readonly Subject: { latestVersion(args: { subject: string }): Promise<Answer> };
+  readonly Subject: {
+    latestVersion(args: { subject: string }): Promise<Answer>;
+    version(args: { subject: string; version: number }): Promise<Answer>;
+  };
 }
 
 interface Answer {
-  data(): { readonly id?: number; readonly schema: string; readonly schemaType?: string };
+  /** Whatever was sent, parsed where it is JSON. */
+  data(): unknown;
 }
+
+interface SchemaAnswer {
+  readonly id?: number;
+  readonly schema: string;
+  readonly schemaType?: string;
+  readonly references?: readonly { readonly subject: string; readonly version: number }[];
+}
+
+/** Schemas that one may name, those that they name included. */
+const maxReferences = 200;
 
 /** A registry behind Confluent's HTTP interface (Confluent, Apicurio, Karapace). */
 export function openConfluentRegistry(options: ConfluentRegistryOptions): SchemaRegistry {
@@ -91,18 +106,40 @@ class ConfluentRegistry implements SchemaRegistry {
     return (await this.#inTime(this.#client.register(raw, { subject }))).id;
   }
 
-  async schemaById(id: number): Promise<AvroSchema | null> {
+  async schemaById(id: number): Promise<WriterSchema | null> {
     const answer = await this.#find(`schema ${id}`, () => this.#api.Schema.find({ id }));
-    return answer === null ? null : avroOf(answer);
+    if (answer === null) return null;
+    const references: unknown[] = [];
+    await this.#addReferences(answer, references, new Set());
+    const { schemaType = "AVRO" } = answer;
+    return { type: schemaType, schema: parsed(answer), references };
+  }
+
+  /** Adds what a schema names, each before those that name it. */
+  async #addReferences(
+    { references = [] }: SchemaAnswer,
+    into: unknown[],
+    known: Set<string>,
+  ): Promise<void> {
+    for (const { subject, version } of references) {
+      const name = `version ${version} of ${subject}`;
+      if (known.has(name)) continue;
+      known.add(name);
+      if (known.size > maxReferences) return;
+      const answer = await this.#find(name, () => this.#api.Subject.version({ subject, version }));
+      if (answer === null) continue;
+      await this.#addReferences(answer, into, known);
+      into.push(parsed(answer));
+    }
   }
 
   async latest(subject: string): Promise<RegisteredSchema | null> {
     const answer = await this.#find(`the latest version of ${subject}`, () =>
       this.#api.Subject.latestVersion({ subject }),
     );
-    const schema = answer === null ? null : avroOf(answer);
-    const id = answer?.data().id;
-    return schema === null || id === undefined ? null : { id, schema };
+    const { id, schemaType = "AVRO" } = answer ?? {};
+    if (answer === null || id === undefined || schemaType !== "AVRO") return null;
+    return { id, schema: parsed(answer) as AvroSchema };
   }
 
   async close(): Promise<void> {
@@ -123,9 +160,11 @@ class ConfluentRegistry implements SchemaRegistry {
     }
   }
 
-  async #find(request: string, call: () => Promise<Answer>): Promise<Answer | null> {
+  async #find(request: string, call: () => Promise<Answer>): Promise<SchemaAnswer | null> {
     try {
-      return await this.#inTime(call());
+      const answer = (await this.#inTime(call())).data();
+      if (isSchemaAnswer(answer)) return answer;
+      throw new Error("the answer is no schema registry's");
     } catch (error) {
       if (statusOf(error) === 404) {
         if (!isForeign(error)) return null;
@@ -144,10 +183,20 @@ class ConfluentRegistry implements SchemaRegistry {
   }
 }
 
-/** Null for a schema of another language (JSON Schema, Protobuf). */
-function avroOf(answer: Answer): AvroSchema | null {
-  const { schema, schemaType = "AVRO" } = answer.data();
-  return schemaType === "AVRO" ? (JSON.parse(schema) as AvroSchema) : null;
+/** Anything may stand in front of a registry, and answer for it. */
+function isSchemaAnswer(answer: unknown): answer is SchemaAnswer {
+  if (typeof answer !== "object" || answer === null || !("schema" in answer)) return false;
+  return typeof answer.schema === "string";
+}
+
+/** Avro's JSON; the text of a schema of another language, or of what is no JSON. */
+function parsed({ schema, schemaType = "AVRO" }: SchemaAnswer): unknown {
+  if (schemaType !== "AVRO") return schema;
+  try {
+    return JSON.parse(schema);
+  } catch {
+    return schema;
+  }
 }
 
 function statusOf(error: unknown): number | null {
@@ -162,7 +211,8 @@ function isForeign(error: unknown): boolean {
 
 function codeOf(status: number | null): ErrorCode {
   if (status === 401 || status === 403) return "REGISTRY_LOGIN";
-  const refused = status !== null && status > 400 && status < 500;
+  const passing = status === 408 || status === 429;
+  const refused = status !== null && status > 400 && status < 500 && !passing;
   return refused ? "REGISTRY_REFUSED" : "REGISTRY_UNAVAILABLE";
 }
 

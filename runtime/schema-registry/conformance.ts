@@ -52,7 +52,9 @@ export function registryConformance(
       const id = await registry.register(a, first);
       assert.equal(await registry.register(a, first), id);
       assert.equal(await registry.register(b, first), id);
-      assert.deepEqual((await registry.schemaById(id))?.fields.length, 2);
+      const known = await registry.schemaById(id);
+      assert.ok(known?.type === "AVRO");
+      assert.equal((known.schema as AvroSchema).fields.length, 2);
       assert.equal((await registry.latest(a))?.id, id);
       assert.equal(await registry.latest(subject()), null);
       assert.equal(await registry.schemaById(2_000_000_000), null);

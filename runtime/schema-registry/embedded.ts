@@ -1,4 +1,5 @@
 import { type FileHandle, open, readFile } from "node:fs/promises";
+import type { WriterSchema } from "../../schemas/formats/format.ts";
 import type { AvroSchema } from "../../schemas/plan.ts";
 import { checkBackward, checkSchema } from "./compatibility.ts";
 import type { RegisteredSchema, SchemaRegistry } from "./registry.ts";
@@ -71,8 +72,9 @@ class EmbeddedRegistry implements SchemaRegistry {
     return result;
   }
 
-  async schemaById(id: number): Promise<AvroSchema | null> {
-    return this.#byId.get(id) ?? null;
+  async schemaById(id: number): Promise<WriterSchema | null> {
+    const schema = this.#byId.get(id);
+    return schema === undefined ? null : { type: "AVRO", schema, references: [] };
   }
 
   async latest(subject: string): Promise<RegisteredSchema | null> {

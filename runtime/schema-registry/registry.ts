@@ -1,3 +1,4 @@
+import type { WriterSchema } from "../../schemas/formats/format.ts";
 import type { AvroSchema } from "../../schemas/plan.ts";
 
 /** A schema under its id. */
@@ -19,8 +20,12 @@ export interface SchemaRegistry {
    * version wrote (BACKWARD compatibility).
    */
   register(subject: string, schema: AvroSchema): Promise<number>;
-  /** The schema of an id, or null when there is none. */
-  schemaById(id: number): Promise<AvroSchema | null>;
+  /**
+   * The schema of an id, of whatever language, with those that it names; null when there is none.
+   *
+   * @throws {MillraceError} REGISTRY_UNAVAILABLE, REGISTRY_LOGIN, REGISTRY_REFUSED.
+   */
+  schemaById(id: number): Promise<WriterSchema | null>;
   /** The newest version of a subject, or null when there is none. */
   latest(subject: string): Promise<RegisteredSchema | null>;
   close(): Promise<void>;

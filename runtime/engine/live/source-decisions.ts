@@ -4,6 +4,8 @@ import type { DecisionLog } from "./decision-log.ts";
 
 /** Replay: a jump in event time beyond this is refused. */
 const replayMaxJumpMs = 48 * 3_600_000;
+/** Replay: no first record of a partition lies beyond; sentinels such as 9999-12-31 do. */
+const latestFirstEventTime = Date.UTC(2100, 0);
 /** Live: an event time beyond the wall clock by more than this is refused. */
 const liveMaxAheadMs = 3_600_000;
 
@@ -15,6 +17,10 @@ export interface SourceDecisions {
   latestEventTime(streamTime: number, offset: number): number;
   /** The guard has refused the record at an offset. */
   refused(offset: number): void;
+  /** The schema registry has given no schema for the record at an offset. */
+  schemaRefused(offset: number): void;
+  /** Whether it gave none when the decision was made. */
+  refusesSchema(offset: number): boolean;
   /** Stream time that was decided for what stands at or beyond a position; −Infinity: none. */
   streamTimeAt(position: number): number;
   /** Nothing stood beyond a position at event time `until`: stream time has been raised to it. */
@@ -25,8 +31,10 @@ export interface SourceDecisions {
 /** Replay: the input alone decides. */
 export const inputDecides: SourceDecisions = Object.freeze({
   latestEventTime: (streamTime: number) =>
-    Number.isFinite(streamTime) ? streamTime + replayMaxJumpMs : Number.POSITIVE_INFINITY,
+    Number.isFinite(streamTime) ? streamTime + replayMaxJumpMs : latestFirstEventTime,
   refused: () => {},
+  schemaRefused: () => {},
+  refusesSchema: () => false,
   streamTimeAt: () => unknown,
   idle: () => {},
   collect: () => {},
@@ -37,6 +45,8 @@ export function clockDecides(now: () => number, log: DecisionLog): SourceDecisio
   return {
     latestEventTime: () => now() + liveMaxAheadMs,
     refused: (offset) => log.add({ kind: "ahead", position: offset }),
+    schemaRefused: (offset) => log.add({ kind: "unknown-schema", position: offset }),
+    refusesSchema: () => false,
     streamTimeAt: () => unknown,
     idle: (position, until) => log.replaceLast({ kind: "idle", position, until }),
     collect: (batches) => log.collect(batches),
@@ -45,15 +55,17 @@ export function clockDecides(now: () => number, log: DecisionLog): SourceDecisio
 
 /** Live mode read again: what was decided then is repeated. */
 export function recordDecides(decisions: readonly Decision[]): SourceDecisions {
-  const ahead = new Set(
-    decisions.flatMap(({ kind, position }) => (kind === "ahead" ? [position] : [])),
-  );
+  const positionsOf = (wanted: Decision["kind"]) =>
+    new Set(decisions.flatMap(({ kind, position }) => (kind === wanted ? [position] : [])));
+  const ahead = positionsOf("ahead");
+  const refused = positionsOf("unknown-schema");
   const idle = decisions.filter(({ kind }) => kind === "idle");
   let next = 0;
   let streamTime = unknown;
   return {
     ...inputDecides,
     latestEventTime: (_, offset) => (ahead.has(offset) ? unknown : Number.POSITIVE_INFINITY),
+    refusesSchema: (offset) => refused.has(offset),
     streamTimeAt: (position) => {
       for (let each = idle[next]; each !== undefined && each.position <= position; ) {
         streamTime = Math.max(streamTime, each.until ?? unknown);

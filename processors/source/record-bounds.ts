@@ -1,0 +1,67 @@
+import { entityKey, viewId } from "../../schemas/feature-view.ts";
+import type { BranchSpec, Plan } from "../../schemas/plan.ts";
+
+/** Bytes of a key as it is written: of a record, of an entity, of an id. */
+export const keyLimitBytes = 1_024;
+
+/** Bytes of any other text as it is written. */
+export const textLimitBytes = 65_536;
+
+/** Every character that is not UTF-8 becomes three bytes, and a separator in a key two. */
+const growth = 6;
+
+/**
+ * Bounds on what is derived from a record, after it is encoded: a record may fit where its keys and
+ * texts do not.
+ */
+export class RecordBounds {
+  readonly #keys: readonly (readonly string[])[];
+  /** Of the fields, which are the same in every record of a source. */
+  #names: readonly string[] | null = null;
+
+  /** @param keys - for each key made of the record, its fields. */
+  constructor(keys: readonly (readonly string[])[]) {
+    const distinct = new Map(keys.map((fields) => [fields.join(), fields]));
+    this.#keys = [...distinct.values()];
+  }
+
+  /** What of a record is too large, or null. */
+  judge(record: Readonly<Record<string, unknown>>): "KEY_OVERSIZE" | "TEXT_OVERSIZE" | null {
+    for (const fields of this.#keys) {
+      let length = fields.length;
+      for (const field of fields) {
+        const value = record[field];
+        length += typeof value === "string" ? value.length : 24;
+      }
+      if (length * growth <= keyLimitBytes) continue;
+      const key = entityKey(fields.map((field) => record[field]));
+      if (Buffer.byteLength(key) > keyLimitBytes) return "KEY_OVERSIZE";
+    }
+    this.#names ??= Object.keys(record);
+    for (const name of this.#names) {
+      const value = record[name];
+      if (typeof value !== "string" || value.length * 3 <= textLimitBytes) continue;
+      if (Buffer.byteLength(value) > textLimitBytes) return "TEXT_OVERSIZE";
+    }
+    return null;
+  }
+}
+
+/** For each key that branches make of a record, its fields. */
+export function keysOf(plan: Plan, branches: readonly BranchSpec[]): (readonly string[])[] {
+  const keys: (readonly string[])[] = [];
+  for (const branch of branches) {
+    if (branch.kind === "update") {
+      const view = plan.views.find((each) => viewId(each) === branch.view);
+      keys.push(view?.keyFields ?? []);
+    } else if (branch.kind === "label") {
+      const label = plan.labels.find(({ name }) => name === branch.labels);
+      keys.push([label?.keyField ?? ""]);
+    } else {
+      const scoring = plan.scorings.find(({ name }) => name === branch.scoring);
+      keys.push([scoring?.keyField ?? ""]);
+      for (const lookup of scoring?.lookups ?? []) keys.push(lookup.keyFields);
+    }
+  }
+  return keys;
+}

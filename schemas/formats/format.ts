@@ -1,0 +1,45 @@
+import type { RowLayout } from "../row-layout.ts";
+
+/** A schema as a registry keeps it under an id. */
+export interface WriterSchema {
+  /** `AVRO`, `JSON` or `PROTOBUF`. */
+  readonly type: string;
+  /** Parsed JSON of an Avro schema; the text of another. */
+  readonly schema: unknown;
+  /** Schemas that it names, each before those that name it; as `schema` is. */
+  readonly references: readonly unknown[];
+}
+
+/**
+ * Reads the record that fills `buffer[start, end)`: its wanted fields under their paths, null
+ * where they are missing. A record is read anew each time and may be kept.
+ *
+ * @throws {Error} saying why the bytes are no such record.
+ */
+export type ReadRecord = (buffer: Buffer, start: number, end: number) => Record<string, unknown>;
+
+/** How the values of a topic are read. */
+export interface FormatReader {
+  /** What the records are, for messages. */
+  readonly name: string;
+  /** Code of a dead letter for bytes that are no such record, e.g. `MALFORMED_AVRO`. */
+  readonly malformed: string;
+  /** Whether a magic byte and a schema id must stand in front, or may (Confluent's framing). */
+  readonly framing: "required" | "optional";
+  /** Whether framed values are read by the schema of their id, which then has to be looked up. */
+  readonly bySchema: boolean;
+  /**
+   * Reads values of a writer's schema; null: values without framing, or of any schema.
+   *
+   * @throws {Error} saying why none can be read.
+   */
+  readonly readerOf: (schema: WriterSchema | null) => ReadRecord;
+}
+
+/** A kind of format: from its spec, the layout of its records and how they are read. */
+export interface Format<Spec> {
+  /** @throws {Error} when the spec is no use. */
+  readonly layout: (spec: Spec) => RowLayout;
+  /** @param wanted - paths of the fields to read. */
+  readonly open: (spec: Spec, wanted: ReadonlySet<string>) => FormatReader;
+}

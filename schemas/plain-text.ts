@@ -1,0 +1,21 @@
+/**
+ * Controls of terminals and of the direction of text, and the separators of lines: what must not
+ * reach a terminal or a log from a record.
+ */
+const controls = /[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu;
+
+/** Longest reason that is kept with a record or a model, in characters. */
+export const reasonLimit = 500;
+
+/** A text with its control characters written out (`\u001b`), so that it can be shown. */
+export function plainText(text: string): string {
+  return text.replace(controls, (each) => {
+    return `\\u${(each.codePointAt(0) ?? 0).toString(16).padStart(4, "0")}`;
+  });
+}
+
+/** {@link plainText} of at most {@link reasonLimit} characters; what is cut off ends in `…`. */
+export function shortReason(text: string): string {
+  const plain = plainText(text.slice(0, reasonLimit + 1));
+  return plain.length > reasonLimit ? `${plain.slice(0, reasonLimit - 1)}…` : plain;
+}
