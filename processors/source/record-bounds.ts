@@ -1,5 +1,5 @@
 import { entityKey, viewId } from "../../schemas/feature-view.ts";
-import type { BranchSpec, Plan } from "../../schemas/plan.ts";
+import { type BranchSpec, type Plan, stepsOf } from "../../schemas/plan.ts";
 
 /** Bytes of a key as it is written: of a record, of an entity, of an id. */
 export const keyLimitBytes = 1_024;
@@ -52,13 +52,13 @@ export function keysOf(plan: Plan, branches: readonly BranchSpec[]): (readonly s
   const keys: (readonly string[])[] = [];
   for (const branch of branches) {
     if (branch.kind === "update") {
-      const view = plan.views.find((each) => viewId(each) === branch.view);
+      const view = stepsOf(plan, "view").find((each) => viewId(each) === branch.view);
       keys.push(view?.keyFields ?? []);
     } else if (branch.kind === "label") {
-      const label = plan.labels.find(({ name }) => name === branch.labels);
+      const label = stepsOf(plan, "label").find(({ name }) => name === branch.labels);
       keys.push([label?.keyField ?? ""]);
     } else {
-      const scoring = plan.scorings.find(({ name }) => name === branch.scoring);
+      const scoring = stepsOf(plan, "scoring").find(({ name }) => name === branch.scoring);
       keys.push([scoring?.keyField ?? ""]);
       for (const lookup of scoring?.lookups ?? []) keys.push(lookup.keyFields);
     }
