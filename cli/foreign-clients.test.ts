@@ -70,8 +70,16 @@ interface Outcome {
   readonly err: string;
 }
 
+/** "" before the servers were started. */
+function clickHousePassword(): string {
+  const file = join(data, "clickhouse", "spool", "password");
+  return existsSync(file) ? readFileSync(file, "utf8").trim() : "";
+}
+
 function execute(program: string, args: readonly string[]): Promise<Outcome> {
-  const options = { cwd: folder, maxBuffer: 1 << 26, timeout: 120_000 };
+  const passwords = { CLICKHOUSE_PASSWORD: clickHousePassword() };
+  const env = { ...process.env, ...passwords };
+  const options = { cwd: folder, maxBuffer: 1 << 26, timeout: 120_000, env };
   return new Promise((resolve) => {
     execFile(program, args, options, (error, out, err) => {
       resolve({ code: error === null ? 0 : Number(error.code ?? 1), out, err });
@@ -93,6 +101,7 @@ async function query<Row>(sql: string): Promise<Row[]> {
   const answer = await fetch(`${url}&output_format_json_quote_64bit_integers=0`, {
     method: "POST",
     body: sql,
+    headers: { "x-clickhouse-key": clickHousePassword() },
   });
   assert.ok(answer.ok, sql);
   return linesOf<Row>(await answer.text());

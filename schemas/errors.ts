@@ -279,6 +279,21 @@ export const errorTable = {
     message:
       "The data directory {directory} already covers time to {found}, beyond --to {asked}. Ask for a later --to, start over with --fresh, or use another --data directory.",
   },
+  OFFLINE_CLOSED: {
+    policy: "stop",
+    message:
+      "The HTTP interface of chDB does not take {what}: it reaches beyond the tables, to files, other servers or the state of the engine.",
+  },
+  OFFLINE_TOO_LARGE: {
+    policy: "stop",
+    message:
+      "A request to the HTTP interface of chDB may hold {limit} bytes, unpacked: send the rows in several.",
+  },
+  PASSWORD_FILE_UNSAFE: {
+    policy: "stop",
+    message:
+      "The password file {file} is a link, is not whole, or can be read or changed by other users: delete it, and stop and start the stack; another password is made.",
+  },
   OFFLINE_UNAVAILABLE: {
     policy: "retry",
     message: "The offline store at {where} does not answer ({reason}): check that it runs.",

@@ -49,6 +49,7 @@ export async function openEmbeddedStack(options: EmbeddedStackOptions): Promise<
       files: offline,
       pids: () => [offline.pid],
       offlineAddress: offline.httpAddress,
+      offlinePassword: offline.passwordFile,
       close,
     };
   });

@@ -1,7 +1,11 @@
+import { join } from "node:path";
 import { DirectoryLock } from "../broker/embedded/directory-lock.ts";
 import { clearDataDirectory } from "../runtime/hosting/data-directory.ts";
 import type { Stack } from "../runtime/hosting/stack.ts";
+import { frontPassword, frontUser } from "../sinks/chdb/front-password.ts";
+import { FileEngine } from "./file-engine.ts";
 import { holdDirectory } from "./hold-directory.ts";
+import { clickHousePasswordFile } from "./local/clickhouse.ts";
 import {
   type LocalServersOptions,
   localServerPids,
@@ -31,9 +35,13 @@ export async function openLocalStack(options: LocalStackOptions): Promise<Stack>
       LocalServerName,
       number
     >;
-    const parts = await openServers(loopbackAccess(ports), directory, keep);
+    const file = clickHousePasswordFile(join(directory, "clickhouse"));
+    const clickhouse = { user: frontUser, password: await frontPassword(file) };
+    const parts = await openServers(loopbackAccess(ports, clickhouse), directory, keep);
     const pids = () => localServerPids(directory);
-    return { ...parts, kind: "local", files: parts.offline, pids, close };
+    const files = keep(new FileEngine(directory));
+    const all = () => [...pids(), ...files.pids];
+    return { ...parts, kind: "local", files, pids: all, offlinePassword: file, close };
   });
 }
 

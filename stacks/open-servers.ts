@@ -35,11 +35,12 @@ export async function openServers(
 /** How to reach servers of this machine without TLS or passwords. */
 export function loopbackAccess(
   ports: Readonly<Record<"kafka" | "registry" | "redis" | "clickhouse", number>>,
+  clickhouse: { readonly user: string; readonly password: string } | null = null,
 ): ServerAccess {
   return {
     kafka: { brokers: [`127.0.0.1:${ports.kafka}`] },
     registry: { url: registryUrl(ports.registry) },
     redis: { urls: [`redis://127.0.0.1:${ports.redis}`] },
-    clickhouse: { url: `http://127.0.0.1:${ports.clickhouse}` },
+    clickhouse: { url: `http://127.0.0.1:${ports.clickhouse}`, ...clickhouse },
   };
 }

@@ -31,6 +31,8 @@ export interface SecureFrontOptions {
   /** Whether clients must show that certificate too. @default false */
   readonly clientCertificate?: boolean;
   readonly user: { readonly username: string; readonly password: string };
+  /** Headers that the server behind wants to see. @default none */
+  readonly onward?: Readonly<Record<string, string>>;
   /** Answers whoever is not that user, as the server itself would. */
   readonly refuse: (response: ServerResponse) => void;
 }
@@ -60,6 +62,7 @@ export async function startSecureFront(options: SecureFrontOptions): Promise<Sec
     }
     const { authorization: _, ...headers } = incoming.headers;
     for (const name of ["x-clickhouse-user", "x-clickhouse-key"]) delete headers[name];
+    Object.assign(headers, options.onward);
     const { method, url: path } = incoming;
     const onward = request({ host: "127.0.0.1", port: behind, method, path, headers }, (answer) => {
       response.writeHead(answer.statusCode ?? 502, answer.headers);

@@ -1,9 +1,11 @@
-import type { ServerResponse } from "node:http";
+import { createServer, request, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import kafkajs from "kafkajs";
 import { type SaslKafka, startSaslKafka } from "../broker/kafka/sasl-kafka-fixture.ts";
+import { frontPassword, frontUser } from "../sinks/chdb/front-password.ts";
 import { startApicurio } from "../stacks/local/apicurio.ts";
-import { clickHouseServer } from "../stacks/local/clickhouse.ts";
+import { clickHousePasswordFile, clickHouseServer } from "../stacks/local/clickhouse.ts";
 import { freePorts } from "../stacks/local/free-ports.ts";
 import { startRedis } from "../stacks/local/redis.ts";
 import { startServer } from "../stacks/local/server-process.ts";
@@ -201,7 +203,28 @@ async function clickHouse(
     response.writeHead(403, { "x-clickhouse-exception-code": "516" }).end(reason);
   };
   const user = users.clickhouse;
-  const front = await startSecureFront({ behind: plain, certificate, user, refuse });
+  const key = await frontPassword(clickHousePasswordFile(directory));
+  const onward = { "x-clickhouse-user": frontUser, "x-clickhouse-key": key };
+  const front = await startSecureFront({ behind: plain, certificate, user, refuse, onward });
   stops.push(() => front.close());
-  return { secure: front.port, plain };
+  const open = await openDoor(plain, onward);
+  stops.push(async () => void open.close());
+  return { secure: front.port, plain: (open.address() as AddressInfo).port };
+}
+
+/** A door without user or password, as that of the compose stack: it shows those given. */
+async function openDoor(behind: number, shown: Readonly<Record<string, string>>): Promise<Server> {
+  const door = createServer((incoming, response) => {
+    const { method, url: path } = incoming;
+    const headers = { ...incoming.headers, ...shown, host: `127.0.0.1:${behind}` };
+    delete headers.authorization;
+    const onward = request({ host: "127.0.0.1", port: behind, method, path, headers }, (answer) => {
+      response.writeHead(answer.statusCode ?? 502, answer.headers);
+      answer.pipe(response);
+    });
+    onward.once("error", () => response.destroy());
+    incoming.pipe(onward);
+  });
+  await new Promise<void>((done) => door.listen(0, "127.0.0.1", done));
+  return door;
 }

@@ -1,4 +1,7 @@
+import { join } from "node:path";
 import type { ResolvedConfig } from "../../runtime/config.ts";
+import { frontUser } from "../../sinks/chdb/front-password.ts";
+import { clickHousePasswordFile } from "../../stacks/local/clickhouse.ts";
 import {
   type LocalServerStatus,
   localServerStatus,
@@ -21,7 +24,7 @@ export async function stackUp(
   options: StackCommandOptions,
 ): Promise<number> {
   if (!options.json) console.log(`Starting the servers in ${config.data}`);
-  writeOut(statusText(await startLocalServers(localServersOf(config)), options));
+  writeOut(statusText(await startLocalServers(localServersOf(config)), config.data, options));
   return exitCodes.done;
 }
 
@@ -31,7 +34,7 @@ export async function stackStatus(
   options: StackCommandOptions,
 ): Promise<number> {
   const status = await localServerStatus(localServersOf(config));
-  writeOut(statusText(status, options));
+  writeOut(statusText(status, config.data, options));
   return status.every(({ answers }) => answers) ? exitCodes.done : exitCodes.failed;
 }
 
@@ -47,9 +50,13 @@ export async function stackDown(
   return exitCodes.done;
 }
 
-function statusText(status: readonly LocalServerStatus[], options: StackCommandOptions): string {
+function statusText(
+  status: readonly LocalServerStatus[],
+  directory: string,
+  options: StackCommandOptions,
+): string {
   if (options.json) return JSON.stringify(status, null, 2);
-  return table(
+  const servers = table(
     ["server", "state", "pid", "address"],
     status.map(({ title, up, answers, pid, port }) => [
       title,
@@ -58,4 +65,6 @@ function statusText(status: readonly LocalServerStatus[], options: StackCommandO
       `127.0.0.1:${port}`,
     ]),
   );
+  const file = clickHousePasswordFile(join(directory, "clickhouse"));
+  return `${servers}\n\nClickHouse: user ${frontUser}, password in ${file}`;
 }

@@ -116,5 +116,9 @@ async function openDoors(
     closing.push(() => metrics.close());
     progress.say(`metrics     http://127.0.0.1:${metrics.port}/metrics`);
   }
-  if (stack.offlineAddress !== null) progress.say(`ClickHouse  ${stack.offlineAddress}`);
+  if (stack.offlineAddress !== null) {
+    const { offlineAddress: address, offlinePassword: file } = stack;
+    const user = file === undefined ? "" : ` (user default, password in ${file})`;
+    progress.say(`ClickHouse  ${address}${user}`);
+  }
 }

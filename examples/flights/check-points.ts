@@ -12,7 +12,7 @@ export async function checkPoints(run: CheckRun<FlightsConfig>): Promise<CheckRe
   if (points === 0) return null;
   if (live) refuse(["--points: a live run has no raw file to recompute from: leave it out"]);
   if (stack.files !== stack.offline) {
-    const reason = `--points reads the flights and the tables in one statement, and the ClickHouse of --stack ${stack.kind} cannot read files of this machine: leave --points out, or run on the local or embedded stack.`;
+    const reason = `--points reads the flights and the tables in one statement, and the ClickHouse of --stack ${stack.kind} cannot read files of this machine: leave --points out, or run on the embedded stack.`;
     throw new MillraceError("APPLICATION_REFUSED", { reason });
   }
   const asked = points.toLocaleString("en-US");

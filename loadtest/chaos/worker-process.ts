@@ -1,6 +1,9 @@
+import { join } from "node:path";
 import { packError } from "../../cli/run/worker-messages.ts";
 import { Application } from "../../runtime/hosting/application.ts";
 import type { Stack } from "../../runtime/hosting/stack.ts";
+import { frontPassword, frontUser } from "../../sinks/chdb/front-password.ts";
+import { clickHousePasswordFile } from "../../stacks/local/clickhouse.ts";
 import { loopbackAccess, openServers } from "../../stacks/open-servers.ts";
 import { flights } from "../../topologies/flights/flights.ts";
 import type { ChaosCommand, ChaosMessage, WorkerStart } from "./messages.ts";
@@ -33,7 +36,9 @@ let running = false;
 async function openStack(start: WorkerStart): Promise<Stack> {
   const { directory, ports, control, sessionTimeoutMs } = start;
   const closing: (() => Promise<void>)[] = [];
-  const parts = await openServers(loopbackAccess(ports), directory, (part) => {
+  const file = clickHousePasswordFile(join(directory, "clickhouse"));
+  const clickhouse = { user: frontUser, password: await frontPassword(file) };
+  const parts = await openServers(loopbackAccess(ports, clickhouse), directory, (part) => {
     closing.push(() => part.close());
     return part;
   });

@@ -17,5 +17,7 @@ export interface Stack {
   readonly pids: () => readonly number[];
   /** Address of ClickHouse's HTTP interface, null when it is closed. */
   readonly offlineAddress: string | null;
+  /** File with the password of that interface, where the stack made it. @default none */
+  readonly offlinePassword?: string;
   close(): Promise<void>;
 }

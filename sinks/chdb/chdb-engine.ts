@@ -134,9 +134,13 @@ export class ChdbEngine {
       const session = kept ?? this.session();
       try {
         const all = {
-          max_memory_usage: this.#options.maxMemoryBytes,
           async_insert: 0,
           ...settings,
+          // Whoever asks may ask for less than all.
+          max_memory_usage: Math.min(
+            Number(settings["max_memory_usage"]) || Number.POSITIVE_INFINITY,
+            this.#options.maxMemoryBytes,
+          ),
         };
         const list = Object.entries(all).map(([name, value]) => {
           return `${quoteName(name)} = ${typeof value === "number" ? value : quoteText(value)}`;

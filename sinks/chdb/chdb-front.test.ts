@@ -1,5 +1,13 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
+import {
+  chmodSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { request } from "node:http";
 import { tmpdir } from "node:os";
@@ -10,6 +18,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
 import { ClickHouseLogLevel, createClient } from "@clickhouse/client";
 import { type ChdbStore, openChdb } from "./chdb.ts";
+import { frontPassword } from "./front-password.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "millrace-front-"));
 const opened: { store?: ChdbStore } = {};
@@ -18,6 +27,7 @@ before(async () => {
     directory: join(folder, "data"),
     spoolDirectory: join(folder, "spool"),
     httpPort: 0,
+    maxBodyBytes: 4 * 1024 * 1024,
   });
 });
 after(async () => {
@@ -29,14 +39,20 @@ function address(): string {
   return opened.store?.httpAddress ?? "";
 }
 
+function password(): string {
+  return readFileSync(opened.store?.passwordFile ?? "", "utf8").trim();
+}
+
 function send(path: string, body: string | Buffer | null = null, headers = {}): Promise<Response> {
   const method = body === null ? "GET" : "POST";
-  return fetch(`${address()}${path}`, { method, body, headers });
+  const key = { "x-clickhouse-key": password() };
+  return fetch(`${address()}${path}`, { method, body, headers: { ...key, ...headers } });
 }
 
 test("@clickhouse/client queries, inserts, streams and sees errors over the front", async () => {
   const client = createClient({
     url: address(),
+    password: password(),
     database: "millrace",
     log: { level: ClickHouseLogLevel.OFF },
   });
@@ -85,7 +101,7 @@ test("curl's ways work: GET, a body, both in one body, packed", async () => {
   assert.equal((await send("/", "INSERT INTO curl VALUES (5, 'five')")).status, 200);
   assert.equal(await (await send("/", "SELECT count(), sum(a) FROM curl")).text(), "5\t15\n");
   // The file of a body goes right after its answer.
-  while ((await readdir(join(folder, "spool"))).length > 0) await wait(5);
+  while ((await readdir(join(folder, "spool"))).some((name) => name !== "password")) await wait(5);
 });
 
 test("bodies packed by lz4 and zstd, statement included, are unpacked by the engine", async () => {
@@ -94,7 +110,7 @@ test("bodies packed by lz4 and zstd, statement included, are unpacked by the eng
     const file = join(folder, `body.${encoding}`);
     const target = `file('${file}', 'RawBLOB', 'd String', '${encoding}')`;
     const body = "'INSERT INTO packed (a) FORMAT TSV\\n7\\n8\\n'";
-    assert.equal((await send("/", `INSERT INTO FUNCTION ${target} SELECT ${body}`)).status, 200);
+    await opened.store?.queryText(`INSERT INTO FUNCTION ${target} SELECT ${body}`, "TSV");
     const sent = await send("/", await readFile(file), { "content-encoding": encoding });
     assert.equal(sent.status, 200, await sent.text());
   }
@@ -121,7 +137,11 @@ test("an error has ClickHouse's status, code and text; several statements are re
 test("external data in parts beside the query is refused with what to do instead", async () => {
   const form = new FormData();
   form.append("query", "SELECT 1");
-  const refused = await fetch(address(), { method: "POST", body: form });
+  const refused = await fetch(address(), {
+    method: "POST",
+    body: form,
+    headers: { "x-clickhouse-key": password() },
+  });
   assert.equal(refused.status, 400);
   assert.match(await refused.text(), /multipart.*use a temporary table/);
 });
@@ -134,6 +154,103 @@ test("a session keeps temporary tables, and a setting of one request ends with i
   const token = "SELECT getSetting('insert_deduplication_token') = ''";
   assert.equal(await (await send(session, token)).text(), "1\n");
   assert.equal((await send("/", "SELECT count() FROM mine")).status, 404);
+});
+
+test("without the password of its owner-only file nothing is answered but a ping", async () => {
+  assert.equal(statSync(opened.store?.passwordFile ?? "").mode & 0o777, 0o600);
+  for (const headers of [{}, { "x-clickhouse-key": "guessed" }, { authorization: "Basic eDp5" }]) {
+    const refused = await fetch(`${address()}/?query=SELECT+1`, { headers });
+    assert.equal(refused.status, 403);
+    assert.match(await refused.text(), /^Code: 516/);
+  }
+  const basic = Buffer.from(`default:${password()}`).toString("base64");
+  const headers = { authorization: `Basic ${basic}` };
+  assert.equal(await (await fetch(`${address()}/?query=SELECT+1`, { headers })).text(), "1\n");
+  const inUrl = `${address()}/?query=SELECT+1&password=${password()}`;
+  assert.equal(await (await fetch(inUrl)).text(), "1\n");
+});
+
+test("a password file that is a link, or that others can read, is not taken", async () => {
+  const [real, link] = [join(folder, "real"), join(folder, "link")];
+  assert.equal(await frontPassword(real), await frontPassword(real));
+  symlinkSync(real, link);
+  await assert.rejects(frontPassword(link), { code: "PASSWORD_FILE_UNSAFE" });
+  chmodSync(real, 0o644);
+  await assert.rejects(frontPassword(real), { code: "PASSWORD_FILE_UNSAFE" });
+});
+
+test("a GET reads and never writes", async () => {
+  await send("/", "CREATE TABLE kept (a Int64) ENGINE = MergeTree ORDER BY a");
+  for (const sql of [
+    "INSERT INTO kept VALUES (1)",
+    "DROP TABLE kept",
+    "TRUNCATE TABLE kept",
+    "CREATE TABLE more (a Int64) ENGINE = Memory",
+    "SET max_threads = 1",
+  ]) {
+    const answer = await send(`/?query=${encodeURIComponent(sql)}`);
+    assert.equal(answer.status, 400, `${sql}: ${await answer.text()}`);
+  }
+  assert.equal(await (await send("/?query=SELECT+count()+FROM+kept")).text(), "0\n");
+});
+
+test("files, addresses, programs and the state of the engine are out of reach", async () => {
+  const secret = join(folder, "secret");
+  writeFileSync(secret, "secret\n");
+  for (const sql of [
+    `SELECT * FROM file('${secret}', 'LineAsString')`,
+    `SELECT * FROM "file"('${secret}', 'LineAsString')`,
+    `SELECT * FROM /**/ file /**/ ('${secret}', 'LineAsString')`,
+    `SELECT * FROM "fi\\x6ce"('${secret}', 'LineAsString')`,
+    `SELECT file('${secret}')`,
+    `SELECT * FROM default."${secret}"`,
+    `SELECT * FROM \`default\`."${secret}"`,
+    `INSERT INTO FUNCTION file('${secret}', 'CSV', 'a String') VALUES ('x')`,
+    `SELECT 1 INTO OUTFILE '${secret}'`,
+    `INSERT INTO kept FROM INFILE '${secret}' FORMAT CSV`,
+    `CREATE TABLE f (a String) ENGINE = File(CSV, '${secret}')`,
+    `CREATE TABLE f (a String) ENGINE File(CSV, '${secret}')`,
+    `CREATE DATABASE d ENGINE = Filesystem('${folder}')`,
+    `CREATE TABLE f AS url('http://127.0.0.1:1/', CSV, 'a String')`,
+    `CREATE TABLE f (a Int8) ENGINE = MergeTree ORDER BY a SETTINGS disk = disk(type = local, path = '${folder}/d/')`,
+    "SELECT * FROM url('http://127.0.0.1:1/', CSV, 'a String')",
+    "SELECT * FROM executable('x', TSV, 'a String')",
+    "SELECT * FROM remote('127.0.0.1', system.one)",
+    "CREATE DICTIONARY d (a UInt64) PRIMARY KEY a SOURCE(FILE(path '/x' format 'TSV')) LAYOUT(FLAT())",
+    "USE default",
+    "SYSTEM SHUTDOWN",
+    `BACKUP TABLE kept TO File('${folder}/b')`,
+    "KILL QUERY WHERE 1",
+  ]) {
+    const answer = await send("/", sql);
+    const text = await answer.text();
+    assert.equal(answer.status, 400, `${sql}: ${text}`);
+    assert.match(text, /does not take/, sql);
+  }
+  const byName = `/?param_db=default&query=${encodeURIComponent(`SELECT * FROM {db:Identifier}."${secret}"`)}`;
+  assert.equal((await send(byName)).status, 400);
+  const byDatabase = `/?database=default&query=${encodeURIComponent(`SELECT * FROM "${secret}"`)}`;
+  assert.equal((await send(byDatabase)).status, 404);
+  assert.equal(readFileSync(secret, "utf8"), "secret\n");
+});
+
+test("a body that unpacks to more than the limit is refused early", async () => {
+  const zeros = gzipSync(Buffer.alloc(64 * 1024 * 1024));
+  const bomb = await send("/?query=INSERT+INTO+kept+FORMAT+CSV", zeros, {
+    "content-encoding": "gzip",
+  });
+  assert.equal(bomb.status, 400);
+  assert.match(await bomb.text(), /4194304 bytes/);
+  for (const encoding of ["zstd", "lz4"]) {
+    const file = join(folder, `bomb.${encoding}`);
+    const target = `file('${file}', 'RawBLOB', 'd String', '${encoding}')`;
+    await opened.store?.queryText(
+      `INSERT INTO FUNCTION ${target} SELECT arrayStringConcat(arrayMap(i -> repeat('0', 1000000), range(300)))`,
+      "TSV",
+    );
+    const sent = await send("/", await readFile(file), { "content-encoding": encoding });
+    assert.ok([400, 507].includes(sent.status), `${encoding}: ${sent.status} ${await sent.text()}`);
+  }
 });
 
 test("a web page's request is refused", async () => {

@@ -2,16 +2,23 @@ import { randomUUID } from "node:crypto";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { clickHouseCode } from "../offline-error.ts";
+import { readOnlySettings, requireReading } from "../statement.ts";
 import type { ChdbEngine, QuerySettings } from "./chdb-engine.ts";
 import { FrontSessions } from "./chdb-front-sessions.ts";
 import { parametersOf, type RequestParameters } from "./chdb-parameters.ts";
 import { type SpooledRequest, spoolRequest } from "./chdb-spool.ts";
+import { FrontGuard } from "./front-guard.ts";
+import { frontPassword, isAllowed } from "./front-password.ts";
 
 export interface ChdbFrontOptions {
   /** 0 for any. */
   readonly port: number;
   /** Where request bodies wait. */
   readonly spoolDirectory: string;
+  /** Owner-only file with the password of the one user; made if missing. */
+  readonly passwordFile: string;
+  /** Bytes of a request's body, unpacked; a larger one is refused. @default 268435456 */
+  readonly maxBodyBytes?: number;
 }
 
 /** A listening HTTP front. */
@@ -49,16 +56,23 @@ const statusOf: Readonly<Record<string, number>> = {
 
 /**
  * ClickHouse's HTTP interface over chDB, as far as @clickhouse/client, curl and clickhouse-connect
- * need it. It has no users and the engine reads any file, so it listens on 127.0.0.1 alone and
- * refuses requests that a web page sends.
+ * need it. It listens on 127.0.0.1 alone, asks for the password of its one user, refuses requests
+ * that a web page sends, and statements that reach beyond the tables; a GET never writes.
+ *
+ * @throws {MillraceError} PASSWORD_FILE_UNSAFE.
  */
 export async function startChdbFront(
   engine: ChdbEngine,
   options: ChdbFrontOptions,
 ): Promise<ChdbFront> {
   const sessions = new FrontSessions(engine);
+  const password = await frontPassword(options.passwordFile);
+  const names = await engine.run("SELECT name FROM system.table_functions", "TSV");
+  const guard = new FrontGuard(Buffer.from(names).toString("utf8").split("\n"));
+  const { spoolDirectory: spool, maxBodyBytes = 2 ** 28 } = options;
+  const front: Front = { engine, sessions, guard, password, spool, maxBodyBytes };
   const server = createServer((request, response) => {
-    void serve(engine, sessions, options.spoolDirectory, request, response);
+    void serve(front, request, response);
   });
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
@@ -74,10 +88,17 @@ export async function startChdbFront(
   };
 }
 
+interface Front {
+  readonly engine: ChdbEngine;
+  readonly sessions: FrontSessions;
+  readonly guard: FrontGuard;
+  readonly password: string;
+  readonly spool: string;
+  readonly maxBodyBytes: number;
+}
+
 async function serve(
-  engine: ChdbEngine,
-  sessions: FrontSessions,
-  spoolDirectory: string,
+  { engine, sessions, guard, password, spool, maxBodyBytes }: Front,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
@@ -90,13 +111,28 @@ async function serve(
       response.end("Ok.\n");
       return;
     }
+    if (!isAllowed(url, request.headers, password)) {
+      response.setHeader("X-ClickHouse-Exception-Code", "516");
+      return refuse(response, 403, "default: Authentication failed: password is incorrect", 516);
+    }
     const parameters = parametersOf(url, request.headers);
+    const isReading = request.method !== "POST";
     response.setHeader("X-ClickHouse-Query-Id", parameters.queryId ?? randomUUID());
     response.setHeader("X-ClickHouse-Server-Display-Name", "chdb");
     response.setHeader("X-ClickHouse-Timezone", "UTC");
-    spooled = await spoolRequest(engine, spoolDirectory, request, parameters.query);
+    spooled = await spoolRequest(engine, spool, request, parameters.query, maxBodyBytes);
+    const { sql, body } = spooled.statement;
+    guard.check(body === null ? sql : body.into, parameters.values);
+    if (body !== null) guard.check(`SET ${body.settings || "x = 1"}`);
+    if (isReading) requireReading(sql || "INSERT");
     await sessions.use(parameters.sessionId, parameters.sessionTimeoutMs, async (session) => {
-      if (spooled !== null) await execute(engine, spooled, parameters, session, response);
+      if (spooled === null) return;
+      // What a session keeps could not be set back once it is read-only.
+      const settings =
+        isReading && session === null
+          ? { ...parameters.settings, ...readOnlySettings }
+          : parameters.settings;
+      await execute(engine, spooled, { ...parameters, settings }, session, response);
     });
   } catch (error) {
     fail(response, error);
@@ -193,9 +229,9 @@ function fail(response: ServerResponse, error: unknown): void {
   response.end(`${shown.replace(/^Query failed: /, "")}\n`);
 }
 
-function refuse(response: ServerResponse, status: number, reason: string): void {
+function refuse(response: ServerResponse, status: number, reason: string, code = 497): void {
   response.statusCode = status;
-  response.end(`Code: 497. DB::Exception: ${reason}\n`);
+  response.end(`Code: ${code}. DB::Exception: ${reason}\n`);
 }
 
 function isBareGet(request: IncomingMessage, url: URL): boolean {

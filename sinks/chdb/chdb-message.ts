@@ -12,6 +12,10 @@ export interface ChdbStart {
   readonly maxQueries: number;
   /** null: no HTTP front. */
   readonly httpPort: number | null;
+  /** Password of the HTTP front; made if missing. */
+  readonly passwordFile: string;
+  /** Bytes of a request's body, unpacked. @default 268435456 */
+  readonly maxBodyBytes?: number;
 }
 
 /** What the parent asks of the process. */

@@ -11,6 +11,8 @@ export interface RequestParameters {
   readonly sessionTimeoutMs: number;
   /** All else in the URL: settings, and `param_…` values of the query. */
   readonly settings: QuerySettings;
+  /** Values of `param_…`, as they were given. */
+  readonly values: readonly string[];
 }
 
 /** Names in the URL that are no settings of the engine, or mean nothing without a server. */
@@ -50,15 +52,22 @@ export function parametersOf(url: URL, headers: IncomingHttpHeaders): RequestPar
   for (const [name, value] of given) {
     if (!notSettings.has(name)) settings[name] = value;
   }
+  const names = Object.keys(settings).filter((name) => name.startsWith("param_"));
   return {
+    values: names.map((name) => settings[name] ?? ""),
     query: given.get("query") ?? "",
-    database: given.get("database") ?? header(headers, "x-clickhouse-database"),
+    database: ownDatabase(given.get("database") ?? header(headers, "x-clickhouse-database")),
     format: given.get("default_format") ?? header(headers, "x-clickhouse-format"),
     queryId: given.get("query_id"),
     sessionId: given.get("session_id"),
     sessionTimeoutMs: 1_000 * Math.min(Number(given.get("session_timeout") ?? 60) || 60, 3_600),
     settings,
   };
+}
+
+/** Clients name `default` when they mean none; that of chDB would read files by their names. */
+function ownDatabase(name: string | null): string | null {
+  return name === null || name.toLowerCase() === "default" ? null : name;
 }
 
 function header(headers: IncomingHttpHeaders, name: string): string | null {

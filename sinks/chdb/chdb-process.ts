@@ -33,6 +33,8 @@ try {
       : await startChdbFront(engine, {
           port: start.httpPort,
           spoolDirectory: start.spoolDirectory,
+          passwordFile: start.passwordFile,
+          ...(start.maxBodyBytes === undefined ? {} : { maxBodyBytes: start.maxBodyBytes }),
         });
   process.on("message", (message: ChdbRequest) => {
     if (message.kind === "taken") taken.get(message.id)?.();

@@ -13,6 +13,8 @@ await clearSpool(start.spoolDirectory);
 const front = await startChdbFront(engine, {
   port: start.httpPort,
   spoolDirectory: start.spoolDirectory,
+  passwordFile: start.passwordFile,
+  ...(start.maxBodyBytes === undefined ? {} : { maxBodyBytes: start.maxBodyBytes }),
 });
 
 async function stop(): Promise<void> {

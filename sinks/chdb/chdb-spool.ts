@@ -3,9 +3,10 @@ import { createReadStream, createWriteStream } from "node:fs";
 import { open, readdir, readFile, rm, stat } from "node:fs/promises";
 import type { IncomingMessage } from "node:http";
 import { join } from "node:path";
-import type { Transform } from "node:stream";
+import { Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createBrotliDecompress, createGunzip, createInflate } from "node:zlib";
+import { MillraceError } from "../../schemas/errors.ts";
 import { quoteText } from "../sql-text.ts";
 import { insertPrefixLength, type ScannedStatement, scanStatement } from "../statement.ts";
 import type { ChdbEngine } from "./chdb-engine.ts";
@@ -39,6 +40,7 @@ export async function spoolRequest(
   directory: string,
   request: IncomingMessage,
   query: string,
+  maxBytes: number,
 ): Promise<SpooledRequest> {
   const files: string[] = [];
   const newFile = (): string => {
@@ -51,8 +53,9 @@ export async function spoolRequest(
   };
   try {
     const body = newFile();
-    await pipeline([request, ...unpackers(request), createWriteStream(body, { mode: 0o600 })]);
-    const file = await unpackByEngine(engine, request, body, newFile);
+    const target = createWriteStream(body, { mode: 0o600, flags: "wx" });
+    await pipeline([request, ...unpackers(request), limited(maxBytes), target]);
+    const file = await unpackByEngine(engine, request, body, newFile, maxBytes);
     const found = await separate(file, query, newFile);
     return { ...found, remove };
   } catch (error) {
@@ -95,6 +98,18 @@ function insertPrefix(head: Buffer): { readonly text: string; readonly bytes: nu
   return bytes === null ? null : { text: head.toString("utf8", 0, bytes), bytes };
 }
 
+/** Passes bytes on up to a limit: a body that unpacks to more is refused before it is on disk. */
+function limited(limit: number): Transform {
+  let bytes = 0;
+  return new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      bytes += chunk.length;
+      if (bytes > limit) done(new MillraceError("OFFLINE_TOO_LARGE", { limit }));
+      else done(null, chunk);
+    },
+  });
+}
+
 function unpackers(request: IncomingMessage): Transform[] {
   switch (request.headers["content-encoding"]) {
     case "gzip":
@@ -114,14 +129,21 @@ async function unpackByEngine(
   request: IncomingMessage,
   packed: string,
   newFile: () => string,
+  maxBytes: number,
 ): Promise<string> {
   const encoding = request.headers["content-encoding"] ?? "";
   if (encoding !== "lz4" && encoding !== "zstd") return packed;
   const file = newFile();
   const source = `file(${quoteText(packed)}, 'RawBLOB', 'd String', ${quoteText(encoding)})`;
-  const handle = await open(file, "w", 0o600);
+  const handle = await open(file, "wx", 0o600);
   try {
-    await handle.write(await engine.run(`SELECT d FROM ${source}`, "RawBLOB"));
+    // The engine has the text in memory twice at most while it grows.
+    const settings = { max_memory_usage: 4 * maxBytes };
+    const unpacked = await engine.run(`SELECT d FROM ${source}`, "RawBLOB", settings);
+    if (unpacked.length > maxBytes) {
+      throw new MillraceError("OFFLINE_TOO_LARGE", { limit: maxBytes });
+    }
+    await handle.write(unpacked);
   } finally {
     await handle.close();
   }

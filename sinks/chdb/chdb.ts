@@ -30,6 +30,8 @@ export interface ChdbOptions {
   readonly maxQueries?: number;
   /** Where blocks wait to be inserted, a folder of its own. */
   readonly spoolDirectory: string;
+  /** Bytes of a body sent to the HTTP front, unpacked. @default 268435456 */
+  readonly maxBodyBytes?: number;
   /** Database of the tables and views. @default "millrace" */
   readonly database?: string;
 }
@@ -47,6 +49,8 @@ export interface ChdbStore extends OfflineStore {
   readonly pid: number;
   /** e.g. `http://127.0.0.1:8123`; null without an HTTP front. */
   readonly httpAddress: string | null;
+  /** Owner-only file with the password of the HTTP front. */
+  readonly passwordFile: string;
 }
 
 /**
@@ -66,6 +70,8 @@ export async function openChdb(options: ChdbOptions): Promise<ChdbStore> {
     maxMemoryBytes: given.maxMemoryBytes,
     maxQueries: given.maxQueries,
     httpPort: given.httpPort,
+    passwordFile: join(resolve(given.spoolDirectory), "password"),
+    ...(given.maxBodyBytes === undefined ? {} : { maxBodyBytes: given.maxBodyBytes }),
   };
   await mkdir(start.directory, { recursive: true, mode: 0o700 });
   await mkdir(start.spoolDirectory, { recursive: true, mode: 0o700 });
@@ -87,6 +93,10 @@ class ChdbStoreInChild implements ChdbStore {
 
   get pid(): number {
     return this.#current?.pid ?? 0;
+  }
+
+  get passwordFile(): string {
+    return this.#start.passwordFile;
   }
 
   get httpAddress(): string | null {

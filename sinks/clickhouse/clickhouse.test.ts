@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { type ChdbStore, openChdb } from "../chdb/chdb.ts";
+import { frontPassword } from "../chdb/front-password.ts";
 import { conformanceBlock, offlineConformance } from "../offline-conformance.ts";
 import { openClickHouse } from "./clickhouse.ts";
 
@@ -23,7 +24,8 @@ offlineConformance("clickhouse", async () => {
     httpPort: 0,
   });
   engines.push(engine);
-  return openClickHouse({ url: engine.httpAddress ?? "" });
+  const password = await frontPassword(engine.passwordFile);
+  return openClickHouse({ url: engine.httpAddress ?? "", password });
 });
 
 /** Answers as ClickHouse 25.11 does when a query fails after 100,000 bytes of rows. */

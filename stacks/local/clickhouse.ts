@@ -27,6 +27,7 @@ export async function clickHouseServer(options: ClickHouseStackOptions): Promise
     maxMemoryBytes,
     maxQueries: 8,
     httpPort: port,
+    passwordFile: clickHousePasswordFile(directory),
   };
   await mkdir(start.directory, { recursive: true, mode: 0o700 });
   await mkdir(start.spoolDirectory, { recursive: true, mode: 0o700 });
@@ -39,6 +40,11 @@ export async function clickHouseServer(options: ClickHouseStackOptions): Promise
     logFile: join(directory, "chdb.log"),
     probe: () => probeClickHouse(port),
   };
+}
+
+/** Owner-only file with the password of the chDB in a directory; made when it is first started. */
+export function clickHousePasswordFile(directory: string): string {
+  return resolve(directory, "spool", "password");
 }
 
 /** Resolves when ClickHouse's HTTP interface on the port answers. */
