@@ -1,7 +1,15 @@
 /** The same flights on real servers and on the embedded stack: every row must be the same. */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -10,6 +18,7 @@ import { fileURLToPath } from "node:url";
 import { createClient } from "@clickhouse/client";
 import { allDigests } from "../../loadtest/digests.ts";
 import { RunProcess } from "../../loadtest/run-process.ts";
+import { packageRoot } from "../../schemas/package-root.ts";
 import { freePorts } from "../../stacks/local/free-ports.ts";
 import type { LocalServerStatus } from "../../stacks/local/local-servers.ts";
 import { ofFlights } from "../../testing/flights-app-fixture.ts";
@@ -22,10 +31,13 @@ const local = join(folder, "local");
 const embedded = join(folder, "embedded");
 const range = ["--from", "2001-01-02T12:00", "--to", "2001-01-02T16:00"];
 const ports = await freePorts(4);
-const portFlags = ["--kafka-port", "--registry-port", "--redis-port", "--clickhouse-port"].flatMap(
-  (flag, index) => [flag, String(ports[index])],
-);
+const portFlags = flagsOf(ports);
 const skip = requirement("java-21", "maven", "redis-server");
+
+function flagsOf(of: readonly number[]): string[] {
+  const names = ["--kafka-port", "--registry-port", "--redis-port", "--clickhouse-port"];
+  return names.flatMap((name, index) => [name, String(of[index])]);
+}
 
 interface Outcome {
   readonly code: number;
@@ -140,7 +152,7 @@ test("two workers go on where one stood; one is killed on the way, and the rows 
     "--workers",
     "2",
     ...slow,
-    "--json",
+    "--summary",
     summary,
   ]);
   const [, address = ""] = await run.saw(/metrics +(\S+)/);
@@ -208,6 +220,66 @@ test("Ctrl-C ends all workers with 130; a topic to slow that is no source is ref
   const refused = await millrace("run", "--data", embedded, "--slow", "flights.x=2");
   assert.equal(refused.code, 2);
   assert.match(refused.err, /flights\.x is no source topic; there are flights\./);
+});
+
+/** A module of TypeScript that nothing has compiled, with a syntax that Node does not strip. */
+const orders = `import {
+  agg, application, eventFeeder, from, offline, online, recordSchema, topology,
+} from "millrace";
+
+enum Shop { First = "s0", Second = "s1" }
+const order = recordSchema<{ orderId: string; at: number; shop: string }>({
+  type: "record",
+  name: "Order",
+  fields: [
+    { name: "orderId", type: "string" },
+    { name: "at", type: { type: "long", logicalType: "timestamp-millis" } },
+    { name: "shop", type: "string" },
+  ],
+});
+const shop = from("orders", order)
+  .timedBy("at", { lateness: "1m" })
+  .partitionedBy("orderId")
+  .keyedBy("shop")
+  .over("1h")
+  .compute({ orders: agg.count() })
+  .asFeatureView("shop@1", { ttl: "2d" })
+  .into(online, offline);
+const events = Array.from({ length: 500 }, (_, n) => {
+  const at = Date.UTC(2026, 0, 1) + n * 1_000;
+  const value = { orderId: String(n), at, shop: n % 2 === 0 ? Shop.First : Shop.Second };
+  return { topic: "orders", at, value };
+});
+export default application({
+  topologies: topology("shops", { shop }),
+  feeder: eventFeeder({ events }),
+});
+`;
+
+test("workers load an application's module of TypeScript for themselves", {
+  skip,
+  timeout: 300_000,
+}, async () => {
+  const app = join(folder, "app.ts");
+  mkdirSync(join(folder, "node_modules"));
+  symlinkSync(packageRoot(), join(folder, "node_modules", "millrace"));
+  writeFileSync(app, orders);
+  const stack = [
+    "--stack",
+    "local",
+    "--data",
+    join(folder, "shops"),
+    ...flagsOf(await freePorts(4)),
+  ];
+  try {
+    const { code, out, err } = await millrace("run", app, ...stack, "--workers", "2");
+    assert.equal(code, 0, `${out}${err}`);
+    assert.match(out, /workers \d+, \d+ MB[\s\S]*Balanced/);
+    const look = await millrace("features", "get", "shop", "s1", ...stack);
+    assert.match(look.out, /orders_1h +250/, look.err);
+  } finally {
+    await millrace("stack", "down", "--data", join(folder, "shops"));
+  }
 });
 
 test("down stops all four, and says so only once", { skip }, async () => {
