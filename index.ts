@@ -23,6 +23,8 @@ export {
   and,
   custom,
   eq,
+  type FieldRef,
+  field,
   gt,
   gte,
   lt,

@@ -7,11 +7,13 @@ import { readTallies } from "../runtime/row-topics/tally.ts";
 import { AvroDecoder } from "../runtime/schema-registry/avro-codec.ts";
 import type { SchemaRegistry } from "../runtime/schema-registry/registry.ts";
 import { deadLetter, lateRecord } from "../schemas/generated.ts";
+import { partitionOf } from "../schemas/murmur2.ts";
 import {
   type AvroSchema,
   type LabelSpec,
   type Plan,
   type ScoringSpec,
+  type SourceSpec,
   stepsOf,
 } from "../schemas/plan.ts";
 import type { OfflineStore } from "../sinks/store.ts";
@@ -60,7 +62,8 @@ export interface VerifyReport {
 /**
  * Recomputes from topics and ClickHouse what must be there: each accepted record of a triggering
  * source has one prediction, each outcome one prediction, each committed record one row. Shares no
- * code with the counters of a run. Holds the keys of one partition in memory.
+ * code with the counters of a run. Holds the keys of one partition in memory, and those of a whole
+ * source whose records are told apart by another field than their key.
  */
 export async function verifyRun(options: VerifyOptions): Promise<VerifyReport> {
   const { plan, broker, registry, offline } = options;
@@ -179,11 +182,17 @@ async function checkScoring(
 ): Promise<ScoringCheck> {
   const label = stepsOf(plan, "label").find((each) => each.predictions === scoring.name);
   const total = { expected: 0, predictions: 0, outcomes: 0, labelled: 0, pending: 0 };
+  const source = plan.sources.find(({ topic }) => topic === scoring.source);
+  if (source === undefined) throw new RangeError(`${scoring.name} has no source in the plan`);
+  const isKey = source.partitionField === scoring.keyField && !source.repartitioned;
+  const ids = isKey ? null : await acceptedIds(broker, registry, plan, source, scoring, rejected);
   for (let partition = 0; partition < plan.partitions; partition++) {
-    const expected = new Set<string>();
-    await readCommitted(broker, scoring.source, partition, (reader) => {
-      if (!rejected(`${scoring.source}/${partition}`, reader.offset)) expected.add(keyOf(reader));
-    });
+    const expected = ids?.[partition] ?? new Set<string>();
+    if (ids === null) {
+      await readCommitted(broker, scoring.source, partition, (reader) => {
+        if (!rejected(`${scoring.source}/${partition}`, reader.offset)) expected.add(keyOf(reader));
+      });
+    }
     const predicted = await keysOnce(broker, scoring.topic, partition, problems);
     compare(`${scoring.topic}/${partition}`, expected, predicted, problems);
     total.expected += expected.size;
@@ -199,6 +208,30 @@ async function checkScoring(
     total.labelled += await countLabelled(broker, registry, plan, label, partition);
   }
   return { scoring: scoring.name, ...total };
+}
+
+/** Ids of accepted records that stand in their values alone, by the partition of their task. */
+async function acceptedIds(
+  broker: Broker,
+  registry: SchemaRegistry,
+  { partitions }: Plan,
+  { topic, schema }: SourceSpec,
+  { keyField }: ScoringSpec,
+  rejected: (place: string, offset: number) => boolean,
+): Promise<readonly Set<string>[]> {
+  const ids = Array.from({ length: partitions }, () => new Set<string>());
+  const decoder = new AvroDecoder(registry, schema);
+  for (let partition = 0; partition < partitions; partition++) {
+    const place = `${topic}/${partition}`;
+    // What cannot be decoded was refused: it is not looked at.
+    const isWanted = (offset: number) => !rejected(place, offset);
+    const values = committedValues(broker, topic, partition, decoder, isWanted);
+    for await (const { value } of values) {
+      const id = String(value[keyField]);
+      ids[partitionOf(id, partitions)]?.add(id);
+    }
+  }
+  return ids;
 }
 
 function compare(

@@ -11,6 +11,12 @@ export type Condition =
       readonly field: string;
       readonly value: Exclude<Scalar, null>;
     }
+  | {
+      readonly op: "gt" | "gte" | "lt" | "lte" | "eq" | "neq";
+      readonly field: string;
+      /** Another field of the same record. */
+      readonly other: string;
+    }
   | { readonly op: "and" | "or"; readonly all: readonly Condition[] }
   | { readonly op: "not"; readonly condition: Condition }
   | {
@@ -57,7 +63,9 @@ export function evaluate(
     default: {
       const left = record[condition.field] as Scalar | undefined;
       if (left === null || left === undefined || Number.isNaN(left)) return null;
-      const right = condition.value;
+      const right =
+        "other" in condition ? (record[condition.other] as Scalar | undefined) : condition.value;
+      if (right === null || right === undefined || Number.isNaN(right)) return null;
       switch (condition.op) {
         case "gt":
           return left > right;
@@ -88,7 +96,9 @@ export function conditionText(condition: Condition): string {
     case "and":
     case "or":
       return `(${condition.all.map(conditionText).join(` ${condition.op} `)})`;
-    default:
-      return `${condition.field} ${symbols[condition.op]} ${JSON.stringify(condition.value)}`;
+    default: {
+      const right = "other" in condition ? condition.other : JSON.stringify(condition.value);
+      return `${condition.field} ${symbols[condition.op]} ${right}`;
+    }
   }
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { conditionText, evaluate } from "../../schemas/expression.ts";
-import { and, custom, eq, gt, gte, lt, lte, neq, not, or } from "./conditions.ts";
+import { and, custom, eq, field, gt, gte, lt, lte, neq, not, or } from "./conditions.ts";
 
 const record = {
   delay: 15,
@@ -32,6 +32,20 @@ test("comparisons hold as they are written, and are unknown for null and NaN", (
   ] as const;
   for (const [{ condition }, expected] of cases) {
     assert.equal(evaluate(condition, record), expected, conditionText(condition));
+  }
+});
+
+test("two fields of a record are compared by their values, unknown where either is null", () => {
+  const cases = [
+    [eq("origin", field("origin")), true, "origin = origin"],
+    [neq("origin", field("other")), true, "origin ≠ other"],
+    [gt("delay", field("all")), false, "delay > all"],
+    [lte("delay", field("gate")), null, "delay ≤ gate"],
+    [not(eq("none", field("delay"))), null, "not (none = delay)"],
+  ] as const;
+  for (const [{ condition }, expected, text] of cases) {
+    assert.equal(evaluate(condition, { ...record, other: "SFO" }), expected, text);
+    assert.equal(conditionText(condition), text);
   }
 });
 

@@ -11,53 +11,84 @@ type Value = Exclude<Scalar, null>;
 type Wide<V extends Value> = V extends string ? string : V extends number ? number : boolean;
 type Has<F extends string, V extends Value> = { readonly [K in F]: Wide<V> | null };
 
-function compare<F extends string, V extends Value>(
+/** A field as the other side of a comparison. */
+export interface FieldRef<F extends string> {
+  readonly field: F;
+}
+
+/**
+ * Another field of the same record, to compare with.
+ *
+ * @example neq("country", field("homeCountry"))
+ */
+export function field<F extends string>(name: F): FieldRef<F> {
+  return freezeDeeply({ field: name });
+}
+
+/** What a comparison reads: of two fields of a record, both of one type. */
+type Compares<F extends string, V> =
+  V extends FieldRef<infer G>
+    ? { readonly [K in F | G]: Scalar }
+    : V extends Value
+      ? Has<F, V>
+      : never;
+
+function compare<F extends string, V extends Value | FieldRef<string>>(
   op: "gt" | "gte" | "lt" | "lte" | "eq" | "neq",
   field: F,
   value: V,
-): Test<Has<F, V>> {
-  return freezeDeeply({ condition: { op, field, value } });
+): Test<Compares<F, V>> {
+  const right: Value | FieldRef<string> = value;
+  return typeof right === "object"
+    ? freezeDeeply({ condition: { op, field, other: right.field } })
+    : freezeDeeply({ condition: { op, field, value: right } });
 }
 
 /** `field > value`; unknown where the field is null, as in SQL. Text compares by UTF-16 units. */
-export function gt<F extends string, V extends number | string>(
+export function gt<F extends string, V extends number | string | FieldRef<string>>(
   field: F,
   value: V,
-): Test<Has<F, V>> {
+): Test<Compares<F, V>> {
   return compare("gt", field, value);
 }
 
 /** `field ≥ value`; unknown where the field is null. */
-export function gte<F extends string, V extends number | string>(
+export function gte<F extends string, V extends number | string | FieldRef<string>>(
   field: F,
   value: V,
-): Test<Has<F, V>> {
+): Test<Compares<F, V>> {
   return compare("gte", field, value);
 }
 
 /** `field < value`; unknown where the field is null. */
-export function lt<F extends string, V extends number | string>(
+export function lt<F extends string, V extends number | string | FieldRef<string>>(
   field: F,
   value: V,
-): Test<Has<F, V>> {
+): Test<Compares<F, V>> {
   return compare("lt", field, value);
 }
 
 /** `field ≤ value`; unknown where the field is null. */
-export function lte<F extends string, V extends number | string>(
+export function lte<F extends string, V extends number | string | FieldRef<string>>(
   field: F,
   value: V,
-): Test<Has<F, V>> {
+): Test<Compares<F, V>> {
   return compare("lte", field, value);
 }
 
 /** `field = value`; unknown where the field is null. */
-export function eq<F extends string, V extends Value>(field: F, value: V): Test<Has<F, V>> {
+export function eq<F extends string, V extends Value | FieldRef<string>>(
+  field: F,
+  value: V,
+): Test<Compares<F, V>> {
   return compare("eq", field, value);
 }
 
 /** `field ≠ value`; unknown where the field is null. */
-export function neq<F extends string, V extends Value>(field: F, value: V): Test<Has<F, V>> {
+export function neq<F extends string, V extends Value | FieldRef<string>>(
+  field: F,
+  value: V,
+): Test<Compares<F, V>> {
   return compare("neq", field, value);
 }
 

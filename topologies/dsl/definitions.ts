@@ -13,6 +13,8 @@ export interface SourceDefinition {
   readonly lateness: string;
   readonly partitionField: string;
   readonly repartitioned: boolean;
+  /** The field that tells records apart. */
+  readonly idField: string;
 }
 
 export interface ViewDefinition {

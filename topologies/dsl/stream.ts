@@ -34,6 +34,13 @@ export interface Timed<T> {
 
 /** Records in event time, told apart by a field of type `Id`. */
 export interface Stream<T, Id> extends SourceStream<T> {
+  /**
+   * Names the field that tells records apart, where it is not the one that they are partitioned by:
+   * each value of it has a prediction of its own, and labels go by it.
+   *
+   * @example payments.partitionedBy("card").identifiedBy("paymentId")
+   */
+  identifiedBy<P extends PartitionField<T>>(field: P): Stream<T, T[P]>;
   /** Groups records by the values of one or more fields, the entity key. */
   keyedBy<const K extends readonly [KeyField<T>, ...KeyField<T>[]]>(
     ...fields: K
@@ -53,9 +60,9 @@ export function from<T>(topic: string, schema: RecordSchema<T>): Source<T> {
       const timed = { topic, schema, timeField, lateness };
       return freezeDeeply({
         partitionedBy: (partitionField) =>
-          stream({ ...timed, partitionField, repartitioned: false }),
+          stream({ ...timed, partitionField, repartitioned: false, idField: partitionField }),
         repartitionedBy: (partitionField) =>
-          stream({ ...timed, partitionField, repartitioned: true }),
+          stream({ ...timed, partitionField, repartitioned: true, idField: partitionField }),
       });
     },
   });
@@ -65,6 +72,7 @@ function stream<T, Id>(source: SourceDefinition): Stream<T, Id> {
   return freezeDeeply({
     kind: "stream",
     source,
+    identifiedBy: (idField) => stream({ ...source, idField }),
     keyedBy: (...fields) => keyed(source, fields),
     enrichedWith: enrich(source),
   });

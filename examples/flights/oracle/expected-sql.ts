@@ -63,6 +63,7 @@ function conditionSql(condition: Condition): string {
       return `(${condition.all.map(conditionSql).join(` ${condition.op.toUpperCase()} `)})`;
     default: {
       const symbol = { gt: ">", gte: ">=", lt: "<", lte: "<=", eq: "=", neq: "!=" }[condition.op];
+      if ("other" in condition) return `(e.${condition.field} ${symbol} e.${condition.other})`;
       const value =
         typeof condition.value === "string" ? quoteText(condition.value) : Number(condition.value);
       return `(e.${condition.field} ${symbol} ${value})`;

@@ -32,13 +32,13 @@ function labelSpec(
 ): LabelSpec {
   const where = `step "${name}"`;
   const { source, on, label, predictions } = definition;
-  const key = avroField(predictions.source.schema, predictions.source.partitionField);
+  const key = avroField(predictions.source.schema, predictions.source.idField);
   const field = avroField(source.schema, on);
   problems.check(
     field !== null && !field.nullable && key !== null && scalarKind(field) === scalarKind(key),
     where,
     `on "${on}" needs a field of ${source.schema.name} that is never null and of the type of ` +
-      `${predictions.source.partitionField}, the key of the predictions`,
+      `${predictions.source.idField}, the key of the predictions`,
   );
   checkCondition(problems, where, label, source.schema);
   return {

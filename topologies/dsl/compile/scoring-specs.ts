@@ -44,7 +44,7 @@ function scoringSpec(
     where,
     `has ${lookups.length} look-ups; ${slotsMax} are the most`,
   );
-  checkFeatures(problems, where, source.partitionField, features);
+  checkFeatures(problems, where, source.idField, features);
   problems.check(definition.missing === "null", where, 'missing must be "null"');
   problems.check(
     /^[a-z][a-z0-9_-]{0,79}$/.test(modelName),
@@ -61,11 +61,16 @@ function scoringSpec(
     where,
     `prior(${fallback.value}) must be a probability`,
   );
-  const key = avroField(source.schema, source.partitionField);
+  const key = avroField(source.schema, source.idField);
+  problems.check(
+    key !== null && !key.nullable && (isWhole(key) || key.type === "string"),
+    where,
+    `identifiedBy("${source.idField}") needs a field of Avro type long, int or string, not null`,
+  );
   return {
     name,
     source: source.topic,
-    keyField: source.partitionField,
+    keyField: source.idField,
     keyType: key !== null && isWhole(key) ? "long" : "string",
     lookups,
     request,

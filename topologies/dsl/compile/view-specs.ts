@@ -131,8 +131,8 @@ function windowSpecs(
   problems.check(labels.length > 0, where, "over() names no window");
   const windows = labels
     .map((label) => ({ label, lengthMs: problems.duration(where, "window", label) }))
-    .filter(({ lengthMs }) => !Number.isNaN(lengthMs))
-    .sort((a, b) => a.lengthMs - b.lengthMs);
+    // What is no duration stays, so that no other problem follows from it.
+    .sort((a, b) => (a.lengthMs || 0) - (b.lengthMs || 0));
   windows.forEach((window, i) => {
     const before = windows[i - 1];
     if (before?.lengthMs === window.lengthMs) {

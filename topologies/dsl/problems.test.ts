@@ -1,0 +1,66 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { MillraceError } from "../../schemas/errors.ts";
+import { arrival, departure } from "../flights/generated.ts";
+import { agg } from "./aggregates.ts";
+import { eq, field, type Test } from "./conditions.ts";
+import { online, topic } from "./roles.ts";
+import { prior } from "./scoring.ts";
+import { from } from "./stream.ts";
+import { topology } from "./topology.ts";
+
+/** What the compiler would have refused: texts from users who write JavaScript. */
+const wrong = (value: unknown): never => value as never;
+const arrivals = from("arrivals", arrival)
+  .timedBy("arrivedAt", { lateness: "10m" })
+  .partitionedBy("flightId");
+const departures = from("departures", departure)
+  .timedBy("departedAt", { lateness: "10m" })
+  .partitionedBy("flightId");
+
+/** Lines of the error that a build ends with. */
+function problemsOf(build: () => unknown): string {
+  try {
+    build();
+  } catch (error) {
+    assert.ok(error instanceof MillraceError);
+    return String(error.context["problems"]);
+  }
+  return "";
+}
+
+test("a window that is no duration is one problem, which names it", () => {
+  const view = arrivals
+    .keyedBy("origin")
+    .over(wrong("0s"))
+    .compute({ flights: agg.count() })
+    .asFeatureView("none@1", { ttl: "2h" })
+    .into(online);
+  const scores = departures
+    .enrichedWith({ origin: view.at("origin") }, { missing: "null" })
+    .scoredBy("late", { model: "@champion", deadline: "20ms", fallback: prior(0.2) })
+    .into(topic("scores"));
+  const problems = problemsOf(() => topology("t", { scores }));
+  assert.match(problems, /^- view "none@1": window "0s" is no duration[^\n]*$/);
+});
+
+test("a text that is the name of a field is refused, and fields of two types are", () => {
+  const problems = (test: Test<never>) => {
+    const view = arrivals
+      .keyedBy("origin")
+      .over("1h")
+      .compute({ home: agg.share(wrong(test)) })
+      .asFeatureView("home@1", { ttl: "2h" })
+      .into(online);
+    return problemsOf(() => topology("t", { view }));
+  };
+  const text = problems(eq("origin", "destination"));
+  assert.match(text, /eq\("origin", "destination"\) compares with a text that is the name/);
+  assert.match(text, /write field\("destination"\)/);
+  assert.match(
+    problems(eq("origin", field("delayMinutes"))),
+    /field\("delayMinutes"\)\) compares a field of type string with one of type int/,
+  );
+  assert.match(problems(eq("origin", field("none"))), /eq\("none", …\): Arrival has no such field/);
+  assert.equal(problems(eq("origin", field("destination"))), "");
+});
