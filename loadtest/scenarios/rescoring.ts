@@ -65,8 +65,7 @@ async function scoreAll(model: OnnxModel, { n, features, values }: TrainingRows)
   const scores = new Float64Array(n);
   for (let from = 0; from < n; from += runRows) {
     const to = Math.min(n, from + runRows);
-    const vectors = Float32Array.from(values.subarray(from * width, to * width));
-    scores.set(await model.score(vectors), from);
+    scores.set(await model.score(values.slice(from * width, to * width)), from);
   }
   return scores;
 }

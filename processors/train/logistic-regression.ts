@@ -66,6 +66,22 @@ export function fitLogisticRegression(
   };
 }
 
+/** The probability that a model gives each row of a design, in double. */
+export function fittedProbabilities(model: LogisticModel, design: Float64Array): Float64Array {
+  const { intercept, weights } = model;
+  const columns = weights.length;
+  const n = columns === 0 ? 0 : design.length / columns;
+  const probabilities = new Float64Array(n);
+  for (let row = 0, from = 0; row < n; row++, from += columns) {
+    let odds = intercept;
+    for (let j = 0; j < columns; j++) {
+      odds += (design[from + j] as number) * (weights[j] as number);
+    }
+    probabilities[row] = 1 / (1 + Math.exp(-odds));
+  }
+  return probabilities;
+}
+
 interface Problem {
   readonly design: Float64Array;
   readonly labels: Uint8Array;

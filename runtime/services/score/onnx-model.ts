@@ -18,13 +18,14 @@ const sessionOptions: InferenceSession.SessionOptions = {
 };
 
 /**
- * An ONNX model with one float32 input [N, features] and one float32 output [N]. `score` blocks its
- * thread, and a thread must never be stopped while it runs: onnxruntime aborts the process.
+ * An ONNX model with one float32 or float64 input [N, features] and one float32 output [N]. `score`
+ * blocks its thread, and a thread must never be stopped while it runs: onnxruntime aborts the
+ * process.
  */
 export interface OnnxModel {
   readonly features: number;
   /** Probabilities of rows, row-major; MODEL_REFUSED when they are no whole rows. */
-  score(rows: Float32Array): Promise<Float32Array>;
+  score(rows: Float64Array): Promise<Float32Array>;
   release(): Promise<void>;
 }
 
@@ -44,8 +45,8 @@ export async function loadOnnxModel(bytes: Uint8Array): Promise<OnnxModel> {
   }
   try {
     const model = modelOf(onnx, session);
-    await model.score(new Float32Array(model.features));
-    await model.score(new Float32Array(model.features * warmUpRows));
+    await model.score(new Float64Array(model.features));
+    await model.score(new Float64Array(model.features * warmUpRows));
     return model;
   } catch (error) {
     await session.release();
@@ -61,13 +62,21 @@ function modelOf(onnx: OnnxRuntime, session: InferenceSession): OnnxModel {
   if (input === undefined || output === undefined || typeof features !== "number") {
     throw new MillraceError("MODEL_REFUSED", { reason: "it has no input [N, features]" });
   }
-  const score = async (rows: Float32Array): Promise<Float32Array> => {
+  const type = metadata?.isTensor ? metadata.type : "";
+  if (type !== "float32" && type !== "float64") {
+    throw new MillraceError("MODEL_REFUSED", { reason: `it takes ${type}, not float or double` });
+  }
+  const score = async (rows: Float64Array): Promise<Float32Array> => {
     const n = rows.length / features;
     if (!Number.isInteger(n)) {
       const reason = `${rows.length} numbers are no rows of ${features} features`;
       throw new MillraceError("MODEL_REFUSED", { reason });
     }
-    const tensor = new onnx.Tensor("float32", rows, [n, features]);
+    const dims = [n, features];
+    const tensor =
+      type === "float64"
+        ? new onnx.Tensor(type, rows, dims)
+        : new onnx.Tensor(type, Float32Array.from(rows), dims);
     const answer = (await session.run({ [input]: tensor }))[output];
     const data = answer?.data;
     if (!(data instanceof Float32Array) || data.length !== n) {
@@ -84,7 +93,7 @@ function modelOf(onnx: OnnxRuntime, session: InferenceSession): OnnxModel {
  *
  * @throws {MillraceError} MODEL_REFUSED when one differs.
  */
-export async function verifyBatchInvariance(model: OnnxModel, rows: Float32Array): Promise<void> {
+export async function verifyBatchInvariance(model: OnnxModel, rows: Float64Array): Promise<void> {
   const { features } = model;
   const n = Math.min(rows.length / features, warmUpRows);
   const together = await model.score(rows.slice(0, n * features));

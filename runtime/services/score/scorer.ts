@@ -48,10 +48,10 @@ export function microBatches(work: ScoreWork, size: number = microBatchRows): Mi
   });
 }
 
-/** The feature vectors of a micro-batch as float32, in memory of their own. */
-export function batchVectors(work: ScoreWork, batch: MicroBatch): Float32Array<ArrayBuffer> {
+/** The feature vectors of a micro-batch, in memory of their own. */
+export function batchVectors(work: ScoreWork, batch: MicroBatch): Float64Array<ArrayBuffer> {
   const { features, rows } = work;
-  const vectors = new Float32Array(batch.rows.length * features);
+  const vectors = new Float64Array(batch.rows.length * features);
   for (const [i, row] of batch.rows.entries()) {
     vectors.set(rows.subarray(row * features, (row + 1) * features), i * features);
   }

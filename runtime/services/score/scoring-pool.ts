@@ -147,7 +147,7 @@ class Pool implements ScoringPool {
   }
 
   async #ask(
-    task: ScoringTask & { rows: Float32Array<ArrayBuffer> },
+    task: ScoringTask & { rows: Float64Array<ArrayBuffer> },
   ): Promise<Float32Array | ScoringFailure> {
     this.#threads ??= this.#start();
     const threads = this.#threads;

@@ -5,7 +5,7 @@ import { ModelCache } from "./model-cache.ts";
 /** One micro-batch of one model. */
 export interface ScoringTask {
   readonly artifact: string;
-  readonly rows: Float32Array;
+  readonly rows: Float64Array;
 }
 
 /**

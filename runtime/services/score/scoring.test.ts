@@ -3,12 +3,18 @@ import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { areaUnderRocOf } from "../../../processors/drift/auc.ts";
 import type { ScoreWork } from "../../../processors/scoring/score-work.ts";
-import { fitLogisticRegression } from "../../../processors/train/logistic-regression.ts";
+import {
+  fitLogisticRegression,
+  fittedProbabilities,
+} from "../../../processors/train/logistic-regression.ts";
 import { fitPreparation, prepare } from "../../../processors/train/preparation.ts";
 import { sampleFeatures, sampleRows } from "../../../processors/train/sample-rows-fixture.ts";
+import { seededRandom } from "../../../processors/train/seeded-random.ts";
 import { type ArtifactStore, openArtifactStore } from "../train/artifacts.ts";
 import { logisticRegressionGraph } from "../train/logistic-regression-graph.ts";
+import { verifyServedAsFitted } from "../train/train-model.ts";
 import { loadOnnxModel, verifyBatchInvariance } from "./onnx-model.ts";
 import { microBatches, microBatchRows } from "./scorer.ts";
 import { createScoringPool } from "./scoring-pool.ts";
@@ -43,29 +49,51 @@ function work(seeds: readonly string[], shas: readonly string[], n: number): Sco
 }
 
 test("the ONNX graph gives the probabilities of the fit, missing values included", async () => {
-  const { rows, preparation, fitted, design, bytes } = model("graph");
+  const { rows, fitted, design, bytes } = model("graph");
   const onnx = await loadOnnxModel(bytes);
-  const answers = await onnx.score(Float32Array.from(rows.values));
-  let worst = 0;
-  for (let row = 0; row < rows.n; row++) {
-    let odds = fitted.intercept;
-    for (let j = 0; j < preparation.columns; j++) {
-      odds += (design[row * preparation.columns + j] as number) * (fitted.weights[j] as number);
-    }
-    worst = Math.max(worst, Math.abs(1 / (1 + Math.exp(-odds)) - (answers[row] as number)));
-  }
+  const answers = await onnx.score(rows.values);
+  const expected = fittedProbabilities(fitted, design);
+  const worst = expected.reduce(
+    (most, p, row) => Math.max(most, Math.abs(p - (answers[row] ?? 9))),
+    0,
+  );
   assert.ok(worst <= 1e-6, `max |Δp| ${worst}`);
   await onnx.release();
+});
+
+test("a large mean over a small spread costs no skill: scaling is done in double", async () => {
+  for (const mean of [1e8, 1e9, -1e12]) {
+    const random = seededRandom(`mean ${mean}`);
+    const n = 4_000;
+    const values = Float64Array.from({ length: n }, () => mean + random(10_000) / 500 - 10);
+    const labels = Uint8Array.from(values, (value) =>
+      random(1_000) / 1_000 < 1 / (1 + Math.exp((mean - value) / 4)) ? 1 : 0,
+    );
+    const rows = { n, features: ["at"], values, labels, knownAt: new Float64Array(n) };
+    const preparation = fitPreparation(rows, new Set());
+    const design = prepare(preparation, rows);
+    const fitted = fitLogisticRegression(design, labels, preparation.columns);
+    const onnx = await loadOnnxModel(logisticRegressionGraph(1, preparation, fitted));
+    const served = Float64Array.from(await onnx.score(values));
+    await onnx.release();
+    verifyServedAsFitted(served, fittedProbabilities(fitted, design));
+    const auc = areaUnderRocOf(served, labels);
+    assert.ok(auc > 0.8, `mean ${mean}: AUC ${auc}`);
+    served[7] = (served[7] as number) + 0.001;
+    assert.throws(() => verifyServedAsFitted(served, fittedProbabilities(fitted, design)), {
+      code: "MODEL_REFUSED",
+    });
+  }
 });
 
 test("an answer does not depend on its batch", async () => {
   const { rows, bytes } = model("batches");
   const onnx = await loadOnnxModel(bytes);
-  await verifyBatchInvariance(onnx, Float32Array.from(rows.values));
-  const all = await onnx.score(Float32Array.from(rows.values.subarray(0, 1000 * onnx.features)));
+  await verifyBatchInvariance(onnx, rows.values);
+  const all = await onnx.score(rows.values.slice(0, 1000 * onnx.features));
   for (let row = 0; row < 1000; row += 37) {
-    const vector = rows.values.subarray(row * onnx.features, (row + 1) * onnx.features);
-    assert.equal((await onnx.score(Float32Array.from(vector)))[0], all[row]);
+    const vector = rows.values.slice(row * onnx.features, (row + 1) * onnx.features);
+    assert.equal((await onnx.score(vector))[0], all[row]);
   }
   await onnx.release();
 });

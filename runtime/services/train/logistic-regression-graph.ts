@@ -1,84 +1,95 @@
 import type { LogisticModel } from "../../../processors/train/logistic-regression.ts";
 import type { Preparation } from "../../../processors/train/preparation.ts";
-import { encodeOnnx, type OnnxNode, type OnnxTensor } from "./onnx-writer.ts";
+import { encodeOnnx, type OnnxNode, type OnnxTensor, onnxTypes } from "./onnx-writer.ts";
 
 /**
- * ONNX model of a logistic regression with its preparation inside: `features` float32 [N,
- * features], NaN where missing → `probability` float32 [N]. Core operators only (ai.onnx.ml's
- * linear graph gave other bytes at batch 1 than at more).
+ * ONNX model of a logistic regression with its preparation inside: `features` float64 [N,
+ * features], NaN where missing → `probability` float32 [N]. Scaling is done in double, as in the
+ * fit: a large mean would eat a small spread in float. Core operators only (ai.onnx.ml's linear
+ * graph gave other bytes at batch 1 than at more).
  */
 export function logisticRegressionGraph(
   features: number,
   preparation: Preparation,
   model: LogisticModel,
 ): Buffer {
-  const means = new Float32Array(features);
-  const scales = new Float32Array(features).fill(1);
-  const weights = columnWeights(features, preparation, model);
-  for (const { feature, mean, scale } of preparation.scaled) {
-    means[feature] = mean;
-    scales[feature] = scale;
-  }
-  const initializers: OnnxTensor[] = [
-    { name: "means", dims: [1, features], data: means },
-    { name: "scales", dims: [1, features], data: scales },
-    { name: "weights", dims: [weights.length, 1], data: weights },
-    { name: "intercept", dims: [1], data: Float32Array.of(model.intercept) },
-    { name: "flat", dims: [1], data: BigInt64Array.of(-1n) },
-  ];
-  const nodes: OnnxNode[] = [
-    { op: "IsNaN", inputs: ["features"], outputs: ["missing"] },
-    { op: "Where", inputs: ["missing", "means", "features"], outputs: ["present"] },
-    { op: "Sub", inputs: ["present", "means"], outputs: ["centred"] },
-    { op: "Div", inputs: ["centred", "scales"], outputs: ["scaled"] },
-    { op: "Cast", inputs: ["missing"], outputs: ["indicators"], attributes: { to: 1 } },
-  ];
-  const columns = ["scaled", "indicators"];
+  const graph = new Columns();
+  addScaled(graph, preparation);
+  addIndicators(graph, preparation);
   for (const [i, { feature, values }] of preparation.categories.entries()) {
-    initializers.push(
-      { name: `index_${i}`, dims: [1], data: BigInt64Array.of(BigInt(feature)) },
-      { name: `values_${i}`, dims: [1, values.length], data: Float32Array.from(values) },
-    );
-    nodes.push(
-      {
-        op: "Gather",
-        inputs: ["features", `index_${i}`],
-        outputs: [`calendar_${i}`],
-        attributes: { axis: 1 },
-      },
-      { op: "Equal", inputs: [`calendar_${i}`, `values_${i}`], outputs: [`is_${i}`] },
-      { op: "Cast", inputs: [`is_${i}`], outputs: [`category_${i}`], attributes: { to: 1 } },
-    );
-    columns.push(`category_${i}`);
+    const calendar = graph.gather(`calendar_${i}`, [feature]);
+    const known = graph.constant(`values_${i}`, [1, values.length], Float64Array.from(values));
+    graph.column(graph.node("Equal", [calendar, known], `is_${i}`));
   }
-  nodes.push(
-    { op: "Concat", inputs: columns, outputs: ["columns"], attributes: { axis: 1 } },
-    { op: "Gemm", inputs: ["columns", "weights", "intercept"], outputs: ["odds"] },
-    { op: "Sigmoid", inputs: ["odds"], outputs: ["probabilities"] },
-    { op: "Reshape", inputs: ["probabilities", "flat"], outputs: ["probability"] },
-  );
+  const { columns } = preparation;
+  graph.constant("weights", [columns, 1], Float32Array.from(model.weights));
+  graph.constant("intercept", [1], Float32Array.of(model.intercept));
+  graph.constant("flat", [1], BigInt64Array.of(-1n));
+  graph.node("Concat", graph.columns, "columns", { axis: 1 });
+  graph.node("Gemm", ["columns", "weights", "intercept"], "odds");
+  graph.node("Sigmoid", ["odds"], "probabilities");
+  graph.node("Reshape", ["probabilities", "flat"], "probability");
   return encodeOnnx({
     name: "logistic_regression",
-    nodes,
-    initializers,
-    input: { name: "features", dims: ["N", features] },
-    output: { name: "probability", dims: ["N"] },
+    nodes: graph.nodes,
+    initializers: graph.initializers,
+    input: { name: "features", type: onnxTypes.double, dims: ["N", features] },
+    output: { name: "probability", type: onnxTypes.float, dims: ["N"] },
   });
 }
 
-/**
- * Weights over (features scaled, features missing, categories); what a model leaves out weighs 0.
- */
-function columnWeights(
-  features: number,
-  { scaled, indicators, categories }: Preparation,
-  { weights }: LogisticModel,
-): Float32Array {
-  const oneHot = categories.reduce((sum, { values }) => sum + values.length, 0);
-  const all = new Float32Array(2 * features + oneHot);
-  let column = 0;
-  for (const { feature } of scaled) all[feature] = weights[column++] as number;
-  for (const feature of indicators) all[features + feature] = weights[column++] as number;
-  all.set(weights.subarray(column), 2 * features);
-  return all;
+/** (x − mean) / scale, 0 where missing. */
+function addScaled(graph: Columns, { scaled }: Preparation): void {
+  if (scaled.length === 0) return;
+  const row = [1, scaled.length];
+  const means = Float64Array.from(scaled, ({ mean }) => mean);
+  const scales = Float64Array.from(scaled, ({ scale }) => scale);
+  graph.constant("means", row, means);
+  graph.constant("scales", row, scales);
+  const values = scaled.map(({ feature }) => feature);
+  const given = graph.gather("given", values);
+  graph.node("IsNaN", [given], "missing");
+  graph.node("Where", ["missing", "means", given], "present");
+  graph.node("Sub", ["present", "means"], "centred");
+  graph.column(graph.node("Div", ["centred", "scales"], "scaled"));
+}
+
+/** 1 where missing, else 0. */
+function addIndicators(graph: Columns, { indicators }: Preparation): void {
+  if (indicators.length === 0) return;
+  const given = graph.gather("sometimes", indicators);
+  graph.column(graph.node("IsNaN", [given], "gone"));
+}
+
+/** Nodes and constants of a graph, and the float columns that they make, in order. */
+class Columns {
+  readonly nodes: OnnxNode[] = [];
+  readonly initializers: OnnxTensor[] = [];
+  readonly columns: string[] = [];
+
+  constant(name: string, dims: readonly number[], data: OnnxTensor["data"]): string {
+    this.initializers.push({ name, dims, data });
+    return name;
+  }
+
+  node(
+    op: string,
+    inputs: readonly string[],
+    output: string,
+    attributes: OnnxNode["attributes"] = {},
+  ): string {
+    this.nodes.push({ op, inputs, outputs: [output], attributes });
+    return output;
+  }
+
+  /** Some of the features, by index. */
+  gather(output: string, features: readonly number[]): string {
+    const index = BigInt64Array.from(features, BigInt);
+    this.constant(`${output}_index`, [features.length], index);
+    return this.node("Gather", ["features", `${output}_index`], output, { axis: 1 });
+  }
+
+  column(from: string): void {
+    this.columns.push(this.node("Cast", [from], `${from}_column`, { to: onnxTypes.float }));
+  }
 }

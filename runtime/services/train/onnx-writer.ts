@@ -1,10 +1,10 @@
 /** Element types of ONNX tensors that are written here (TensorProto.DataType). */
-export const onnxTypes = { float: 1, int64: 7 } as const;
+export const onnxTypes = { float: 1, int64: 7, double: 11 } as const;
 
 export interface OnnxTensor {
   readonly name: string;
   readonly dims: readonly number[];
-  readonly data: Float32Array | BigInt64Array;
+  readonly data: Float32Array | Float64Array | BigInt64Array;
 }
 
 export interface OnnxNode {
@@ -19,9 +19,16 @@ export interface OnnxGraph {
   readonly name: string;
   readonly nodes: readonly OnnxNode[];
   readonly initializers: readonly OnnxTensor[];
-  /** Float tensors; a text dimension is variable. */
-  readonly input: { readonly name: string; readonly dims: readonly (number | string)[] };
-  readonly output: { readonly name: string; readonly dims: readonly (number | string)[] };
+  readonly input: OnnxValue;
+  readonly output: OnnxValue;
+}
+
+export interface OnnxValue {
+  readonly name: string;
+  /** One of {@link onnxTypes}. */
+  readonly type: number;
+  /** A text dimension is variable. */
+  readonly dims: readonly (number | string)[];
 }
 
 const irVersion = 8;
@@ -63,24 +70,25 @@ function encodeNode({ op, inputs, outputs, attributes = {} }: OnnxNode): Buffer[
 }
 
 function encodeTensor({ name, dims, data }: OnnxTensor): Buffer[] {
-  const type = data instanceof Float32Array ? onnxTypes.float : onnxTypes.int64;
   const raw = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
   return [
     ...dims.map((dim) => integer(1, dim)),
-    integer(2, type),
+    integer(2, typeOf(data)),
     text(8, name),
     Buffer.concat([tag(9, 2), varint(raw.length), raw]),
   ];
 }
 
-function valueInfo({ name, dims }: OnnxGraph["input"]): Buffer[] {
+function typeOf(data: OnnxTensor["data"]): number {
+  if (data instanceof Float32Array) return onnxTypes.float;
+  return data instanceof Float64Array ? onnxTypes.double : onnxTypes.int64;
+}
+
+function valueInfo({ name, type, dims }: OnnxValue): Buffer[] {
   const shape = dims.map((dim) =>
     message(1, [typeof dim === "string" ? text(2, dim) : integer(1, dim)]),
   );
-  return [
-    text(1, name),
-    message(2, [message(1, [integer(1, onnxTypes.float), message(2, shape)])]),
-  ];
+  return [text(1, name), message(2, [message(1, [integer(1, type), message(2, shape)])])];
 }
 
 function message(field: number, parts: readonly Buffer[]): Buffer {

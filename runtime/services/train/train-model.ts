@@ -1,5 +1,8 @@
 import { type GateVerdict, judge } from "../../../processors/train/gate.ts";
-import { fitLogisticRegression } from "../../../processors/train/logistic-regression.ts";
+import {
+  fitLogisticRegression,
+  fittedProbabilities,
+} from "../../../processors/train/logistic-regression.ts";
 import { fitPreparation, prepare } from "../../../processors/train/preparation.ts";
 import { referenceHistograms } from "../../../processors/train/reference-histograms.ts";
 import { splitByTime, type TrainingRows } from "../../../processors/train/training-rows.ts";
@@ -15,6 +18,9 @@ const minRows = 200;
 
 /** Rows scored in one run. */
 const runRows = 4096;
+
+/** What a served probability may differ from the fitted one: the weights are applied in float. */
+const maxServedError = 1e-4;
 
 export interface TrainModelOptions {
   readonly artifacts: ArtifactStore;
@@ -40,8 +46,7 @@ export interface TrainedModel extends GateVerdict {
 
 /**
  * Trains on the first rows in time, stores the artifact, and judges it on the held-out rows against
- * the champion: both as served, that is by onnxruntime in float32, with the fallback where it gives
- * NaN. Equal rows and an equal request give the same bytes.
+ * the champion: both as served, that is by onnxruntime, with the fallback where it gives NaN. Equal rows and an equal request give the same bytes.
  */
 export async function trainModel(
   rows: TrainingRows,
@@ -57,12 +62,16 @@ export async function trainModel(
     return untrained(train.n, holdout.n, reason);
   }
   const preparation = fitPreparation(train, options.calendar);
+  if (preparation.columns === 0) {
+    return untrained(train.n, holdout.n, "no feature varies in the training rows");
+  }
   const design = prepare(preparation, train);
   const model = fitLogisticRegression(design, train.labels, preparation.columns);
   const bytes = logisticRegressionGraph(rows.features.length, preparation, model);
   const sha256 = await options.artifacts.put(bytes);
+  const fitted = fittedProbabilities(model, prepare(preparation, holdout));
   const { challenger, champion } = await options.guard.run(() =>
-    scoreBoth(bytes, holdout, options),
+    scoreBoth(bytes, fitted, holdout, options),
   );
   return {
     ...judge(holdout.labels, challenger, champion, options.request),
@@ -89,20 +98,35 @@ function untrained(trainedOn: number, heldOut: number, reason: string): TrainedM
 
 async function scoreBoth(
   bytes: Buffer,
+  fitted: Float64Array,
   holdout: TrainingRows,
   { artifacts, championArtifact, fallback }: TrainModelOptions,
 ): Promise<{ challenger: Float64Array; champion: Float64Array | null }> {
-  const vectors = Float32Array.from(holdout.values);
-  const challenger = await withModel(bytes, async (model) => {
-    await verifyBatchInvariance(model, vectors);
-    return await scoreAll(model, vectors, holdout, fallback);
+  const served = await withModel(bytes, async (model) => {
+    await verifyBatchInvariance(model, holdout.values);
+    return await scoreAll(model, holdout);
   });
+  verifyServedAsFitted(served, fitted);
+  const orFallback = (score: number) => (Number.isNaN(score) ? fallback : score);
+  const challenger = served.map(orFallback);
   if (championArtifact === "") return { challenger, champion: null };
   const championBytes = await readArtifact(artifacts.directory, championArtifact);
-  const champion = await withModel(championBytes, (model) =>
-    scoreAll(model, vectors, holdout, fallback),
-  );
-  return { challenger, champion };
+  const champion = await withModel(championBytes, (model) => scoreAll(model, holdout));
+  return { challenger, champion: champion.map(orFallback) };
+}
+
+/**
+ * Checks that the graph answers what was fitted, where that is a number.
+ *
+ * @throws {MillraceError} MODEL_REFUSED when a probability differs by more than 1e-4.
+ */
+export function verifyServedAsFitted(served: Float64Array, fitted: Float64Array): void {
+  for (let row = 0; row < fitted.length; row++) {
+    const [here, there] = [served[row] as number, fitted[row] as number];
+    if (Number.isNaN(there) || Math.abs(here - there) <= maxServedError) continue;
+    const reason = `row ${row} of the held-out rows is served ${here}, and was fitted ${there}`;
+    throw new MillraceError("MODEL_REFUSED", { reason });
+  }
 }
 
 async function withModel<Result>(
@@ -119,9 +143,7 @@ async function withModel<Result>(
 
 async function scoreAll(
   model: OnnxModel,
-  vectors: Float32Array,
-  { n, features }: TrainingRows,
-  fallback: number,
+  { n, features, values }: TrainingRows,
 ): Promise<Float64Array> {
   if (model.features !== features.length) {
     const reason = `it takes ${model.features} features, the rows have ${features.length}`;
@@ -130,7 +152,7 @@ async function scoreAll(
   const scores = new Float64Array(n);
   for (let from = 0; from < scores.length; from += runRows) {
     const to = Math.min(scores.length, from + runRows);
-    scores.set(await model.score(vectors.slice(from * model.features, to * model.features)), from);
+    scores.set(await model.score(values.slice(from * model.features, to * model.features)), from);
   }
-  return scores.map((score) => (Number.isNaN(score) ? fallback : score));
+  return scores;
 }
