@@ -41,7 +41,7 @@ export { offline, online, topic } from "./topologies/dsl/roles.ts";
 export { type FeatureOf, type Predictions, prior } from "./topologies/dsl/scoring.ts";
 export { from, type Stream } from "./topologies/dsl/stream.ts";
 export { type TopologyOptions, topology } from "./topologies/dsl/topology.ts";
-export { logisticRegression, type Training } from "./topologies/dsl/training.ts";
+export { better, logisticRegression, notWorse, type Training } from "./topologies/dsl/training.ts";
 export { any, drifted, every, labels, noModel } from "./topologies/dsl/triggers.ts";
 export type { FeatureView } from "./topologies/dsl/view.ts";
 export { drift } from "./topologies/dsl/watch.ts";

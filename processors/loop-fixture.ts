@@ -86,6 +86,7 @@ const training: TrainingSpec = {
   algorithm: { kind: "logistic-regression", seed: 1 },
   overMs: 1_000,
   trainingTimeMs: 60,
+  promoteWhen: { kind: "better" },
 };
 
 const inbox = (to: string, input: string): OutputSpec => ({

@@ -20,10 +20,11 @@ function settle(
   version: string,
   promoted: boolean,
   effectiveFrom = 0,
+  gainLowerBound: number | null = null,
 ) {
   const writer = new ByteWriter();
   const sha256 = promoted ? version.repeat(2) : "";
-  writeJson(writer, modelAnswer({ version, promoted, sha256, effectiveFrom, championAuc: null }));
+  writeJson(writer, modelAnswer({ version, promoted, sha256, effectiveFrom, gainLowerBound }));
   processor.settle(new ByteReader(writer.take()), out);
 }
 
@@ -71,4 +72,29 @@ test("the last promoted model is the champion to beat, across a restore", () => 
   assert.deepEqual(work, processor.takeWork());
   assert.equal(work?.payload.champion, "v1");
   assert.equal(work?.payload.championArtifact, "v1v1");
+});
+
+test("a champion's looks are counted, across a restore: comparisons alone, from each promotion", () => {
+  let processor = make();
+  const out = new RecordingOutbox();
+  const looks: unknown[] = [];
+  const answers: [boolean, number | null][] = [
+    [true, null],
+    [false, -0.01],
+    [false, null],
+    [false, -0.02],
+    [true, 0.01],
+    [false, -0.01],
+  ];
+  for (const [i, [promoted, bound]] of answers.entries()) {
+    request(processor, i + 1, (i + 1) * 1_000);
+    const snapshot = new ByteWriter();
+    processor.snapshot(snapshot);
+    processor = make();
+    processor.restore(new ByteReader(snapshot.take()));
+    const work = processor.takeWork();
+    looks.push(work?.payload.looks);
+    settle(processor, out, `v${i + 1}`, promoted, 0, bound);
+  }
+  assert.deepEqual(looks, [0, 0, 1, 1, 2, 0]);
 });

@@ -9,7 +9,8 @@ import { type TrainWork, trainService } from "./train/train-work.ts";
  * Turns each retrain request into one training, and each answer, a failed one too, into a record
  * for every scoring task and the watch at cutoff + trainingTime. It takes effect when the answer
  * says: then in replay, when it came in live mode. Remembers the champion, which a challenger has
- * to beat.
+ * to beat, and how many challengers it has met: the error that the gate may make is spent over
+ * them.
  */
 export class TrainingProcessor implements Processor {
   readonly counters: Counters = new Map();
@@ -21,6 +22,8 @@ export class TrainingProcessor implements Processor {
   #requests: string[] = [];
   #champion = "";
   #championArtifact = "";
+  /** Challengers that the champion was compared with. */
+  #looks = 0;
 
   constructor(plan: Plan, subtopology: Subtopology) {
     const from = subtopology.inputs.find(({ name }) => name === "requests")?.from;
@@ -51,7 +54,8 @@ export class TrainingProcessor implements Processor {
     const request = this.#requests[0];
     if (request === undefined) return null;
     const champion = this.#champion === "" ? null : this.#champion;
-    const payload = { request, champion, championArtifact: this.#championArtifact };
+    const championArtifact = this.#championArtifact;
+    const payload = { request, champion, championArtifact, looks: this.#looks };
     return { service: trainService, payload };
   }
 
@@ -63,7 +67,8 @@ export class TrainingProcessor implements Processor {
     if (answer.promoted) {
       this.#champion = answer.version;
       this.#championArtifact = answer.sha256;
-    }
+      this.#looks = 0;
+    } else if (answer.gainLowerBound !== null) this.#looks++;
     const { topology, model } = this.#of;
     for (const output of this.#topicOutputs) {
       out.publish(output, `${topology}/${model}/${answer.version}`, effectiveFrom, {
@@ -85,6 +90,7 @@ export class TrainingProcessor implements Processor {
   snapshot(writer: ByteWriter): void {
     writer.text(this.#champion);
     writer.text(this.#championArtifact);
+    writer.u32(this.#looks);
     writer.u16(this.#requests.length);
     for (const request of this.#requests) writer.text(request);
   }
@@ -92,6 +98,7 @@ export class TrainingProcessor implements Processor {
   restore(reader: ByteReader): void {
     this.#champion = reader.text();
     this.#championArtifact = reader.text();
+    this.#looks = reader.u32();
     this.#requests = [];
     for (let left = reader.u16(); left > 0; left--) this.#requests.push(reader.text());
   }

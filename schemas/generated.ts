@@ -160,7 +160,10 @@ export interface Model {
   readonly championVersion: string | null;
   /** AUC of that champion on the same held-out rows. */
   readonly championAuc: number | null;
-  /** One-sided 99 % lower bound of the gain in AUC over the champion. */
+  /**
+   * One-sided lower bound of the gain in AUC over the champion, at the level that the reason names;
+   * null without a comparison.
+   */
   readonly gainLowerBound: number | null;
   /** sha256 of the ONNX artifact, hexadecimal; empty when training failed. */
   readonly sha256: string;
@@ -633,7 +636,7 @@ export const model: RecordSchema<Model> = recordSchema<Model>({
         "null",
         "double"
       ],
-      doc: "One-sided 99 % lower bound of the gain in AUC over the champion.",
+      doc: "One-sided lower bound of the gain in AUC over the champion, at the level that the reason names; null without a comparison.",
       default: null
     },
     {

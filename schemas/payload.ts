@@ -51,7 +51,7 @@ export interface ModelAnswer {
   readonly holdoutAuc: number | null;
   readonly championVersion: string | null;
   readonly championAuc: number | null;
-  /** One-sided 99 % bound of the gain. */
+  /** One-sided lower bound of the gain, at the level of its look; null: there was no comparison. */
   readonly gainLowerBound: number | null;
   /** sha256 of the ONNX artifact, "" when training failed. */
   readonly sha256: string;

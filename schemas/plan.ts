@@ -113,6 +113,13 @@ export interface WatchSpec {
   readonly requestTopic: string;
 }
 
+/**
+ * What a challenger must be to replace the champion: better, or not worse by `by` or more (AUC).
+ */
+export type PromoteWhen =
+  | { readonly kind: "better" }
+  | { readonly kind: "not-worse"; readonly by: number };
+
 export interface TrainingSpec {
   readonly name: string;
   readonly watch: string;
@@ -121,6 +128,7 @@ export interface TrainingSpec {
   readonly overMs: number;
   /** Look-ahead of the loop: in replay, effectiveFrom = request time + this. */
   readonly trainingTimeMs: number;
+  readonly promoteWhen: PromoteWhen;
 }
 
 /** Merge order of records known at the same instant: lower first. Timers have {@link timerRank}. */

@@ -8,6 +8,8 @@ export interface TrainWork {
   readonly champion: string | null;
   /** sha256 of the champion's ONNX artifact, "" while there is none. */
   readonly championArtifact: string;
+  /** How many challengers the champion has met before. */
+  readonly looks: number;
 }
 
 /** Name of the service that trains. */

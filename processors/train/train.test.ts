@@ -1,7 +1,5 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { gainLowerBound } from "./gain-bootstrap.ts";
-import { judge } from "./gate.ts";
 import { fitLogisticRegression, lossAndGradient } from "./logistic-regression.ts";
 import { fitPreparation, prepare } from "./preparation.ts";
 import { referenceHistograms } from "./reference-histograms.ts";
@@ -67,48 +65,6 @@ test("the fit is where the gradient vanishes, in few iterations, and the same ev
   assert.ok(gradient.every((component) => Math.abs(component) < 1e-7));
   assert.ok(model.iterations <= 40, `${model.iterations} iterations`);
   assert.deepEqual(fit(), model);
-});
-
-test("the bootstrap bound is the same for a seed and another for another seed", () => {
-  const n = 800;
-  const random = seededRandom("bootstrap");
-  const labels = Uint8Array.from({ length: n }, () => random(2));
-  const noise = () => random(1000) / 500;
-  const good = Float64Array.from(labels, (label) => label + noise());
-  const fair = Float64Array.from(labels, (label) => label / 2 + noise());
-  const bound = gainLowerBound(labels, good, fair, "retraining-1");
-  assert.equal(gainLowerBound(labels, good, fair, "retraining-1"), bound);
-  assert.notEqual(gainLowerBound(labels, good, fair, "retraining-2"), bound);
-  assert.ok(bound > 0.05, `bound ${bound}`);
-  assert.equal(gainLowerBound(labels, good, good, "retraining-1"), 0);
-});
-
-test("the gate refuses noise, no gain and an uncertain gain, and says why", () => {
-  const n = 2_000;
-  const random = seededRandom("gate");
-  const labels = Uint8Array.from({ length: n }, () => random(2));
-  const noise = () => random(1000) / 500;
-  const good = Float64Array.from(labels, (label) => label + noise());
-  const worse = Float64Array.from(labels, (label) => label / 3 + noise());
-  const random_ = Float64Array.from(labels, noise);
-  assert.equal(judge(labels, good, null, "r-1").promoted, true);
-  assert.match(judge(labels, random_, null, "r-1").reason, /not above 0.6/);
-  assert.match(judge(labels, worse, good, "r-1").reason, /no gain/);
-  assert.match(judge(labels, good, good, "r-1").reason, /no gain/);
-  assert.equal(judge(labels, good, worse, "r-1").promoted, true);
-  // With so few rows the gain may be an accident: one pair put right, others put wrong.
-  const few = Uint8Array.from({ length: 60 }, (_, i) => i % 2);
-  const champion = Float64Array.from(few, (label, i) => label * 20 + ((i * 37) % 60));
-  const challenger = champion.map(
-    (score, i) => score + (i % 4 === 1 ? 9 : 0) - (i % 6 === 5 ? 12 : 0),
-  );
-  const uncertain = judge(few, challenger, champion, "r-1");
-  assert.ok((uncertain.holdoutAuc as number) > (uncertain.championAuc as number));
-  assert.match(uncertain.reason, /the 99 % bound of the gain is -0\.\d+, not above/);
-  assert.equal(uncertain.promoted, false);
-  const single = judge(new Uint8Array(n), good, null, "r-1");
-  assert.equal(single.promoted, false);
-  assert.equal(single.holdoutAuc, null);
 });
 
 test("reference histograms count every row once and leave calendar features out", () => {

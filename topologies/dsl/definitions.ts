@@ -1,6 +1,6 @@
 import type { AggregateDefinition } from "../../processors/aggregate/aggregate.ts";
 import type { Condition } from "../../schemas/expression.ts";
-import type { AvroSchema } from "../../schemas/plan.ts";
+import type { AvroSchema, PromoteWhen } from "../../schemas/plan.ts";
 
 /**
  * What the verbs of the DSL collect: plain data, unchecked, with durations as written. `topology`
@@ -94,6 +94,7 @@ export interface TrainingDefinition {
   readonly algorithm: { readonly kind: "logistic-regression"; readonly seed: number };
   readonly over: string;
   readonly trainingTime: string;
+  readonly promoteWhen: PromoteWhen;
 }
 
 /** A step that `topology` takes. */

@@ -1,17 +1,21 @@
+/**
+ * Why long: one small topology, and every way to get it wrong; apart, each part would repeat it.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Duration } from "../../schemas/duration.ts";
 import { MillraceError } from "../../schemas/errors.ts";
-import type { Plan } from "../../schemas/plan.ts";
+import { type Plan, type PromoteWhen, stepsOf } from "../../schemas/plan.ts";
 import { arrival, departure } from "../flights/generated.ts";
 import { agg } from "./aggregates.ts";
 import { and, custom, gt } from "./conditions.ts";
+import { describe } from "./describe.ts";
 import { calendar } from "./enrichment.ts";
 import { offline, online, topic } from "./roles.ts";
 import { prior } from "./scoring.ts";
 import { from } from "./stream.ts";
 import { topology } from "./topology.ts";
-import { logisticRegression } from "./training.ts";
+import { better, logisticRegression, notWorse } from "./training.ts";
 import { any, drifted, every, labels, noModel, type Trigger } from "./triggers.ts";
 import { drift } from "./watch.ts";
 
@@ -47,11 +51,15 @@ const outcomes = predictions
   .into(topic("outcomes"), offline);
 const train = { over: "4d", trainingTime: "6h" } as const;
 
-function retrainingOf(of = outcomes, trigger: Trigger<"features"> = every("4d")) {
+function retrainingOf(
+  of = outcomes,
+  trigger: Trigger<"features"> = every("4d"),
+  promoteWhen?: PromoteWhen,
+) {
   return of
     .watchedFor(drift.features({ over: "24h" }))
     .retrainedWhen(trigger, { cooldown: "24h" })
-    .trainedBy(logisticRegression({ seed: 1 }), train);
+    .trainedBy(logisticRegression({ seed: 1 }), { ...train, ...(promoteWhen && { promoteWhen }) });
 }
 
 /** Lines of the error that a build ends with. */
@@ -360,6 +368,20 @@ test("what is no finished step is an error, not left out", () => {
     const build = () => topology("t", { delays, unfinished: wrong(unfinished) });
     assertProblem(build, /step "unfinished": is no finished step/);
   }
+});
+
+test("a challenger must be better, unless the topology asks for one that is not worse", () => {
+  const build = (promoteWhen?: PromoteWhen) =>
+    topology("t", {
+      predictions,
+      outcomes,
+      retraining: retrainingOf(outcomes, every("4d"), promoteWhen),
+    });
+  assert.deepEqual(stepsOf(build(), "training")[0]?.promoteWhen, { kind: "better" });
+  assert.equal(build(better()).fingerprint, build().fingerprint);
+  const fresh = build(notWorse({ by: 0.005 }));
+  assert.match(describe(fresh), /promoted when not worse by 0.005/);
+  assertProblem(() => build(notWorse({ by: 0 })), /notWorse by 0 must be between 0 and 0.5/);
 });
 
 test("a loop has rules that reach across its steps", () => {

@@ -1,4 +1,5 @@
 import type { Duration } from "../../schemas/duration.ts";
+import type { PromoteWhen } from "../../schemas/plan.ts";
 import type { TrainingDefinition, WatchDefinition } from "./definitions.ts";
 import { freezeDeeply } from "./freeze.ts";
 
@@ -17,6 +18,21 @@ export function logisticRegression(options: { readonly seed: number }): Algorith
   return freezeDeeply({ kind: "logistic-regression", seed: options.seed });
 }
 
+/** A challenger is promoted when it is surely better than the champion: the default. */
+export function better(): PromoteWhen {
+  return freezeDeeply({ kind: "better" });
+}
+
+/**
+ * A challenger is promoted when it is surely not worse than the champion by `by` or more: for
+ * models that must be fresh. Equal skill is promoted then.
+ *
+ * @param options.by - difference in AUC, above 0 and below 0.5.
+ */
+export function notWorse({ by }: { readonly by: number }): PromoteWhen {
+  return freezeDeeply({ kind: "not-worse", by });
+}
+
 export interface TrainingOptions {
   /** How far back of the cutoff training rows go, in event time. */
   readonly over: Duration;
@@ -25,6 +41,8 @@ export interface TrainingOptions {
    * scoring waits for the trainer there.
    */
   readonly trainingTime: Duration;
+  /** What a challenger must be to replace the champion. @default better() */
+  readonly promoteWhen?: PromoteWhen;
   /**
    * Name of the trainer's state and topics; a topology with several trainings names them apart.
    * @default "training"
@@ -42,9 +60,9 @@ export interface Training {
 }
 
 export function trainBy(watch: WatchDefinition): TrainBy {
-  return (algorithm, { over, trainingTime, name = "training" }) =>
+  return (algorithm, { over, trainingTime, promoteWhen = better(), name = "training" }) =>
     freezeDeeply({
       kind: "training",
-      definition: { watch, name, algorithm, over, trainingTime },
+      definition: { watch, name, algorithm, over, trainingTime, promoteWhen },
     });
 }

@@ -1,4 +1,4 @@
-import { type GateVerdict, judge } from "../../../processors/train/gate.ts";
+import { type GateRule, type GateVerdict, judge } from "../../../processors/train/gate.ts";
 import {
   fitLogisticRegression,
   fittedProbabilities,
@@ -26,8 +26,7 @@ export interface TrainModelOptions {
   readonly artifacts: ArtifactStore;
   /** Names of the features that follow the clock. */
   readonly calendar: ReadonlySet<string>;
-  /** Id of the retrain request: seeds the bootstrap. */
-  readonly request: string;
+  readonly rule: GateRule;
   /** sha256 of the champion's artifact, "" while there is none. */
   readonly championArtifact: string;
   /** Probability that is served where a model gives none. */
@@ -46,7 +45,8 @@ export interface TrainedModel extends GateVerdict {
 
 /**
  * Trains on the first rows in time, stores the artifact, and judges it on the held-out rows against
- * the champion: both as served, that is by onnxruntime, with the fallback where it gives NaN. Equal rows and an equal request give the same bytes.
+ * the champion: both as served, that is by onnxruntime, with the fallback where it gives NaN.
+ * Equal rows and an equal request give the same bytes.
  */
 export async function trainModel(
   rows: TrainingRows,
@@ -74,7 +74,7 @@ export async function trainModel(
     scoreBoth(bytes, fitted, holdout, options),
   );
   return {
-    ...judge(holdout.labels, challenger, champion, options.request),
+    ...judge(holdout.labels, challenger, champion, options.rule),
     trainedOn: train.n,
     heldOut: holdout.n,
     sha256,

@@ -132,7 +132,7 @@ function trainer(options: Partial<TrainerOptions> = {}) {
 function work(request: Partial<RetrainRequest> = {}, championArtifact = ""): TrainWork {
   const whole: RetrainRequest = { id: "retraining-1", number: 1, reasons: [], cutoff, ...request };
   const champion = championArtifact === "" ? null : "v0";
-  return { request: JSON.stringify(whole), champion, championArtifact };
+  return { request: JSON.stringify(whole), champion, championArtifact, looks: 0 };
 }
 
 test("equal rows and an equal request give the same model by sha256, promoted with its reasons", async () => {

@@ -92,7 +92,7 @@ class ThreadTrainer implements Trainer {
     const request = JSON.parse(work.request) as RetrainRequest;
     await this.#options.whenStored();
     this.#mustBeOpen();
-    const result = await this.#trainInThread(request, work.championArtifact);
+    const result = await this.#trainInThread(request, work);
     const { training } = this.#options;
     const common = {
       requestId: request.id,
@@ -126,7 +126,10 @@ class ThreadTrainer implements Trainer {
     if (this.#closed) throw new RangeError("the trainer is closed");
   }
 
-  async #trainInThread(request: RetrainRequest, champion: string): Promise<TrainingResult> {
+  async #trainInThread(
+    request: RetrainRequest,
+    { championArtifact, looks }: TrainWork,
+  ): Promise<TrainingResult> {
     const { offline, training, maxRows, artifacts, timeoutMs } = this.#options;
     const range: TrainingRange = {
       scoring: this.#scoring,
@@ -141,8 +144,8 @@ class ThreadTrainer implements Trainer {
     const thread = new TrainingThread({
       features: this.#scoring.features,
       calendar: this.#scoring.request.flatMap(({ name, calendar }) => (calendar ? [name] : [])),
-      request: request.id,
-      championArtifact: champion,
+      rule: { promoteWhen: training.promoteWhen, look: looks + 1 },
+      championArtifact,
       fallback: this.#scoring.fallback.value,
       directory: artifacts.directory,
     });

@@ -1,4 +1,5 @@
 import { parentPort, workerData } from "node:worker_threads";
+import type { GateRule } from "../../../processors/train/gate.ts";
 import { openArtifactStore } from "./artifacts.ts";
 import { NativeGuard } from "./native-guard.ts";
 import { type TrainedModel, trainModel } from "./train-model.ts";
@@ -8,7 +9,7 @@ import { TrainingRowDecoder } from "./training-row-decoder.ts";
 export interface TrainingJob {
   readonly features: readonly string[];
   readonly calendar: readonly string[];
-  readonly request: string;
+  readonly rule: GateRule;
   readonly championArtifact: string;
   readonly fallback: number;
   readonly directory: string;
@@ -25,7 +26,7 @@ async function train(job: TrainingJob, decoder: TrainingRowDecoder): Promise<Tra
     const trained = await trainModel(decoder.rows(), {
       artifacts: await openArtifactStore(job.directory),
       calendar: new Set(job.calendar),
-      request: job.request,
+      rule: job.rule,
       championArtifact: job.championArtifact,
       fallback: job.fallback,
       guard: new NativeGuard(job.guard),

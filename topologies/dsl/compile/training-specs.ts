@@ -136,7 +136,11 @@ export function trainingSpecs(
       );
     }
     if (scoring !== undefined) checkModel(problems, where, scoring.model.name, watch, trained);
-    const { algorithm } = definition;
+    const { algorithm, promoteWhen } = definition;
+    if (promoteWhen.kind === "not-worse") {
+      const { by } = promoteWhen;
+      problems.check(by > 0 && by < 0.5, where, `notWorse by ${by} must be between 0 and 0.5`);
+    }
     problems.check(
       algorithm.kind === "logistic-regression",
       where,
@@ -149,6 +153,7 @@ export function trainingSpecs(
       algorithm,
       overMs: problems.duration(where, "over", definition.over),
       trainingTimeMs: problems.duration(where, "trainingTime", definition.trainingTime),
+      promoteWhen,
     };
   });
 }

@@ -51,9 +51,12 @@ export function trainingText({
   algorithm,
   overMs,
   trainingTimeMs,
+  promoteWhen,
 }: TrainingSpec): string {
+  const than = promoteWhen.kind === "better" ? "better" : `not worse by ${promoteWhen.by}`;
   return block(`training ${name}`, [
     `for ${watch} by ${algorithm.kind}, seed ${algorithm.seed}`,
     `over ${durationText(overMs)}, effective after ${durationText(trainingTimeMs)}`,
+    `promoted when ${than}`,
   ]);
 }
