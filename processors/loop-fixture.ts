@@ -4,9 +4,13 @@ import type { ModelAnswer } from "../schemas/payload.ts";
 import {
   type AvroSchema,
   type LabelSpec,
+  type OperatorKind,
+  type OperatorSpec,
+  type OperatorSpecs,
   type OutputSpec,
   type Plan,
   ranks,
+  type ScoringOperator,
   type ScoringSpec,
   type Subtopology,
   type TrainingSpec,
@@ -80,6 +84,8 @@ const watching: WatchSpec = {
   requestTopic: "t.retrain-requests",
 };
 
+export const scoringOperator: ScoringOperator = { scoring, label: labels, widths: [2, 2] };
+
 const training: TrainingSpec = {
   name: "training",
   watch: "retraining",
@@ -92,6 +98,7 @@ const training: TrainingSpec = {
 const inbox = (to: string, input: string): OutputSpec => ({
   kind: "inbox",
   to,
+  partitions: 1,
   input,
   fanOut: "every",
   triggers: [],
@@ -108,25 +115,24 @@ const topic = (name: string): OutputSpec => ({
 
 const subtopology = (
   name: string,
-  kind: Subtopology["kind"],
+  operator: OperatorSpec,
   inputs: Subtopology["inputs"],
   outputs: readonly OutputSpec[],
 ): Subtopology => ({
   name,
-  kind,
+  operator,
   partitions: 1,
   inbox: `t.${name}.inbox`,
   changelog: `t.${name}.changelog`,
   inputs,
   outputs,
-  branches: [],
 });
 
 /** A small plan with two look-ups in one view, a label step, a watch and a training. */
 export function loopPlan(watch: Partial<WatchSpec> = {}): Plan {
   const scoringTasks = subtopology(
     "predictions",
-    "scoring",
+    { kind: "scoring", spec: scoringOperator },
     [
       { name: "answers:delays@1", role: "answer", from: "delays@1", channels: "all" },
       { name: "triggers", role: "trigger", from: "departures", channels: "same" },
@@ -142,7 +148,10 @@ export function loopPlan(watch: Partial<WatchSpec> = {}): Plan {
   );
   const watchTask = subtopology(
     "retraining",
-    "watch",
+    {
+      kind: "watch",
+      spec: { watch: { ...watching, ...watch }, features: scoring.features, withinMs },
+    },
     [
       { name: "predictions", role: "trigger", from: "predictions", channels: "all" },
       { name: "outcomes", role: "trigger", from: "predictions", channels: "all" },
@@ -152,7 +161,7 @@ export function loopPlan(watch: Partial<WatchSpec> = {}): Plan {
   );
   const trainingTask = subtopology(
     "training",
-    "training",
+    { kind: "training", spec: { training, topology: "t", model: "late" } },
     [{ name: "requests", role: "trigger", from: "retraining", channels: "one" }],
     [topic("millrace.models"), inbox("predictions", "models"), inbox("retraining", "models")],
   );
@@ -174,6 +183,13 @@ export function loopPlan(watch: Partial<WatchSpec> = {}): Plan {
     topics: [],
     fingerprint: "",
   };
+}
+
+/** What the tasks of a subtopology of a kind do. */
+export function operatorOf<K extends OperatorKind>(part: Subtopology, kind: K): OperatorSpecs[K] {
+  const { operator } = part;
+  if (operator.kind !== kind) throw new RangeError(`${part.name} is a ${operator.kind}`);
+  return operator.spec as OperatorSpecs[K];
 }
 
 /** The subtopology of a name. */

@@ -10,6 +10,7 @@ import {
   modelAnswer,
   partOf,
   RecordingOutbox,
+  scoringOperator,
   settleBy,
   withinMs,
 } from "./loop-fixture.ts";
@@ -17,7 +18,7 @@ import { ScoringProcessor } from "./scoring.ts";
 
 const plan = loopPlan();
 const part = partOf(plan, "predictions");
-const make = () => new ScoringProcessor(plan, part);
+const make = () => new ScoringProcessor(scoringOperator, part);
 
 interface Prediction {
   readonly flightId: number;

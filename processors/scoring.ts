@@ -1,12 +1,6 @@
 import type { ByteReader, ByteWriter } from "../schemas/bytes.ts";
 import { readModelAnswer } from "../schemas/json-payload.ts";
-import {
-  type LabelSpec,
-  type Plan,
-  type ScoringSpec,
-  type Subtopology,
-  stepsOf,
-} from "../schemas/plan.ts";
+import type { LabelSpec, Ports, ScoringOperator, ScoringSpec } from "../schemas/plan.ts";
 import { readCounters, tallyOf, writeCounters } from "./branch-tally.ts";
 import type { Counters, ExternalWork, Outbox, Processor } from "./processor.ts";
 import { FeatureAssembly } from "./scoring/feature-assembly.ts";
@@ -62,20 +56,19 @@ export class ScoringProcessor implements Processor {
    * @param answersMayLack - whether waits for answers may have been ended (live mode); else a
    * missing answer is an error. @default false
    */
-  constructor(plan: Plan, subtopology: Subtopology, answersMayLack = false) {
-    const scoring = stepsOf(plan, "scoring").find((each) => each.name === subtopology.name);
-    if (scoring === undefined) throw new RangeError(`the plan has no scoring ${subtopology.name}`);
+  constructor(operator: ScoringOperator, ports: Ports, answersMayLack = false) {
+    const { scoring, label } = operator;
     this.#scoring = scoring;
-    this.#labels = stepsOf(plan, "label").find((each) => each.predictions === scoring.name);
-    this.#assembly = new FeatureAssembly(plan, scoring, answersMayLack);
+    this.#labels = label ?? undefined;
+    this.#assembly = new FeatureAssembly(operator, answersMayLack);
     this.#join = this.#labels === undefined ? undefined : new LabelJoin(this.#labels.withinMs);
-    this.#outputs = new ScoringOutputs(subtopology, scoring, this.#labels);
-    this.#answersFrom = subtopology.inputs.map(({ name }) => name.startsWith("answers:"));
-    this.#triggers = subtopology.inputs.findIndex(({ name }) => name === "triggers");
-    this.#labelsInput = subtopology.inputs.findIndex(({ name }) => name === "labels");
+    this.#outputs = new ScoringOutputs(ports, scoring, this.#labels);
+    this.#answersFrom = ports.inputs.map(({ name }) => name.startsWith("answers:"));
+    this.#triggers = ports.inputs.findIndex(({ name }) => name === "triggers");
+    this.#labelsInput = ports.inputs.findIndex(({ name }) => name === "labels");
     this.#scored = new VectorBuffer(scoring.features.length);
     this.#unscored = new VectorBuffer(scoring.features.length);
-    if (this.#triggers < 0) throw new RangeError(`${subtopology.name} has no input triggers`);
+    if (this.#triggers < 0) throw new RangeError(`${ports.name} has no input triggers`);
   }
 
   process(input: number, writer: number, knownAt: number, payload: ByteReader): void {

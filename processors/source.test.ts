@@ -3,7 +3,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { ByteReader, ByteWriter } from "../schemas/bytes.ts";
 import { partitionOf } from "../schemas/murmur2.ts";
-import type { Plan, SourceSpec, Subtopology } from "../schemas/plan.ts";
+import type { Ports, RouteField, RouteSpec, SourceSpec } from "../schemas/plan.ts";
 import { RecordingOutbox, readerOf, type Written } from "./outbox-fixture.ts";
 import { SourceProcessor } from "./source.ts";
 
@@ -16,67 +16,53 @@ const source: SourceSpec = {
   partitionField: "flightId",
   repartitioned: false,
 };
-/** Only what a source processor reads of its plan. */
-const plan = {
-  partitions,
-  steps: [
-    {
-      kind: "view",
-      spec: {
-        name: "routes",
-        version: 2,
-        keyFields: ["origin", "destination"],
-        aggregates: [
-          { name: "n", kind: "count" },
-          { name: "mean", kind: "mean", field: "delay" },
-          { name: "late", kind: "share", condition: { op: "gt", field: "delay", value: 15 } },
-        ],
-        windows: [],
-      },
-    },
-    {
-      kind: "scoring",
-      spec: {
-        name: "predictions",
-        keyField: "flightId",
-        lookups: [
-          { slot: "origin", view: "v@1", keyFields: ["origin"] },
-          { slot: "route", view: "routes@2", keyFields: ["origin", "destination"] },
-        ],
-        request: [
-          { name: "miles", field: "miles", calendar: false },
-          { name: "delay", field: "delay", calendar: false },
-        ],
-      },
-    },
-    {
-      kind: "label",
-      spec: {
-        name: "outcomes",
-        keyField: "flightId",
-        label: { op: "gt", field: "delay", value: 15 },
-      },
-    },
-  ],
-  subtopologies: [{ name: "wide", partitions: 7 }],
-} as unknown as Plan;
-const subtopology = {
+/** Only what a source processor reads of its ports. */
+const ports = {
   name: "flights",
   partitions,
   outputs: [
-    { kind: "inbox", to: "v@1", fanOut: "key" },
-    { kind: "inbox", to: "wide", fanOut: "key" },
-    { kind: "inbox", to: "predictions", fanOut: "same" },
-    { kind: "inbox", to: "predictions", fanOut: "same" },
+    { kind: "inbox", to: "v@1", fanOut: "key", partitions },
+    { kind: "inbox", to: "wide", fanOut: "key", partitions: 7 },
+    { kind: "inbox", to: "predictions", fanOut: "same", partitions },
+    { kind: "inbox", to: "predictions", fanOut: "same", partitions },
   ],
-  branches: [
-    { kind: "lookup", output: 0, scoring: "predictions", slot: 0 },
-    { kind: "lookup", output: 1, scoring: "predictions", slot: 1 },
-    { kind: "trigger", output: 2, scoring: "predictions" },
-    { kind: "update", output: 1, view: "routes@2" },
-    { kind: "label", output: 3, labels: "outcomes" },
-  ],
-} as unknown as Subtopology;
+} as unknown as Ports;
+const [key, time] = [{ from: "key" }, { from: "time" }] as const;
+const late = { op: "gt", field: "delay", value: 15 } as const;
+const delay: RouteField = { from: "number", input: { field: "delay" } };
+const isLate: RouteField = { from: "number", input: { condition: late } };
+const lookup = (output: number, slot: number, keys: readonly string[]): RouteSpec => ({
+  what: "look-up",
+  output,
+  key: keys,
+  fields: [key, { from: "byte", value: slot }, { from: "text", field: "flightId" }],
+  counted: null,
+});
+const routes: readonly RouteSpec[] = [
+  lookup(0, 0, ["origin"]),
+  lookup(1, 1, ["origin", "destination"]),
+  {
+    what: "trigger",
+    output: 2,
+    key: ["flightId"],
+    fields: [key, time, { from: "offset" }, { from: "number", input: { field: "miles" } }, delay],
+    counted: "predictions",
+  },
+  {
+    what: "update",
+    output: 1,
+    key: ["origin", "destination"],
+    fields: [key, time, delay, isLate],
+    counted: "routes@2",
+  },
+  {
+    what: "label",
+    output: 3,
+    key: ["flightId"],
+    fields: [key, time, isLate],
+    counted: "outcomes",
+  },
+];
 
 const flightId = 7;
 const partition = partitionOf(String(flightId), partitions);
@@ -91,7 +77,7 @@ function accept(processor: SourceProcessor, at: number, out = new RecordingOutbo
 }
 
 function make(): SourceProcessor {
-  return new SourceProcessor(source, subtopology, plan, partition);
+  return new SourceProcessor({ source, routes }, ports, partition);
 }
 
 function countersOf(processor: SourceProcessor) {

@@ -1,10 +1,10 @@
 import type { ByteReader, ByteWriter } from "../schemas/bytes.ts";
 import { partitionOf } from "../schemas/murmur2.ts";
-import type { Plan, SourceSpec, Subtopology } from "../schemas/plan.ts";
+import type { OperatorSpecs, Ports, SourceSpec } from "../schemas/plan.ts";
 import { readCounters, tallyOf, writeCounters } from "./branch-tally.ts";
 import type { BranchCounters, Counters, Outbox } from "./processor.ts";
-import { type Branch, makeBranches, type StampedRecord } from "./source/branches.ts";
-import { keysOf, RecordBounds } from "./source/record-bounds.ts";
+import { RecordBounds } from "./source/record-bounds.ts";
+import { Route, type StampedRecord } from "./source/routes.ts";
 
 /** Why a record becomes a dead letter. */
 export type SourceRejection =
@@ -18,7 +18,7 @@ export type SourceRejection =
 
 /**
  * One partition of a source: judges each record once, stamps it with its known-at (the stream time
- * once it is read) and writes what the branches ask for.
+ * once it is read) and writes what its routes ask for.
  *
  * Stream time is the highest event time of the records that were accepted, and the source
  * watermarks; it never falls. Only accepted records move it. Counters, by branch: `in`, `late` and
@@ -29,19 +29,18 @@ export class SourceProcessor {
   readonly counters: Counters = new Map();
   readonly #partition: number;
   readonly #partitions: number;
-  readonly #branches: readonly Branch[];
+  readonly #routes: readonly Route[];
   readonly #bounds: RecordBounds;
   readonly #record: StampedRecord = { fields: {}, eventTime: 0, knownAt: 0, offset: 0 };
   #tallies: readonly BranchCounters[];
   #streamTime = Number.NEGATIVE_INFINITY;
 
-  constructor(source: SourceSpec, subtopology: Subtopology, plan: Plan, partition: number) {
+  constructor({ source, routes }: OperatorSpecs["source"], ports: Ports, partition: number) {
     this.source = source;
     this.#partition = partition;
-    this.#partitions = subtopology.partitions;
-    this.#branches = makeBranches(plan, subtopology);
-    const keys = keysOf(plan, subtopology.branches);
-    this.#bounds = new RecordBounds([...keys, [source.partitionField]]);
+    this.#partitions = ports.partitions;
+    this.#routes = routes.map((route) => new Route(route, ports));
+    this.#bounds = new RecordBounds([...routes.map(({ key }) => key), [source.partitionField]]);
     this.#tallies = this.#findTallies();
   }
 
@@ -81,7 +80,7 @@ export class SourceProcessor {
     stamped.eventTime = time;
     stamped.knownAt = this.#streamTime;
     stamped.offset = offset;
-    for (const branch of this.#branches) branch.write(stamped, out);
+    for (const route of this.#routes) route.write(stamped, out);
     return "accepted";
   }
 
@@ -127,7 +126,7 @@ export class SourceProcessor {
   }
 
   #findTallies(): BranchCounters[] {
-    return this.#branches.flatMap(({ counted }) =>
+    return this.#routes.flatMap(({ counted }) =>
       counted === null ? [] : [tallyOf(this.counters, counted, this.#partition)],
     );
   }

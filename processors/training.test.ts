@@ -2,11 +2,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ByteReader, ByteWriter } from "../schemas/bytes.ts";
 import { readModelAnswer, writeJson } from "../schemas/json-payload.ts";
-import { loopPlan, modelAnswer, partOf, RecordingOutbox } from "./loop-fixture.ts";
+import { loopPlan, modelAnswer, operatorOf, partOf, RecordingOutbox } from "./loop-fixture.ts";
 import { TrainingProcessor } from "./training.ts";
 
 const plan = loopPlan();
-const make = () => new TrainingProcessor(plan, partOf(plan, "training"));
+const part = partOf(plan, "training");
+const make = () => new TrainingProcessor(operatorOf(part, "training"), part);
 
 function request(processor: TrainingProcessor, number: number, cutoff: number) {
   const writer = new ByteWriter();

@@ -1,7 +1,7 @@
 import type { ByteReader, ByteWriter } from "../schemas/bytes.ts";
 import { readJsonText, readModelAnswer, writeJson } from "../schemas/json-payload.ts";
 import type { ModelAnswer, RetrainRequest } from "../schemas/payload.ts";
-import { type Plan, type Subtopology, stepsOf, type TrainingSpec } from "../schemas/plan.ts";
+import type { Ports, TrainingOperator, TrainingSpec } from "../schemas/plan.ts";
 import type { Counters, ExternalWork, Outbox, Processor } from "./processor.ts";
 import { type TrainWork, trainService } from "./train/train-work.ts";
 
@@ -25,16 +25,9 @@ export class TrainingProcessor implements Processor {
   /** Challengers that the champion was compared with. */
   #looks = 0;
 
-  constructor(plan: Plan, subtopology: Subtopology) {
-    const from = subtopology.inputs.find(({ name }) => name === "requests")?.from;
-    const training = stepsOf(plan, "training").find((each) => each.watch === from);
-    if (training === undefined) throw new RangeError(`no training ${subtopology.name} in the plan`);
+  constructor({ training, topology, model }: TrainingOperator, { outputs }: Ports) {
     this.#training = training;
-    const watch = stepsOf(plan, "watch").find((each) => each.name === training.watch);
-    const label = stepsOf(plan, "label").find((each) => each.name === watch?.outcomes);
-    const scoring = stepsOf(plan, "scoring").find((each) => each.name === label?.predictions);
-    this.#of = { topology: plan.name, model: scoring?.model.name ?? training.name };
-    const { outputs } = subtopology;
+    this.#of = { topology, model };
     const indexes = outputs.map((_, index) => index);
     this.#topicOutputs = indexes.filter((index) => outputs[index]?.kind === "topic");
     this.#modelOutputs = indexes.filter((index) => outputs[index]?.kind === "inbox");

@@ -1,6 +1,6 @@
 import { ByteReader, ByteWriter } from "../schemas/bytes.ts";
 import { aggregateInputs, type FeatureViewSpec } from "../schemas/feature-view.ts";
-import type { Plan, Subtopology } from "../schemas/plan.ts";
+import type { Ports } from "../schemas/plan.ts";
 import { type FeatureRow, readRow } from "../schemas/row.ts";
 import { readInput } from "./aggregate/read-input.ts";
 import { aggregateKind } from "./aggregate/registry.ts";
@@ -23,22 +23,21 @@ export const allKinds: Omit<FeatureViewSpec, "windows" | "exactLimit"> = {
 };
 const { inputs } = aggregateInputs(allKinds.aggregates);
 
-/** Only what a view processor reads of its subtopology and plan. */
-const subtopology = {
+/** Only what a view processor reads of its ports. */
+const ports = {
   name: "delays@1",
   inputs: [
     { name: "lookups:p", role: "lookup", from: "departures", channels: "all" },
     { name: "updates", role: "update", from: "arrivals", channels: "all" },
   ],
   outputs: [
-    { kind: "inbox", to: "p", triggers: ["lookups:p"] },
+    { kind: "inbox", to: "p", partitions: 4, triggers: ["lookups:p"] },
     { kind: "rows", topic: "t.delays.rows", view: "delays@1" },
   ],
-} as unknown as Subtopology;
-const plan = { partitions: 4, subtopologies: [] } as unknown as Plan;
+} as unknown as Ports;
 
 export function viewProcessor(view: FeatureViewSpec): ViewProcessor {
-  return new ViewProcessor(view, subtopology, plan);
+  return new ViewProcessor(view, ports);
 }
 
 export type Step =

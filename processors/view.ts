@@ -1,7 +1,7 @@
 import type { ByteReader, ByteWriter } from "../schemas/bytes.ts";
 import { type FeatureViewSpec, viewId } from "../schemas/feature-view.ts";
 import { partitionOf } from "../schemas/murmur2.ts";
-import type { Plan, Subtopology } from "../schemas/plan.ts";
+import type { Ports } from "../schemas/plan.ts";
 import { type FeatureRow, writeRow } from "../schemas/row.ts";
 import { readCounters, tallyOf, writeCounters } from "./branch-tally.ts";
 import type { Counters, Outbox, Processor } from "./processor.ts";
@@ -51,21 +51,18 @@ export class ViewProcessor implements Processor {
   readonly #row: FeatureRow;
   readonly #nobody: KeyWindows;
 
-  constructor(view: FeatureViewSpec, subtopology: Subtopology, plan: Plan) {
+  constructor(view: FeatureViewSpec, { inputs, outputs }: Ports) {
     this.#name = viewId(view);
     this.#columns = new FeatureColumns(view);
     this.#longestMs = Math.max(...this.#columns.windowMs);
-    const { inputs, outputs } = subtopology;
     this.#updates = inputs.findIndex(({ role }) => role === "update");
     this.#rows = outputs.findIndex(({ kind }) => kind === "rows");
     this.#answersOf = inputs.map(({ name }) =>
       outputs.findIndex((output) => output.kind === "inbox" && output.triggers.includes(name)),
     );
-    this.#answerPartitions = outputs.map((output) => {
-      if (output.kind !== "inbox") return 0;
-      const target = plan.subtopologies.find(({ name }) => name === output.to);
-      return target?.partitions ?? plan.partitions;
-    });
+    this.#answerPartitions = outputs.map((output) =>
+      output.kind === "inbox" ? output.partitions : 0,
+    );
     this.#nobody = new KeyWindows("", this.#columns);
     this.#row = { served: 0, asOf: 0, seq: 0, validUntil: 0, values: this.#nobody.values };
   }

@@ -7,6 +7,7 @@ import {
   type LoopRecord,
   loopPlan,
   modelAnswer,
+  operatorOf,
   partOf,
   RecordingOutbox,
 } from "./loop-fixture.ts";
@@ -67,7 +68,7 @@ export function run(
 ) {
   const plan = loopPlan(watch);
   const part = partOf(plan, "retraining");
-  let processor = new WatchProcessor(plan, part);
+  let processor = new WatchProcessor(operatorOf(part, "watch"), part);
   const out = new RecordingOutbox();
   let calls = 0;
   drive(
@@ -80,7 +81,7 @@ export function run(
       if (restoreEvery === 0 || ++calls % restoreEvery !== 0) return;
       const snapshot = new ByteWriter();
       processor.snapshot(snapshot);
-      processor = new WatchProcessor(plan, part);
+      processor = new WatchProcessor(operatorOf(part, "watch"), part);
       processor.restore(new ByteReader(snapshot.take()));
     },
   );

@@ -1,7 +1,7 @@
 import type { ByteReader, ByteWriter } from "../schemas/bytes.ts";
 import { readModelAnswer, writeJson } from "../schemas/json-payload.ts";
 import type { RetrainRequest } from "../schemas/payload.ts";
-import { type Plan, type Subtopology, stepsOf, type WatchSpec } from "../schemas/plan.ts";
+import type { Ports, WatchOperator, WatchSpec } from "../schemas/plan.ts";
 import type { Counters, Outbox, Processor } from "./processor.ts";
 import { alarmOf, type DriftWindow } from "./watch/drift-window.ts";
 import { FeatureWindows, readReference, writeReference } from "./watch/feature-windows.ts";
@@ -29,25 +29,18 @@ export class WatchProcessor implements Processor {
   readonly #trainingOutputs: readonly number[];
   #champion: Reference | null = null;
 
-  constructor(plan: Plan, subtopology: Subtopology) {
-    const watch = stepsOf(plan, "watch").find((each) => each.name === subtopology.name);
-    const label = stepsOf(plan, "label").find((each) => each.name === watch?.outcomes);
-    const scoring = stepsOf(plan, "scoring").find((each) => each.name === label?.predictions);
-    if (watch === undefined || label === undefined || scoring === undefined) {
-      throw new RangeError(`the plan has no watch ${subtopology.name} over a scoring step`);
-    }
+  constructor({ watch, features, withinMs }: WatchOperator, { inputs, outputs }: Ports) {
     this.#watch = watch;
-    this.#features = scoring.features;
-    this.#vector = new Float64Array(scoring.features.length);
+    this.#features = features;
+    this.#vector = new Float64Array(features.length);
     for (const detector of watch.detectors) {
       if (detector.kind === "features") {
-        this.#featureWindows = new FeatureWindows(detector.overMs, scoring.features);
+        this.#featureWindows = new FeatureWindows(detector.overMs, features);
       } else {
         const { overMs, floor } = detector;
-        this.#performanceWindows = new PerformanceWindows(overMs, floor, label.withinMs);
+        this.#performanceWindows = new PerformanceWindows(overMs, floor, withinMs);
       }
     }
-    const { inputs, outputs } = subtopology;
     this.#predictions = inputs.findIndex(({ name }) => name === "predictions");
     this.#outcomes = inputs.findIndex(({ name }) => name === "outcomes");
     const answered = inputs.some(({ name }) => name === "models");

@@ -1,5 +1,5 @@
 import type { Condition } from "./expression.ts";
-import type { FeatureViewSpec } from "./feature-view.ts";
+import type { AggregateInput, FeatureViewSpec } from "./feature-view.ts";
 import type { RowField } from "./row-layout.ts";
 
 /** A source topic: its contract, its clock and how far out of order it may run. */
@@ -148,12 +148,19 @@ export interface InputSpec {
    * `same`: only the task of the same number does (one channel); `one`: `from` has one task.
    */
   readonly channels: "all" | "same" | "one";
+  /**
+   * False: live mode takes the records when they come, and waits for none.
+   * @default true
+   */
+  readonly awaited?: boolean;
 }
 
 /** Records to the tasks of another subtopology, in the inbox topic of that subtopology. */
 export interface InboxOutputSpec {
   readonly kind: "inbox";
   readonly to: string;
+  /** Of the inbox there. */
+  readonly partitions: number;
   /** Name of the input there. */
   readonly input: string;
   /** `key`: partition by murmur2 of a key; `same`: own number; `every`: to each partition. */
@@ -188,31 +195,87 @@ export interface TopicOutputSpec {
 
 export type OutputSpec = InboxOutputSpec | RowsOutputSpec | TopicOutputSpec;
 
-/** What a task of a source does with each accepted record, in this order. */
-export type BranchSpec =
-  | { readonly kind: "update"; readonly output: number; readonly view: string }
-  | {
-      readonly kind: "lookup";
-      readonly output: number;
-      readonly scoring: string;
-      readonly slot: number;
-    }
-  | { readonly kind: "trigger"; readonly output: number; readonly scoring: string }
-  | { readonly kind: "label"; readonly output: number; readonly labels: string };
+/** A field of what a route writes, in the order of the payload. */
+export type RouteField =
+  /** Text: the key that names the partition. */
+  | { readonly from: "key" }
+  /** Text of a field. */
+  | { readonly from: "text"; readonly field: string }
+  /** Number of a field, of the truth of a condition, or of the record itself; NaN for null. */
+  | { readonly from: "number"; readonly input: AggregateInput }
+  /** Number: event time, UTC ms. */
+  | { readonly from: "time" }
+  /** Number: offset of the record in its partition. */
+  | { readonly from: "offset" }
+  /** A byte that is the same for every record. */
+  | { readonly from: "byte"; readonly value: number };
+
+/** What a task sends to others for each record that it yields. */
+export interface RouteSpec {
+  /** For people, e.g. `trigger of predictions`. */
+  readonly what: string;
+  /** Index of an inbox output. */
+  readonly output: number;
+  /** Fields whose values make the key; its murmur2 names the partition. */
+  readonly key: readonly string[];
+  readonly fields: readonly RouteField[];
+  /** The step that answers for the record; null: it is counted elsewhere. */
+  readonly counted: string | null;
+}
+
+/** What the tasks of each kind of operator have to know: one line a kind. */
+export interface OperatorSpecs {
+  /** Routes in the order in which they write. */
+  readonly source: { readonly source: SourceSpec; readonly routes: readonly RouteSpec[] };
+  readonly view: FeatureViewSpec;
+  readonly scoring: ScoringOperator;
+  readonly watch: WatchOperator;
+  readonly training: TrainingOperator;
+}
+
+export interface ScoringOperator {
+  readonly scoring: ScoringSpec;
+  readonly label: LabelSpec | null;
+  /** By look-up how many features it answers with. */
+  readonly widths: readonly number[];
+}
+
+export interface WatchOperator {
+  readonly watch: WatchSpec;
+  /** Names of the vector in predictions. */
+  readonly features: readonly string[];
+  /** How long a prediction waits for its label. */
+  readonly withinMs: number;
+}
+
+export interface TrainingOperator {
+  readonly training: TrainingSpec;
+  readonly topology: string;
+  /** Name of the model that it writes versions of. */
+  readonly model: string;
+}
+
+export type OperatorKind = keyof OperatorSpecs;
+
+/** What the tasks of a subtopology do. */
+export type OperatorSpec = {
+  readonly [K in OperatorKind]: { readonly kind: K; readonly spec: OperatorSpecs[K] };
+}[OperatorKind];
+
+/** What comes into a task and what leaves it; operators go by the indexes. */
+export type Ports = Pick<Subtopology, "name" | "partitions" | "inputs" | "outputs">;
 
 /** A part of the topology whose tasks run alike; the task is one partition of it. */
 export interface Subtopology {
   /** e.g. `payments`, `card_spending@1`, `predictions`, `retraining`, `training`. */
   readonly name: string;
-  readonly kind: "source" | "view" | "scoring" | "watch" | "training";
+  readonly operator: OperatorSpec;
   readonly partitions: number;
   /** `<topology>.<name>.inbox`, or the source topic. */
   readonly inbox: string;
   readonly changelog: string;
   readonly inputs: readonly InputSpec[];
   readonly outputs: readonly OutputSpec[];
-  /** For sources. */
-  readonly branches: readonly BranchSpec[];
 }
 
 /** A topic that the plan relies on, with the settings it relies on. */

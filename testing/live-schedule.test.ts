@@ -172,7 +172,7 @@ async function runLive(broker: Broker, seed: number): Promise<void> {
     snapshots,
     speed: (task) => {
       if (task instanceof SourceTask) return task.partition === seed % 4 ? 0.02 : 1;
-      return task.subtopology.kind === "view" && task.partition === 1 ? 0.05 : 1;
+      return task.subtopology.operator.kind === "view" && task.partition === 1 ? 0.05 : 1;
     },
     live: {
       maxWaitMs: 40 * minute,

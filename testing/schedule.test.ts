@@ -64,8 +64,8 @@ async function runOnce(logs: SourceLogs, seed: number, plan = air): Promise<Run>
     fetchBytes: [2_000, 20_000, 200_000][seed % 3] ?? 2_000,
   });
   const output = await collectAir(broker, registry);
-  for (const { kind, changelog } of plan.subtopologies) {
-    if (kind !== "view") continue;
+  for (const { operator, changelog } of plan.subtopologies) {
+    if (operator.kind !== "view") continue;
     const places = [0, 1, 2, 3].map((partition) => ({ topic: changelog, partition }));
     const starts = await broker.listOffsets(places.map((place) => ({ ...place, at: "earliest" })));
     assert.ok(Math.max(...starts) > 0, `${changelog} was never cut at a snapshot`);

@@ -9,7 +9,11 @@ import { cardFeatures, cardPayments } from "./card-payments.ts";
 
 test("views alone make a topology: two sources of updates, no look-ups, a store each", () => {
   assert.deepEqual(
-    cardFeatures.subtopologies.map(({ name, kind, partitions }) => [name, kind, partitions]),
+    cardFeatures.subtopologies.map(({ name, operator, partitions }) => [
+      name,
+      operator.kind,
+      partitions,
+    ]),
     [
       ["payments", "source", 4],
       ["card_spending@1", "view", 4],
@@ -31,14 +35,16 @@ test("scoring without a watch: text keys, twelve partitions, no model is trained
   assert.equal(scoring?.keyType, "string");
   assert.equal(scoring?.features.length, 6 * 3 + 1 + 1);
   assert.equal(scoring?.features.at(-1), "amount");
-  const tasks = cardPayments.subtopologies.find(({ kind }) => kind === "scoring");
+  const tasks = cardPayments.subtopologies.find(({ operator }) => operator.kind === "scoring");
   assert.equal(tasks?.partitions, 12);
   assert.deepEqual(
     tasks?.inputs.map(({ name }) => name),
     ["answers:card_spending@1", "answers:shop_prices@1", "triggers", "labels"],
   );
   assert.equal(
-    cardPayments.subtopologies.some(({ kind }) => kind === "watch" || kind === "training"),
+    cardPayments.subtopologies.some(
+      ({ operator }) => operator.kind === "watch" || operator.kind === "training",
+    ),
     false,
   );
 });

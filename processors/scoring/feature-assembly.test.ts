@@ -1,17 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ByteReader, ByteWriter } from "../../schemas/bytes.ts";
-import { type ScoringSpec, stepsOf } from "../../schemas/plan.ts";
-import { loopPlan } from "../loop-fixture.ts";
+import { scoringOperator } from "../loop-fixture.ts";
 import { FeatureAssembly } from "./feature-assembly.ts";
 
-const plan = loopPlan();
-const scoring = stepsOf(plan, "scoring")[0] as ScoringSpec;
 const none = Number.NaN;
 
 /** Two slots of two features each. */
 function assembly(mayLack: boolean) {
-  let gathered = new FeatureAssembly(plan, scoring, mayLack);
+  let gathered = new FeatureAssembly(scoringOperator, mayLack);
   const target = new Float64Array(4);
   return {
     answer(id: string, slot: number, value: number, asOf = value) {
@@ -32,7 +29,7 @@ function assembly(mayLack: boolean) {
     restart() {
       const writer = new ByteWriter();
       gathered.snapshot(writer);
-      gathered = new FeatureAssembly(plan, scoring, mayLack);
+      gathered = new FeatureAssembly(scoringOperator, mayLack);
       gathered.restore(new ByteReader(writer.take()));
       const again = new ByteWriter();
       gathered.snapshot(again);

@@ -1,7 +1,6 @@
 import type { ByteReader, ByteWriter } from "../../schemas/bytes.ts";
 import { MillraceError } from "../../schemas/errors.ts";
-import { featureColumns, viewId } from "../../schemas/feature-view.ts";
-import { type Plan, type ScoringSpec, stepsOf } from "../../schemas/plan.ts";
+import type { ScoringOperator, ScoringSpec } from "../../schemas/plan.ts";
 
 /** Vectors kept for reuse; more are left to the garbage collector. */
 const spareVectors = 1024;
@@ -38,14 +37,11 @@ export class FeatureAssembly {
   incomplete = false;
 
   /** @param mayLack - whether waits may have been ended; else a missing answer is an error. */
-  constructor(plan: Plan, scoring: ScoringSpec, mayLack: boolean) {
+  constructor({ scoring, widths }: ScoringOperator, mayLack: boolean) {
     this.#scoring = scoring;
     this.#mayLack = mayLack;
     let start = 0;
-    for (const lookup of scoring.lookups) {
-      const view = stepsOf(plan, "view").find((each) => viewId(each) === lookup.view);
-      if (view === undefined) throw new RangeError(`the plan has no view ${lookup.view}`);
-      const count = featureColumns(view).length;
+    for (const count of widths) {
       this.#start.push(start);
       this.#count.push(count);
       start += count;

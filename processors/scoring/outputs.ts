@@ -1,4 +1,4 @@
-import type { LabelSpec, OutputSpec, ScoringSpec, Subtopology } from "../../schemas/plan.ts";
+import type { LabelSpec, OutputSpec, Ports, ScoringSpec } from "../../schemas/plan.ts";
 import type { Outbox } from "../processor.ts";
 import type { Prediction } from "./label-join.ts";
 import type { VectorBuffer } from "./vector-buffer.ts";
@@ -41,8 +41,7 @@ export class ScoringOutputs {
   /** Every feature at null: a copy of it is faster than an object built name by name. */
   readonly #noFeatures: Readonly<Record<string, number | null>>;
 
-  constructor(subtopology: Subtopology, scoring: ScoringSpec, labels: LabelSpec | undefined) {
-    const { outputs } = subtopology;
+  constructor({ outputs }: Ports, scoring: ScoringSpec, labels: LabelSpec | undefined) {
     this.#scoring = scoring;
     this.#predictions = indexes(outputs, (each) => isTopic(each, scoring.topic));
     this.#outcomes = indexes(outputs, (each) => isTopic(each, labels?.topic));

@@ -1,5 +1,4 @@
-import { entityKey, viewId } from "../../schemas/feature-view.ts";
-import { type BranchSpec, type Plan, stepsOf } from "../../schemas/plan.ts";
+import { entityKey } from "../../schemas/feature-view.ts";
 
 /** Bytes of a key as it is written: of a record, of an entity, of an id. */
 export const keyLimitBytes = 1_024;
@@ -45,23 +44,4 @@ export class RecordBounds {
     }
     return null;
   }
-}
-
-/** For each key that branches make of a record, its fields. */
-export function keysOf(plan: Plan, branches: readonly BranchSpec[]): (readonly string[])[] {
-  const keys: (readonly string[])[] = [];
-  for (const branch of branches) {
-    if (branch.kind === "update") {
-      const view = stepsOf(plan, "view").find((each) => viewId(each) === branch.view);
-      keys.push(view?.keyFields ?? []);
-    } else if (branch.kind === "label") {
-      const label = stepsOf(plan, "label").find(({ name }) => name === branch.labels);
-      keys.push([label?.keyField ?? ""]);
-    } else {
-      const scoring = stepsOf(plan, "scoring").find(({ name }) => name === branch.scoring);
-      keys.push([scoring?.keyField ?? ""]);
-      for (const lookup of scoring?.lookups ?? []) keys.push(lookup.keyFields);
-    }
-  }
-  return keys;
 }

@@ -42,7 +42,7 @@ const purgeEvery = 64;
 
 /**
  * One partition of a source topic: judges each record once (malformed, misplaced, late), stamps it
- * with its known-at, and sends what the branches ask for to the inboxes.
+ * with its known-at, and sends what its routes ask for to the inboxes.
  */
 export class SourceTask implements Task, Restorable {
   readonly subtopology: Subtopology;

@@ -1,20 +1,9 @@
 import type { Broker } from "../../broker/broker.ts";
-import type { Processor } from "../../processors/processor.ts";
-import { ScoringProcessor } from "../../processors/scoring.ts";
+import { makeProcessor } from "../../processors/registry.ts";
 import { SourceProcessor } from "../../processors/source.ts";
-import { TrainingProcessor } from "../../processors/training.ts";
-import { ViewProcessor } from "../../processors/view.ts";
-import { WatchProcessor } from "../../processors/watch.ts";
 import { MillraceError } from "../../schemas/errors.ts";
-import { viewId } from "../../schemas/feature-view.ts";
 import { deadLetter, decision, lateRecord, watermark } from "../../schemas/generated.ts";
-import {
-  type AvroSchema,
-  type InputSpec,
-  type Plan,
-  type Subtopology,
-  stepsOf,
-} from "../../schemas/plan.ts";
+import type { AvroSchema, Plan, Subtopology } from "../../schemas/plan.ts";
 import {
   deadLetterTopic,
   decisionsTopic,
@@ -114,16 +103,16 @@ export class TaskFactory {
 
   create(subtopology: Subtopology, partition: number): MergeTask | SourceTask {
     const wiring = this.#wiring();
-    if (subtopology.kind !== "source") {
-      const processor = this.#processor(subtopology);
+    const { operator } = subtopology;
+    if (operator.kind !== "source") {
+      const processor = makeProcessor(operator, subtopology, this.#waitsMayEnd);
       const decisions = this.#mergeDecisions(subtopology, partition, wiring);
       const snapshots = this.#snapshots;
       return new MergeTask(subtopology, partition, processor, wiring, decisions, snapshots);
     }
-    const source = this.plan.sources.find((each) => each.topic === subtopology.inbox);
     const watermarks = this.watermarks.get(subtopology.inbox);
     const decoder = this.#decoders.get(subtopology.inbox);
-    if (source === undefined || watermarks === undefined || decoder === undefined) {
+    if (watermarks === undefined || decoder === undefined) {
       throw new RangeError(`the plan has no source for ${subtopology.inbox}`);
     }
     const sourceWiring: SourceTaskWiring = {
@@ -137,7 +126,7 @@ export class TaskFactory {
       lateEncoder: wiring.encoderOf(lateTopic(this.plan.name)),
       deadLetterEncoder: wiring.encoderOf(deadLetterTopic(this.plan.name)),
     };
-    const processor = new SourceProcessor(source, subtopology, this.plan, partition);
+    const processor = new SourceProcessor(operator.spec, subtopology, partition);
     return new SourceTask(subtopology, partition, processor, sourceWiring);
   }
 
@@ -158,39 +147,22 @@ export class TaskFactory {
     partition: number,
     wiring: OutboxWiring,
   ): MergeDecisions {
-    const isModel = ({ from }: InputSpec) => wiring.subtopologyOf(from).kind === "training";
+    const { inputs } = subtopology;
     if (this.#mode.kind === "live") {
       const { now, maxWaitMs } = this.#mode;
-      // Whoever asks a view gets its answer before the own patience ends.
-      const limitMs = subtopology.kind === "view" ? maxWaitMs / 2 : maxWaitMs;
+      // Whoever looks something up gets its answer before the own patience ends.
+      const isAsked = inputs.some(({ role }) => role === "lookup");
+      const limitMs = isAsked ? maxWaitMs / 2 : maxWaitMs;
       const log = this.#decisionLog(subtopology, partition, wiring);
-      return clockOrders(now, limitMs, isModel, log);
+      return clockOrders(now, limitMs, log);
     }
     if (this.#recorded === null) return inputOrders;
-    return recordOrders(this.#recorded.of(subtopology.name, partition), isModel);
+    return recordOrders(this.#recorded.of(subtopology.name, partition));
   }
 
   #decisionLog(subtopology: Subtopology, partition: number, wiring: OutboxWiring): DecisionLog {
     const topic = decisionsTopic(this.plan.name);
     return new DecisionLog(subtopology, partition, topic, wiring.encoderOf(topic));
-  }
-
-  #processor(subtopology: Subtopology): Processor {
-    switch (subtopology.kind) {
-      case "view": {
-        const view = stepsOf(this.plan, "view").find((each) => viewId(each) === subtopology.name);
-        if (view === undefined) throw new RangeError(`the plan has no view ${subtopology.name}`);
-        return new ViewProcessor(view, subtopology, this.plan);
-      }
-      case "scoring":
-        return new ScoringProcessor(this.plan, subtopology, this.#waitsMayEnd);
-      case "watch":
-        return new WatchProcessor(this.plan, subtopology);
-      case "training":
-        return new TrainingProcessor(this.plan, subtopology);
-      case "source":
-        throw new RangeError("a source has no merge processor");
-    }
   }
 
   #wiring(): OutboxWiring {

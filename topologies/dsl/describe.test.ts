@@ -20,7 +20,10 @@ const derived = [
   /^steps\.\d+\.spec\.features\.\d+$/,
   // Who counts what, what goes into which store and what is measured follow from the steps.
   /^(accounts|stored)\.\d/,
-  /\.outputs\.\d+\.measured\./,
+  /\.outputs\.\d+\.(measured\.|partitions$)/,
+  // So does what the tasks of an operator have to know.
+  /\.operator\.spec\./,
+  /\.inputs\.\d+\.awaited$/,
   // Schemas of outputs follow from the step; what they are called is in the text.
   /\.outputs\.\d+\.schema\.(?!name$)/,
 ];

@@ -85,7 +85,7 @@ function assertProblem(build: () => Plan, expected: RegExp): void {
 test("a view alone compiles to its sources, one view task group and no look-ups", () => {
   const plan = topology("delays", { delays });
   assert.deepEqual(
-    plan.subtopologies.map(({ name, kind }) => [name, kind]),
+    plan.subtopologies.map(({ name, operator }) => [name, operator.kind]),
     [
       ["arrivals", "source"],
       ["delays@1", "view"],
@@ -99,7 +99,7 @@ test("a view alone compiles to its sources, one view task group and no look-ups"
 
 test("scoring without a watch reads no models and promises nothing", () => {
   const plan = topology("scores", { predictions, outcomes });
-  const scoring = plan.subtopologies.find(({ kind }) => kind === "scoring");
+  const scoring = plan.subtopologies.find(({ operator }) => operator.kind === "scoring");
   assert.ok(scoring);
   assert.deepEqual(
     scoring.inputs.map(({ name, channels }) => `${name} ${channels}`),

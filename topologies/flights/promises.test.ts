@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { InboxOutputSpec, Plan } from "../../schemas/plan.ts";
+import type { InboxOutputSpec, OperatorSpec, Plan, RouteSpec } from "../../schemas/plan.ts";
 import { eq } from "../dsl/conditions.ts";
 import { topic } from "../dsl/roles.ts";
 import { prior } from "../dsl/scoring.ts";
@@ -52,21 +52,25 @@ test("every inbox output ends at an input that names its subtopology, and back",
   }
 });
 
-test("every trigger and every branch names something that exists", () => {
-  for (const { name, inputs, outputs, branches } of flights.subtopologies) {
+function routesOf(operator: OperatorSpec): readonly RouteSpec[] {
+  return operator.kind === "source" ? operator.spec.routes : [];
+}
+
+test("every trigger and every route names something that exists", () => {
+  for (const { name, inputs, outputs, operator } of flights.subtopologies) {
     const names = new Set(inputs.map((input) => input.name));
     for (const output of outputs) {
       if (output.kind !== "inbox") continue;
       for (const trigger of output.triggers) assert.ok(names.has(trigger), `${name} ${trigger}`);
     }
-    for (const { output } of branches) assert.equal(outputs[output]?.kind, "inbox");
+    for (const { output } of routesOf(operator)) assert.equal(outputs[output]?.kind, "inbox");
   }
 });
 
 test("look-ups come before the trigger, updates after it and labels last, in each source", () => {
-  const order = ["lookup", "trigger", "update", "label"];
-  for (const { branches } of flights.subtopologies) {
-    const ranks = branches.map(({ kind }) => order.indexOf(kind));
+  const order = ["look-up", "trigger", "update", "label"];
+  for (const { operator } of flights.subtopologies) {
+    const ranks = routesOf(operator).map(({ what }) => order.indexOf(what.split(" ")[0] ?? ""));
     assert.deepEqual(
       ranks,
       ranks.toSorted((a, b) => a - b),
@@ -89,7 +93,7 @@ test("labels of a source that is partitioned otherwise go by the key to any scor
     .labelledBy(arrivals, { on: "flightId", within: "1d", label: eq("delayMinutes", 0) })
     .into(topic("outcomes"));
   const plan = topology("t", { predictions, outcomes });
-  const scoring = plan.subtopologies.find(({ kind }) => kind === "scoring");
+  const scoring = plan.subtopologies.find(({ operator }) => operator.kind === "scoring");
   assert.deepEqual(
     scoring?.inputs.map(({ name, channels }) => `${name} ${channels}`),
     ["triggers same", "labels all"],

@@ -39,15 +39,10 @@ export const inputOrders: MergeDecisions = Object.freeze({
  * Live mode: waits end at a limit, models take their place when they come and take effect when they
  * were answered. All of it is logged, with what services decide.
  */
-export function clockOrders(
-  now: () => number,
-  limitMs: number,
-  isModel: (input: InputSpec) => boolean,
-  log: DecisionLog,
-): MergeDecisions {
+export function clockOrders(now: () => number, limitMs: number, log: DecisionLog): MergeDecisions {
   let longestMs = 0;
   return {
-    awaits: (input) => !isModel(input),
+    awaits,
     now,
     isOver: (since) => {
       const waitedMs = now() - since;
@@ -63,7 +58,7 @@ export function clockOrders(
       for (const { channel, sequence, from, until } of merge.takeDecisions()) {
         const { input, writer } = merge.placeOf(channel);
         const spec = inputs[input] as InputSpec;
-        const isPlace = isModel(spec);
+        const isPlace = !awaits(spec);
         log.add({
           kind: isPlace ? "place" : "wait",
           input: spec.name,
@@ -80,11 +75,12 @@ export function clockOrders(
   };
 }
 
+function awaits({ awaited }: InputSpec): boolean {
+  return awaited !== false;
+}
+
 /** Live mode read again: what was decided then is repeated. */
-export function recordOrders(
-  decisions: readonly Decision[],
-  isModel: (input: InputSpec) => boolean,
-): MergeDecisions {
+export function recordOrders(decisions: readonly Decision[]): MergeDecisions {
   const services = new Map<string, RepeatedWork<object>>();
   const repeated = (work: ExternalWork): RepeatedWork<object> => {
     let service = services.get(work.service);
@@ -96,7 +92,7 @@ export function recordOrders(
   };
   return {
     ...inputOrders,
-    awaits: (input) => !isModel(input),
+    awaits,
     prepare: (merge, inputs) => {
       const order = decisions.filter(({ kind }) => kind === "wait" || kind === "place");
       merge.repeat(

@@ -1,21 +1,30 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { InboxOutputSpec, Subtopology } from "../../../schemas/plan.ts";
+import type { InboxOutputSpec, Subtopology, TrainingSpec } from "../../../schemas/plan.ts";
 import { checkCycles } from "./cycles.ts";
 import { Problems } from "./problems.ts";
+
+const training: TrainingSpec = {
+  name: "t",
+  watch: "w",
+  algorithm: { kind: "logistic-regression", seed: 1 },
+  overMs: 1,
+  trainingTimeMs: 1,
+  promoteWhen: { kind: "better" },
+};
 
 function node(name: string, ...outputs: Partial<InboxOutputSpec>[]): Subtopology {
   return {
     name,
-    kind: "view",
+    operator: { kind: "training", spec: { training, topology: "t", model: "m" } },
     partitions: 1,
     inbox: `${name}.inbox`,
     changelog: `${name}.changelog`,
     inputs: [],
-    branches: [],
     outputs: outputs.map((output) => ({
       kind: "inbox",
       to: "",
+      partitions: 1,
       input: "in",
       fanOut: "every",
       triggers: ["in"],

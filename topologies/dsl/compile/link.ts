@@ -81,13 +81,12 @@ export const modelsTopic = "millrace.models";
 /** A subtopology whose topics are named after it. */
 export function subtopology(
   specs: Specs,
-  parts: Pick<Subtopology, "name" | "kind" | "partitions" | "inputs" | "outputs">,
+  parts: Pick<Subtopology, "name" | "operator" | "partitions" | "inputs" | "outputs">,
 ): Subtopology {
   const prefix = `${specs.name}.${topicText(parts.name)}`;
   return {
     ...parts,
     inbox: `${prefix}.inbox`,
     changelog: `${prefix}.changelog`,
-    branches: [],
   };
 }

@@ -1,5 +1,6 @@
 import { drift, model, retrainRequest } from "../../../schemas/generated.ts";
 import type { OutputSpec, Subtopology, TrainingSpec, WatchSpec } from "../../../schemas/plan.ts";
+import { scoringOf } from "./label-specs.ts";
 import { inputNames, modelsTopic, type Specs, subtopology } from "./link.ts";
 
 /**
@@ -11,7 +12,8 @@ import { inputNames, modelsTopic, type Specs, subtopology } from "./link.ts";
  */
 export function watchSubtopology(specs: Specs, watch: WatchSpec): Subtopology {
   const label = specs.labels.find((each) => each.name === watch.outcomes);
-  const scoring = label?.predictions ?? "";
+  const scoring = label && scoringOf(specs.scorings, label);
+  const from = scoring?.name ?? "";
   const training = specs.trainings.find((each) => each.watch === watch.name);
   const outputs: OutputSpec[] = [
     { kind: "topic", topic: watch.driftTopic, schema: drift, partitioning: "same" },
@@ -21,6 +23,7 @@ export function watchSubtopology(specs: Specs, watch: WatchSpec): Subtopology {
     outputs.push({
       kind: "inbox",
       to: training.name,
+      partitions: 1,
       input: inputNames.requests,
       fanOut: "every",
       triggers: [inputNames.predictions, inputNames.outcomes],
@@ -30,15 +33,24 @@ export function watchSubtopology(specs: Specs, watch: WatchSpec): Subtopology {
   }
   return subtopology(specs, {
     name: watch.name,
-    kind: "watch",
+    operator: {
+      kind: "watch",
+      spec: { watch, features: scoring?.features ?? [], withinMs: label?.withinMs ?? 0 },
+    },
     partitions: 1,
     inputs: [
-      { name: inputNames.predictions, role: "trigger", from: scoring, channels: "all" },
-      { name: inputNames.outcomes, role: "trigger", from: scoring, channels: "all" },
+      { name: inputNames.predictions, role: "trigger", from, channels: "all" },
+      { name: inputNames.outcomes, role: "trigger", from, channels: "all" },
       ...(training === undefined
         ? []
         : ([
-            { name: inputNames.models, role: "update", from: training.name, channels: "one" },
+            {
+              name: inputNames.models,
+              role: "update",
+              from: training.name,
+              channels: "one",
+              awaited: false,
+            },
           ] as const)),
     ],
     outputs,
@@ -55,9 +67,11 @@ export function watchSubtopology(specs: Specs, watch: WatchSpec): Subtopology {
 export function trainingSubtopology(specs: Specs, training: TrainingSpec): Subtopology {
   const watch = specs.watches.find((each) => each.name === training.watch);
   const label = specs.labels.find((each) => each.name === watch?.outcomes);
-  const models = (to: string): OutputSpec => ({
+  const scoring = label && scoringOf(specs.scorings, label);
+  const models = (to: string, partitions: number): OutputSpec => ({
     kind: "inbox",
     to,
+    partitions,
     input: inputNames.models,
     fanOut: "every",
     triggers: [inputNames.requests],
@@ -66,13 +80,16 @@ export function trainingSubtopology(specs: Specs, training: TrainingSpec): Subto
   });
   return subtopology(specs, {
     name: training.name,
-    kind: "training",
+    operator: {
+      kind: "training",
+      spec: { training, topology: specs.name, model: scoring?.model.name ?? training.name },
+    },
     partitions: 1,
     inputs: [{ name: inputNames.requests, role: "trigger", from: training.watch, channels: "one" }],
     outputs: [
       { kind: "topic", topic: modelsTopic, schema: model, partitioning: "same" },
-      models(label?.predictions ?? ""),
-      models(training.watch),
+      models(label?.predictions ?? "", specs.partitions),
+      models(training.watch, 1),
     ],
   });
 }

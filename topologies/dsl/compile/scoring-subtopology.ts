@@ -1,5 +1,6 @@
+import { featureColumns, viewId } from "../../../schemas/feature-view.ts";
 import { outcomeSchema, predictionSchema } from "../../../schemas/outputs.ts";
-import type { InputSpec, OutputSpec, Subtopology } from "../../../schemas/plan.ts";
+import type { InputSpec, OutputSpec, ScoringOperator, Subtopology } from "../../../schemas/plan.ts";
 import {
   channelsOf,
   inputNames,
@@ -26,11 +27,19 @@ import {
 export function scoringSubtopology(specs: Specs, loop: ScoringLoop): Subtopology {
   return subtopology(specs, {
     name: loop.scoring.name,
-    kind: "scoring",
+    operator: { kind: "scoring", spec: operatorOf(specs, loop) },
     partitions: specs.partitions,
     inputs: inputs(specs, loop),
     outputs: [...topics(specs, loop), ...toWatch(loop)],
   });
+}
+
+function operatorOf(specs: Specs, { scoring, label }: ScoringLoop): ScoringOperator {
+  const widths = scoring.lookups.map((lookup) => {
+    const view = specs.views.find((each) => viewId(each) === lookup.view);
+    return view === undefined ? 0 : featureColumns(view).length;
+  });
+  return { scoring, label: label ?? null, widths };
 }
 
 function inputs(specs: Specs, { scoring, label, training }: ScoringLoop): InputSpec[] {
@@ -60,7 +69,13 @@ function inputs(specs: Specs, { scoring, label, training }: ScoringLoop): InputS
     });
   }
   if (training !== undefined) {
-    all.push({ name: inputNames.models, role: "update", from: training.name, channels: "one" });
+    all.push({
+      name: inputNames.models,
+      role: "update",
+      from: training.name,
+      channels: "one",
+      awaited: false,
+    });
   }
   return all;
 }
@@ -94,6 +109,7 @@ function toWatch({ watch }: ScoringLoop): OutputSpec[] {
     {
       kind: "inbox",
       to: watch.name,
+      partitions: 1,
       input: inputNames.predictions,
       fanOut: "key",
       triggers: [inputNames.triggers],
@@ -103,6 +119,7 @@ function toWatch({ watch }: ScoringLoop): OutputSpec[] {
     {
       kind: "inbox",
       to: watch.name,
+      partitions: 1,
       input: inputNames.outcomes,
       fanOut: "key",
       triggers: [inputNames.triggers, inputNames.labels],

@@ -1,7 +1,8 @@
-import { viewId } from "../../../schemas/feature-view.ts";
+import { type AggregateInput, aggregateInputs, viewId } from "../../../schemas/feature-view.ts";
 import type {
-  BranchSpec,
   InboxOutputSpec,
+  RouteField,
+  RouteSpec,
   SourceSpec,
   Subtopology,
 } from "../../../schemas/plan.ts";
@@ -13,7 +14,7 @@ import { channelsOf, inputNames, type Specs, subtopology } from "./link.ts";
  */
 export function sourceSubtopology(specs: Specs, source: SourceSpec): Subtopology {
   const outputs: InboxOutputSpec[] = [];
-  const branches: BranchSpec[] = [];
+  const routes: RouteSpec[] = [];
   /** Index of the output to an input, which look-ups of several slots share. */
   const output = (to: string, input: string, fanOut: InboxOutputSpec["fanOut"]): number => {
     const found = outputs.findIndex((each) => each.to === to && each.input === input);
@@ -22,6 +23,7 @@ export function sourceSubtopology(specs: Specs, source: SourceSpec): Subtopology
       outputs.push({
         kind: "inbox",
         to,
+        partitions: specs.partitions,
         input,
         fanOut,
         triggers: [],
@@ -37,30 +39,64 @@ export function sourceSubtopology(specs: Specs, source: SourceSpec): Subtopology
   for (const scoring of scorings) {
     scoring.lookups.forEach((lookup, slot) => {
       const index = output(lookup.view, inputNames.lookups(scoring.name), "key");
-      branches.push({ kind: "lookup", output: index, scoring: scoring.name, slot });
+      routes.push({
+        what: `look-up ${slot} of ${scoring.name}`,
+        output: index,
+        key: lookup.keyFields,
+        fields: [
+          { from: "key" },
+          { from: "byte", value: slot },
+          { from: "text", field: scoring.keyField },
+        ],
+        // Its trigger is counted.
+        counted: null,
+      });
     });
   }
   for (const scoring of scorings) {
     const index = output(scoring.name, inputNames.triggers, toScoring(scoring.keyField));
-    branches.push({ kind: "trigger", output: index, scoring: scoring.name });
+    const request = scoring.request.map(({ field }) => number({ field }));
+    routes.push({
+      what: `trigger of ${scoring.name}`,
+      output: index,
+      key: [scoring.keyField],
+      fields: [{ from: "key" }, { from: "time" }, { from: "offset" }, ...request],
+      counted: scoring.name,
+    });
   }
   for (const view of specs.views.filter((each) => each.source === source.topic)) {
     const index = output(viewId(view), inputNames.updates, "key");
-    branches.push({ kind: "update", output: index, view: viewId(view) });
+    const { inputs } = aggregateInputs(view.aggregates);
+    routes.push({
+      what: `update of ${viewId(view)}`,
+      output: index,
+      key: view.keyFields,
+      fields: [{ from: "key" }, { from: "time" }, ...inputs.map(number)],
+      counted: viewId(view),
+    });
   }
   for (const label of specs.labels.filter((each) => each.source === source.topic)) {
     const index = output(label.predictions, inputNames.labels, toScoring(label.keyField));
-    branches.push({ kind: "label", output: index, labels: label.name });
+    routes.push({
+      what: `label of ${label.name}`,
+      output: index,
+      key: [label.keyField],
+      fields: [{ from: "key" }, { from: "time" }, number({ condition: label.label })],
+      counted: label.name,
+    });
   }
   return {
     ...subtopology(specs, {
       name: source.topic,
-      kind: "source",
+      operator: { kind: "source", spec: { source, routes } },
       partitions: specs.partitions,
       inputs: [],
       outputs,
     }),
     inbox: source.topic,
-    branches,
   };
+}
+
+function number(input: AggregateInput): RouteField {
+  return { from: "number", input };
 }

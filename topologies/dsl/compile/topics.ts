@@ -78,7 +78,13 @@ export function topicSpecs(
     add(topic, specs.partitions, "source");
     add(watermarksTopic(topic), 1, "watermarks");
   }
-  for (const { kind, inbox, changelog, partitions, outputs } of subtopologies) {
+  for (const {
+    operator: { kind },
+    inbox,
+    changelog,
+    partitions,
+    outputs,
+  } of subtopologies) {
     if (kind !== "source") add(inbox, partitions, "inbox");
     add(changelog, partitions, "changelog");
     // What a loop tells the world has topics of the whole topology.

@@ -25,6 +25,7 @@ export function viewSubtopology(specs: Specs, view: FeatureViewSpec): Subtopolog
     (scoring): OutputSpec => ({
       kind: "inbox",
       to: scoring.name,
+      partitions: specs.partitions,
       input: inputNames.answers(name),
       fanOut: "key",
       triggers: [inputNames.lookups(scoring.name)],
@@ -34,7 +35,7 @@ export function viewSubtopology(specs: Specs, view: FeatureViewSpec): Subtopolog
   );
   return subtopology(specs, {
     name,
-    kind: "view",
+    operator: { kind: "view", spec: view },
     partitions: specs.partitions,
     inputs: [
       ...lookups,

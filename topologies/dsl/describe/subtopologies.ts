@@ -1,19 +1,14 @@
-import type {
-  BranchSpec,
-  InboxOutputSpec,
-  InputSpec,
-  OutputSpec,
-  Subtopology,
-} from "../../../schemas/plan.ts";
+import type { InboxOutputSpec, InputSpec, OutputSpec, Subtopology } from "../../../schemas/plan.ts";
 import { block, durationText, list } from "./text.ts";
 
 export function subtopologyText(subtopology: Subtopology): string {
-  const { kind, name, partitions, inbox, changelog, inputs, outputs, branches } = subtopology;
-  return block(`subtopology ${name} (${kind}, ${partitions})`, [
+  const { operator, name, partitions, inbox, changelog, inputs, outputs } = subtopology;
+  const routes = operator.kind === "source" ? operator.spec.routes : [];
+  return block(`subtopology ${name} (${operator.kind}, ${partitions})`, [
     `reads ${inbox}, keeps ${changelog}`,
     ...inputs.map(inputText),
     ...outputs.map((output, i) => `${i} → ${outputText(output)}`),
-    ...branches.map(branchText),
+    ...routes.map(({ what, output }) => `each record: ${what} → ${output}`),
   ]);
 }
 
@@ -36,17 +31,4 @@ function promiseText({ triggers, timers, lookAheadMs }: InboxOutputSpec): string
   const inputs = triggers.length === 0 ? ["stream time"] : triggers;
   const least = list([...inputs, ...(timers ? ["timers"] : [])]);
   return lookAheadMs === 0 ? least : `${least}, plus ${durationText(lookAheadMs)}`;
-}
-
-function branchText(branch: BranchSpec): string {
-  switch (branch.kind) {
-    case "lookup":
-      return `each record: look-up ${branch.slot} of ${branch.scoring} → ${branch.output}`;
-    case "trigger":
-      return `each record: trigger of ${branch.scoring} → ${branch.output}`;
-    case "update":
-      return `each record: update of ${branch.view} → ${branch.output}`;
-    case "label":
-      return `each record: label of ${branch.labels} → ${branch.output}`;
-  }
 }

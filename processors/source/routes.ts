@@ -1,0 +1,74 @@
+import { entityKey } from "../../schemas/feature-view.ts";
+import { partitionOf } from "../../schemas/murmur2.ts";
+import type { Ports, RouteField, RouteSpec } from "../../schemas/plan.ts";
+import { readInput } from "../aggregate/read-input.ts";
+import type { Outbox } from "../processor.ts";
+
+/** A decoded record, with the time it is known at and its place. */
+export interface StampedRecord {
+  fields: Readonly<Record<string, unknown>>;
+  eventTime: number;
+  knownAt: number;
+  offset: number;
+}
+
+/** Writes one payload for each record. */
+export class Route {
+  /** The step that answers for the record; null: it is counted elsewhere. */
+  readonly counted: string | null;
+  readonly #output: number;
+  readonly #partitions: number;
+  readonly #key: readonly string[];
+  readonly #values: unknown[];
+  readonly #fields: readonly RouteField[];
+
+  /** @throws {RangeError} when the output is no inbox. */
+  constructor({ output, key, fields, counted }: RouteSpec, { name, outputs }: Ports) {
+    const target = outputs[output];
+    if (target?.kind !== "inbox") throw new RangeError(`${name}: output ${output} is no inbox`);
+    this.counted = counted;
+    this.#output = output;
+    this.#partitions = target.partitions;
+    this.#key = key;
+    this.#values = key.map(() => null);
+    this.#fields = fields;
+  }
+
+  write(record: StampedRecord, out: Outbox): void {
+    const key = this.#readKey(record.fields);
+    const payload = out.begin(this.#output, partitionOf(key, this.#partitions), record.knownAt);
+    const fields = this.#fields;
+    for (let i = 0; i < fields.length; i++) {
+      const field = fields[i] as RouteField;
+      switch (field.from) {
+        case "key":
+          payload.text(key);
+          break;
+        case "text":
+          payload.text(String(record.fields[field.field]));
+          break;
+        case "number":
+          payload.f64(readInput(field.input, record.fields));
+          break;
+        case "time":
+          payload.f64(record.eventTime);
+          break;
+        case "offset":
+          payload.f64(record.offset);
+          break;
+        case "byte":
+          payload.u8(field.value);
+          break;
+      }
+    }
+    out.end();
+  }
+
+  /** One array takes the values of every record. */
+  #readKey(record: Readonly<Record<string, unknown>>): string {
+    const names = this.#key;
+    if (names.length === 1) return String(record[names[0] as string]);
+    for (let i = 0; i < names.length; i++) this.#values[i] = record[names[i] as string];
+    return entityKey(this.#values);
+  }
+}
