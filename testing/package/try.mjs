@@ -40,11 +40,12 @@ function tryWith(npm, tarball) {
   const project = join(folder, npm.replace("@", ""));
   mkdirSync(project);
   const npmRun = (...args) => run("npx", ["--yes", npm, ...args], project);
-  const millrace = (...args) => run("npx", ["--no", "millrace", ...args], project);
+  const bin = (name) => join(project, "node_modules", ".bin", name);
+  const millrace = (...args) => run(bin("millrace"), args, project);
   step(`${npm} install ${basename(tarball)}`, () => npmRun("install", tarball));
   step("  millrace init", () => millrace("init", "."));
   step("  chDB is asked for by name", () => {
-    const { status, stderr } = spawnSync("npx", ["--no", "millrace", "run", "app.ts"], {
+    const { status, stderr } = spawnSync(bin("millrace"), ["run", "app.ts"], {
       ...{ cwd: project, env, encoding: "utf8" },
     });
     const [line, ...more] = stderr.trim().split("\n");
@@ -68,7 +69,7 @@ function tryWith(npm, tarball) {
   writeFileSync(join(project, "program.ts"), uses);
   step("  npm run check: types, NodeNext", () => npmRun("run", "check"));
   const bundler = ["--noEmit", "--module", "ESNext", "--moduleResolution", "bundler"];
-  step("  types, bundler", () => run("npx", ["--no", "tsc", ...bundler], project));
+  step("  types, bundler", () => run(bin("tsc"), bundler, project));
   step("  ONNX Runtime as the package carries it", () => {
     const url = "./node_modules/millrace/dist/runtime/services/score/onnx-runtime.js";
     const program = `const { env } = await (await import("${url}")).loadOnnxRuntime();
