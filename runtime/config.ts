@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { MillraceError } from "../schemas/errors.ts";
+import { artifactsAccess } from "./config/artifacts-access.ts";
 import { nearest } from "./config/nearest.ts";
 import { clusterAccess } from "./config/server-access.ts";
 import { serverSettingNames } from "./config/server-settings.ts";
@@ -109,6 +110,7 @@ export function resolveConfig(sources: ConfigSources = {}): ResolvedConfig {
   problems.push(...(sources.check?.({ values: config, origins }) ?? []));
   const serversAreRead = serverSettingNames.every((name) => values.has(name));
   if (stack === "cluster" && serversAreRead) clusterAccess(config, problems);
+  if (values.has("artifacts") && stack !== undefined) artifactsAccess(config, problems);
   refuse(problems);
   return { config, origins: Object.fromEntries(origins), shown: Object.fromEntries(shown) };
 }

@@ -378,12 +378,17 @@ export const errorTable = {
   ARTIFACT_MISSING: {
     policy: "stop",
     message:
-      "The model artifact {sha256} is not in {directory}: copy it there from a backup, or start over with --fresh.",
+      "The model artifact {sha256} is not in {where}: copy it there from a backup, or start over with --fresh.",
   },
   ARTIFACT_DAMAGED: {
     policy: "stop",
     message:
-      "The model artifact {sha256} in {directory} has other bytes than its name says: replace it from a backup, or start over with --fresh.",
+      "The model artifact {sha256} in {where} has other bytes than its name says: replace it from a backup, or start over with --fresh.",
+  },
+  ARTIFACTS_UNREACHABLE: {
+    policy: "retry",
+    message:
+      "The store of model artifacts, {where}, does not answer: {reason}. Check the artifacts settings and that the store is up.",
   },
   MODEL_REFUSED: {
     policy: "stop",

@@ -1,11 +1,12 @@
 import { join } from "node:path";
 import { openEmbeddedBroker } from "../broker/embedded/embedded-broker.ts";
+import type { ArtifactsAccess } from "../runtime/config/artifacts-access.ts";
 import type { Stack } from "../runtime/hosting/stack.ts";
 import { openFileRegistry } from "../runtime/schema-registry/embedded.ts";
-import { openArtifactStore } from "../runtime/services/train/artifacts.ts";
 import { openChdb } from "../sinks/chdb/chdb.ts";
 import { openEmbeddedOnlineStore } from "../sinks/lmdb/embedded-online.ts";
 import { holdDirectory } from "./hold-directory.ts";
+import { openArtifacts } from "./open-artifacts.ts";
 
 export interface EmbeddedStackOptions {
   /** Data directory; created owner-only. */
@@ -14,6 +15,8 @@ export interface EmbeddedStackOptions {
   readonly httpPort?: number | null;
   /** Limit of all queries of chDB together, in bytes. @default 1610612736 */
   readonly offlineMemoryBytes?: number;
+  /** Where machines share artifacts. @default the data directory alone */
+  readonly artifacts?: ArtifactsAccess;
 }
 
 const defaultOfflineMemoryBytes = 1.5 * 2 ** 30;
@@ -29,7 +32,6 @@ export async function openEmbeddedStack(options: EmbeddedStackOptions): Promise<
   return await holdDirectory(directory, false, async (keep, close) => {
     const broker = keep(await openEmbeddedBroker({ directory: join(directory, "log") }));
     const registry = keep(await openFileRegistry(join(directory, "schemas.ndjson")));
-    const artifacts = await openArtifactStore(join(directory, "models"));
     const online = keep(await openEmbeddedOnlineStore({ directory: join(directory, "online") }));
     const offline = keep(
       await openChdb({
@@ -38,6 +40,11 @@ export async function openEmbeddedStack(options: EmbeddedStackOptions): Promise<
         httpPort: options.httpPort ?? null,
         maxMemoryBytes: options.offlineMemoryBytes ?? defaultOfflineMemoryBytes,
       }),
+    );
+    const artifacts = await openArtifacts(
+      directory,
+      options.artifacts ?? { kind: "local" },
+      offline,
     );
     return {
       kind: "embedded",

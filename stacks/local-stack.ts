@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { DirectoryLock } from "../broker/embedded/directory-lock.ts";
+import type { ArtifactsAccess } from "../runtime/config/artifacts-access.ts";
 import { clearDataDirectory } from "../runtime/hosting/data-directory.ts";
 import type { Stack } from "../runtime/hosting/stack.ts";
 import { frontPassword, frontUser } from "../sinks/chdb/front-password.ts";
@@ -16,6 +17,8 @@ import type { LocalServerName } from "./local/server-state.ts";
 import { loopbackAccess, openServers } from "./open-servers.ts";
 
 export interface LocalStackOptions extends LocalServersOptions {
+  /** Where machines share artifacts. @default a table of the offline store */
+  readonly artifacts?: ArtifactsAccess;
   /** Whether this process alone may use the data directory, as a run does. @default false */
   readonly exclusive?: boolean;
 }
@@ -29,6 +32,7 @@ export interface LocalStackOptions extends LocalServersOptions {
  */
 export async function openLocalStack(options: LocalStackOptions): Promise<Stack> {
   const { directory, exclusive = false } = options;
+  const { artifacts = { kind: "clickhouse" } } = options;
   return await holdDirectory(directory, exclusive, async (keep, close) => {
     const servers = await startLocalServers(options);
     const ports = Object.fromEntries(servers.map(({ name, port }) => [name, port])) as Record<
@@ -37,7 +41,8 @@ export async function openLocalStack(options: LocalStackOptions): Promise<Stack>
     >;
     const file = clickHousePasswordFile(join(directory, "clickhouse"));
     const clickhouse = { user: frontUser, password: await frontPassword(file) };
-    const parts = await openServers(loopbackAccess(ports, clickhouse), directory, keep);
+    const access = loopbackAccess(ports, clickhouse);
+    const parts = await openServers(access, directory, artifacts, keep);
     const pids = () => localServerPids(directory);
     const files = keep(new FileEngine(directory));
     const all = () => [...pids(), ...files.pids];

@@ -1,5 +1,7 @@
+import { type ArtifactsAccess, artifactsAccess } from "../runtime/config/artifacts-access.ts";
 import type { ServerAccess } from "../runtime/config/server-access.ts";
 import type { Config } from "../runtime/config/settings.ts";
+import { refuse } from "../runtime/config.ts";
 import type { DataManifest } from "../runtime/hosting/data-directory.ts";
 import type { Stack } from "../runtime/hosting/stack.ts";
 import { MillraceError } from "../schemas/errors.ts";
@@ -15,20 +17,22 @@ export interface OpenStackOptions {
 
 /** Opens the stack of the configuration; of the local servers, those that are down are started. */
 export async function openStack(config: Config, options: OpenStackOptions): Promise<Stack> {
+  const artifacts = artifactsOf(config);
   if (config.stack === "local") {
     const { openLocalStack } = await import("./local-stack.ts");
-    return openLocalStack({ ...localServersOf(config), exclusive: options.exclusive });
+    return openLocalStack({ ...localServersOf(config), artifacts, exclusive: options.exclusive });
   }
   if (config.stack === "compose" || config.stack === "cluster") {
     const { openServersStack } = await import("./servers-stack.ts");
     const { data: directory, stack: kind } = config;
     const access = await serversOf(config);
     if (options.exclusive) await warnOfReadablePasswords(access);
-    return openServersStack({ kind, access, directory, exclusive: options.exclusive });
+    return openServersStack({ kind, access, artifacts, directory, exclusive: options.exclusive });
   }
   const { openEmbeddedStack } = await import("./embedded-stack.ts");
   return openEmbeddedStack({
     directory: config.data,
+    artifacts,
     httpPort: options.httpPort ?? null,
     offlineMemoryBytes: config.offlineMemoryMb * 2 ** 20,
   });
@@ -47,6 +51,14 @@ export function localServersOf(config: Config): LocalServersOptions {
     },
     offlineMemoryBytes: config.offlineMemoryMb * 2 ** 20,
   };
+}
+
+/** @throws {MillraceError} CONFIG_INVALID when they cannot stand where the configuration says. */
+function artifactsOf(config: Config): ArtifactsAccess {
+  const problems: string[] = [];
+  const access = artifactsAccess(config, problems);
+  refuse(problems);
+  return access;
 }
 
 /** How to reach servers that others run: those of docker compose, or the ones configured. */

@@ -38,10 +38,15 @@ async function openStack(start: WorkerStart): Promise<Stack> {
   const closing: (() => Promise<void>)[] = [];
   const file = clickHousePasswordFile(join(directory, "clickhouse"));
   const clickhouse = { user: frontUser, password: await frontPassword(file) };
-  const parts = await openServers(loopbackAccess(ports, clickhouse), directory, (part) => {
-    closing.push(() => part.close());
-    return part;
-  });
+  const parts = await openServers(
+    loopbackAccess(ports, clickhouse),
+    directory,
+    { kind: "clickhouse" },
+    (part) => {
+      closing.push(() => part.close());
+      return part;
+    },
+  );
   const changelogs = new Set(flights.subtopologies.map(({ changelog }) => changelog));
   const outputs = new Set(
     flights.topics.flatMap(({ name, role }) => (role === "output" ? [name] : [])),

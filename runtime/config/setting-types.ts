@@ -165,6 +165,18 @@ export const optionalText = type(
   "<name>",
 );
 
+/** Where artifacts stand: `clickhouse`, `s3://bucket/prefix`, or a path; null: not said. */
+export const artifactsPlace = type(
+  z
+    .string("write clickhouse, s3://bucket/prefix or a path")
+    .regex(
+      /^(?:clickhouse|s3:\/\/[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](?:\/[\w./-]*)?|(?!\w+:\/\/).+)$/,
+      "write clickhouse, s3://bucket/prefix or a path",
+    )
+    .nullable(),
+  "<place>",
+);
+
 /** A secret: neither shown nor echoed. */
 export const secret = unechoed(
   z

@@ -1,3 +1,4 @@
+import { artifactsSettings } from "./artifacts-settings.ts";
 import { liveSettings } from "./live-settings.ts";
 import { serverSettings } from "./server-settings.ts";
 import { type SettingsOf, type SettingTable, setting } from "./setting.ts";
@@ -110,6 +111,7 @@ export const settings = Object.freeze({
     commands: withServers,
   }),
   ...liveSettings,
+  ...artifactsSettings,
   ...serverSettings,
 });
 
