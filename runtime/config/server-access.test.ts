@@ -158,7 +158,7 @@ test("what is missing or does not go together is told at once, each with its set
 
 test("a secret as a flag is refused with where it may stand, and is not repeated", () => {
   const secrets = settingNames.filter((name) => "secret" in settings[name]);
-  assert.equal(secrets.length, 4);
+  assert.equal(secrets.length, 5);
   for (const name of secrets) {
     const text = problemsOf(addresses, { [name]: "hidden-2" });
     assert.match(text, /--\w+-password: a secret is not taken from the command line/);
