@@ -1,4 +1,4 @@
-import { copyFile, mkdtemp, readdir, rm } from "node:fs/promises";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Broker } from "../../broker/broker.ts";
 import { openEmbeddedBroker } from "../../broker/embedded/embedded-broker.ts";
@@ -93,11 +93,13 @@ async function removeLeftovers(directory: string): Promise<void> {
 /** Runs the plan until nothing is left to do. */
 async function compute(options: RereadOptions, broker: Broker, folder: string): Promise<void> {
   const { plan, stack, live, onLook, signal = new AbortController().signal } = options;
-  const artifacts = await openArtifactStore(join(folder, "models"));
-  const known = stack.artifacts.directory;
-  for (const name of await readdir(known)) {
-    if (name.endsWith(".onnx")) await copyFile(join(known, name), join(folder, "models", name));
-  }
+  // Models of the run are read where it keeps them; those that are trained anew stay here.
+  const shared = {
+    where: stack.artifacts.directory,
+    read: (sha256: string) => stack.artifacts.get(sha256),
+    write: async () => {},
+  };
+  const artifacts = await openArtifactStore(join(folder, "models"), { shared, retryAfterMs: [] });
   const { offline } = stack;
   const services = openServices({ plan, artifacts, offline, whenStored: async () => {} });
   const worker = await Worker.start({

@@ -40,7 +40,8 @@ async function openStack(start: WorkerStart): Promise<Stack> {
   const clickhouse = { user: frontUser, password: await frontPassword(file) };
   const parts = await openServers(
     loopbackAccess(ports, clickhouse),
-    directory,
+    // As on a machine of its own: nothing but the servers is shared.
+    join(directory, "workers", String(process.pid)),
     { kind: "clickhouse" },
     (part) => {
       closing.push(() => part.close());

@@ -20,6 +20,7 @@ export const scoring: Service<ScoreWork> = {
     return {
       run: async (work, _subtopology, signal) => {
         if (work.versionOf.length === 0) return Buffer.alloc(0);
+        for (const sha256 of work.artifacts) if (sha256 !== "") await artifacts.ensure(sha256);
         return encodeScoreResult(await score(work, signal));
       },
       close: () => pool.close(),

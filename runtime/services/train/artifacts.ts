@@ -32,11 +32,12 @@ export interface ArtifactStore {
 export interface ArtifactStoreOptions {
   /** @default none: the directory is all there is */
   readonly shared?: SharedArtifacts;
-  /** Waits between tries of the shared store, ms; after the last one it fails. @default 5 tries */
+  /** Waits between tries of the shared store, ms; after the last one it fails. @default 5 min */
   readonly retryAfterMs?: readonly number[];
 }
 
-const retryAfterMsDefault = [250, 1_000, 4_000, 15_000] as const;
+/** Quickly first, then every 15 s for five minutes: a store that restarts is back by then. */
+const retryAfterMsDefault = [250, 1_000, 4_000, ...Array.from({ length: 20 }, () => 15_000)];
 
 /** Opens the artifact store in a directory, which is created (0700) where it is missing. */
 export async function openArtifactStore(

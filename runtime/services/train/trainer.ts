@@ -3,6 +3,7 @@ import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
 import type { TrainWork } from "../../../processors/train/train-work.ts";
 import { ByteWriter } from "../../../schemas/bytes.ts";
+import { MillraceError } from "../../../schemas/errors.ts";
 import { writeJson } from "../../../schemas/json-payload.ts";
 import type { ModelAnswer, RetrainRequest } from "../../../schemas/payload.ts";
 import {
@@ -14,7 +15,7 @@ import {
 } from "../../../schemas/plan.ts";
 import type { OfflineStore } from "../../../sinks/store.ts";
 import { turnOffTelemetry } from "../../config/onnx-telemetry.ts";
-import type { ArtifactStore } from "./artifacts.ts";
+import { type ArtifactStore, readArtifact } from "./artifacts.ts";
 import { NativeGuard } from "./native-guard.ts";
 import { type TrainingRange, trainingCountSql, trainingRowsSql } from "./training-query.ts";
 import type { TrainingJob, TrainingResult } from "./training-worker.ts";
@@ -138,6 +139,8 @@ class ThreadTrainer implements Trainer {
       overMs: training.overMs,
     };
     const [count] = await offline.query<{ n: number }>(trainingCountSql(range));
+    // One that is nowhere is told by the thread that wants it: the training fails, the run goes on.
+    if (champion !== "") await artifacts.ensure(champion).catch(unlessLost);
     const share = Math.min(1, maxRows / Math.max(1, count?.n ?? 0));
     // Nobody would wait for a thread that begins once all have been stopped.
     this.#mustBeOpen();
@@ -155,12 +158,26 @@ class ThreadTrainer implements Trainer {
       await offline.queryStream(sql, (chunk) => thread.add(chunk));
       const result = await thread.finish(timeoutMs);
       this.#mustBeOpen();
+      await this.#share(result);
       return result;
     } finally {
       this.#running = null;
       await thread.stop("the rows could not be read");
     }
   }
+
+  /** The thread has written the artifact here; it is told of only once everybody can have it. */
+  async #share(result: TrainingResult): Promise<void> {
+    if (!("trained" in result) || result.trained.sha256 === "") return;
+    const { artifacts } = this.#options;
+    await artifacts.put(await readArtifact(artifacts.directory, result.trained.sha256));
+  }
+}
+
+/** @throws all but that an artifact is missing or damaged. */
+function unlessLost(error: unknown): void {
+  const lost = ["ARTIFACT_MISSING", "ARTIFACT_DAMAGED"];
+  if (!(error instanceof MillraceError && lost.includes(error.code))) throw error;
 }
 
 /** One thread, one training. */
