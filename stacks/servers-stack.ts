@@ -10,7 +10,7 @@ export interface ServersStackOptions {
   readonly kind: ServersKind;
   readonly access: ServerAccess;
   readonly artifacts: ArtifactsAccess;
-  /** Data directory: copies of models, manifest and record of the run; all else is on the servers. */
+  /** Data directory: copies of models, manifest, record of the run; all else is on the servers. */
   readonly directory: string;
   /** Whether this process alone may use the data directory, as a run does. @default false */
   readonly exclusive?: boolean;

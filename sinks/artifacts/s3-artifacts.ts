@@ -3,7 +3,7 @@ import { artifactBytesMax, checkSha256, type SharedArtifacts } from "./shared-ar
 
 export interface S3ArtifactsOptions {
   readonly bucket: string;
-  /** Before the name of each object, e.g. `flights/models`. @default "" */
+  /** Before the name of each object, e.g. `fraud/models`. @default "" */
   readonly prefix?: string;
   /** Base of a store that is not AWS's own; the bucket is then part of the path. @default AWS */
   readonly endpoint?: string | null;

@@ -4,7 +4,7 @@
  * store, a table of ClickHouse; one conformance suite.
  */
 export interface SharedArtifacts {
-  /** For people: `directory /srv/models`, `s3://models/flights`. */
+  /** For people: `directory /srv/models`, `s3://models/fraud`. */
   readonly where: string;
   /** Bytes as they were written, null when there are none; not checked against their name. */
   read(sha256: string): Promise<Buffer | null>;

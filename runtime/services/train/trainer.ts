@@ -140,7 +140,7 @@ class ThreadTrainer implements Trainer {
     };
     const [count] = await offline.query<{ n: number }>(trainingCountSql(range));
     // One that is nowhere is told by the thread that wants it: the training fails, the run goes on.
-    if (champion !== "") await artifacts.ensure(champion).catch(unlessLost);
+    if (championArtifact !== "") await artifacts.ensure(championArtifact).catch(unlessLost);
     const share = Math.min(1, maxRows / Math.max(1, count?.n ?? 0));
     // Nobody would wait for a thread that begins once all have been stopped.
     this.#mustBeOpen();
