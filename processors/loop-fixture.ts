@@ -18,7 +18,7 @@ import {
   type WatchSpec,
 } from "../schemas/plan.ts";
 import type { Outbox, Processor } from "./processor.ts";
-import { isScoreWork } from "./scoring/score-work.ts";
+import { isScoreWork, rowStates } from "./scoring/score-work.ts";
 
 /** The label step's `within` in the plan below. */
 export const withinMs = 100;
@@ -69,6 +69,7 @@ const labels: LabelSpec = {
   source: "arrivals",
   keyField: "flightId",
   withinMs,
+  unlabelled: "unknown",
   label: { op: "gt", field: "delay", value: 15 },
   topic: "t.outcomes",
   stores: ["offline"],
@@ -307,7 +308,7 @@ export function drive(
   timersBefore(until, Number.NEGATIVE_INFINITY);
 }
 
-/** Takes work and settles it by a function of a row. */
+/** Takes work and settles it by a function of a row; NaN: the model failed at it. */
 export function settleBy(
   processor: Processor,
   out: Outbox,
@@ -318,10 +319,14 @@ export function settleBy(
   const work = taken.payload;
   const n = work.versionOf.length;
   const result = new ByteWriter();
+  const failed: boolean[] = [];
   for (const [row, version] of work.versionOf.entries()) {
     const vector = work.rows.subarray(row * work.features, (row + 1) * work.features);
-    result.f64(score(vector, work.versions[version] as string));
+    const probability = score(vector, work.versions[version] as string);
+    failed.push(Number.isNaN(probability));
+    result.f64(probability);
   }
   for (let row = 0; row < n; row++) result.f64(3);
+  for (const each of failed) result.u8(each ? rowStates.failed : rowStates.answered);
   processor.settle?.(new ByteReader(result.take()), out);
 }

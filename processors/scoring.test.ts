@@ -146,6 +146,7 @@ test("a prediction holds the answers in feature order, with the fallback until a
     knownAt: 10,
     probability: 0.25,
     fallback: true,
+    fallbackReason: "no model",
     model: "late",
     version: null,
     incomplete: false,
@@ -208,6 +209,110 @@ test("a second trigger of a key within the time is filtered before scoring", () 
   const again = at(11 + withinMs);
   assert.deepEqual(tally(again, "predictions"), [2, 0]);
   assert.equal(again.predictions.length, 2);
+});
+
+const labelOf = ({ outcomes }: ReturnType<typeof run>) =>
+  outcomes.map(({ predictedAt, knownAt, label }) => [predictedAt, knownAt, label]);
+
+test("a label that was used serves no later prediction of its id, nor does it when it comes again", () => {
+  const first = [...departure(1, 0), arrival(1, 30, 1)];
+  const second = [...departure(1, 120), arrival(1, 150, 0)];
+  const result = run([...first, arrival(1, 31, 1), ...second], 1_000);
+  assert.deepEqual(labelOf(result), [
+    [0, 30, true],
+    [120, 150, false],
+  ]);
+  assert.deepEqual(tally(result, "outcomes"), [2, 1]);
+});
+
+test("a correction changes nothing, and serves no later prediction", () => {
+  const first = [...departure(1, 0), arrival(1, 30, 1), arrival(1, 60, 0)];
+  const result = run([...first, ...departure(1, 120), arrival(1, 150, 1)], 1_000);
+  assert.deepEqual(labelOf(result), [
+    [0, 30, true],
+    [120, 150, true],
+  ]);
+});
+
+test("a label that is too late for its prediction serves no later one", () => {
+  const again = (label: number, at: number) =>
+    run([...departure(1, 0), arrival(1, label, 1), ...departure(1, at)], 1_000);
+  for (const [label, at] of [
+    [withinMs, 120],
+    [105, 120],
+    [2 * withinMs, 2 * withinMs + 50],
+  ] as const) {
+    const result = again(label, at);
+    assert.deepEqual(labelOf(result), [
+      [0, withinMs, null],
+      [at, at + withinMs, null],
+    ]);
+    assert.deepEqual(tally(result, "outcomes"), [0, 1]);
+  }
+  const forgotten = again(2 * withinMs + 1, 2 * withinMs + 50);
+  assert.deepEqual(labelOf(forgotten).at(-1), [250, 250, true], "it is early for the next one");
+});
+
+test("an outcome without a label in time is false where the step takes it for that, and says so", () => {
+  const { label } = scoringOperator;
+  assert.ok(label);
+  const assumed = { ...scoringOperator, label: { ...label, unlabelled: "negative" as const } };
+  const processor = new ScoringProcessor(assumed, part);
+  const out = new RecordingOutbox();
+  const records = [...departure(1, 10), ...departure(2, 20), arrival(2, 30, 1)];
+  drive(part, records, 1_000, () => processor, out);
+  settleBy(processor, out, score);
+  const outcomes = out.written.filter(({ output }) => output === 1).map(({ value }) => value);
+  assert.deepEqual(
+    outcomes.map((each) => {
+      const { flightId, labelled, label, labelEventTime } = each as Record<string, unknown>;
+      return [flightId, labelled, label, labelEventTime];
+    }),
+    [
+      [2, true, true, 29],
+      [1, false, false, null],
+    ],
+  );
+});
+
+test("a model that fails at ten rows in a row is put aside until the next one, however work is cut", () => {
+  const failing = (id: number) => (id >= 3 && id <= 11) || id >= 13;
+  const records = [
+    model("v1", 5),
+    ...Array.from({ length: 40 }, (_, id) => departure(id, 10 + id)).flat(),
+    model("v2", 49),
+    ...departure(40, 51),
+  ];
+  for (const every of [1, 7, 1_000]) {
+    const processor = make();
+    const out = new RecordingOutbox();
+    let steps = 0;
+    const settle = () =>
+      settleBy(processor, out, ([id = 0], version) =>
+        version === "v1" && failing(id) ? Number.NaN : 0.5,
+      );
+    drive(
+      part,
+      records,
+      60,
+      () => processor,
+      out,
+      () => {
+        if (++steps % every === 0) settle();
+      },
+    );
+    settle();
+    const reasons = out.written
+      .filter(({ output }) => output === 0)
+      .map(({ value }) => (value as { fallbackReason: string | null }).fallbackReason);
+    assert.deepEqual(reasons, [
+      ...Array.from({ length: 40 }, (_, id) => {
+        if (id >= 23) return "put aside";
+        return failing(id) ? "failed" : null;
+      }),
+      null,
+    ]);
+  }
 });
 
 test("an unknown label is filtered and joins nothing", () => {
@@ -286,6 +391,7 @@ function oracle(events: readonly Event[], until: number) {
       open.outcome = `${event.at} ${event.label === 1}`;
       joined++;
     } else if (
+      !accepted.some((each) => each.id === event.id && event.at <= each.q + 2 * withinMs) &&
       !waiting.some((each) => each.id === event.id && !each.used && event.at <= each.at + withinMs)
     ) {
       waiting.push({ id: event.id, at: event.at, label: event.label, used: false });

@@ -5,12 +5,16 @@ import { readCounters, tallyOf, writeCounters } from "./branch-tally.ts";
 import type { Counters, ExternalWork, Outbox, Processor } from "./processor.ts";
 import { FeatureAssembly } from "./scoring/feature-assembly.ts";
 import { type EarlyLabel, LabelJoin, type Prediction } from "./scoring/label-join.ts";
+import { type ModelInForce, ModelRegister } from "./scoring/model-register.ts";
 import {
   type DeferredOutcome,
   type DeferredPrediction,
+  type FallbackReason,
   ScoringOutputs,
 } from "./scoring/outputs.ts";
-import { type ScoreWork, scoreService } from "./scoring/score-work.ts";
+import { PredictedIds } from "./scoring/predicted-ids.ts";
+import { ScoreBatch } from "./scoring/score-batch.ts";
+import { rowResultBytes, rowStates, type ScoreWork } from "./scoring/score-work.ts";
 import { VectorBuffer } from "./scoring/vector-buffer.ts";
 
 type Deferred = DeferredPrediction | DeferredOutcome;
@@ -19,10 +23,10 @@ type Deferred = DeferredPrediction | DeferredOutcome;
  * Scores triggers with the features that look-ups answered, and joins the predictions with labels.
  *
  * A model is in force for triggers known after its effectiveFrom; before the first one, and where a
- * model did not answer in time, the declared fallback answers. Everything that this processor has
- * to say waits in one ordered list until the model has answered, and is written by `settle`. A key
- * is unique within the label step's `within`, its end included: another trigger of it is filtered
- * before scoring. Without a label step no such time is declared and every trigger is scored.
+ * model did not answer, the declared fallback answers. Everything that this processor has to say
+ * waits in one ordered list until the model has answered, and is written by `settle`. A key is
+ * unique within the label step's `within`: another trigger of it is filtered before scoring. Without
+ * a label step no such time is declared and every trigger is scored.
  *
  * Counters: the scoring step by partition of the triggers (processed, filtered as duplicate); the
  * label step by partition of the labels (processed when it joins; else filtered, which an early
@@ -38,18 +42,12 @@ export class ScoringProcessor implements Processor {
   readonly #answersFrom: readonly boolean[];
   readonly #triggers: number;
   readonly #labelsInput: number;
-  #version = "";
-  #artifact = "";
-  /** Promoted models that are not in force yet, oldest first. */
-  #coming: { effectiveFrom: number; version: string; artifact: string }[] = [];
-  /** Vectors for the model, and those that the fallback answers. */
-  readonly #scored: VectorBuffer;
+  readonly #models = new ModelRegister();
+  /** With a label step. */
+  readonly #predicted: PredictedIds | undefined;
+  /** Rows for the models, and vectors that the fallback answers. */
+  readonly #scored: ScoreBatch;
   readonly #unscored: VectorBuffer;
-  #versionOf: number[] = [];
-  #sourcePartitions: number[] = [];
-  #sourceOffsets: number[] = [];
-  #versions: string[] = [];
-  #artifacts: string[] = [];
   #deferred: Deferred[] = [];
 
   /**
@@ -61,12 +59,14 @@ export class ScoringProcessor implements Processor {
     this.#scoring = scoring;
     this.#labels = label ?? undefined;
     this.#assembly = new FeatureAssembly(operator, answersMayLack);
-    this.#join = this.#labels === undefined ? undefined : new LabelJoin(this.#labels.withinMs);
+    const withinMs = this.#labels?.withinMs;
+    this.#join = withinMs === undefined ? undefined : new LabelJoin(withinMs);
+    this.#predicted = withinMs === undefined ? undefined : new PredictedIds(withinMs);
     this.#outputs = new ScoringOutputs(ports, scoring, this.#labels);
     this.#answersFrom = ports.inputs.map(({ name }) => name.startsWith("answers:"));
     this.#triggers = ports.inputs.findIndex(({ name }) => name === "triggers");
     this.#labelsInput = ports.inputs.findIndex(({ name }) => name === "labels");
-    this.#scored = new VectorBuffer(scoring.features.length);
+    this.#scored = new ScoreBatch(scoring.features.length);
     this.#unscored = new VectorBuffer(scoring.features.length);
     if (this.#triggers < 0) throw new RangeError(`${ports.name} has no input triggers`);
   }
@@ -77,6 +77,7 @@ export class ScoringProcessor implements Processor {
       return;
     }
     this.#join?.advanceTo(knownAt);
+    this.#predicted?.advanceTo(knownAt);
     if (input === this.#triggers) this.#trigger(writer, knownAt, payload);
     else if (input === this.#labelsInput) this.#label(writer, knownAt, payload);
     else this.#model(payload);
@@ -88,65 +89,64 @@ export class ScoringProcessor implements Processor {
 
   onTimer(instant: number): void {
     if (this.#join === undefined) return;
-    this.#deferOutcome(this.#join.expire(), instant, Number.NaN, Number.NaN);
+    const label = this.#labels?.unlabelled === "negative" ? 0 : Number.NaN;
+    this.#deferOutcome(this.#join.expire(), instant, label, Number.NaN);
   }
 
   takeWork(): ExternalWork<ScoreWork> | null {
     if (this.#deferred.length === 0) return null;
-    const { rows, width, values } = this.#scored;
-    return {
-      service: scoreService,
-      payload: {
-        versions: this.#versions,
-        artifacts: this.#artifacts,
-        versionOf: Uint16Array.from(this.#versionOf),
-        rows: values.subarray(0, rows * width),
-        features: width,
-        sourcePartitions: Uint16Array.from(this.#sourcePartitions),
-        sourceOffsets: Float64Array.from(this.#sourceOffsets),
-      },
-    };
+    return this.#scored.work(this.#models.takeNews());
   }
 
   settle(result: ByteReader, out: Outbox): void {
-    const rows = this.#scored.rows;
-    const probabilities = result.position;
-    const latencies = probabilities + rows * 8;
-    if (result.end !== latencies + rows * 8) {
+    const { rows } = this.#scored.vectors;
+    const start = result.position;
+    if (result.end !== start + rows * rowResultBytes) {
       throw new RangeError(
-        `${this.#scoring.name}: the result of ${rows} rows has ${result.end - probabilities} bytes`,
+        `${this.#scoring.name}: the result of ${rows} rows has ${result.end - start} bytes`,
       );
     }
     for (const each of this.#deferred) {
-      if (each.kind === "outcome") {
-        this.#outputs.outcome(each, out);
-        continue;
-      }
-      const scored = each.prediction.version !== "";
-      if (scored) {
-        result.position = probabilities + each.row * 8;
-        this.#answered(each.prediction, result.f64());
-        result.position = latencies + each.row * 8;
+      if (each.kind === "outcome") this.#outputs.outcome(each, out);
+      else if (each.prediction.version === "") {
+        this.#outputs.prediction(each, this.#unscored, out);
+      } else {
+        result.position = start + each.row * 8;
+        const probability = result.f64();
+        result.position = start + (rows + each.row) * 8;
         each.latencyMs = result.f64();
+        result.position = start + rows * 16 + each.row;
+        this.#answered(each, probability, result.u8());
+        this.#outputs.prediction(each, this.#scored.vectors, out);
       }
-      this.#outputs.prediction(each, scored ? this.#scored : this.#unscored, out);
     }
     result.position = result.end;
     this.#deferred = [];
     this.#scored.clear();
     this.#unscored.clear();
-    this.#versionOf = [];
-    this.#sourcePartitions = [];
-    this.#sourceOffsets = [];
-    this.#versions = [];
-    this.#artifacts = [];
+    this.#models.settled();
   }
 
-  #answered(prediction: Prediction, probability: number): void {
-    if (Number.isNaN(probability)) {
-      prediction.version = "";
-      prediction.probability = this.#scoring.fallback.value;
-    } else prediction.probability = probability;
+  /** Rows are told in the order of their triggers: what a batch held besides does not matter. */
+  #answered(deferred: DeferredPrediction, probability: number, state: number): void {
+    const { prediction } = deferred;
+    const { version } = prediction;
+    if (this.#models.isAside(version)) this.#fallBack(deferred, "put aside");
+    else if (state === rowStates.answered) {
+      this.#models.answered(version);
+      prediction.probability = probability;
+    } else if (state === rowStates.late) this.#fallBack(deferred, "late");
+    else {
+      this.#models.failed(version);
+      this.#fallBack(deferred, "failed");
+    }
+  }
+
+  #fallBack(deferred: DeferredPrediction, reason: FallbackReason): void {
+    const { prediction } = deferred;
+    prediction.version = "";
+    prediction.probability = this.#scoring.fallback.value;
+    deferred.fallbackReason = reason;
   }
 
   changesState(): boolean {
@@ -155,28 +155,17 @@ export class ScoringProcessor implements Processor {
 
   snapshot(writer: ByteWriter): void {
     if (this.#deferred.length > 0) throw new RangeError("a snapshot cannot be taken before settle");
-    writer.text(this.#version);
-    writer.text(this.#artifact);
-    writer.u16(this.#coming.length);
-    for (const { effectiveFrom, version, artifact } of this.#coming) {
-      writer.f64(effectiveFrom);
-      writer.text(version);
-      writer.text(artifact);
-    }
+    this.#models.snapshot(writer);
     this.#assembly.snapshot(writer);
+    this.#predicted?.snapshot(writer);
     this.#join?.snapshot(writer);
     writeCounters(writer, this.counters);
   }
 
   restore(reader: ByteReader): void {
-    this.#version = reader.text();
-    this.#artifact = reader.text();
-    this.#coming = Array.from({ length: reader.u16() }, () => ({
-      effectiveFrom: reader.f64(),
-      version: reader.text(),
-      artifact: reader.text(),
-    }));
+    this.#models.restore(reader);
     this.#assembly.restore(reader);
+    this.#predicted?.restore(reader);
     this.#join?.restore(reader);
     readCounters(reader, this.counters);
   }
@@ -185,7 +174,7 @@ export class ScoringProcessor implements Processor {
   #trigger(writer: number, knownAt: number, payload: ByteReader): void {
     const id = payload.text();
     const tally = tallyOf(this.counters, this.#scoring.name, writer);
-    if (this.#join?.has(id)) {
+    if (this.#predicted?.isDuplicate(id, knownAt)) {
       tally.filtered++;
       this.#assembly.drop(id);
       return;
@@ -193,25 +182,21 @@ export class ScoringProcessor implements Processor {
     tally.processed++;
     const eventTime = payload.f64();
     const sourceOffset = payload.f64();
-    if (this.#coming.length > 0) this.#takeOver(knownAt);
-    const fallback = this.#version === "";
-    const vectors = fallback ? this.#unscored : this.#scored;
+    const model = this.#models.at(knownAt);
+    const fallbackReason = this.#whyNone(model);
+    const vectors = fallbackReason === null ? this.#scored.vectors : this.#unscored;
     const row = vectors.rows;
     let at = vectors.add();
     const featuresAsOf = this.#assembly.take(id, vectors.values, at);
     at += this.#assembly.width;
     const end = at + this.#scoring.request.length;
     while (at < end) vectors.values[at++] = payload.f64();
-    if (!fallback) {
-      this.#versionOf.push(this.#versionIndex());
-      this.#sourcePartitions.push(writer);
-      this.#sourceOffsets.push(sourceOffset);
-    }
+    if (fallbackReason === null) this.#scored.add(model, writer, sourceOffset);
     const prediction: Prediction = {
       id,
       predictedAt: knownAt,
-      version: this.#version,
-      probability: fallback ? this.#scoring.fallback.value : Number.NaN,
+      version: fallbackReason === null ? model.version : "",
+      probability: fallbackReason === null ? Number.NaN : this.#scoring.fallback.value,
       open: this.#join !== undefined,
     };
     this.#deferred.push({
@@ -223,10 +208,17 @@ export class ScoringProcessor implements Processor {
       featuresAsOf,
       incomplete: this.#assembly.incomplete,
       row,
+      fallbackReason,
       latencyMs: 0,
     });
+    this.#predicted?.add(id, knownAt);
     const early = this.#join?.predict(prediction);
     if (early) this.#claim(early, prediction, knownAt);
+  }
+
+  #whyNone({ version }: ModelInForce): FallbackReason | null {
+    if (version === "") return "no model";
+    return this.#models.isAside(version) ? "put aside" : null;
   }
 
   /** Payload: text id, f64 eventTime, f64 label. */
@@ -236,11 +228,12 @@ export class ScoringProcessor implements Processor {
     const eventTime = payload.f64();
     const label = payload.f64();
     const tally = tallyOf(this.counters, this.#labels.name, writer);
-    const prediction = Number.isNaN(label)
-      ? null
-      : this.#join.label({ id, knownAt, eventTime, label, writer, claimed: false });
+    const prediction = Number.isNaN(label) ? null : this.#join.close(id);
     if (prediction === null) {
       tally.filtered++;
+      if (!Number.isNaN(label) && !this.#predicted?.owns(id)) {
+        this.#join.keep({ id, knownAt, eventTime, label, writer, claimed: false });
+      }
       return;
     }
     tally.processed++;
@@ -255,27 +248,8 @@ export class ScoringProcessor implements Processor {
   }
 
   #model(payload: ByteReader): void {
-    const { promoted, effectiveFrom, version, sha256 } = readModelAnswer(payload);
-    if (promoted) this.#coming.push({ effectiveFrom, version, artifact: sha256 });
-  }
-
-  /** Brings into force what is effective before `knownAt`. */
-  #takeOver(knownAt: number): void {
-    let next = this.#coming[0];
-    while (next !== undefined && next.effectiveFrom < knownAt) {
-      this.#version = next.version;
-      this.#artifact = next.artifact;
-      this.#coming.shift();
-      next = this.#coming[0];
-    }
-  }
-
-  #versionIndex(): number {
-    const last = this.#versions.length - 1;
-    if (last >= 0 && this.#versions[last] === this.#version) return last;
-    this.#versions.push(this.#version);
-    this.#artifacts.push(this.#artifact);
-    return last + 1;
+    const answer = readModelAnswer(payload);
+    if (answer.promoted) this.#models.promote(answer);
   }
 
   #deferOutcome(

@@ -402,7 +402,7 @@ export const errorTable = {
   SCORING_THREAD_LOST: {
     policy: "stop",
     message:
-      "A thread of the scoring pool ended with rows in it: {reason}. Start again, which scores them; if memory was what was missing, give more of it, or fewer --scoring-threads.",
+      "No thread of the scoring pool can be started: {reason}. Start again, which scores them; if memory was what was missing, give more of it, or fewer --scoring-threads.",
   },
   SCHEMA_INCOMPATIBLE: {
     policy: "stop",

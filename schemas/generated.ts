@@ -46,17 +46,18 @@ export interface Decision {
   readonly subtopology: string;
   /** Partition of the task that decided. */
   readonly partition: number;
-  /** idle, ahead, unknown-schema, wait, place, deadline or training. */
+  /** idle, ahead, unknown-schema, wait, place, deadline, failed or training. */
   readonly kind: string;
   /** Of a wait or a place: the input of the channel. */
   readonly input: string | null;
   /**
-   * Of a wait or a place: the upstream task of the channel. Of a deadline: the source partition.
+   * Of a wait or a place: the upstream task of the channel. Of a deadline or a failure: the source
+   * partition.
    */
   readonly writer: number | null;
   /**
-   * Source offset (idle, ahead, unknown-schema, deadline), sequence number of the channel (wait,
-   * place) or number of the request (training).
+   * Source offset (idle, ahead, unknown-schema, deadline, failed), sequence number of the channel
+   * (wait, place) or number of the request (training).
    */
   readonly position: number;
   /** Of a wait: progress of the channel; null when there was none. */
@@ -313,7 +314,7 @@ export const decision: RecordSchema<Decision> = recordSchema<Decision>({
     {
       name: "kind",
       type: "string",
-      doc: "idle, ahead, unknown-schema, wait, place, deadline or training."
+      doc: "idle, ahead, unknown-schema, wait, place, deadline, failed or training."
     },
     {
       name: "input",
@@ -330,13 +331,13 @@ export const decision: RecordSchema<Decision> = recordSchema<Decision>({
         "null",
         "int"
       ],
-      doc: "Of a wait or a place: the upstream task of the channel. Of a deadline: the source partition.",
+      doc: "Of a wait or a place: the upstream task of the channel. Of a deadline or a failure: the source partition.",
       default: null
     },
     {
       name: "position",
       type: "long",
-      doc: "Source offset (idle, ahead, unknown-schema, deadline), sequence number of the channel (wait, place) or number of the request (training)."
+      doc: "Source offset (idle, ahead, unknown-schema, deadline, failed), sequence number of the channel (wait, place) or number of the request (training)."
     },
     {
       name: "from",

@@ -24,6 +24,7 @@ const label: LabelSpec = {
   source: "flights.arrivals",
   keyField: "flightId",
   withinMs: 1,
+  unlabelled: "unknown",
   label: { op: "gt", field: "delayMinutes", value: 15 },
   topic: "outcomes",
   stores: [],
@@ -43,6 +44,7 @@ test("a prediction of a model and one of the fallback fit the schema of predicti
     knownAt: 978_307_200_000,
     probability: 0.25,
     fallback: false,
+    fallbackReason: null,
     model: "late_arrival",
     version: "v1",
     incomplete: false,
@@ -53,7 +55,8 @@ test("a prediction of a model and one of the fallback fit the schema of predicti
     features: { hour: 7, distance: null },
   };
   assert.deepEqual(trip(schema, prediction), prediction);
-  const fallback = { ...prediction, fallback: true, version: null, featuresAsOf: null };
+  const none = { fallback: true, fallbackReason: "late", version: null, featuresAsOf: null };
+  const fallback = { ...prediction, ...none };
   assert.deepEqual(trip(schema, fallback), fallback);
   assert.equal(schema.name, "LateArrivals");
   assert.equal(schema.namespace, "flights_2001");

@@ -81,6 +81,8 @@ export interface LabelSpec {
   readonly source: string;
   readonly keyField: string;
   readonly withinMs: number;
+  /** What an outcome without a label in time is taken for. */
+  readonly unlabelled: "negative" | "unknown";
   readonly label: Condition;
   readonly topic: string;
   readonly stores: readonly "offline"[];

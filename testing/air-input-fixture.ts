@@ -1,7 +1,7 @@
 import type { Broker, Producer } from "../broker/broker.ts";
 import { RecordBatchBuilder } from "../broker/record-batch/builder.ts";
 import type { ExternalWork } from "../processors/processor.ts";
-import { isScoreWork } from "../processors/scoring/score-work.ts";
+import { isScoreWork, rowStates } from "../processors/scoring/score-work.ts";
 import { isTrainWork } from "../processors/train/train-work.ts";
 import { TaskFactory } from "../runtime/engine/task-factory.ts";
 import { AvroEncoder } from "../runtime/schema-registry/avro-codec.ts";
@@ -45,6 +45,7 @@ export function executeAir(work: ExternalWork): Buffer {
     result.f64(1 / (1 + Math.abs(sum) + Number(versions[version]?.slice(1))));
   }
   for (const _ of versionOf) result.f64(0);
+  for (const _ of versionOf) result.u8(rowStates.answered);
   return result.take();
 }
 

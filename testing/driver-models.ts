@@ -1,5 +1,5 @@
 import type { ExternalWork } from "../processors/processor.ts";
-import { isScoreWork, type ScoreWork } from "../processors/scoring/score-work.ts";
+import { isScoreWork, rowStates, type ScoreWork } from "../processors/scoring/score-work.ts";
 import { isTrainWork, type TrainWork } from "../processors/train/train-work.ts";
 import { ByteWriter } from "../schemas/bytes.ts";
 import { writeJson } from "../schemas/json-payload.ts";
@@ -33,6 +33,7 @@ function scoreResult(work: ScoreWork, options: DriverModels): Buffer {
     result.f64(options.score?.(version, features) ?? 0.5);
   }
   for (let row = 0; row < rows; row++) result.f64(0);
+  for (let row = 0; row < rows; row++) result.u8(rowStates.answered);
   return result.take();
 }
 

@@ -5,7 +5,7 @@ import type { Broker } from "../broker/broker.ts";
 import { openEmbeddedBroker } from "../broker/embedded/embedded-broker.ts";
 import { RecordBatchBuilder } from "../broker/record-batch/builder.ts";
 import { RecordReader } from "../broker/record-batch/reader.ts";
-import { isScoreWork } from "../processors/scoring/score-work.ts";
+import { isScoreWork, rowStates } from "../processors/scoring/score-work.ts";
 import { trainService } from "../processors/train/train-work.ts";
 import { SourceTask } from "../runtime/engine/source-task.ts";
 import { Worker } from "../runtime/engine/worker.ts";
@@ -164,6 +164,8 @@ async function runLive(broker: Broker, seed: number): Promise<void> {
       const result = executeAir(work);
       if (isScoreWork(work) && work.payload.versionOf.length > 0 && random() < 0.2) {
         result.writeDoubleLE(Number.NaN, 0);
+        const { length } = work.payload.versionOf;
+        result[length * 16] = random() < 0.7 ? rowStates.late : rowStates.failed;
       }
       return result;
     },

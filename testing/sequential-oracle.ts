@@ -209,14 +209,18 @@ function scored(
   const predictions: string[] = [];
   const outcomes: string[] = [];
   for (const scoring of stepsOf(plan, "scoring")) {
-    const predictedAt = new Map<string, number>();
+    const label = stepsOf(plan, "label").find((each) => each.predictions === scoring.name);
+    const predicted = new Map<string, number[]>();
     for (const trigger of known.get(scoring.source) ?? []) {
       if (trigger.knownAt >= end) continue;
       const id = String(trigger.record[scoring.keyField]);
-      const label = stepsOf(plan, "label").find((each) => each.predictions === scoring.name);
-      const earlier = predictedAt.get(id);
-      if (earlier !== undefined && trigger.knownAt < earlier + (label?.withinMs ?? 0)) continue;
-      predictedAt.set(id, trigger.knownAt);
+      const earlier = predicted.get(id) ?? [];
+      predicted.set(id, earlier);
+      const last = earlier.at(-1);
+      if (label !== undefined && last !== undefined && trigger.knownAt <= last + label.withinMs) {
+        continue;
+      }
+      earlier.push(trigger.knownAt);
       const values = scoring.lookups.flatMap((lookup) => {
         const view = stepsOf(plan, "view").find(
           (each) => viewId(each) === lookup.view,
@@ -232,36 +236,52 @@ function scored(
       const request = scoring.request.map(({ field }) => trigger.record[field] as number | null);
       predictions.push([id, trigger.knownAt, text([...values, ...request])].join("|"));
     }
-    for (const label of stepsOf(plan, "label").filter(
-      (each) => each.predictions === scoring.name,
-    )) {
-      joinLabels(predictedAt, label, known.get(label.source) ?? [], end, outcomes);
+    if (label === undefined) continue;
+    const labels = known.get(label.source) ?? [];
+    for (const [id, times] of predicted) {
+      const own = labels.filter((each) => String(each.record[label.keyField]) === id);
+      joinLabels(id, times, label, own, end, outcomes);
     }
   }
   return { predictions: predictions.sort(), outcomes: outcomes.sort() };
 }
 
+/**
+ * Outcomes of the predictions of one id, which are more than `within` apart. A label belongs to the
+ * last prediction before it, for 2 × within; else it is early and waits for the next one.
+ * A trigger of its own instant is processed first (look-ups and triggers precede updates).
+ */
 function joinLabels(
-  predictedAt: ReadonlyMap<string, number>,
+  id: string,
+  predicted: readonly number[],
   label: LabelSpec,
-  arrivals: readonly Known[],
+  labels: readonly Known[],
   end: number,
   outcomes: string[],
 ): void {
-  for (const [id, q] of predictedAt) {
-    const candidates = arrivals.filter(
-      (arrival) => String(arrival.record[label.keyField]) === id && arrival.knownAt < end,
-    );
-    // The first label in reach: kept for `within` when early, awaited for `within` when it is not.
-    // A trigger of its own instant is processed first (look-ups and triggers precede updates).
-    const first = candidates.find(
-      (each) => each.knownAt + label.withinMs >= q && each.knownAt < q + label.withinMs,
-    );
-    if (first !== undefined) {
-      const truth = evaluate(label.label, first.record);
-      outcomes.push([id, Math.max(q, first.knownAt), truth ? 1 : 0].join("|"));
-    } else if (q + label.withinMs < end) {
-      outcomes.push([id, q + label.withinMs, "unlabelled"].join("|"));
+  const { withinMs } = label;
+  const truth = (each: Known) => (evaluate(label.label, each.record) ? 1 : 0);
+  const known = labels.filter(
+    (each) => each.knownAt < end && evaluate(label.label, each.record) !== null,
+  );
+  const isOwned = (each: Known) =>
+    predicted.some((q) => q <= each.knownAt && each.knownAt <= q + 2 * withinMs);
+  const early: Known[] = [];
+  for (const each of known.filter((one) => !isOwned(one))) {
+    const kept = early.at(-1);
+    const claimed = kept && predicted.some((q) => kept.knownAt < q && q <= each.knownAt);
+    // The first one of an id is kept for `within`; others are refused meanwhile.
+    if (!kept || claimed || kept.knownAt + withinMs < each.knownAt) early.push(each);
+  }
+  for (const q of predicted) {
+    const own = known.find((each) => isOwned(each) && each.knownAt >= q);
+    const before = early.find((each) => each.knownAt < q && q <= each.knownAt + withinMs);
+    if (before) outcomes.push([id, q, truth(before)].join("|"));
+    else if (own && own.knownAt < q + withinMs) {
+      outcomes.push([id, own.knownAt, truth(own)].join("|"));
+    } else if (q + withinMs < end) {
+      const unlabelled = label.unlabelled === "negative" ? "assumed 0" : "unlabelled";
+      outcomes.push([id, q + withinMs, unlabelled].join("|"));
     }
   }
 }

@@ -68,7 +68,7 @@ async function startPlan(
     log.warn({ topic, sink, error: text }, "sink");
     say(topic, sink, text);
   };
-  const application = await startApplication(plan, stack, config, until, "0", tell);
+  const application = await startApplication(plan, stack, config, until, "0", tell, log);
   log.info("tasks restored");
   return application;
 }
@@ -85,6 +85,7 @@ export function startApplication(
   until: number,
   instanceId: string,
   onTrouble: OnTrouble,
+  log: Logger,
 ): Promise<Application> {
   return Application.start({
     plan,
@@ -97,6 +98,7 @@ export function startApplication(
     slow: config.slow,
     acceptGaps: config.acceptGaps,
     onTrouble,
+    warn: (message, facts) => log.warn(facts, message),
   });
 }
 

@@ -69,6 +69,7 @@ class WorkerProcess {
         log.warn({ topic, sink, error: error === null ? null : String(error) }, "sink");
         void tell({ kind: "trouble", topic, sink, error: error === null ? null : String(error) });
       },
+      log,
     );
     this.#application = application;
     log.info("tasks restored");

@@ -39,6 +39,7 @@ export async function timeScoring(
       rows: vectors.slice(from * width, (from + size) * width),
       sourcePartitions: new Uint16Array(size),
       sourceOffsets: new Float64Array(size),
+      putAside: [],
     };
   };
   const timings: Timing[] = [];

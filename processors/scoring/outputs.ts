@@ -3,6 +3,9 @@ import type { Outbox } from "../processor.ts";
 import type { Prediction } from "./label-join.ts";
 import type { VectorBuffer } from "./vector-buffer.ts";
 
+/** Why the fallback answers in place of a model. */
+export type FallbackReason = "no model" | "late" | "failed" | "put aside";
+
 /** A prediction that waits for its model's answer. */
 export interface DeferredPrediction {
   readonly kind: "prediction";
@@ -16,6 +19,8 @@ export interface DeferredPrediction {
   readonly incomplete: boolean;
   /** Row in its vector buffer. */
   readonly row: number;
+  /** Null where a model answers. */
+  fallbackReason: FallbackReason | null;
   /** Measured; 0 for the fallback. */
   latencyMs: number;
 }
@@ -25,9 +30,9 @@ export interface DeferredOutcome {
   readonly kind: "outcome";
   readonly prediction: Prediction;
   readonly knownAt: number;
-  /** 1, 0, or NaN: unlabelled. */
+  /** 1, 0, or NaN: unknown. */
   readonly label: number;
-  /** NaN when unlabelled. */
+  /** NaN when no label came in time. */
   readonly labelEventTime: number;
 }
 
@@ -98,6 +103,7 @@ export class ScoringOutputs {
       knownAt: prediction.predictedAt,
       probability: prediction.probability,
       fallback: prediction.version === "",
+      fallbackReason: deferred.fallbackReason,
       model: this.#scoring.model.name,
       version: prediction.version === "" ? null : prediction.version,
       incomplete: deferred.incomplete,
@@ -110,13 +116,13 @@ export class ScoringOutputs {
   }
 
   #outcomeValue({ prediction, knownAt, label, labelEventTime }: DeferredOutcome): object {
-    const labelled = !Number.isNaN(label);
+    const labelled = !Number.isNaN(labelEventTime);
     return {
       [this.#scoring.keyField]: this.#key(prediction.id),
       predictedAt: prediction.predictedAt,
       knownAt,
       labelled,
-      label: labelled ? label === 1 : null,
+      label: Number.isNaN(label) ? null : label === 1,
       labelEventTime: labelled ? labelEventTime : null,
       probability: prediction.probability,
       fallback: prediction.version === "",

@@ -1,8 +1,14 @@
 import type { ExternalWork } from "../processor.ts";
 
+/** What became of a row: its model answered, did not in time (live mode), or could not. */
+export const rowStates = Object.freeze({ answered: 0, late: 1, failed: 2 });
+
+/** Bytes of the result of one row: f64 probability, f64 latencyMs, u8 of {@link rowStates}. */
+export const rowResultBytes = 17;
+
 /**
- * Rows to score. The result is the f64 probabilities of all rows (NaN: no model answered), then the
- * f64 latencyMs of all rows.
+ * Rows to score. The result is the f64 probabilities of all rows (NaN where no model answered), then
+ * the f64 latencyMs of all rows, then the u8 states of all rows.
  */
 export interface ScoreWork {
   /** Model version in force, in order of first use. */
@@ -17,6 +23,8 @@ export interface ScoreWork {
   /** For each row the place of the record that triggered it. */
   readonly sourcePartitions: Uint16Array;
   readonly sourceOffsets: Float64Array;
+  /** Versions that the task has put aside since it last asked, because they failed. */
+  readonly putAside: readonly string[];
 }
 
 /** Name of the service that scores. */

@@ -5,7 +5,7 @@ import { MillraceError } from "../../schemas/errors.ts";
 import type { CommitBatches } from "./commit-batches.ts";
 
 /** Of the records here and of the state in them; see `dataFormat` for what raises it. */
-const layoutVersion = 4;
+const layoutVersion = 5;
 
 /** u8 layout version, u8 kind, u16 number of the part within its delta or snapshot. */
 const headerBytes = 4;

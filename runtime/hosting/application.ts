@@ -10,6 +10,7 @@ import type { SinkPump } from "../pump/sink-pump.ts";
 import { RowTopicPurger } from "../row-topics/row-topic-purger.ts";
 import { rowTopics } from "../row-topics/row-topics.ts";
 import { openServices, type Services } from "../services/registry.ts";
+import type { Warn } from "../services/service.ts";
 import { closeAll } from "./close-all.ts";
 import { measureLag, type ReaderPosition } from "./lag-metrics.ts";
 import { type OnTrouble, startPumps } from "./pumps.ts";
@@ -39,6 +40,8 @@ export interface ApplicationOptions {
   readonly acceptGaps?: boolean;
   /** Told when a store goes away and when it is back. @default nobody */
   readonly onTrouble?: OnTrouble;
+  /** Told what a service found that somebody should look at. @default nobody */
+  readonly warn?: Warn;
 }
 
 /** Time between looks at whether a pump has stopped, in ms. */
@@ -114,6 +117,7 @@ export class Application implements RunningPlan {
       scoringThreads: options.scoringThreads ?? 1,
       whenStored: () => storeScored(plan, pumps),
       metrics,
+      ...(options.warn === undefined ? {} : { warn: options.warn }),
     });
     onFailure(() => services.close());
     const worker = await Worker.start({

@@ -5,6 +5,8 @@ import type { OfflineStore } from "../../sinks/store.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import type { ArtifactStore } from "./train/artifacts.ts";
 
+export type Warn = (message: string, facts: Readonly<Record<string, string | number>>) => void;
+
 /** What the services of a process stand on. */
 export interface ServiceWorld {
   readonly plan: Plan;
@@ -14,6 +16,8 @@ export interface ServiceWorld {
   readonly whenStored: () => Promise<void>;
   /** @default 1 */
   readonly scoringThreads?: number;
+  /** Told what somebody should look at, with its facts. @default nobody */
+  readonly warn?: Warn;
   /** @default nothing is measured */
   readonly metrics?: Metrics;
 }

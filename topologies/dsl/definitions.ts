@@ -61,6 +61,7 @@ export interface LabelDefinition {
   readonly source: SourceDefinition;
   readonly on: string;
   readonly within: string;
+  readonly unlabelled: "negative" | "unknown";
   readonly label: Condition;
   readonly topic: string;
   readonly roles: readonly StoreRole[];

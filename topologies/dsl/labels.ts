@@ -10,8 +10,15 @@ import { type WatchFor, watchFor } from "./watch.ts";
 export interface LabelOptions<T, Id> {
   /** Field of the label record that holds the key of the prediction. */
   readonly on: FieldOf<T, Id>;
-  /** Event time for which a prediction waits; past it the outcome is unlabelled. */
+  /** Event time for which a prediction waits for its label. */
   readonly within: Duration;
+  /**
+   * What is taken for true once that time has passed without a label: the event did not come about
+   * (of fraud that nobody disputed), or nobody knows. Such outcomes say `labelled: false`.
+   *
+   * @default "unknown"
+   */
+  readonly unlabelled?: "negative" | "unknown";
   /** What is true of the label record when the event came about. */
   readonly label: Test<T>;
 }
@@ -37,7 +44,7 @@ export interface Outcomes {
 }
 
 export function labelBy<Id>(predictions: ScoringDefinition): LabelBy<Id> {
-  return (stream, { on, within, label }) =>
+  return (stream, { on, within, unlabelled = "unknown", label }) =>
     freezeDeeply({
       into: (topic, ...roles) =>
         outcomes({
@@ -45,6 +52,7 @@ export function labelBy<Id>(predictions: ScoringDefinition): LabelBy<Id> {
           source: stream.source,
           on,
           within,
+          unlabelled,
           label: label.condition,
           topic: topic.name,
           roles,

@@ -1,6 +1,7 @@
 import { MillraceError } from "../../../schemas/errors.ts";
+import { answerBatch } from "./answer-batch.ts";
 import { ModelCache } from "./model-cache.ts";
-import { batchVectors, microBatches, placeAnswers, type Scorer } from "./scorer.ts";
+import { batchVectors, emptyResult, microBatches, placeAnswers, type Scorer } from "./scorer.ts";
 
 /** Scores on the calling thread: for tests, tools and small models, not worth a thread. */
 export function createInlineScorer(options: {
@@ -19,12 +20,12 @@ export function createInlineScorer(options: {
       if (closed) throw new MillraceError("SCORING_CLOSED");
       const started = performance.now();
       const rows = work.versionOf.length;
-      const result = { probabilities: new Float64Array(rows), latencyMs: new Float64Array(rows) };
+      const result = emptyResult(rows);
       const run = async (): Promise<void> => {
         for (const batch of microBatches(work)) {
           signal?.throwIfAborted();
-          const model = await cache.get(batch.artifact);
-          const answers = await model.score(batchVectors(work, batch));
+          const load = () => cache.get(batch.artifact);
+          const answers = await answerBatch(load, batchVectors(work, batch), batch.rows.length);
           placeAnswers(result, batch, answers, performance.now() - started);
         }
       };

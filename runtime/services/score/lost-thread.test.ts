@@ -35,6 +35,7 @@ const work = (rows) => ({
   features: 1,
   sourcePartitions: new Uint16Array(rows),
   sourceOffsets: new Float64Array(rows),
+  putAside: [],
 });
 const failure = (rows) => pool.score(work(rows)).catch(({ code, message }) => [code, message]);
 console.log(JSON.stringify(await Promise.all([failure(2000), failure(1), failure(2000)])));

@@ -12,10 +12,13 @@ const work: ScoreWork = {
   features: 1,
   sourcePartitions: new Uint16Array(2),
   sourceOffsets: new Float64Array(2),
+  putAside: [],
 };
 const scores = encodeScoreResult({
   probabilities: Float64Array.from([0.25, 0.75]),
   latencyMs: new Float64Array(2),
+  states: new Uint8Array(2),
+  failure: null,
 });
 
 async function warm(): Promise<ScoreDeadline> {

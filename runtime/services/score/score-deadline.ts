@@ -1,4 +1,4 @@
-import type { ScoreWork } from "../../../processors/scoring/score-work.ts";
+import { rowStates, type ScoreWork } from "../../../processors/scoring/score-work.ts";
 import { encodeScoreResult } from "./scorer.ts";
 
 /** What a timer can wait, in ms; beyond it Node takes 1 ms. */
@@ -56,5 +56,7 @@ function noScores(work: ScoreWork, deadlineMs: number): Buffer {
   return encodeScoreResult({
     probabilities: new Float64Array(rows).fill(Number.NaN),
     latencyMs: new Float64Array(rows).fill(deadlineMs),
+    states: new Uint8Array(rows).fill(rowStates.late),
+    failure: null,
   });
 }

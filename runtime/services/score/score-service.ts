@@ -1,27 +1,32 @@
-import type { ScoreWork } from "../../../processors/scoring/score-work.ts";
+import { rowStates, type ScoreWork } from "../../../processors/scoring/score-work.ts";
 import { stepsOf } from "../../../schemas/plan.ts";
 import type { Metrics } from "../../metrics/metrics.ts";
 import type { Service } from "../service.ts";
+import { ModelWatch } from "./model-watch.ts";
 import { ScoreDeadline } from "./score-deadline.ts";
 import { encodeScoreResult, type ScoreResult } from "./scorer.ts";
 import { createScoringPool, type ScoringPool } from "./scoring-pool.ts";
 
 /**
  * Scores rows in a pool of threads. In live mode a step's deadline bounds the call, and each row
- * that it left without a score is a decision.
+ * without a score, whether it came too late or the model failed, is a decision.
  */
 export const scoring: Service<ScoreWork> = {
-  open: ({ artifacts, scoringThreads, metrics }) => {
+  open: ({ artifacts, scoringThreads, metrics, warn = () => {} }) => {
     const pool = createScoringPool({
       artifacts,
       ...(scoringThreads === undefined ? {} : { threads: scoringThreads }),
     });
+    const watch = new ModelWatch(warn, metrics);
     const score = metrics === undefined ? pool.score.bind(pool) : measured(pool, metrics);
     return {
-      run: async (work, _subtopology, signal) => {
+      run: async (work, { name }, signal) => {
+        watch.putAside(name, work.putAside);
         if (work.versionOf.length === 0) return Buffer.alloc(0);
         for (const sha256 of work.artifacts) if (sha256 !== "") await artifacts.ensure(sha256);
-        return encodeScoreResult(await score(work, signal));
+        const result = await score(work, signal);
+        if (result.failure !== null) watch.failed(name, work, result);
+        return encodeScoreResult(result);
       },
       close: () => pool.close(),
     };
@@ -37,34 +42,48 @@ export const scoring: Service<ScoreWork> = {
     };
   },
   settled: (work, result, _now, decide) => {
-    for (let row = 0; row < work.sourceOffsets.length; row++) {
-      if (!Number.isNaN(result.readDoubleLE(row * 8))) continue;
-      const writer = work.sourcePartitions[row] as number;
-      decide({ kind: "deadline", writer, position: work.sourceOffsets[row] as number });
+    const rows = work.sourceOffsets.length;
+    for (let row = 0; row < rows; row++) {
+      const state = result[stateAt(rows, row)];
+      if (state === rowStates.answered) continue;
+      decide({
+        kind: state === rowStates.late ? "deadline" : "failed",
+        writer: work.sourcePartitions[row] as number,
+        position: work.sourceOffsets[row] as number,
+      });
     }
     return result;
   },
   repeat: (decisions) => {
-    const tooLate = new Set(
-      decisions.flatMap(({ kind, writer, position }) =>
-        kind === "deadline" ? [placeOf(writer ?? 0, position)] : [],
-      ),
-    );
+    const decided = new Map<string, number>();
+    for (const { kind, writer, position } of decisions) {
+      const place = placeOf(writer ?? 0, position);
+      if (kind === "deadline") decided.set(place, rowStates.late);
+      if (kind === "failed") decided.set(place, rowStates.failed);
+    }
     return {
       known: () => undefined,
       settled: (work, result) => {
-        if (tooLate.size === 0) return result;
+        if (decided.size === 0) return result;
         const counted = Buffer.from(result);
-        for (let row = 0; row < work.sourceOffsets.length; row++) {
+        const rows = work.sourceOffsets.length;
+        for (let row = 0; row < rows; row++) {
           const partition = work.sourcePartitions[row] as number;
-          if (!tooLate.has(placeOf(partition, work.sourceOffsets[row] as number))) continue;
+          const state = decided.get(placeOf(partition, work.sourceOffsets[row] as number));
+          if (state === undefined) continue;
           counted.writeDoubleLE(Number.NaN, row * 8);
+          counted[stateAt(rows, row)] = state;
         }
         return counted;
       },
     };
   },
 };
+
+/** Where the state of a row stands in the result of so many. */
+function stateAt(rows: number, row: number): number {
+  return rows * 16 + row;
+}
 
 function placeOf(partition: number, offset: number): string {
   return `${partition}/${offset}`;

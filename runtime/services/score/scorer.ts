@@ -1,21 +1,47 @@
-import type { ScoreWork } from "../../../processors/scoring/score-work.ts";
-import { MillraceError } from "../../../schemas/errors.ts";
+import {
+  rowResultBytes,
+  rowStates,
+  type ScoreWork,
+} from "../../../processors/scoring/score-work.ts";
 
 /** By row of the work. */
 export interface ScoreResult {
   readonly probabilities: Float64Array;
   /** From the request to the row's answer, measured. */
   readonly latencyMs: Float64Array;
+  /** Of `rowStates`. */
+  readonly states: Uint8Array;
+  /** Why a model failed, of the first batch where one did; null where none did. */
+  failure: string | null;
+}
+
+/** Room for the answers to so many rows. */
+export function emptyResult(rows: number): ScoreResult {
+  return {
+    probabilities: new Float64Array(rows),
+    latencyMs: new Float64Array(rows),
+    states: new Uint8Array(rows),
+    failure: null,
+  };
+}
+
+/** What a model made of a micro-batch. */
+export interface BatchAnswer {
+  /** NaN where the model failed. */
+  readonly probabilities: Float32Array;
+  /** Why, of the first row that it failed at; null where it failed at none. */
+  readonly failure: string | null;
 }
 
 /** Scores rows. Each row's answer depends on the row and its model alone, never on the batching. */
 export interface Scorer {
   /**
    * Scores all rows of the work. Once `signal` is aborted, micro-batches that have not begun never
-   * do; those under way end first, since a run of a model is never stopped.
+   * do; those under way end first, since a run of a model is never stopped. Rows that a model fails
+   * at have no answer.
    *
-   * @throws {MillraceError} SCORING_CLOSED after `close`; MODEL_REFUSED, ARTIFACT_MISSING or
-   * ARTIFACT_DAMAGED when the model cannot score; SCORING_THREAD_LOST when the thread ended.
+   * @throws {MillraceError} SCORING_CLOSED after `close`; ARTIFACT_MISSING or ARTIFACT_DAMAGED when
+   * there is no model to ask; SCORING_THREAD_LOST when no thread can be started.
    * @throws the signal's reason when it is aborted.
    */
   score(work: ScoreWork, signal?: AbortSignal): Promise<ScoreResult>;
@@ -58,33 +84,28 @@ export function batchVectors(work: ScoreWork, batch: MicroBatch): Float64Array<A
   return vectors;
 }
 
-/**
- * Puts the answers of a micro-batch in the places of its rows.
- *
- * @throws {MillraceError} MODEL_REFUSED when the model took the rows for more or for fewer: its
- * vectors have another number of features.
- */
+/** Puts the answers of a micro-batch in the places of its rows. */
 export function placeAnswers(
-  { probabilities, latencyMs }: ScoreResult,
+  result: ScoreResult,
   { rows }: MicroBatch,
-  answers: Float32Array,
+  { probabilities, failure }: BatchAnswer,
   elapsedMs: number,
 ): void {
-  if (answers.length !== rows.length) {
-    const reason = `it gave ${answers.length} numbers for ${rows.length} rows`;
-    throw new MillraceError("MODEL_REFUSED", { reason });
-  }
   for (const [i, row] of rows.entries()) {
-    probabilities[row] = answers[i] as number;
-    latencyMs[row] = elapsedMs;
+    const probability = probabilities[i] as number;
+    result.probabilities[row] = probability;
+    result.latencyMs[row] = elapsedMs;
+    result.states[row] = Number.isNaN(probability) ? rowStates.failed : rowStates.answered;
   }
+  result.failure ??= failure;
 }
 
-/** The bytes that a scoring processor's `settle` takes: f64 probabilities, then f64 latencies. */
-export function encodeScoreResult({ probabilities, latencyMs }: ScoreResult): Buffer {
-  const encoded = Buffer.allocUnsafe(probabilities.length * 16);
+/** The bytes that a scoring processor's `settle` takes. */
+export function encodeScoreResult({ probabilities, latencyMs, states }: ScoreResult): Buffer {
+  const encoded = Buffer.allocUnsafe(probabilities.length * rowResultBytes);
   let at = 0;
   for (const value of probabilities) at = encoded.writeDoubleLE(value, at);
   for (const value of latencyMs) at = encoded.writeDoubleLE(value, at);
+  encoded.set(states, at);
   return encoded;
 }

@@ -4,9 +4,12 @@ import { Piscina } from "piscina";
 import type { ScoreWork } from "../../../processors/scoring/score-work.ts";
 import { MillraceError } from "../../../schemas/errors.ts";
 import { turnOffTelemetry } from "../../config/onnx-telemetry.ts";
+import { failedBatch } from "./answer-batch.ts";
 import { createInlineScorer } from "./inline-scorer.ts";
 import {
+  type BatchAnswer,
   batchVectors,
+  emptyResult,
   type MicroBatch,
   microBatches,
   placeAnswers,
@@ -27,13 +30,16 @@ export const scoringPoolDefaults = Object.freeze({ threads: 1 });
 /** Micro-batches given to a thread at most: one that it runs, one at hand. The rest waits here. */
 const batchesPerThread = 2;
 
+/** Threads that may end in one batch, and in batches of one model in a row, until it has failed. */
+export const lostThreadsMax = 3;
+
 export type ScoringPool = Scorer;
 
 /**
  * A pool of threads that score micro-batches, in the order in which they were asked for. What has
  * not been given to a thread can still be dropped. A thread is never stopped while a run is in
- * flight: `close` waits for every batch first. A thread that ends by itself takes its batches with
- * it; another one is started for later ones.
+ * flight: `close` waits for every batch first. A thread that ends by itself is replaced, and what
+ * it was at is asked for again, {@link lostThreadsMax} times in all.
  */
 export function createScoringPool(options: ScoringPoolOptions): ScoringPool {
   turnOffTelemetry();
@@ -47,6 +53,9 @@ interface Waiting {
   readonly drop: (reason: unknown) => void;
 }
 
+/** The thread of a batch ended, and another has taken its place. */
+class ThreadEnded extends Error {}
+
 class Pool implements ScoringPool {
   readonly #options: Required<ScoringPoolOptions>;
   /** None after the last thread ended, until one is needed. */
@@ -59,6 +68,8 @@ class Pool implements ScoringPool {
   #closed: Promise<void> | null = null;
   /** Oldest first. */
   readonly #waiting = new Set<Waiting>();
+  /** By artifact: threads that have ended at it in a row, and why the last one did. */
+  readonly #lostTo = new Map<string, { readonly threads: number; readonly reason: string }>();
   #whenDrained: (() => void) | null = null;
 
   constructor(options: Required<ScoringPoolOptions>) {
@@ -76,14 +87,13 @@ class Pool implements ScoringPool {
     signal?.throwIfAborted();
     const started = performance.now();
     const rows = work.versionOf.length;
-    const result = { probabilities: new Float64Array(rows), latencyMs: new Float64Array(rows) };
+    const result = emptyResult(rows);
     const waiting = new Set<Waiting>();
     const drop = (reason: unknown): void => {
       for (const each of waiting) each.drop(reason);
     };
     const runs = microBatches(work).map(async (batch) => {
-      await this.#turn(waiting);
-      const answers = await this.#run(work, batch);
+      const answers = await this.#answer(work, batch, waiting);
       placeAnswers(result, batch, answers, performance.now() - started);
     });
     for (const run of runs) run.catch(drop);
@@ -131,13 +141,36 @@ class Pool implements ScoringPool {
     void threads.destroy();
   }
 
-  async #run(work: ScoreWork, batch: MicroBatch): Promise<Float32Array> {
+  /** Asks a thread, and the next one where it ends: what it was at may not have been the cause. */
+  async #answer(work: ScoreWork, batch: MicroBatch, waiting: Set<Waiting>): Promise<BatchAnswer> {
+    const { artifact, rows } = batch;
+    for (let threads = 1; ; threads++) {
+      const before = this.#lostTo.get(artifact);
+      if (before !== undefined && before.threads >= lostThreadsMax) {
+        return failedBatch(rows.length, before.reason);
+      }
+      await this.#turn(waiting);
+      try {
+        const answer = await this.#run(work, batch);
+        if (this.#lostTo.size > 0) this.#lostTo.delete(artifact);
+        return answer;
+      } catch (error) {
+        if (!(error instanceof ThreadEnded)) throw error;
+        const lost = this.#lostTo.get(artifact)?.threads ?? 0;
+        const reason = `its thread ended: ${error.message}`;
+        this.#lostTo.set(artifact, { threads: lost + 1, reason });
+        if (threads >= lostThreadsMax) return failedBatch(rows.length, reason);
+      }
+    }
+  }
+
+  async #run(work: ScoreWork, batch: MicroBatch): Promise<BatchAnswer> {
     const rows = batch.rows.length;
     this.#rows += rows;
     try {
       const vectors = batchVectors(work, batch);
-      const answer = await this.#ask({ artifact: batch.artifact, rows: vectors });
-      if (answer instanceof Float32Array) return answer;
+      const answer = await this.#ask({ artifact: batch.artifact, rows, vectors });
+      if ("probabilities" in answer) return answer;
       if (answer.code === null) throw answer.cause;
       throw new MillraceError(answer.code, answer.context, { cause: answer.cause });
     } finally {
@@ -147,17 +180,20 @@ class Pool implements ScoringPool {
   }
 
   async #ask(
-    task: ScoringTask & { rows: Float64Array<ArrayBuffer> },
-  ): Promise<Float32Array | ScoringFailure> {
+    task: ScoringTask & { vectors: Float64Array<ArrayBuffer> },
+  ): Promise<BatchAnswer | ScoringFailure> {
     this.#threads ??= this.#start();
     const threads = this.#threads;
     try {
-      return await threads.run(task, { transferList: [task.rows.buffer] });
+      return await threads.run(task, { transferList: [task.vectors.buffer] });
     } catch (error) {
       this.#lost(threads, error);
-      const cause = threads === this.#threads ? error : this.#ended;
-      const reason = cause instanceof Error ? cause.message : String(cause);
-      throw new MillraceError("SCORING_THREAD_LOST", { reason }, { cause });
+      const reason = textOf(error);
+      if (threads === this.#threads) throw new ThreadEnded(reason, { cause: error });
+      // No thread can be started: that is no model's fault.
+      this.#lostTo.clear();
+      const cause = this.#ended;
+      throw new MillraceError("SCORING_THREAD_LOST", { reason: textOf(cause) }, { cause });
     }
   }
 
@@ -209,4 +245,8 @@ class Pool implements ScoringPool {
       });
     }
   }
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

@@ -26,6 +26,7 @@ for (const threads of [1, 0]) {
     features: sampleFeatures.length,
     sourcePartitions: new Uint16Array(10),
     sourceOffsets: new Float64Array(10),
+    putAside: [],
   });
   if (!(Number(probabilities[0]) > 0)) throw new Error("nothing was scored");
   // What reports does so beside its caller, and shortly after.

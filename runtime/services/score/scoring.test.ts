@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { areaUnderRocOf } from "../../../processors/drift/auc.ts";
-import type { ScoreWork } from "../../../processors/scoring/score-work.ts";
+import { rowStates, type ScoreWork } from "../../../processors/scoring/score-work.ts";
 import {
   fitLogisticRegression,
   fittedProbabilities,
@@ -45,6 +45,7 @@ function work(seeds: readonly string[], shas: readonly string[], n: number): Sco
     features: sampleFeatures.length,
     sourcePartitions: new Uint16Array(n),
     sourceOffsets: Float64Array.from({ length: n }, (_, row) => row),
+    putAside: [],
   };
 }
 
@@ -161,13 +162,15 @@ test("threads answer like the calling thread, whatever the limits of the pool", 
   await assert.rejects(pool.score(asked), { code: "SCORING_CLOSED" });
 });
 
-test("a model that takes another number of features is refused, never scored askew", async () => {
+test("a model that takes another number of features fails, and is never scored askew", async () => {
   const sha256 = await artifacts.put(model("askew").bytes);
   const width = 2 * sampleFeatures.length;
   const asked = { ...work(["askew"], [sha256], 4), rows: new Float64Array(4 * width) };
   for (const threads of [0, 1]) {
     const pool = createScoringPool({ artifacts, threads });
-    await assert.rejects(pool.score({ ...asked, features: width }), /8 numbers.*4 rows/);
+    const { states, failure } = await pool.score({ ...asked, features: width });
+    assert.deepEqual([...states], new Array(4).fill(rowStates.failed));
+    assert.match(failure ?? "", /takes \d+ features, and \d+ were given/);
     assert.equal((await pool.score({ ...asked, features: width / 2 })).probabilities.length, 4);
     await pool.close();
   }

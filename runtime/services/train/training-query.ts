@@ -22,7 +22,7 @@ export interface TrainingSample {
 
 const sampleBuckets = 1_000_000;
 
-/** Counts the labelled outcomes of a range: one row `{ n }`. */
+/** Counts the outcomes of a range whose label is known: one row `{ n }`. */
 export function trainingCountSql(range: TrainingRange): string {
   return `SELECT toUInt32(count()) AS n FROM (${labelledOutcomes(range)})`;
 }
@@ -59,7 +59,7 @@ function labelledOutcomes({ scoring, label, cutoff, overMs }: TrainingRange): st
     "predicted_at AS outcome_predicted_at, known_at AS outcome_known_at,",
     "toUInt8(assumeNotNull(label)) AS outcome_label",
     `FROM ${database}.${quoteName(label.name)}`,
-    "WHERE labelled = 1 AND label IS NOT NULL",
+    "WHERE label IS NOT NULL",
     `AND known_at < ${instant(cutoff)} AND known_at >= ${instant(cutoff - overMs)}`,
   ].join(" ");
 }

@@ -31,7 +31,7 @@ function labelSpec(
   scorings: readonly Named<ScoringDefinition>[],
 ): LabelSpec {
   const where = `step "${name}"`;
-  const { source, on, label, predictions } = definition;
+  const { source, on, label, unlabelled, predictions } = definition;
   const key = avroField(predictions.source.schema, predictions.source.idField);
   const field = avroField(source.schema, on);
   problems.check(
@@ -41,12 +41,18 @@ function labelSpec(
       `${predictions.source.idField}, the key of the predictions`,
   );
   checkCondition(problems, where, label, source.schema);
+  problems.check(
+    unlabelled === "negative" || unlabelled === "unknown",
+    where,
+    `unlabelled "${unlabelled}" is neither "negative" nor "unknown"`,
+  );
   return {
     name,
     predictions: nameOf(scorings, predictions),
     source: source.topic,
     keyField: on,
     withinMs: problems.duration(where, "within", definition.within),
+    unlabelled,
     label,
     topic: definition.topic,
     stores: storesOf(problems, where, definition),

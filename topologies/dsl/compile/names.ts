@@ -30,6 +30,7 @@ export const reservedPredictionColumns: ReadonlySet<string> = new Set([
   "known_at",
   "probability",
   "fallback",
+  "fallback_reason",
   "model",
   "version",
   "incomplete",

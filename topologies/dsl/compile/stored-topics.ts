@@ -109,6 +109,7 @@ function predictionTable(scoring: ScoringSpec): TableSpec {
     timestamp("event_time", "eventTime"),
     timestamp("known_at", "knownAt"),
     ...answerColumns,
+    orNull(text("fallback_reason", "fallbackReason")),
     truth("incomplete"),
     number("latency_ms", "latencyMs"),
     orNull(timestamp("features_as_of", "featuresAsOf")),

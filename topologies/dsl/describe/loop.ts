@@ -12,6 +12,7 @@ export function labelText(label: LabelSpec): string {
   return block(`labels ${label.name}`, [
     `of ${label.predictions} from ${label.source} on ${label.keyField}`,
     `within ${durationText(label.withinMs)}, true where ${conditionText(label.label)}`,
+    ...(label.unlabelled === "unknown" ? [] : [`without a label in time ${label.unlabelled}`]),
     `into topic ${label.topic}, stores ${list(label.stores)}`,
   ]);
 }
