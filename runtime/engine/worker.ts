@@ -1,21 +1,16 @@
-/*
- * Why long: the one loop of a process, with every way in which it starts over; apart, its states
- * would have to be told twice.
- */
 import { setImmediate as nextTurn } from "node:timers/promises";
-import type { Broker, GroupMember, OffsetToCommit, Producer } from "../../broker/broker.ts";
+import type { Broker } from "../../broker/broker.ts";
 import { MillraceError } from "../../schemas/errors.ts";
 import type { Plan } from "../../schemas/plan.ts";
 import type { SchemaRegistry } from "../schema-registry/registry.ts";
 import type { Execute } from "../services/service.ts";
-import { allTasks, readAssignment } from "./assignment.ts";
+import { allTasks } from "./assignment.ts";
 import { restoreFromChangelog } from "./changelog.ts";
-import { batchLimits, CommitBatches } from "./commit-batches.ts";
+import { CommitPipeline, type CommitReport } from "./commit-pipeline.ts";
 import { GroupProgress } from "./group-progress.ts";
 import { IdleAdvance } from "./live/idle-advance.ts";
-import { fenceAbsent, joinGroup, openProducer } from "./membership.ts";
+import { Membership } from "./membership.ts";
 import type { MergeTask } from "./merge-task.ts";
-import { purgeable } from "./purge.ts";
 import { holdBackSources } from "./source-alignment.ts";
 import { SourcePace } from "./source-pace.ts";
 import { checkSources, placeSource } from "./source-position.ts";
@@ -23,7 +18,6 @@ import { SourceTask } from "./source-task.ts";
 import { taskName } from "./task.ts";
 import { type Mode, TaskFactory } from "./task-factory.ts";
 import { acceptFetched, fetchRequest } from "./task-fetch.ts";
-import { type FirstOffsets, writeAtLeastOnce, writeTransaction } from "./transaction.ts";
 import { WorkDesk } from "./work-desk.ts";
 
 export interface WorkerOptions {
@@ -56,20 +50,11 @@ export interface WorkerOptions {
   readonly onCommit?: (commit: CommitReport) => void;
 }
 
-export interface CommitReport {
-  readonly records: number;
-  readonly bytes: number;
-  readonly tasks: number;
-  readonly durationMs: number;
-}
-
 /** Codes after which the outcome of a commit is unknown: restore and go on. */
 const outcomeUnknown = new Set<string>(["TRANSACTION_OUTCOME_UNKNOWN", "PRODUCER_FENCED"]);
 
 /** Codes after which every ownership is over: join again. */
 const ownershipOver = new Set<string>(["ILLEGAL_GENERATION", "UNKNOWN_MEMBER"]);
-
-const purgeIntervalMs = 5_000;
 
 /**
  * Runs the tasks that a group assigns to this process: fetch, step, commit all together in one
@@ -78,49 +63,28 @@ const purgeIntervalMs = 5_000;
 export class Worker {
   readonly #options: WorkerOptions;
   readonly #factory: TaskFactory;
-  readonly #commitIntervalMs: number;
   readonly #stepBudget: number;
-  readonly #batches: CommitBatches;
-  readonly #changelogs: ReadonlySet<string>;
   readonly #partitionsOf: (subtopology: string) => number;
   readonly #group: GroupProgress;
   /** Live mode only. */
   readonly #idle: IdleAdvance | null;
+  readonly #membership: Membership;
+  readonly #commits: CommitPipeline;
   readonly #desk: WorkDesk;
   readonly #taskCount: number;
   readonly #pace: SourcePace;
-  #member: GroupMember;
-  #producer: Producer;
   #tasks: (MergeTask | SourceTask)[] = [];
   #byPartition = new Map<string, MergeTask | SourceTask>();
-  #lost = false;
-  #rejoinedForMissing = false;
-  /** The commit that is under way; it never rejects. */
-  #commit: Promise<void> | null = null;
-  #commitError: unknown = null;
   #lookUpError: unknown = null;
   /** Something happened outside the loop since it last looked. */
   #news = false;
   #wake: () => void = () => {};
-  #lastCommit = 0;
-  /** When a task was last part of a commit. */
-  readonly #collectedAt = new WeakMap<MergeTask | SourceTask, number>();
-  #lastPurge = 0;
 
-  private constructor(
-    options: WorkerOptions,
-    factory: TaskFactory,
-    member: GroupMember,
-    producer: Producer,
-  ) {
+  private constructor(options: WorkerOptions, factory: TaskFactory, membership: Membership) {
     this.#options = options;
     this.#factory = factory;
-    this.#member = member;
-    this.#producer = producer;
-    this.#commitIntervalMs = options.commitIntervalMs ?? 100;
+    this.#membership = membership;
     this.#stepBudget = options.stepBudget ?? 2000;
-    this.#batches = new CommitBatches(batchLimits(options.plan));
-    this.#changelogs = new Set(options.plan.subtopologies.map(({ changelog }) => changelog));
     const { plan, broker } = options;
     const partitions = new Map(plan.subtopologies.map((each) => [each.name, each.partitions]));
     this.#partitionsOf = (subtopology) => partitions.get(subtopology) ?? 0;
@@ -128,6 +92,9 @@ export class Worker {
     const { mode } = options;
     const isLive = mode.kind === "live";
     this.#idle = isLive ? new IdleAdvance(broker, mode.now, () => this.#tell()) : null;
+    const { commitIntervalMs: intervalMs = 100, onCommit = () => {} } = options;
+    const commits = { plan, broker, intervalMs, onCommit, tell: () => this.#tell() };
+    this.#commits = new CommitPipeline(commits, membership);
     this.#desk = new WorkDesk(plan, options.execute, isLive, () => this.#tell());
     this.#taskCount = allTasks(plan).length;
     this.#pace = new SourcePace(options.slow);
@@ -142,14 +109,10 @@ export class Worker {
     await checkSources(broker, plan);
     await broker.createTopics(plan.topics);
     const factory = await TaskFactory.create(plan, broker, registry, options.mode);
-    const member = await joinGroup(options);
-    const producer = await openProducer(options).catch(async (error: unknown) => {
-      await member.leave();
-      throw error;
-    });
-    const worker = new Worker(options, factory, member, producer);
+    const membership = await Membership.join(options);
+    const worker = new Worker(options, factory, membership);
     try {
-      worker.#watchMembership();
+      membership.watch(() => worker.#tell());
       await worker.#restoreAll();
     } catch (error) {
       // What it failed with says more than why it cannot leave either.
@@ -170,31 +133,28 @@ export class Worker {
   ): Promise<void> {
     let idle = false;
     while (!signal.aborted) {
-      if (this.#commitError !== null) await this.#afterFailedCommit(this.#commitError);
-      if (this.#lost) await this.#rebalance();
+      const { failure } = this.#commits;
+      if (failure !== null) await this.#afterFailedCommit(failure);
+      if (this.#membership.lost) await this.#rebalance();
       this.#desk.throwFailure();
       if (this.#lookUpError !== null) throw this.#lookUpError;
       const fetched = await this.#pollOrRejoin(idle && !this.#news);
       this.#news = false;
       const taken = await this.#stepAll();
-      const begun = this.#commitIfDue(taken === 0);
+      const begun = this.#commits.beginIfDue(this.#tasks, taken === 0);
       idle = taken === 0 && !begun;
-      const quiet = idle && fetched === 0 && this.#desk.working === 0 && this.#commit === null;
-      if (quiet && this.#commitError === null && (await until(this))) break;
+      const quiet = idle && fetched === 0 && this.#desk.working === 0 && this.#commits.quiet;
+      if (quiet && (await until(this))) break;
       await nextTurn();
     }
-    await this.#commit;
+    await this.#commits.ended();
   }
 
   /** Stops owning anything; uncommitted work is dropped and will be done again. */
   async close(): Promise<void> {
     this.#desk.forget();
-    await this.#commit;
-    try {
-      await this.#producer.close();
-    } finally {
-      await this.#member.leave();
-    }
+    await this.#commits.ended();
+    await this.#membership.leave();
   }
 
   /** Least event time that all sources have reached. */
@@ -244,46 +204,27 @@ export class Worker {
     return this.#tasks.length === this.#taskCount;
   }
 
-  #watchMembership(): void {
-    this.#member.onLost(() => {
-      this.#lost = true;
-      this.#tell();
-    });
-  }
-
   async #rebalance(): Promise<void> {
-    this.#lost = false;
     this.#desk.forget();
-    await this.#commit;
-    this.#commitError = null;
-    // First of all: the others may wait for what is still open here, and we for them.
-    await this.#producer.close().catch(() => {});
-    await this.#member.rejoin();
-    await this.#renewProducer();
+    await this.#commits.ended();
+    await this.#membership.rejoin();
     await this.#restoreAll();
   }
 
   async #recover(): Promise<void> {
     this.#desk.forget();
-    await this.#commit;
-    this.#commitError = null;
-    await this.#renewProducer();
+    await this.#commits.ended();
+    await this.#membership.renewProducer();
     await this.#restoreAll();
-  }
-
-  async #renewProducer(): Promise<void> {
-    await this.#producer.close().catch(() => {});
-    this.#producer = await openProducer(this.#options);
   }
 
   /** Makes the assigned tasks anew from the changelog and the committed offsets. */
   async #restoreAll(): Promise<void> {
     const { broker, plan, acceptGaps = false } = this.#options;
-    const assignment = readAssignment(this.#member.assignment);
-    const assigned = new Set(assignment.tasks);
+    const assigned = new Set(this.#membership.assignment.tasks);
     const unknown = [...assigned].filter((name) => !allTasks(plan).includes(name));
     if (unknown.length > 0) throw new MillraceError("UNKNOWN_TASK", { task: unknown.join(", ") });
-    await fenceAbsent(this.#options, assignment);
+    await this.#membership.fenceAbsent();
     this.#tasks = [];
     this.#byPartition = new Map();
     for (const subtopology of plan.subtopologies) {
@@ -307,20 +248,14 @@ export class Worker {
       if (plan.guarantee === "at-least-once") task.commitAgain();
     }
     for (const watermarks of this.#factory.watermarks.values()) await watermarks.catchUp();
-    this.#lastCommit = performance.now();
+    this.#commits.restart();
   }
 
-  /**
-   * What is missing may have been deleted by a new owner of its task, behind the back of a process
-   * that hung: then joining again cures it. Where it does not, it is lost.
-   */
   async #pollOrRejoin(idle: boolean): Promise<number> {
     try {
       return await this.#poll(idle);
     } catch (error) {
-      const missing = error instanceof MillraceError && error.code === "OFFSET_OUT_OF_RANGE";
-      if (!missing || this.#rejoinedForMissing) throw error;
-      this.#rejoinedForMissing = true;
+      if (!this.#membership.mayCure(error)) throw error;
       await this.#rebalance();
       return 1;
     }
@@ -376,7 +311,7 @@ export class Worker {
         if (task.needsSchema) this.#lookUpSchema(task);
         continue;
       }
-      if (this.#isOverdue(task)) continue;
+      if (this.#commits.isOverdue(task)) continue;
       taken += task.step(this.#stepBudget);
       const work = task.takeWork();
       if (work !== null) this.#desk.begin(task, work);
@@ -384,82 +319,10 @@ export class Worker {
     return taken;
   }
 
-  /**
-   * Whether a task has to be committed before it takes more: while it waits for work outside it
-   * cannot be, and one that always has more to do would never be.
-   */
-  #isOverdue(task: MergeTask): boolean {
-    if (task.processor.takeWork === undefined || !task.dirty) return false;
-    const since = this.#collectedAt.get(task) ?? Number.NEGATIVE_INFINITY;
-    return performance.now() - since >= this.#commitIntervalMs;
-  }
-
-  /**
-   * Begins a commit of all that is new, when it is due and none is under way. The tasks go on while
-   * it is written; whether it stands is known before the next one begins.
-   */
-  #commitIfDue(idle: boolean): boolean {
-    const now = performance.now();
-    // After a failed one nothing may be committed that was built upon it.
-    if (this.#commit !== null || this.#commitError !== null) return false;
-    if (!idle && now - this.#lastCommit < this.#commitIntervalMs) return false;
-    const dirty = this.#tasks.filter((task) => task.dirty);
-    this.#lastCommit = now;
-    if (dirty.length === 0) return false;
-    const batches = this.#batches;
-    batches.clear();
-    const offsets: OffsetToCommit[] = dirty.map((task) => {
-      this.#collectedAt.set(task, now);
-      return { ...task.collect(batches), metadata: String(task.progress) };
-    });
-    this.#commit = this.#write(batches, offsets)
-      .then((first) => {
-        for (const task of dirty) task.committed((topic, n) => first.get(`${topic}/${n}`));
-        this.#rejoinedForMissing = false;
-        const { records, bytes } = batches;
-        const durationMs = performance.now() - now;
-        this.#options.onCommit?.({ records, bytes, tasks: dirty.length, durationMs });
-        return this.#purgeIfDue(now);
-      })
-      .catch((error: unknown) => {
-        this.#commitError = error;
-      })
-      .finally(() => {
-        this.#commit = null;
-        this.#tell();
-      });
-    return true;
-  }
-
   async #afterFailedCommit(error: unknown): Promise<void> {
-    this.#commitError = null;
     if (!(error instanceof MillraceError)) throw error;
     if (ownershipOver.has(error.code)) await this.#rebalance();
     else if (outcomeUnknown.has(error.code)) await this.#recover();
     else throw error;
-  }
-
-  #write(batches: CommitBatches, offsets: readonly OffsetToCommit[]): Promise<FirstOffsets> {
-    const { broker, plan } = this.#options;
-    const { identity } = this.#member;
-    if (plan.guarantee === "exactly-once") {
-      return writeTransaction(this.#producer, batches, plan.name, offsets, identity);
-    }
-    const isChangelog = (topic: string) => this.#changelogs.has(topic);
-    const { name } = plan;
-    return writeAtLeastOnce(broker, this.#producer, batches, isChangelog, name, offsets, identity);
-  }
-
-  /** Removes what every reader has passed: inbox records, and changelogs below a snapshot. */
-  async #purgeIfDue(now: number): Promise<void> {
-    if (now - this.#lastPurge < purgeIntervalMs) return;
-    this.#lastPurge = now;
-    const purge = purgeable(this.#tasks);
-    if (purge.length === 0) return;
-    await this.#options.broker.deleteRecords(purge).catch((error: unknown) => {
-      // What stands too long costs room alone; the next purge takes it, too.
-      const away = error instanceof MillraceError && error.code === "BROKER_UNAVAILABLE";
-      if (!away) throw error;
-    });
   }
 }
