@@ -1,3 +1,6 @@
+/*
+ * Why long: one processor, whose every rule needs the same departures, arrivals and models.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";

@@ -25,8 +25,8 @@ type Deferred = DeferredPrediction | DeferredOutcome;
  * A model is in force for triggers known after its effectiveFrom; before the first one, and where a
  * model did not answer, the declared fallback answers. Everything that this processor has to say
  * waits in one ordered list until the model has answered, and is written by `settle`. A key is
- * unique within the label step's `within`: another trigger of it is filtered before scoring. Without
- * a label step no such time is declared and every trigger is scored.
+ * unique within the label step's `within`: another trigger of it is filtered before scoring.
+ * Without a label step no such time is declared and every trigger is scored.
  *
  * Counters: the scoring step by partition of the triggers (processed, filtered as duplicate); the
  * label step by partition of the labels (processed when it joins; else filtered, which an early

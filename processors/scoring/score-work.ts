@@ -7,8 +7,8 @@ export const rowStates = Object.freeze({ answered: 0, late: 1, failed: 2 });
 export const rowResultBytes = 17;
 
 /**
- * Rows to score. The result is the f64 probabilities of all rows (NaN where no model answered), then
- * the f64 latencyMs of all rows, then the u8 states of all rows.
+ * Rows to score. The result is the f64 probabilities of all rows (NaN where no model answered),
+ * then the f64 latencyMs of all rows, then the u8 states of all rows.
  */
 export interface ScoreWork {
   /** Model version in force, in order of first use. */

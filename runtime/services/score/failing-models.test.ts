@@ -49,7 +49,8 @@ if (!isMainThread) {
     const run = session.run.bind(session);
     session.run = async (feeds) => {
       const { data } = Object.values(feeds)[0];
-      const first = Array.from({ length: data.length / ${width} }, (_, row) => data[row * ${width}]);
+      const rows = data.length / ${width};
+      const first = Array.from({ length: rows }, (_, row) => data[row * ${width}]);
       if (first.includes(1)) throw new Error("the run threw");
       if (first.includes(2)) process.exit(7);
       if (first.includes(3)) for (const all = []; ; ) all.push(new Array(1e6).fill(all.length));

@@ -13,8 +13,9 @@ export interface ScoringTask {
 }
 
 /**
- * Why a batch could not be asked for: an error of the table, whose code a thrown error loses between
- * threads, or any other (code null). What is not answered thus comes of a thread that ended.
+ * Why a batch could not be asked for: an error of the table, whose code a thrown error loses
+ * between threads, or any other (code null). What is not answered thus comes of a thread that
+ * ended.
  */
 export interface ScoringFailure {
   readonly code: ErrorCode | null;
