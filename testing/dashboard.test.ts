@@ -123,7 +123,8 @@ async function scrapeRun(): Promise<string> {
         (answer) => answer.text(),
         () => "",
       );
-      if (/^millrace_source_records\{/m.test(text)) return text;
+      const told = [/^millrace_source_records\{/m, /^millrace_progress_seconds\{/m];
+      if (told.every((series) => series.test(text))) return text;
       assert.equal(run.exitCode, null, "the run ended");
       await wait(50);
     }
