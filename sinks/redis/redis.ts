@@ -213,7 +213,7 @@ class RedisStore implements OnlineStore {
 
   position(view: string, topicId: string, partition: number): Promise<number | null> {
     return this.#ask(async () => {
-      const stored = await this.#client.getBuffer(this.#progressKey(view, partition));
+      const [stored = null] = await this.#get([this.#progressKey(view, partition)], []);
       return storedPosition(stored, topicId);
     });
   }
