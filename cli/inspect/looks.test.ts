@@ -28,8 +28,7 @@ after(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-const start = (...args: string[]) =>
-  startMillrace(...args, ...(args[0] === "describe" ? [] : ["--data", data]));
+const start = (...args: string[]) => startMillrace(...args, "--data", data);
 const run = (to: string, ...more: string[]) =>
   start("run", "--from", "2001-01-02", "--to", to, ...more);
 const [first, last] = ["2001-01-03T13:00", "2001-01-03T14:00"];

@@ -5,7 +5,7 @@ import { areaUnderRocOf } from "../drift/auc.ts";
 import { aucGain, lowerBound } from "./auc-gain.ts";
 import { falsePromotionLevel, judge, levelOfLook } from "./gate.ts";
 import { fitLogisticRegression, fittedProbabilities } from "./logistic-regression.ts";
-import { seededRandom } from "./seeded-random.ts";
+import { seededRandom } from "./seeded-random-fixture.ts";
 
 const better: PromoteWhen = { kind: "better" };
 

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { psi, psiAlarmFloor, psiBound } from "../drift/psi.ts";
 import { binOf } from "../watch/reference.ts";
 import { referenceHistograms } from "./reference-histograms.ts";
-import { seededRandom } from "./seeded-random.ts";
+import { seededRandom } from "./seeded-random-fixture.ts";
 
 /** The reference that one feature with these values gives. */
 function referenceOf(values: readonly number[]) {

@@ -1,4 +1,4 @@
-import { seededRandom } from "./seeded-random.ts";
+import { seededRandom } from "./seeded-random-fixture.ts";
 import type { TrainingRows } from "./training-rows.ts";
 
 /** Names of the features of {@link sampleRows}. */

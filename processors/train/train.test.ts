@@ -4,7 +4,7 @@ import { fitLogisticRegression, lossAndGradient } from "./logistic-regression.ts
 import { fitPreparation, prepare } from "./preparation.ts";
 import { referenceHistograms } from "./reference-histograms.ts";
 import { sampleFeatures, sampleRows } from "./sample-rows-fixture.ts";
-import { seededRandom } from "./seeded-random.ts";
+import { seededRandom } from "./seeded-random-fixture.ts";
 import { splitByTime } from "./training-rows.ts";
 
 const calendar = new Set(["hour"]);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { WatchSpec } from "../../schemas/plan.ts";
 import type { LoopRecord } from "../loop-fixture.ts";
-import { seededRandom } from "../train/seeded-random.ts";
+import { seededRandom } from "../train/seeded-random-fixture.ts";
 import { answer, outcome, prediction, run } from "../watch-fixture.ts";
 import { binOf } from "./reference.ts";
 

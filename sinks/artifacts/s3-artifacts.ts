@@ -31,18 +31,14 @@ export function openS3Artifacts(options: S3ArtifactsOptions): SharedArtifacts {
   } = options;
   const { accessKeyId, secretAccessKey } = options;
   const client = new AwsClient({ accessKeyId, secretAccessKey, region, service: "s3", retries: 3 });
-  const folder = prefix.replace(/^\/+|\/+$/g, "");
+  const folders = partsOf(prefix);
   const base =
     endpoint === null
       ? `https://${bucket}.s3.${region}.amazonaws.com`
-      : `${endpoint.replace(/\/+$/, "")}/${bucket}`;
+      : [new URL(endpoint).origin, ...partsOf(new URL(endpoint).pathname), bucket].join("/");
   const urlOf = (sha256: string) => {
     checkSha256(sha256);
-    return [
-      base,
-      ...folder.split("/").filter(Boolean).map(encodeURIComponent),
-      `${sha256}.onnx`,
-    ].join("/");
+    return [base, ...folders.map(encodeURIComponent), `${sha256}.onnx`].join("/");
   };
   const ask = (sha256: string, init: RequestInit) =>
     client.fetch(urlOf(sha256), {
@@ -51,7 +47,7 @@ export function openS3Artifacts(options: S3ArtifactsOptions): SharedArtifacts {
       signal: AbortSignal.timeout(timeoutMs),
     });
   return {
-    where: `s3://${[bucket, folder].filter(Boolean).join("/")}`,
+    where: `s3://${[bucket, ...folders].join("/")}`,
     read: async (sha256) => {
       const answer = await ask(sha256, { method: "GET" });
       if (answer.status === 404) {
@@ -68,6 +64,11 @@ export function openS3Artifacts(options: S3ArtifactsOptions): SharedArtifacts {
       await answer.body?.cancel();
     },
   };
+}
+
+/** Folders of a path, without empty ones. */
+function partsOf(path: string): string[] {
+  return path.split("/").filter((part) => part !== "");
 }
 
 /** The body, read no further than an artifact may be long. */

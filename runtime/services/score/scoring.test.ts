@@ -11,7 +11,7 @@ import {
 } from "../../../processors/train/logistic-regression.ts";
 import { fitPreparation, prepare } from "../../../processors/train/preparation.ts";
 import { sampleFeatures, sampleRows } from "../../../processors/train/sample-rows-fixture.ts";
-import { seededRandom } from "../../../processors/train/seeded-random.ts";
+import { seededRandom } from "../../../processors/train/seeded-random-fixture.ts";
 import { type ArtifactStore, openArtifactStore } from "../train/artifacts.ts";
 import { logisticRegressionGraph } from "../train/logistic-regression-graph.ts";
 import { verifyServedAsFitted } from "../train/train-model.ts";

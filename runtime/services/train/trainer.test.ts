@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { loopPlan } from "../../../processors/loop-fixture.ts";
-import { seededRandom } from "../../../processors/train/seeded-random.ts";
+import { seededRandom } from "../../../processors/train/seeded-random-fixture.ts";
 import type { TrainWork } from "../../../processors/train/train-work.ts";
 import { ByteWriter } from "../../../schemas/bytes.ts";
 import type { RetrainRequest } from "../../../schemas/payload.ts";
