@@ -1,26 +1,20 @@
 import { createHash } from "node:crypto";
-import { viewId } from "../../schemas/feature-view.ts";
-import type { AccountSpec, Plan, StepSpec } from "../../schemas/plan.ts";
+import type { Plan, StepKind, StepSpec } from "../../schemas/plan.ts";
 import { checkCycles } from "./compile/cycles.ts";
-import { labelSpecs } from "./compile/label-specs.ts";
-import { type Specs, scoringLoop } from "./compile/link.ts";
-import { trainingSubtopology, watchSubtopology } from "./compile/loop-subtopologies.ts";
+import { accounts, link, type Part } from "./compile/link.ts";
 import { checkStepName } from "./compile/names.ts";
 import { checkOfflineNames } from "./compile/offline-names.ts";
 import { Problems } from "./compile/problems.ts";
-import { type Reached, reach } from "./compile/reach.ts";
-import { scoringSpecs } from "./compile/scoring-specs.ts";
-import { scoringSubtopology } from "./compile/scoring-subtopology.ts";
+import { reach } from "./compile/reach.ts";
+import { sourcePart } from "./compile/source-part.ts";
 import { sourceSpecs } from "./compile/source-specs.ts";
-import { sourceSubtopology } from "./compile/source-subtopology.ts";
+import type { Reached, Specs } from "./compile/step-module.ts";
 import { storedTopics } from "./compile/stored-topics.ts";
 import { topicSpecs } from "./compile/topics.ts";
-import { trainingSpecs, watchSpecs } from "./compile/training-specs.ts";
-import { viewSpecs } from "./compile/view-specs.ts";
-import { viewSubtopology } from "./compile/view-subtopology.ts";
 import type { Step } from "./definitions.ts";
 import { describe } from "./describe.ts";
 import { freezeDeeply } from "./freeze.ts";
+import { stepKinds, stepModule } from "./kinds.ts";
 
 /** What a topology says about itself as a whole. */
 export type PlanSettings = Pick<Plan, "name" | "partitions" | "guarantee">;
@@ -51,17 +45,15 @@ export function compile(settings: PlanSettings, steps: Readonly<Record<string, S
     `guarantee "${settings.guarantee}" is unknown: write "exactly-once" or "at-least-once"`,
   );
   const specs = resolve(problems, settings, reach(problems, steps));
-  const subtopologies = [
-    ...specs.sources.map((source) => sourceSubtopology(specs, source)),
-    ...specs.views.map((view) => viewSubtopology(specs, view)),
-    ...specs.scorings.map((scoring) => scoringSubtopology(specs, scoringLoop(specs, scoring))),
-    ...specs.watches.map((watch) => watchSubtopology(specs, watch)),
-    ...specs.trainings.map((training) => trainingSubtopology(specs, training)),
+  const parts = [
+    ...specs.sources.map((source) => sourcePart(source, specs.partitions)),
+    ...specs.steps.map(({ kind, spec }) => stepModule(kind).part(spec, specs)),
   ];
-  checkNames(problems, specs);
-  checkOfflineNames(problems, specs);
+  checkNames(problems, parts);
+  const subtopologies = link(specs.name, parts);
+  checkOfflineNames(problems, parts);
   checkCycles(problems, subtopologies);
-  const topics = topicSpecs(problems, specs, subtopologies);
+  const topics = topicSpecs(problems, specs, subtopologies, parts);
   problems.throwIfAny(settings.name);
   const { name, partitions, guarantee, sources } = specs;
   const plan = {
@@ -69,9 +61,9 @@ export function compile(settings: PlanSettings, steps: Readonly<Record<string, S
     partitions,
     guarantee,
     sources,
-    steps: stepSpecs(specs),
-    accounts: accountSpecs(specs),
-    stored: storedTopics(specs, subtopologies),
+    steps: specs.steps,
+    accounts: accounts(parts),
+    stored: storedTopics(name, parts),
     subtopologies,
     topics,
   };
@@ -80,48 +72,24 @@ export function compile(settings: PlanSettings, steps: Readonly<Record<string, S
 }
 
 function resolve(problems: Problems, settings: PlanSettings, reached: Reached): Specs {
-  const views = viewSpecs(problems, reached.views);
-  const scorings = scoringSpecs(problems, reached.scorings, views);
-  const labels = labelSpecs(problems, reached.labels, reached.scorings);
-  const watches = watchSpecs(problems, settings.name, reached.watches, reached.labels);
-  const trainings = trainingSpecs(problems, reached, labels, scorings);
-  const sources = sourceSpecs(problems, [
-    ...reached.views.map(({ source }) => source),
-    ...reached.scorings.map(({ definition }) => definition.source),
-    ...reached.labels.map(({ definition }) => definition.source),
-  ]);
-  return { ...settings, sources, views, scorings, labels, watches, trainings };
+  const steps: StepSpec[] = [];
+  const kinds = Object.keys(stepKinds) as StepKind[];
+  for (const kind of kinds) {
+    const context = { topology: settings.name, reached, steps };
+    const specs = stepModule(kind).specs(problems, reached(kind), context);
+    // The kind says what its specs are, which the types cannot follow through the table.
+    steps.push(...specs.map((spec) => ({ kind, spec }) as StepSpec));
+  }
+  const sources = kinds.flatMap((kind) =>
+    reached(kind).flatMap(({ definition }) => stepModule(kind).sources(definition)),
+  );
+  return { ...settings, sources: sourceSpecs(problems, sources), steps };
 }
 
-function stepSpecs(specs: Specs): StepSpec[] {
-  return [
-    ...specs.views.map((spec) => ({ kind: "view", spec }) as const),
-    ...specs.scorings.map((spec) => ({ kind: "scoring", spec }) as const),
-    ...specs.labels.map((spec) => ({ kind: "label", spec }) as const),
-    ...specs.watches.map((spec) => ({ kind: "watch", spec }) as const),
-    ...specs.trainings.map((spec) => ({ kind: "training", spec }) as const),
-  ];
-}
-
-/** Every view, scoring and label step takes the records of one source. */
-function accountSpecs(specs: Specs): AccountSpec[] {
-  const account = (branch: string, source: string) => ({
-    branch,
-    source,
-    partitions: specs.partitions,
-  });
-  return [
-    ...specs.views.map((view) => account(viewId(view), view.source)),
-    ...specs.scorings.map(({ name, source }) => account(name, source)),
-    ...specs.labels.map(({ name, source }) => account(name, source)),
-  ];
-}
-
-/** Names of steps are names of state: each stands for one thing. */
-function checkNames(problems: Problems, specs: Specs): void {
-  const taken = new Set<string>(specs.sources.map(({ topic }) => topic));
-  const named = [...specs.scorings, ...specs.labels, ...specs.watches, ...specs.trainings];
-  for (const { name } of named) {
+/** Names of sources and steps are names of state: each stands for one thing. */
+function checkNames(problems: Problems, parts: readonly Part[]): void {
+  const taken = new Set<string>();
+  for (const { name } of parts) {
     problems.check(
       !taken.has(name),
       `step "${name}"`,

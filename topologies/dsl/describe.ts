@@ -1,8 +1,8 @@
-import { type Plan, stepsOf, type TopicSpec } from "../../schemas/plan.ts";
-import { scoringText, sourceText, viewText } from "./describe/features.ts";
-import { labelText, trainingText, watchText } from "./describe/loop.ts";
+import type { Plan, TopicSpec } from "../../schemas/plan.ts";
+import { sourceText } from "./describe/source.ts";
 import { subtopologyText } from "./describe/subtopologies.ts";
 import { block } from "./describe/text.ts";
+import { stepModule } from "./kinds.ts";
 
 /**
  * A plan as text: everything that decides what it computes, where it keeps it and what it names it.
@@ -15,11 +15,7 @@ export function describe(plan: Omit<Plan, "fingerprint">): string {
       `guarantee ${plan.guarantee}`,
     ]),
     ...plan.sources.map(sourceText),
-    ...stepsOf(plan, "view").map(viewText),
-    ...stepsOf(plan, "scoring").map(scoringText),
-    ...stepsOf(plan, "label").map(labelText),
-    ...stepsOf(plan, "watch").map(watchText),
-    ...stepsOf(plan, "training").map(trainingText),
+    ...plan.steps.map(({ kind, spec }) => stepModule(kind).text(spec)),
     ...plan.subtopologies.map(subtopologyText),
     ...topicTexts(plan.topics),
   ];

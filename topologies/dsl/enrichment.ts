@@ -1,8 +1,13 @@
-import type { RequestDefinition, SourceDefinition } from "./definitions.ts";
+import type { SourceDefinition } from "./definitions.ts";
 import type { NumericField, SnakeCase } from "./field-types.ts";
 import { freezeDeeply } from "./freeze.ts";
 import type { Lookup } from "./lookup.ts";
 import { type ScoreBy, scoreBy } from "./scoring.ts";
+
+export interface RequestDefinition {
+  readonly field: string;
+  readonly calendar: boolean;
+}
 
 /** A field that follows the clock or the calendar. */
 export interface Calendar<in R> {

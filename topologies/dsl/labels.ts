@@ -1,11 +1,24 @@
 import type { Duration } from "../../schemas/duration.ts";
+import type { Condition } from "../../schemas/expression.ts";
 import type { Test } from "./conditions.ts";
-import type { LabelDefinition, ScoringDefinition } from "./definitions.ts";
+import type { SourceDefinition, StoreRole } from "./definitions.ts";
 import type { FieldOf } from "./field-types.ts";
 import { freezeDeeply } from "./freeze.ts";
 import type { Offline, OutputTopic } from "./roles.ts";
+import type { ScoringDefinition } from "./scoring.ts";
 import type { SourceStream } from "./source-stream.ts";
 import { type WatchFor, watchFor } from "./watch.ts";
+
+export interface LabelDefinition {
+  readonly predictions: ScoringDefinition;
+  readonly source: SourceDefinition;
+  readonly on: string;
+  readonly within: string;
+  readonly unlabelled: "negative" | "unknown";
+  readonly label: Condition;
+  readonly topic: string;
+  readonly roles: readonly StoreRole[];
+}
 
 export interface LabelOptions<T, Id> {
   /** Field of the label record that holds the key of the prediction. */
@@ -37,7 +50,7 @@ export interface UnpublishedOutcomes {
 
 /** Predictions joined with their labels, one outcome for each prediction. */
 export interface Outcomes {
-  readonly kind: "outcomes";
+  readonly kind: "label";
   readonly definition: LabelDefinition;
   /** Watches predictions and outcomes over windows of event time. */
   readonly watchedFor: WatchFor;
@@ -61,5 +74,5 @@ export function labelBy<Id>(predictions: ScoringDefinition): LabelBy<Id> {
 }
 
 function outcomes(definition: LabelDefinition): Outcomes {
-  return freezeDeeply({ kind: "outcomes", definition, watchedFor: watchFor(definition) });
+  return freezeDeeply({ kind: "label", definition, watchedFor: watchFor(definition) });
 }

@@ -1,4 +1,9 @@
-import type { LookupDefinition } from "./definitions.ts";
+import type { ViewDefinition } from "./view.ts";
+
+export interface LookupDefinition {
+  readonly view: ViewDefinition;
+  readonly fields: readonly string[];
+}
 
 /** A look-up in a feature view that records with the fields of `R` can make. */
 export interface Lookup<in R, out Column extends string> {

@@ -1,8 +1,23 @@
 import type { Duration } from "../../schemas/duration.ts";
-import type { ScoringDefinition } from "./definitions.ts";
+import type { SourceDefinition, StoreRole } from "./definitions.ts";
+import type { RequestDefinition } from "./enrichment.ts";
 import { freezeDeeply } from "./freeze.ts";
 import { type LabelBy, labelBy } from "./labels.ts";
+import type { LookupDefinition } from "./lookup.ts";
 import type { Offline, OutputTopic } from "./roles.ts";
+
+export interface ScoringDefinition {
+  readonly source: SourceDefinition;
+  readonly lookups: Readonly<Record<string, LookupDefinition>>;
+  readonly request: Readonly<Record<string, RequestDefinition>>;
+  readonly missing: string;
+  readonly modelName: string;
+  readonly model: string;
+  readonly deadline: string;
+  readonly fallback: { readonly kind: "prior"; readonly value: number };
+  readonly topic: string;
+  readonly roles: readonly StoreRole[];
+}
 
 /** A probability that answers when no model does. */
 export interface Prior {
@@ -38,7 +53,7 @@ export interface Unpublished<Id, Feature extends string> {
 
 /** Scored records, one prediction for each triggering record. */
 export interface Predictions<Id, Feature extends string> {
-  readonly kind: "predictions";
+  readonly kind: "scoring";
   readonly definition: ScoringDefinition;
   /** Joins each prediction with the ground truth once that is known. */
   readonly labelledBy: LabelBy<Id>;
@@ -72,5 +87,5 @@ export function scoreBy<Id, Feature extends string>(
 function predictions<Id, Feature extends string>(
   definition: ScoringDefinition,
 ): Predictions<Id, Feature> {
-  return freezeDeeply({ kind: "predictions", definition, labelledBy: labelBy(definition) });
+  return freezeDeeply({ kind: "scoring", definition, labelledBy: labelBy(definition) });
 }

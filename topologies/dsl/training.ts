@@ -1,7 +1,16 @@
 import type { Duration } from "../../schemas/duration.ts";
 import type { PromoteWhen } from "../../schemas/plan.ts";
-import type { TrainingDefinition, WatchDefinition } from "./definitions.ts";
 import { freezeDeeply } from "./freeze.ts";
+import type { WatchDefinition } from "./watch.ts";
+
+export interface TrainingDefinition {
+  readonly watch: WatchDefinition;
+  readonly name: string;
+  readonly algorithm: { readonly kind: "logistic-regression"; readonly seed: number };
+  readonly over: string;
+  readonly trainingTime: string;
+  readonly promoteWhen: PromoteWhen;
+}
 
 /** How a model is fitted. */
 export interface Algorithm {

@@ -1,6 +1,12 @@
 import type { Duration } from "../../schemas/duration.ts";
-import type { DetectorDefinition, TriggerDefinition } from "./definitions.ts";
 import { freezeDeeply } from "./freeze.ts";
+import type { DetectorDefinition } from "./watch.ts";
+
+export type TriggerDefinition =
+  | { readonly when: "no-model"; readonly labels: number }
+  | { readonly when: "drifted"; readonly detector: "features" | "performance" }
+  | { readonly when: "every"; readonly period: string }
+  | { readonly when: "labels"; readonly labels: number };
 
 /** When to ask for a new model, given detectors of the kinds in `Needs`. */
 export interface Trigger<out Needs extends DetectorDefinition["kind"]> {

@@ -1,10 +1,23 @@
+import type { AggregateDefinition } from "../../processors/aggregate/aggregate.ts";
 import type { Duration } from "../../schemas/duration.ts";
 import type { Aggregate } from "./aggregates.ts";
-import type { SourceDefinition, ViewDefinition } from "./definitions.ts";
+import type { SourceDefinition, StoreRole } from "./definitions.ts";
 import type { RecordWith, SnakeCase } from "./field-types.ts";
 import { freezeDeeply } from "./freeze.ts";
 import type { Lookup } from "./lookup.ts";
 import type { Offline, Online } from "./roles.ts";
+
+export interface ViewDefinition {
+  /** `name@version` as written. */
+  readonly id: string;
+  readonly source: SourceDefinition;
+  readonly keyFields: readonly string[];
+  readonly windows: readonly string[];
+  readonly aggregates: Readonly<Record<string, AggregateDefinition>>;
+  readonly ttl: string;
+  readonly exactLimit: number | undefined;
+  readonly roles: readonly StoreRole[];
+}
 
 /** Records grouped by an entity key with values of types `Key`. */
 export interface Keyed<T, Key extends readonly unknown[]> {
@@ -48,7 +61,7 @@ export interface UnstoredView<Key extends readonly unknown[], Column extends str
 
 /** A feature view: written once, read by streams, stores and training sets alike. */
 export interface FeatureView<Key extends readonly unknown[], Column extends string> {
-  readonly kind: "feature-view";
+  readonly kind: "view";
   readonly definition: ViewDefinition;
   /**
    * A look-up of this view under fields of the triggering record, in the order of the view's key.
@@ -96,7 +109,7 @@ function featureView<Key extends readonly unknown[], Column extends string>(
   definition: ViewDefinition,
 ): FeatureView<Key, Column> {
   return freezeDeeply({
-    kind: "feature-view",
+    kind: "view",
     definition,
     at: (...fields) => freezeDeeply({ definition: { view: definition, fields: [...fields] } }),
   });

@@ -1,8 +1,24 @@
 import type { Duration } from "../../schemas/duration.ts";
-import type { DetectorDefinition, LabelDefinition, WatchDefinition } from "./definitions.ts";
 import { freezeDeeply } from "./freeze.ts";
+import type { LabelDefinition } from "./labels.ts";
 import { type TrainBy, trainBy } from "./training.ts";
-import type { Trigger } from "./triggers.ts";
+import type { Trigger, TriggerDefinition } from "./triggers.ts";
+
+export type DetectorDefinition =
+  | { readonly kind: "features"; readonly over: string }
+  | {
+      readonly kind: "performance";
+      readonly metric: "auc";
+      readonly over: string;
+      readonly floor: number;
+    };
+
+export interface WatchDefinition {
+  readonly outcomes: LabelDefinition;
+  readonly detectors: readonly DetectorDefinition[];
+  readonly triggers: readonly TriggerDefinition[];
+  readonly cooldown: string;
+}
 
 /** One statistic held against a limit, window by window of event time. */
 export interface Detector<out Kind extends DetectorDefinition["kind"]> {

@@ -1,92 +1,160 @@
-import { type FeatureViewSpec, viewId } from "../../../schemas/feature-view.ts";
+import type { AggregateInput } from "../../../schemas/feature-view.ts";
 import type {
+  AccountSpec,
+  InboxOutputSpec,
   InputSpec,
-  LabelSpec,
-  Plan,
-  ScoringSpec,
+  OperatorSpec,
+  RouteField,
+  RouteSpec,
+  RowsOutputSpec,
+  StoredTopic,
   Subtopology,
-  TrainingSpec,
-  WatchSpec,
+  TopicOutputSpec,
 } from "../../../schemas/plan.ts";
 import { topicText } from "./names.ts";
+import type { Specs } from "./step-module.ts";
 
-/** The specs of a plan, before they are cut into subtopologies. */
-export interface Specs extends Pick<Plan, "name" | "partitions" | "guarantee" | "sources"> {
-  readonly views: readonly FeatureViewSpec[];
-  readonly scorings: readonly ScoringSpec[];
-  readonly labels: readonly LabelSpec[];
-  readonly watches: readonly WatchSpec[];
-  readonly trainings: readonly TrainingSpec[];
+/** A topic that a step writes for others than tasks. */
+export interface WorldOutput {
+  readonly spec: RowsOutputSpec | TopicOutputSpec;
+  readonly stored: Omit<StoredTopic, "topic"> | null;
+  /** Its use, where it belongs to the whole topology and steps write to it together. */
+  readonly shared?: "output" | "models";
 }
 
-/** A scoring step with all that hangs on it: label join, watch and training are optional. */
-export interface ScoringLoop {
-  readonly scoring: ScoringSpec;
-  readonly label: LabelSpec | undefined;
-  readonly watch: WatchSpec | undefined;
-  readonly training: TrainingSpec | undefined;
+/** What decides how far the records of a step have come. */
+export type Promised = Pick<InboxOutputSpec, "triggers" | "timers" | "lookAheadMs">;
+
+/** Records that the tasks of one step give to those of another. */
+export interface Link {
+  /** Source or step that yields them. */
+  readonly from: string;
+  /** Subtopology and input that take them. */
+  readonly to: string;
+  readonly input: string;
+  readonly role: InputSpec["role"];
+  /** @default true */
+  readonly awaited?: boolean;
+  readonly fanOut: InboxOutputSpec["fanOut"];
+  /** Inputs of the giving task that they answer. @default what the step promises */
+  readonly triggers?: readonly string[];
+  /** What is written for each record. @default the operator knows */
+  readonly route?: Omit<RouteSpec, "output">;
 }
 
-/** Follows the names from a scoring step to its training. */
-export function scoringLoop(specs: Specs, scoring: ScoringSpec): ScoringLoop {
-  const label = specs.labels.find((each) => each.predictions === scoring.name);
-  const watch = label && specs.watches.find((each) => each.outcomes === label.name);
-  const training = watch && specs.trainings.find((each) => each.watch === watch.name);
-  return { scoring, label, watch, training };
+/** The share of a source or a step in the subtopologies. */
+export interface Part {
+  readonly name: string;
+  /** Subtopology whose tasks it runs in. */
+  readonly tasks: string;
+  /** What these tasks do; null where the step that they are named after says so. */
+  readonly operator: ((routes: readonly RouteSpec[]) => OperatorSpec) | null;
+  readonly partitions: number;
+  /** Topic in place of an inbox. @default an inbox of its own */
+  readonly reads?: string;
+  readonly promises: Promised;
+  readonly outputs: readonly WorldOutput[];
+  readonly links: readonly Link[];
 }
 
-/** Look-ups of a scoring step in a view. */
-export function looksUp(scoring: ScoringSpec, view: string): boolean {
-  return scoring.lookups.some((lookup) => lookup.view === view);
+/** By fan-out how records come to the tasks there. */
+const channels = { key: "all", same: "same", every: "one" } as const;
+
+/** Order in which a task has its inputs and writes its outputs, those of equal role by step. */
+const order: readonly InputSpec["role"][] = ["answer", "lookup", "trigger", "update"];
+
+/** Cuts what steps say of themselves into subtopologies. */
+export function link(topology: string, parts: readonly Part[]): Subtopology[] {
+  const links = parts
+    .flatMap((part) => part.links)
+    .sort((a, b) => order.indexOf(a.role) - order.indexOf(b.role));
+  return parts.flatMap((part) => {
+    const { operator, tasks, partitions, reads } = part;
+    if (operator === null) return [];
+    const hosted = parts.filter((each) => each.tasks === tasks);
+    const { outputs, routes } = inboxOutputs(hosted, links, parts);
+    const world = hosted.flatMap((each) => each.outputs.map(({ spec }) => spec));
+    const prefix = `${topology}.${topicText(tasks)}`;
+    const topics = world.filter(({ kind }) => kind === "topic");
+    const shifted = routes.map((route) => ({ ...route, output: route.output + topics.length }));
+    return {
+      name: tasks,
+      operator: operator(shifted),
+      partitions,
+      inputs: inputs(tasks, links, parts),
+      outputs: [...topics, ...outputs, ...world.filter(({ kind }) => kind === "rows")],
+      inbox: reads ?? `${prefix}.inbox`,
+      changelog: `${prefix}.changelog`,
+    };
+  });
 }
 
-/** Views of a scoring step, each once, in the order of their first slot. */
-export function viewsOf(scoring: ScoringSpec): readonly string[] {
-  return [...new Set(scoring.lookups.map((lookup) => lookup.view))];
+function inputs(tasks: string, links: readonly Link[], parts: readonly Part[]): InputSpec[] {
+  const found = new Map<string, InputSpec>();
+  for (const { from, to, input, role, awaited = true, fanOut } of links) {
+    if (to !== tasks || found.has(input)) continue;
+    found.set(input, {
+      name: input,
+      role,
+      from: partOf(parts, from).tasks,
+      channels: channels[fanOut],
+      ...(awaited ? {} : { awaited }),
+    });
+  }
+  return [...found.values()];
 }
 
-/** Whether the records of a source are partitioned by the key of the scoring tasks already. */
-export function coPartitioned(specs: Specs, source: string, keyField: string): boolean {
-  return specs.sources.some(
-    (each) => each.topic === source && each.partitionField === keyField && !each.repartitioned,
+function inboxOutputs(hosted: readonly Part[], links: readonly Link[], parts: readonly Part[]) {
+  const outputs: InboxOutputSpec[] = [];
+  const routes: RouteSpec[] = [];
+  for (const { from, to, input, fanOut, triggers, route } of links) {
+    const giver = hosted.find(({ name }) => name === from);
+    if (giver === undefined) continue;
+    // Look-ups of several slots share an output.
+    let index = outputs.findIndex((each) => each.to === to && each.input === input);
+    if (index < 0) {
+      const { partitions } = partOf(parts, to);
+      const promised = { ...giver.promises, ...(triggers && { triggers }) };
+      index = outputs.push({ kind: "inbox", to, partitions, input, fanOut, ...promised }) - 1;
+    }
+    if (route !== undefined) {
+      const { what, ...rest } = route;
+      routes.push({ what, output: index, ...rest });
+    }
+  }
+  return { outputs, routes };
+}
+
+function partOf(parts: readonly Part[], name: string): Part {
+  const part = parts.find((each) => each.name === name);
+  if (part === undefined) throw new RangeError(`nothing is named ${name}`);
+  return part;
+}
+
+/** Who answers for the records of which source: whoever has them routed to it and counts. */
+export function accounts(parts: readonly Part[]): AccountSpec[] {
+  return parts.flatMap(({ links }) =>
+    links.flatMap(({ from, route }) =>
+      route === undefined || route.counted === null
+        ? []
+        : [{ branch: route.counted, source: from, partitions: partOf(parts, from).partitions }],
+    ),
   );
 }
 
-/** How records of a source come to the scoring tasks, whose partition is that of the id. */
-export function channelsOf(specs: Specs, source: string, keyField: string): InputSpec["channels"] {
-  return coPartitioned(specs, source, keyField) ? "same" : "all";
+/** How records of a source come to tasks whose partition is that of a field. */
+export function fanOutOf(
+  { sources }: Pick<Specs, "sources">,
+  source: string,
+  field: string,
+): "same" | "key" {
+  const isThere = sources.some(
+    (each) => each.topic === source && each.partitionField === field && !each.repartitioned,
+  );
+  return isThere ? "same" : "key";
 }
 
-/** Names of the inputs, the same wherever they are looked up. */
-export const inputNames = Object.freeze({
-  updates: "updates",
-  lookups: (scoring: string): string => `lookups:${scoring}`,
-  answers: (view: string): string => `answers:${view}`,
-  triggers: "triggers",
-  labels: "labels",
-  models: "models",
-  predictions: "predictions",
-  outcomes: "outcomes",
-  requests: "requests",
-});
-
-/** Topic with the rows of a view. */
-export function rowsTopic(topology: string, view: Specs["views"][number]): string {
-  return `${topology}.${topicText(viewId(view))}.rows`;
-}
-
-/** Topic with the accepted models of every topology. */
-export const modelsTopic = "millrace.models";
-
-/** A subtopology whose topics are named after it. */
-export function subtopology(
-  specs: Specs,
-  parts: Pick<Subtopology, "name" | "operator" | "partitions" | "inputs" | "outputs">,
-): Subtopology {
-  const prefix = `${specs.name}.${topicText(parts.name)}`;
-  return {
-    ...parts,
-    inbox: `${prefix}.inbox`,
-    changelog: `${prefix}.changelog`,
-  };
+/** Number in a payload; NaN where it is unknown. */
+export function numberField(input: AggregateInput): RouteField {
+  return { from: "number", input };
 }

@@ -1,4 +1,5 @@
-import type { Specs } from "./link.ts";
+import type { TableSpec } from "../../../schemas/plan.ts";
+import type { Part } from "./link.ts";
 import type { Problems } from "./problems.ts";
 
 /** What every topology may have in the offline store beside its steps and feature views. */
@@ -9,7 +10,7 @@ const always = ["late_records", "dead_letters", "drift", "models"] as const;
  * the table `raw_<name>`; the versions of a feature view share a view of its name over the tables
  * `raw_<name>_v<version>`.
  */
-export function checkOfflineNames(problems: Problems, { views, scorings, labels }: Specs): void {
+export function checkOfflineNames(problems: Problems, parts: readonly Part[]): void {
   const owners = new Map<string, string>();
   const take = (owner: string, ...names: readonly string[]) => {
     for (const name of names) {
@@ -20,10 +21,13 @@ export function checkOfflineNames(problems: Problems, { views, scorings, labels 
     }
   };
   for (const name of always) take(`every topology's "${name}"`, name, `raw_${name}`);
-  for (const { name, stores } of [...scorings, ...labels]) {
-    if (stores.length > 0) take(`step "${name}"`, name, `raw_${name}`);
-  }
-  for (const { name, version, stores } of views) {
-    if (stores.includes("offline")) take(`view "${name}"`, name, `raw_${name}_v${version}`);
+  const tables = parts.flatMap(({ outputs }) =>
+    outputs.flatMap(({ stored, shared }) => (shared ? [] : (stored?.table ?? []))),
+  );
+  // Of a view and a step with one name it is the view that has to be renamed.
+  const isStep = ({ name, view }: TableSpec) => name === view;
+  for (const { name, view } of tables.filter(isStep)) take(`step "${view}"`, view, `raw_${name}`);
+  for (const table of tables) {
+    if (!isStep(table)) take(`view "${table.view}"`, table.view, `raw_${table.name}`);
   }
 }

@@ -1,111 +1,82 @@
-import type {
-  LabelDefinition,
-  ScoringDefinition,
-  Step,
-  TrainingDefinition,
-  ViewDefinition,
-  WatchDefinition,
-} from "../definitions.ts";
-import { checkStepName } from "./names.ts";
+import type { StepKind } from "../../../schemas/plan.ts";
+import type { Step } from "../definitions.ts";
+import { stepKinds, stepModule } from "../kinds.ts";
+import { checkStepName, compareText } from "./names.ts";
 import type { Problems } from "./problems.ts";
+import type { Named, Need, Reached } from "./step-module.ts";
 
-/** Everything that a topology's steps lead to, in an order that its names alone decide. */
-export interface Reached {
-  readonly views: readonly ViewDefinition[];
-  readonly scorings: readonly Named<ScoringDefinition>[];
-  readonly labels: readonly Named<LabelDefinition>[];
-  readonly watches: readonly Named<WatchDefinition>[];
-  readonly trainings: readonly Named<TrainingDefinition>[];
-}
-
-export interface Named<D> {
-  readonly name: string;
-  readonly definition: D;
-}
-
-/** Steps by name, and what they are built on; one that is built on but not named is a problem. */
+/**
+ * Everything that a topology's steps lead to, in an order that its names alone decide; a step that
+ * is built on but not named is a problem.
+ */
 export function reach(problems: Problems, steps: Readonly<Record<string, Step>>): Reached {
-  const views = new Set<ViewDefinition>();
-  const scorings = new Names<ScoringDefinition>(problems);
-  const labels = new Names<LabelDefinition>(problems);
-  const watches = new Names<WatchDefinition>(problems);
-  const trainings = new Names<TrainingDefinition>(problems);
+  const names = new Names(problems);
   // JavaScript lets anything through.
   for (const [name, step] of Object.entries<Step | undefined>(steps)) {
-    switch (step?.kind) {
-      case "feature-view":
-        views.add(step.definition);
-        break;
-      case "predictions":
-        scorings.add(name, step.definition);
-        break;
-      case "outcomes":
-        labels.add(name, step.definition);
-        break;
-      case "training":
-        watches.add(name, step.definition.watch);
-        trainings.add(step.definition.name, step.definition);
-        break;
-      default:
-        problems.add(
-          `step "${name}"`,
-          "is no finished step: views, predictions and outcomes end with into(), a watch with " +
-            "trainedBy()",
-        );
+    if (step !== undefined && Object.hasOwn(stepKinds, step.kind)) {
+      names.add(name, step.kind, step.definition);
+    } else {
+      problems.add(
+        `step "${name}"`,
+        "is no finished step: views, predictions and outcomes end with into(), a watch with " +
+          "trainedBy()",
+      );
     }
   }
-  for (const { name, definition } of watches.sorted()) {
-    labels.need(definition.outcomes, "outcomes", definition.outcomes.topic, name);
-  }
-  for (const { name, definition } of labels.sorted()) {
-    scorings.need(definition.predictions, "predictions", definition.predictions.topic, name);
-  }
-  for (const { definition } of scorings.sorted()) {
-    for (const { view } of Object.values(definition.lookups)) views.add(view);
-  }
-  return {
-    views: [...views].sort((a, b) => compareText(a.id, b.id)),
-    scorings: scorings.sorted(),
-    labels: labels.sorted(),
-    watches: watches.sorted(),
-    trainings: trainings.sorted(),
-  };
+  names.addNeeds();
+  return (kind) => names.sorted(kind);
 }
 
-/** Order of UTF-16 units: the same everywhere, unlike that of a locale. */
-export function compareText(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
+interface Entry extends Named {
+  readonly kind: StepKind;
+  /** What the topology calls it. */
+  readonly called: string;
 }
 
-/** Definitions of one kind and the names they are known by. */
-class Names<D> {
-  private readonly byDefinition = new Map<D, string>();
-  private readonly problems: Problems;
+/** Definitions and the names they are known by. */
+class Names {
+  readonly #entries = new Map<object, Entry>();
+  readonly #problems: Problems;
 
   constructor(problems: Problems) {
-    this.problems = problems;
+    this.#problems = problems;
   }
 
-  add(name: string, definition: D): void {
-    checkStepName(this.problems, "step", name);
-    const other = this.byDefinition.get(definition);
-    if (other === undefined) this.byDefinition.set(definition, name);
-    else this.problems.add(`step "${name}"`, `is the same step as "${other}": name it once`);
+  add(called: string, kind: StepKind, definition: object): void {
+    const own = stepModule(kind).ownName?.(definition);
+    if (own === undefined) checkStepName(this.#problems, "step", called);
+    const other = this.#entries.get(definition);
+    if (other === undefined) {
+      this.#entries.set(definition, { kind, definition, called, name: own ?? called });
+    } else if (own === undefined) {
+      this.#problems.add(`step "${called}"`, `is the same step as "${other.name}": name it once`);
+    }
   }
 
-  need(definition: D, what: string, topic: string, by: string): void {
-    if (this.byDefinition.has(definition)) return;
-    this.problems.add(
+  /** Follows what steps are built on; entries grow on the way, and are visited too. */
+  addNeeds(): void {
+    for (const { kind, definition, called } of this.#entries.values()) {
+      for (const need of stepModule(kind).needs(definition, called)) {
+        if (need.topic === undefined) this.add(need.name, need.kind, need.definition);
+        else this.#needNamed(need, need.topic, called);
+      }
+    }
+  }
+
+  #needNamed({ kind, definition, name }: Need, topic: string, by: string): void {
+    if (this.#entries.has(definition)) return;
+    this.#problems.add(
       `step "${by}"`,
-      `is built on the ${what} in "${topic}", which have no name: add them to the steps`,
+      `is built on the ${name} in "${topic}", which have no name: add them to the steps`,
     );
     // Known from here on, so that what lies beyond is checked too.
-    this.byDefinition.set(definition, what);
+    this.#entries.set(definition, { kind, definition, called: name, name });
   }
 
-  sorted(): Named<D>[] {
-    return [...this.byDefinition]
-      .map(([definition, name]) => ({ name, definition }))
+  sorted(kind: StepKind): Named[] {
+    return [...this.#entries.values()]
+      .filter((each) => each.kind === kind)
+      .map(({ name, definition }) => ({ name, definition }))
       .sort((a, b) => compareText(a.name, b.name));
   }
 }

@@ -1,9 +1,8 @@
 import type { SourceSpec } from "../../../schemas/plan.ts";
 import type { SourceDefinition } from "../definitions.ts";
 import { avroField, isWhole } from "./avro-field.ts";
-import { checkTopicName } from "./names.ts";
+import { checkTopicName, compareText } from "./names.ts";
 import type { Problems } from "./problems.ts";
-import { compareText } from "./reach.ts";
 
 /** Sources in the order of their topics; each topic has one clock and one contract. */
 export function sourceSpecs(

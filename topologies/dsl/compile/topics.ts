@@ -1,8 +1,8 @@
 import type { Subtopology, TopicSpec } from "../../../schemas/plan.ts";
-import { modelsTopic, type Specs } from "./link.ts";
-import { checkTopicName } from "./names.ts";
+import type { Part } from "./link.ts";
+import { checkTopicName, compareText } from "./names.ts";
 import type { Problems } from "./problems.ts";
-import { compareText } from "./reach.ts";
+import type { Specs } from "./step-module.ts";
 
 /**
  * `max.message.bytes` of every topic: twice the limit of a record that a source may bring, so that
@@ -67,6 +67,7 @@ export function topicSpecs(
   problems: Problems,
   specs: Specs,
   subtopologies: readonly Subtopology[],
+  parts: readonly Part[],
 ): TopicSpec[] {
   const topics = new Map<string, TopicSpec>();
   const add = (name: string, partitions: number, role: TopicSpec["role"]): void => {
@@ -78,36 +79,25 @@ export function topicSpecs(
     add(topic, specs.partitions, "source");
     add(watermarksTopic(topic), 1, "watermarks");
   }
-  for (const {
-    operator: { kind },
-    inbox,
-    changelog,
-    partitions,
-    outputs,
-  } of subtopologies) {
-    if (kind !== "source") add(inbox, partitions, "inbox");
+  for (const { inbox, changelog, partitions } of subtopologies) {
+    if (topics.get(inbox)?.role !== "source") add(inbox, partitions, "inbox");
     add(changelog, partitions, "changelog");
-    // What a loop tells the world has topics of the whole topology.
-    if (kind === "watch" || kind === "training") continue;
-    for (const output of outputs) {
-      if (output.kind === "rows") add(output.topic, partitions, "rows");
-      if (output.kind === "topic") add(output.topic, partitions, "output");
-    }
   }
-  for (const name of loopTopics(specs)) add(name, 1, name === modelsTopic ? "models" : "output");
+  const outputs = parts.flatMap((part) => part.outputs);
+  for (const { spec, shared } of outputs) {
+    if (shared !== undefined) continue;
+    add(spec.topic, specs.partitions, spec.kind === "rows" ? "rows" : "output");
+  }
+  // What steps tell together has one partition.
+  const together = outputs.flatMap(({ spec, shared }) =>
+    shared === undefined ? [] : [[spec.topic, shared] as const],
+  );
+  for (const [name, role] of new Map(together)) add(name, 1, role);
   add(lateTopic(specs.name), specs.partitions, "late");
   add(deadLetterTopic(specs.name), specs.partitions, "dead-letters");
   add(decisionsTopic(specs.name), 1, "decisions");
   checkCollisions(problems, [...topics.keys()]);
   return [...topics.values()].sort((a, b) => compareText(a.name, b.name));
-}
-
-/** Topics that watches and trainings share, each with one partition. */
-function loopTopics({ watches, trainings }: Specs): ReadonlySet<string> {
-  return new Set([
-    ...watches.flatMap(({ driftTopic, requestTopic }) => [driftTopic, requestTopic]),
-    ...(trainings.length > 0 ? [modelsTopic] : []),
-  ]);
 }
 
 /** Kafka refuses a topic whose name differs from another's only in `.` and `_`. */

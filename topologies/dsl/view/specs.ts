@@ -8,24 +8,43 @@ import {
   viewId,
   type WindowSpec,
 } from "../../../schemas/feature-view.ts";
-import type { ViewDefinition } from "../definitions.ts";
-import { avroField, isNumeric, scalarKind } from "./avro-field.ts";
-import { checkCondition } from "./conditions.ts";
-import { checkIdentifier, parseViewName, reservedRowColumns } from "./names.ts";
-import type { Problems } from "./problems.ts";
+import { avroField, isNumeric, scalarKind } from "../compile/avro-field.ts";
+import { checkCondition } from "../compile/conditions.ts";
+import { checkIdentifier, featuresMax, plumbingColumns } from "../compile/names.ts";
+import type { Problems } from "../compile/problems.ts";
+import type { Named } from "../compile/step-module.ts";
+import type { ViewDefinition } from "../view.ts";
 
+const viewName = /^([a-z][a-z0-9_]{0,79})@([1-9]\d{0,5})$/;
+
+/** Names of views of the offline store that a feature view must not take. */
+const offlineViews = new Set([
+  "predictions",
+  "outcomes",
+  "late_records",
+  "dead_letters",
+  "drift",
+  "models",
+]);
+
+/** Columns that every row has beside its features, so that no feature takes their names. */
+const reservedColumns = new Set<string>([
+  ...plumbingColumns,
+  "as_of",
+  "valid_until",
+  "seq",
+  "served",
+]);
 /** Raw events kept a key before tiles serve it, unless the view says otherwise. */
 const exactLimitDefault = 4096;
-/** A view's row has this many features at most: n of a row is 16 bits, tables want fewer. */
-export const featuresMax = 1_000;
 
 /** Views in the order given, which is that of their ids. */
 export function viewSpecs(
   problems: Problems,
-  definitions: readonly ViewDefinition[],
+  steps: readonly Named<ViewDefinition>[],
 ): FeatureViewSpec[] {
   const specs = new Map<string, FeatureViewSpec>();
-  for (const definition of definitions) {
+  for (const { definition } of steps) {
     const spec = viewSpec(problems, definition);
     const other = specs.get(definition.id);
     if (other === undefined) specs.set(viewId(spec), spec);
@@ -74,6 +93,31 @@ function viewSpec(problems: Problems, definition: ViewDefinition): FeatureViewSp
     exactLimit,
     stores: (["online", "offline"] as const).filter((role) => roles.includes(role)),
   };
+}
+
+interface ViewName {
+  readonly name: string;
+  readonly version: number;
+}
+
+/** Takes `name@version` apart. */
+function parseViewName(problems: Problems, id: string): ViewName {
+  const match = viewName.exec(id);
+  const name = match?.[1];
+  if (name === undefined) {
+    problems.add(
+      `view "${id}"`,
+      'write its identity as name@version, e.g. "origin_delays@1": a lower-case letter, then ' +
+        "up to 79 lower-case letters, digits or _, and a version from 1",
+    );
+    return { name: id, version: Number.NaN };
+  }
+  problems.check(
+    !offlineViews.has(name) && !name.startsWith("raw_"),
+    `view "${id}"`,
+    `"${name}" is the name of a table of the offline store: choose another`,
+  );
+  return { name, version: Number(match?.[2]) };
 }
 
 function checkKeyFields(problems: Problems, where: string, definition: ViewDefinition): void {
@@ -156,7 +200,7 @@ function checkColumns(
     where,
     `has ${columns.length} features; ${featuresMax} are the most`,
   );
-  const taken = new Set(reservedRowColumns);
+  const taken = new Set(reservedColumns);
   for (const column of [...keyFields.map(snakeCase), ...columns]) {
     problems.check(!taken.has(column), where, `column "${column}" exists already: rename it`);
     taken.add(column);

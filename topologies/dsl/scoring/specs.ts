@@ -4,23 +4,56 @@ import {
   snakeCase,
   viewId,
 } from "../../../schemas/feature-view.ts";
-import type { LookupSpec, RequestFeatureSpec, ScoringSpec } from "../../../schemas/plan.ts";
-import type { LookupDefinition, ScoringDefinition } from "../definitions.ts";
-import { avroField, isNumeric, isWhole, scalarKind } from "./avro-field.ts";
-import { checkIdentifier, reservedOutcomeColumns, reservedPredictionColumns } from "./names.ts";
-import type { Problems } from "./problems.ts";
-import { compareText, type Named } from "./reach.ts";
-import { featuresMax } from "./view-specs.ts";
+import {
+  type LookupSpec,
+  type RequestFeatureSpec,
+  type ScoringSpec,
+  stepsOf,
+} from "../../../schemas/plan.ts";
+import { avroField, isNumeric, isWhole, scalarKind } from "../compile/avro-field.ts";
+import { checkIdentifier, compareText, featuresMax, plumbingColumns } from "../compile/names.ts";
+import type { Problems } from "../compile/problems.ts";
+import type { Context, Named } from "../compile/step-module.ts";
+import { storesOf } from "../compile/stores.ts";
+import type { LookupDefinition } from "../lookup.ts";
+import type { ScoringDefinition } from "../scoring.ts";
+
+/** Columns of predictions. */
+const reservedPredictionColumns: ReadonlySet<string> = new Set([
+  ...plumbingColumns,
+  "event_time",
+  "known_at",
+  "probability",
+  "fallback",
+  "fallback_reason",
+  "model",
+  "version",
+  "incomplete",
+  "latency_ms",
+  "features_as_of",
+  "source_partition",
+  "source_offset",
+  "features",
+]);
+
+/** Columns of outcomes that predictions do not have: the key must not take their names either. */
+const reservedOutcomeColumns: ReadonlySet<string> = new Set([
+  "predicted_at",
+  "labelled",
+  "label",
+  "label_event_time",
+]);
 
 /** A look-up is numbered with a byte. */
 const slotsMax = 250;
 
-/** Scoring steps; their look-ups answer from `views`. */
+/** Scoring steps; their look-ups answer from views. */
 export function scoringSpecs(
   problems: Problems,
   scorings: readonly Named<ScoringDefinition>[],
-  views: readonly FeatureViewSpec[],
+  context: Context,
 ): ScoringSpec[] {
+  const views = stepsOf(context, "view");
   return scorings.map((scoring) => scoringSpec(problems, scoring, views));
 }
 
@@ -79,23 +112,8 @@ function scoringSpec(
     deadlineMs: problems.duration(where, "deadline", definition.deadline),
     fallback,
     topic: definition.topic,
-    stores: storesOf(problems, where, definition),
+    stores: storesOf(problems, where, definition.roles),
   };
-}
-
-/** Stores of a step that may go into the offline store. */
-export function storesOf(
-  problems: Problems,
-  where: string,
-  { roles }: Pick<ScoringDefinition, "roles">,
-): readonly "offline"[] {
-  problems.check(
-    roles.every(({ role }) => role === "offline"),
-    where,
-    "into() takes a topic and offline; only feature views go online",
-  );
-  problems.check(roles.length <= 1, where, "into() names a store twice");
-  return roles.length > 0 ? ["offline"] : [];
 }
 
 function lookupSpec(

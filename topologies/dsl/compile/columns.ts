@@ -1,0 +1,47 @@
+import type { ColumnSpec, TableSpec } from "../../../schemas/plan.ts";
+
+/** A table whose view shows all of its rows. */
+export function records(
+  name: string,
+  columns: readonly ColumnSpec[],
+  orderBy: readonly string[],
+): TableSpec {
+  const shown = columns.map((column) => column.name);
+  return { name, view: name, version: 1, columns, orderBy, shown, lastBy: null };
+}
+
+function column(name: string, type: ColumnSpec["type"], from: string): ColumnSpec {
+  return { name, type, nullable: false, ...(from !== name && { from }) };
+}
+
+export function number(name: string, from = name): ColumnSpec {
+  return column(name, "number", from);
+}
+
+export function integer(name: string, from = name): ColumnSpec {
+  return column(name, "integer", from);
+}
+
+export function whole(name: string, bits: 8 | 16 | 32, from = name): ColumnSpec {
+  return { ...column(name, "integer", from), bits };
+}
+
+export function truth(name: string, from = name): ColumnSpec {
+  return column(name, "boolean", from);
+}
+
+export function text(name: string, from = name): ColumnSpec {
+  return column(name, "text", from);
+}
+
+export function word(name: string, from = name): ColumnSpec {
+  return { ...column(name, "text", from), few: true };
+}
+
+export function timestamp(name: string, from = name): ColumnSpec {
+  return column(name, "timestamp", from);
+}
+
+export function orNull(column: ColumnSpec): ColumnSpec {
+  return { ...column, nullable: true };
+}

@@ -1,0 +1,56 @@
+import type { Plan, StepKind, StepSpec, StepSpecs } from "../../../schemas/plan.ts";
+import type { SourceDefinition } from "../definitions.ts";
+import type { Part } from "./link.ts";
+import type { Problems } from "./problems.ts";
+
+export interface Named<D extends object = object> {
+  readonly name: string;
+  readonly definition: D;
+}
+
+/** A step that another one is built on. */
+export interface Need {
+  readonly kind: StepKind;
+  readonly definition: object;
+  readonly name: string;
+  /** Topic that it writes, where the topology has to name it. @default it has a name */
+  readonly topic?: string;
+}
+
+/** Of each kind everything that the steps of a topology lead to, by name. */
+export type Reached = (kind: StepKind) => readonly Named[];
+
+/** What the specs of one kind may be made of. */
+export interface Context {
+  readonly topology: string;
+  readonly reached: Reached;
+  /** Of the kinds that stand before it in `kinds.ts`. */
+  readonly steps: readonly StepSpec[];
+}
+
+/** The specs of a plan, before they are cut into subtopologies. */
+export type Specs = Pick<Plan, "name" | "partitions" | "guarantee" | "sources" | "steps">;
+
+/**
+ * All about one kind of step behind its verb. Each stands in a folder of its own, and `kinds.ts`
+ * lists them: whatever else compiles or prints steps reads it here.
+ */
+export interface StepModule<K extends StepKind = StepKind, D extends object = object> {
+  /** Name that a step brings itself, whatever a topology calls it. @default what that says */
+  ownName?(definition: D): string;
+  /** @param name - what the topology calls the step. */
+  needs(definition: D, name: string): readonly Need[];
+  /** Sources that it takes records of. */
+  sources(definition: D): readonly SourceDefinition[];
+  /** Checks all steps of the kind, and says what each was told. */
+  specs(problems: Problems, steps: readonly Named<D>[], context: Context): readonly StepSpecs[K][];
+  /** Its share of the subtopologies. */
+  part(spec: StepSpecs[K], specs: Specs): Part;
+  /** What `describe` prints. */
+  text(spec: StepSpecs[K]): string;
+}
+
+/** Name of a definition among those reached; every one has one. */
+export function nameOf(all: readonly Named[], definition: object): string {
+  return all.find((each) => each.definition === definition)?.name ?? "";
+}

@@ -1,0 +1,160 @@
+import { conditionText } from "../../../schemas/expression.ts";
+import { outcomeSchema } from "../../../schemas/outputs.ts";
+import {
+  type LabelSpec,
+  type ScoringSpec,
+  stepsOf,
+  type TableSpec,
+} from "../../../schemas/plan.ts";
+import { avroField, scalarKind } from "../compile/avro-field.ts";
+import * as column from "../compile/columns.ts";
+import { checkCondition } from "../compile/conditions.ts";
+import { fanOutOf, numberField, type Part } from "../compile/link.ts";
+import type { Problems } from "../compile/problems.ts";
+import {
+  type Context,
+  type Named,
+  nameOf,
+  type Specs,
+  type StepModule,
+} from "../compile/step-module.ts";
+import { avroValues } from "../compile/stored-topics.ts";
+import { storesOf } from "../compile/stores.ts";
+import { block, durationText, list } from "../describe/text.ts";
+import type { LabelDefinition } from "../labels.ts";
+import { answerColumns, idColumn, keyDocOf } from "../scoring/columns.ts";
+
+/** The join of predictions with their labels, in the tasks that make them. */
+export const labelStep: StepModule<"label", LabelDefinition> = {
+  needs: ({ predictions }) => [
+    {
+      kind: "scoring",
+      definition: predictions,
+      name: "predictions",
+      topic: predictions.topic,
+    },
+  ],
+  sources: ({ source }) => [source],
+  specs: labelSpecs,
+  part,
+  text,
+};
+
+/** Label steps; each joins one scoring step, and runs in its tasks. */
+function labelSpecs(
+  problems: Problems,
+  labels: readonly Named<LabelDefinition>[],
+  { reached }: Context,
+): LabelSpec[] {
+  const specs = labels.map((label) => labelSpec(problems, label, reached("scoring")));
+  specs.forEach((spec, i) => {
+    const other = specs.slice(0, i).find((each) => each.predictions === spec.predictions);
+    if (other === undefined) return;
+    problems.add(
+      `step "${spec.name}"`,
+      `labels "${spec.predictions}", which "${other.name}" labels already: predictions ` +
+        "have one label",
+    );
+  });
+  return specs;
+}
+
+function labelSpec(
+  problems: Problems,
+  { name, definition }: Named<LabelDefinition>,
+  scorings: readonly Named[],
+): LabelSpec {
+  const where = `step "${name}"`;
+  const { source, on, label, unlabelled, predictions } = definition;
+  const key = avroField(predictions.source.schema, predictions.source.idField);
+  const field = avroField(source.schema, on);
+  problems.check(
+    field !== null && !field.nullable && key !== null && scalarKind(field) === scalarKind(key),
+    where,
+    `on "${on}" needs a field of ${source.schema.name} that is never null and of the type of ` +
+      `${predictions.source.idField}, the key of the predictions`,
+  );
+  checkCondition(problems, where, label, source.schema);
+  problems.check(
+    unlabelled === "negative" || unlabelled === "unknown",
+    where,
+    `unlabelled "${unlabelled}" is neither "negative" nor "unknown"`,
+  );
+  return {
+    name,
+    predictions: nameOf(scorings, predictions),
+    source: source.topic,
+    keyField: on,
+    withinMs: problems.duration(where, "within", definition.within),
+    unlabelled,
+    label,
+    topic: definition.topic,
+    stores: storesOf(problems, where, definition.roles),
+  };
+}
+
+/**
+ * What an outcome promises: it is made at the knownAt of the later of prediction and label, or by
+ * the timer that ends the wait. So the least of triggers, labels and the next timer is promised.
+ */
+function part(label: LabelSpec, specs: Specs): Part {
+  const { name, predictions, source, keyField } = label;
+  return {
+    name,
+    tasks: predictions,
+    operator: null,
+    partitions: specs.partitions,
+    promises: { triggers: ["triggers", "labels"], timers: true, lookAheadMs: 0 },
+    outputs: stepsOf(specs, "scoring")
+      .filter((each) => each.name === predictions)
+      .map((scoring) => outcomes(specs, scoring, label)),
+    links: [
+      {
+        from: source,
+        to: predictions,
+        input: "labels",
+        role: "update",
+        fanOut: fanOutOf(specs, source, keyField),
+        route: {
+          what: `label of ${name}`,
+          key: [keyField],
+          fields: [{ from: "key" }, { from: "time" }, numberField({ condition: label.label })],
+          counted: name,
+        },
+      },
+    ],
+  };
+}
+
+function outcomes(specs: Specs, scoring: ScoringSpec, label: LabelSpec): Part["outputs"][number] {
+  const schema = outcomeSchema(specs.name, scoring, label, keyDocOf(specs, scoring));
+  return {
+    spec: { kind: "topic", topic: label.topic, schema, partitioning: "same" },
+    stored: label.stores.includes("offline")
+      ? avroValues(schema, outcomeTable(scoring, label))
+      : null,
+  };
+}
+
+function outcomeTable(scoring: ScoringSpec, label: LabelSpec): TableSpec {
+  const id = idColumn(scoring);
+  const columns = [
+    id,
+    column.timestamp("predicted_at", "predictedAt"),
+    column.timestamp("known_at", "knownAt"),
+    column.truth("labelled"),
+    column.orNull(column.truth("label")),
+    column.orNull(column.timestamp("label_event_time", "labelEventTime")),
+    ...answerColumns,
+  ];
+  return column.records(label.name, columns, ["known_at", id.name]);
+}
+
+function text(label: LabelSpec): string {
+  return block(`labels ${label.name}`, [
+    `of ${label.predictions} from ${label.source} on ${label.keyField}`,
+    `within ${durationText(label.withinMs)}, true where ${conditionText(label.label)}`,
+    ...(label.unlabelled === "unknown" ? [] : [`without a label in time ${label.unlabelled}`]),
+    `into topic ${label.topic}, stores ${list(label.stores)}`,
+  ]);
+}

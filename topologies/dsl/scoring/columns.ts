@@ -1,0 +1,24 @@
+import { snakeCase } from "../../../schemas/feature-view.ts";
+import type { ColumnSpec, ScoringSpec } from "../../../schemas/plan.ts";
+import * as column from "../compile/columns.ts";
+import type { Specs } from "../compile/step-module.ts";
+
+/** Column with the id of a prediction. */
+export function idColumn({ keyField, keyType }: ScoringSpec): ColumnSpec {
+  const typed = keyType === "long" ? column.integer : column.text;
+  return typed(snakeCase(keyField), keyField);
+}
+
+/** Columns that tell of an answer, in predictions and in outcomes. */
+export const answerColumns: readonly ColumnSpec[] = [
+  column.number("probability"),
+  column.truth("fallback"),
+  column.word("model"),
+  column.orNull(column.text("version")),
+];
+
+/** What the source says about the key field. */
+export function keyDocOf({ sources }: Specs, { source, keyField }: ScoringSpec): string {
+  const schema = sources.find((each) => each.topic === source)?.schema;
+  return schema?.fields.find((each) => each.name === keyField)?.doc ?? "";
+}

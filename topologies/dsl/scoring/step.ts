@@ -1,0 +1,162 @@
+import { featureColumns, viewId } from "../../../schemas/feature-view.ts";
+import { predictionSchema } from "../../../schemas/outputs.ts";
+import {
+  type ScoringOperator,
+  type ScoringSpec,
+  stepsOf,
+  type TableSpec,
+} from "../../../schemas/plan.ts";
+import * as column from "../compile/columns.ts";
+import { fanOutOf, type Link, numberField, type Part } from "../compile/link.ts";
+import type { Specs, StepModule } from "../compile/step-module.ts";
+import { avroValues } from "../compile/stored-topics.ts";
+import { block, durationText, list } from "../describe/text.ts";
+import type { ScoringDefinition } from "../scoring.ts";
+import { answerColumns, idColumn, keyDocOf } from "./columns.ts";
+import { scoringSpecs } from "./specs.ts";
+
+/**
+ * The tasks that score, and join predictions with their labels where a label step says so: both go
+ * by the key of the triggering record, so one task holds both.
+ */
+export const scoringStep: StepModule<"scoring", ScoringDefinition> = {
+  needs: ({ lookups }) =>
+    Object.values(lookups).map(({ view }) => ({ kind: "view", definition: view, name: view.id })),
+  sources: ({ source }) => [source],
+  specs: scoringSpecs,
+  part,
+  text,
+};
+
+/**
+ * What a prediction promises: it is made when a trigger is taken, at the trigger's knownAt. Answers
+ * precede their trigger and models are only read, so predictions are promised from the triggers
+ * alone. Labels and timers make none.
+ *
+ * That the models are not among the triggers is what lets the loop turn: scoring waits for the
+ * trainer's progress, the trainer for the watch's, and the watch for what scoring promises here.
+ */
+function part(scoring: ScoringSpec, specs: Specs): Part {
+  const { name, source, keyField } = scoring;
+  return {
+    name,
+    tasks: name,
+    operator: () => ({ kind: "scoring", spec: operatorOf(specs, scoring) }),
+    partitions: specs.partitions,
+    promises: { triggers: ["triggers"], timers: false, lookAheadMs: 0 },
+    outputs: [predictions(specs, scoring)],
+    links: [
+      ...lookUps(scoring),
+      {
+        from: source,
+        to: name,
+        input: "triggers",
+        role: "trigger",
+        fanOut: fanOutOf(specs, source, keyField),
+        route: {
+          what: `trigger of ${name}`,
+          key: [keyField],
+          fields: [
+            { from: "key" },
+            { from: "time" },
+            { from: "offset" },
+            ...scoring.request.map(({ field }) => numberField({ field })),
+          ],
+          counted: name,
+        },
+      },
+    ],
+  };
+}
+
+function operatorOf(specs: Specs, scoring: ScoringSpec): ScoringOperator {
+  const widths = scoring.lookups.map((lookup) => {
+    const view = stepsOf(specs, "view").find((each) => viewId(each) === lookup.view);
+    return view === undefined ? 0 : featureColumns(view).length;
+  });
+  const label = stepsOf(specs, "label").find((each) => each.predictions === scoring.name);
+  return { scoring, label: label ?? null, widths };
+}
+
+/** The questions of each slot to a view, and the answers of each view. */
+function lookUps({ name, source, keyField, lookups }: ScoringSpec): Link[] {
+  const input = `lookups:${name}`;
+  const questions = lookups.map(
+    ({ view, keyFields }, slot): Link => ({
+      from: source,
+      to: view,
+      input,
+      role: "lookup",
+      fanOut: "key",
+      route: {
+        what: `look-up ${slot} of ${name}`,
+        key: keyFields,
+        fields: [{ from: "key" }, { from: "byte", value: slot }, { from: "text", field: keyField }],
+        // Its trigger is counted.
+        counted: null,
+      },
+    }),
+  );
+  const answers = lookups.map(
+    ({ view }): Link => ({
+      from: view,
+      to: name,
+      input: `answers:${view}`,
+      role: "answer",
+      fanOut: "key",
+      triggers: [input],
+    }),
+  );
+  return [...questions, ...answers];
+}
+
+function predictions(specs: Specs, scoring: ScoringSpec): Part["outputs"][number] {
+  const schema = predictionSchema(specs.name, scoring, keyDocOf(specs, scoring));
+  return {
+    spec: {
+      kind: "topic",
+      topic: scoring.topic,
+      schema,
+      partitioning: "same",
+      measured: ["latencyMs"],
+    },
+    stored: scoring.stores.includes("offline")
+      ? avroValues(schema, predictionTable(scoring))
+      : null,
+  };
+}
+
+function predictionTable(scoring: ScoringSpec): TableSpec {
+  const id = idColumn(scoring);
+  const columns = [
+    id,
+    column.timestamp("event_time", "eventTime"),
+    column.timestamp("known_at", "knownAt"),
+    ...answerColumns,
+    column.orNull(column.text("fallback_reason", "fallbackReason")),
+    column.truth("incomplete"),
+    column.number("latency_ms", "latencyMs"),
+    column.orNull(column.timestamp("features_as_of", "featuresAsOf")),
+    column.whole("source_partition", 16, "sourcePartition"),
+    column.integer("source_offset", "sourceOffset"),
+    ...scoring.features.map((name) => column.orNull(column.number(name, `features.${name}`))),
+  ];
+  return column.records(scoring.name, columns, ["known_at", id.name]);
+}
+
+function text(scoring: ScoringSpec): string {
+  const { model, fallback } = scoring;
+  return block(`scoring ${scoring.name}`, [
+    `of ${scoring.source} by ${scoring.keyField} (${scoring.keyType})`,
+    ...scoring.lookups.map(
+      ({ slot, view, keyFields }) => `${slot} = ${view} at (${list(keyFields)})`,
+    ),
+    ...scoring.request.map(({ name, field, calendar }) =>
+      calendar ? `${name} = ${field}, a calendar feature` : `${name} = ${field}`,
+    ),
+    `vector of ${scoring.features.length} features; missing ones are null`,
+    `model ${model.name}@${model.alias}, deadline ${durationText(scoring.deadlineMs)}`,
+    `fallback ${fallback.kind} ${fallback.value}`,
+    `into topic ${scoring.topic}, stores ${list(scoring.stores)}`,
+  ]);
+}
