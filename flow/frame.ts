@@ -64,6 +64,18 @@ export class FrameWriter {
     return payloads;
   }
 
+  /** Bytes of the payload that is open. */
+  get openBytes(): number {
+    return this.#payloads.position - this.#open - payloadHeaderBytes;
+  }
+
+  /** Takes the open payload back; returns its bytes, which the next one overwrites. */
+  drop(): Buffer {
+    const { buffer, position } = this.#payloads;
+    this.#payloads.position = this.#open;
+    return buffer.subarray(this.#open + payloadHeaderBytes, position);
+  }
+
   /** Closes the payload; returns its bytes with the header in front. */
   end(): number {
     const payloads = this.#payloads;

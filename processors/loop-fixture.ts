@@ -257,8 +257,9 @@ export class RecordingOutbox implements Outbox {
     return this.begin(output, 0, knownAt);
   }
 
-  end(): void {
+  end(): boolean {
     this.written.push({ ...this.#open, value: null, bytes: this.#writer.take() });
+    return true;
   }
 
   publish(output: number, _key: string, timestampMs: number, value: object): void {

@@ -24,10 +24,11 @@ export class RecordingOutbox implements Outbox {
     return this.#begin({ output, partition: -1, key, knownAt });
   }
 
-  end(): void {
+  end(): boolean {
     if (this.#open === null) throw new RangeError("nothing is open");
     this.written.push({ ...this.#open, bytes: this.#writer.take() });
     this.#open = null;
+    return true;
   }
 
   publish(): void {

@@ -14,7 +14,11 @@ export interface Outbox {
   begin(output: number, partition: number, knownAt: number): ByteWriter;
   /** Opens one row of a `rows` output under an entity key. */
   beginRow(output: number, entityKey: string, knownAt: number): ByteWriter;
-  end(): void;
+  /**
+   * Closes the payload or row. False: it is larger than its topic takes, and a dead letter of the
+   * step in its stead. A restore repeats no output: state must not depend on it behind an inbox.
+   */
+  end(): boolean;
   /** One record of a `topic` output; `value` fits its Avro schema. */
   publish(output: number, key: string, timestampMs: number, value: object): void;
 }

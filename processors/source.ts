@@ -80,7 +80,11 @@ export class SourceProcessor {
     stamped.eventTime = time;
     stamped.knownAt = this.#streamTime;
     stamped.offset = offset;
-    for (const route of this.#routes) route.write(stamped, out);
+    for (const route of this.#routes) {
+      const sent = route.write(stamped, out);
+      if (sent || route.counted === null) continue;
+      tallyOf(this.counters, route.counted, this.#partition).deadLettered++;
+    }
     return "accepted";
   }
 

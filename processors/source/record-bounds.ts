@@ -6,6 +6,9 @@ export const keyLimitBytes = 1_024;
 /** Bytes of any other text as it is written. */
 export const textLimitBytes = 65_536;
 
+/** Bytes of all texts of a record as they are written: several of them stand in one payload. */
+export const allTextsLimitBytes = 524_288;
+
 /** Every character that is not UTF-8 becomes three bytes, and a separator in a key two. */
 const growth = 6;
 
@@ -37,11 +40,24 @@ export class RecordBounds {
       if (Buffer.byteLength(key) > keyLimitBytes) return "KEY_OVERSIZE";
     }
     this.#names ??= Object.keys(record);
+    let all = 0;
     for (const name of this.#names) {
       const value = record[name];
-      if (typeof value !== "string" || value.length * 3 <= textLimitBytes) continue;
-      if (Buffer.byteLength(value) > textLimitBytes) return "TEXT_OVERSIZE";
+      if (typeof value !== "string") continue;
+      if (value.length * 3 <= textLimitBytes) {
+        all += value.length * 3;
+        continue;
+      }
+      const bytes = Buffer.byteLength(value);
+      if (bytes > textLimitBytes) return "TEXT_OVERSIZE";
+      all += bytes;
     }
-    return null;
+    const fits = all <= allTextsLimitBytes || this.#allTexts(record) <= allTextsLimitBytes;
+    return fits ? null : "TEXT_OVERSIZE";
+  }
+
+  #allTexts(record: Readonly<Record<string, unknown>>): number {
+    const texts = Object.values(record).filter((value) => typeof value === "string");
+    return texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0);
   }
 }

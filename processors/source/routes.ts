@@ -34,7 +34,8 @@ export class Route {
     this.#fields = fields;
   }
 
-  write(record: StampedRecord, out: Outbox): void {
+  /** False: what is derived is too large, and a dead letter. */
+  write(record: StampedRecord, out: Outbox): boolean {
     const key = this.#readKey(record.fields);
     const payload = out.begin(this.#output, partitionOf(key, this.#partitions), record.knownAt);
     const fields = this.#fields;
@@ -61,7 +62,7 @@ export class Route {
           break;
       }
     }
-    out.end();
+    return out.end();
   }
 
   /** One array takes the values of every record. */

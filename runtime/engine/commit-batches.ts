@@ -11,6 +11,9 @@ interface Lane {
   records: number;
 }
 
+/** The framing of a record (under 40 bytes) and of the batch (61). */
+const framingBytes = 128;
+
 /** Buffer that a partition keeps for its batches between two transactions. */
 const keptBytes = 64 * 1024;
 
@@ -120,9 +123,9 @@ export class CommitBatches {
     return lane;
   }
 
-  /** Leaves room for the framing of a record (under 40 bytes) and of the batch (61). */
   #makeRoom(lane: Lane, size: number): void {
-    if (lane.builder.count === 0 || lane.builder.sizeBytes + size + 128 <= lane.maxBytes) return;
+    const { builder, maxBytes } = lane;
+    if (builder.count === 0 || builder.sizeBytes + size + framingBytes <= maxBytes) return;
     lane.finished.push(lane.builder.build());
     lane.builder.reset();
   }
@@ -143,4 +146,10 @@ export function batchLimits(plan: Plan): (topic: string) => number {
     ]),
   );
   return (topic) => limits.get(topic) ?? 1024 * 1023;
+}
+
+/** Key and value of the largest record that a topic takes, bytes: it is a batch by itself. */
+export function recordLimits(plan: Plan): (topic: string) => number {
+  const batchBytesOf = batchLimits(plan);
+  return (topic) => batchBytesOf(topic) - framingBytes;
 }

@@ -134,7 +134,9 @@ export class MutedOutbox implements Outbox {
     return this.#writer;
   }
 
-  end(): void {}
+  end(): boolean {
+    return true;
+  }
 
   publish(): void {}
 }

@@ -1,4 +1,8 @@
-import { keyLimitBytes, textLimitBytes } from "../../processors/source/record-bounds.ts";
+import {
+  allTextsLimitBytes,
+  keyLimitBytes,
+  textLimitBytes,
+} from "../../processors/source/record-bounds.ts";
 
 export { keyLimitBytes };
 
@@ -18,6 +22,8 @@ export const rejectionReasons: Readonly<Record<string, string>> = {
   EVENT_TIME_MISSING: "the event time is missing or not a time in milliseconds",
   EVENT_TIME_AHEAD: "the event time lies too far in the future and would make others late",
   KEY_OVERSIZE: `a key, or the text of fields that make one, takes more than ${keyLimitBytes} bytes`,
-  TEXT_OVERSIZE: `a text takes more than ${textLimitBytes} bytes in what is derived from the record`,
+  TEXT_OVERSIZE:
+    `a text takes more than ${textLimitBytes} bytes in what is derived from the record, ` +
+    `or all of them more than ${allTextsLimitBytes}`,
   RECORD_OVERSIZE: `the value and the key together are larger than ${recordLimitBytes} bytes`,
 };

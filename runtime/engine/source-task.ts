@@ -3,36 +3,25 @@ import { RecordReader } from "../../broker/record-batch/reader.ts";
 import type { SourceProcessor } from "../../processors/source.ts";
 import { ByteReader, ByteWriter } from "../../schemas/bytes.ts";
 import { MillraceError } from "../../schemas/errors.ts";
-import { shortReason } from "../../schemas/plain-text.ts";
 import type { Plan, Subtopology } from "../../schemas/plan.ts";
-import type { AvroEncoder } from "../schema-registry/avro-codec.ts";
 import { type RecordDecoder, unknownSchema } from "../schema-registry/record-decoder.ts";
 import { type Restorable, writeSnapshot } from "./changelog.ts";
 import { ChangelogCut } from "./changelog-cut.ts";
 import type { CommitBatches } from "./commit-batches.ts";
 import type { SourceDecisions } from "./live/source-decisions.ts";
-import { keyLimitBytes, recordLimitBytes, rejectionReasons } from "./rejections.ts";
+import { keyLimitBytes, recordLimitBytes } from "./rejections.ts";
+import { type RejectsWiring, SourceRejects } from "./source-rejects.ts";
 import type { SourceWatermarks } from "./source-watermarks.ts";
 import type { Task, Wanted } from "./task.ts";
-import { type OutboxWiring, TaskOutbox } from "./task-outbox.ts";
+import { TaskOutbox } from "./task-outbox.ts";
 
 /** How a source task knows its world. */
-export interface SourceTaskWiring extends OutboxWiring {
+export interface SourceTaskWiring extends RejectsWiring {
   readonly plan: Plan;
   readonly decoder: RecordDecoder;
   readonly watermarks: SourceWatermarks;
   readonly decisions: SourceDecisions;
-  readonly lateTopic: string;
-  readonly deadLetterTopic: string;
-  readonly lateEncoder: AvroEncoder;
-  readonly deadLetterEncoder: AvroEncoder;
 }
-
-/** Record timestamps that we can write: beyond lies what somebody wrote by mistake. */
-const maxTimestampMs = 2 ** 51;
-
-/** What a late record or a dead letter takes besides its bytes, about. */
-const rejectOverheadBytes = 256;
 
 /** Between two questions that a schema registry did not answer, ms; doubled each time. */
 const lookUpPauseMs = { least: 250, most: 15_000 } as const;
@@ -51,9 +40,7 @@ export class SourceTask implements Task, Restorable {
   readonly outbox: TaskOutbox;
   readonly #wiring: SourceTaskWiring;
   readonly #reader = new RecordReader();
-  readonly #value = new ByteWriter();
-  readonly #rejects: { topic: string; key: Buffer | null; value: Buffer; timestamp: number }[] = [];
-  #rejectBytes = 0;
+  readonly #rejects: SourceRejects;
   #reading = false;
   #position = 0;
   /** Of the topic that the position is in; "" when an earlier build wrote it. */
@@ -80,6 +67,7 @@ export class SourceTask implements Task, Restorable {
     this.processor = processor;
     this.#wiring = wiring;
     this.outbox = new TaskOutbox(subtopology, partition, wiring);
+    this.#rejects = new SourceRejects(subtopology, partition, wiring);
   }
 
   wanted(): Wanted | null {
@@ -136,7 +124,7 @@ export class SourceTask implements Task, Restorable {
       this.#reading &&
       taken < budget &&
       this.#missingSchema === null &&
-      !this.outbox.isFull(this.#rejectBytes)
+      !this.outbox.isFull(this.#rejects.bytes)
     ) {
       this.#position = this.#reader.offset;
       this.#applyWatermarks();
@@ -197,11 +185,7 @@ export class SourceTask implements Task, Restorable {
   }
 
   collect(batches: CommitBatches): OffsetToCommit {
-    for (const reject of this.#rejects) {
-      batches.append(reject.topic, this.partition, reject.key, reject.value, reject.timestamp);
-    }
-    this.#rejects.length = 0;
-    this.#rejectBytes = 0;
+    this.#rejects.collect(batches);
     this.#wiring.decisions.collect(batches);
     this.outbox.collect(batches, () => this.processor.streamTime);
     const state = new ByteWriter(1024);
@@ -277,15 +261,16 @@ export class SourceTask implements Task, Restorable {
   #takeRecord(): boolean {
     const reader = this.#reader;
     const { processor } = this;
+    const rejects = this.#rejects;
     const { buffer, keyStart, keyEnd, valueStart, valueEnd } = reader;
     if (keyEnd - keyStart + valueEnd - valueStart > recordLimitBytes) {
-      this.processor.reject();
-      this.#deadLetter("RECORD_OVERSIZE");
+      processor.reject();
+      rejects.deadLetter(reader, "RECORD_OVERSIZE");
       return true;
     }
     if (!processor.source.repartitioned && keyEnd - keyStart > keyLimitBytes) {
       processor.reject();
-      this.#deadLetter("KEY_OVERSIZE");
+      rejects.deadLetter(reader, "KEY_OVERSIZE");
       return true;
     }
     const { decisions } = this.#wiring;
@@ -297,9 +282,9 @@ export class SourceTask implements Task, Restorable {
       return false;
     }
     if (decoded.kind === "failed") {
-      this.processor.reject();
+      processor.reject();
       if (decoded.code === "UNKNOWN_SCHEMA") decisions.schemaRefused(reader.offset);
-      this.#deadLetter(decoded.code, decoded.reason);
+      rejects.deadLetter(reader, decoded.code, decoded.reason);
       return true;
     }
     const key = keyStart < 0 ? null : buffer.toString("utf8", keyStart, keyEnd);
@@ -312,69 +297,8 @@ export class SourceTask implements Task, Restorable {
     );
     if (outcome === "accepted") return true;
     if (outcome === "EVENT_TIME_AHEAD") decisions.refused(reader.offset);
-    if (outcome === "late") this.#late(decoded.value);
-    else this.#deadLetter(outcome);
+    if (outcome === "late") rejects.late(reader, decoded.value, processor);
+    else rejects.deadLetter(reader, outcome);
     return true;
-  }
-
-  #late(record: Readonly<Record<string, unknown>>): void {
-    const reader = this.#reader;
-    const { source, streamTime } = this.processor;
-    const eventTime = Number(record[source.timeField]);
-    this.#value.reset();
-    this.#wiring.lateEncoder.encode(
-      {
-        ...this.#origin(),
-        value: reader.buffer.subarray(reader.valueStart, reader.valueEnd),
-        eventTime,
-        streamTime,
-        latenessMs: streamTime - eventTime,
-      },
-      this.#value,
-    );
-    this.#reject(this.#wiring.lateTopic);
-  }
-
-  #deadLetter(code: string, detail?: string): void {
-    const reader = this.#reader;
-    const { valueStart, valueEnd, buffer } = reader;
-    const framed = valueStart >= 0 && valueEnd - valueStart >= 5 && buffer[valueStart] === 0;
-    this.#value.reset();
-    this.#wiring.deadLetterEncoder.encode(
-      {
-        ...this.#origin(),
-        value: valueStart < 0 ? null : buffer.subarray(valueStart, valueEnd),
-        headers: reader.headers(),
-        schemaId: framed ? buffer.readInt32BE(valueStart + 1) : null,
-        step: this.subtopology.name,
-        code,
-        reason: shortReason(detail ?? rejectionReasons[code] ?? code),
-      },
-      this.#value,
-    );
-    this.#reject(this.#wiring.deadLetterTopic);
-  }
-
-  #origin() {
-    const { buffer, keyStart, keyEnd, offset } = this.#reader;
-    return {
-      topic: this.subtopology.inbox,
-      partition: this.partition,
-      offset,
-      timestamp: this.#timestamp(),
-      key: keyStart < 0 ? null : buffer.subarray(keyStart, keyEnd),
-    };
-  }
-
-  #reject(topic: string): void {
-    const { buffer, keyStart, keyEnd } = this.#reader;
-    const key = keyStart < 0 ? null : Buffer.from(buffer.subarray(keyStart, keyEnd));
-    const value = this.#value.take();
-    this.#rejects.push({ topic, key, value, timestamp: this.#timestamp() });
-    this.#rejectBytes += value.length + (key?.length ?? 0) + rejectOverheadBytes;
-  }
-
-  #timestamp(): number {
-    return Math.max(-maxTimestampMs, Math.min(maxTimestampMs, this.#reader.timestampMs));
   }
 }

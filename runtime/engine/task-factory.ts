@@ -15,6 +15,7 @@ import type { RecordDecoder } from "../schema-registry/record-decoder.ts";
 import type { SchemaRegistry } from "../schema-registry/registry.ts";
 import { sourceDecoder } from "../schema-registry/source-decoder.ts";
 import { allTasks } from "./assignment.ts";
+import { recordLimits } from "./commit-batches.ts";
 import { DecisionLog } from "./live/decision-log.ts";
 import {
   clockOrders,
@@ -122,9 +123,6 @@ export class TaskFactory {
       watermarks,
       decisions: this.#sourceDecisions(subtopology, partition, wiring),
       lateTopic: lateTopic(this.plan.name),
-      deadLetterTopic: deadLetterTopic(this.plan.name),
-      lateEncoder: wiring.encoderOf(lateTopic(this.plan.name)),
-      deadLetterEncoder: wiring.encoderOf(deadLetterTopic(this.plan.name)),
     };
     const processor = new SourceProcessor(operator.spec, subtopology, partition);
     return new SourceTask(subtopology, partition, processor, sourceWiring);
@@ -180,6 +178,8 @@ export class TaskFactory {
       },
       partitionsOf: (topic) =>
         plan.topics.find((each) => each.name === topic)?.partitions ?? plan.partitions,
+      recordBytesOf: recordLimits(plan),
+      deadLetterTopic: deadLetterTopic(plan.name),
       commitBytes: Math.max(taskCommitBytes, commitBytes / allTasks(plan).length),
     };
   }

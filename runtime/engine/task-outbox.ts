@@ -1,16 +1,20 @@
-import { FrameWriter } from "../../flow/frame.ts";
+import { FrameWriter, frameHeaderBytes, payloadHeaderBytes } from "../../flow/frame.ts";
 import type { Outbox } from "../../processors/processor.ts";
 import { type ByteReader, ByteWriter } from "../../schemas/bytes.ts";
 import { partitionOf } from "../../schemas/murmur2.ts";
 import type { InboxOutputSpec, OutputSpec, Subtopology } from "../../schemas/plan.ts";
 import type { AvroEncoder } from "../schema-registry/avro-codec.ts";
 import type { CommitBatches } from "./commit-batches.ts";
+import { DerivedDeadLetters } from "./derived-dead-letters.ts";
 
 /** What an outbox must know of the world: where inboxes are and how values are encoded. */
 export interface OutboxWiring {
   readonly subtopologyOf: (name: string) => Subtopology;
   readonly encoderOf: (topic: string) => AvroEncoder;
   readonly partitionsOf: (topic: string) => number;
+  /** Key and value of the largest record that a topic takes, in bytes. */
+  readonly recordBytesOf: (topic: string) => number;
+  readonly deadLetterTopic: string;
   /** Bytes that a task gathers for one commit; what comes next exceeds it by itself at most. */
   readonly commitBytes: number;
 }
@@ -19,6 +23,7 @@ interface InboxLane {
   readonly kind: "inbox";
   readonly spec: InboxOutputSpec;
   readonly topic: string;
+  readonly maxBytes: number;
   /** By target partition; with fan-out `same` only the own one is there. */
   readonly frames: (FrameWriter | undefined)[];
   announced: number;
@@ -27,12 +32,14 @@ interface InboxLane {
 interface RowsLane {
   readonly kind: "rows";
   readonly topic: string;
+  readonly maxBytes: number;
   announced: number;
 }
 
 interface TopicLane {
   readonly kind: "topic";
   readonly topic: string;
+  readonly maxBytes: number;
   readonly partitions: number;
   readonly same: boolean;
   readonly encoder: AvroEncoder;
@@ -49,12 +56,16 @@ const maxPayloadsPerCommit = 50_000;
 /** Buffer for rows and topic records that a task keeps between two commits. */
 const keptRecordBytes = 256 * 1024;
 
+/** In front of the key of a gathered record, and of its value: see `#startRecord`. */
+const recordHeaderBytes = 16 + 4;
+
 /** Key of the record that carries a row partition's progress instead of a row. */
 export const progressKey = Buffer.from([0]);
 
 /**
  * The outbox of one task: payloads for inboxes gather in frames, rows and topic records gather
- * encoded, until `collect` moves them into a commit.
+ * encoded, until `collect` moves them into a commit. What is larger than its topic takes becomes a
+ * dead letter of the step instead.
  */
 export class TaskOutbox implements Outbox {
   readonly #lanes: Lane[];
@@ -65,8 +76,11 @@ export class TaskOutbox implements Outbox {
   readonly #index: number[] = [];
   readonly #every = new ByteWriter();
   readonly #value = new ByteWriter();
+  readonly #oversize: DerivedDeadLetters;
   #open: FrameWriter | null = null;
-  #openEvery: InboxLane | null = null;
+  #openEvery = false;
+  #openLane: InboxLane | RowsLane | null = null;
+  #openPartition = 0;
   #openKnownAt = 0;
   #openRowAt = -1;
   #payloads = 0;
@@ -77,6 +91,12 @@ export class TaskOutbox implements Outbox {
     this.#partition = partition;
     this.#commitBytes = wiring.commitBytes;
     this.#lanes = subtopology.outputs.map((spec) => makeLane(spec, subtopology, partition, wiring));
+    const topic = wiring.deadLetterTopic;
+    this.#oversize = new DerivedDeadLetters(subtopology.name, {
+      topic,
+      partition: partition % wiring.partitionsOf(topic),
+      encoder: wiring.encoderOf(topic),
+    });
   }
 
   /** Payloads, rows and records that wait for a commit. */
@@ -92,48 +112,91 @@ export class TaskOutbox implements Outbox {
   isFull(elsewhere: number): boolean {
     return (
       this.#payloads >= maxPayloadsPerCommit ||
-      this.#frameBytes + this.#records.position + elsewhere >= this.#commitBytes
+      this.#frameBytes + this.#records.position + this.#oversize.bytes + elsewhere >=
+        this.#commitBytes
     );
   }
 
   begin(output: number, partition: number, knownAt: number): ByteWriter {
     const lane = this.#lanes[output] as InboxLane;
     this.#payloads++;
+    this.#openLane = lane;
+    this.#openKnownAt = knownAt;
     if (lane.spec.fanOut === "every") {
-      this.#openEvery = lane;
-      this.#openKnownAt = knownAt;
+      this.#openEvery = true;
+      this.#openPartition = 0;
       this.#every.reset();
       return this.#every;
     }
     const target = lane.spec.fanOut === "same" ? this.#partition : partition;
     const frame = lane.frames[target] as FrameWriter;
     this.#open = frame;
+    this.#openPartition = target;
     return frame.begin(knownAt);
   }
 
   beginRow(output: number, entityKey: string, knownAt: number): ByteWriter {
     this.#payloads++;
+    this.#openLane = this.#lanes[output] as RowsLane;
+    this.#openPartition = this.#partition;
+    this.#openKnownAt = knownAt;
     this.#startRecord(output, this.#partition, entityKey, knownAt);
     this.#openRowAt = this.#records.reserve(4);
     return this.#records;
   }
 
-  end(): void {
-    if (this.#open !== null) {
-      this.#frameBytes += this.#open.end();
-      this.#open = null;
-    } else if (this.#openEvery !== null) {
-      for (const frame of this.#openEvery.frames) {
-        if (frame === undefined) continue;
-        frame.begin(this.#openKnownAt).raw(this.#every.buffer, 0, this.#every.position);
-        this.#frameBytes += frame.end();
-      }
-      this.#openEvery = null;
-    } else if (this.#openRowAt >= 0) {
-      const length = this.#records.position - this.#openRowAt - 4;
-      this.#records.buffer.writeUInt32LE(length, this.#openRowAt);
-      this.#openRowAt = -1;
+  end(): boolean {
+    const lane = this.#openLane as InboxLane | RowsLane;
+    if (lane.kind === "rows") return this.#endRow(lane);
+    const taken = this.#openEvery ? this.#endEvery(lane) : this.#endPayload(lane);
+    this.#open = null;
+    this.#openEvery = false;
+    return taken;
+  }
+
+  #endPayload(lane: InboxLane): boolean {
+    const frame = this.#open as FrameWriter;
+    if (frame.openBytes > lane.maxBytes) {
+      this.#refuse(lane, null, frame.drop());
+      return false;
     }
+    this.#frameBytes += frame.end();
+    return true;
+  }
+
+  #endEvery(lane: InboxLane): boolean {
+    const { buffer, position } = this.#every;
+    if (position > lane.maxBytes) {
+      this.#refuse(lane, null, buffer.subarray(0, position));
+      return false;
+    }
+    for (const frame of lane.frames) {
+      if (frame === undefined) continue;
+      frame.begin(this.#openKnownAt).raw(buffer, 0, position);
+      this.#frameBytes += frame.end();
+    }
+    return true;
+  }
+
+  #endRow(lane: RowsLane): boolean {
+    const records = this.#records;
+    const start = this.#index[this.#index.length - 1] as number;
+    const valueAt = this.#openRowAt + 4;
+    if (records.position - start - recordHeaderBytes > lane.maxBytes) {
+      const key = records.buffer.toString("utf8", start + 16, this.#openRowAt);
+      this.#refuse(lane, key, records.buffer.subarray(valueAt, records.position));
+      records.position = start;
+      this.#index.pop();
+      return false;
+    }
+    records.buffer.writeUInt32LE(records.position - valueAt, this.#openRowAt);
+    return true;
+  }
+
+  #refuse(lane: InboxLane | RowsLane, key: string | null, value: Buffer): void {
+    const { topic, maxBytes } = lane;
+    const target = { topic, maxBytes, partition: this.#openPartition };
+    this.#oversize.add(target, key, value, this.#openKnownAt);
   }
 
   publish(output: number, key: string, timestampMs: number, value: object): void {
@@ -142,6 +205,12 @@ export class TaskOutbox implements Outbox {
     this.#value.reset();
     lane.encoder.encode(value, this.#value);
     const partition = lane.same ? this.#partition : partitionOf(key, lane.partitions);
+    const { topic, maxBytes } = lane;
+    if (this.#value.position + key.length * 3 > maxBytes) {
+      const value = this.#value.buffer.subarray(0, this.#value.position);
+      this.#oversize.add({ topic, maxBytes, partition }, key, value, timestampMs);
+      return;
+    }
     this.#startRecord(output, partition, key, timestampMs);
     this.#records.u32(this.#value.position);
     this.#records.raw(this.#value.buffer, 0, this.#value.position);
@@ -156,6 +225,7 @@ export class TaskOutbox implements Outbox {
 
   /** Moves everything into a commit: payloads in frames that end with the output's progress. */
   collect(batches: CommitBatches, progressOf: (output: number) => number): void {
+    this.#oversize.collect(batches);
     this.#collectRecords(batches);
     for (const [output, lane] of this.#lanes.entries()) {
       if (lane.kind === "topic") continue;
@@ -261,11 +331,17 @@ function makeLane(
 ): Lane {
   switch (spec.kind) {
     case "rows":
-      return { kind: "rows", topic: spec.topic, announced: Number.NEGATIVE_INFINITY };
+      return {
+        kind: "rows",
+        topic: spec.topic,
+        maxBytes: wiring.recordBytesOf(spec.topic),
+        announced: Number.NEGATIVE_INFINITY,
+      };
     case "topic":
       return {
         kind: "topic",
         topic: spec.topic,
+        maxBytes: wiring.recordBytesOf(spec.topic),
         partitions: wiring.partitionsOf(spec.topic),
         same: spec.partitioning === "same",
         encoder: wiring.encoderOf(spec.topic),
@@ -285,6 +361,7 @@ function makeLane(
         kind: "inbox",
         spec,
         topic: target.inbox,
+        maxBytes: wiring.recordBytesOf(target.inbox) - frameHeaderBytes - payloadHeaderBytes,
         frames,
         announced: Number.NEGATIVE_INFINITY,
       };

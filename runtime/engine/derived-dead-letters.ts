@@ -1,0 +1,74 @@
+import { ByteWriter } from "../../schemas/bytes.ts";
+import type { AvroEncoder } from "../schema-registry/avro-codec.ts";
+import type { CommitBatches } from "./commit-batches.ts";
+import { keyLimitBytes } from "./rejections.ts";
+
+/** Where what a step derives goes when it is too large for its own topic. */
+export interface DeadLetterPlace {
+  readonly topic: string;
+  readonly partition: number;
+  readonly encoder: AvroEncoder;
+}
+
+/** What is kept of a value that is too large, in bytes. */
+const keptValueBytes = 64 * 1024;
+
+/**
+ * What a step has derived and no topic takes: dead letters of the step, in the commit that would
+ * have held it. They name the topic and the partition that it was meant for, at offset −1.
+ */
+export class DerivedDeadLetters {
+  readonly #step: string;
+  readonly #place: DeadLetterPlace;
+  readonly #value = new ByteWriter();
+  readonly #waiting: { key: Buffer | null; value: Buffer; timestamp: number }[] = [];
+  /** What waits for a commit. */
+  bytes = 0;
+
+  constructor(step: string, place: DeadLetterPlace) {
+    this.#step = step;
+    this.#place = place;
+  }
+
+  /** @param value - as it stands in a larger buffer: what is needed of it is copied. */
+  add(
+    target: { readonly topic: string; readonly partition: number; readonly maxBytes: number },
+    key: string | null,
+    value: Buffer,
+    timestampMs: number,
+  ): void {
+    const timestamp = Number.isFinite(timestampMs) ? Math.max(0, timestampMs) : 0;
+    const keyBytes = key === null ? null : Buffer.from(key).subarray(0, keyLimitBytes);
+    this.#value.reset();
+    this.#place.encoder.encode(
+      {
+        topic: target.topic,
+        partition: target.partition,
+        offset: -1,
+        timestamp,
+        key: keyBytes,
+        value: value.subarray(0, keptValueBytes),
+        headers: [],
+        schemaId: null,
+        step: this.#step,
+        code: "DERIVED_OVERSIZE",
+        reason:
+          `${value.length} bytes were derived where ${target.topic} takes ${target.maxBytes}; ` +
+          `the first ${keptValueBytes} are kept`,
+      },
+      this.#value,
+    );
+    const encoded = this.#value.take();
+    this.#waiting.push({ key: keyBytes, value: encoded, timestamp });
+    this.bytes += encoded.length;
+  }
+
+  collect(batches: CommitBatches): void {
+    const { topic, partition } = this.#place;
+    for (const { key, value, timestamp } of this.#waiting) {
+      batches.append(topic, partition, key, value, timestamp);
+    }
+    this.#waiting.length = 0;
+    this.bytes = 0;
+  }
+}
