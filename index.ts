@@ -16,6 +16,7 @@ export {
 } from "./runtime/hosting/event-feeder.ts";
 export type { Duration } from "./schemas/duration.ts";
 export { MillraceError } from "./schemas/errors.ts";
+export * from "./schemas/formats/kinds.ts";
 export type { Plan } from "./schemas/plan.ts";
 export { type RecordSchema, recordSchema } from "./schemas/record-schema.ts";
 export { type Aggregate, agg } from "./topologies/dsl/aggregates.ts";
@@ -39,7 +40,7 @@ export { calendar } from "./topologies/dsl/enrichment.ts";
 export type { Outcomes } from "./topologies/dsl/labels.ts";
 export { offline, online, topic } from "./topologies/dsl/roles.ts";
 export { type FeatureOf, type Predictions, prior } from "./topologies/dsl/scoring.ts";
-export { from, type Stream } from "./topologies/dsl/stream.ts";
+export { from, type RecordFormat, type Stream } from "./topologies/dsl/stream.ts";
 export { type TopologyOptions, topology } from "./topologies/dsl/topology.ts";
 export { better, logisticRegression, notWorse, type Training } from "./topologies/dsl/training.ts";
 export { any, drifted, every, labels, noModel } from "./topologies/dsl/triggers.ts";

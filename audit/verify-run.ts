@@ -6,6 +6,7 @@ import { readAcceptedGaps } from "../runtime/row-topics/accepted-gaps.ts";
 import { readTallies } from "../runtime/row-topics/tally.ts";
 import { AvroDecoder } from "../runtime/schema-registry/avro-codec.ts";
 import type { SchemaRegistry } from "../runtime/schema-registry/registry.ts";
+import { sourceDecoder } from "../runtime/schema-registry/source-codec.ts";
 import { deadLetter, lateRecord } from "../schemas/generated.ts";
 import { partitionOf } from "../schemas/murmur2.ts";
 import {
@@ -239,12 +240,13 @@ async function acceptedIds(
   broker: Broker,
   registry: SchemaRegistry,
   { partitions }: Plan,
-  { topic, schema }: SourceSpec,
+  source: SourceSpec,
   { keyField }: ScoringSpec,
   rejected: (place: string, offset: number) => boolean,
 ): Promise<readonly Set<string>[]> {
   const ids = Array.from({ length: partitions }, () => new Set<string>());
-  const decoder = new AvroDecoder(registry, schema);
+  const { topic } = source;
+  const decoder = sourceDecoder(registry, source);
   for (let partition = 0; partition < partitions; partition++) {
     const place = `${topic}/${partition}`;
     // What cannot be decoded was refused: it is not looked at.

@@ -10,7 +10,8 @@ import { SourceProcessor } from "./source.ts";
 const partitions = 4;
 const source: SourceSpec = {
   topic: "flights",
-  schema: { type: "record", name: "Flight", fields: [] },
+  format: { kind: "avro", schema: { type: "record", name: "Flight", fields: [] } },
+  layout: { fields: [] },
   timeField: "at",
   latenessMs: 10,
   partitionField: "flightId",

@@ -426,13 +426,13 @@ export const errorTable = {
     policy: "stop",
     message: 'The schema for the subject "{subject}" cannot be used: {reason}.',
   },
-  AVRO_VALUE_INVALID: {
+  VALUE_INVALID: {
     policy: "stop",
-    message: "A value does not fit the schema {schema}: {reason}.",
+    message: "A value does not fit {format}: {reason}.",
   },
-  AVRO_UNREADABLE: {
+  VALUE_UNREADABLE: {
     policy: "stop",
-    message: "A value written as {schema} cannot be read: {reason}.",
+    message: "A value of {format} cannot be read: {reason}.",
   },
   CONFIG_INVALID: {
     policy: "stop",

@@ -1,12 +1,15 @@
 import type { Condition } from "./expression.ts";
 import type { AggregateInput, FeatureViewSpec } from "./feature-view.ts";
-import type { RowField } from "./row-layout.ts";
+import type { FormatSpec } from "./formats/formats.ts";
+import type { RowField, RowLayout } from "./row-layout.ts";
 
 /** A source topic: its contract, its clock and how far out of order it may run. */
 export interface SourceSpec {
   readonly topic: string;
-  /** Avro schema of the values (reader schema), as parsed JSON. */
-  readonly schema: AvroSchema;
+  /** How its values are written. */
+  readonly format: FormatSpec;
+  /** The fields of its records, by their paths. */
+  readonly layout: RowLayout;
   /** Field with the event time, UTC ms. */
   readonly timeField: string;
   readonly latenessMs: number;

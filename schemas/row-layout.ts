@@ -11,6 +11,8 @@ export interface RowField {
   readonly name: string;
   readonly type: RowType;
   readonly nullable: boolean;
+  /** What it means, for people. */
+  readonly doc?: string;
 }
 
 /** Names and types of what flows between steps, and of what a topic or a table holds. */

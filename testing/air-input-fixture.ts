@@ -6,6 +6,7 @@ import { isTrainWork } from "../processors/train/train-work.ts";
 import { TaskFactory } from "../runtime/engine/task-factory.ts";
 import { AvroEncoder } from "../runtime/schema-registry/avro-codec.ts";
 import type { SchemaRegistry } from "../runtime/schema-registry/registry.ts";
+import { sourceEncoder } from "../runtime/schema-registry/source-codec.ts";
 import { ByteWriter } from "../schemas/bytes.ts";
 import { watermark } from "../schemas/generated.ts";
 import { writeJson } from "../schemas/json-payload.ts";
@@ -65,8 +66,7 @@ export async function produceAir(
 ): Promise<void> {
   const producer = await broker.producer({ transactionalId: null });
   for (const source of air.sources) {
-    const id = await registry.register(`${source.topic}-value`, source.schema);
-    const encoder = new AvroEncoder(source.schema, id);
+    const encoder = await sourceEncoder(registry, source);
     const partitions = logs.get(source.topic) ?? [];
     // A watermark is there before the records beyond it.
     await produceWatermarks(producer, registry, source.topic, partitions);

@@ -9,8 +9,9 @@ import { isScoreWork, rowStates } from "../processors/scoring/score-work.ts";
 import { trainService } from "../processors/train/train-work.ts";
 import { SourceTask } from "../runtime/engine/source-task.ts";
 import { Worker } from "../runtime/engine/worker.ts";
-import { AvroDecoder, AvroEncoder } from "../runtime/schema-registry/avro-codec.ts";
+import { AvroDecoder } from "../runtime/schema-registry/avro-codec.ts";
 import { createMemoryRegistry } from "../runtime/schema-registry/embedded.ts";
+import { sourceEncoder } from "../runtime/schema-registry/source-codec.ts";
 import { ByteWriter } from "../schemas/bytes.ts";
 import { MillraceError } from "../schemas/errors.ts";
 import type { Decision } from "../schemas/generated.ts";
@@ -200,10 +201,10 @@ async function send(
 ): Promise<void> {
   const spec = air.sources.find(({ topic }) => topic === source);
   assert.ok(spec);
-  const id = await registry.register(`${source}-value`, spec.schema);
+  const encoder = await sourceEncoder(registry, spec);
   const value = new ByteWriter();
   const time = Number(record[spec.timeField]) + (ahead ? 300 * hour : 0);
-  new AvroEncoder(spec.schema, id).encode({ ...record, [spec.timeField]: time }, value);
+  encoder.encode({ ...record, [spec.timeField]: time }, value);
   const key = String(record["flightId"]);
   const builder = new RecordBatchBuilder();
   builder.append(Buffer.from(key), value.take(), 0);

@@ -11,6 +11,8 @@ import type { SinkPump } from "../runtime/pump/sink-pump.ts";
 import { AvroDecoder, AvroEncoder } from "../runtime/schema-registry/avro-codec.ts";
 import { createMemoryRegistry } from "../runtime/schema-registry/embedded.ts";
 import type { SchemaRegistry } from "../runtime/schema-registry/registry.ts";
+import { sourceEncoder } from "../runtime/schema-registry/source-codec.ts";
+import type { ValueEncoder } from "../runtime/schema-registry/value-encoder.ts";
 import { ByteWriter } from "../schemas/bytes.ts";
 import { MillraceError } from "../schemas/errors.ts";
 import {
@@ -20,9 +22,10 @@ import {
   viewId,
   viewTable,
 } from "../schemas/feature-view.ts";
+import { fieldAt } from "../schemas/formats/field-at.ts";
 import { watermark } from "../schemas/generated.ts";
 import { partitionOf } from "../schemas/murmur2.ts";
-import { type AvroSchema, type Plan, type Subtopology, stepsOf } from "../schemas/plan.ts";
+import { type Plan, type Subtopology, stepsOf } from "../schemas/plan.ts";
 import type { FeatureRow } from "../schemas/row.ts";
 import { judgeFreshness } from "../sinks/freshness.ts";
 import {
@@ -69,7 +72,7 @@ interface World {
   readonly registry: SchemaRegistry;
   readonly worker: Worker;
   readonly producer: Producer;
-  readonly encoders: ReadonlyMap<string, AvroEncoder>;
+  readonly encoders: ReadonlyMap<string, ValueEncoder>;
   readonly pumps: readonly SinkPump[];
   readonly online: OnlineStore;
   readonly offline: MemoryOfflineStore;
@@ -239,12 +242,12 @@ export class TopologyDriver {
     let timestamp = sent.timestamp ?? 0;
     if (Buffer.isBuffer(queued.value)) bytes = queued.value;
     else {
-      const record = queued.value as Readonly<Record<string, unknown>>;
+      const record = queued.value;
       const writer = new ByteWriter();
       encoders.get(topic)?.encode(record, writer);
       bytes = writer.take();
-      if (sent.key === undefined) key = String(record[source.partitionField]);
-      timestamp = sent.timestamp ?? Number(record[source.timeField]);
+      if (sent.key === undefined) key = String(fieldAt(record, source.partitionField));
+      timestamp = sent.timestamp ?? Number(fieldAt(record, source.timeField));
     }
     const partition = sent.partition ?? partitionOf(key ?? "", this.#plan.partitions);
     await send(producer, topic, partition, key, bytes, timestamp);
@@ -294,10 +297,9 @@ export class TopologyDriver {
       idleWaitMs: 0,
     });
     const producer = await broker.producer({ transactionalId: null });
-    const encoders = new Map<string, AvroEncoder>();
-    for (const { topic, schema } of plan.sources) {
-      const id = await registry.register(`${topic}-value`, schema as AvroSchema);
-      encoders.set(topic, new AvroEncoder(schema, id));
+    const encoders = new Map<string, ValueEncoder>();
+    for (const source of plan.sources) {
+      encoders.set(source.topic, await sourceEncoder(registry, source));
     }
     const online = createMemoryOnlineStore();
     const offline = createMemoryOfflineStore();

@@ -7,14 +7,13 @@ import { RecordBatchBuilder } from "../../broker/record-batch/builder.ts";
 import { cardPayments } from "../../examples/card-payments/card-payments.ts";
 import { openStack, run } from "../../run.ts";
 import { application } from "../../runtime/hosting/application-spec.ts";
-import { AvroEncoder } from "../../runtime/schema-registry/avro-codec.ts";
+import { sourceEncoder } from "../../runtime/schema-registry/source-codec.ts";
 import { ByteWriter } from "../../schemas/bytes.ts";
 import { partitionOf } from "../../schemas/murmur2.ts";
 import { packageRoot } from "../../schemas/package-root.ts";
-import { recordSchema } from "../../schemas/record-schema.ts";
 import { agg } from "../../topologies/dsl/aggregates.ts";
 import { offline, online } from "../../topologies/dsl/roles.ts";
-import { from } from "../../topologies/dsl/stream.ts";
+import { from, type RecordFormat } from "../../topologies/dsl/stream.ts";
 import { topology } from "../../topologies/dsl/topology.ts";
 import { killStarted, startMillrace } from "../millrace-fixture.ts";
 
@@ -53,8 +52,9 @@ async function fill(directory: string): Promise<void> {
     const sources = cardPayments.topics.filter(({ role }) => role === "source");
     await broker.createTopics(sources);
     const producer = await broker.producer({ transactionalId: null });
-    for (const { topic, schema, partitionField } of cardPayments.sources) {
-      const encoder = new AvroEncoder(schema, await registry.register(`${topic}-value`, schema));
+    for (const source of cardPayments.sources) {
+      const { topic, partitionField } = source;
+      const encoder = await sourceEncoder(registry, source);
       for (const record of topic === "payments" ? payments : disputes) {
         const key = String((record as Record<string, unknown>)[partitionField]);
         const value = new ByteWriter();
@@ -138,7 +138,7 @@ test("two topologies of an application run side by side, each with its own summa
   await fill(both);
   const source = cardPayments.sources.find(({ topic }) => topic === "payments");
   assert.ok(source !== undefined);
-  const sums = from("payments", recordSchema<Payment>(source.schema))
+  const sums = from("payments", source.format as RecordFormat<Payment>)
     .timedBy("paidAt", { lateness: "30s" })
     .partitionedBy("paymentId")
     .keyedBy("card")

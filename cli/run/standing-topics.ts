@@ -6,7 +6,9 @@ import type { Config } from "../../runtime/config/settings.ts";
 import type { EventRange, Feeder } from "../../runtime/hosting/application-spec.ts";
 import { readManifest } from "../../runtime/hosting/data-directory.ts";
 import type { Stack } from "../../runtime/hosting/stack.ts";
-import { AvroDecoder, AvroEncoder } from "../../runtime/schema-registry/avro-codec.ts";
+import { AvroEncoder } from "../../runtime/schema-registry/avro-codec.ts";
+import type { RecordDecoder } from "../../runtime/schema-registry/record-decoder.ts";
+import { sourceDecoder } from "../../runtime/schema-registry/source-codec.ts";
 import { ByteWriter } from "../../schemas/bytes.ts";
 import { MillraceError } from "../../schemas/errors.ts";
 import { watermark } from "../../schemas/generated.ts";
@@ -44,9 +46,7 @@ export async function standingTopics(
   const standing: Standing[] = [];
   for (const source of sources.values()) {
     const count = partitions.get(source.topic) ?? 0;
-    standing.push(
-      await standingIn(broker, new AvroDecoder(registry, source.schema), source, count),
-    );
+    standing.push(await standingIn(broker, sourceDecoder(registry, source), source, count));
   }
   const range = await rangeOf(standing, config);
   return {
@@ -75,7 +75,7 @@ async function partitionsOf(
 
 async function standingIn(
   broker: Broker,
-  decoder: AvroDecoder,
+  decoder: RecordDecoder,
   { topic, timeField }: SourceSpec,
   partitions: number,
 ): Promise<Standing> {
@@ -100,7 +100,7 @@ async function standingIn(
 
 /** Null where the value cannot be read: the run says what is wrong with it. */
 async function eventTime(
-  decoder: AvroDecoder,
+  decoder: RecordDecoder,
   value: Buffer,
   field: string,
 ): Promise<number | null> {

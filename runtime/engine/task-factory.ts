@@ -13,7 +13,7 @@ import {
 import { AvroDecoder, AvroEncoder } from "../schema-registry/avro-codec.ts";
 import type { RecordDecoder } from "../schema-registry/record-decoder.ts";
 import type { SchemaRegistry } from "../schema-registry/registry.ts";
-import { sourceDecoder } from "../schema-registry/source-decoder.ts";
+import { sourceDecoder } from "../schema-registry/source-codec.ts";
 import { allTasks } from "./assignment.ts";
 import { recordLimits } from "./commit-batches.ts";
 import { DecisionLog } from "./live/decision-log.ts";
@@ -62,7 +62,7 @@ export class TaskFactory {
   }
 
   /**
-   * Registers the schemas of everything that the plan reads and writes.
+   * Registers the schemas of everything that the plan writes; those of its sources are others'.
    *
    * @throws {MillraceError} LIVE_AT_LEAST_ONCE: without transactions a decision could be lost while
    * what follows from it stands.
@@ -92,7 +92,6 @@ export class TaskFactory {
       factory.#recorded = await RecordedDecisions.read(broker, decisions, decoder);
     }
     for (const source of plan.sources) {
-      await registry.register(`${source.topic}-value`, source.schema);
       factory.#decoders.set(source.topic, sourceDecoder(registry, source));
       const topic = watermarksTopic(source.topic);
       await registry.register(`${topic}-value`, watermark);

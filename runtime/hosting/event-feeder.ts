@@ -2,6 +2,7 @@ import type { Broker, Producer, ProducerBatch } from "../../broker/broker.ts";
 import { RecordBatchBuilder } from "../../broker/record-batch/builder.ts";
 import { ByteWriter } from "../../schemas/bytes.ts";
 import { MillraceError } from "../../schemas/errors.ts";
+import { fieldAt } from "../../schemas/formats/field-at.ts";
 import { watermark } from "../../schemas/generated.ts";
 import { partitionOf } from "../../schemas/murmur2.ts";
 import type { Plan, SourceSpec } from "../../schemas/plan.ts";
@@ -9,6 +10,8 @@ import { watermarksTopic } from "../../topologies/dsl/compile/topics.ts";
 import type { Config } from "../config/settings.ts";
 import { AvroEncoder } from "../schema-registry/avro-codec.ts";
 import type { SchemaRegistry } from "../schema-registry/registry.ts";
+import { sourceEncoder } from "../schema-registry/source-codec.ts";
+import type { ValueEncoder } from "../schema-registry/value-encoder.ts";
 import type { EventRange, Feeder, FeedReport, ReplayFeed } from "./application-spec.ts";
 
 /** A record that a feeder sends. */
@@ -73,7 +76,7 @@ function spanOf(events: Iterable<FedEvent>): EventRange {
 /** One source as a replay writes it. */
 interface FedSource {
   readonly spec: SourceSpec;
-  readonly encoder: AvroEncoder;
+  readonly encoder: ValueEncoder;
   readonly marks: AvroEncoder;
   /** Next offset of each partition: source watermarks name them. */
   readonly endOffsets: number[];
@@ -170,8 +173,7 @@ class EventReplay {
       const plan = this.#feed.plans.map(({ name }) => name).join(", ");
       throw new MillraceError("UNKNOWN_TOPIC", { topic, plan });
     }
-    const record = value as Readonly<Record<string, unknown>>;
-    const key = String(record[source.spec.partitionField]);
+    const key = String(fieldAt(value, source.spec.partitionField));
     const partition = partitionOf(key, source.endOffsets.length);
     let batch = source.batches.get(partition);
     if (batch === undefined) {
@@ -179,7 +181,7 @@ class EventReplay {
       source.batches.set(partition, batch);
     }
     const bytes = new ByteWriter();
-    source.encoder.encode(record, bytes);
+    source.encoder.encode(value, bytes);
     batch.append(Buffer.from(key, "utf8"), bytes.take(), at);
   }
 
@@ -254,7 +256,7 @@ async function openSources(
 ): Promise<ReadonlyMap<string, FedSource>> {
   const sources = new Map<string, FedSource>();
   for (const spec of plans.flatMap((plan) => plan.sources)) {
-    const { topic, schema } = spec;
+    const { topic } = spec;
     if (sources.has(topic)) continue;
     const [described] = await broker.describeTopics([topic]);
     const ends = Array.from({ length: described?.partitions ?? 0 }, (_, partition) => {
@@ -263,7 +265,7 @@ async function openSources(
     const marks = `${watermarksTopic(topic)}-value`;
     sources.set(topic, {
       spec,
-      encoder: new AvroEncoder(schema, await registry.register(`${topic}-value`, schema)),
+      encoder: await sourceEncoder(registry, spec),
       marks: new AvroEncoder(watermark, await registry.register(marks, watermark)),
       endOffsets: await broker.listOffsets(ends),
       batches: new Map(),

@@ -86,7 +86,7 @@ export class RecordDecoder {
   /**
    * Decodes one value, looking its schema up if need be.
    *
-   * @throws {MillraceError} AVRO_UNREADABLE for bad data.
+   * @throws {MillraceError} VALUE_UNREADABLE for bad data.
    */
   async decodeAwaiting(
     buffer: Buffer,
@@ -100,7 +100,7 @@ export class RecordDecoder {
     }
     if (decoded.kind === "value") return decoded.value;
     const reason = decoded.kind === "failed" ? decoded.reason : "its schema stays unknown";
-    throw new MillraceError("AVRO_UNREADABLE", { schema: this.#reader.name, reason });
+    throw new MillraceError("VALUE_UNREADABLE", { format: this.#reader.name, reason });
   }
 
   #read(read: ReadRecord | string | null, buffer: Buffer, start: number, end: number): Decoded {

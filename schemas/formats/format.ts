@@ -1,3 +1,5 @@
+import type { ByteWriter } from "../bytes.ts";
+import type { AvroSchema } from "../plan.ts";
 import type { RowLayout } from "../row-layout.ts";
 
 /** A schema as a registry keeps it under an id. */
@@ -36,10 +38,40 @@ export interface FormatReader {
   readonly readerOf: (schema: WriterSchema | null) => ReadRecord;
 }
 
+/** How records are written, by those who feed a source of their own. */
+export interface FormatWriter {
+  /** What the records are, for messages. */
+  readonly name: string;
+  /** What to register on the subject of the topic, whose id then stands in front; null: nothing. */
+  readonly schema: AvroSchema | null;
+  /**
+   * Appends a record as its type has it: records within it as objects, timestamps in UTC ms.
+   *
+   * @throws {Error} saying what does not fit.
+   */
+  readonly write: (record: object, into: ByteWriter) => void;
+}
+
+/** What `describe` prints: everything that decides how records are read. */
+export interface FormatText {
+  readonly heading: string;
+  readonly lines: readonly string[];
+}
+
 /** A kind of format: from its spec, the layout of its records and how they are read. */
 export interface Format<Spec> {
   /** @throws {Error} when the spec is no use. */
   readonly layout: (spec: Spec) => RowLayout;
+  readonly text: (spec: Spec) => FormatText;
   /** @param wanted - paths of the fields to read. */
   readonly open: (spec: Spec, wanted: ReadonlySet<string>) => FormatReader;
+  readonly writer: (spec: Spec) => FormatWriter;
+}
+
+/** What users write, with what it stands for: `avro(schema)` gives a spec of `avro.format`. */
+export function formatVerb<Verb extends (...given: never[]) => { readonly kind: string }, Spec>(
+  verb: Verb,
+  format: Format<Spec>,
+): Verb & { readonly format: Format<Spec> } {
+  return Object.assign(verb, { format });
 }

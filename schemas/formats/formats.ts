@@ -1,22 +1,24 @@
 import type { RowLayout } from "../row-layout.ts";
-import { avroFormat } from "./avro/avro-format.ts";
-import type { Format, FormatReader } from "./format.ts";
+import type { Format, FormatReader, FormatText, FormatWriter } from "./format.ts";
+import * as kinds from "./kinds.ts";
 
-/** Every format of records, by the kind of its spec. */
-const formats = {
-  avro: avroFormat,
-};
+type Kinds = typeof kinds;
 
-type Formats = typeof formats;
+const registry: Kinds = { ...kinds };
 
 /** How the values of a topic are written, as data. */
 export type FormatSpec = {
-  [K in keyof Formats]: Parameters<Formats[K]["layout"]>[0];
-}[keyof Formats];
+  [K in keyof Kinds]: Kinds[K]["format"] extends Format<infer Spec> ? Spec : never;
+}[keyof Kinds];
 
 /** Names and types of the fields of a format's records. @throws {Error} for a spec of no use. */
 export function layoutOf(spec: FormatSpec): RowLayout {
   return formatOf(spec).layout(spec);
+}
+
+/** Everything that decides how records are read, as text. */
+export function formatText(spec: FormatSpec): FormatText {
+  return formatOf(spec).text(spec);
 }
 
 /** How records are read: all fields of the layout, or those wanted. */
@@ -25,6 +27,11 @@ export function openFormat(spec: FormatSpec, wanted?: ReadonlySet<string>): Form
   return format.open(spec, wanted ?? new Set(format.layout(spec).fields.map(({ name }) => name)));
 }
 
+/** How records are written. */
+export function formatWriter(spec: FormatSpec): FormatWriter {
+  return formatOf(spec).writer(spec);
+}
+
 function formatOf(spec: FormatSpec): Format<FormatSpec> {
-  return formats[spec.kind] as unknown as Format<FormatSpec>;
+  return registry[spec.kind].format as unknown as Format<FormatSpec>;
 }

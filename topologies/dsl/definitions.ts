@@ -1,4 +1,6 @@
-import type { AvroSchema, StepKind } from "../../schemas/plan.ts";
+import type { FormatSpec } from "../../schemas/formats/formats.ts";
+import type { StepKind } from "../../schemas/plan.ts";
+import type { RowLayout } from "../../schemas/row-layout.ts";
 
 /**
  * What the verbs of the DSL collect: plain data, unchecked, with durations as written. `topology`
@@ -6,7 +8,8 @@ import type { AvroSchema, StepKind } from "../../schemas/plan.ts";
  */
 export interface SourceDefinition {
   readonly topic: string;
-  readonly schema: AvroSchema;
+  readonly format: FormatSpec;
+  readonly layout: RowLayout;
   readonly timeField: string;
   readonly lateness: string;
   readonly partitionField: string;

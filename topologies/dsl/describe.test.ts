@@ -9,7 +9,9 @@ type Json = string | number | boolean | null | readonly Json[] | { readonly [key
 const derived = [
   /^fingerprint$/,
   // Every contract is a record.
-  /^sources\.\d+\.schema\.type$/,
+  /^sources\.\d+\.format\.schema\.type$/,
+  // The fields follow from the format.
+  /^sources\.\d+\.layout\./,
   // Documentation.
   /\.doc$/,
   // The length of a window follows from its text.

@@ -1,12 +1,13 @@
 // Rules of the DSL that the compiler enforces. Never run: each line below an expectation must fail
 // to compile, every other must compile.
 
+import { avro } from "../../schemas/formats/kinds.ts";
 import type { RecordSchema } from "../../schemas/record-schema.ts";
 import { arrival, departure } from "../flights/generated.ts";
 import { agg } from "./aggregates.ts";
 import { and, custom, eq, gt, not, or } from "./conditions.ts";
 import { calendar } from "./enrichment.ts";
-import type { SnakeCase } from "./field-types.ts";
+import type { Flat, SnakeCase } from "./field-types.ts";
 import { offline, online, topic } from "./roles.ts";
 import { type FeatureOf, prior } from "./scoring.ts";
 import { from } from "./stream.ts";
@@ -25,6 +26,17 @@ interface Payment {
 }
 declare const payment: RecordSchema<Payment>;
 
+interface Order {
+  readonly id: string;
+  readonly at: number;
+  readonly customer: {
+    readonly name: string;
+    readonly address: { readonly country: string | null } | null;
+  };
+  readonly tags: readonly string[];
+}
+declare const order: RecordSchema<Order>;
+
 type Equal<A, B> =
   (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 declare function same<A, B>(equal: Equal<A, B>): void;
@@ -38,6 +50,9 @@ const departures = from("flights.departures", departure)
   .partitionedBy("flightId");
 const payments = from("payments", payment).timedBy("at", { lateness: "5s" }).partitionedBy("id");
 from("payments", payment).timedBy("at", { lateness: "5s" }).repartitionedBy("id").keyedBy("card");
+from("payments", avro(payment)).timedBy("at", { lateness: "5s" }).partitionedBy("id");
+// @ts-expect-error the fields of a format are those of its schema
+from("payments", avro(payment)).timedBy("on", { lateness: "5s" });
 // @ts-expect-error a null sends no record to a task
 from("payments", payment).timedBy("at", { lateness: "5s" }).repartitionedBy("country");
 // @ts-expect-error a source without a time has no keys
@@ -58,6 +73,25 @@ from("flights.arrivals", arrival).timedBy("arrivedAt", {});
 from("flights.arrivals", arrival).timedBy("arrivedAt", { lateness: "10m" }).partitionedBy("id");
 // @ts-expect-error a null names no partition
 from("payments", payment).timedBy("at", { lateness: "5s" }).partitionedBy("country");
+
+// Fields of records within records go by their paths.
+const orders = from("orders", order).timedBy("at", { lateness: "5s" }).partitionedBy("id");
+orders.keyedBy("customer.name");
+// @ts-expect-error the address may be null, and with it the country
+orders.keyedBy("customer.address.country");
+// @ts-expect-error a record within the record is no field itself
+orders.keyedBy("customer");
+same<
+  Flat<Order>,
+  {
+    readonly id: string;
+    readonly at: number;
+    readonly "customer.name": string;
+    readonly "customer.address.country": string | null;
+    readonly tags: readonly string[];
+  }
+>(true);
+same<Flat<Payment>, Payment>(true);
 
 // Durations: a whole number and a unit.
 // @ts-expect-error a unit is one of ms, s, m, h, d

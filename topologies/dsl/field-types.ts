@@ -1,3 +1,35 @@
+/** A record within a record: no list, no bytes; never for what is neither. */
+type Nested<V> =
+  NonNullable<V> extends infer O
+    ? O extends readonly unknown[] | Uint8Array
+      ? never
+      : O extends object
+        ? O
+        : never
+    : never;
+
+/** Levels of records within records that have paths here. */
+type Levels = readonly [0, 0, 0, 0, 0, 0, 0, 0];
+
+/** Fields by their paths; `Null` where a record around them may be null. */
+type Paths<T, Prefix extends string, Null, Left extends readonly unknown[]> = {
+  [K in keyof T & string]: [Nested<T[K]>] extends [never]
+    ? { readonly [P in `${Prefix}${K}`]: T[K] | Null }
+    : Left extends readonly [unknown, ...infer Rest]
+      ? Paths<Nested<T[K]>, `${Prefix}${K}.`, Null | Extract<T[K], null>, Rest>
+      : unknown;
+}[keyof T & string];
+
+/**
+ * A record as the verbs see it: fields of records within it by their paths,
+ * `customer.address.country`.
+ */
+export type Flat<T> = [Nested<T[keyof T]>] extends [never]
+  ? T
+  : Simple<Intersection<Paths<T, "", never, Levels>>>;
+
+type Simple<T> = { readonly [K in keyof T]: T[K] };
+
 /** Names of the fields of `T` whose values are all of type `V`. */
 export type FieldOf<T, V> = {
   [K in keyof T & string]: [T[K]] extends [V] ? K : never;

@@ -59,8 +59,11 @@ test("a text that is the name of a field is refused, and fields of two types are
   assert.match(text, /write field\("destination"\)/);
   assert.match(
     problems(eq("origin", field("delayMinutes"))),
-    /field\("delayMinutes"\)\) compares a field of type string with one of type int/,
+    /field\("delayMinutes"\)\) compares a field of type text with one of type integer/,
   );
-  assert.match(problems(eq("origin", field("none"))), /eq\("none", …\): Arrival has no such field/);
+  assert.match(
+    problems(eq("origin", field("none"))),
+    /eq\("none", …\): arrivals has no such field/,
+  );
   assert.equal(problems(eq("origin", field("destination"))), "");
 });

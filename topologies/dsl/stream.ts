@@ -1,8 +1,10 @@
 import type { Duration } from "../../schemas/duration.ts";
+import { avro } from "../../schemas/formats/avro/avro-format.ts";
+import { type FormatSpec, layoutOf } from "../../schemas/formats/formats.ts";
 import type { RecordSchema } from "../../schemas/record-schema.ts";
 import type { SourceDefinition } from "./definitions.ts";
 import { type Enrich, enrich } from "./enrichment.ts";
-import type { KeyField, PartitionField, TimeField, ValuesOf } from "./field-types.ts";
+import type { Flat, KeyField, PartitionField, TimeField, ValuesOf } from "./field-types.ts";
 import { freezeDeeply } from "./freeze.ts";
 import type { SourceStream } from "./source-stream.ts";
 import { type Keyed, keyed } from "./view.ts";
@@ -49,15 +51,29 @@ export interface Stream<T, Id> extends SourceStream<T> {
   readonly enrichedWith: Enrich<T, Id>;
 }
 
+/** How the values of a topic are written, with the type of its records. */
+export type RecordFormat<T> = FormatSpec & { readonly __type?: T };
+
 /**
- * Starts a stream at a topic with Avro values of the given schema.
+ * Starts a stream at a topic, whose values are of the given format; a schema alone is Avro. Fields
+ * of records within records go by their paths, `customer.address.country`.
  *
- * @example from("payments", payment).timedBy("paidAt", { lateness: "10m" })
+ * @throws {Error} when the format is no use, e.g. an Avro schema that names an unknown type.
+ * @example from("payments", avro(payment)).timedBy("paidAt", { lateness: "10m" })
  */
-export function from<T>(topic: string, schema: RecordSchema<T>): Source<T> {
+export function from<T>(
+  topic: string,
+  formatOrSchema: RecordFormat<T> | RecordSchema<T>,
+): Source<Flat<T>> {
+  const format: FormatSpec = "kind" in formatOrSchema ? formatOrSchema : avro(formatOrSchema);
+  return source(topic, format);
+}
+
+function source<T>(topic: string, format: FormatSpec): Source<T> {
+  const layout = layoutOf(format);
   return freezeDeeply({
     timedBy: (timeField, { lateness }) => {
-      const timed = { topic, schema, timeField, lateness };
+      const timed = { topic, format, layout, timeField, lateness };
       return freezeDeeply({
         partitionedBy: (partitionField) =>
           stream({ ...timed, partitionField, repartitioned: false, idField: partitionField }),

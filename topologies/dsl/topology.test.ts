@@ -342,19 +342,19 @@ test("what JavaScript lets through is found when the topology is built", () => {
     .asFeatureView("odd@1", { ttl: "1h" })
     .into(online);
   const build = () => topology("t", { view });
-  assertProblem(build, /timedBy\("flightId"\) needs a field of Avro type long with logicalType/);
+  assertProblem(build, /timedBy\("flightId"\) needs a timestamp that is never null/);
   assertProblem(build, /lateness "soon" is no duration/);
-  assertProblem(build, /partitionedBy\("delay"\) needs a field/);
+  assertProblem(build, /partitionedBy\("delay"\) needs text or a whole number/);
   assertProblem(build, /keyedBy\("airport"\) needs a field/);
-  assertProblem(build, /sum\("origin"\) needs a numeric field of Arrival/);
-  assertProblem(build, /gt\("origin", …\) compares a field of type string with a number/);
+  assertProblem(build, /sum\("origin"\) needs a numeric field of odd/);
+  assertProblem(build, /gt\("origin", …\) compares a field of type text with a number/);
   const lookedUp = departures
     .enrichedWith(wrong({ Origin: delays.at(wrong("flightId")) }), { missing: wrong("zero") })
     .scoredBy("Late!", { model: wrong("@latest"), deadline: "20ms", fallback: prior(2) })
     .into(topic("p"), wrong(online));
   const score = () => topology("t", { lookedUp });
   assertProblem(score, /"Origin" becomes a column/);
-  assertProblem(score, /at\("flightId"\) needs a field of Departure/);
+  assertProblem(score, /at\("flightId"\) needs a field of departures/);
   assertProblem(score, /missing must be "null"/);
   assertProblem(score, /model name "Late!"/);
   assertProblem(score, /model "@latest" is unknown/);

@@ -3,6 +3,7 @@ import { committedValues } from "../../../audit/committed-values.ts";
 import type { Broker } from "../../../broker/broker.ts";
 import { AvroDecoder } from "../../../runtime/schema-registry/avro-codec.ts";
 import type { SchemaRegistry } from "../../../runtime/schema-registry/registry.ts";
+import { sourceDecoder } from "../../../runtime/schema-registry/source-codec.ts";
 import { watermark } from "../../../schemas/generated.ts";
 import type { SourceSpec } from "../../../schemas/plan.ts";
 import { quoteText } from "../../../sinks/sql-text.ts";
@@ -93,10 +94,11 @@ export async function eventsSql(
 export async function* topicLines(
   broker: Broker,
   registry: SchemaRegistry,
-  { topic, schema, timeField }: SourceSpec,
+  source: SourceSpec,
   partitions: number,
 ): AsyncGenerator<string> {
-  const decoder = new AvroDecoder(registry, schema);
+  const { topic, timeField } = source;
+  const decoder = sourceDecoder(registry, source);
   for (let partition = 0; partition < partitions; partition++) {
     for await (const { offset, value } of committedValues(broker, topic, partition, decoder)) {
       const [time, delay] = [Number(value[timeField]), Number(value["delayMinutes"] ?? 0)];

@@ -1,4 +1,4 @@
-import type { RowField, RowLayout, ScalarType } from "../../row-layout.ts";
+import type { RowField, RowLayout, RowType, ScalarType } from "../../row-layout.ts";
 import type { AvroType } from "./avro-types.ts";
 
 /** Fields of a layout at most: a record of records could name ever more. */
@@ -10,14 +10,19 @@ const maxFields = 2_000;
  */
 export function avroLayout(type: AvroType): RowLayout {
   const fields: RowField[] = [];
-  collect(type, "", false, new Set(), fields);
+  collect(type, { path: "", nullable: false, doc: "" }, new Set(), fields);
   return { fields };
+}
+
+interface Place {
+  readonly path: string;
+  readonly nullable: boolean;
+  readonly doc: string;
 }
 
 function collect(
   type: AvroType,
-  path: string,
-  nullable: boolean,
+  place: Place,
   around: ReadonlySet<AvroType>,
   fields: RowField[],
 ): void {
@@ -25,32 +30,27 @@ function collect(
     const others = type.branches.filter(({ kind }) => kind !== "null");
     const [only] = others;
     if (only === undefined) return;
-    const isNullable = others.length < type.branches.length;
-    if (others.length === 1) {
-      collect(only, path, nullable || isNullable, around, fields);
-      return;
-    }
-    const scalar = commonType(others.map(scalarType));
-    if (scalar !== null)
-      add(fields, { name: path, type: scalar, nullable: nullable || isNullable });
+    const nullable = place.nullable || others.length < type.branches.length;
+    if (others.length === 1) collect(only, { ...place, nullable }, around, fields);
+    else add(fields, { ...place, nullable }, commonType(others.map(scalarType)));
     return;
   }
   if (type.kind === "record") {
     if (around.has(type)) return;
     const inner = new Set([...around, type]);
     for (const field of type.fields) {
-      const name = path === "" ? field.name : `${path}.${field.name}`;
-      collect(field.type, name, nullable, inner, fields);
+      const path = place.path === "" ? field.name : `${place.path}.${field.name}`;
+      collect(field.type, { path, nullable: place.nullable, doc: field.doc }, inner, fields);
     }
     return;
   }
   const scalar = scalarType(type.kind === "array" ? type.items : type);
-  if (scalar === null) return;
-  add(fields, { name: path, type: type.kind === "array" ? { list: scalar } : scalar, nullable });
+  add(fields, place, type.kind === "array" && scalar !== null ? { list: scalar } : scalar);
 }
 
-function add(fields: RowField[], field: RowField): void {
-  if (fields.length < maxFields) fields.push(field);
+function add(fields: RowField[], { path, nullable, doc }: Place, type: RowType | null): void {
+  if (type === null || fields.length >= maxFields) return;
+  fields.push({ name: path, type, nullable, ...(doc !== "" && { doc }) });
 }
 
 /** Of the branches of a union: one type for all, or number for numbers of two kinds. */

@@ -43,6 +43,7 @@ export interface AvroField {
   readonly name: string;
   readonly aliases: readonly string[];
   readonly type: AvroType;
+  readonly doc: string;
   /** As JSON has it; undefined where there is none. */
   readonly defaultValue: unknown;
 }

@@ -113,6 +113,7 @@ class Parser {
         name: field["name"],
         aliases: texts(field["aliases"]),
         type: this.type(field["type"], inner, depth + 1),
+        doc: typeof field["doc"] === "string" ? field["doc"] : "",
         defaultValue: field["default"],
       });
     }

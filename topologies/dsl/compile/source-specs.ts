@@ -1,6 +1,6 @@
 import type { SourceSpec } from "../../../schemas/plan.ts";
 import type { SourceDefinition } from "../definitions.ts";
-import { avroField, isWhole } from "./avro-field.ts";
+import { isId, layoutField } from "./layout-field.ts";
 import { checkTopicName, compareText } from "./names.ts";
 import type { Problems } from "./problems.ts";
 
@@ -26,24 +26,21 @@ export function sourceSpecs(
 }
 
 function sourceSpec(problems: Problems, definition: SourceDefinition): SourceSpec {
-  const { topic, schema, timeField, partitionField, repartitioned } = definition;
+  const { topic, format, layout, timeField, partitionField, repartitioned } = definition;
   const where = `source "${topic}"`;
   checkTopicName(problems, where, topic);
-  const time = avroField(schema, timeField);
+  const time = layoutField(layout, timeField);
   problems.check(
-    time?.type === "long" && time.logicalType === "timestamp-millis" && !time.nullable,
+    time?.type === "timestamp" && !time.nullable,
     where,
-    `timedBy("${timeField}") needs a field of Avro type long with logicalType timestamp-millis`,
+    `timedBy("${timeField}") needs a timestamp that is never null`,
   );
   const verb = repartitioned ? "repartitionedBy" : "partitionedBy";
-  const partition = avroField(schema, partitionField);
   problems.check(
-    partition !== null &&
-      !partition.nullable &&
-      (isWhole(partition) || partition.type === "string"),
+    isId(layoutField(layout, partitionField)),
     where,
-    `${verb}("${partitionField}") needs a field of Avro type long, int or string, not null`,
+    `${verb}("${partitionField}") needs text or a whole number that is never null`,
   );
   const latenessMs = problems.duration(where, "lateness", definition.lateness);
-  return { topic, schema, timeField, latenessMs, partitionField, repartitioned };
+  return { topic, format, layout, timeField, latenessMs, partitionField, repartitioned };
 }

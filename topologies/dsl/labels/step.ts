@@ -6,9 +6,9 @@ import {
   stepsOf,
   type TableSpec,
 } from "../../../schemas/plan.ts";
-import { avroField, scalarKind } from "../compile/avro-field.ts";
 import * as column from "../compile/columns.ts";
 import { checkCondition } from "../compile/conditions.ts";
+import { layoutField, scalarKind } from "../compile/layout-field.ts";
 import { fanOutOf, numberField, type Part } from "../compile/link.ts";
 import type { Problems } from "../compile/problems.ts";
 import {
@@ -66,15 +66,15 @@ function labelSpec(
 ): LabelSpec {
   const where = `step "${name}"`;
   const { source, on, label, unlabelled, predictions } = definition;
-  const key = avroField(predictions.source.schema, predictions.source.idField);
-  const field = avroField(source.schema, on);
+  const key = layoutField(predictions.source.layout, predictions.source.idField);
+  const field = layoutField(source.layout, on);
   problems.check(
     field !== null && !field.nullable && key !== null && scalarKind(field) === scalarKind(key),
     where,
-    `on "${on}" needs a field of ${source.schema.name} that is never null and of the type of ` +
+    `on "${on}" needs a field of ${source.topic} that is never null and of the type of ` +
       `${predictions.source.idField}, the key of the predictions`,
   );
-  checkCondition(problems, where, label, source.schema);
+  checkCondition(problems, where, label, source);
   problems.check(
     unlabelled === "negative" || unlabelled === "unknown",
     where,

@@ -19,6 +19,6 @@ export const answerColumns: readonly ColumnSpec[] = [
 
 /** What the source says about the key field. */
 export function keyDocOf({ sources }: Specs, { source, keyField }: ScoringSpec): string {
-  const schema = sources.find((each) => each.topic === source)?.schema;
-  return schema?.fields.find((each) => each.name === keyField)?.doc ?? "";
+  const layout = sources.find((each) => each.topic === source)?.layout;
+  return layout?.fields.find((each) => each.name === keyField)?.doc ?? "";
 }

@@ -10,7 +10,7 @@ import {
   type ScoringSpec,
   stepsOf,
 } from "../../../schemas/plan.ts";
-import { avroField, isNumeric, isWhole, scalarKind } from "../compile/avro-field.ts";
+import { isId, isNumeric, isWhole, layoutField, scalarKind } from "../compile/layout-field.ts";
 import { checkIdentifier, compareText, featuresMax, plumbingColumns } from "../compile/names.ts";
 import type { Problems } from "../compile/problems.ts";
 import type { Context, Named } from "../compile/step-module.ts";
@@ -94,11 +94,11 @@ function scoringSpec(
     where,
     `prior(${fallback.value}) must be a probability`,
   );
-  const key = avroField(source.schema, source.idField);
+  const key = layoutField(source.layout, source.idField);
   problems.check(
-    key !== null && !key.nullable && (isWhole(key) || key.type === "string"),
+    isId(key),
     where,
-    `identifiedBy("${source.idField}") needs a field of Avro type long, int or string, not null`,
+    `identifiedBy("${source.idField}") needs text or a whole number that is never null`,
   );
   return {
     name,
@@ -131,8 +131,8 @@ function lookupSpec(
     `${view.id} has the key (${view.keyFields.join(", ")}); at() names ${fields.length} fields`,
   );
   fields.forEach((name, i) => {
-    const field = avroField(source.schema, name);
-    const keyField = avroField(view.source.schema, view.keyFields[i] ?? "");
+    const field = layoutField(source.layout, name);
+    const keyField = layoutField(view.source.layout, view.keyFields[i] ?? "");
     const fits =
       field !== null &&
       !field.nullable &&
@@ -141,7 +141,7 @@ function lookupSpec(
     problems.check(
       fits,
       here,
-      `at("${name}") needs a field of ${source.schema.name} that is never null and of the type ` +
+      `at("${name}") needs a field of ${source.topic} that is never null and of the type ` +
         `of ${view.keyFields[i] ?? "the key"} in ${view.id}`,
     );
   });
@@ -158,11 +158,11 @@ function requestSpecs(
     .map(([name, { field, calendar }]) => {
       const here = `${where}, request feature "${name}"`;
       checkIdentifier(problems, here, name);
-      const found = avroField(source.schema, field);
+      const found = layoutField(source.layout, field);
       problems.check(
         found !== null && isNumeric(found),
         here,
-        `"${field}" is no numeric field of ${source.schema.name}`,
+        `"${field}" is no numeric field of ${source.topic}`,
       );
       return { name: snakeCase(name), field, calendar };
     })

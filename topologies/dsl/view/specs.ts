@@ -8,8 +8,8 @@ import {
   viewId,
   type WindowSpec,
 } from "../../../schemas/feature-view.ts";
-import { avroField, isNumeric, scalarKind } from "../compile/avro-field.ts";
 import { checkCondition } from "../compile/conditions.ts";
+import { isNumeric, layoutField, scalarKind } from "../compile/layout-field.ts";
 import { checkIdentifier, featuresMax, plumbingColumns } from "../compile/names.ts";
 import type { Problems } from "../compile/problems.ts";
 import type { Named } from "../compile/step-module.ts";
@@ -129,11 +129,11 @@ function checkKeyFields(problems: Problems, where: string, definition: ViewDefin
     "keyedBy() names a field twice",
   );
   for (const name of keyFields) {
-    const field = avroField(source.schema, name);
+    const field = layoutField(source.layout, name);
     problems.check(
       field !== null && !field.nullable && scalarKind(field) !== null,
       where,
-      `keyedBy("${name}") needs a field of ${source.schema.name} that is text, a number or a ` +
+      `keyedBy("${name}") needs a field of ${source.topic} that is text, a number or a ` +
         "boolean, and never null",
     );
   }
@@ -151,17 +151,17 @@ function aggregateSpec(
   const { kind, field, condition, where: only } = aggregate;
   const { input, output, problem } = aggregateKind(kind);
   if (field !== undefined) {
-    const found = avroField(source.schema, field);
+    const found = layoutField(source.layout, field);
     const isIdentity = input === "identity";
     problems.check(
       found !== null && (isIdentity ? scalarKind(found) !== null : isNumeric(found)),
       feature,
       `${kind}("${field}") needs a ${isIdentity ? "" : "numeric "}field of ` +
-        `${source.schema.name}${isIdentity ? " that is text, a number or a boolean" : ""}`,
+        `${source.topic}${isIdentity ? " that is text, a number or a boolean" : ""}`,
     );
   }
-  if (condition !== undefined) checkCondition(problems, feature, condition, source.schema);
-  if (only !== undefined) checkCondition(problems, feature, only, source.schema);
+  if (condition !== undefined) checkCondition(problems, feature, condition, source);
+  if (only !== undefined) checkCondition(problems, feature, only, source);
   const wrong = problem?.(aggregate) ?? null;
   if (wrong !== null) problems.add(feature, wrong);
   return { name, output, ...(input === "identity" && { identity: true }), ...aggregate };

@@ -1,0 +1,23 @@
+import { formatWriter, openFormat } from "../../schemas/formats/formats.ts";
+import type { SourceSpec } from "../../schemas/plan.ts";
+import { RecordDecoder } from "./record-decoder.ts";
+import type { SchemaRegistry } from "./registry.ts";
+import { ValueEncoder } from "./value-encoder.ts";
+
+type Coded = Pick<SourceSpec, "topic" | "format">;
+
+/** Reads the records of a source: the fields of its layout, by their paths. */
+export function sourceDecoder(registry: SchemaRegistry, { format }: Coded): RecordDecoder {
+  return new RecordDecoder(registry, openFormat(format));
+}
+
+/** Writes records of a source that is ours to feed; registers the schema that stands in front. */
+export async function sourceEncoder(
+  registry: SchemaRegistry,
+  { topic, format }: Coded,
+): Promise<ValueEncoder> {
+  const writer = formatWriter(format);
+  const { schema } = writer;
+  const id = schema === null ? null : await registry.register(`${topic}-value`, schema);
+  return new ValueEncoder(writer, id);
+}

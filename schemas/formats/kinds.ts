@@ -1,0 +1,2 @@
+/** Every format of records, one a line: the key in a plan and the verb of users is its name. */
+export { avro } from "./avro/avro-format.ts";
