@@ -228,6 +228,13 @@ export class Merge {
     return "record";
   }
 
+  /** knownAt of the oldest record that waits; Infinity while none does. */
+  get head(): number {
+    let least = none;
+    for (const head of this.#heads) if (head < least) least = head;
+    return least;
+  }
+
   /**
    * Stamp of the record that came first of those that are here: it may not be the next one, but
    * waits for it. Null while there is none.

@@ -2,6 +2,7 @@ import type { Broker, OffsetToCommit } from "../../broker/broker.ts";
 import { MillraceError } from "../../schemas/errors.ts";
 import type { Plan } from "../../schemas/plan.ts";
 import { batchLimits, CommitBatches } from "./commit-batches.ts";
+import { placeText } from "./group-progress.ts";
 import type { Membership } from "./membership.ts";
 import type { MergeTask } from "./merge-task.ts";
 import { purgeable } from "./purge.ts";
@@ -96,7 +97,7 @@ export class CommitPipeline {
     batches.clear();
     const offsets: OffsetToCommit[] = dirty.map((task) => {
       this.#collectedAt.set(task, now);
-      return { ...task.collect(batches), metadata: String(task.progress) };
+      return { ...task.collect(batches), metadata: placeText(task) };
     });
     this.#commit = this.#write(batches, offsets)
       .then((first) => {

@@ -1,9 +1,14 @@
 import type { Broker } from "../../broker/broker.ts";
 import type { Plan } from "../../schemas/plan.ts";
-import { taskName } from "./task.ts";
+import { type Task, taskName } from "./task.ts";
 
 /** Time between two looks at what the group has committed, in ms. */
 const lookEveryMs = 250;
+
+/** What the metadata of a task's committed offset says: its progress, and what it needs. */
+export function placeText({ progress, need }: Pick<Task, "progress" | "need">): string {
+  return `${progress} ${need}`;
+}
 
 /**
  * How far all tasks of a plan are, in whatever process: event time below which everything is
@@ -13,6 +18,7 @@ export class GroupProgress {
   readonly #plan: Plan;
   readonly #broker: Broker;
   readonly #progress = new Map<string, number>();
+  readonly #needs = new Map<string, number>();
   #looking = false;
   #lastLook = Number.NEGATIVE_INFINITY;
 
@@ -24,6 +30,11 @@ export class GroupProgress {
   /** As of the last look; −Infinity while nothing is known. */
   of(task: string): number {
     return this.#progress.get(task) ?? Number.NEGATIVE_INFINITY;
+  }
+
+  /** Event times that tasks needed all sources to pass, as of their last commits. */
+  get needs(): Iterable<number> {
+    return this.#needs.values();
   }
 
   /** Looks again beside the caller if the last look was a while ago. */
@@ -47,7 +58,10 @@ export class GroupProgress {
     const committed = await this.#broker.committed(this.#plan.name, places);
     for (const [index, { name, partition }] of places.entries()) {
       const { metadata = "" } = committed[index] ?? {};
-      if (metadata !== "") this.#progress.set(taskName(name, partition), Number(metadata));
+      if (metadata === "") continue;
+      const [progress, need] = metadata.split(" ").map(Number);
+      this.#progress.set(taskName(name, partition), progress ?? Number.NEGATIVE_INFINITY);
+      this.#needs.set(taskName(name, partition), need ?? Number.POSITIVE_INFINITY);
     }
   }
 }

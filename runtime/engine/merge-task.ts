@@ -210,6 +210,10 @@ export class MergeTask implements Task, Restorable {
     return Math.min(this.#merge.progressOf(this.#inputs), this.processor.nextTimer());
   }
 
+  get need(): number {
+    return Math.min(this.#merge.head, this.processor.nextTimer());
+  }
+
   /** How far the channel of one upstream task has been consumed: event time. */
   consumedUpTo(input: number, writer: number): number {
     return this.#merge.consumedUpTo(input, writer);

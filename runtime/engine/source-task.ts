@@ -47,6 +47,8 @@ export class SourceTask implements Task, Restorable {
   #topicId = "";
   #watermark = 0;
   #processed = 0;
+  /** Stream time at the last record. */
+  #recordTime = Number.NEGATIVE_INFINITY;
   #again = false;
   #collected = 0;
   #missingSchema: number | null = null;
@@ -133,6 +135,7 @@ export class SourceTask implements Task, Restorable {
       this.#position = this.#reader.offset + 1;
       this.#reading = this.#advance();
     }
+    if (taken > 0) this.#recordTime = this.processor.streamTime;
     this.#applyWatermarks();
     this.#processed += taken;
     return taken;
@@ -215,6 +218,10 @@ export class SourceTask implements Task, Restorable {
     return this.processor.streamTime;
   }
 
+  get need(): number {
+    return this.#recordTime;
+  }
+
   get position(): number {
     return this.#position;
   }
@@ -229,6 +236,8 @@ export class SourceTask implements Task, Restorable {
 
   restoreSnapshot(state: Buffer): void {
     this.processor.restore(new ByteReader(state));
+    // Nobody knows any more whether the sources have passed its last record.
+    this.#recordTime = this.processor.streamTime;
   }
 
   replayDelta(): void {

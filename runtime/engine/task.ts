@@ -32,6 +32,11 @@ export interface Task {
   purgeableChangelog(): number | null;
   /** Event time below which it has processed every record and timer. */
   readonly progress: number;
+  /**
+   * Event time that all sources have to pass for it to go on: of a record or timer that waits;
+   * Infinity where none does. Of a source that of its last record: others may wait at it.
+   */
+  readonly need: number;
   /** Has records in hand, or waits for work outside. */
   readonly busy: boolean;
   readonly counters: ReadonlyMap<string, readonly BranchCounters[]>;

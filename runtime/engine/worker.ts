@@ -76,6 +76,8 @@ export class Worker {
   #tasks: (MergeTask | SourceTask)[] = [];
   #byPartition = new Map<string, MergeTask | SourceTask>();
   #lookUpError: unknown = null;
+  /** The last event time before the end that somebody waits for; see {@link finished}. */
+  #awaitedEnd = Number.NEGATIVE_INFINITY;
   /** Something happened outside the loop since it last looked. */
   #news = false;
   #wake: () => void = () => {};
@@ -91,7 +93,7 @@ export class Worker {
     this.#group = new GroupProgress(plan, broker);
     const { mode } = options;
     const isLive = mode.kind === "live";
-    this.#idle = isLive ? new IdleAdvance(broker, mode.now, () => this.#tell()) : null;
+    this.#idle = isLive ? new IdleAdvance(plan, broker, mode.now, () => this.#tell()) : null;
     const { commitIntervalMs: intervalMs = 100, onCommit = () => {} } = options;
     const commits = { plan, broker, intervalMs, onCommit, tell: () => this.#tell() };
     this.#commits = new CommitPipeline(commits, membership);
@@ -189,6 +191,7 @@ export class Worker {
    * that is known before an event time. As of the last look at the others, which is repeated.
    */
   finished(to: number): boolean {
+    this.#awaitedEnd = to - 1;
     const own = new Map(
       this.#tasks.map((task) => [taskName(task.subtopology.name, task.partition), task]),
     );
@@ -303,7 +306,7 @@ export class Worker {
   async #stepAll(): Promise<number> {
     if (!this.#ownsAll()) this.#group.refresh();
     holdBackSources(this.#tasks, this.#partitionsOf, (task) => this.#group.of(task));
-    this.#idle?.step(this.#tasks.filter((task) => task instanceof SourceTask));
+    if (this.#idle !== null) this.#advanceIdle(this.#idle);
     let taken = 0;
     for (const task of this.#tasks) {
       if (task instanceof SourceTask) {
@@ -317,6 +320,13 @@ export class Worker {
       if (work !== null) this.#desk.begin(task, work);
     }
     return taken;
+  }
+
+  #advanceIdle(idle: IdleAdvance): void {
+    const own = this.#tasks.map((task) => task.need);
+    const needs = this.#ownsAll() ? own : [...own, ...this.#group.needs];
+    const sources = this.#tasks.filter((task) => task instanceof SourceTask);
+    idle.step(sources, [...needs, this.#awaitedEnd]);
   }
 
   async #afterFailedCommit(error: unknown): Promise<void> {

@@ -104,11 +104,12 @@ test("labels of a source that is partitioned otherwise go by the key to any scor
   );
 });
 
-test("topics keep what history needs, only models are compacted, and sources are unpacked", () => {
+test("topics keep what history needs, models and decisions are compacted, and sources are unpacked", () => {
   for (const { name, role, partitions, config } of flights.topics) {
     assert.equal(config["message.timestamp.after.max.ms"], "9223372036854775807", name);
-    assert.equal(config["cleanup.policy"], role === "models" ? "compact" : "delete", name);
-    if (role !== "models") assert.equal(config["retention.ms"], "-1", name);
+    const isCompacted = role === "models" || role === "decisions";
+    assert.equal(config["cleanup.policy"], isCompacted ? "compact" : "delete", name);
+    if (!isCompacted) assert.equal(config["retention.ms"], "-1", name);
     assert.equal(config["compression.type"], role === "source" ? "uncompressed" : undefined, name);
     const bytes = role === "dead-letters" ? 4_194_304 : 1_048_576;
     assert.equal(Number(config["max.message.bytes"]), bytes, name);

@@ -45,12 +45,22 @@ export class DecisionLog {
 
   collect(batches: CommitBatches): void {
     if (this.#decisions.length === 0) return;
-    const key = Buffer.from(taskName(this.#subtopology.name, this.#partition), "utf8");
     for (const decision of this.#decisions) {
       this.#value.reset();
       this.#encoder.encode(decision, this.#value);
+      const key = Buffer.from(decisionKey(decision), "utf8");
       batches.append(this.#topic, 0, key, this.#value.take(), decision.until ?? 0);
     }
     this.#decisions = [];
   }
+}
+
+/**
+ * What the topic is compacted by. Of the advances at one position of a source the last one alone
+ * counts, since nothing stood between them; any other decision is kept.
+ */
+function decisionKey(decision: Decision): string {
+  const { subtopology, partition, kind, position, input, writer, until } = decision;
+  const name = `${taskName(subtopology, partition)} ${kind} ${position}`;
+  return kind === "idle" ? name : `${name} ${input} ${writer} ${until}`;
 }

@@ -1,43 +1,69 @@
 import type { Broker } from "../../../broker/broker.ts";
+import type { Plan } from "../../../schemas/plan.ts";
 import type { SourceTask } from "../source-task.ts";
-import { taskName } from "../task.ts";
 
 /** Time between two looks at the ends of the source partitions, in ms. */
 const lookEveryMs = 50;
+
+/** What advancing writes of a quiet topology at most, on average: records and markers a second. */
+const quietRecordsPerSecond = 0.5;
 
 /**
  * Live mode: source partitions that are read to their ends advance by the wall clock, so that one
  * without records holds up nothing. What stood beyond the end when the clock was read comes later
  * than that: it is known later.
+ *
+ * Each advance costs a commit of every task behind it, so they advance where that lets something
+ * happen: records have come to some partition, or a task needs event time to pass (a record waits,
+ * a timer is due). Without either they follow the clock at a distance of `quietMs` at most.
  */
 export class IdleAdvance {
+  /** How far progress may lie behind the clock while nothing happens, ms. */
+  readonly quietMs: number;
   readonly #broker: Broker;
   readonly #now: () => number;
   readonly #tell: () => void;
-  /** By task: the end of its partition at `#at`. */
+  readonly #places: readonly { readonly topic: string; readonly partition: number }[];
+  /** By place: the end of the partition at `#at`. */
   #ends = new Map<string, number>();
   #at = Number.NEGATIVE_INFINITY;
+  /** Whether records had come to any partition, of whatever process, at the last look. */
+  #moved = false;
   #looking = false;
   #lastLook = Number.NEGATIVE_INFINITY;
 
   /** @param tell - called when a look has brought news. */
-  constructor(broker: Broker, now: () => number, tell: () => void) {
+  constructor(plan: Plan, broker: Broker, now: () => number, tell: () => void) {
+    this.quietMs = (advanceRecords(plan) / quietRecordsPerSecond) * 1000;
     this.#broker = broker;
     this.#now = now;
     this.#tell = tell;
+    this.#places = plan.subtopologies
+      .filter(({ operator }) => operator.kind === "source")
+      .flatMap(({ inbox: topic, partitions }) =>
+        Array.from({ length: partitions }, (_, partition) => ({ topic, partition })),
+      );
   }
 
-  /** Advances by the last look, and begins another beside the caller when it is time. */
-  step(tasks: readonly SourceTask[]): void {
+  /**
+   * Advances by the last look, and begins another beside the caller when it is time.
+   *
+   * @param needs - event times that tasks, of whatever process, need all sources to pass.
+   */
+  step(tasks: readonly SourceTask[], needs: readonly number[]): void {
+    const at = this.#at;
     for (const task of tasks) {
-      const end = this.#ends.get(nameOf(task));
-      if (end !== undefined) task.advanceIdle(end, this.#at);
+      const end = this.#ends.get(nameOf(task.subtopology.inbox, task.partition));
+      if (end === undefined) continue;
+      const { progress } = task;
+      const isNeeded = needs.some((need) => need >= progress && need < at);
+      if (this.#moved || isNeeded || at - progress >= this.quietMs) task.advanceIdle(end, at);
     }
     const now = performance.now();
     if (this.#looking || tasks.length === 0 || now - this.#lastLook < lookEveryMs) return;
     this.#looking = true;
     this.#lastLook = now;
-    this.#look(tasks)
+    this.#look()
       // An unreachable broker holds up its sources alone: waits for them have a limit.
       .catch(() => {})
       .finally(() => {
@@ -45,20 +71,43 @@ export class IdleAdvance {
       });
   }
 
-  async #look(tasks: readonly SourceTask[]): Promise<void> {
+  async #look(): Promise<void> {
     const at = this.#now();
-    const places = tasks.map(({ subtopology, partition }) => ({
-      topic: subtopology.inbox,
-      partition,
-      at: "latest" as const,
-    }));
-    const ends = await this.#broker.listOffsets(places);
-    this.#ends = new Map(tasks.map((task, index) => [nameOf(task), ends[index] as number]));
+    const ends = await this.#broker.listOffsets(
+      this.#places.map((place) => ({ ...place, at: "latest" as const })),
+    );
+    const before = this.#ends;
+    this.#ends = new Map(
+      this.#places.map(({ topic, partition }, index) => [
+        nameOf(topic, partition),
+        ends[index] as number,
+      ]),
+    );
+    this.#moved = [...this.#ends].some(([name, end]) => end > (before.get(name) ?? end));
     this.#at = at;
     this.#tell();
   }
 }
 
-function nameOf({ subtopology, partition }: SourceTask): string {
-  return taskName(subtopology.name, partition);
+function nameOf(topic: string, partition: number): string {
+  return `${topic}/${partition}`;
+}
+
+/**
+ * What a plan's tasks write when all its sources advance and nothing else happens: of each task a
+ * changelog record and an offset, of each source partition a decision, progress into each inbox and
+ * row partition, and in every partition the marker of the transaction.
+ */
+export function advanceRecords({ subtopologies }: Plan): number {
+  const partitionsOf = new Map(subtopologies.map(({ name, partitions }) => [name, partitions]));
+  let records = 0;
+  for (const { operator, outputs, partitions } of subtopologies) {
+    records += partitions * (operator.kind === "source" ? 3 : 2);
+    for (const output of outputs) {
+      if (output.kind === "rows") records += partitions;
+      if (output.kind !== "inbox") continue;
+      records += partitions * (output.fanOut === "same" ? 1 : (partitionsOf.get(output.to) ?? 0));
+    }
+  }
+  return records * 2;
 }

@@ -39,7 +39,8 @@ const configs: Readonly<Record<TopicSpec["role"], TopicSpec["config"]>> = {
   late: kept,
   "dead-letters": { ...kept, "max.message.bytes": String(deadLetterBytesMax) },
   models: { ...always, "cleanup.policy": "compact" },
-  decisions: kept,
+  // The key of a decision says which of them the last one stands for.
+  decisions: { ...always, "cleanup.policy": "compact" },
 };
 
 /** Topic with the records that came too late, of all sources. */
