@@ -1,12 +1,13 @@
 import { Agent } from "node:http";
 import { type AgentOptions, Agent as TlsAgent } from "node:https";
 import { setTimeout as wait } from "node:timers/promises";
-import confluent from "@kafkajs/confluent-schema-registry";
 import { type ErrorCode, MillraceError } from "../../schemas/errors.ts";
 import type { WriterSchema } from "../../schemas/formats/format.ts";
+import { shortReason } from "../../schemas/plain-text.ts";
 import type { AvroSchema } from "../../schemas/plan.ts";
 import { checkBackward, checkSchema } from "./compatibility.ts";
 import type { RegisteredSchema, SchemaRegistry } from "./registry.ts";
+import { type RegistryAnswer, type RegistryRequest, registryRequest } from "./registry-http.ts";
 
 /** How to reach a registry with Confluent's interface. */
 export interface ConfluentRegistryOptions {
@@ -16,29 +17,13 @@ export interface ConfluentRegistryOptions {
   readonly auth?: { readonly username: string; readonly password: string };
   /** Certificates of an https URL, as Node takes them. @default Node's own */
   readonly tls?: AgentOptions;
-  /** @default "millrace" */
-  readonly clientId?: string;
   /** Tries after a failure on the registry's side. @default 3 */
   readonly retries?: number;
   /** Longest wait for an answer, its tries together, ms. @default 30000 */
   readonly timeoutMs?: number;
 }
 
-const defaults = { clientId: "millrace", retries: 3, timeoutMs: 30_000 } as const;
-
-/** The HTTP calls below the client; it offers no way to a schema's own text. */
-interface RegistryApi {
-  readonly Schema: { find(args: { id: number }): Promise<Answer> };
-  readonly Subject: {
-    latestVersion(args: { subject: string }): Promise<Answer>;
-    version(args: { subject: string; version: number }): Promise<Answer>;
-  };
-}
-
-interface Answer {
-  /** Whatever was sent, parsed where it is JSON. */
-  data(): unknown;
-}
+const defaults = { retries: 3, timeoutMs: 30_000 } as const;
 
 interface SchemaAnswer {
   readonly id?: number;
@@ -60,54 +45,75 @@ const conflictAttempts = 5;
 
 class ConfluentRegistry implements SchemaRegistry {
   readonly #url: string;
-  readonly #client: confluent.SchemaRegistry;
-  readonly #api: RegistryApi;
+  readonly #auth: ConfluentRegistryOptions["auth"];
+  readonly #retries: number;
   readonly #agent: Agent;
   readonly #timeoutMs: number;
 
   constructor(options: ConfluentRegistryOptions) {
-    const { url, auth, tls, clientId, retries, timeoutMs } = { ...defaults, ...options };
-    this.#url = url;
+    const { url, auth, tls, retries, timeoutMs } = { ...defaults, ...options };
+    this.#url = url.replace(/\/+$/, "");
+    this.#auth = auth;
+    this.#retries = retries;
     this.#timeoutMs = timeoutMs;
     this.#agent = url.startsWith("https:")
       ? new TlsAgent({ keepAlive: true, ...tls })
       : new Agent();
-    this.#client = new confluent.SchemaRegistry({
-      host: url,
-      clientId,
-      retry: { retries },
-      ...(auth === undefined ? {} : { auth }),
-      agent: this.#agent,
-    });
-    this.#api = (this.#client as unknown as { readonly api: RegistryApi }).api;
   }
 
   async register(subject: string, schema: AvroSchema): Promise<number> {
     checkSchema(subject, schema);
+    const request = `to register ${subject}`;
+    const level = await this.#levelOf(subject);
+    if (level !== null && !readsOlder.has(level)) await this.#checkLatest(subject, schema);
     for (let attempt = 1; ; attempt++) {
-      try {
-        return await this.#register(subject, schema);
-      } catch (error) {
-        if (statusOf(error) !== 409) throw this.#error(error, `to register ${subject}`);
-        const latest = await this.latest(subject);
-        if (latest !== null) checkBackward(subject, latest.schema, schema);
-        // Nothing is wrong with the schema: another process makes the same subject just now.
-        if (attempt < conflictAttempts) continue;
-        const context = { subject, field: schema.name, reason: messageOf(error) };
-        throw new MillraceError("SCHEMA_INCOMPATIBLE", context, { cause: error });
+      const posted = await this.#send(request, `${subjectPath(subject)}/versions`, {
+        method: "POST",
+        body: { schema: JSON.stringify(schema) },
+      });
+      if (posted.status === 200) {
+        if (!isRegistered(posted.body)) throw this.#refusal(request, posted);
+        if (level === null) await this.#setLevel(subject);
+        return posted.body.id;
       }
+      const refusal = this.#refusal(request, posted);
+      if (posted.status !== 409) throw refusal;
+      await this.#checkLatest(subject, schema);
+      // Nothing is wrong with the schema: another process makes the same subject just now.
+      if (attempt < conflictAttempts) continue;
+      const context = { subject, field: schema.name, reason: reasonOf(posted) };
+      throw new MillraceError("SCHEMA_INCOMPATIBLE", context, { cause: refusal });
     }
   }
 
-  async #register(subject: string, schema: AvroSchema): Promise<number> {
-    const raw = { ...schema, fields: [...schema.fields] } as Parameters<
-      confluent.SchemaRegistry["register"]
-    >[0];
-    return (await this.#inTime(this.#client.register(raw, { subject }))).id;
+  /** Which versions a subject takes; null where it has no rule of its own. */
+  async #levelOf(subject: string): Promise<string | null> {
+    const request = `the rule of ${subject}`;
+    const answer = await this.#send(request, `config/${encodeURIComponent(subject)}`);
+    if (isMissing(answer)) return null;
+    const level = (answer.body as { readonly compatibilityLevel?: unknown } | null)
+      ?.compatibilityLevel;
+    if (answer.status !== 200 || typeof level !== "string") throw this.#refusal(request, answer);
+    return level.toUpperCase();
+  }
+
+  async #setLevel(subject: string): Promise<void> {
+    const request = `to set the rule of ${subject}`;
+    const answer = await this.#send(request, `config/${encodeURIComponent(subject)}`, {
+      method: "PUT",
+      body: { compatibility: "BACKWARD" },
+    });
+    // 409: another process has set it just now.
+    if (answer.status !== 200 && answer.status !== 409) throw this.#refusal(request, answer);
+  }
+
+  async #checkLatest(subject: string, schema: AvroSchema): Promise<void> {
+    const latest = await this.latest(subject);
+    if (latest !== null) checkBackward(subject, latest.schema, schema);
   }
 
   async schemaById(id: number): Promise<WriterSchema | null> {
-    const answer = await this.#find(`schema ${id}`, () => this.#api.Schema.find({ id }));
+    const answer = await this.#find(`schema ${id}`, `schemas/ids/${id}`);
     if (answer === null) return null;
     const references: unknown[] = [];
     await this.#addReferences(answer, references, new Set());
@@ -126,7 +132,7 @@ class ConfluentRegistry implements SchemaRegistry {
       if (known.has(name)) continue;
       known.add(name);
       if (known.size > maxReferences) return;
-      const answer = await this.#find(name, () => this.#api.Subject.version({ subject, version }));
+      const answer = await this.#find(name, `${subjectPath(subject)}/versions/${version}`);
       if (answer === null) continue;
       await this.#addReferences(answer, into, known);
       into.push(parsed(answer));
@@ -134,8 +140,9 @@ class ConfluentRegistry implements SchemaRegistry {
   }
 
   async latest(subject: string): Promise<RegisteredSchema | null> {
-    const answer = await this.#find(`the latest version of ${subject}`, () =>
-      this.#api.Subject.latestVersion({ subject }),
+    const answer = await this.#find(
+      `the latest version of ${subject}`,
+      `${subjectPath(subject)}/versions/latest`,
     );
     const { id, schemaType = "AVRO" } = answer ?? {};
     if (answer === null || id === undefined || schemaType !== "AVRO") return null;
@@ -146,47 +153,89 @@ class ConfluentRegistry implements SchemaRegistry {
     this.#agent.destroy();
   }
 
-  /** The client would wait for ever; what comes too late is dropped. */
-  async #inTime<T>(answer: Promise<T>): Promise<T> {
-    const given = new AbortController();
-    const late = wait(this.#timeoutMs, null, { signal: given.signal }).then(() => {
-      throw new Error(`no answer within ${this.#timeoutMs} ms`);
-    });
-    try {
-      return await Promise.race([answer, late]);
-    } finally {
-      given.abort();
-      late.catch(() => {});
-    }
+  /** What stands at a path; null where the registry says that it has nothing there. */
+  async #find(request: string, path: string): Promise<SchemaAnswer | null> {
+    const answer = await this.#send(request, path);
+    if (isMissing(answer)) return null;
+    const { status, body } = answer;
+    if (status === 200 && isSchemaAnswer(body)) return body;
+    throw this.#refusal(request, answer);
   }
 
-  async #find(request: string, call: () => Promise<Answer>): Promise<SchemaAnswer | null> {
+  /** Asks again after a failure on the registry's side, where that does not do a thing twice. */
+  async #send(
+    request: string,
+    path: string,
+    sent: Pick<RegistryRequest, "method" | "body"> = {},
+  ): Promise<RegistryAnswer> {
+    const signal = AbortSignal.timeout(this.#timeoutMs);
+    const auth = this.#auth;
+    const login = auth === undefined ? {} : { auth };
+    const retries = sent.method === undefined ? this.#retries : 0;
     try {
-      const answer = (await this.#inTime(call())).data();
-      if (isSchemaAnswer(answer)) return answer;
-      throw new Error("the answer is no schema registry's");
-    } catch (error) {
-      if (statusOf(error) === 404) {
-        if (!isForeign(error)) return null;
-        const reason = "no schema registry answers at this path; check registryUrl";
-        const context = { url: this.#url, request, status: 404, reason };
-        throw new MillraceError("REGISTRY_REFUSED", context, { cause: error });
+      for (let attempt = 0; ; attempt++) {
+        const options = { ...sent, ...login, agent: this.#agent, signal };
+        const answer = await registryRequest(`${this.#url}/${path}`, options);
+        if (answer.status < 500 || attempt >= retries) return answer;
+        await wait(retryMs * 2 ** attempt, null, { signal });
       }
-      throw this.#error(error, request);
+    } catch (error) {
+      const late = `no answer within ${this.#timeoutMs} ms`;
+      const reason = signal.aborted ? late : shortReason(messageOf(error));
+      const context = { url: this.#url, request, reason };
+      throw new MillraceError("REGISTRY_UNAVAILABLE", context, { cause: error });
     }
   }
 
-  #error(error: unknown, request: string): MillraceError {
-    const status = statusOf(error);
-    const context = { url: this.#url, request, status, reason: messageOf(error) };
-    return new MillraceError(codeOf(status), context, { cause: error });
+  #refusal(request: string, answer: RegistryAnswer): MillraceError {
+    const { status } = answer;
+    const url = this.#url;
+    if (status === 404) {
+      const reason = "no schema registry answers at this path; check registryUrl";
+      return new MillraceError("REGISTRY_REFUSED", { url, request, status, reason });
+    }
+    const context = { url, request, status, reason: shortReason(reasonOf(answer)) };
+    return new MillraceError(codeOf(status), context);
   }
 }
 
+/** Before a request that failed on the registry's side is sent again; doubled each time. */
+const retryMs = 100;
+
+/** Rules of a subject under which a new version reads what the latest one wrote. */
+const readsOlder: ReadonlySet<string> = new Set([
+  "BACKWARD",
+  "BACKWARD_TRANSITIVE",
+  "FULL",
+  "FULL_TRANSITIVE",
+]);
+
+function subjectPath(subject: string): string {
+  return `subjects/${encodeURIComponent(subject)}`;
+}
+
 /** Anything may stand in front of a registry, and answer for it. */
-function isSchemaAnswer(answer: unknown): answer is SchemaAnswer {
-  if (typeof answer !== "object" || answer === null || !("schema" in answer)) return false;
-  return typeof answer.schema === "string";
+function isSchemaAnswer(body: unknown): body is SchemaAnswer {
+  if (typeof body !== "object" || body === null || !("schema" in body)) return false;
+  return typeof body.schema === "string";
+}
+
+function isRegistered(body: unknown): body is { readonly id: number } {
+  return typeof body === "object" && body !== null && "id" in body && Number.isInteger(body.id);
+}
+
+/** A registry says in JSON what it has not; anything else says it in another way. */
+function isMissing(answer: RegistryAnswer): boolean {
+  return answer.status === 404 && messageIn(answer) !== null;
+}
+
+function messageIn({ body }: RegistryAnswer): string | null {
+  const message = (body as { readonly message?: unknown } | null | undefined)?.message;
+  return typeof message === "string" ? message : null;
+}
+
+function reasonOf(answer: RegistryAnswer): string {
+  return messageIn(answer) ?? `the answer (HTTP ${answer.status}) is no schema registry's`;
 }
 
 /** Avro's JSON; the text of a schema of another language, or of what is no JSON. */
@@ -199,20 +248,10 @@ function parsed({ schema, schemaType = "AVRO" }: SchemaAnswer): unknown {
   }
 }
 
-function statusOf(error: unknown): number | null {
-  const status = (error as { readonly status?: unknown } | null)?.status;
-  return typeof status === "number" ? status : null;
-}
-
-/** A registry says in JSON what it has not; the client makes this of anything else. */
-function isForeign(error: unknown): boolean {
-  return /- Error, status 404/.test(messageOf(error));
-}
-
-function codeOf(status: number | null): ErrorCode {
+function codeOf(status: number): ErrorCode {
   if (status === 401 || status === 403) return "REGISTRY_LOGIN";
   const passing = status === 408 || status === 429;
-  const refused = status !== null && status > 400 && status < 500 && !passing;
+  const refused = status > 400 && status < 500 && !passing;
   return refused ? "REGISTRY_REFUSED" : "REGISTRY_UNAVAILABLE";
 }
 

@@ -148,11 +148,14 @@ export function unknownSchema(id: number): Decoded & { kind: "failed" } {
 function isRefusal(error: unknown): boolean {
   if (!(error instanceof MillraceError)) return false;
   const { status } = error.context;
-  return typeof status === "number" && refusals.has(status);
+  return typeof status === "number" && status >= 400 && status < 500 && !passing.has(status);
 }
 
-/** Not 401, 408, 429, which pass; nor 404, which the registry says in another way. */
-const refusals: ReadonlySet<number> = new Set([400, 403, 405, 406, 409, 410, 414, 422, 451]);
+/**
+ * Logins that may be mended, and patience; 404 is what something else than a registry answered: it
+ * says in another way that there is no such id.
+ */
+const passing: ReadonlySet<number> = new Set([401, 404, 407, 408, 425, 429]);
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
