@@ -6,14 +6,18 @@ import { packageRoot } from "../schemas/package-root.ts";
 
 interface Seam {
   readonly list: string;
-  /** Files that a commit may touch which adds `name` (kebab-case) to the list, pages aside. */
-  readonly files: (name: string) => readonly string[];
+  /** Files, or folders with a slash at the end, that a commit may touch which adds a line. */
+  readonly files: (path: string) => readonly string[];
 }
 
 const seams: readonly Seam[] = [
   {
     list: "processors/aggregate/kinds.ts",
     files: (name) => [`processors/aggregate/${name}.ts`, `processors/aggregate/${name}.test.ts`],
+  },
+  {
+    list: "schemas/formats/kinds.ts",
+    files: (path) => [`schemas/formats/${path.split("/")[0]}/`],
   },
 ];
 
@@ -38,12 +42,14 @@ for (const { list, files } of seams) {
     const commits = git("log", "--no-merges", "--diff-filter=M", "--format=%H", "--", list);
     for (const commit of commits.split("\n").filter((each) => each !== "")) {
       const change = git("show", "--format=", "--unified=0", commit, "--", list);
-      const added = [...change.matchAll(/^\+export .* from "\.\/([a-z0-9-]+)\.ts";$/gm)];
+      const added = [...change.matchAll(/^\+export .* from "\.\/([a-z0-9-/]+)\.ts";$/gm)];
       const lines = change.split("\n").filter((line) => /^[+-](?![+-])/.test(line));
       if (added.length === 0 || lines.some((line) => line.startsWith("-"))) continue;
       const allowed = [list, ...added.flatMap(([, name = ""]) => files(name))];
       const touched = git("show", "--format=", "--name-only", commit).split("\n");
-      const others = touched.filter((path) => !allowed.includes(path) && !page.test(path));
+      const isAllowed = (path: string) =>
+        allowed.some((each) => (each.endsWith("/") ? path.startsWith(each) : path === each));
+      const others = touched.filter((path) => !isAllowed(path) && !page.test(path));
       assert.deepEqual(others, [], `${commit} adds ${added.map(([, name]) => name)}`);
       assert.equal(lines.length, added.length, `${commit}: one line for each`);
     }
