@@ -1,0 +1,66 @@
+import type { FieldSpecs, TypeSpec } from "../types.ts";
+
+/**
+ * A record of declared fields as JSON: timestamps from UTC ms in their unit, bigints as digits.
+ *
+ * @throws {Error} naming the field that does not fit.
+ */
+export function jsonText(fields: FieldSpecs, record: object, prefix = ""): string {
+  const members: string[] = [];
+  for (const [name, spec] of Object.entries(fields)) {
+    const value = (record as Readonly<Record<string, unknown>>)[name] ?? null;
+    const path = `${prefix}${name}`;
+    if (value === null && spec.nullable !== true) throw new Error(`${path} is missing`);
+    members.push(`${JSON.stringify(name)}:${valueText(spec, value, path)}`);
+  }
+  return `{${members.join(",")}}`;
+}
+
+function valueText(spec: TypeSpec, value: unknown, path: string): string {
+  if (value === null) return "null";
+  switch (spec.type) {
+    case "text":
+      if (typeof value === "string") return JSON.stringify(value);
+      break;
+    case "enumeration":
+      if (typeof value === "string" && spec.symbols.includes(value)) return JSON.stringify(value);
+      break;
+    case "boolean":
+      if (typeof value === "boolean") return String(value);
+      break;
+    case "number":
+    case "decimal":
+      if (typeof value === "number" && Number.isFinite(value)) return String(value);
+      break;
+    case "integer":
+      if (typeof value === "bigint" || Number.isSafeInteger(value)) return String(value);
+      break;
+    case "timestamp":
+      if (Number.isSafeInteger(value)) return timestampText(spec.unit, value as number);
+      break;
+    case "list":
+      if (Array.isArray(value)) {
+        const items: unknown[] = value;
+        return `[${items.map((item, i) => valueText(spec.of, item ?? undefined, `${path}[${i}]`))}]`;
+      }
+      break;
+    case "record":
+      if (typeof value === "object") return jsonText(spec.fields, value, `${path}.`);
+  }
+  throw new Error(`${path} is ${String(value)}, not ${spec.type}`);
+}
+
+function timestampText(unit: "s" | "ms" | "us" | "ns" | "iso", ms: number): string {
+  switch (unit) {
+    case "iso":
+      return JSON.stringify(new Date(ms).toISOString());
+    case "s":
+      return String(ms / 1_000);
+    case "ms":
+      return String(ms);
+    case "us":
+      return String(BigInt(ms) * 1_000n);
+    case "ns":
+      return String(BigInt(ms) * 1_000_000n);
+  }
+}
