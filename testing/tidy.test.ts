@@ -35,10 +35,11 @@ const entries: readonly string[] = [
   "loadtest/six-months.ts",
   "loadtest/start.ts",
   "schemas/generate.ts",
-  "examples/card-payments/card-payments.ts",
+  "examples/card-payments/app.ts",
   "examples/flights/app.ts",
   "cli/init/project/app.ts",
   "examples/tutorial/app.ts",
+  "examples/writing-a-topology/card-payments.ts",
 ];
 
 /** Adapters of ports that the default stack does not use: their conformance suites reach them. */

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { RecordBatchBuilder } from "../../broker/record-batch/builder.ts";
-import { cardPayments } from "../../examples/card-payments/card-payments.ts";
+import { cardPayments } from "../../examples/writing-a-topology/card-payments.ts";
 import { openStack, run } from "../../run.ts";
 import { application } from "../../runtime/hosting/application-spec.ts";
 import { sourceEncoder } from "../../runtime/schema-registry/source-codec.ts";
@@ -73,7 +73,7 @@ async function fill(directory: string): Promise<void> {
 
 before(async () => {
   await symlink(packageRoot(), join(folder, "millrace"));
-  const from = join(packageRoot(), "examples/card-payments/card-payments.ts");
+  const from = join(packageRoot(), "examples/writing-a-topology/card-payments.ts");
   await writeFile(module, `export { cardPayments as application } from ${JSON.stringify(from)};\n`);
 });
 

@@ -51,7 +51,7 @@ test("scoring without a watch: text keys, twelve partitions, no model is trained
 
 test("the example of the documentation is this file", () => {
   const root = packageRoot();
-  const code = readFileSync(join(root, "examples/card-payments/card-payments.ts"), "utf8");
+  const code = readFileSync(join(root, "examples/writing-a-topology/card-payments.ts"), "utf8");
   const body = code.slice(code.indexOf("interface Payment")).trim();
   const page = readFileSync(join(root, "docs/topologies.md"), "utf8");
   assert.ok(page.includes(body), "docs/topologies.md does not quote card-payments.ts as it is");
