@@ -109,7 +109,7 @@ async function checkPurged(
   const found = await offline.query<{ partition: number; count: number; crcSum: string }>(
     `SELECT partition, toFloat64(count()) AS count,
       toString(sum(CRC32(formatRow('RowBinary', ${columns})))) AS crcSum
-    FROM millrace.${table.name} WHERE topic = ${quoteText(topic)} AND ${isOfTopic(topicId)}
+    FROM ${table.name} WHERE topic = ${quoteText(topic)} AND ${isOfTopic(topicId)}
       AND ${isTallied(filled)}
     GROUP BY partition`,
   );
@@ -163,7 +163,7 @@ async function storedDigests(
   const rows = await offline.query<Digest & { partition: number }>(
     `SELECT partition, toFloat64(count()) AS count, toFloat64(sum(offset)) AS sum,
       groupBitXor(toUInt32(offset)) AS bits
-    FROM millrace.${table.name} WHERE topic = ${quoteText(topic)} AND ${isOfTopic(topicId)}
+    FROM ${table.name} WHERE topic = ${quoteText(topic)} AND ${isOfTopic(topicId)}
       AND NOT ${isTallied(filled)}
     GROUP BY partition ORDER BY partition`,
   );
@@ -183,7 +183,7 @@ async function differences(
   const { table, topic, topicId } = filled;
   const below = belowOf(filled, partition);
   const rows = await offline.query<{ offset: number; copies: number }>(
-    `SELECT offset, toUInt32(count()) AS copies FROM millrace.${table.name}
+    `SELECT offset, toUInt32(count()) AS copies FROM ${table.name}
     WHERE topic = ${quoteText(topic)} AND ${isOfTopic(topicId)}
       AND partition = ${partition} AND offset >= ${below}
     GROUP BY offset`,

@@ -97,7 +97,7 @@ function linesOf<Line>(text: string): Line[] {
 }
 
 async function query<Row>(sql: string): Promise<Row[]> {
-  const url = `http://127.0.0.1:${clickhouse}/?database=millrace&default_format=JSONEachRow`;
+  const url = `http://127.0.0.1:${clickhouse}/?database=flights&default_format=JSONEachRow`;
   const answer = await fetch(`${url}&output_format_json_quote_64bit_integers=0`, {
     method: "POST",
     body: sql,

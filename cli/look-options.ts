@@ -4,6 +4,8 @@ import { parseTime } from "../runtime/config/setting-types.ts";
 export interface LookArguments {
   /** Event time of a look-up, UTC ms; null: how far the view is. */
   readonly at: number | null;
+  /** The topology that is asked; null: none is named. */
+  readonly topology: string | null;
   /** Dead letters to list at most. */
   readonly limit: number;
   /** Original bytes of a dead letter's key and value to show at most. */
@@ -29,6 +31,7 @@ export function readLookOptions(options: Readonly<Record<string, unknown>>): Loo
   }
   return {
     at,
+    topology: options["topology"] === undefined ? null : String(options["topology"]),
     limit: whole("limit", 1, 1_000_000),
     bytes: whole("bytes", 0, 1024 * 1024),
     problems,

@@ -211,6 +211,7 @@ function storeCommands(program: Command, line: CommandLine): void {
       "--at <time>",
       "event time of the look-up, UTC (default: how far the view is; of a live run, now)",
     )
+    .option("--topology <name>", "whose view, where several topologies have one of its name")
     .addHelpText(
       "after",
       example(
@@ -220,7 +221,7 @@ function storeCommands(program: Command, line: CommandLine): void {
     )
     .action(async (view: string, key: string[], flags: Flags) => {
       const resolved = resolveLook(flags, line);
-      const request = { view, key, at: resolved.at };
+      const request = { view, key, at: resolved.at, topology: resolved.topology };
       line.code = await (await looks()).features(resolved, request, flags);
     });
 
@@ -234,12 +235,13 @@ function storeCommands(program: Command, line: CommandLine): void {
     });
 
   looking(program.command("sql"))
-    .description("One query of ClickHouse's SQL, read-only; the database is millrace.")
+    .description("One query of ClickHouse's SQL, read-only, in the database of the topology.")
     .argument("<query>", "the statement")
+    .option("--topology <name>", "whose database (default: of the application's first topology)")
     .option("--format <format>", "output format of ClickHouse (default: PrettyCompactMonoBlock)")
     .addHelpText(
       "after",
-      example('millrace sql "SELECT count(), avg(probability) FROM millrace.predictions"'),
+      example('millrace sql "SELECT count(), avg(probability) FROM predictions"'),
     )
     .action(async (query: string, flags: Flags) => {
       const resolved = resolveLook(flags, line);

@@ -24,5 +24,5 @@ export const allDigests: string = (() => {
 /** Rows and the sum of their hashes: blind to order, not to doubles. */
 function rowsDigest(table: string, ...leftOut: string[]): string {
   const except = ["topic", "partition", "offset", "topic_id", ...leftOut].join(", ");
-  return `SELECT count(), sum(cityHash64(tuple(* EXCEPT (${except})))) FROM millrace.${table}`;
+  return `SELECT count(), sum(cityHash64(tuple(* EXCEPT (${except})))) FROM ${table}`;
 }

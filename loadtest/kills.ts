@@ -20,7 +20,7 @@ const run = promisify(execFile);
 const program = fileURLToPath(new URL("../cli/main.js", import.meta.url));
 
 /** Predictions that were made with something known at or after their own time: must be none. */
-const leaks = "SELECT count() FROM millrace.raw_predictions WHERE features_as_of >= known_at";
+const leaks = "SELECT count() FROM raw_predictions WHERE features_as_of >= known_at";
 
 async function query(data: string, sql: string): Promise<string> {
   const args = [program, "sql", "--data", data, "--format", "TSV", sql];

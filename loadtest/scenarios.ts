@@ -11,6 +11,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { storesOf } from "../runtime/hosting/stack.ts";
 import { openEmbeddedStack } from "../stacks/embedded-stack.ts";
 import { flights } from "../topologies/flights/flights.ts";
 import { circumstances } from "./circumstances.ts";
@@ -32,7 +33,7 @@ async function play(scenario: Scenario, data: string): Promise<Played> {
   if (code !== 0) throw new Error(`millrace ${args.slice(1).join(" ")} ended with ${code}`);
   const stack = await openEmbeddedStack({ directory: data });
   try {
-    const findings = await findingsOf(flights, stack);
+    const findings = await findingsOf(flights, storesOf(stack, flights.name));
     return { scenario, seconds, findings, verdicts: verdictsOf(scenario.name, findings) };
   } finally {
     await stack.close();

@@ -164,7 +164,7 @@ export function loopPlan(watch: Partial<WatchSpec> = {}): Plan {
     "training",
     { kind: "training", spec: { training, topology: "t", model: "late" } },
     [{ name: "requests", role: "trigger", from: "retraining", channels: "one" }],
-    [topic("millrace.models"), inbox("predictions", "models"), inbox("retraining", "models")],
+    [topic("t.models"), inbox("predictions", "models"), inbox("retraining", "models")],
   );
   return {
     name: "t",

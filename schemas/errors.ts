@@ -327,6 +327,11 @@ export const errorTable = {
     message:
       "The table {table} has {what} {actual} where {expected} is wanted: rename or drop the table, or use another database.",
   },
+  OFFLINE_DATABASE_TAKEN: {
+    policy: "stop",
+    message:
+      "The database {database} of the offline store holds the tables of the topology {owner}, and cannot hold those of {topology}: give it one of its own with the setting clickhouseDatabase.",
+  },
   OFFLINE_START_FAILED: {
     policy: "stop",
     message: "chDB could not open {directory}: {reason}",
@@ -500,6 +505,10 @@ export const errorTable = {
   VIEW_UNKNOWN: {
     policy: "stop",
     message: 'There is no feature view "{view}"{near}. There are: {known}.',
+  },
+  VIEW_AMBIGUOUS: {
+    policy: "stop",
+    message: 'The topologies {topologies} each have a feature view "{view}": name one, --topology.',
   },
   VIEW_KEY_INVALID: {
     policy: "stop",

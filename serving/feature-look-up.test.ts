@@ -4,6 +4,7 @@ import type { Stack } from "../runtime/hosting/stack.ts";
 import { featureColumns, viewId } from "../schemas/feature-view.ts";
 import { stepsOf } from "../schemas/plan.ts";
 import { createMemoryOnlineStore } from "../sinks/memory/memory.ts";
+import { onlineStoreOf } from "../sinks/online-namespace.ts";
 import { flights as plan } from "../topologies/flights/flights.ts";
 import { readFeatures } from "./feature-look-up.ts";
 
@@ -17,13 +18,15 @@ async function look(at: number | null, row: "ORD" | "none", past: Record<string,
   const online = createMemoryOnlineStore();
   const known = { served: 0, asOf: 90 * hour, seq: 0, validUntil: Number.NaN };
   const values = Float64Array.from(columns, () => 3);
+  const own = onlineStoreOf(online, plan.name);
   const at100 = { topicId: "1", nextOffset: 10, progress: 100 * hour };
   for (let partition = 0; partition < plan.partitions; partition++) {
     const key = { entityKey: row, offset: 1, row: { ...known, values } };
-    await online.write({ ...at100, view: viewId(view as never), partition, rows: [key] });
+    await own.write({ ...at100, view: viewId(view as never), partition, rows: [key] });
   }
-  const offline = { query: async () => past } as unknown as Stack["offline"];
-  const request = { view: "origin_traffic", key: ["ORD"], at };
+  const asked = { query: async () => past };
+  const offline = { of: () => asked } as unknown as Stack["offline"];
+  const request = { view: "origin_traffic", key: ["ORD"], at, topology: null };
   return readFeatures([plan], { online, offline }, request);
 }
 

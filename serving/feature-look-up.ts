@@ -15,33 +15,41 @@ import { partitionOf } from "../schemas/murmur2.ts";
 import { type Plan, stepsOf } from "../schemas/plan.ts";
 import type { FeatureRow } from "../schemas/row.ts";
 import { judgeFreshness } from "../sinks/freshness.ts";
+import { onlineStoreOf } from "../sinks/online-namespace.ts";
 import { quoteName, quoteText } from "../sinks/sql-text.ts";
 import { sqlTime } from "../sinks/sql-time.ts";
+import type { OfflineStore } from "../sinks/store.ts";
 import type { FeatureAnswer, FeatureRequest } from "./inspector.ts";
+import { topologyOf } from "./topology-of.ts";
 
 /**
  * Features of one entity at one event time: the online store's row where it holds then, else the
  * offline store's, which knows the past.
  *
- * @throws {MillraceError} VIEW_UNKNOWN, VIEW_KEY_INVALID.
+ * @throws {MillraceError} VIEW_UNKNOWN, VIEW_AMBIGUOUS, VIEW_KEY_INVALID.
  */
 export async function readFeatures(
   plans: readonly Plan[],
   stack: Pick<Stack, "online" | "offline">,
   request: FeatureRequest,
 ): Promise<FeatureAnswer> {
-  const { view, partitions } = findView(plans, request);
+  const { view, plan } = findView(plans, request);
+  const own = {
+    online: onlineStoreOf(stack.online, plan.name),
+    offline: stack.offline.of(plan.name),
+  };
   const key = entityKey(request.key);
-  const partition = partitionOf(key, partitions);
-  const [entry] = await stack.online.read([{ view: viewId(view), entityKey: key, partition }]);
+  const partition = partitionOf(key, plan.partitions);
+  const [entry] = await own.online.read([{ view: viewId(view), entityKey: key, partition }]);
   const progress = entry?.progress ?? Number.NEGATIVE_INFINITY;
   const at = request.at ?? progress;
   const row = entry?.row ?? null;
-  const answer = { view: viewId(view), key, at: finite(at), progress: finite(progress) };
+  const base = { topology: plan.name, view: viewId(view), key };
+  const answer = { ...base, at: finite(at), progress: finite(progress) };
   // A key that the online store has let go of may have a past, too.
   const isPast = row === null ? at < progress : at <= row.asOf;
   const source = isPast ? "offline" : "online";
-  const known = isPast ? await readPast(stack, view, request.key, at) : row;
+  const known = isPast ? await readPast(own.offline, view, request.key, at) : row;
   const limits = { ttlMs: view.ttlMs, maxLagMs: Number.POSITIVE_INFINITY };
   const { freshness } = judgeFreshness({ row: known, progress }, at, limits);
   // What is older than the ttl is not served at all.
@@ -64,17 +72,20 @@ const nothing = { freshness: "MISSING", asOf: null, validUntil: null, features: 
 /** The newest version where none is named. */
 function findView(
   plans: readonly Plan[],
-  { view: asked, key }: FeatureRequest,
-): { readonly view: FeatureViewSpec; readonly partitions: number } {
-  const all = plans.flatMap((plan) =>
-    stepsOf(plan, "view").map((view) => ({ view, partitions: plan.partitions })),
-  );
+  { view: asked, key, topology }: FeatureRequest,
+): { readonly view: FeatureViewSpec; readonly plan: Plan } {
+  const asking = topology === null ? plans : [topologyOf(plans, topology)];
+  const all = asking.flatMap((plan) => stepsOf(plan, "view").map((view) => ({ view, plan })));
   const named = all.filter(({ view }) => view.name === asked || viewId(view) === asked);
   const found = named.sort((a, b) => b.view.version - a.view.version)[0];
   if (found === undefined) {
     const ids = all.map(({ view }) => viewId(view));
     const near = nearest(asked, [...ids, ...all.map(({ view }) => view.name)]);
     throw new MillraceError("VIEW_UNKNOWN", { view: asked, near, known: ids.join(", ") });
+  }
+  const owners = [...new Set(named.map(({ plan }) => plan.name))];
+  if (owners.length > 1) {
+    throw new MillraceError("VIEW_AMBIGUOUS", { view: asked, topologies: owners.join(", ") });
   }
   const { view } = found;
   if (key.length !== view.keyFields.length) {
@@ -89,7 +100,7 @@ function findView(
 
 /** The row that held at an instant: the last of those known before it. */
 async function readPast(
-  { offline }: Pick<Stack, "offline">,
+  offline: Pick<OfflineStore, "query">,
   view: FeatureViewSpec,
   key: readonly string[],
   at: number,
@@ -102,7 +113,7 @@ async function readPast(
     `SELECT toUnixTimestamp64Milli(as_of) AS "asOf",
       toUnixTimestamp64Milli(valid_until) AS "validUntil", seq, served,
       ${columns.map(storedSql).join(", ")}
-    FROM millrace.${viewTable(view)}
+    FROM ${viewTable(view)}
     WHERE ${where.join(" AND ")} AND as_of < ${sqlTime(at)}
     ORDER BY as_of DESC, seq DESC LIMIT 1`,
   );

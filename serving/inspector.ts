@@ -6,7 +6,7 @@ export interface Inspector {
   /** Of the models that are named; of all where none is. */
   models(request: { readonly names: readonly string[] }): Promise<ModelLine[]>;
   /** One statement of ClickHouse's SQL that only reads; any output format. */
-  sql(request: { readonly query: string; readonly format: string }): Promise<string>;
+  sql(request: SqlRequest): Promise<string>;
   config(request: Record<string, never>): Promise<ConfigLine[]>;
   close(): Promise<void>;
 }
@@ -21,6 +21,13 @@ export const inspectorMethods = [
   "config",
 ] as const;
 export type InspectorMethod = (typeof inspectorMethods)[number];
+
+export interface SqlRequest {
+  readonly query: string;
+  readonly format: string;
+  /** Whose database is the current one; null: that of the first topology. */
+  readonly topology: string | null;
+}
 
 export interface TopicsRequest {
   /** Those alone; all where none is named. */
@@ -47,9 +54,12 @@ export interface FeatureRequest {
   readonly key: readonly string[];
   /** Event time of the look-up, UTC ms; null: the view's own progress. */
   readonly at: number | null;
+  /** Whose view it is; null: of the only topology that has it. */
+  readonly topology: string | null;
 }
 
 export interface FeatureAnswer {
+  readonly topology: string;
   readonly view: string;
   readonly key: string;
   /** Null when nothing is known of the view's partition yet. */
@@ -73,6 +83,8 @@ export interface DeadLetterRequest {
 
 /** A record that was refused, by source, partition and offset. */
 export interface DeadLetterLine {
+  /** The topology that refused it. */
+  readonly topology: string;
   readonly source: string;
   readonly partition: number;
   readonly offset: number;
@@ -96,6 +108,7 @@ export interface DeadLetterLine {
 }
 
 export interface ModelLine {
+  readonly topology: string;
   readonly version: string;
   readonly promoted: boolean;
   readonly effectiveFrom: string;

@@ -17,7 +17,7 @@ export async function modelLines(
     throw new MillraceError("LOOK_UNKNOWN", { what: "model", name, near: nearest(name, known) });
   }
   const lines: ModelLine[] = [];
-  for (const plan of plans) lines.push(...(await linesOf(plan, offline, names)));
+  for (const plan of plans) lines.push(...(await linesOf(plan, offline.of(plan.name), names)));
   return lines;
 }
 
@@ -35,10 +35,11 @@ async function linesOf(
     if (names.length > 0 && !names.includes(scoring?.model.name ?? "")) continue;
     lines.push(
       ...(await offline.query<ModelLine>(
-        `SELECT version, toBool(promoted) AS promoted, toString(effective_from) AS "effectiveFrom",
+        `SELECT topology, version, toBool(promoted) AS promoted,
+          toString(effective_from) AS "effectiveFrom",
           trained_on AS "trainedOn", holdout_auc AS "holdoutAuc", sha256, reason,
           toUInt32(live.scored) AS scored, live.auc AS "liveAuc"
-        FROM millrace.models AS model
+        FROM models AS model
         LEFT JOIN (${liveSql(label.name, label.predictions)}) AS live USING (version)
         WHERE topology = ${quoteText(plan.name)} AND model = ${quoteText(scoring?.model.name ?? "")}
         ORDER BY effective_from, version`,
@@ -51,9 +52,9 @@ async function linesOf(
 /** By version: records scored, and AUC over those whose outcome is known. */
 function liveSql(outcomes: string, predictions: string): string {
   return `SELECT version, scored, if(labelled.auc >= 0, labelled.auc, NULL) AS auc
-    FROM (SELECT version, count() AS scored FROM millrace.${predictions} GROUP BY version) AS served
+    FROM (SELECT version, count() AS scored FROM ${predictions} GROUP BY version) AS served
     LEFT JOIN (
-      SELECT version, ${aucSql} AS auc FROM millrace.${outcomes} WHERE labelled = 1 GROUP BY version
+      SELECT version, ${aucSql} AS auc FROM ${outcomes} WHERE labelled = 1 GROUP BY version
     ) AS labelled USING (version)`;
 }
 

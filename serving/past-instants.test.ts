@@ -14,6 +14,7 @@ import { recordSchema } from "../schemas/record-schema.ts";
 import { writeRow } from "../schemas/row.ts";
 import { openChdb } from "../sinks/chdb/chdb.ts";
 import { createMemoryOnlineStore } from "../sinks/memory/memory.ts";
+import { onlineStoreOf } from "../sinks/online-namespace.ts";
 import { string } from "../sinks/row-binary.ts";
 import { agg } from "../topologies/dsl/aggregates.ts";
 import { offline } from "../topologies/dsl/roles.ts";
@@ -50,7 +51,8 @@ test("an instant of the offline store is read as the time from there to the mome
     spoolDirectory: join(folder, "spool"),
   });
   try {
-    await store.migrate(offlineTables(plan), []);
+    const own = store.of(plan.name);
+    await own.migrate(offlineTables(plan), []);
     const row = new ByteWriter();
     const values = Float64Array.of(0, 1, Number.NaN, noon - 4_999);
     assert.equal(values.length, featureColumns(view).length);
@@ -65,10 +67,10 @@ test("an instant of the offline store is read as the time from there to the mome
     encoder.append(readerOf("c", row.take()), 0, into);
     string(into, "topic-id");
     const rowBinary = into.buffer.subarray(0, into.position);
-    await store.insert({ table: encoder.table, rowBinary, rows: 1, token: "instants" });
+    await own.insert({ table: encoder.table, rowBinary, rows: 1, token: "instants" });
     const stack = { online: createMemoryOnlineStore(), offline: store };
-    const request = { view: "cards", key: ["c"], at: noon + 10_001 };
-    await stack.online.write({
+    const request = { view: "cards", key: ["c"], at: noon + 10_001, topology: null };
+    await onlineStoreOf(stack.online, plan.name).write({
       ...{ topicId: "1", nextOffset: 1, progress: noon + 20_000, rows: [] },
       ...{ view: "cards@1", partition: 0 },
     });

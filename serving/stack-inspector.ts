@@ -3,6 +3,7 @@ import { nearest } from "../runtime/config/nearest.ts";
 import type { Stack } from "../runtime/hosting/stack.ts";
 import { MillraceError } from "../schemas/errors.ts";
 import type { Plan } from "../schemas/plan.ts";
+import type { OfflineStore } from "../sinks/store.ts";
 import { readFeatures } from "./feature-look-up.ts";
 import type {
   ConfigLine,
@@ -13,6 +14,7 @@ import type {
   TopicsRequest,
 } from "./inspector.ts";
 import { modelLines } from "./model-lines.ts";
+import { firstOf, topologyOf } from "./topology-of.ts";
 
 /**
  * Answers from an open stack; closing it is the caller's.
@@ -29,9 +31,12 @@ export function inspectStack(
   return {
     topics: (request) => topicReports(plans, stack, request),
     features: (request) => readFeatures(plans, stack, { ...request, at: request.at ?? now() }),
-    deadLetters: (request) => deadLetterLines(stack, request),
+    deadLetters: (request) => deadLetterLines(plans, stack, request),
     models: ({ names }) => modelLines(plans, stack, names),
-    sql: ({ query, format }) => stack.offline.queryText(query, format, { readOnly: true }),
+    sql: ({ query, format, topology }) => {
+      const { name } = topology === null ? firstOf(plans) : topologyOf(plans, topology);
+      return stack.offline.of(name).queryText(query, format, { readOnly: true });
+    },
     config: () => Promise.resolve([...config]),
     close: () => Promise.resolve(),
   };
@@ -71,19 +76,35 @@ async function topicReports(
 }
 
 async function deadLetterLines(
+  plans: readonly Plan[],
   { offline }: Pick<Stack, "offline">,
+  request: DeadLetterRequest,
+): Promise<DeadLetterLine[]> {
+  const lines: DeadLetterLine[] = [];
+  for (const { name } of plans) lines.push(...(await linesOf(name, offline.of(name), request)));
+  // Each topology refuses by itself: its lines stay together, as many as were asked for in all.
+  return lines.slice(0, request.limit);
+}
+
+async function linesOf(
+  topology: string,
+  offline: Pick<OfflineStore, "query">,
   { limit, bytes }: DeadLetterRequest,
 ): Promise<DeadLetterLine[]> {
   const lines = await offline.query<
-    Omit<DeadLetterLine, "headers" | "schemaId"> & { headers: string; schemaId: string | null }
+    Omit<DeadLetterLine, "topology" | "headers" | "schemaId"> & {
+      headers: string;
+      schemaId: string | null;
+    }
   >(
     `SELECT source, source_partition AS partition, source_offset AS offset, step, code, reason,
       toUnixTimestamp64Milli(timestamp) AS timestamp, schema_id AS "schemaId", headers,
       length(key) AS "keyBytes", base64Encode(substring(key, 1, ${bytes})) AS "keyBase64",
       length(value) AS "valueBytes", base64Encode(substring(value, 1, ${bytes})) AS "valueBase64"
-    FROM millrace.dead_letters ORDER BY source, partition, offset LIMIT ${limit}`,
+    FROM dead_letters ORDER BY source, partition, offset LIMIT ${limit}`,
   );
   return lines.map((line) => ({
+    topology,
     ...line,
     schemaId: line.schemaId === null ? null : Number(line.schemaId),
     headers: JSON.parse(line.headers),

@@ -74,6 +74,7 @@ export function offlineConformance(
   const sql: Skip = { skip: skips.sql ?? false };
   insertTests(name, store, sql);
   storedTests(name, store);
+  topologyTests(name, store, sql);
   migrationTests(name, store, sql);
   queryTests(name, store, sql);
 }
@@ -134,6 +135,31 @@ function storedTests(name: string, store: () => OfflineStore): void {
     assert.ok((strange.get(0) ?? 0) >= 1 && (strange.get(1) ?? 0) >= 1);
     const other = await store().stored(conformanceTable, "topic-b");
     assert.deepEqual([other.own.get(1)?.next, other.own.get(0)?.next], [5004, 5005]);
+  });
+}
+
+/** Whether they are told apart by their names alone is asked of those that take SQL. */
+function topologyTests(name: string, store: () => OfflineStore, sql: Skip): void {
+  test(`${name}: tables of two topologies have the same names and other rows`, sql, async () => {
+    const [a, b] = [store().of("one"), store().of("two-2")];
+    const view = { name: "things", select: "SELECT name FROM raw_things" };
+    for (const each of [a, b]) await each.migrate([conformanceTable], [view]);
+    await a.insert(conformanceBlock(0, 9));
+    await b.insert(conformanceBlock(0, 1));
+    const counts = async (each: OfflineStore) => [
+      await each.queryText("SELECT count() FROM raw_things", "TSV"),
+      await each.queryText("SELECT count() FROM things", "TSV", { readOnly: true }),
+      (await each.stored(conformanceTable, "id")).own.get(0)?.rows,
+    ];
+    assert.deepEqual(await counts(a), ["10\n", "10\n", 5]);
+    assert.deepEqual(await counts(store().of("two-2")), ["2\n", "2\n", 1]);
+    let bytes = 0;
+    await b.queryStream("SELECT count FROM raw_things", (chunk) => {
+      bytes += chunk.length;
+    });
+    assert.equal(bytes, 8);
+    await a.close();
+    assert.equal((await b.query("SELECT count FROM raw_things")).length, 2);
   });
 }
 

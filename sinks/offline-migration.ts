@@ -6,8 +6,10 @@ import type { OfflineColumn, OfflineTable, OfflineView } from "./store.ts";
 /** The statements that a migration needs of a driver. */
 export interface MigrationTarget {
   readonly database: string;
-  /** Runs a statement outside of the database, which need not exist yet. */
-  begin(sql: string): Promise<void>;
+  /** Topology whose database it is; null: anybody's. */
+  readonly owner: string | null;
+  /** Outside of the database, which need not exist yet. */
+  readonly outside: Pick<MigrationTarget, "run" | "query">;
   /** Runs a statement in the database: names without one mean it. */
   run(sql: string): Promise<void>;
   query<Row>(sql: string): Promise<Row[]>;
@@ -15,6 +17,8 @@ export interface MigrationTarget {
 
 /** Every change to tables and views, numbered: which version a database has, and since when. */
 const history = "schema_versions";
+/** Name of the row in it whose statement is the topology that the database belongs to. */
+const ownerRow = "(topology)";
 
 interface Found {
   readonly table: string;
@@ -27,7 +31,8 @@ interface Found {
  * views that changed, and notes each statement under the next version. Idempotent.
  *
  * @throws {MillraceError} OFFLINE_TABLE_MISMATCH when a column has another type or the order of
- * rows is another: data is never rewritten behind its owner's back.
+ * rows is another: data is never rewritten behind its owner's back. OFFLINE_DATABASE_TAKEN when the
+ * database is another topology's.
  */
 export async function migrateTables(
   target: MigrationTarget,
@@ -35,7 +40,7 @@ export async function migrateTables(
   views: readonly OfflineView[],
 ): Promise<void> {
   const { database } = target;
-  await target.begin(`CREATE DATABASE IF NOT EXISTS ${quoteName(database)}`);
+  await makeDatabase(target);
   await target.run(
     `CREATE TABLE IF NOT EXISTS ${nameIn(database, history)} (version UInt32, name String, ` +
       "statement String, applied_at DateTime64(3, 'UTC')) ENGINE = MergeTree ORDER BY version",
@@ -66,6 +71,15 @@ export async function migrateTables(
   await apply(target, steps);
 }
 
+/** A user without the right to make databases needs one that stands. */
+async function makeDatabase({ database, outside }: MigrationTarget): Promise<void> {
+  const found = await outside.query(
+    `SELECT name FROM system.databases WHERE name = ${quoteText(database)}`,
+  );
+  if (found.length > 0) return;
+  await outside.run(`CREATE DATABASE IF NOT EXISTS ${quoteName(database)}`);
+}
+
 interface Step {
   readonly name: string;
   readonly statement: string;
@@ -79,16 +93,25 @@ async function apply(target: MigrationTarget, steps: readonly Step[]): Promise<v
     `SELECT name, argMax(statement, version) AS statement FROM ${table} GROUP BY name`,
   );
   const applied = new Map(last.map(({ name, statement }) => [name, statement]));
+  const owner = applied.get(ownerRow);
+  if (owner !== undefined && target.owner !== null && owner !== target.owner) {
+    const { database, owner: topology } = target;
+    throw new MillraceError("OFFLINE_DATABASE_TAKEN", { database, owner, topology });
+  }
   const [newest] = await target.query<{ readonly version: number }>(
     `SELECT max(version) AS version FROM ${table}`,
   );
   let version = newest?.version ?? 0;
-  for (const { name, statement, replaces } of steps) {
-    if (replaces && applied.get(name) === statement) continue;
-    await target.run(statement);
+  const note = async (name: string, statement: string): Promise<void> => {
     version += 1;
     const row = `${version}, ${quoteText(name)}, ${quoteText(statement)}, now64(3, 'UTC')`;
     await target.run(`INSERT INTO ${table} SELECT ${row}`);
+  };
+  if (owner === undefined && target.owner !== null) await note(ownerRow, target.owner);
+  for (const { name, statement, replaces } of steps) {
+    if (replaces && applied.get(name) === statement) continue;
+    await target.run(statement);
+    await note(name, statement);
   }
 }
 

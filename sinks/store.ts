@@ -106,6 +106,11 @@ export interface OfflineBlock {
  */
 export interface OfflineStore {
   /**
+   * The store of one topology, in a database of its own: tables and views that a statement does not
+   * qualify are those of it. It shares the connection; closing it closes nothing.
+   */
+  of(topology: string): OfflineStore;
+  /**
    * Creates tables and views that are missing and brings older ones up to date (versioned
    * migrations).
    */
@@ -154,6 +159,6 @@ export interface QueryTextOptions {
 
 export interface OfflineView {
   readonly name: string;
-  /** SELECT that defines it. */
+  /** SELECT that defines it; tables that it does not qualify are those of the database. */
   readonly select: string;
 }

@@ -1,35 +1,57 @@
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { ArtifactsAccess } from "../runtime/config/artifacts-access.ts";
-import { type ArtifactStore, openArtifactStore } from "../runtime/services/train/artifacts.ts";
+import {
+  type ArtifactStore,
+  type Artifacts,
+  openArtifactStore,
+} from "../runtime/services/train/artifacts.ts";
 import type { SharedArtifacts } from "../sinks/artifacts/shared-artifacts.ts";
 import type { OfflineStore } from "../sinks/store.ts";
 
-/** Opens the artifact store of a data directory, behind it the one that machines share. */
+/** Opens the artifact stores of a data directory, behind them the one that machines share. */
 export async function openArtifacts(
   directory: string,
   access: ArtifactsAccess,
   offline: OfflineStore,
-): Promise<ArtifactStore> {
+): Promise<Artifacts> {
   const shared = await openShared(access, offline);
-  return await openArtifactStore(join(directory, "models"), shared === null ? {} : { shared });
+  const stores = new Map<string, ArtifactStore>();
+  return {
+    of: (topology) => {
+      const known = stores.get(topology);
+      if (known !== undefined) return known;
+      const options = shared === null ? {} : { shared: shared(topology) };
+      const store = openArtifactStore(join(directory, "models", topology), options);
+      stores.set(topology, store);
+      return store;
+    },
+  };
 }
 
-async function openShared(
-  access: ArtifactsAccess,
-  offline: OfflineStore,
-): Promise<SharedArtifacts | null> {
+/** The shared store of a topology; null: there is none. */
+type Shared = (topology: string) => SharedArtifacts;
+
+async function openShared(access: ArtifactsAccess, offline: OfflineStore): Promise<Shared | null> {
   switch (access.kind) {
     case "local":
       return null;
-    case "clickhouse":
-      return (await import("../sinks/artifacts/clickhouse-artifacts.ts")).openClickHouseArtifacts(
-        offline,
+    case "clickhouse": {
+      const { openClickHouseArtifacts } = await import(
+        "../sinks/artifacts/clickhouse-artifacts.ts"
       );
-    case "directory":
-      return await (
-        await import("../sinks/artifacts/directory-artifacts.ts")
-      ).openDirectoryArtifacts(access.directory);
-    case "s3":
-      return (await import("../sinks/artifacts/s3-artifacts.ts")).openS3Artifacts(access.options);
+      return (topology) => openClickHouseArtifacts(offline.of(topology));
+    }
+    case "directory": {
+      const { openDirectoryArtifacts } = await import("../sinks/artifacts/directory-artifacts.ts");
+      // One that cannot be made is told at the start.
+      await mkdir(access.directory, { recursive: true, mode: 0o750 });
+      return (topology) => openDirectoryArtifacts(join(access.directory, topology));
+    }
+    case "s3": {
+      const { openS3Artifacts } = await import("../sinks/artifacts/s3-artifacts.ts");
+      const { prefix = "" } = access.options;
+      return (topology) => openS3Artifacts({ ...access.options, prefix: `${prefix}/${topology}` });
+    }
   }
 }

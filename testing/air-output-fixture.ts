@@ -54,7 +54,7 @@ export async function collectAir(broker: Broker, registry: SchemaRegistry): Prom
   const late = (await values("air.late")).map(
     (value) => `${value["topic"]}|${(value["key"] as Buffer).toString()}`,
   );
-  const models = await values("millrace.models");
+  const models = await values("air.models");
   assert.ok(models.length >= 2, "the loop retrains at least twice");
   await values("air.drift");
   await values("air.retrain-requests");

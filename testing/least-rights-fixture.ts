@@ -4,20 +4,20 @@
  */
 export const kafkaRights = [
   { resource: "topic", name: "flights.", prefixed: true, operations: topicOperations() },
-  { resource: "topic", name: "millrace.models", prefixed: false, operations: topicOperations() },
-  { resource: "group", name: "flights", prefixed: true, operations: ["Read"] },
-  { resource: "group", name: "millrace.replay.flights", prefixed: false, operations: ["Read"] },
+  { resource: "group", name: "flights", prefixed: false, operations: ["Read"] },
+  { resource: "group", name: "flights.", prefixed: true, operations: ["Read"] },
   { resource: "transactional-id", name: "flights/worker/", prefixed: true, operations: ["Write"] },
   {
     resource: "transactional-id",
-    name: "millrace.replay.flights",
+    name: "flights.replay",
     prefixed: false,
     operations: ["Write"],
   },
 ] as const;
 
 /** Rules of an ACL of Redis, after the name of the user and its password. */
-export const redisRights = "~millrace:* -@all +info +mget +getrange +set +eval +evalsha";
+export const redisRights =
+  "~millrace:{flights/* ~millrace:{check@1* -@all +info +mget +getrange +set +eval +evalsha";
 
 function topicOperations() {
   return ["Create", "Delete", "DescribeConfigs", "Read", "Write"] as const;

@@ -82,7 +82,7 @@ test("two loops share their topics: each record is stored once, each training ta
     .send({ flightId: 1, arrivedAt: noon + 2 * hour, ...places, delayMinutes: 40 });
   for (let hours = 3; hours <= 9; hours++) await driver.advanceTo(noon + hours * hour);
   for (const [name, output] of [
-    ["models", "millrace.models"],
+    ["models", "two.models"],
     ["drift", "two.drift"],
   ] as const) {
     const records = await driver.output(output).drain();

@@ -5,7 +5,7 @@ import { openEmbeddedBroker } from "../../broker/embedded/embedded-broker.ts";
 import { openOverlayBroker } from "../../broker/overlay/overlay-broker.ts";
 import { branchAccounts, recordsIn } from "../../runtime/engine/accounting.ts";
 import { Worker } from "../../runtime/engine/worker.ts";
-import type { Stack } from "../../runtime/hosting/stack.ts";
+import { type Stack, storesOf } from "../../runtime/hosting/stack.ts";
 import { openServices } from "../../runtime/services/registry.ts";
 import { openArtifactStore } from "../../runtime/services/train/artifacts.ts";
 import type { Plan, TopicSpec } from "../../schemas/plan.ts";
@@ -92,14 +92,15 @@ async function removeLeftovers(directory: string): Promise<void> {
 
 /** Runs the plan until nothing is left to do. */
 async function compute(options: RereadOptions, broker: Broker, folder: string): Promise<void> {
-  const { plan, stack, live, onLook, signal = new AbortController().signal } = options;
+  const { plan, live, onLook, signal = new AbortController().signal } = options;
+  const stack = storesOf(options.stack, plan.name);
   // Models of the run are read where it keeps them; those that are trained anew stay here.
   const shared = {
     where: stack.artifacts.directory,
     read: (sha256: string) => stack.artifacts.get(sha256),
     write: async () => {},
   };
-  const artifacts = await openArtifactStore(join(folder, "models"), { shared, retryAfterMs: [] });
+  const artifacts = openArtifactStore(join(folder, "models"), { shared, retryAfterMs: [] });
   const { offline } = stack;
   const services = openServices({ plan, artifacts, offline, whenStored: async () => {} });
   const worker = await Worker.start({

@@ -6,6 +6,7 @@ import type {
   Inspector,
 } from "../../serving/inspector.ts";
 import { exitCodes } from "../exit.ts";
+import type { LookArguments } from "../look-options.ts";
 import type { LoadedApplication } from "../run/claim.ts";
 import { table } from "../table.ts";
 import { writeOut } from "../write-out.ts";
@@ -159,12 +160,19 @@ export function models(
 
 /** `millrace sql QUERY`. */
 export function sql(
-  resolved: Look,
+  resolved: Look & Pick<LookArguments, "topology">,
   query: string,
   options: LookOptions & { readonly format?: string },
 ): Promise<number> {
   const usual = options.json ? "JSON" : "PrettyCompactMonoBlock";
-  return look(resolved, (inspector) => inspector.sql({ query, format: options.format ?? usual }));
+  const { topology } = resolved;
+  const [first, ...others] = resolved.application?.spec.topologies ?? [];
+  if (topology === null && first !== undefined && others.length > 0) {
+    const known = others.map(({ name }) => name).join(", ");
+    console.error(`The database is that of ${first.name}; --topology takes another: ${known}.`);
+  }
+  const format = options.format ?? usual;
+  return look(resolved, (inspector) => inspector.sql({ query, format, topology }));
 }
 
 /** `millrace describe`: its topologies are in the module, so no run is asked. */

@@ -113,7 +113,8 @@ async function recount(
 ): Promise<VerifyReport> {
   const reports: VerifyReport[] = [];
   for (const plan of plans) {
-    reports.push(await verifyRun({ plan, broker, registry, offline, onStep }));
+    const own = offline.of(plan.name);
+    reports.push(await verifyRun({ plan, broker, registry, offline: own, onStep }));
   }
   return {
     sources: reports.flatMap(({ sources }) => sources),

@@ -10,7 +10,7 @@ import { after, test } from "node:test";
 import { createClient } from "@clickhouse/client";
 import { verifyRun } from "../../audit/verify-run.ts";
 import { RecordBatchBuilder } from "../../broker/record-batch/builder.ts";
-import type { Stack } from "../../runtime/hosting/stack.ts";
+import { type Stack, storesOf } from "../../runtime/hosting/stack.ts";
 import { offlineTables } from "../../runtime/offline/tables.ts";
 import { AvroEncoder } from "../../runtime/schema-registry/avro-codec.ts";
 import { ByteWriter } from "../../schemas/bytes.ts";
@@ -151,11 +151,11 @@ async function checkMetrics(address: string): Promise<void> {
 
 async function checkClickHouse(address: string, file: string): Promise<void> {
   const password = readFileSync(file, "utf8").trim();
-  const query = encodeURIComponent("SELECT count() > 20000 FROM millrace.predictions");
+  const query = encodeURIComponent("SELECT count() > 20000 FROM flights.predictions");
   assert.ok(!(await fetch(`${address}/?query=${query}`)).ok, "nobody asks without the password");
   const headers = { "X-ClickHouse-User": "default", "X-ClickHouse-Key": password };
   assert.equal(await (await fetch(`${address}/?query=${query}`, { headers })).text(), "1\n");
-  const client = createClient({ url: address, database: "millrace", password });
+  const client = createClient({ url: address, database: "flights", password });
   assert.equal((await client.ping()).success, true);
   const result = await client.query({
     query: "SELECT version, promoted FROM models WHERE trained_on > {least: UInt32}",
@@ -186,7 +186,8 @@ test("after a run, the same looks open its directory and answer the same", async
 test("verify fails when one row is missing from any table, and names it", async () => {
   const { code, out, err } = await run(last).ended;
   assert.equal(code, 0, `${out}${err}`);
-  await withStack(data, async ({ broker, registry, offline }) => {
+  await withStack(data, async (stack) => {
+    const { broker, registry, offline } = storesOf(stack, plan.name);
     const problems = async () =>
       [...(await verifyRun({ plan, broker, registry, offline })).problems].sort();
     const change = (sql: string) => offline.queryText(sql, "TSV");

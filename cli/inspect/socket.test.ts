@@ -32,12 +32,12 @@ test("answers come back over the socket, errors with their code, in any order", 
   assert.ok(client !== null);
   const long = "x".repeat(500_000);
   const [text, config] = await Promise.all([
-    client.sql({ query: long, format: "TSV" }),
+    client.sql({ query: long, format: "TSV", topology: null }),
     client.config({}),
   ]);
   assert.equal(text, long.repeat(3));
   assert.equal(config[0]?.value, folder);
-  await assert.rejects(client.features({ view: "v", key: ["k"], at: null }), {
+  await assert.rejects(client.features({ view: "v", key: ["k"], at: null, topology: null }), {
     code: "VIEW_UNKNOWN",
     message: /feature view "v"/,
   });
@@ -92,7 +92,7 @@ test("an answer that is too long, of text or of lines, is refused with what to d
   const other = await serveInspector({ ...inspector, sql: async () => long }, folder);
   const again = await connectInspector(folder);
   assert.ok(again !== null);
-  await assert.rejects(again.sql({ query: "", format: "TSV" }), refused);
+  await assert.rejects(again.sql({ query: "", format: "TSV", topology: null }), refused);
   await other.close();
 });
 

@@ -59,11 +59,15 @@ export function latencySummary(latency: LatencyHistogram): LatencySummary {
 
 async function countIncomplete(plans: readonly Plan[], { offline }: Stack): Promise<number> {
   let incomplete = 0;
-  for (const { name } of plans.flatMap((plan) => stepsOf(plan, "scoring"))) {
-    const [found] = await offline.query<{ rows: number }>(
-      `SELECT toFloat64(countIf(incomplete = 1)) AS rows FROM millrace.raw_${name}`,
-    );
-    incomplete += found?.rows ?? 0;
+  for (const plan of plans) {
+    for (const { name } of stepsOf(plan, "scoring")) {
+      const [found] = await offline
+        .of(plan.name)
+        .query<{ rows: number }>(
+          `SELECT toFloat64(countIf(incomplete = 1)) AS rows FROM raw_${name}`,
+        );
+      incomplete += found?.rows ?? 0;
+    }
   }
   return incomplete;
 }

@@ -9,6 +9,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { rereadRun } from "../../audit/reread/reread-run.ts";
 import { verifyRun } from "../../audit/verify-run.ts";
+import { storesOf } from "../../runtime/hosting/stack.ts";
 import { openEmbeddedStack } from "../../stacks/embedded-stack.ts";
 import { ofFlights } from "../../testing/flights-app-fixture.ts";
 import { flights as plan } from "../../topologies/flights/flights.ts";
@@ -90,7 +91,7 @@ test("killed and started again, a live run ends where it was to end, and balance
 test("read again with its decisions it is equal; without them it is not", async () => {
   const stack = await openEmbeddedStack({ directory: data });
   try {
-    const { broker, registry, offline } = stack;
+    const { broker, registry, offline } = storesOf(stack, plan.name);
     const { problems } = await verifyRun({ plan, broker, registry, offline });
     assert.deepEqual(problems, [], "every departure has one prediction, every row is there once");
     const run = { plan, stack, ended: true, directory: data };

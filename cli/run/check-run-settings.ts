@@ -10,13 +10,17 @@ export function checkRunSettings(
   plans: readonly Plan[],
   { values, origins }: CheckedValues,
 ): string[] {
-  const { slow, summary, data } = values;
+  const { slow, summary, data, clickhouseDatabase } = values;
   const problems: string[] = [];
   const topics = plans.flatMap(({ sources }) => sources.map(({ topic }) => topic));
   for (const topic of slow?.keys() ?? []) {
     if (topics.includes(topic)) continue;
     const near = nearest(topic, topics) || `; there are ${topics.join(", ")}`;
     problems.push(`${origins.get("slow")}: ${topic} is no source topic${near}`);
+  }
+  if (plans.length > 1 && clickhouseDatabase?.includes("{topology}") === false) {
+    const origin = origins.get("clickhouseDatabase");
+    problems.push(`${origin}: each topology needs a database of its own: put {topology} in it`);
   }
   const unwritable = summary == null ? null : fileProblem(summary, data);
   if (unwritable !== null) problems.push(`${origins.get("summary")}: ${unwritable}`);

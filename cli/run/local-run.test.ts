@@ -197,7 +197,7 @@ test("servers that were killed are started again with their data; all is there",
 test("ClickHouse's own client reads the predictions", { skip }, async () => {
   const password = readFileSync(join(local, "clickhouse", "spool", "password"), "utf8").trim();
   const url = `http://127.0.0.1:${ports[3]}`;
-  const client = createClient({ url, password, database: "millrace" });
+  const client = createClient({ url, password, database: "flights" });
   const result = await client.query({
     query: "SELECT toUInt32(count()) AS n FROM predictions",
     format: "JSONEachRow",

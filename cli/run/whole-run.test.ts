@@ -11,6 +11,7 @@ import { parseInjections } from "../../examples/flights/injections.ts";
 import { openFlights } from "../../examples/flights/open-flights.ts";
 import { checkRun } from "../../examples/flights/oracle/check-run.ts";
 import { departureKind, replaySteps } from "../../examples/flights/replay-steps.ts";
+import { storesOf } from "../../runtime/hosting/stack.ts";
 import { readTallies } from "../../runtime/row-topics/tally.ts";
 import { flights as plan } from "../../topologies/flights/flights.ts";
 import { connectInspector } from "../inspect/socket-client.ts";
@@ -67,8 +68,14 @@ test("a run can be asked while it works, holds its directory, and is killed", as
     const rows = topics.filter(({ role }) => role === "rows");
     return rows.some(({ partitions }) => partitions.some(({ end }) => end > 200)) ? true : null;
   });
-  assert.match(await inspector.sql({ query: "SELECT 1 AS one", format: "TSV" }), /^1\n$/);
-  await assert.rejects(inspector.sql({ query: "SELECT nonsense", format: "TSV" }), /nonsense/);
+  assert.match(
+    await inspector.sql({ query: "SELECT 1 AS one", format: "TSV", topology: null }),
+    /^1\n$/,
+  );
+  await assert.rejects(
+    inspector.sql({ query: "SELECT nonsense", format: "TSV", topology: null }),
+    /nonsense/,
+  );
   const [line] = (await inspector.config({})).filter(({ name }) => name === "data");
   assert.equal(line?.value, data);
   const second = await run().ended;
@@ -104,7 +111,7 @@ test("started again it goes on, balances, and has exactly the injected late reco
   assert.equal(total("origin_delays@1", "processed"), arrivals.records - arrivals.late);
   await withStack(data, async ({ offline }) => {
     const late = await offline.query<{ source: string; key: string }>(
-      "SELECT source, key FROM millrace.late_records",
+      "SELECT source, key FROM flights.late_records",
     );
     assert.deepEqual(
       late.map(({ source, key }) => `${source}/${key}`).sort(),
@@ -150,7 +157,7 @@ test("the offline rows equal a naive recomputation in SQL, which notices 1 ms", 
         const keys = view.keyFields.join(", ");
         return `(SELECT * REPLACE (if((${keys}, toUnixTimestamp64Milli(as_of)) IN
           (SELECT ${keys}, k FROM (${events})), as_of, as_of + INTERVAL 1 MILLISECOND) AS as_of)
-          FROM millrace.raw_${view.name}_v${view.version})`;
+          FROM flights.raw_${view.name}_v${view.version})`;
       },
     });
     assert.ok(late.mismatched > 100, `${late.mismatched} mismatches`);
@@ -159,7 +166,7 @@ test("the offline rows equal a naive recomputation in SQL, which notices 1 ms", 
 
 test("row topics are purged behind their pumps, and verify notices what the tally counted", async () => {
   await withStack(data, async (stack) => {
-    const { broker, registry, offline } = stack;
+    const { broker, registry, offline } = storesOf(stack, plan.name);
     const problems = async () =>
       (await verifyRun({ plan, broker, registry, offline })).problems.join("\n");
     const { tables } = await verifyRun({ plan, broker, registry, offline });
@@ -170,14 +177,14 @@ test("row topics are purged behind their pumps, and verify notices what the tall
     const partition = tallies.findIndex(({ rows }) => rows > 0);
     const change = (sql: string) => offline.queryText(sql, "TSV");
     const isRow = `WHERE partition = ${partition} AND offset = (SELECT min(offset)
-      FROM millrace.${purgedTable} WHERE partition = ${partition})`;
-    const kept = `CREATE TABLE millrace.kept ENGINE = Memory AS
-      SELECT * FROM millrace.${purgedTable} ${isRow}`;
+      FROM flights.${purgedTable} WHERE partition = ${partition})`;
+    const kept = `CREATE TABLE flights.kept ENGINE = Memory AS
+      SELECT * FROM flights.${purgedTable} ${isRow}`;
     await change(kept);
-    const remove = `ALTER TABLE millrace.${purgedTable} DELETE WHERE partition = ${partition}
-      AND offset IN (SELECT offset FROM millrace.kept) SETTINGS mutations_sync = 2`;
+    const remove = `ALTER TABLE flights.${purgedTable} DELETE WHERE partition = ${partition}
+      AND offset IN (SELECT offset FROM flights.kept) SETTINGS mutations_sync = 2`;
     const add = (columns: string) =>
-      change(`INSERT INTO millrace.${purgedTable} SELECT ${columns} FROM millrace.kept`);
+      change(`INSERT INTO flights.${purgedTable} SELECT ${columns} FROM flights.kept`);
     await change(remove);
     assert.match(await problems(), wrongCount);
     await add("* REPLACE (seq + 1 AS seq)");
@@ -187,7 +194,7 @@ test("row topics are purged behind their pumps, and verify notices what the tall
     await change(remove);
     await add("*");
     assert.equal(await problems(), "");
-    await change("DROP TABLE millrace.kept");
+    await change("DROP TABLE flights.kept");
   });
 });
 
@@ -196,7 +203,7 @@ test("verify finds everything, and names the row that is missing from any table"
   assert.equal(whole.code, 0, whole.out);
   assert.match(whole.out, /400 look-ups recomputed in SQL over the raw file: 0 differ/);
   await withStack(data, async (stack) => {
-    const { broker, registry, offline } = stack;
+    const { broker, registry, offline } = storesOf(stack, plan.name);
     for (const table of [
       "raw_predictions",
       "raw_outcomes",
@@ -205,11 +212,11 @@ test("verify finds everything, and names the row that is missing from any table"
     ]) {
       const [row] = await offline.query<{ partition: number; offset: number }>(
         // The newest: not among those that were purged, which have no offsets any more.
-        `SELECT partition, offset FROM millrace.${table} ORDER BY offset DESC LIMIT 1`,
+        `SELECT partition, offset FROM flights.${table} ORDER BY offset DESC LIMIT 1`,
       );
       assert.ok(row !== undefined, table);
       await offline.queryText(
-        `ALTER TABLE millrace.${table} DELETE WHERE partition = ${row.partition}
+        `ALTER TABLE flights.${table} DELETE WHERE partition = ${row.partition}
         AND offset = ${row.offset} SETTINGS mutations_sync = 2`,
         "TSV",
       );

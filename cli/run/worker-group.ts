@@ -82,7 +82,7 @@ export class WorkerGroup implements RunningPlan {
   static async start(options: WorkerGroupOptions): Promise<WorkerGroup> {
     const { plan, stack } = options;
     await stack.broker.createTopics(plan.topics);
-    await stack.offline.migrate(offlineTables(plan), offlineViews(plan));
+    await stack.offline.of(plan.name).migrate(offlineTables(plan), offlineViews(plan));
     return new WorkerGroup(options);
   }
 

@@ -1,6 +1,6 @@
 import { countCommitted, readCommitted } from "../../broker/committed-records.ts";
 import type { RunningPlan } from "../../runtime/hosting/running-plan.ts";
-import type { Stack } from "../../runtime/hosting/stack.ts";
+import { type Stack, storesOf, type TopologyStack } from "../../runtime/hosting/stack.ts";
 import { offlineEncoders } from "../../runtime/offline/tables.ts";
 import { isProgress, readTallies } from "../../runtime/row-topics/tally.ts";
 import { type Plan, stepsOf } from "../../schemas/plan.ts";
@@ -29,7 +29,7 @@ export async function collectSummary(
   facts: RunFacts,
 ): Promise<{ summary: Summary; problems: readonly string[] }> {
   const parts: PlanCounts[] = [];
-  for (const each of running) parts.push(await countPlan(each, stack));
+  for (const each of running) parts.push(await countPlan(each, storesOf(stack, each.plan.name)));
   const problems = parts.flatMap((part) => part.problems);
   const served = parts.flatMap((part) => part.served);
   const fallback = served.filter(({ version }) => version === null);
@@ -70,7 +70,7 @@ interface PlanCounts {
   readonly problems: readonly string[];
 }
 
-async function countPlan(running: RunningPlan, stack: Stack): Promise<PlanCounts> {
+async function countPlan(running: RunningPlan, stack: TopologyStack): Promise<PlanCounts> {
   const { plan } = running;
   const tables = await countTables(plan, stack);
   const served = await servedByVersion(plan, stack);
@@ -108,19 +108,19 @@ function isLabelled(plan: Plan, scoring: string): boolean {
   return stepsOf(plan, "label").some(({ predictions }) => predictions === scoring);
 }
 
-async function countTables(plan: Plan, stack: Stack): Promise<TableCount[]> {
+async function countTables(plan: Plan, stack: TopologyStack): Promise<TableCount[]> {
   const counts: TableCount[] = [];
   for (const { topic, encoder } of offlineEncoders(plan, stack.registry)) {
     const table = encoder.table.name;
     const [found] = await stack.offline.query<{ rows: number }>(
-      `SELECT toFloat64(count()) AS rows FROM millrace.${table} WHERE topic = ${quoteText(topic)}`,
+      `SELECT toFloat64(count()) AS rows FROM ${table} WHERE topic = ${quoteText(topic)}`,
     );
     counts.push({ table, rows: found?.rows ?? 0, records: await countRows(plan, stack, topic) });
   }
   return counts;
 }
 
-async function countRows(plan: Plan, { broker }: Stack, topic: string): Promise<number> {
+async function countRows(plan: Plan, { broker }: TopologyStack, topic: string): Promise<number> {
   const { partitions = 1, role = "output" } = plan.topics.find((each) => each.name === topic) ?? {};
   let records = 0;
   const tallies = role === "rows" ? await readTallies(broker, plan.name, topic, partitions) : [];
@@ -147,11 +147,11 @@ interface Served {
   readonly auc: number | null;
 }
 
-async function servedByVersion(plan: Plan, { offline }: Stack): Promise<Served[]> {
+async function servedByVersion(plan: Plan, { offline }: TopologyStack): Promise<Served[]> {
   const served: Served[] = [];
   for (const { name } of stepsOf(plan, "scoring")) {
     const totals = await offline.query<{ version: string | null; total: number }>(
-      `SELECT version, toFloat64(count()) AS total FROM millrace.${name}
+      `SELECT version, toFloat64(count()) AS total FROM ${name}
       GROUP BY version ORDER BY version`,
     );
     const label = stepsOf(plan, "label").find(({ predictions }) => predictions === name);
@@ -160,7 +160,7 @@ async function servedByVersion(plan: Plan, { offline }: Stack): Promise<Served[]
         ? []
         : await offline.query<{ version: string | null; labelled: number; auc: number }>(
             `SELECT version, toFloat64(count()) AS labelled, ${aucSql} AS auc
-            FROM millrace.${label.name} WHERE label IS NOT NULL GROUP BY version`,
+            FROM ${label.name} WHERE label IS NOT NULL GROUP BY version`,
           );
     for (const { version, total } of totals) {
       const found = aucs.find((each) => each.version === version);
@@ -173,13 +173,13 @@ async function servedByVersion(plan: Plan, { offline }: Stack): Promise<Served[]
 
 async function countOutcomes(
   plan: Plan,
-  { offline }: Stack,
+  { offline }: TopologyStack,
 ): Promise<{ labelled: number; unlabelled: number }> {
   let [labelled, unlabelled] = [0, 0];
   for (const { name } of stepsOf(plan, "label")) {
     const [found] = await offline.query<{ all: number; labelled: number }>(
       `SELECT toFloat64(count()) AS all, toFloat64(countIf(labelled = 1)) AS labelled
-      FROM millrace.${name}`,
+      FROM ${name}`,
     );
     labelled += found?.labelled ?? 0;
     unlabelled += (found?.all ?? 0) - (found?.labelled ?? 0);
@@ -189,7 +189,7 @@ async function countOutcomes(
 
 async function modelSummaries(
   plan: Plan,
-  { offline }: Stack,
+  { offline }: TopologyStack,
   served: readonly Served[],
 ): Promise<ModelSummary[]> {
   // Only trainings have a table of models.
@@ -198,7 +198,7 @@ async function modelSummaries(
     `SELECT version, promoted = 1 AS promoted, toFloat64(trained_on) AS "trainedOn",
       formatDateTime(effective_from, '%Y-%m-%dT%H:%i:%SZ', 'UTC') AS "effectiveFrom",
       holdout_auc AS "holdoutAuc", sha256
-    FROM millrace.models WHERE topology = ${quoteText(plan.name)}
+    FROM models
     ORDER BY effective_from, version`,
   );
   return models.map((model) => {

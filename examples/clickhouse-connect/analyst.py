@@ -30,7 +30,7 @@ try:
         password=os.environ.get("CLICKHOUSE_PASSWORD", ""),
         secure=options.secure,
         ca_cert=options.ca,
-        database="millrace",
+        database="flights",
     )
 except Error as error:
     sys.exit(f"{error}\nIs it up, and at --host and --port?")

@@ -25,7 +25,7 @@ export const flightTopics = ["flights.departures", "flights.arrivals"] as const;
 const watermarksOf = (topic: string) => `${topic}.watermarks`;
 
 const positions: PositionStore = {
-  group: "millrace.replay.flights",
+  group: "flights.replay",
   topic: watermarksOf(flightTopics[0]),
 };
 

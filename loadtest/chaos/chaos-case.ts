@@ -58,7 +58,7 @@ export async function runChaosCase(
     const stack = await openLocalStack({ directory, ports });
     try {
       await stack.broker.createTopics(plan.topics);
-      await stack.offline.migrate(offlineTables(plan), offlineViews(plan));
+      await stack.offline.of(plan.name).migrate(offlineTables(plan), offlineViews(plan));
       const signal = AbortSignal.any([limit.signal, interrupt]);
       const run = new ChaosRun({ ...given, stack, directory, ports, say, signal });
       const failure = await run.run().then(

@@ -1,6 +1,6 @@
 import { verifyRun } from "../../audit/verify-run.ts";
 import { readCommitted } from "../../broker/committed-records.ts";
-import type { Stack } from "../../runtime/hosting/stack.ts";
+import { type Stack, storesOf, type TopologyStack } from "../../runtime/hosting/stack.ts";
 import { isProgress } from "../../runtime/row-topics/tally.ts";
 import { ByteReader } from "../../schemas/bytes.ts";
 import { snakeCase, viewId, viewTable } from "../../schemas/feature-view.ts";
@@ -33,15 +33,16 @@ export async function compareRun(
   expected: string,
   onlineKeys: number,
 ): Promise<Check[]> {
-  const checks = await compareDigests(stack, expected);
-  for (const [table, key] of uniqueKeys(plan)) checks.push(await checkUnique(stack, table, key));
-  const { problems } = await verifyRun({ plan, ...stack });
+  const own = storesOf(stack, plan.name);
+  const checks = await compareDigests(own, expected);
+  for (const [table, key] of uniqueKeys(plan)) checks.push(await checkUnique(own, table, key));
+  const { problems } = await verifyRun({ plan, ...own });
   checks.push(checkOf("topics against tables and sources", "every record once", problems));
-  checks.push(await compareOnline(plan, stack, onlineKeys));
+  checks.push(await compareOnline(plan, own, onlineKeys));
   return checks;
 }
 
-async function compareDigests({ offline }: Stack, expected: string): Promise<Check[]> {
+async function compareDigests({ offline }: TopologyStack, expected: string): Promise<Check[]> {
   const found = (await offline.queryText(allDigests, "TSV")).trim().split("\n");
   return expected.split("\n").map((line, index) => {
     const [what = "", rows = "", hash = ""] = line.split("\t");
@@ -67,10 +68,10 @@ function uniqueKeys(plan: Plan): [string, string][] {
   ];
 }
 
-async function checkUnique({ offline }: Stack, table: string, key: string): Promise<Check> {
+async function checkUnique({ offline }: TopologyStack, table: string, key: string): Promise<Check> {
   const [found] = await offline.query<{ readonly keys: number; readonly more: number }>(
     `SELECT toUInt32(count()) AS keys, toUInt32(countIf(copies > 1)) AS more
-    FROM (SELECT count() AS copies FROM millrace.${table} GROUP BY ${key})`,
+    FROM (SELECT count() AS copies FROM ${table} GROUP BY ${key})`,
   );
   const { keys = 0, more = 0 } = found ?? {};
   const problems = more > 0 ? [`${more} of ${keys} stand there more than once`] : [];
@@ -80,7 +81,7 @@ async function checkUnique({ offline }: Stack, table: string, key: string): Prom
 /** Recomputes from the row topics what the online store must hold, and reads it back. */
 async function compareOnline(
   plan: Plan,
-  { broker, online }: Stack,
+  { broker, online }: TopologyStack,
   onlineKeys: number,
 ): Promise<Check> {
   const problems: string[] = [];

@@ -99,6 +99,11 @@ export class TrappedOffline implements OfflineStore {
     this.#freshTokens = options.freshTokens;
   }
 
+  of(topology: string): OfflineStore {
+    const options = { freshTokens: this.#freshTokens };
+    return new TrappedOffline(this.#inner.of(topology), this.#gate, options);
+  }
+
   async insert(block: OfflineBlock): Promise<void> {
     const where = `offline ${block.table.name}, ${block.rows} rows`;
     await this.#gate.pass("before-write", where, "offline");

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Stack } from "../../runtime/hosting/stack.ts";
+import { type Stack, storesOf, type TopologyStores } from "../../runtime/hosting/stack.ts";
 import { entityKey } from "../../schemas/feature-view.ts";
 import { partitionOf } from "../../schemas/murmur2.ts";
 import type { Plan } from "../../schemas/plan.ts";
@@ -23,14 +23,15 @@ export async function timeOnlineReads(
   stack: Stack,
   samples: number,
 ): Promise<Timing[]> {
-  const flights = await lookUpsOf(plan, stack);
-  const timings = await timeStore("embedded store", stack.online, flights, samples);
+  const { online, offline } = storesOf(stack, plan.name);
+  const flights = await lookUpsOf(plan, { offline });
+  const timings = await timeStore("embedded store", online, flights, samples);
   if (missingRequirement("redis-server") !== null) return timings;
   const directory = await mkdtemp(join(tmpdir(), "millrace-latency-redis-"));
   const server = await startRedis({ directory });
   try {
     const redis = await openRedisStore({ urls: [server.url] });
-    await copy(stack.online, redis, flights.flat());
+    await copy(online, redis, flights.flat());
     timings.push(...(await timeStore("Redis", redis, flights, samples)));
     await redis.close();
   } finally {
@@ -63,11 +64,14 @@ async function read(store: OnlineStore, keys: LookUps): Promise<void> {
   if (entry?.row === null || entry === undefined) throw new Error(`${keys[0]?.entityKey}: no row`);
 }
 
-async function lookUpsOf(plan: Plan, { offline }: Stack): Promise<LookUps[]> {
+async function lookUpsOf(
+  plan: Plan,
+  { offline }: Pick<TopologyStores, "offline">,
+): Promise<LookUps[]> {
   // Routes that were flown: the row of a route names its origin and its destination.
   const rows = await offline.query<{ origin: string; destination: string }>(
-    `SELECT origin, destination FROM millrace.route_delays
-    WHERE origin IN (SELECT origin FROM millrace.origin_delays)
+    `SELECT origin, destination FROM route_delays
+    WHERE origin IN (SELECT origin FROM origin_delays)
     ORDER BY as_of DESC LIMIT 1 BY origin, destination LIMIT ${flightsRead}`,
   );
   return rows.map(({ origin, destination }) => [

@@ -17,14 +17,14 @@ export async function timeScoring(
   samples: number,
 ): Promise<Timing[]> {
   const [scoring] = stepsOf(plan, "scoring");
-  const { offline } = stack;
+  const offline = stack.offline.of(plan.name);
   const [model] = await offline.query<{ version: string; sha256: string }>(
-    "SELECT version, sha256 FROM millrace.models WHERE promoted ORDER BY effective_from LIMIT 1",
+    "SELECT version, sha256 FROM models WHERE promoted ORDER BY effective_from LIMIT 1",
   );
   if (scoring === undefined || model === undefined) throw new Error("the run has no model");
   const columns = scoring.features.map((name) => `\`${name}\``).join(", ");
   const rows = await offline.query<Record<string, number | null>>(
-    `SELECT ${columns} FROM millrace.predictions ORDER BY known_at DESC LIMIT ${vectorsTaken}`,
+    `SELECT ${columns} FROM predictions ORDER BY known_at DESC LIMIT ${vectorsTaken}`,
   );
   const vectors = Float64Array.from(
     rows.flatMap((row) => scoring.features.map((name) => row[name] ?? Number.NaN)),

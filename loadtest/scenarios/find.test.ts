@@ -6,7 +6,7 @@ import { after, before, test } from "node:test";
 import { type ArtifactStore, openArtifactStore } from "../../runtime/services/train/artifacts.ts";
 import { logisticRegressionGraph } from "../../runtime/services/train/logistic-regression-graph.ts";
 import { type ChdbStore, openChdb } from "../../sinks/chdb/chdb.ts";
-import type { OfflineColumn } from "../../sinks/store.ts";
+import type { OfflineColumn, OfflineStore } from "../../sinks/store.ts";
 import { flights } from "../../topologies/flights/flights.ts";
 import { findingsOf } from "./find.ts";
 
@@ -32,14 +32,16 @@ const tables: Readonly<Record<string, string>> = {
 };
 
 let directory: string;
-let offline: ChdbStore;
+let chdb: ChdbStore;
+let offline: OfflineStore;
 let artifacts: ArtifactStore;
 
 before(async () => {
   directory = await mkdtemp(join(tmpdir(), "millrace-findings-"));
-  artifacts = await openArtifactStore(join(directory, "models"));
+  artifacts = openArtifactStore(join(directory, "models"));
   const spoolDirectory = join(directory, "spool");
-  offline = await openChdb({ directory: join(directory, "chdb"), spoolDirectory });
+  chdb = await openChdb({ directory: join(directory, "chdb"), spoolDirectory });
+  offline = chdb.of("flights");
   const definitions = Object.entries(tables).map(([name, text]) => ({
     name,
     columns: text.split(", ").map((each): OfflineColumn => {
@@ -53,7 +55,7 @@ before(async () => {
   for (const sql of await madeUp()) await offline.query(sql);
 });
 after(async () => {
-  await offline.close();
+  await chdb.close();
   await rm(directory, { recursive: true, force: true });
 });
 
@@ -69,20 +71,20 @@ async function madeUp(): Promise<string[]> {
   const preparation = { scaled, indicators: [], categories: [], columns: 1 };
   const old = await artifacts.put(logisticRegressionGraph(1, preparation, model));
   return [
-    `INSERT INTO millrace.predictions SELECT number, ${departed}, ${departed} + toIntervalSecond(1),
+    `INSERT INTO flights.predictions SELECT number, ${departed}, ${departed} + toIntervalSecond(1),
       number < 96 ? ${label} : NOT (${label}) FROM numbers(288)`,
-    `INSERT INTO millrace.outcomes SELECT number, ${departed} + toIntervalSecond(1),
+    `INSERT INTO flights.outcomes SELECT number, ${departed} + toIntervalSecond(1),
       ${departed} + toIntervalSecond(7201), 1, ${label}, number % 2 = 0, number < 12
       FROM numbers(288)`,
-    `INSERT INTO millrace.drift SELECT 'performance', '2001-03-03 00:00:00', '2001-03-04 00:00:00',
+    `INSERT INTO flights.drift SELECT 'performance', '2001-03-03 00:00:00', '2001-03-04 00:00:00',
       '2001-03-04 02:00:00', 96, 0.4, 1`,
-    `INSERT INTO millrace.drift SELECT 'performance', '2001-03-02 00:00:00', '2001-03-03 00:00:00',
+    `INSERT INTO flights.drift SELECT 'performance', '2001-03-02 00:00:00', '2001-03-03 00:00:00',
       '2001-03-03 02:00:00', 10, nan, 0`,
-    `INSERT INTO millrace.drift SELECT 'features', '2001-03-03 00:00:00', '2001-03-04 00:00:00',
+    `INSERT INTO flights.drift SELECT 'features', '2001-03-03 00:00:00', '2001-03-04 00:00:00',
       '2001-03-04 00:00:00', 96, 9, 1`,
-    `INSERT INTO millrace.models SELECT 'v2', 0, 'no gain', '2001-03-04 12:00:00',
+    `INSERT INTO flights.models SELECT 'v2', 0, 'no gain', '2001-03-04 12:00:00',
       '2001-03-04 18:00:00', 10, 0.5, 0.6, ''`,
-    `INSERT INTO millrace.models SELECT 'v1', 1, 'first', '2001-03-02 12:00:00',
+    `INSERT INTO flights.models SELECT 'v1', 1, 'first', '2001-03-02 12:00:00',
       '2001-03-02 18:00:00', 30, 0.9, NULL, '${old}'`,
   ];
 }
@@ -129,7 +131,7 @@ test("a model's rows are the first outcomes of its request, and must be there", 
     ],
   );
   await offline.query(
-    `INSERT INTO millrace.models SELECT 'v3', 1, '', '2001-03-04 13:00:00', '2001-03-04 19:00:00',
+    `INSERT INTO flights.models SELECT 'v3', 1, '', '2001-03-04 13:00:00', '2001-03-04 19:00:00',
       1000, 0.9, 0.6, ''`,
   );
   await assert.rejects(

@@ -1,4 +1,4 @@
-import type { Stack } from "../../runtime/hosting/stack.ts";
+import type { TopologyStores } from "../../runtime/hosting/stack.ts";
 import {
   type LabelSpec,
   type Plan,
@@ -10,7 +10,7 @@ import type { DayFinding, Findings, ModelFinding, WindowFinding } from "./findin
 import { rescore } from "./rescoring.ts";
 import { disturbedFrom } from "./scenarios.ts";
 
-type Offline = Stack["offline"];
+type Offline = TopologyStores["offline"];
 type ModelRow = Omit<ModelFinding, "firstDeparture" | "lastDeparture"> & {
   readonly sha256: string;
 };
@@ -24,7 +24,7 @@ const ms = (column: string) => `toUnixTimestamp64Milli(${column})`;
  */
 export async function findingsOf(
   plan: Pick<Plan, "name" | "steps">,
-  stack: Pick<Stack, "offline" | "artifacts">,
+  stack: Pick<TopologyStores, "offline" | "artifacts">,
 ): Promise<Findings> {
   const [scoring] = stepsOf(plan, "scoring");
   const [label] = stepsOf(plan, "label");
@@ -58,7 +58,7 @@ async function modelsOf(offline: Offline): Promise<ModelRow[]> {
     `SELECT version, toBool(promoted) AS promoted, reason, ${ms("cutoff")} AS cutoff,
       ${ms("effective_from")} AS "effectiveFrom", trained_on AS "trainedOn",
       holdout_auc AS "holdoutAuc", champion_auc AS "championAuc", sha256
-    FROM millrace.models AS m ORDER BY m.cutoff`,
+    FROM models AS m ORDER BY m.cutoff`,
   );
 }
 
@@ -67,7 +67,7 @@ async function windowsOf(offline: Offline): Promise<WindowFinding[]> {
     `SELECT ${ms("window_start")} AS "windowStart", ${ms("window_end")} AS "windowEnd",
       ${ms("known_at")} AS "knownAt", rows, if(isNaN(statistic), NULL, statistic) AS auc,
       toBool(alarm) AS alarm
-    FROM millrace.drift AS d WHERE kind = 'performance' ORDER BY d.window_start`,
+    FROM drift AS d WHERE kind = 'performance' ORDER BY d.window_start`,
   );
   return rows.map((row) => ({ ...row, auc: row.auc ?? Number.NaN }));
 }
@@ -82,7 +82,7 @@ async function daysOf(
       if(uniqExactIf(label, fallback = 0) = 2, arrayROCAUC(
         groupArrayIf(probability, fallback = 0), groupArrayIf(assumeNotNull(label), fallback = 0)
       ), NULL) AS "liveAuc"
-    FROM millrace.${name} WHERE labelled = 1 GROUP BY day ORDER BY day`,
+    FROM ${name} WHERE labelled = 1 GROUP BY day ORDER BY day`,
   );
 }
 
@@ -99,7 +99,7 @@ async function withDepartures(
   const [row] = await offline.query<{ n: number; first: number; last: number }>(
     `SELECT toUInt32(count()) AS n, min(departed) AS first, max(departed) AS last FROM (
       SELECT ${ms("p.event_time")} AS departed
-      FROM millrace.${label.name} AS o INNER JOIN millrace.${scoring.name} AS p
+      FROM ${label.name} AS o INNER JOIN ${scoring.name} AS p
         ON p.flight_id = o.flight_id AND p.known_at = o.predicted_at
       WHERE o.labelled = 1 AND o.known_at >= ${instant(from)}
         AND o.known_at < ${instant(model.cutoff)}

@@ -1,6 +1,6 @@
 import { areaUnderRocOf } from "../../processors/drift/auc.ts";
 import type { TrainingRows } from "../../processors/train/training-rows.ts";
-import type { Stack } from "../../runtime/hosting/stack.ts";
+import type { TopologyStores } from "../../runtime/hosting/stack.ts";
 import { loadOnnxModel, type OnnxModel } from "../../runtime/services/score/onnx-model.ts";
 import { TrainingRowDecoder } from "../../runtime/services/train/training-row-decoder.ts";
 import type { LabelSpec, ScoringSpec } from "../../schemas/plan.ts";
@@ -20,7 +20,7 @@ export interface Rescored {
  * another model. Memory: the features of one day.
  */
 export async function rescore(
-  { offline, artifacts }: Pick<Stack, "offline" | "artifacts">,
+  { offline, artifacts }: Pick<TopologyStores, "offline" | "artifacts">,
   scoring: ScoringSpec,
   label: LabelSpec,
   sha256: string,
@@ -55,7 +55,7 @@ function rowsSql({ name, features }: ScoringSpec, label: LabelSpec, day: string)
   const columns = features.map((each) => `toFloat64(ifNull(p.\`${each}\`, nan))`);
   return `SELECT toFloat64(toUnixTimestamp64Milli(p.known_at)), toUInt8(assumeNotNull(o.label)),
       ${columns.join(", ")}
-    FROM millrace.${name} AS p INNER JOIN millrace.${label.name} AS o
+    FROM ${name} AS p INNER JOIN ${label.name} AS o
       ON p.flight_id = o.flight_id AND p.known_at = o.predicted_at
     WHERE toDate(p.known_at) = '${day}' AND toDate(o.predicted_at) = '${day}' AND o.labelled = 1`;
 }

@@ -82,7 +82,8 @@ test("without TLS and users nothing is made up", () => {
   assert.deepEqual(kafka, { brokers: ["kafka-1:9092", "kafka-2:9092"] });
   assert.deepEqual(registry, { url: addresses.MILLRACE_REGISTRY_URL });
   assert.deepEqual(redis, { urls: [addresses.MILLRACE_REDIS_URL], cluster: false, tls: {} });
-  assert.deepEqual(clickhouse, { url: addresses.MILLRACE_CLICKHOUSE_URL });
+  const url = addresses.MILLRACE_CLICKHOUSE_URL;
+  assert.deepEqual(clickhouse, { url, topologyDatabase: "{topology}" });
 });
 
 test("a password that would cross the network readable is told, and no other", () => {

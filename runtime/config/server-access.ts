@@ -12,7 +12,10 @@ export interface ServerAccess {
   readonly kafka: Pick<KafkaBrokerOptions, "brokers" | "ssl" | "sasl">;
   readonly registry: Pick<ConfluentRegistryOptions, "url" | "auth" | "tls">;
   readonly redis: Pick<RedisStoreOptions, "urls" | "cluster" | "username" | "password" | "tls">;
-  readonly clickhouse: Pick<ClickHouseOptions, "url" | "user" | "password" | "tls">;
+  readonly clickhouse: Pick<
+    ClickHouseOptions,
+    "url" | "user" | "password" | "tls" | "topologyDatabase"
+  >;
 }
 
 /**
@@ -81,7 +84,7 @@ function redisAccess(
 }
 
 function clickhouseAccess(
-  { clickhouseUrl }: Config,
+  { clickhouseUrl, clickhouseDatabase }: Config,
   read: ServerReader,
   problems: string[],
 ): ServerAccess["clickhouse"] {
@@ -93,6 +96,7 @@ function clickhouseAccess(
   }
   return {
     url,
+    topologyDatabase: clickhouseDatabase,
     ...(login?.username === undefined ? {} : { user: login.username }),
     ...(login?.password === undefined ? {} : { password: login.password }),
     // The client wants authorities whenever it is given a certificate.

@@ -1,5 +1,6 @@
 import { setting } from "./setting.ts";
 import {
+  databaseName,
   hosts,
   optionalPath,
   optionalText,
@@ -78,6 +79,11 @@ export const serverSettings = Object.freeze({
   clickhouseUrl: setting(url("http", "https"), {
     default: null,
     doc: "ClickHouse: its HTTP interface; https for TLS.",
+    commands,
+  }),
+  clickhouseDatabase: setting(databaseName, {
+    default: "{topology}",
+    doc: "ClickHouse: database of a topology, {topology} in it its name; made where it is missing.",
     commands,
   }),
   clickhouseCaFile: file("ClickHouse: certificates of authorities, PEM."),

@@ -165,6 +165,17 @@ export const optionalText = type(
   "<name>",
 );
 
+const databaseAdvice =
+  "write letters, digits, _ and -, e.g. millrace_{topology}; default and system are the server's";
+
+/** Database of the offline store; `{topology}` in it stands for a name. */
+export const databaseName = type(
+  z
+    .string(databaseAdvice)
+    .regex(/^(?!(?:default|system|information_schema)$)(?:[\w-]|\{topology\})+$/i, databaseAdvice),
+  "<name>",
+);
+
 /** Where artifacts stand: `clickhouse`, `s3://bucket/prefix`, or a path; null: not said. */
 export const artifactsPlace = type(
   z

@@ -1,5 +1,5 @@
 import { MillraceError } from "../../schemas/errors.ts";
-import { type Plan, stepsOf } from "../../schemas/plan.ts";
+import type { Plan } from "../../schemas/plan.ts";
 import type { Config, ConfigWith, SettingTable } from "../config/settings.ts";
 import type { CheckedValues } from "../config.ts";
 import type { Stack } from "./stack.ts";
@@ -183,10 +183,9 @@ function problemsOf(name: string, topologies: readonly Plan[]): string[] {
   };
   for (const plan of topologies) {
     claim(`the topology ${plan.name}`, plan.name);
-    for (const view of stepsOf(plan, "view"))
-      claim(`the view ${view.name}@${view.version}`, plan.name);
-    for (const step of [...stepsOf(plan, "scoring"), ...stepsOf(plan, "label")]) {
-      claim(`the step ${step.name}`, plan.name);
+    for (const { name, role } of plan.topics) {
+      // Sources and how far they are belong to whoever writes them.
+      if (role !== "source" && role !== "watermarks") claim(`the topic ${name}`, plan.name);
     }
     for (const { topic } of plan.sources) {
       const before = partitions.get(topic) ?? plan.partitions;

@@ -49,7 +49,7 @@ async function stackWithout(nth: number) {
     registry: createMemoryRegistry(),
     online: createMemoryOnlineStore(),
     offline,
-    artifacts: await openArtifactStore(join(folder, "models")),
+    artifacts: { of: (topology) => openArtifactStore(join(folder, "models", topology)) },
     files: offline,
     pids: () => [],
     offlineAddress: null,

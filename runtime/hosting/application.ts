@@ -16,7 +16,7 @@ import { measureLag, type ReaderPosition } from "./lag-metrics.ts";
 import { type OnTrouble, startPumps } from "./pumps.ts";
 import type { EndOfRun, RunningPlan, RunStatus, TaskReport } from "./running-plan.ts";
 import { SourceWatch } from "./source-watch.ts";
-import type { Stack } from "./stack.ts";
+import { type Stack, storesOf } from "./stack.ts";
 import { measureTasks } from "./task-metrics.ts";
 
 export interface ApplicationOptions {
@@ -105,7 +105,8 @@ export class Application implements RunningPlan {
     options: ApplicationOptions,
     onFailure: (close: () => Promise<void>) => void,
   ): Promise<Application> {
-    const { plan, stack, instanceId = "0" } = options;
+    const { plan, instanceId = "0" } = options;
+    const stack = storesOf(options.stack, plan.name);
     await stack.offline.migrate(offlineTables(plan), offlineViews(plan));
     const metrics = new Metrics();
     const totals = { commits: 0, records: 0 };

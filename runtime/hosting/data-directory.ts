@@ -8,7 +8,7 @@ import type { Plan } from "../../schemas/plan.ts";
  * version of `runtime/engine/changelog.ts`, with every change of what a task's snapshot holds or of
  * what a processor makes of the inputs in a delta.
  */
-export const dataFormat = 3;
+export const dataFormat = 4;
 
 /** What a data directory was begun with and how far it has been asked to go. */
 export interface DataManifest {

@@ -10,7 +10,7 @@ import { passGap } from "../row-topics/accepted-gaps.ts";
 import { pumpGroup } from "../row-topics/row-topics.ts";
 import { readTallies } from "../row-topics/tally.ts";
 import { allStarted } from "./close-all.ts";
-import type { Stack } from "./stack.ts";
+import type { Stack, TopologyStores } from "./stack.ts";
 
 /** Event time may be ahead of the clock by an hour: a row is in force for that much longer. */
 const aheadMs = 3_600_000;
@@ -20,7 +20,7 @@ export type OnTrouble = (topic: string, sink: string, error: unknown | null) => 
 /** Starts a pump for every topic that has a place in a store, or none where one fails. */
 export async function startPumps(
   plan: Plan,
-  stack: Pick<Stack, "broker" | "registry" | "offline" | "online">,
+  stack: Pick<Stack, "broker" | "registry"> & Pick<TopologyStores, "online" | "offline">,
   onTrouble: OnTrouble,
   instanceId?: string,
   mode: Mode["kind"] = "replay",

@@ -1,7 +1,7 @@
 import type { ColumnSpec, TableSpec } from "../../schemas/plan.ts";
 import { quoteName } from "../../sinks/sql-text.ts";
 import type { OfflineColumn, OfflineTable, OfflineView } from "../../sinks/store.ts";
-import { database, plumbingColumns, utc } from "./plumbing.ts";
+import { plumbingColumns, utc } from "./plumbing.ts";
 
 /** The table of a layout; the last columns say where a row came from. */
 export function offlineTable({ name, columns, orderBy }: TableSpec): OfflineTable {
@@ -23,7 +23,7 @@ export function offlineTable({ name, columns, orderBy }: TableSpec): OfflineTabl
 
 /** What analysts see of a table. */
 export function offlineView({ name, view, shown, lastBy }: TableSpec): OfflineView {
-  const from = `${database}.${quoteName(`raw_${name}`)}`;
+  const from = quoteName(`raw_${name}`);
   const select = `SELECT ${names(shown)} FROM ${from}`;
   if (lastBy === null) return { name: view, select };
   const instant = names(lastBy);

@@ -1,8 +1,5 @@
 import type { OfflineColumn } from "../../sinks/store.ts";
 
-/** Database of all tables and views. */
-export const database = "millrace";
-
 /** Times are UTC with milliseconds. */
 export const utc = "DateTime64(3, 'UTC')";
 

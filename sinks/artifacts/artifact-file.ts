@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { open, readFile, rename, unlink } from "node:fs/promises";
+import { mkdir, open, readFile, rename, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { checkSha256 } from "./shared-artifacts.ts";
 
@@ -19,7 +19,10 @@ export async function readArtifactFile(directory: string, sha256: string): Promi
   }
 }
 
-/** Writes the file of an artifact: it is there whole and durable, or not at all. */
+/**
+ * Writes the file of an artifact: it is there whole and durable, or not at all. Whoever may read it
+ * may enter the directory, which is made where it is missing.
+ */
 export async function writeArtifactFile(
   directory: string,
   sha256: string,
@@ -27,6 +30,7 @@ export async function writeArtifactFile(
   mode: number,
 ): Promise<void> {
   const path = artifactPath(directory, sha256);
+  await mkdir(directory, { recursive: true, mode: mode | ((mode & 0o444) >> 2) });
   const temporary = join(directory, `${randomUUID()}.tmp`);
   try {
     const file = await open(temporary, "wx", mode);

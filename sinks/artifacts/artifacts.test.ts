@@ -45,7 +45,7 @@ function s3(secretAccessKey?: string) {
   });
 }
 
-sharedArtifactsConformance("directory", () => openDirectoryArtifacts(join(folder, "shared")));
+sharedArtifactsConformance("directory", async () => openDirectoryArtifacts(join(folder, "shared")));
 sharedArtifactsConformance("ClickHouse", async () => openClickHouseArtifacts(chdb()));
 
 test("S3", { skip }, async (t) => {
@@ -69,7 +69,7 @@ test("S3", { skip }, async (t) => {
 
 test("a directory shows an artifact whole or not at all, to nobody but its group", async () => {
   const directory = join(folder, "whole");
-  const artifacts = await openDirectoryArtifacts(directory);
+  const artifacts = openDirectoryArtifacts(directory);
   const bytes = Buffer.from("whole");
   await artifacts.write(shaOf(bytes), bytes);
   assert.deepEqual(readdirSync(directory), [`${shaOf(bytes)}.onnx`]);

@@ -1,13 +1,11 @@
-import { mkdir } from "node:fs/promises";
 import { readArtifactFile, writeArtifactFile } from "./artifact-file.ts";
 import type { SharedArtifacts } from "./shared-artifacts.ts";
 
 /**
- * Artifacts as files of a directory that every machine mounts. It is made where it is missing;
+ * Artifacts as files of a directory that every machine mounts, made with the first of them;
  * members of the directory's group may read what is written, nobody else.
  */
-export async function openDirectoryArtifacts(directory: string): Promise<SharedArtifacts> {
-  await mkdir(directory, { recursive: true, mode: 0o750 });
+export function openDirectoryArtifacts(directory: string): SharedArtifacts {
   return {
     where: `directory ${directory}`,
     read: (sha256) => readArtifactFile(directory, sha256),

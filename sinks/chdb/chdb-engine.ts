@@ -14,6 +14,9 @@ export interface ChdbEngineOptions {
   readonly maxQueries: number;
 }
 
+/** A session that its caller keeps, or the database of a new one; null: of the database made. */
+type Place = Session | string | null;
+
 /** Settings of one query by name, set on a session of its own. */
 export type QuerySettings = Readonly<Record<string, string | number>>;
 
@@ -60,18 +63,18 @@ export class ChdbEngine {
     sql: string,
     format: string,
     settings: QuerySettings = {},
-    session: Session | null = null,
+    place: Place = null,
   ): Promise<Uint8Array> {
-    return this.#withSession(session, settings, async (own) => {
+    return this.#withSession(place, settings, async (own) => {
       return (await own.queryAsync(sql, { format })).bytes();
     });
   }
 
   /** A session keeps temporary tables and settings from query to query; the caller closes it. */
-  session(): Session {
+  session(database = this.#options.database): Session {
     const session = new Session(this.#options.directory);
     try {
-      session.query(`USE ${quoteName(this.#options.database)}`);
+      session.query(`USE ${quoteName(database)}`);
     } catch (error) {
       session.close();
       throw error;
@@ -85,9 +88,9 @@ export class ChdbEngine {
     format: string,
     settings: QuerySettings,
     onChunk: (chunk: Uint8Array) => Promise<void>,
-    session: Session | null = null,
+    place: Place = null,
   ): Promise<void> {
-    return this.#withSession(session, settings, async (own) => {
+    return this.#withSession(place, settings, async (own) => {
       for await (const chunk of own.queryStream(sql, { format })) await onChunk(chunk.raw());
     });
   }
@@ -123,15 +126,16 @@ export class ChdbEngine {
     process.exit(0);
   }
 
-  /** Runs `work` on the session given, or one of its own, once there is room. */
+  /** Runs `work` on the session given, or on one of its own, once there is room. */
   async #withSession<T>(
-    kept: Session | null,
+    place: Place,
     settings: QuerySettings,
     work: (session: Session) => Promise<T>,
   ): Promise<T> {
     await this.#enter();
     try {
-      const session = kept ?? this.session();
+      const isKept = place instanceof Session;
+      const session = isKept ? place : this.session(place ?? undefined);
       try {
         const all = {
           async_insert: 0,
@@ -148,7 +152,7 @@ export class ChdbEngine {
         session.query(`SET ${list.join(", ")}`);
         return await work(session);
       } finally {
-        if (kept === null) session.close();
+        if (!isKept) session.close();
         else resetSettings(session, settings);
       }
     } finally {

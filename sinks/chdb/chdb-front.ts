@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import type { Session } from "chdb";
 import { clickHouseCode } from "../offline-error.ts";
 import { readOnlySettings, requireReading } from "../statement.ts";
 import type { ChdbEngine, QuerySettings } from "./chdb-engine.ts";
@@ -145,7 +146,7 @@ async function execute(
   engine: ChdbEngine,
   { statement, file }: SpooledRequest,
   parameters: RequestParameters,
-  session: Parameters<ChdbEngine["run"]>[3],
+  session: Session | null,
   response: ServerResponse,
 ): Promise<void> {
   const { settings, database } = parameters;
@@ -176,7 +177,7 @@ async function streamResult(
   sql: string,
   format: string,
   settings: QuerySettings,
-  session: Parameters<ChdbEngine["run"]>[3],
+  session: Session | null,
   response: ServerResponse,
 ): Promise<void> {
   const write = async (chunk: Uint8Array): Promise<void> => {
@@ -191,7 +192,7 @@ async function streamResult(
       response.on("drain", done).on("close", done);
     });
   };
-  await engine.stream(sql, format, settings, write, session ?? null);
+  await engine.stream(sql, format, settings, write, session);
 }
 
 /** chDB streams the rows of these alone; the answers of the others are small. */

@@ -6,7 +6,7 @@ import type { InsertHead } from "../statement.ts";
 export interface ChdbStart {
   readonly directory: string;
   readonly spoolDirectory: string;
-  /** Made if missing, and the one that statements mean when they name none. */
+  /** Made if missing, and the one of statements that are sent to none. */
   readonly database: string;
   readonly maxMemoryBytes: number;
   readonly maxQueries: number;
@@ -25,10 +25,18 @@ export type ChdbRequest =
       readonly id: number;
       readonly sql: string;
       readonly format: string;
+      /** Null: the one that the process was started with. */
+      readonly database: string | null;
       /** @default false */
       readonly readOnly?: boolean;
     }
-  | { readonly kind: "stream"; readonly id: number; readonly sql: string; readonly format: string }
+  | {
+      readonly kind: "stream";
+      readonly id: number;
+      readonly sql: string;
+      readonly format: string;
+      readonly database: string;
+    }
   | {
       readonly kind: "insert";
       readonly id: number;

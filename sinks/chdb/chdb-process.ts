@@ -57,12 +57,13 @@ async function answer(
       await engine.insertFile(message.insert, message.file, "");
       send({ kind: "done", id, bytes: null });
     } else if (message.kind === "stream") {
-      await stream(engine, id, message.sql, message.format);
+      await stream(engine, message);
       send({ kind: "done", id, bytes: null });
     } else {
       const settings =
         message.readOnly === true ? { ...querySettings, ...readOnlySettings } : querySettings;
-      const bytes = await engine.run(message.sql, message.format, settings);
+      const { sql, format, database } = message;
+      const bytes = await engine.run(sql, format, settings, database);
       send({ kind: "done", id, bytes });
     }
   } catch (error) {
@@ -71,7 +72,10 @@ async function answer(
 }
 
 /** Sends chunks, never more than a few ahead of the parent: memory stays bounded. */
-async function stream(engine: ChdbEngine, id: number, sql: string, format: string): Promise<void> {
+async function stream(
+  engine: ChdbEngine,
+  { id, sql, format, database }: Extract<ChdbRequest, { readonly kind: "stream" }>,
+): Promise<void> {
   let underWay = 0;
   let wake: (() => void) | null = null;
   taken.set(id, () => {
@@ -79,7 +83,7 @@ async function stream(engine: ChdbEngine, id: number, sql: string, format: strin
     wake?.();
   });
   try {
-    await engine.stream(sql, format, querySettings, async (bytes) => {
+    const pass = async (bytes: Uint8Array): Promise<void> => {
       while (underWay >= chunksAhead) {
         await new Promise<void>((resolve) => {
           wake = resolve;
@@ -88,7 +92,8 @@ async function stream(engine: ChdbEngine, id: number, sql: string, format: strin
       underWay += 1;
       // The engine frees the chunk when the next is asked for; the channel may serialise later.
       send({ kind: "chunk", id, bytes: Uint8Array.prototype.slice.call(bytes) });
-    });
+    };
+    await engine.stream(sql, format, querySettings, pass, database);
   } finally {
     taken.delete(id);
   }

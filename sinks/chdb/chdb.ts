@@ -3,7 +3,7 @@ import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { MillraceError } from "../../schemas/errors.ts";
 import { insertHead } from "../offline-insert.ts";
-import { migrateTables } from "../offline-migration.ts";
+import { type MigrationTarget, migrateTables } from "../offline-migration.ts";
 import { storedRows } from "../offline-stored.ts";
 import { requireReading, scanStatement } from "../statement.ts";
 import type {
@@ -32,7 +32,7 @@ export interface ChdbOptions {
   readonly spoolDirectory: string;
   /** Bytes of a body sent to the HTTP front, unpacked. @default 268435456 */
   readonly maxBodyBytes?: number;
-  /** Database of the tables and views. @default "millrace" */
+  /** Database of what belongs to no topology. @default "millrace" */
   readonly database?: string;
 }
 
@@ -75,92 +75,31 @@ export async function openChdb(options: ChdbOptions): Promise<ChdbStore> {
   };
   await mkdir(start.directory, { recursive: true, mode: 0o700 });
   await mkdir(start.spoolDirectory, { recursive: true, mode: 0o700 });
-  const store = new ChdbStoreInChild(start);
-  await store.open();
+  const chdb = new ChdbLives(start);
+  await chdb.engine();
   await clearSpool(start.spoolDirectory);
-  return store;
+  return new WholeChdbStore(chdb);
 }
 
-class ChdbStoreInChild implements ChdbStore {
-  #start: ChdbStart;
+/** The process that holds chDB, and the next one after it was killed. */
+class ChdbLives {
+  start: ChdbStart;
   #child: Promise<ChdbChild> | null = null;
   #current: ChdbChild | null = null;
   #closed = false;
 
   constructor(start: ChdbStart) {
-    this.#start = start;
+    this.start = start;
   }
 
   get pid(): number {
     return this.#current?.pid ?? 0;
   }
 
-  get passwordFile(): string {
-    return this.#start.passwordFile;
-  }
-
-  get httpAddress(): string | null {
-    const port = this.#start.httpPort;
-    return port === null ? null : `http://127.0.0.1:${port}`;
-  }
-
-  async open(): Promise<void> {
-    await this.#engine();
-  }
-
-  async migrate(tables: readonly OfflineTable[], views: readonly OfflineView[]): Promise<void> {
-    const run = async (sql: string) => void (await this.#run(sql, "TSV"));
-    const query = <Row>(sql: string) => this.query<Row>(sql);
-    await migrateTables({ database: this.#start.database, begin: run, run, query }, tables, views);
-  }
-
-  async insert(block: OfflineBlock): Promise<void> {
-    const file = join(this.#start.spoolDirectory, `${spoolPrefix}${randomUUID()}.rowbinary`);
-    try {
-      await writeFile(file, block.rowBinary, { mode: 0o600 });
-      const insert = insertHead(this.#start.database, block);
-      await (await this.#engine()).request({ kind: "insert", insert, file });
-    } finally {
-      await rm(file, { force: true });
-    }
-  }
-
-  stored(table: OfflineTable, topicId: string): Promise<StoredRows> {
-    return storedRows((sql) => this.query(sql), this.#start.database, table, topicId);
-  }
-
-  async query<Row>(sql: string): Promise<Row[]> {
-    const text = await this.queryText(scanStatement(sql).query, "JSONEachRow");
-    return text === "" ? [] : (JSON.parse(`[${text.trim().replaceAll("\n", ",")}]`) as Row[]);
-  }
-
-  async queryText(sql: string, format: string, options: QueryTextOptions = {}): Promise<string> {
-    const { readOnly = false } = options;
-    if (readOnly) requireReading(sql);
-    const { query, format: own } = scanStatement(sql);
-    const bytes = await this.#run(query, own ?? format, readOnly);
-    return bytes === null ? "" : Buffer.from(bytes).toString("utf8");
-  }
-
-  async queryStream(sql: string, onChunk: (chunk: Buffer) => void): Promise<void> {
-    const child = await this.#engine();
-    const request = { kind: "stream", sql: scanStatement(sql).query, format: "RowBinary" } as const;
-    await child.request(request, onChunk);
-  }
-
-  async close(): Promise<void> {
-    this.#closed = true;
-    await (await this.#child?.catch(() => null))?.close();
-  }
-
-  async #run(sql: string, format: string, readOnly = false): Promise<Uint8Array | null> {
-    return (await this.#engine()).request({ kind: "run", sql, format, readOnly });
-  }
-
-  /** The living child; another one when the last has died, unless the store is closed. */
-  async #engine(): Promise<ChdbChild> {
+  /** The living child; another one when the last has died, unless it was closed here. */
+  async engine(): Promise<ChdbChild> {
     if (this.#closed) {
-      const where = this.#start.directory;
+      const where = this.start.directory;
       throw new MillraceError("OFFLINE_UNAVAILABLE", { where, reason: "it was closed here" });
     }
     if (this.#current?.alive === false) {
@@ -171,16 +110,130 @@ class ChdbStoreInChild implements ChdbStore {
     return this.#child;
   }
 
+  async close(): Promise<void> {
+    this.#closed = true;
+    await (await this.#child?.catch(() => null))?.close();
+  }
+
   async #spawn(): Promise<ChdbChild> {
     try {
-      const child = await ChdbChild.start(this.#start);
+      const child = await ChdbChild.start(this.start);
       // The next one listens where this one did.
-      this.#start = { ...this.#start, httpPort: child.httpPort };
+      this.start = { ...this.start, httpPort: child.httpPort };
       this.#current = child;
       return child;
     } catch (error) {
       this.#child = null;
       throw error;
     }
+  }
+}
+
+/** One database in it. */
+class ChdbDatabase implements OfflineStore {
+  readonly #chdb: ChdbLives;
+  readonly #database: string;
+  /** Topology whose it is; null: anybody's. */
+  readonly #owner: string | null;
+
+  constructor(chdb: ChdbLives, owner: string | null) {
+    this.#chdb = chdb;
+    this.#owner = owner;
+    this.#database = owner ?? chdb.start.database;
+  }
+
+  of(topology: string): OfflineStore {
+    return new ChdbDatabase(this.#chdb, topology);
+  }
+
+  async migrate(tables: readonly OfflineTable[], views: readonly OfflineView[]): Promise<void> {
+    const target = { ...this.#statements(this.#database), database: this.#database };
+    const outside = this.#statements(null);
+    await migrateTables({ ...target, owner: this.#owner, outside }, tables, views);
+  }
+
+  async insert(block: OfflineBlock): Promise<void> {
+    const { spoolDirectory } = this.#chdb.start;
+    const file = join(spoolDirectory, `${spoolPrefix}${randomUUID()}.rowbinary`);
+    try {
+      await writeFile(file, block.rowBinary, { mode: 0o600 });
+      const insert = insertHead(this.#database, block);
+      await (await this.#chdb.engine()).request({ kind: "insert", insert, file });
+    } finally {
+      await rm(file, { force: true });
+    }
+  }
+
+  stored(table: OfflineTable, topicId: string): Promise<StoredRows> {
+    return storedRows((sql) => this.query(sql), this.#database, table, topicId);
+  }
+
+  query<Row>(sql: string): Promise<Row[]> {
+    return this.#statements(this.#database).query<Row>(sql);
+  }
+
+  async queryText(sql: string, format: string, options: QueryTextOptions = {}): Promise<string> {
+    const { readOnly = false } = options;
+    if (readOnly) requireReading(sql);
+    return await this.#text(sql, format, this.#database, readOnly);
+  }
+
+  async queryStream(sql: string, onChunk: (chunk: Buffer) => void): Promise<void> {
+    const child = await this.#chdb.engine();
+    const { query } = scanStatement(sql);
+    const request = { kind: "stream", sql: query, format: "RowBinary" } as const;
+    await child.request({ ...request, database: this.#database }, onChunk);
+  }
+
+  /** Closed with the whole. */
+  async close(): Promise<void> {}
+
+  /** Statements in a database; null: in one that always stands. */
+  #statements(database: string | null): Pick<MigrationTarget, "run" | "query"> {
+    return {
+      run: async (sql) => void (await this.#text(sql, "TSV", database)),
+      query: async <Row>(sql: string) => {
+        const text = await this.#text(scanStatement(sql).query, "JSONEachRow", database);
+        return text === "" ? [] : (JSON.parse(`[${text.trim().replaceAll("\n", ",")}]`) as Row[]);
+      },
+    };
+  }
+
+  async #text(
+    sql: string,
+    format: string,
+    database: string | null,
+    readOnly = false,
+  ): Promise<string> {
+    const { query, format: own } = scanStatement(sql);
+    const request = { kind: "run", sql: query, format: own ?? format, database, readOnly } as const;
+    const bytes = await (await this.#chdb.engine()).request(request);
+    return bytes === null ? "" : Buffer.from(bytes).toString("utf8");
+  }
+}
+
+class WholeChdbStore extends ChdbDatabase implements ChdbStore {
+  readonly #chdb: ChdbLives;
+
+  constructor(chdb: ChdbLives) {
+    super(chdb, null);
+    this.#chdb = chdb;
+  }
+
+  get pid(): number {
+    return this.#chdb.pid;
+  }
+
+  get passwordFile(): string {
+    return this.#chdb.start.passwordFile;
+  }
+
+  get httpAddress(): string | null {
+    const port = this.#chdb.start.httpPort;
+    return port === null ? null : `http://127.0.0.1:${port}`;
+  }
+
+  override close(): Promise<void> {
+    return this.#chdb.close();
   }
 }

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { type ChdbStore, openChdb } from "../chdb/chdb.ts";
 import { frontPassword } from "../chdb/front-password.ts";
-import { conformanceBlock, offlineConformance } from "../offline-conformance.ts";
+import { conformanceBlock, conformanceTable, offlineConformance } from "../offline-conformance.ts";
 import { openClickHouse } from "./clickhouse.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "millrace-clickhouse-"));
@@ -26,6 +26,22 @@ offlineConformance("clickhouse", async () => {
   engines.push(engine);
   const password = await frontPassword(engine.passwordFile);
   return openClickHouse({ url: engine.httpAddress ?? "", password });
+});
+
+test("one database for two topologies is refused to the second", async () => {
+  const [engine] = engines;
+  assert.ok(engine);
+  const url = engine.httpAddress ?? "";
+  const password = await frontPassword(engine.passwordFile);
+  const store = openClickHouse({ url, password, topologyDatabase: "shared" });
+  await store.of("first").migrate([conformanceTable], []);
+  await store.of("first").migrate([conformanceTable], []);
+  const second = store.of("second").migrate([conformanceTable], []);
+  await assert.rejects(second, {
+    code: "OFFLINE_DATABASE_TAKEN",
+    message: /shared.*first.*second/,
+  });
+  await store.close();
 });
 
 /** Answers as ClickHouse 25.11 does when a query fails after 100,000 bytes of rows. */

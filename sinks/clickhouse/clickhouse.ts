@@ -29,8 +29,10 @@ export interface ClickHouseOptions {
   readonly user?: string;
   /** @default "" */
   readonly password?: string;
-  /** Database of the tables and views. @default "millrace" */
+  /** Database of what belongs to no topology. @default "millrace" */
   readonly database?: string;
+  /** Database of a topology, `{topology}` in it its name. @default "{topology}" */
+  readonly topologyDatabase?: string;
   /** Certificates for https, PEM. @default those that Node trusts, no client certificate */
   readonly tls?: {
     readonly ca: Buffer;
@@ -45,6 +47,7 @@ const defaults = {
   user: "default",
   password: "",
   database: "millrace",
+  topologyDatabase: "{topology}",
   requestTimeoutMs: 300_000,
 } as const;
 
@@ -66,18 +69,25 @@ const querySettings = {
 
 /** The offline store on a ClickHouse server, over its HTTP interface. Connects on first use. */
 export function openClickHouse(options: ClickHouseOptions): OfflineStore {
-  return new ClickHouseStore(options);
+  return new ClickHouseStore({ ...defaults, ...options }, null, null);
 }
+
+type ClickHouseConnection = Required<Omit<ClickHouseOptions, "tls">> & ClickHouseOptions;
 
 class ClickHouseStore implements OfflineStore {
   readonly #client: ClickHouseClient;
   /** In no database of ours, to make it: a server refuses to work in one that is missing. */
   readonly #outside: ClickHouseClient;
+  readonly #given: ClickHouseConnection;
   readonly #database: string;
+  readonly #owner: string | null;
   readonly #where: string;
+  readonly #topologies = new Map<string, ClickHouseStore>();
 
-  constructor(options: ClickHouseOptions) {
-    const given = { ...defaults, ...options };
+  /** @param outside - the client of the store that this one is a part of; null: it is whole. */
+  constructor(given: ClickHouseConnection, owner: string | null, outside: ClickHouseClient | null) {
+    this.#given = given;
+    this.#owner = owner;
     this.#database = given.database;
     this.#where = new URL(given.url).origin;
     const settings = {
@@ -91,19 +101,26 @@ class ClickHouseStore implements OfflineStore {
       keep_alive: { enabled: true, idle_socket_ttl: 2_000 },
       ...(given.tls === undefined ? {} : { tls: tlsOf(given.tls) }),
     };
-    this.#outside = createClient(settings);
+    this.#outside = outside ?? createClient(settings);
     this.#client = createClient({ ...settings, database: given.database });
   }
 
+  of(topology: string): OfflineStore {
+    const known = this.#topologies.get(topology);
+    if (known !== undefined) return known;
+    const database = this.#given.topologyDatabase.replaceAll("{topology}", topology);
+    const store = new ClickHouseStore({ ...this.#given, database }, topology, this.#outside);
+    this.#topologies.set(topology, store);
+    return store;
+  }
+
   async migrate(tables: readonly OfflineTable[], views: readonly OfflineView[]): Promise<void> {
-    const runOn = (client: ClickHouseClient) => (sql: string) =>
-      this.#ask(async () => void (await client.command({ query: sql })));
-    const target = {
-      database: this.#database,
-      begin: runOn(this.#outside),
-      run: runOn(this.#client),
-      query: <Row>(sql: string) => this.query<Row>(sql),
-    };
+    const on = (client: ClickHouseClient) => ({
+      run: (sql: string) => this.#ask(async () => void (await client.command({ query: sql }))),
+      query: <Row>(sql: string) => this.#query<Row>(client, sql),
+    });
+    const own = { database: this.#database, owner: this.#owner };
+    const target = { ...own, ...on(this.#client), outside: on(this.#outside) };
     await migrateTables(target, tables, views);
   }
 
@@ -124,10 +141,14 @@ class ClickHouseStore implements OfflineStore {
     return storedRows((sql) => this.query(sql), this.#database, table, topicId);
   }
 
-  async query<Row>(sql: string): Promise<Row[]> {
+  query<Row>(sql: string): Promise<Row[]> {
+    return this.#query<Row>(this.#client, sql);
+  }
+
+  async #query<Row>(client: ClickHouseClient, sql: string): Promise<Row[]> {
     const { query } = scanStatement(sql);
     return this.#ask(async () => {
-      const result = await this.#client.query({
+      const result = await client.query({
         query,
         format: "JSONEachRow",
         clickhouse_settings: querySettings,
@@ -155,8 +176,11 @@ class ClickHouseStore implements OfflineStore {
     await this.#stream(`${scanStatement(sql).query}\nFORMAT RowBinary`, onChunk);
   }
 
+  /** What is a part of another store is closed with it. */
   async close(): Promise<void> {
-    await this.#client.close();
+    if (this.#owner !== null) return;
+    const parts = [...this.#topologies.values()];
+    await Promise.all([this, ...parts].map((store) => store.#client.close()));
     await this.#outside.close();
   }
 

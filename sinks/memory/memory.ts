@@ -31,6 +31,13 @@ class InMemoryOfflineStore implements MemoryOfflineStore {
   readonly #rows = new Map<string, Record<string, RowBinaryValue>[]>();
   /** By table the last tokens, oldest first. */
   readonly #tokens = new Map<string, Set<string>>();
+  readonly #topologies = new Map<string, OfflineStore>();
+
+  of(topology: string): OfflineStore {
+    const store = this.#topologies.get(topology) ?? new InMemoryOfflineStore();
+    this.#topologies.set(topology, store);
+    return store;
+  }
 
   async migrate(tables: readonly OfflineTable[]): Promise<void> {
     for (const { name } of tables) {

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import type { Plan, StepKind, StepSpec } from "../../schemas/plan.ts";
 import { checkCycles } from "./compile/cycles.ts";
 import { accounts, link, type Part } from "./compile/link.ts";
-import { checkStepName } from "./compile/names.ts";
+import { checkTopologyName } from "./compile/names.ts";
 import { checkOfflineNames } from "./compile/offline-names.ts";
 import { Problems } from "./compile/problems.ts";
 import { reach } from "./compile/reach.ts";
@@ -30,7 +30,7 @@ const partitionsMax = 1_024;
  */
 export function compile(settings: PlanSettings, steps: Readonly<Record<string, Step>>): Plan {
   const problems = new Problems();
-  checkStepName(problems, "topology", settings.name);
+  checkTopologyName(problems, settings.name);
   problems.check(Object.keys(steps).length > 0, "topology", "has no steps");
   problems.check(
     Number.isSafeInteger(settings.partitions) &&

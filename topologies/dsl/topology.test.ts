@@ -254,7 +254,7 @@ test("two watches share the topics of the topology, and their trainings have nam
   );
   const plan = topology("t", { ...steps, second });
   assert.equal(plan.topics.filter(({ name }) => name === "t.drift").length, 1);
-  assert.equal(plan.topics.filter(({ name }) => name === "millrace.models").length, 1);
+  assert.equal(plan.topics.filter(({ name }) => name === "t.models").length, 1);
   const view = plan.subtopologies.find(({ name }) => name === "delays@1");
   assert.deepEqual(
     view?.inputs.map(({ name }) => name),

@@ -92,7 +92,7 @@ async function checkPoints(
   points: number,
 ): Promise<OracleReport> {
   const { offline, files, from, to, seed } = options;
-  const rows = options.rowsOf?.(view, events) ?? `millrace.raw_${view.name}_v${view.version}`;
+  const rows = options.rowsOf?.(view, events) ?? `raw_${view.name}_v${view.version}`;
   const chosen = await choosePoints(offline, {
     view,
     events,

@@ -45,7 +45,7 @@ export async function checkRun(run: RunToCheck): Promise<OracleReport> {
     return await checkOfflineRows({
       ...rest,
       plan,
-      offline: stack.offline,
+      offline: stack.offline.of(plan.name),
       files,
       seed,
       folder,

@@ -17,7 +17,7 @@ let artifacts: ArtifactStore;
 let sha256: string;
 before(async () => {
   directory = await mkdtemp(join(tmpdir(), "millrace-failing-models-"));
-  artifacts = await openArtifactStore(join(directory, "models"));
+  artifacts = openArtifactStore(join(directory, "models"));
   const rows = sampleRows(2_000, "failing");
   const preparation = fitPreparation(rows, new Set(["hour"]));
   const fitted = fitLogisticRegression(

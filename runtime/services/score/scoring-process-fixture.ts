@@ -8,7 +8,7 @@ import { openArtifactStore } from "../train/artifacts.ts";
 import { logisticRegressionGraph } from "../train/logistic-regression-graph.ts";
 import { createScoringPool } from "./scoring-pool.ts";
 
-const artifacts = await openArtifactStore(join(process.argv[2] ?? ".", "models"));
+const artifacts = openArtifactStore(join(process.argv[2] ?? ".", "models"));
 const rows = sampleRows(1_000, "telemetry");
 const preparation = fitPreparation(rows, new Set(["hour"]));
 const design = prepare(preparation, rows);

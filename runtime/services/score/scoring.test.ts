@@ -23,7 +23,7 @@ let directory: string;
 let artifacts: ArtifactStore;
 before(async () => {
   directory = await mkdtemp(join(tmpdir(), "millrace-scoring-"));
-  artifacts = await openArtifactStore(join(directory, "models"));
+  artifacts = openArtifactStore(join(directory, "models"));
 });
 after(() => rm(directory, { recursive: true, force: true }));
 

@@ -1,5 +1,4 @@
 import { createHash } from "node:crypto";
-import { mkdir } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { MillraceError } from "../../../schemas/errors.ts";
 import { readArtifactFile, writeArtifactFile } from "../../../sinks/artifacts/artifact-file.ts";
@@ -29,6 +28,11 @@ export interface ArtifactStore {
   ensure(sha256: string): Promise<void>;
 }
 
+/** Artifacts of every topology, each apart from the others. */
+export interface Artifacts {
+  of(topology: string): ArtifactStore;
+}
+
 export interface ArtifactStoreOptions {
   /** @default none: the directory is all there is */
   readonly shared?: SharedArtifacts;
@@ -39,12 +43,11 @@ export interface ArtifactStoreOptions {
 /** Quickly first, then every 15 s for five minutes: a store that restarts is back by then. */
 const retryAfterMsDefault = [250, 1_000, 4_000, ...Array.from({ length: 20 }, () => 15_000)];
 
-/** Opens the artifact store in a directory, which is created (0700) where it is missing. */
-export async function openArtifactStore(
+/** The artifact store in a directory, which is made (0700) with the first artifact. */
+export function openArtifactStore(
   directory: string,
   options: ArtifactStoreOptions = {},
-): Promise<ArtifactStore> {
-  await mkdir(directory, { recursive: true, mode: 0o700 });
+): ArtifactStore {
   const { shared } = options;
   if (shared === undefined) {
     return {

@@ -14,9 +14,9 @@ after(() => rmSync(folder, { recursive: true, force: true }));
 const at = (name: string) => join(folder, name);
 
 test("what one machine stores is served on another from its own directory", async () => {
-  const shared = await openDirectoryArtifacts(at("shared"));
-  const one = await openArtifactStore(at("one"), { shared });
-  const other = await openArtifactStore(at("other"), { shared });
+  const shared = openDirectoryArtifacts(at("shared"));
+  const one = openArtifactStore(at("one"), { shared });
+  const other = openArtifactStore(at("other"), { shared });
   const bytes = Buffer.from("a model");
   const sha256 = await one.put(bytes);
   await assert.rejects(readArtifact(other.directory, sha256), { code: "ARTIFACT_MISSING" });
@@ -26,20 +26,20 @@ test("what one machine stores is served on another from its own directory", asyn
 });
 
 test("a file that was damaged here is fetched again; one that is damaged there is refused", async () => {
-  const shared = await openDirectoryArtifacts(at("damage"));
-  const one = await openArtifactStore(at("first"), { shared });
+  const shared = openDirectoryArtifacts(at("damage"));
+  const one = openArtifactStore(at("first"), { shared });
   const bytes = Buffer.from("another model");
   const sha256 = await one.put(bytes);
   writeFileSync(join(at("first"), `${sha256}.onnx`), "cut off");
-  const restarted = await openArtifactStore(at("first"), { shared });
+  const restarted = openArtifactStore(at("first"), { shared });
   assert.deepEqual(await restarted.get(sha256), bytes);
   writeFileSync(join(at("damage"), `${sha256}.onnx`), "other bytes");
-  const third = await openArtifactStore(at("third"), { shared });
+  const third = openArtifactStore(at("third"), { shared });
   await assert.rejects(third.ensure(sha256), { code: "ARTIFACT_DAMAGED" });
 });
 
 test("a store that is away for a moment is asked again, one that stays away is named", async () => {
-  const directory = await openDirectoryArtifacts(at("away"));
+  const directory = openDirectoryArtifacts(at("away"));
   let failures = 2;
   const shared: SharedArtifacts = {
     ...directory,
@@ -49,7 +49,7 @@ test("a store that is away for a moment is asked again, one that stays away is n
     },
   };
   const options = { shared, retryAfterMs: [0, 0] };
-  const store = await openArtifactStore(at("patient"), options);
+  const store = openArtifactStore(at("patient"), options);
   const bytes = Buffer.from("a third model");
   assert.equal(await store.put(bytes), shaOf(bytes));
   failures = Number.POSITIVE_INFINITY;

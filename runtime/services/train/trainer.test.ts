@@ -55,7 +55,7 @@ let artifacts: ArtifactStore;
 
 before(async () => {
   directory = await mkdtemp(join(tmpdir(), "millrace-trainer-"));
-  artifacts = await openArtifactStore(join(directory, "models"));
+  artifacts = openArtifactStore(join(directory, "models"));
   const spoolDirectory = join(directory, "spool");
   store = await openChdb({ directory: join(directory, "chdb"), spoolDirectory });
   const scores = { ...predictions, name: "scores" };

@@ -1,7 +1,6 @@
 import { snakeCase } from "../../../schemas/feature-view.ts";
 import type { LabelSpec, ScoringSpec } from "../../../schemas/plan.ts";
 import { quoteName } from "../../../sinks/sql-text.ts";
-import { database } from "../../offline/plumbing.ts";
 
 /** Which outcomes a training takes; the offline views have the names of their steps. */
 export interface TrainingRange {
@@ -45,7 +44,7 @@ export function trainingRowsSql(range: TrainingRange, sample: TrainingSample): s
   return [
     "SELECT toFloat64(toUnixTimestamp64Milli(o.outcome_known_at)), o.outcome_label,",
     features.join(", "),
-    `FROM ${database}.${quoteName(scoring.name)} AS p`,
+    `FROM ${quoteName(scoring.name)} AS p`,
     `INNER JOIN (${labelledOutcomes(range)}) AS o`,
     `ON p.${id} = o.outcome_id AND p.known_at = o.outcome_predicted_at`,
     `WHERE ${where.join(" AND ")}`,
@@ -58,7 +57,7 @@ function labelledOutcomes({ scoring, label, cutoff, overMs }: TrainingRange): st
     `SELECT ${quoteName(snakeCase(scoring.keyField))} AS outcome_id,`,
     "predicted_at AS outcome_predicted_at, known_at AS outcome_known_at,",
     "toUInt8(assumeNotNull(label)) AS outcome_label",
-    `FROM ${database}.${quoteName(label.name)}`,
+    `FROM ${quoteName(label.name)}`,
     "WHERE label IS NOT NULL",
     `AND known_at < ${instant(cutoff)} AND known_at >= ${instant(cutoff - overMs)}`,
   ].join(" ");

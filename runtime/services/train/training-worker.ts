@@ -24,7 +24,7 @@ export type TrainingResult = { readonly trained: TrainedModel } | { readonly fai
 async function train(job: TrainingJob, decoder: TrainingRowDecoder): Promise<TrainingResult> {
   try {
     const trained = await trainModel(decoder.rows(), {
-      artifacts: await openArtifactStore(job.directory),
+      artifacts: openArtifactStore(job.directory),
       calendar: new Set(job.calendar),
       rule: job.rule,
       championArtifact: job.championArtifact,

@@ -20,6 +20,19 @@ export function checkStepName(problems: Problems, what: string, name: string): v
   );
 }
 
+/** Names of databases that every ClickHouse has; of a topology's name there is one, too. */
+const reservedDatabases = new Set(["default", "system", "information_schema"]);
+
+/** Checks the name of a topology, which names its database as well. */
+export function checkTopologyName(problems: Problems, name: string): void {
+  checkStepName(problems, "topology", name);
+  problems.check(
+    !reservedDatabases.has(name.toLowerCase()),
+    `topology "${name}"`,
+    "is the name of a database of ClickHouse itself: choose another",
+  );
+}
+
 /** Checks a name that becomes a feature or a column. */
 export function checkIdentifier(problems: Problems, where: string, name: string): void {
   problems.check(

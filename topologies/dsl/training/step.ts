@@ -15,9 +15,6 @@ import { avroValues } from "../compile/stored-topics.ts";
 import { block, durationText } from "../describe/text.ts";
 import type { TrainingDefinition } from "../training.ts";
 
-/** Topic with the accepted models of every topology. */
-const modelsTopic = "millrace.models";
-
 /** The one task that trains. A topology calls the watch and the training together. */
 export const trainingStep: StepModule<"training", TrainingDefinition> = {
   ownName: ({ name }) => name,
@@ -126,7 +123,12 @@ function part(training: TrainingSpec, specs: Specs): Part {
     promises: { triggers: ["requests"], timers: false, lookAheadMs: trainingTimeMs },
     outputs: [
       {
-        spec: { kind: "topic", topic: modelsTopic, schema: model, partitioning: "same" },
+        spec: {
+          kind: "topic",
+          topic: `${specs.name}.models`,
+          schema: model,
+          partitioning: "same",
+        },
         stored: avroValues(model, modelTable),
         shared: "models",
       },

@@ -1,0 +1,80 @@
+import { RecordBatchBuilder } from "../broker/record-batch/builder.ts";
+import type { Stack } from "../runtime/hosting/stack.ts";
+import { AvroEncoder } from "../runtime/schema-registry/avro-codec.ts";
+import { ByteWriter } from "../schemas/bytes.ts";
+import { partitionOf } from "../schemas/murmur2.ts";
+import type { Plan } from "../schemas/plan.ts";
+import { recordSchema } from "../schemas/record-schema.ts";
+import { agg } from "../topologies/dsl/aggregates.ts";
+import { gt } from "../topologies/dsl/conditions.ts";
+import { offline, online, topic } from "../topologies/dsl/roles.ts";
+import { prior } from "../topologies/dsl/scoring.ts";
+import { from } from "../topologies/dsl/stream.ts";
+import { topology } from "../topologies/dsl/topology.ts";
+
+const begin = Date.UTC(2026, 0, 1);
+
+interface Order {
+  readonly orderId: string;
+  readonly at: number;
+  readonly shop: string;
+  readonly amount: number;
+}
+
+const order = recordSchema<Order>({
+  type: "record",
+  name: "Order",
+  fields: [
+    { name: "orderId", type: "string" },
+    { name: "at", type: { type: "long", logicalType: "timestamp-millis" } },
+    { name: "shop", type: "string" },
+    { name: "amount", type: "double" },
+  ],
+});
+
+/** Orders of three shops, one a minute. */
+export const orders: readonly Order[] = Array.from({ length: 400 }, (_, n) => ({
+  orderId: `o${n}`,
+  at: begin + n * 60_000,
+  shop: `s${n % 3}`,
+  amount: n % 20,
+}));
+
+/**
+ * A topology whose view, steps, columns and keys have the same names whatever its own is; what it
+ * counts as large is its own.
+ */
+export function shopTopology(name: string, large: number): Plan {
+  const source = from("orders", order).timedBy("at", { lateness: "1m" }).partitionedBy("orderId");
+  const shop = source
+    .keyedBy("shop")
+    .over("1h")
+    .compute({ large: agg.share(gt("amount", large)) })
+    .asFeatureView("shop@1", { ttl: "2d" })
+    .into(online, offline);
+  const scores = source
+    .enrichedWith({ shop: shop.at("shop") }, { missing: "null", request: { amount: "amount" } })
+    .scoredBy("fraud", { model: "@champion", deadline: "50ms", fallback: prior(large / 100) })
+    .into(topic(`${name}.scores`), offline);
+  return topology(name, { shop, scores }, { partitions: 2 });
+}
+
+/** Makes the source topic of a plan and fills it: the orders, and a record that is none. */
+export async function sendOrders(plan: Plan, { broker, registry }: Stack): Promise<void> {
+  await broker.createTopics(plan.topics.filter(({ role }) => role === "source"));
+  const producer = await broker.producer({ transactionalId: null });
+  const encoder = new AvroEncoder(order, await registry.register("orders-value", order));
+  const send = async (key: string, value: Buffer): Promise<void> => {
+    const builder = new RecordBatchBuilder();
+    builder.append(Buffer.from(key), value, begin);
+    const partition = partitionOf(key, plan.partitions);
+    await producer.send([{ topic: "orders", partition, batch: builder.build() }]);
+  };
+  for (const each of orders) {
+    const value = new ByteWriter();
+    encoder.encode(each as unknown as Record<string, unknown>, value);
+    await send(each.orderId, value.take());
+  }
+  await send("broken", Buffer.from("no Avro"));
+  await producer.close();
+}
