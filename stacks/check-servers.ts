@@ -25,7 +25,8 @@ const remedies: Readonly<Record<ServersKind, string>> = {
 /**
  * Asks each server something small as the user that will work there.
  *
- * @throws {MillraceError} STACK_UNREACHABLE naming every server that cannot be used, and why.
+ * @throws {MillraceError} STACK_UNREACHABLE naming every server that cannot be used, and why; its
+ * context says whether waiting may mend that (`mayPass`).
  */
 export async function checkServers(stack: ServersKind, access: ServerAccess): Promise<void> {
   const checks = {
@@ -35,12 +36,14 @@ export async function checkServers(stack: ServersKind, access: ServerAccess): Pr
     ClickHouse: clickhouse,
   };
   const problems: string[] = [];
+  let mayPass = true;
   await Promise.all(
     Object.entries(checks).map(async ([name, check]) => {
       try {
         await check(access);
       } catch (error) {
         if (!(error instanceof MillraceError)) throw error;
+        mayPass &&= error.policy === "retry";
         problems.push(`- ${name}: ${error.code}: ${error.message}`);
       }
     }),
@@ -51,6 +54,7 @@ export async function checkServers(stack: ServersKind, access: ServerAccess): Pr
     count: problems.length,
     problems: problems.sort().join("\n"),
     remedy: remedies[stack],
+    mayPass,
   });
 }
 

@@ -10,6 +10,7 @@ import { openEmbeddedBroker } from "../broker/embedded/embedded-broker.ts";
 import { type KafkaBroker, openKafkaBroker } from "../broker/kafka/kafka-broker.ts";
 import { allTasks } from "../runtime/engine/assignment.ts";
 import { Worker } from "../runtime/engine/worker.ts";
+import { Outages } from "../runtime/hosting/outages.ts";
 import { createMemoryRegistry } from "../runtime/schema-registry/embedded.ts";
 import type { SchemaRegistry } from "../runtime/schema-registry/registry.ts";
 import { type KafkaStack, startKafka } from "../stacks/local/kafka.ts";
@@ -33,6 +34,8 @@ const all = allTasks(air).length;
 const to = endOf(logs);
 /** The least that a broker with the setting below allows; the survivor waits as long. */
 const sessionTimeoutMs = 2_000;
+/** As a worker has it: a pause beyond it ends what is open. */
+const transactionTimeoutMs = 10_000;
 let directory = "";
 let kafka: KafkaStack;
 let broker: KafkaBroker;
@@ -114,6 +117,72 @@ test("a worker that hangs is replaced, and what it does afterwards does not coun
   second.thaw();
   const ends = await Promise.all([first.until(() => false), second.until(() => false)]);
   assert.deepEqual(ends, [true, true], "the one that hung has joined again");
+  expectTheSame(await collectAir(broker, registry));
+});
+
+test("a Kafka that stands still or is killed is waited for and told, and nothing is lost", {
+  skip,
+  timeout: 120_000,
+}, async () => {
+  await emptyKafka();
+  const registry = await fill(broker);
+  const [node] = kafka.nodes;
+  assert.ok(node !== undefined);
+  // Shorter than the pauses by as much as the usual ones are than some minutes.
+  const mine = await openKafkaBroker({
+    brokers: kafka.brokers,
+    clientId: "outlasting",
+    requestTimeoutMs: 1_000,
+  });
+  const told: string[] = [];
+  const outages = new Outages((what, error) =>
+    told.push(error === null ? `${what} is back` : what),
+  );
+  let commits = 0;
+  let next = () => {};
+  const worker = await Worker.start({
+    plan: air,
+    broker: mine,
+    registry,
+    mode: { kind: "replay" },
+    instanceId: "0",
+    sessionTimeoutMs,
+    execute: async (_, work) => executeAir(work),
+    commitIntervalMs: 20,
+    onTrouble: (who, error) => outages.note(who, error),
+    onCommit: () => {
+      commits++;
+      next();
+    },
+  });
+  const stop = new AbortController();
+  const running = worker.run(stop.signal, () => worker.finished(to));
+  const more = (count: number) =>
+    new Promise<void>((resolve) => {
+      const wanted = commits + count;
+      next = () => (commits >= wanted ? resolve() : undefined);
+    });
+  const isTold = async () => {
+    while (outages.waitingFor.length === 0) await wait(50);
+    assert.deepEqual(outages.waitingFor, ["Kafka"]);
+  };
+  try {
+    await more(5);
+    process.kill(node.pid, "SIGSTOP");
+    await Promise.all([isTold(), wait(transactionTimeoutMs + 2_000)]);
+    process.kill(node.pid, "SIGCONT");
+    await more(5);
+    assert.deepEqual(told, ["Kafka", "Kafka is back"]);
+    await node.kill();
+    await Promise.all([isTold(), wait(2 * sessionTimeoutMs)]);
+    await kafka.start();
+    await running;
+  } finally {
+    stop.abort();
+    await worker.close();
+    await mine.close();
+  }
+  assert.deepEqual(told, ["Kafka", "Kafka is back", "Kafka", "Kafka is back"]);
   expectTheSame(await collectAir(broker, registry));
 });
 

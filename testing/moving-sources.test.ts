@@ -6,6 +6,7 @@ import { Worker, type WorkerOptions } from "../runtime/engine/worker.ts";
 import { SourceWatch } from "../runtime/hosting/source-watch.ts";
 import { readAcceptedGaps } from "../runtime/row-topics/accepted-gaps.ts";
 import { createMemoryRegistry } from "../runtime/schema-registry/embedded.ts";
+import { MillraceError } from "../schemas/errors.ts";
 import { endOf, executeAir, produceAir } from "./air-input-fixture.ts";
 import { air, makeLogs } from "./schedule-fixture.ts";
 import { withMethods } from "./with-methods-fixture.ts";
@@ -122,5 +123,26 @@ test("partitions added to a source stop a start, and a run, by name", async () =
   await second.look();
   assert.equal(second.failure?.code, "SOURCE_RECREATED");
   second.stop();
+  await broker.close();
+});
+
+test("a broker that does not know a source for a moment, or is silent, ends nothing", async () => {
+  const { broker, options } = await interrupted();
+  let answer: Broker["describeTopics"] = async () => [];
+  const waits: (string | null)[] = [];
+  const watch = new SourceWatch(
+    { describeTopics: (names) => answer(names) },
+    options.plan,
+    (_, e) => waits.push(e instanceof MillraceError ? e.code : null),
+  );
+  await watch.look();
+  assert.equal(watch.failure, null);
+  answer = () => Promise.reject(new MillraceError("BROKER_UNAVAILABLE", { request: "Metadata" }));
+  await watch.look();
+  answer = (names) => broker.describeTopics(names);
+  await watch.look();
+  assert.equal(watch.failure, null);
+  assert.deepEqual(waits, ["BROKER_UNAVAILABLE", null]);
+  watch.stop();
   await broker.close();
 });

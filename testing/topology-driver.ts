@@ -304,13 +304,9 @@ export class TopologyDriver {
     const online = createMemoryOnlineStore();
     const offline = createMemoryOfflineStore();
     await offline.migrate(offlineTables(plan), []);
-    const pumps = await startPumps(
-      plan,
-      { broker, registry, online, offline },
-      (_, sink, error) => {
-        if (error !== null) throw new Error(`the ${sink} store refuses rows`, { cause: error });
-      },
-    );
+    const pumps = await startPumps(plan, { broker, registry, online, offline }, (who, error) => {
+      if (error !== null) throw new Error(`${who}: rows are refused`, { cause: error });
+    });
     return { broker, registry, worker, producer, encoders, pumps, online, offline };
   }
 

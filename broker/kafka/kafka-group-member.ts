@@ -57,6 +57,8 @@ export class KafkaGroupMember implements GroupMember {
   #holding = false;
   #left = false;
   #lastHeartbeatMs = 0;
+  /** A join without an answer may have put another member in the place of this one. */
+  #joinedUnheard = false;
 
   constructor(
     client: ClusterClient,
@@ -123,24 +125,28 @@ export class KafkaGroupMember implements GroupMember {
     const { group, metadata, rebalanceTimeoutMs = defaultRebalanceTimeoutMs } = this.#options;
     const sessionTimeoutMs = this.#sessionTimeoutMs;
     for (let { memberId } = this.#identity; ; ) {
-      const { answer } = await this.#client.onCoordinator(
-        this.#lane,
-        "group",
+      const request = joinGroupRequest({
         group,
-        joinGroupRequest({
-          group,
-          memberId,
-          instanceId: this.#instanceId,
-          metadata,
-          sessionTimeoutMs,
-          rebalanceTimeoutMs,
-        }),
-        ({ error }) => error,
-      );
+        memberId,
+        instanceId: this.#instanceId,
+        metadata,
+        sessionTimeoutMs,
+        rebalanceTimeoutMs,
+      });
+      const { answer, repeated } = await this.#client
+        .onCoordinator(this.#lane, "group", group, request, ({ error }) => error)
+        .catch((error: unknown) => {
+          this.#joinedUnheard = true;
+          throw error;
+        });
+      this.#joinedUnheard ||= repeated;
       if (answer.error === kafkaCode.none) {
         return answer;
       }
-      if (answer.error === kafkaCode.memberIdRequired) {
+      if (answer.error === kafkaCode.fencedInstance && this.#joinedUnheard) {
+        this.#joinedUnheard = false;
+        memberId = "";
+      } else if (answer.error === kafkaCode.memberIdRequired) {
         memberId = answer.memberId;
       } else if (answer.error === kafkaCode.unknownMember) {
         memberId = "";

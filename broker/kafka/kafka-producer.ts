@@ -54,7 +54,7 @@ export async function openKafkaProducer(
   const lane = client.lane();
   try {
     const identity = await identify(client, lane, transactionalId, transactionTimeoutMs);
-    return new KafkaProducer(client, lane, transactionalId, identity, onClosed);
+    return new KafkaProducer(client, lane, options, identity, onClosed);
   } catch (error) {
     await client.release(lane);
     throw error;
@@ -95,6 +95,9 @@ export class KafkaProducer implements Producer {
   readonly #onClosed: (producer: KafkaProducer) => void;
   readonly #partitions = new Map<string, PartitionState>();
   readonly #transaction: TransactionClient | null;
+  readonly #timeoutMs: number;
+  /** When the open transaction began. */
+  #begunAt = 0;
   #state: State = "idle";
   /** Why the transaction, or the producer, is of no more use. */
   #failure: Error | null = null;
@@ -104,10 +107,11 @@ export class KafkaProducer implements Producer {
   constructor(
     client: ClusterClient,
     lane: Lane,
-    transactionalId: string | null,
+    { transactionalId, transactionTimeoutMs = defaultTransactionTimeoutMs }: ProducerOptions,
     identity: ProducerIdentity,
     onClosed: (producer: KafkaProducer) => void,
   ) {
+    this.#timeoutMs = transactionTimeoutMs;
     this.producerId = identity.producerId;
     this.epoch = identity.epoch;
     this.#client = client;
@@ -123,6 +127,7 @@ export class KafkaProducer implements Producer {
   begin(): void {
     this.#expect("begin", ["idle"]);
     this.#transactional("begin").begin();
+    this.#begunAt = performance.now();
     this.#state = "open";
   }
 
@@ -164,8 +169,7 @@ export class KafkaProducer implements Producer {
       );
       return this.#settle(answers, writes, batches, states);
     } catch (error) {
-      this.#fail(error);
-      throw error;
+      throw this.#fail(error);
     }
   }
 
@@ -221,8 +225,7 @@ export class KafkaProducer implements Producer {
     try {
       await transaction.addOffsets(group, offsets, member);
     } catch (error) {
-      this.#fail(error);
-      throw error;
+      throw this.#fail(error);
     }
   }
 
@@ -254,8 +257,8 @@ export class KafkaProducer implements Producer {
       this.#failure = this.#sequencesKnown ? null : this.#failure;
     } catch (error) {
       this.#state = "broken";
-      this.#failure = asError(error);
-      throw error;
+      this.#failure = asError(this.#told(error));
+      throw this.#failure;
     }
   }
 
@@ -285,14 +288,17 @@ export class KafkaProducer implements Producer {
 
   /**
    * After an error the open transaction can only be aborted. Where the broker may hold a batch that
-   * we do not count, the next sequence is unknown too: the producer is then of no more use.
+   * we do not count, the next sequence is unknown too: the producer is then of no more use. Returns
+   * what is told of it.
    */
-  #fail(error: unknown): void {
+  #fail(found: unknown): unknown {
+    const error = this.#told(found);
     const code = error instanceof MillraceError ? error.code : null;
     const fenced = code === "PRODUCER_FENCED";
+    const timedOut = error !== found;
     this.#failure ??= asError(error);
     this.#sequencesKnown &&= code !== null && cleanFailures.has(code);
-    if (fenced || (this.#transactionalId === null && !this.#sequencesKnown)) {
+    if (fenced || timedOut || (this.#transactionalId === null && !this.#sequencesKnown)) {
       this.#failure = asError(error);
       this.#state = "broken";
     } else if (this.#state === "open") {
@@ -300,6 +306,20 @@ export class KafkaProducer implements Producer {
     } else if (this.#state === "idle") {
       this.#failure = null;
     }
+    return error;
+  }
+
+  /**
+   * The coordinator ends a transaction that has lasted too long by fencing its producer: after a
+   * broker that was away nobody has taken over.
+   */
+  #told(error: unknown): unknown {
+    const lastedMs = performance.now() - this.#begunAt;
+    const isFence = error instanceof MillraceError && error.code === "PRODUCER_FENCED";
+    if (!isFence || lastedMs < this.#timeoutMs) return error;
+    const reason = `it was open for ${Math.round(lastedMs)} ms, longer than it may be`;
+    const context = { transactionalId: this.#transactionalId, reason };
+    return new MillraceError("TRANSACTION_OUTCOME_UNKNOWN", context, { cause: error });
   }
 
   #error(

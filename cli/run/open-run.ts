@@ -4,7 +4,6 @@ import type { ResolvedConfig } from "../../runtime/config.ts";
 import type { ApplicationSpec, EventRange } from "../../runtime/hosting/application-spec.ts";
 import type { RunningPlans } from "../../runtime/hosting/running-plans.ts";
 import type { Stack } from "../../runtime/hosting/stack.ts";
-import { serveMetrics } from "../../runtime/metrics/server.ts";
 import type { Plan } from "../../schemas/plan.ts";
 import { inspectStack } from "../../serving/stack-inspector.ts";
 import { openStack } from "../../stacks/open-stack.ts";
@@ -18,6 +17,7 @@ import { type Close, closingAfter } from "./closing-after.ts";
 import { prepareData } from "./fresh.ts";
 import { createLog } from "./log.ts";
 import type { Progress } from "./progress.ts";
+import { Start } from "./start.ts";
 import { startPlans } from "./start-plan.ts";
 
 /** What is to be run, and who watches. */
@@ -84,22 +84,26 @@ export function withRun<Before>(
     closing.push(async () => progress.stop());
     const log = createLog(config.logLevel);
     const { http: httpPort, data } = config;
-    const stack = await openStack(config, { httpPort, exclusive: true });
+    const start = new Start(config, progress);
+    await start.openMetrics(closing);
+    const stack = await start.outlast(() => openStack(config, { httpPort, exclusive: true }));
     closing.push(() => stack.close());
-    const { range, before } = await claim(stack);
+    const { range, before } = await start.outlast(() => claim(stack));
     log.info({ data, ...range }, "stack opened");
-    const application = await startPlans(loaded, stack, config, range.to, progress, log);
+    const application = await start.outlast(() =>
+      startPlans(loaded, stack, config, range.to, progress, log),
+    );
     interrupt.begin();
     closing.push(() => application.close());
-    await openDoors(application, plans, stack, resolved, progress, closing);
+    start.done(application);
+    await openDoors(plans, stack, resolved, progress, closing);
     const run = { spec, plans, application, stack, config, range, progress, print, log };
     return await work(run, before);
   });
 }
 
-/** Socket, metrics and ClickHouse's interface. */
+/** Socket and ClickHouse's interface. */
 async function openDoors(
-  application: RunningPlans,
   plans: readonly Plan[],
   stack: Stack,
   resolved: ResolvedConfig,
@@ -111,11 +115,6 @@ async function openDoors(
   const inspector = inspectStack(plans, stack, configLines(resolved), now);
   const socket = await serveInspector(inspector, config.data);
   closing.push(() => socket.close());
-  if (config.metrics !== null) {
-    const metrics = await serveMetrics(application.metrics, config.metrics);
-    closing.push(() => metrics.close());
-    progress.say(`metrics     http://127.0.0.1:${metrics.port}/metrics`);
-  }
   if (stack.offlineAddress !== null) {
     const { offlineAddress: address, offlinePassword: file } = stack;
     const user = file === undefined ? "" : ` (user default, password in ${file})`;

@@ -1,5 +1,6 @@
 import { writeFile } from "node:fs/promises";
 import type { Feeder, FeedReport } from "../../runtime/hosting/application-spec.ts";
+import { mayGoOn, outlast } from "../../runtime/outlast.ts";
 import { collectSummary } from "../summary/collect.ts";
 import { summaryText } from "../summary/print.ts";
 import { claimData } from "./claim.ts";
@@ -87,14 +88,23 @@ class Run {
     return complete;
   }
 
-  #feed(signal: AbortSignal): Promise<FeedReport> {
+  /** A feeder that is cut off by a server which is away is started again: it goes on there. */
+  async #feed(signal: AbortSignal): Promise<FeedReport> {
     const { plans, stack, config } = this.#run;
-    return this.#feeder.replay({
-      ...{ plans, stack, config, signal },
-      onProgress: ({ sentNow }) => {
-        this.#sent = sentNow;
+    let before = 0;
+    const report = await outlast(
+      () => {
+        before = this.#sent;
+        return this.#feeder.replay({
+          ...{ plans, stack, config, signal },
+          onProgress: ({ sentNow }) => {
+            this.#sent = before + sentNow;
+          },
+        });
       },
-    });
+      { signal, mayPass: mayGoOn },
+    );
+    return { ...report, sentNow: before + report.sentNow };
   }
 
   /** Adds up, prints and writes the summary. */

@@ -3,12 +3,13 @@ import type { Config } from "../../runtime/config/settings.ts";
 import type { Mode } from "../../runtime/engine/task-factory.ts";
 import { Application } from "../../runtime/hosting/application.ts";
 import { closeAll } from "../../runtime/hosting/close-all.ts";
-import type { OnTrouble } from "../../runtime/hosting/pumps.ts";
+import type { TellOutage } from "../../runtime/hosting/outages.ts";
 import type { RunningPlan } from "../../runtime/hosting/running-plan.ts";
 import { RunningPlans } from "../../runtime/hosting/running-plans.ts";
 import type { Stack } from "../../runtime/hosting/stack.ts";
 import type { Plan } from "../../schemas/plan.ts";
 import type { LoadedApplication } from "./claim.ts";
+import { tellOutage } from "./outage-text.ts";
 import type { Progress } from "./progress.ts";
 import { WorkerGroup } from "./worker-group.ts";
 
@@ -44,12 +45,10 @@ async function startPlan(
   progress: Progress,
   log: Logger,
 ): Promise<RunningPlan> {
-  const say = (topic: string, sink: string, error: string | null) =>
-    progress.say(
-      error === null
-        ? `${sink} takes ${topic} again.`
-        : `${sink} does not take ${topic} and is tried again: ${error}`,
-    );
+  const say: TellOutage = (what, error) => {
+    log.warn({ what, error }, "outage");
+    progress.say(tellOutage(what, error));
+  };
   if (config.workers > 1 && module !== null) {
     return WorkerGroup.start({
       plan,
@@ -58,17 +57,12 @@ async function startPlan(
       config,
       until,
       log,
-      onTrouble: say,
+      onOutage: say,
       onDeath: (worker, how) => progress.say(`Worker ${worker} ${how}; it is started again.`),
     });
   }
   // The id of a run killed before: on Kafka it takes over from it without waiting for its end.
-  const tell: OnTrouble = (topic, sink, error) => {
-    const text = error === null ? null : String(error);
-    log.warn({ topic, sink, error: text }, "sink");
-    say(topic, sink, text);
-  };
-  const application = await startApplication(plan, stack, config, until, "0", tell, log);
+  const application = await startApplication(plan, stack, config, until, "0", say, log);
   log.info("tasks restored");
   return application;
 }
@@ -84,7 +78,7 @@ export function startApplication(
   config: Config,
   until: number,
   instanceId: string,
-  onTrouble: OnTrouble,
+  onOutage: TellOutage,
   log: Logger,
 ): Promise<Application> {
   return Application.start({
@@ -97,7 +91,7 @@ export function startApplication(
     rowTopicBytes: config.rowTopicMb * 1024 * 1024,
     slow: config.slow,
     acceptGaps: config.acceptGaps,
-    onTrouble,
+    onOutage,
     warn: (message, facts) => log.warn(facts, message),
   });
 }

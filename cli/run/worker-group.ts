@@ -2,6 +2,7 @@ import type { Logger } from "pino";
 import type { Config } from "../../runtime/config/settings.ts";
 import { type BranchAccount, branchAccounts } from "../../runtime/engine/accounting.ts";
 import { allTasks } from "../../runtime/engine/assignment.ts";
+import { Outages, type TellOutage } from "../../runtime/hosting/outages.ts";
 import type { RunningPlan, RunStatus, TaskReport } from "../../runtime/hosting/running-plan.ts";
 import type { Stack } from "../../runtime/hosting/stack.ts";
 import { measureTasks } from "../../runtime/hosting/task-metrics.ts";
@@ -29,8 +30,8 @@ export interface WorkerGroupOptions {
   /** Event time at which it ends, UTC ms; infinite: never. */
   readonly until: number;
   readonly log: Logger;
-  /** Told when a store goes away and (null) when it is back. */
-  readonly onTrouble: (topic: string, sink: string, error: string | null) => void;
+  /** Told what is waited for and when it is there again, once each. */
+  readonly onOutage: TellOutage;
   /** Told when a worker died and is started again. */
   readonly onDeath: (worker: string, how: string) => void;
 }
@@ -47,6 +48,7 @@ export class WorkerGroup implements RunningPlan {
   readonly #running: Promise<void>;
   readonly #rounds: EndRounds;
   readonly #taskCount: number;
+  readonly #outages: Outages;
   readonly #tasks = new Map<string, TaskReport>();
   /** Of each worker, what its processes have committed. */
   readonly #committed = new Map<string, { before: RunCount; now: RunCount }>();
@@ -62,6 +64,7 @@ export class WorkerGroup implements RunningPlan {
     const { plan, config } = options;
     this.plan = plan;
     this.#options = options;
+    this.#outages = new Outages(options.onOutage);
     this.#taskCount = allTasks(plan).length;
     this.#rounds = new EndRounds(this.#taskCount);
     this.#workers = Array.from({ length: config.workers }, (_, number) => {
@@ -100,6 +103,10 @@ export class WorkerGroup implements RunningPlan {
   async close(): Promise<void> {
     this.#stop();
     await this.#running.catch(() => {});
+  }
+
+  get waitingFor(): readonly string[] {
+    return this.#outages.waitingFor;
   }
 
   get status(): RunStatus {
@@ -149,8 +156,10 @@ export class WorkerGroup implements RunningPlan {
 
   #take(worker: WorkerChild, message: WorkerMessage): void {
     const { id } = worker;
-    if (message.kind === "trouble") {
-      this.#options.onTrouble(message.topic, message.sink, message.error);
+    if (message.kind === "outage") {
+      const who = `${id} ${message.what}`;
+      if (message.error === null) this.#outages.end(who);
+      else this.#outages.begin(who, message.what, message.error);
     } else if (message.kind === "metrics") {
       this.#scrapes.get(message.request)?.(id, message.metrics);
     } else if (message.kind === "drained") {
@@ -200,6 +209,7 @@ export class WorkerGroup implements RunningPlan {
       };
       count.now = nothing;
     }
+    this.#outages.endAll(`${id} `);
     this.#rounds.forget(id);
     // What it had not stored yet, those who still wait see stored, or its next process says so.
     this.#draining?.delete(id);

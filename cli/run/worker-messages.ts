@@ -38,13 +38,8 @@ export type WorkerMessage =
   | WorkerReport
   | { readonly kind: "drained" }
   | { readonly kind: "metrics"; readonly request: number; readonly metrics: MetricsReport }
-  /** `error` null: the sink takes the topic again. */
-  | {
-      readonly kind: "trouble";
-      readonly topic: string;
-      readonly sink: string;
-      readonly error: string | null;
-    }
+  /** It waits for a server; `error` null: that is there again. */
+  | { readonly kind: "outage"; readonly what: string; readonly error: string | null }
   | { readonly kind: "failed"; readonly failure: Failure };
 
 /** How far a worker is. */

@@ -1,4 +1,6 @@
 import type { Application } from "../../runtime/hosting/application.ts";
+import { Outages, type TellOutage } from "../../runtime/hosting/outages.ts";
+import { mayStart, outlast } from "../../runtime/outlast.ts";
 import { openStack } from "../../stacks/open-stack.ts";
 import { loadApplication } from "../application/load-application.ts";
 import { exitCodes } from "../exit.ts";
@@ -58,18 +60,20 @@ class WorkerProcess {
     const plan = spec.topologies.find(({ name }) => name === start.plan);
     if (plan === undefined) throw new RangeError(`${start.module} has no topology ${start.plan}`);
     const log = createLog(config.logLevel).child({ worker });
-    const stack = await openStack(config, { exclusive: false });
-    const application = await startApplication(
-      plan,
-      stack,
-      config,
-      until,
-      worker,
-      (topic, sink, error) => {
-        log.warn({ topic, sink, error: error === null ? null : String(error) }, "sink");
-        void tell({ kind: "trouble", topic, sink, error: error === null ? null : String(error) });
-      },
-      log,
+    const onOutage: TellOutage = (what, error) => {
+      log.warn({ what, error }, "outage");
+      void tell({ kind: "outage", what, error });
+    };
+    // Servers answered when the run began: whatever a later process misses comes back.
+    const starting = new Outages(onOutage);
+    const patient = {
+      mayPass: mayStart,
+      tell: (error: unknown | null) => starting.note("its servers", error),
+    };
+    const stack = await outlast(() => openStack(config, { exclusive: false }), patient);
+    const application = await outlast(
+      () => startApplication(plan, stack, config, until, worker, onOutage, log),
+      patient,
     );
     this.#application = application;
     log.info("tasks restored");

@@ -93,8 +93,8 @@ async function run(start: WorkerStart): Promise<void> {
     stack,
     mode: { kind: "replay" },
     instanceId: start.worker,
-    onTrouble: (topic, sink, error) =>
-      void tell({ kind: "trouble", what: `${sink} ${topic}: ${error ?? "takes it again"}` }),
+    onOutage: (what, error) =>
+      void tell({ kind: "trouble", what: `${what}: ${error ?? "it is there again"}` }),
   });
   running = true;
   void tell({ kind: "up" });

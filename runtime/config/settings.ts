@@ -35,6 +35,11 @@ export const settings = Object.freeze({
     doc: "Empty the data directory first.",
     commands: ["run", "replay"],
   }),
+  wait: setting(toggle, {
+    default: false,
+    doc: "Wait at the start for servers that are away, as a run does later, instead of ending.",
+    commands: ["run"],
+  }),
   acceptGaps: setting(toggle, {
     default: false,
     doc: "Go on where records are gone that were never read or stored; verify counts them.",

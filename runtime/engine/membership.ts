@@ -74,10 +74,16 @@ export class Membership {
 
   async rejoin(): Promise<void> {
     this.#lost = false;
-    // First of all: the others may wait for what is still open here, and we for them.
-    await this.#producer.close().catch(() => {});
-    await this.#member.rejoin();
-    await this.renewProducer();
+    try {
+      // First of all: the others may wait for what is still open here, and we for them.
+      await this.#producer.close().catch(() => {});
+      await this.#member.rejoin();
+      await this.renewProducer();
+    } catch (error) {
+      // Still due: whoever waits for the broker tries again.
+      this.#lost = true;
+      throw error;
+    }
   }
 
   async renewProducer(): Promise<void> {

@@ -150,19 +150,21 @@ export class SourceTask implements Task, Restorable {
 
   /**
    * Looks up the schema id that the task stopped at, if it did. Where the registry does not answer,
-   * the task waits and asks again after a while.
+   * the task waits and asks again after a while; it gives why it waits, else null.
    */
-  async resolveSchema(): Promise<void> {
-    if (this.#missingSchema === null) return;
+  async resolveSchema(): Promise<MillraceError | null> {
+    if (this.#missingSchema === null) return null;
     this.#lookingUp = true;
     try {
       await this.#wiring.decoder.resolve(this.#missingSchema);
       this.#missingSchema = null;
       this.#lookUpPauseMs = lookUpPauseMs.least;
+      return null;
     } catch (error) {
       if (!(error instanceof MillraceError)) throw error;
       this.#lookUpAgainAt = performance.now() + this.#lookUpPauseMs;
       this.#lookUpPauseMs = Math.min(this.#lookUpPauseMs * 2, lookUpPauseMs.most);
+      return error;
     } finally {
       this.#lookingUp = false;
     }

@@ -1,29 +1,34 @@
 import type { ExternalWork } from "../../processors/processor.ts";
-import type { Plan } from "../../schemas/plan.ts";
+import type { Plan, Subtopology } from "../../schemas/plan.ts";
+import { outlast, passes } from "../outlast.ts";
 import { serviceOf } from "../services/registry.ts";
 import type { Execute, ServiceLimit } from "../services/service.ts";
 import type { MergeTask } from "./merge-task.ts";
 
+export interface WorkDeskOptions {
+  readonly plan: Plan;
+  readonly execute: Execute;
+  readonly isLive: boolean;
+  /** Told who waits for a server that is away, and (null) that it goes on. */
+  readonly onTrouble: (who: string, error: unknown | null) => void;
+  /** Called when a result has come or work has failed. */
+  readonly tell: () => void;
+}
+
 /**
  * Has the work of tasks done beside the loop of a worker. A result counts only for the task that
- * asked: what tasks of an earlier ownership are still owed is dropped.
+ * asked: what tasks of an earlier ownership are still owed is dropped. Work that wants a server
+ * which is away waits for it.
  */
 export class WorkDesk {
-  readonly #execute: Execute;
-  readonly #plan: Plan;
-  readonly #isLive: boolean;
-  readonly #tell: () => void;
+  readonly #options: WorkDeskOptions;
   readonly #limits = new Map<string, ServiceLimit<object> | null>();
   #ownership = 0;
   #working = 0;
   #failure: unknown = null;
 
-  /** @param tell - called when a result has come or work has failed. */
-  constructor(plan: Plan, execute: Execute, isLive: boolean, tell: () => void) {
-    this.#plan = plan;
-    this.#execute = execute;
-    this.#isLive = isLive;
-    this.#tell = tell;
+  constructor(options: WorkDeskOptions) {
+    this.#options = options;
   }
 
   /** Works that are under way. */
@@ -39,12 +44,12 @@ export class WorkDesk {
         if (ownership !== this.#ownership) return;
         this.#working--;
         task.settle(result);
-        this.#tell();
+        this.#options.tell();
       })
       .catch((error: unknown) => {
         if (ownership !== this.#ownership) return;
         this.#failure = error;
-        this.#tell();
+        this.#options.tell();
       });
   }
 
@@ -60,16 +65,26 @@ export class WorkDesk {
   }
 
   #do({ subtopology }: MergeTask, work: ExternalWork): Promise<Buffer> {
-    const limit = this.#isLive ? this.#limitOf(work) : null;
-    if (limit === null) return this.#execute(subtopology, work);
-    const call = (signal: AbortSignal) => this.#execute(subtopology, work, signal);
-    return limit.bound(work.payload, subtopology, call);
+    const limit = this.#options.isLive ? this.#limitOf(work) : null;
+    const call = (signal?: AbortSignal) => this.#insist(subtopology, work, signal);
+    return limit === null ? call() : limit.bound(work.payload, subtopology, call);
+  }
+
+  /** Tries again while a server is away, for as long as somebody asks for the result. */
+  #insist(subtopology: Subtopology, work: ExternalWork, signal?: AbortSignal): Promise<Buffer> {
+    const { execute, onTrouble } = this.#options;
+    const ownership = this.#ownership;
+    return outlast(() => execute(subtopology, work, signal), {
+      ...(signal === undefined ? {} : { signal }),
+      mayPass: (error) => passes(error) && ownership === this.#ownership,
+      tell: (error) => onTrouble(`${work.service} of ${subtopology.name}`, error),
+    });
   }
 
   #limitOf(work: ExternalWork): ServiceLimit<object> | null {
     let limit = this.#limits.get(work.service);
     if (limit === undefined) {
-      limit = serviceOf(work).limit?.(this.#plan) ?? null;
+      limit = serviceOf(work).limit?.(this.#options.plan) ?? null;
       this.#limits.set(work.service, limit);
     }
     return limit;

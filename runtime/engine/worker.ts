@@ -1,7 +1,8 @@
-import { setImmediate as nextTurn } from "node:timers/promises";
+import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
 import type { Broker } from "../../broker/broker.ts";
 import { MillraceError } from "../../schemas/errors.ts";
 import type { Plan } from "../../schemas/plan.ts";
+import { passes, pauseMs } from "../outlast.ts";
 import type { SchemaRegistry } from "../schema-registry/registry.ts";
 import type { Execute } from "../services/service.ts";
 import { allTasks } from "./assignment.ts";
@@ -48,10 +49,18 @@ export interface WorkerOptions {
   readonly slow?: ReadonlyMap<string, number>;
   /** Called after each commit. @default nobody */
   readonly onCommit?: (commit: CommitReport) => void;
+  /**
+   * Told who waits for a server that is away, and (null) that it goes on; more than once for one
+   * outage. @default nobody
+   */
+  readonly onTrouble?: (who: string, error: unknown | null) => void;
 }
 
 /** Codes after which the outcome of a commit is unknown: restore and go on. */
 const outcomeUnknown = new Set<string>(["TRANSACTION_OUTCOME_UNKNOWN", "PRODUCER_FENCED"]);
+
+/** What a turn of the loop came to: something, nothing, or the end. */
+type Turn = "busy" | "idle" | "done";
 
 /** Codes after which every ownership is over: join again. */
 const ownershipOver = new Set<string>(["ILLEGAL_GENERATION", "UNKNOWN_MEMBER"]);
@@ -78,6 +87,10 @@ export class Worker {
   #lookUpError: unknown = null;
   /** The last event time before the end that somebody waits for; see {@link finished}. */
   #awaitedEnd = Number.NEGATIVE_INFINITY;
+  /** The tasks are not what their changelogs say: they are to be made anew. */
+  #stale = false;
+  /** Wait before the next try while a server is away, ms. */
+  #pauseMs: number = pauseMs.first;
   /** Something happened outside the loop since it last looked. */
   #news = false;
   #wake: () => void = () => {};
@@ -97,7 +110,8 @@ export class Worker {
     const { commitIntervalMs: intervalMs = 100, onCommit = () => {} } = options;
     const commits = { plan, broker, intervalMs, onCommit, tell: () => this.#tell() };
     this.#commits = new CommitPipeline(commits, membership);
-    this.#desk = new WorkDesk(plan, options.execute, isLive, () => this.#tell());
+    const { execute, onTrouble = () => {} } = options;
+    this.#desk = new WorkDesk({ plan, execute, isLive, onTrouble, tell: () => this.#tell() });
     this.#taskCount = allTasks(plan).length;
     this.#pace = new SourcePace(options.slow);
   }
@@ -128,28 +142,55 @@ export class Worker {
     return this.#tasks;
   }
 
-  /** Runs until the signal aborts or `until` says that all is done. */
+  /**
+   * Runs until the signal aborts or `until` says that all is done. A server that is away is waited
+   * for as long as it takes.
+   */
   async run(
     signal: AbortSignal,
     until: (worker: Worker) => boolean | Promise<boolean> = () => false,
   ): Promise<void> {
-    let idle = false;
-    while (!signal.aborted) {
-      const { failure } = this.#commits;
-      if (failure !== null) await this.#afterFailedCommit(failure);
-      if (this.#membership.lost) await this.#rebalance();
-      this.#desk.throwFailure();
-      if (this.#lookUpError !== null) throw this.#lookUpError;
-      const fetched = await this.#pollOrRejoin(idle && !this.#news);
-      this.#news = false;
-      const taken = await this.#stepAll();
-      const begun = this.#commits.beginIfDue(this.#tasks, taken === 0);
-      idle = taken === 0 && !begun;
-      const quiet = idle && fetched === 0 && this.#desk.working === 0 && this.#commits.quiet;
-      if (quiet && (await until(this))) break;
+    let turn: Turn = "busy";
+    while (!signal.aborted && turn !== "done") {
+      try {
+        turn = await this.#turn(turn === "idle", until);
+        if (this.#pauseMs !== pauseMs.first) this.#goOn();
+      } catch (error) {
+        if (!passes(error)) throw error;
+        await this.#pause(error, signal);
+      }
       await nextTurn();
     }
     await this.#commits.ended();
+  }
+
+  async #turn(idle: boolean, until: (worker: Worker) => boolean | Promise<boolean>): Promise<Turn> {
+    const { failure } = this.#commits;
+    if (failure !== null) await this.#afterFailedCommit(failure);
+    if (this.#membership.lost) await this.#rebalance();
+    else if (this.#stale) await this.#recover();
+    this.#desk.throwFailure();
+    if (this.#lookUpError !== null) throw this.#lookUpError;
+    const fetched = await this.#pollOrRejoin(idle && !this.#news);
+    this.#news = false;
+    const taken = await this.#stepAll();
+    const begun = this.#commits.beginIfDue(this.#tasks, taken === 0);
+    if (taken > 0 || begun) return "busy";
+    const quiet = fetched === 0 && this.#desk.working === 0 && this.#commits.quiet;
+    return quiet && (await until(this)) ? "done" : "idle";
+  }
+
+  /** Before the next try; what is away is told of. */
+  async #pause(error: unknown, signal: AbortSignal): Promise<void> {
+    this.#options.onTrouble?.("the tasks", error);
+    const pause = this.#pauseMs;
+    this.#pauseMs = Math.min(pauseMs.most, 2 * pause);
+    await sleep(pause, null, { signal }).catch(() => {});
+  }
+
+  #goOn(): void {
+    this.#pauseMs = pauseMs.first;
+    this.#options.onTrouble?.("the tasks", null);
   }
 
   /** Stops owning anything; uncommitted work is dropped and will be done again. */
@@ -224,6 +265,7 @@ export class Worker {
   /** Makes the assigned tasks anew from the changelog and the committed offsets. */
   async #restoreAll(): Promise<void> {
     const { broker, plan, acceptGaps = false } = this.#options;
+    this.#stale = true;
     const assigned = new Set(this.#membership.assignment.tasks);
     const unknown = [...assigned].filter((name) => !allTasks(plan).includes(name));
     if (unknown.length > 0) throw new MillraceError("UNKNOWN_TASK", { task: unknown.join(", ") });
@@ -252,6 +294,7 @@ export class Worker {
     }
     for (const watermarks of this.#factory.watermarks.values()) await watermarks.catchUp();
     this.#commits.restart();
+    this.#stale = false;
   }
 
   async #pollOrRejoin(idle: boolean): Promise<number> {
@@ -282,8 +325,12 @@ export class Worker {
 
   /** Beside the loop: a record that waits for its schema stops its own partition alone. */
   #lookUpSchema(task: SourceTask): void {
+    const who = `source ${task.subtopology.inbox}/${task.partition}`;
     task.resolveSchema().then(
-      () => this.#tell(),
+      (unanswered) => {
+        this.#options.onTrouble?.(who, unanswered);
+        this.#tell();
+      },
       (error: unknown) => {
         this.#lookUpError = error;
         this.#tell();
@@ -331,8 +378,13 @@ export class Worker {
 
   async #afterFailedCommit(error: unknown): Promise<void> {
     if (!(error instanceof MillraceError)) throw error;
-    if (ownershipOver.has(error.code)) await this.#rebalance();
-    else if (outcomeUnknown.has(error.code)) await this.#recover();
-    else throw error;
+    if (ownershipOver.has(error.code)) return await this.#rebalance();
+    if (!outcomeUnknown.has(error.code) && !passes(error)) throw error;
+    if (passes(error)) {
+      // Told now: what follows takes as long as the server is away.
+      this.#options.onTrouble?.("the tasks", error);
+      this.#pauseMs = Math.max(this.#pauseMs, 2 * pauseMs.first);
+    }
+    await this.#recover();
   }
 }

@@ -13,6 +13,7 @@ import { openServices, type Services } from "../services/registry.ts";
 import type { Warn } from "../services/service.ts";
 import { closeAll } from "./close-all.ts";
 import { measureLag, type ReaderPosition } from "./lag-metrics.ts";
+import { Outages, type TellOutage } from "./outages.ts";
 import { type OnTrouble, startPumps } from "./pumps.ts";
 import type { EndOfRun, RunningPlan, RunStatus, TaskReport } from "./running-plan.ts";
 import { SourceWatch } from "./source-watch.ts";
@@ -38,8 +39,8 @@ export interface ApplicationOptions {
    * @default false
    */
   readonly acceptGaps?: boolean;
-  /** Told when a store goes away and when it is back. @default nobody */
-  readonly onTrouble?: OnTrouble;
+  /** Told what is waited for and when it is there again, once each. @default nobody */
+  readonly onOutage?: TellOutage;
   /** Told what a service found that somebody should look at. @default nobody */
   readonly warn?: Warn;
 }
@@ -61,6 +62,7 @@ export class Application implements RunningPlan {
   readonly #purger: RowTopicPurger;
   readonly #services: Services;
   readonly #totals: { commits: number; records: number };
+  readonly #outages: Outages;
   /** Whether the sources are still those that the tasks read; null before a run. */
   #sources: SourceWatch | null = null;
 
@@ -74,6 +76,7 @@ export class Application implements RunningPlan {
     services: Services,
     metrics: Metrics,
     totals: { commits: number; records: number },
+    outages: Outages,
   ) {
     this.plan = plan;
     this.pids = new Map([[instanceId, process.pid]]);
@@ -84,6 +87,7 @@ export class Application implements RunningPlan {
     this.#services = services;
     this.metrics = metrics;
     this.#totals = totals;
+    this.#outages = outages;
   }
 
   /**
@@ -109,6 +113,8 @@ export class Application implements RunningPlan {
     const stack = storesOf(options.stack, plan.name);
     await stack.offline.migrate(offlineTables(plan), offlineViews(plan));
     const metrics = new Metrics();
+    const outages = new Outages(options.onOutage);
+    const onTrouble: OnTrouble = (who, error) => outages.note(who, error);
     const totals = { commits: 0, records: 0 };
     let pumps: readonly SinkPump[] = [];
     const services = openServices({
@@ -131,6 +137,7 @@ export class Application implements RunningPlan {
       acceptGaps: options.acceptGaps ?? false,
       ...(options.slow === undefined ? {} : { slow: options.slow }),
       execute: services.execute,
+      onTrouble,
       onCommit: (commit) => {
         totals.commits++;
         totals.records += commit.records;
@@ -138,10 +145,9 @@ export class Application implements RunningPlan {
       },
     });
     onFailure(() => worker.close());
-    const { mode, onTrouble = () => {} } = options;
-    const { instanceId: named, acceptGaps } = options;
+    const { mode, instanceId: named, acceptGaps } = options;
     const pumping = startPumps(plan, stack, onTrouble, named, mode.kind, acceptGaps);
-    const purging = startPurger(options);
+    const purging = startPurger(options, onTrouble);
     pumping.then(
       (started) => onFailure(() => stopPumps(started)),
       () => {},
@@ -163,6 +169,7 @@ export class Application implements RunningPlan {
       services,
       metrics,
       totals,
+      outages,
     );
     application.#measure();
     return application;
@@ -176,7 +183,9 @@ export class Application implements RunningPlan {
    */
   async run(signal: AbortSignal, to: number | null, end?: EndOfRun): Promise<void> {
     const failure = new AbortController();
-    this.#sources = new SourceWatch(this.#broker, this.plan);
+    this.#sources = new SourceWatch(this.#broker, this.plan, (who, error) =>
+      this.#outages.note(who, error),
+    );
     const watch = setInterval(() => {
       if (this.#pumpFailure() !== null) failure.abort();
     }, pumpCheckMs);
@@ -225,6 +234,10 @@ export class Application implements RunningPlan {
     await this.#purger.purge();
   }
 
+  get waitingFor(): readonly string[] {
+    return this.#outages.waitingFor;
+  }
+
   get status(): RunStatus {
     return {
       taskProgress: this.#worker.taskProgress,
@@ -263,6 +276,12 @@ export class Application implements RunningPlan {
       () => this.tasks(),
       () => this.accounts(),
     );
+    this.metrics.gauge(
+      "millrace_waiting",
+      "Servers that are waited for; 0: the process can do its work.",
+      [],
+      (set) => set({}, this.#outages.waitingFor.length),
+    );
     measureLag(this.metrics, this.#broker, () => this.#positions());
   }
 
@@ -289,15 +308,15 @@ async function stopPumps(pumps: readonly SinkPump[]): Promise<void> {
   await Promise.all(pumps.map((pump) => pump.stop()));
 }
 
-function startPurger(options: ApplicationOptions): Promise<RowTopicPurger> {
-  const { plan, stack, instanceId, onTrouble } = options;
+function startPurger(options: ApplicationOptions, onTrouble: OnTrouble): Promise<RowTopicPurger> {
+  const { plan, stack, instanceId } = options;
   return RowTopicPurger.start({
     broker: stack.broker,
     plan: plan.name,
     topics: rowTopics(plan, stack.registry),
     limitBytes: options.rowTopicBytes ?? defaultRowTopicBytes,
     ...(instanceId === undefined ? {} : { instanceId }),
-    onTrouble: (topic, error) => onTrouble?.(topic, "purge", error),
+    onTrouble: (topic, error) => onTrouble(`the purge of ${topic}`, error),
   });
 }
 

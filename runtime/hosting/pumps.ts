@@ -15,7 +15,8 @@ import type { Stack, TopologyStores } from "./stack.ts";
 /** Event time may be ahead of the clock by an hour: a row is in force for that much longer. */
 const aheadMs = 3_600_000;
 
-export type OnTrouble = (topic: string, sink: string, error: unknown | null) => void;
+/** Told who waits because of an error, and (null) that it goes on. */
+export type OnTrouble = (who: string, error: unknown | null) => void;
 
 /** Starts a pump for every topic that has a place in a store, or none where one fails. */
 export async function startPumps(
@@ -51,7 +52,7 @@ export async function startPumps(
         purged: () => readTallies(stack.broker, plan.name, topic, partitions),
         accept: (gap) => passGap(stack.broker, plan.name, gap, acceptGaps),
         ...(instanceId === undefined ? {} : { instanceId }),
-        onTrouble: (error) => onTrouble(topic, sink.name, error),
+        onTrouble: (error) => onTrouble(`${sink.name} of ${topic}`, error),
       });
     }),
   );

@@ -22,6 +22,8 @@ export interface RunningPlan {
   readonly plan: Plan;
   readonly metrics: Scraped;
   readonly status: RunStatus;
+  /** Servers that are away and waited for, for people; empty: it is ready. */
+  readonly waitingFor: readonly string[];
   /** Process that runs its tasks, by worker id. */
   readonly pids: ReadonlyMap<string, number>;
   accounts(): BranchAccount[];

@@ -23,6 +23,10 @@ export class RunningPlans {
     };
   }
 
+  get waitingFor(): readonly string[] {
+    return [...new Set(this.parts.flatMap((part) => part.waitingFor))].sort();
+  }
+
   /** Of several topologies each worker has the topology's name before its own. */
   get pids(): ReadonlyMap<string, number> {
     const [only] = this.parts;

@@ -2,28 +2,37 @@ import type { Broker } from "../../broker/broker.ts";
 import { MillraceError } from "../../schemas/errors.ts";
 import type { Plan } from "../../schemas/plan.ts";
 import { sourceId } from "../engine/source-position.ts";
+import type { OnTrouble } from "./pumps.ts";
 
 /** Time between two looks at the source topics, ms. */
 const lookEveryMs = 1_000;
 
-const ends: ReadonlySet<string> = new Set(["SOURCE_PARTITIONS", "TOPIC_UNKNOWN"]);
+/** A look that has no answer for so long is told, ms; a call itself fails much later. */
+const silentMs = 5_000;
+/** A broker that has just come up may not know a topic yet: it is missing when it stays so, ms. */
+const missingMs = 15_000;
 
 /**
  * Looks whether the source topics of a plan are still those that its tasks read: of the same ids,
  * with the same partitions. A partition that nobody reads, or an offset in another topic of the
- * same name, would lose records without a word.
+ * same name, would lose records without a word. A broker that does not answer is told soon: these
+ * looks are small and go on while all else waits.
  */
 export class SourceWatch {
   readonly #broker: Pick<Broker, "describeTopics">;
   readonly #plan: Plan;
+  readonly #onTrouble: OnTrouble;
   readonly #ids = new Map<string, string>();
   readonly #timer: NodeJS.Timeout;
-  #looking = false;
+  /** When the look under way began; null: none is. */
+  #lookingSince: number | null = null;
+  #missingSince: number | null = null;
   #failure: MillraceError | null = null;
 
-  constructor(broker: Pick<Broker, "describeTopics">, plan: Plan) {
+  constructor(broker: Pick<Broker, "describeTopics">, plan: Plan, onTrouble: OnTrouble = () => {}) {
     this.#broker = broker;
     this.#plan = plan;
+    this.#onTrouble = onTrouble;
     this.#timer = setInterval(() => void this.look(), lookEveryMs);
     this.#timer.unref();
   }
@@ -35,25 +44,54 @@ export class SourceWatch {
 
   /** Looks now. Never rejects: a broker that is away is looked at again. */
   async look(): Promise<void> {
-    if (this.#looking || this.#failure !== null) return;
-    this.#looking = true;
-    try {
-      for (const { topic } of this.#plan.sources) {
-        const id = await sourceId(this.#broker, this.#plan, topic);
-        const before = this.#ids.get(topic) ?? id;
-        this.#ids.set(topic, before);
-        if (id === before) continue;
-        const context = { topic, partition: "every partition", position: "its end" };
-        this.#failure = new MillraceError("SOURCE_RECREATED", context);
-      }
-    } catch (error) {
-      if (error instanceof MillraceError && ends.has(error.code)) this.#failure = error;
-    } finally {
-      this.#looking = false;
+    if (this.#failure !== null) return;
+    const now = performance.now();
+    if (this.#lookingSince !== null) {
+      if (now - this.#lookingSince >= silentMs) this.#onTrouble(who, silence());
+      return;
     }
+    this.#lookingSince = now;
+    try {
+      for (const { topic } of this.#plan.sources) this.#compare(topic, await this.#idOf(topic));
+      this.#missingSince = null;
+      this.#onTrouble(who, null);
+    } catch (error) {
+      this.#take(error, now);
+    } finally {
+      this.#lookingSince = null;
+    }
+  }
+
+  #idOf(topic: string): Promise<string> {
+    return sourceId(this.#broker, this.#plan, topic);
+  }
+
+  #compare(topic: string, id: string): void {
+    const before = this.#ids.get(topic) ?? id;
+    this.#ids.set(topic, before);
+    if (id === before) return;
+    const context = { topic, partition: "every partition", position: "its end" };
+    this.#failure = new MillraceError("SOURCE_RECREATED", context);
+  }
+
+  #take(error: unknown, now: number): void {
+    if (!(error instanceof MillraceError)) return;
+    if (error.code === "TOPIC_UNKNOWN") {
+      this.#missingSince ??= now;
+      if (now - this.#missingSince >= missingMs) this.#failure = error;
+    } else if (error.code === "SOURCE_PARTITIONS") this.#failure = error;
+    else this.#onTrouble(who, error);
   }
 
   stop(): void {
     clearInterval(this.#timer);
   }
+}
+
+const who = "the look at the sources";
+
+function silence(): MillraceError {
+  const reason = "it has said nothing so far, and is waited for";
+  const context = { request: "Metadata", timeoutMs: silentMs, reason, brokers: "that it runs" };
+  return new MillraceError("BROKER_UNAVAILABLE", context);
 }

@@ -23,6 +23,23 @@ test("metrics are served on loopback in Prometheus' format", async () => {
   }
 });
 
+test("a process that waits for a server lives and is not ready", async () => {
+  let waitingFor: string[] = [];
+  const server = await serveMetrics(new Metrics(), 0, () => waitingFor);
+  const ask = async (path: string) => {
+    const answer = await fetch(`http://127.0.0.1:${server.port}${path}`);
+    return [answer.status, await answer.json()];
+  };
+  try {
+    assert.deepEqual(await ask("/ready"), [200, { waitingFor: [] }]);
+    waitingFor = ["Kafka"];
+    assert.deepEqual(await ask("/ready"), [503, { waitingFor: ["Kafka"] }]);
+    assert.deepEqual(await ask("/live"), [200, { waitingFor: [] }]);
+  } finally {
+    await server.close();
+  }
+});
+
 test("a gauge shows what there is now, not what there was at an earlier scrape", async () => {
   const metrics = new Metrics();
   let partitions = ["0", "1"];

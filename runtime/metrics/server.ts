@@ -8,22 +8,35 @@ export interface Scraped {
   readonly registry: Pick<Registry, "metrics" | "contentType" | "getMetricsAsJSON">;
 }
 
-/** `/metrics` on loopback. */
+/** `/metrics`, `/live` and `/ready` on loopback. */
 export interface MetricsServer {
   readonly port: number;
   close(): Promise<void>;
 }
 
 /**
- * Serves metrics in Prometheus' text format on 127.0.0.1.
+ * Serves metrics in Prometheus' text format on 127.0.0.1, and whether the process lives (200) and
+ * is ready (200, or 503 with what it waits for as JSON).
  *
  * @param port - 0 takes a free one.
+ * @param waitingFor - what is away; empty: the process is ready.
  * @throws {MillraceError} PORT_IN_USE when something else listens there.
  */
-export async function serveMetrics(metrics: Scraped, port: number): Promise<MetricsServer> {
+export async function serveMetrics(
+  metrics: Scraped,
+  port: number,
+  waitingFor: () => readonly string[] = () => [],
+): Promise<MetricsServer> {
   const server = createServer((request, response) => {
-    if (request.method !== "GET" || request.url !== "/metrics") {
-      response.writeHead(404).end("GET /metrics is all there is here\n");
+    const asked = request.method === "GET" ? request.url : undefined;
+    if (asked === "/live" || asked === "/ready") {
+      const waiting = asked === "/ready" ? waitingFor() : [];
+      response.writeHead(waiting.length === 0 ? 200 : 503, { "content-type": "application/json" });
+      response.end(`${JSON.stringify({ waitingFor: waiting })}\n`);
+      return;
+    }
+    if (asked !== "/metrics") {
+      response.writeHead(404).end("GET /metrics, /live or /ready: there is nothing else here\n");
       return;
     }
     metrics.registry.metrics().then(

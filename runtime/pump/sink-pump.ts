@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { FetchedPartition, GroupMember, OffsetToCommit } from "../../broker/broker.ts";
 import { RecordReader } from "../../broker/record-batch/reader.ts";
 import { MillraceError } from "../../schemas/errors.ts";
+import { outlast } from "../outlast.ts";
 import { BlockBudget, blockBudgetBytes } from "./block-budget.ts";
 import { pendingText } from "./pending-range.ts";
 import { assignPartitions, parsePartitions } from "./pump-assignment.ts";
@@ -103,9 +104,9 @@ export class SinkPump {
    */
   async drain(): Promise<void> {
     const { broker, partitions } = this.#options;
-    const ends = await broker.listOffsets(
-      partitions.map((partition) => ({ topic: this.topic, partition, at: "latest" as const })),
-    );
+    const at = "latest" as const;
+    const asked = partitions.map((partition) => ({ topic: this.topic, partition, at }));
+    const ends = await outlast(() => broker.listOffsets(asked), { signal: this.#abort.signal });
     await this.waitFor(new Map(partitions.map((number, index) => [number, ends[index] ?? 0])));
   }
 
