@@ -41,7 +41,12 @@ export { calendar } from "./topologies/dsl/enrichment.ts";
 export type { Outcomes } from "./topologies/dsl/labels.ts";
 export { offline, online, topic } from "./topologies/dsl/roles.ts";
 export { type FeatureOf, type Predictions, prior } from "./topologies/dsl/scoring.ts";
-export { from, type RecordFormat, type Stream } from "./topologies/dsl/stream.ts";
+export {
+  from,
+  type RecordFormat,
+  type SourceOptions,
+  type Stream,
+} from "./topologies/dsl/stream.ts";
 export { type TopologyOptions, topology } from "./topologies/dsl/topology.ts";
 export { better, logisticRegression, notWorse, type Training } from "./topologies/dsl/training.ts";
 export { any, drifted, every, labels, noModel } from "./topologies/dsl/triggers.ts";

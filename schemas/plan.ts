@@ -1,13 +1,18 @@
+/* Why long: the whole contract of a plan; parted, what one holds would have to be gathered. */
+
 import type { Condition } from "./expression.ts";
 import type { AggregateInput, FeatureViewSpec } from "./feature-view.ts";
 import type { FormatSpec } from "./formats/formats.ts";
 import type { RowField, RowLayout } from "./row-layout.ts";
+import type { SubjectNaming } from "./subjects.ts";
 
 /** A source topic: its contract, its clock and how far out of order it may run. */
 export interface SourceSpec {
   readonly topic: string;
   /** How its values are written. */
   readonly format: FormatSpec;
+  /** On which subject the schemas of its ids are. @default "topic" */
+  readonly subjects?: SubjectNaming;
   /** The fields of its records, by their paths. */
   readonly layout: RowLayout;
   /** Field with the event time, UTC ms. */

@@ -4,7 +4,7 @@ import type { SourceProcessor } from "../../processors/source.ts";
 import { ByteReader, ByteWriter } from "../../schemas/bytes.ts";
 import { MillraceError } from "../../schemas/errors.ts";
 import type { Plan, Subtopology } from "../../schemas/plan.ts";
-import { type RecordDecoder, unknownSchema } from "../schema-registry/record-decoder.ts";
+import type { RecordDecoder } from "../schema-registry/record-decoder.ts";
 import { type Restorable, writeSnapshot } from "./changelog.ts";
 import { ChangelogCut } from "./changelog-cut.ts";
 import type { CommitBatches } from "./commit-batches.ts";
@@ -286,7 +286,7 @@ export class SourceTask implements Task, Restorable {
     }
     const { decisions } = this.#wiring;
     const decoded = decisions.refusesSchema(reader.offset)
-      ? unknownSchema(buffer.readInt32BE(valueStart + 1))
+      ? this.#wiring.decoder.unknown(buffer.readInt32BE(valueStart + 1))
       : this.#wiring.decoder.decode(buffer, valueStart, valueEnd);
     if (decoded.kind === "need-schema") {
       this.#missingSchema = decoded.id;

@@ -139,6 +139,18 @@ class ConfluentRegistry implements SchemaRegistry {
     }
   }
 
+  async subjectsOf(id: number): Promise<readonly string[]> {
+    const request = `the subjects of schema ${id}`;
+    // What is deleted from a subject has still written what stands in its topic.
+    const answer = await this.#send(request, `schemas/ids/${id}/versions?deleted=true`);
+    if (isMissing(answer)) return [];
+    const { status, body } = answer;
+    if (status !== 200 || !Array.isArray(body)) throw this.#refusal(request, answer);
+    return body.flatMap((each: { readonly subject?: unknown } | null) =>
+      typeof each?.subject === "string" ? [each.subject] : [],
+    );
+  }
+
   async latest(subject: string): Promise<RegisteredSchema | null> {
     const answer = await this.#find(
       `the latest version of ${subject}`,

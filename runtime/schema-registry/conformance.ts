@@ -56,6 +56,8 @@ export function registryConformance(
       assert.ok(known?.type === "AVRO");
       assert.equal((known.schema as AvroSchema).fields.length, 2);
       assert.equal((await registry.latest(a))?.id, id);
+      assert.deepEqual([...(await registry.subjectsOf(id))].sort(), [a, b].sort());
+      assert.deepEqual(await registry.subjectsOf(2_000_000_000), []);
       assert.equal(await registry.latest(subject()), null);
       assert.equal(await registry.schemaById(2_000_000_000), null);
     }),

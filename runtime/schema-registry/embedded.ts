@@ -77,6 +77,11 @@ class EmbeddedRegistry implements SchemaRegistry {
     return schema === undefined ? null : { type: "AVRO", schema, references: [] };
   }
 
+  async subjectsOf(id: number): Promise<readonly string[]> {
+    const all = [...this.#versions];
+    return all.flatMap(([subject, ids]) => (ids.includes(id) ? [subject] : []));
+  }
+
   async latest(subject: string): Promise<RegisteredSchema | null> {
     const id = this.#versions.get(subject)?.at(-1);
     const schema = id === undefined ? undefined : this.#byId.get(id);

@@ -8,8 +8,17 @@ export const framingBytes = 5;
 /** Unknown ids remembered, so that a poisoned id does not cost a request a record. */
 const unknownIdsLimit = 10_000;
 
-/** Time after which an unknown id is asked for again, ms: it may have been registered. */
-const defaultAskAgainMs = 10_000;
+export interface DecoderOptions {
+  /** The subject that ids have to be of; null: of any. @default null */
+  readonly subject?: string | null;
+  /**
+   * Time after which an unknown id is asked for again, ms: it may have been registered.
+   * @default 10000
+   */
+  readonly askAgainMs?: number;
+}
+
+const defaults = { subject: null, askAgainMs: 10_000 } as const;
 
 export type Decoded =
   | { readonly kind: "value"; readonly value: Record<string, unknown> }
@@ -29,6 +38,7 @@ export type Decoded =
 export class RecordDecoder {
   readonly #registry: SchemaRegistry;
   readonly #reader: FormatReader;
+  readonly #subject: string | null;
   readonly #askAgainMs: number;
   /** By writer id: how to read it, or why it cannot be read. */
   readonly #writers = new Map<number, ReadRecord | string>();
@@ -39,9 +49,11 @@ export class RecordDecoder {
   /** Of values that are read by no writer's schema. */
   readonly #plain: ReadRecord | null;
 
-  constructor(registry: SchemaRegistry, reader: FormatReader, askAgainMs = defaultAskAgainMs) {
+  constructor(registry: SchemaRegistry, reader: FormatReader, options: DecoderOptions = {}) {
+    const { subject, askAgainMs } = { ...defaults, ...options };
     this.#registry = registry;
     this.#reader = reader;
+    this.#subject = subject;
     this.#askAgainMs = askAgainMs;
     this.#plain = reader.framing === "required" && reader.bySchema ? null : reader.readerOf(null);
   }
@@ -64,7 +76,17 @@ export class RecordDecoder {
     if (since === undefined || performance.now() - since > this.#askAgainMs) {
       return { kind: "need-schema", id };
     }
-    return unknownSchema(id);
+    return this.unknown(id);
+  }
+
+  /** The outcome of a value whose schema the registry does not give, or only to others. */
+  unknown(id: number): Decoded & { kind: "failed" } {
+    const subject = this.#subject;
+    const reason =
+      subject === null
+        ? `the schema registry gives no schema ${id}`
+        : `the schema registry gives no schema ${id} of the subject ${subject}`;
+    return { kind: "failed", code: "UNKNOWN_SCHEMA", reason };
   }
 
   /**
@@ -119,29 +141,35 @@ export class RecordDecoder {
   }
 
   async #resolve(id: number): Promise<void> {
-    const schema = await this.#registry.schemaById(id).catch((error: unknown) => {
-      if (isRefusal(error)) return null;
-      throw error;
-    });
-    if (schema === null) {
-      if (this.#unknown.size >= unknownIdsLimit) this.#unknown.clear();
-      this.#unknown.set(id, performance.now());
-      return;
+    const schema = await givenOr(null, this.#registry.schemaById(id));
+    if (schema === null) return this.#refuse(id);
+    let read: ReadRecord | string;
+    try {
+      read = this.#reader.readerOf(schema);
+    } catch (error) {
+      read = `schema ${id} cannot be read as ${this.#reader.name}: ${messageOf(error)}`;
+    }
+    // What cannot be read is named for what it is, whosever it is.
+    if (typeof read !== "string" && this.#subject !== null) {
+      const subjects = await givenOr([], this.#registry.subjectsOf(id));
+      if (!subjects.includes(this.#subject)) return this.#refuse(id);
     }
     this.#unknown.delete(id);
-    try {
-      this.#writers.set(id, this.#reader.readerOf(schema));
-    } catch (error) {
-      const reason = `schema ${id} cannot be read as ${this.#reader.name}: ${messageOf(error)}`;
-      this.#writers.set(id, reason);
-    }
+    this.#writers.set(id, read);
+  }
+
+  #refuse(id: number): void {
+    if (this.#unknown.size >= unknownIdsLimit) this.#unknown.clear();
+    this.#unknown.set(id, performance.now());
   }
 }
 
-/** The outcome of a value whose schema the registry does not give. */
-export function unknownSchema(id: number): Decoded & { kind: "failed" } {
-  const reason = `the schema registry gives no schema ${id}`;
-  return { kind: "failed", code: "UNKNOWN_SCHEMA", reason };
+/** What the registry gives, or something else where it refuses to. */
+async function givenOr<T>(refused: T, given: Promise<T>): Promise<T> {
+  return await given.catch((error: unknown) => {
+    if (isRefusal(error)) return refused;
+    throw error;
+  });
 }
 
 /** An answer that will stay the same however often one asks. */

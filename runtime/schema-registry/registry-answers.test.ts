@@ -1,12 +1,15 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { ByteWriter } from "../../schemas/bytes.ts";
-import { wholeAvro } from "../../schemas/formats/avro/avro-format.ts";
+import { avro, wholeAvro } from "../../schemas/formats/avro/avro-format.ts";
 import type { AvroSchema } from "../../schemas/plan.ts";
+import { recordSchema } from "../../schemas/record-schema.ts";
+import type { SubjectNaming } from "../../schemas/subjects.ts";
 import { AvroDecoder, AvroEncoder } from "./avro-codec.ts";
 import { openConfluentRegistry } from "./confluent.ts";
 import { RecordDecoder } from "./record-decoder.ts";
 import { type Answer, json, startRegistryServer } from "./registry-server-fixture.ts";
+import { sourceDecoder } from "./source-codec.ts";
 
 const schema: AvroSchema = {
   type: "record",
@@ -124,8 +127,8 @@ test("a slow answer is waited for as long as the limit says", async () => {
 test("an id that is unknown is asked for again after a while, and read once it is registered", async () => {
   const { id, path, decode } = asking(json(404, { error_code: 40403, message: "none" }));
   assert.equal(decode().kind, "need-schema");
-  const patient = new RecordDecoder(registry, wholeAvro(schema), 3_600_000);
-  const eager = new RecordDecoder(registry, wholeAvro(schema), -1);
+  const patient = new RecordDecoder(registry, wholeAvro(schema), { askAgainMs: 3_600_000 });
+  const eager = new RecordDecoder(registry, wholeAvro(schema), { askAgainMs: -1 });
   const bytes = Buffer.alloc(13);
   bytes.writeInt32BE(id, 1);
   const decodes = () => [patient, eager].map((each) => each.decode(bytes, 0, bytes.length).kind);
@@ -144,6 +147,45 @@ test("the id of a schema of another language is named as such", async () => {
     assert.ok(outcome.kind === "failed");
     assert.match(outcome.reason, new RegExp(`schema ${id} .*${schemaType} schema, not Avro`));
   }
+});
+
+test("only ids of the topic's own subject are read, unless its source says otherwise", async () => {
+  const own = await registry.register("readings-value", schema);
+  const record = { ...schema, doc: "under its own name" };
+  const named = await registry.register("Reading", record);
+  const both = await registry.register("readings-Reading", { ...schema, doc: "under both" });
+  const foreign = await registry.register("others-value", { ...schema, doc: "of another topic" });
+  const format = avro(recordSchema<{ readonly value: number }>(schema));
+  const readBy = async (subjects: SubjectNaming) => {
+    const decoder = sourceDecoder(registry, { topic: "readings", format, subjects });
+    const outcomes: string[] = [];
+    for (const id of [own, named, both, foreign]) {
+      const writer = new ByteWriter();
+      new AvroEncoder(schema, id).encode({ value: 1.5 }, writer);
+      await decoder.resolve(id);
+      const decoded = decoder.decode(writer.take(), 0, writer.position);
+      outcomes.push(decoded.kind === "failed" ? decoded.code : decoded.kind);
+    }
+    return outcomes.map((each) => each === "value");
+  };
+  assert.deepEqual(await readBy("topic"), [true, false, false, false]);
+  assert.deepEqual(await readBy("record"), [false, true, false, false]);
+  assert.deepEqual(await readBy("topic-record"), [false, false, true, false]);
+  assert.deepEqual(await readBy("any"), [true, true, true, true]);
+});
+
+test("an id of another subject is named, with the subject that it would have to be of", async () => {
+  const foreign = await registry.register("others-value", { ...schema, doc: "of another topic" });
+  const decoder = sourceDecoder(registry, {
+    topic: "readings",
+    format: avro(recordSchema(schema)),
+  });
+  const writer = new ByteWriter();
+  new AvroEncoder(schema, foreign).encode({ value: 1.5 }, writer);
+  await decoder.resolve(foreign);
+  const decoded = decoder.decode(writer.take(), 0, writer.position);
+  assert.ok(decoded.kind === "failed");
+  assert.match(decoded.reason, new RegExp(`no schema ${foreign} of the subject readings-value`));
 });
 
 test("a refusal to register says what was answered, whatever that was, and ends no process", async () => {

@@ -75,6 +75,13 @@ async function answer(
     const { id, schema } = latest;
     return json(200, { subject: name, id, version: 1, schema: JSON.stringify(schema) })(response);
   }
+  if (version?.startsWith("versions")) {
+    const subjects = await registry.subjectsOf(Number(part));
+    return json(
+      200,
+      subjects.map((subject) => ({ subject, version: 1 })),
+    )(response);
+  }
   const known = room === "schemas" ? await registry.schemaById(Number(part)) : null;
   if (known === null) return missing(response);
   json(200, { schema: JSON.stringify(known.schema) })(response);

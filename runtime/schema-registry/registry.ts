@@ -26,6 +26,12 @@ export interface SchemaRegistry {
    * @throws {MillraceError} REGISTRY_UNAVAILABLE, REGISTRY_LOGIN, REGISTRY_REFUSED.
    */
   schemaById(id: number): Promise<WriterSchema | null>;
+  /**
+   * The subjects that a schema is registered on; none when its id is unknown.
+   *
+   * @throws {MillraceError} REGISTRY_UNAVAILABLE, REGISTRY_LOGIN, REGISTRY_REFUSED.
+   */
+  subjectsOf(id: number): Promise<readonly string[]>;
   /** The newest version of a subject, or null when there is none. */
   latest(subject: string): Promise<RegisteredSchema | null>;
   close(): Promise<void>;

@@ -1,6 +1,7 @@
 import type { FormatSpec } from "../../schemas/formats/formats.ts";
 import type { StepKind } from "../../schemas/plan.ts";
 import type { RowLayout } from "../../schemas/row-layout.ts";
+import type { SubjectNaming } from "../../schemas/subjects.ts";
 
 /**
  * What the verbs of the DSL collect: plain data, unchecked, with durations as written. `topology`
@@ -9,6 +10,7 @@ import type { RowLayout } from "../../schemas/row-layout.ts";
 export interface SourceDefinition {
   readonly topic: string;
   readonly format: FormatSpec;
+  readonly subjects: SubjectNaming;
   readonly layout: RowLayout;
   readonly timeField: string;
   readonly lateness: string;

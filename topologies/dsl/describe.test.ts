@@ -1,7 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { recordSchema } from "../../schemas/record-schema.ts";
 import { flights } from "../flights/flights.ts";
+import { agg } from "./aggregates.ts";
 import { describe } from "./describe.ts";
+import { online } from "./roles.ts";
+import { from, type SourceOptions } from "./stream.ts";
+import { topology } from "./topology.ts";
 
 type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
 
@@ -62,6 +67,30 @@ test("a plan that differs in any part has another description", () => {
   }
   assert.deepEqual(unseen, []);
   assert.ok(seen > 500, `${seen} parts were changed`);
+});
+
+test("a source says which subjects its ids are of, where that is not its topic's", () => {
+  const schema = recordSchema<{ readonly id: string; readonly at: number }>({
+    type: "record",
+    name: "Reading",
+    fields: [
+      { name: "id", type: "string" },
+      { name: "at", type: { type: "long", logicalType: "timestamp-millis" } },
+    ],
+  });
+  const describeWith = (...options: [] | [SourceOptions]) => {
+    const readings = from("readings", schema, ...options)
+      .timedBy("at", { lateness: "1m" })
+      .partitionedBy("id")
+      .keyedBy("id")
+      .over("1h")
+      .compute({ readings: agg.count() })
+      .asFeatureView("readings@1", { ttl: "1d" })
+      .into(online);
+    return describe(topology("readings", { readings }));
+  };
+  assert.match(describeWith({ subjects: "record" }), /subjects record/);
+  assert.equal(describeWith({ subjects: "topic" }), describeWith());
 });
 
 /** Text of a plan that may be none any more: an unknown kind describes as nothing. */

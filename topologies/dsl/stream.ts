@@ -2,6 +2,7 @@ import type { Duration } from "../../schemas/duration.ts";
 import { avro } from "../../schemas/formats/avro/avro-format.ts";
 import { type FormatSpec, layoutOf } from "../../schemas/formats/formats.ts";
 import type { RecordSchema } from "../../schemas/record-schema.ts";
+import type { SubjectNaming } from "../../schemas/subjects.ts";
 import type { SourceDefinition } from "./definitions.ts";
 import { type Enrich, enrich } from "./enrichment.ts";
 import type { Flat, KeyField, PartitionField, TimeField, ValuesOf } from "./field-types.ts";
@@ -54,6 +55,17 @@ export interface Stream<T, Id> extends SourceStream<T> {
 /** How the values of a topic are written, with the type of its records. */
 export type RecordFormat<T> = FormatSpec & { readonly __type?: T };
 
+/** How a topic is read. */
+export interface SourceOptions {
+  /**
+   * On which subject of the schema registry the schemas of its records are: an id of another one
+   * is refused, for anyone may register what is costly to read under a subject of his own.
+   *
+   * @default "topic"
+   */
+  readonly subjects?: SubjectNaming;
+}
+
 /**
  * Starts a stream at a topic, whose values are of the given format; a schema alone is Avro. Fields
  * of records within records go by their paths, `customer.address.country`.
@@ -64,16 +76,17 @@ export type RecordFormat<T> = FormatSpec & { readonly __type?: T };
 export function from<T>(
   topic: string,
   formatOrSchema: RecordFormat<T> | RecordSchema<T>,
+  { subjects = "topic" }: SourceOptions = {},
 ): Source<Flat<T>> {
   const format: FormatSpec = "kind" in formatOrSchema ? formatOrSchema : avro(formatOrSchema);
-  return source(topic, format);
+  return source(topic, format, subjects);
 }
 
-function source<T>(topic: string, format: FormatSpec): Source<T> {
+function source<T>(topic: string, format: FormatSpec, subjects: SubjectNaming): Source<T> {
   const layout = layoutOf(format);
   return freezeDeeply({
     timedBy: (timeField, { lateness }) => {
-      const timed = { topic, format, layout, timeField, lateness };
+      const timed = { topic, format, subjects, layout, timeField, lateness };
       return freezeDeeply({
         partitionedBy: (partitionField) =>
           stream({ ...timed, partitionField, repartitioned: false, idField: partitionField }),

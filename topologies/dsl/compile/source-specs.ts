@@ -42,5 +42,7 @@ function sourceSpec(problems: Problems, definition: SourceDefinition): SourceSpe
     `${verb}("${partitionField}") needs text or a whole number that is never null`,
   );
   const latenessMs = problems.duration(where, "lateness", definition.lateness);
-  return { topic, format, layout, timeField, latenessMs, partitionField, repartitioned };
+  const { subjects } = definition;
+  const named = subjects === "topic" ? {} : { subjects };
+  return { topic, format, ...named, layout, timeField, latenessMs, partitionField, repartitioned };
 }

@@ -5,6 +5,7 @@ import { block, durationText } from "./text.ts";
 export function sourceText({
   topic,
   format,
+  subjects,
   timeField,
   latenessMs,
   partitionField,
@@ -14,6 +15,7 @@ export function sourceText({
   return block(`source ${topic}`, [
     `time ${timeField}, lateness ${durationText(latenessMs)}`,
     repartitioned ? `repartitioned by ${partitionField}` : `key ${partitionField}`,
+    ...(subjects === undefined ? [] : [`subjects ${subjects}`]),
     block(heading, lines),
   ]);
 }
