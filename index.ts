@@ -41,6 +41,7 @@ export { calendar } from "./topologies/dsl/enrichment.ts";
 export type { Outcomes } from "./topologies/dsl/labels.ts";
 export { offline, online, topic } from "./topologies/dsl/roles.ts";
 export { type FeatureOf, type Predictions, prior } from "./topologies/dsl/scoring.ts";
+export { lower, upper } from "./topologies/dsl/select.ts";
 export {
   from,
   type RecordFormat,

@@ -17,6 +17,7 @@ import {
   type SourceSpec,
   stepsOf,
 } from "../schemas/plan.ts";
+import { through } from "../schemas/transforms/through.ts";
 import type { OfflineStore } from "../sinks/store.ts";
 import { committedValues } from "./committed-values.ts";
 import { checkTable, named, type TableCheck } from "./table-check.ts";
@@ -206,7 +207,8 @@ async function checkScoring(
   const total = { expected: 0, predictions: 0, outcomes: 0, labelled: 0, pending: 0 };
   const source = plan.sources.find(({ topic }) => topic === scoring.source);
   if (source === undefined) throw new RangeError(`${scoring.name} has no source in the plan`);
-  const isKey = source.partitionField === scoring.keyField && !source.repartitioned;
+  const { keyField, through: specs } = scoring;
+  const isKey = source.partitionField === keyField && !source.repartitioned && !specs;
   const ids = isKey ? null : await acceptedIds(broker, registry, plan, source, scoring, rejected);
   for (let partition = 0; partition < plan.partitions; partition++) {
     const expected = ids?.[partition] ?? new Set<string>();
@@ -235,25 +237,31 @@ async function checkScoring(
   return { scoring: scoring.name, ...total };
 }
 
-/** Ids of accepted records that stand in their values alone, by the partition of their task. */
+/**
+ * Ids of the accepted records that a step takes, which stand in their values alone, by partition
+ * of their task.
+ */
 async function acceptedIds(
   broker: Broker,
   registry: SchemaRegistry,
   { partitions }: Plan,
   source: SourceSpec,
-  { keyField }: ScoringSpec,
+  { keyField, through: specs = [] }: ScoringSpec,
   rejected: (place: string, offset: number) => boolean,
 ): Promise<readonly Set<string>[]> {
   const ids = Array.from({ length: partitions }, () => new Set<string>());
   const { topic } = source;
   const decoder = sourceDecoder(registry, source);
+  const derive = through(specs);
   for (let partition = 0; partition < partitions; partition++) {
     const place = `${topic}/${partition}`;
     // What cannot be decoded was refused: it is not looked at.
     const isWanted = (offset: number) => !rejected(place, offset);
     const values = committedValues(broker, topic, partition, decoder, isWanted);
     for await (const { value } of values) {
-      const id = String(value[keyField]);
+      const taken = derive(value);
+      if (taken === null) continue;
+      const id = String(taken[keyField]);
       ids[partitionOf(id, partitions)]?.add(id);
     }
   }

@@ -84,7 +84,7 @@ export interface Processor {
 
 /**
  * Exact totals of what became of the records of each (branch, source partition).
- * in = processed + late + deadLettered + filtered, at the end of the input.
+ * in = processed + late + deadLettered + filtered + excluded + duplicates, at the end of the input.
  */
 export interface BranchCounters {
   in: number;
@@ -92,6 +92,10 @@ export interface BranchCounters {
   late: number;
   deadLettered: number;
   filtered: number;
+  /** Left out by a `where` of the stream. */
+  excluded: number;
+  /** Left out by a `dedupedBy` of the stream. */
+  duplicates: number;
 }
 
 /** By `branch` (name of the view, scoring or label step), then by source partition. */

@@ -1,10 +1,10 @@
 import type { ByteReader, ByteWriter } from "../schemas/bytes.ts";
 import { partitionOf } from "../schemas/murmur2.ts";
 import type { OperatorSpecs, Ports, SourceSpec } from "../schemas/plan.ts";
-import { readCounters, tallyOf, writeCounters } from "./branch-tally.ts";
+import { readCounters, writeCounters } from "./branch-tally.ts";
 import type { BranchCounters, Counters, Outbox } from "./processor.ts";
-import { RecordBounds } from "./source/record-bounds.ts";
-import { Route, type StampedRecord } from "./source/routes.ts";
+import { FanOut } from "./source/fan-out.ts";
+import type { StampedRecord } from "./source/routes.ts";
 
 /** Why a record becomes a dead letter. */
 export type SourceRejection =
@@ -21,16 +21,15 @@ export type SourceRejection =
  * once it is read) and writes what its routes ask for.
  *
  * Stream time is the highest event time of the records that were accepted, and the source
- * watermarks; it never falls. Only accepted records move it. Counters, by branch: `in`, `late` and
- * `deadLettered` here; `processed` and `filtered` are counted by the task that receives the record.
+ * watermarks; it never falls. Only accepted records move it. Counters, by branch: `in`, `late`,
+ * `deadLettered` and `excluded` here; the rest is counted by the task that receives the record.
  */
 export class SourceProcessor {
   readonly source: SourceSpec;
   readonly counters: Counters = new Map();
   readonly #partition: number;
   readonly #partitions: number;
-  readonly #routes: readonly Route[];
-  readonly #bounds: RecordBounds;
+  readonly #fanOut: FanOut;
   readonly #record: StampedRecord = { fields: {}, eventTime: 0, knownAt: 0, offset: 0 };
   #tallies: readonly BranchCounters[];
   #streamTime = Number.NEGATIVE_INFINITY;
@@ -39,9 +38,8 @@ export class SourceProcessor {
     this.source = source;
     this.#partition = partition;
     this.#partitions = ports.partitions;
-    this.#routes = routes.map((route) => new Route(route, ports));
-    this.#bounds = new RecordBounds([...routes.map(({ key }) => key), [source.partitionField]]);
-    this.#tallies = this.#findTallies();
+    this.#fanOut = new FanOut(routes, ports, [source.partitionField]);
+    this.#tallies = this.#fanOut.findTallies(this.counters, partition);
   }
 
   /** Event time up to which the partition has come, UTC ms; −Infinity before its first record. */
@@ -76,15 +74,10 @@ export class SourceProcessor {
     }
     if (time > this.#streamTime) this.#streamTime = time;
     const stamped = this.#record;
-    stamped.fields = record;
     stamped.eventTime = time;
     stamped.knownAt = this.#streamTime;
     stamped.offset = offset;
-    for (const route of this.#routes) {
-      const sent = route.write(stamped, out);
-      if (sent || route.counted === null) continue;
-      tallyOf(this.counters, route.counted, this.#partition).deadLettered++;
-    }
+    this.#fanOut.write(stamped, out);
     return "accepted";
   }
 
@@ -109,7 +102,7 @@ export class SourceProcessor {
   restore(reader: ByteReader): void {
     this.#streamTime = reader.f64();
     readCounters(reader, this.counters);
-    this.#tallies = this.#findTallies();
+    this.#tallies = this.#fanOut.findTallies(this.counters, this.#partition);
   }
 
   #judge(
@@ -126,12 +119,6 @@ export class SourceProcessor {
     }
     if (!Number.isSafeInteger(eventTime) || (eventTime as number) < 0) return "EVENT_TIME_MISSING";
     if ((eventTime as number) > latestEventTime) return "EVENT_TIME_AHEAD";
-    return this.#bounds.judge(record);
-  }
-
-  #findTallies(): BranchCounters[] {
-    return this.#routes.flatMap(({ counted }) =>
-      counted === null ? [] : [tallyOf(this.counters, counted, this.#partition)],
-    );
+    return this.#fanOut.judge(record);
   }
 }

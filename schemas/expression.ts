@@ -1,5 +1,5 @@
 /** A field's value in a decoded record; anything else (records, arrays) is no operand. */
-export type Scalar = string | number | boolean | null;
+export type Scalar = string | number | bigint | boolean | null;
 
 /**
  * A condition over one record, as data, so that `describe()` can print it and plans can be
@@ -76,12 +76,21 @@ export function evaluate(
         case "lte":
           return left <= right;
         case "eq":
-          return left === right;
+          return isEqual(left, right);
         case "neq":
-          return left !== right;
+          return !isEqual(left, right);
       }
     }
   }
+}
+
+/** A number and a whole number beyond the exact doubles are compared by what they are. */
+function isEqual(left: Exclude<Scalar, null>, right: Exclude<Scalar, null>): boolean {
+  if (left === right) return true;
+  const isMixed =
+    (typeof left === "bigint" && typeof right === "number") ||
+    (typeof left === "number" && typeof right === "bigint");
+  return isMixed && left <= right && left >= right;
 }
 
 const symbols = { gt: ">", gte: "≥", lt: "<", lte: "≤", eq: "=", neq: "≠" } as const;
@@ -97,8 +106,12 @@ export function conditionText(condition: Condition): string {
     case "or":
       return `(${condition.all.map(conditionText).join(` ${condition.op} `)})`;
     default: {
-      const right = "other" in condition ? condition.other : JSON.stringify(condition.value);
+      const right = "other" in condition ? condition.other : constantText(condition.value);
       return `${condition.field} ${symbols[condition.op]} ${right}`;
     }
   }
+}
+
+function constantText(value: Exclude<Scalar, null>): string {
+  return typeof value === "bigint" ? `${value}n` : JSON.stringify(value);
 }

@@ -1,4 +1,5 @@
 import type { Condition } from "./expression.ts";
+import type { TransformSpec } from "./transforms/through.ts";
 
 /**
  * What a column of a view holds: a whole number that is never null; a number; or an instant, UTC
@@ -39,6 +40,8 @@ export interface FeatureViewSpec {
   readonly version: number;
   /** Source topic whose records update it. */
   readonly source: string;
+  /** What its records go through first. @default nothing */
+  readonly through?: readonly TransformSpec[];
   /** Fields whose values make the entity key, in order. */
   readonly keyFields: readonly string[];
   readonly aggregates: readonly AggregateSpec[];

@@ -1,10 +1,10 @@
-/* Why long: the whole contract of a plan; parted, what one holds would have to be gathered. */
-
 import type { Condition } from "./expression.ts";
-import type { AggregateInput, FeatureViewSpec } from "./feature-view.ts";
+import type { FeatureViewSpec } from "./feature-view.ts";
 import type { FormatSpec } from "./formats/formats.ts";
+import type { RouteSpec } from "./route.ts";
 import type { RowField, RowLayout } from "./row-layout.ts";
 import type { SubjectNaming } from "./subjects.ts";
+import type { TransformSpec } from "./transforms/through.ts";
 
 /** A source topic: its contract, its clock and how far out of order it may run. */
 export interface SourceSpec {
@@ -64,6 +64,8 @@ export interface ScoringSpec {
   readonly name: string;
   /** Triggering source topic. */
   readonly source: string;
+  /** What its records go through first. @default nothing */
+  readonly through?: readonly TransformSpec[];
   readonly keyField: string;
   /** Avro type of the key field: how the id appears in predictions and outcomes. */
   readonly keyType: "long" | "string";
@@ -87,6 +89,8 @@ export interface LabelSpec {
   /** Name of the scoring step whose predictions are labelled. */
   readonly predictions: string;
   readonly source: string;
+  /** What the label records go through first. @default nothing */
+  readonly through?: readonly TransformSpec[];
   readonly keyField: string;
   readonly withinMs: number;
   /** What an outcome without a label in time is taken for. */
@@ -204,34 +208,6 @@ export interface TopicOutputSpec {
 }
 
 export type OutputSpec = InboxOutputSpec | RowsOutputSpec | TopicOutputSpec;
-
-/** A field of what a route writes, in the order of the payload. */
-export type RouteField =
-  /** Text: the key that names the partition. */
-  | { readonly from: "key" }
-  /** Text of a field. */
-  | { readonly from: "text"; readonly field: string }
-  /** Number of a field, of the truth of a condition, or of the record itself; NaN for null. */
-  | { readonly from: "number"; readonly input: AggregateInput }
-  /** Number: event time, UTC ms. */
-  | { readonly from: "time" }
-  /** Number: offset of the record in its partition. */
-  | { readonly from: "offset" }
-  /** A byte that is the same for every record. */
-  | { readonly from: "byte"; readonly value: number };
-
-/** What a task sends to others for each record that it yields. */
-export interface RouteSpec {
-  /** For people, e.g. `trigger of predictions`. */
-  readonly what: string;
-  /** Index of an inbox output. */
-  readonly output: number;
-  /** Fields whose values make the key; its murmur2 names the partition. */
-  readonly key: readonly string[];
-  readonly fields: readonly RouteField[];
-  /** The step that answers for the record; null: it is counted elsewhere. */
-  readonly counted: string | null;
-}
 
 /** What the tasks of each kind of operator have to know: one line a kind. */
 export interface OperatorSpecs {

@@ -2,10 +2,11 @@ import { sampleAggregates } from "../processors/aggregate/samples-fixture.ts";
 import { partitionOf } from "../schemas/murmur2.ts";
 import type { Plan } from "../schemas/plan.ts";
 import { type Aggregate, agg } from "../topologies/dsl/aggregates.ts";
-import { gt } from "../topologies/dsl/conditions.ts";
+import { gt, lt } from "../topologies/dsl/conditions.ts";
 import { calendar } from "../topologies/dsl/enrichment.ts";
 import { offline, online, topic } from "../topologies/dsl/roles.ts";
 import { prior } from "../topologies/dsl/scoring.ts";
+import { lower } from "../topologies/dsl/select.ts";
 import { from } from "../topologies/dsl/stream.ts";
 import { topology } from "../topologies/dsl/topology.ts";
 import { logisticRegression } from "../topologies/dsl/training.ts";
@@ -29,23 +30,46 @@ const everyAggregate = Object.fromEntries(
   }),
 );
 
+const timedArrivals = from("air.arrivals", arrival).timedBy("arrivedAt", { lateness: "10m" });
+const timedDepartures = from("air.departures", departure).timedBy("departedAt", {
+  lateness: "10m",
+});
+const plain = {
+  arrivals: timedArrivals.partitionedBy("flightId"),
+  departures: timedDepartures.partitionedBy("flightId"),
+};
+/** Far departures and the arrivals that are not very late, both by airports in lower case. */
+const chosen = {
+  arrivals: plain.arrivals
+    .select({ flightId: "flightId", origin: lower("origin"), delayMinutes: "delayMinutes" })
+    .where(lt("delayMinutes", 60)),
+  departures: plain.departures.where(gt("distanceMiles", 400)).select({
+    flightId: "flightId",
+    origin: lower("origin"),
+    destination: lower("destination"),
+    distanceMiles: "distanceMiles",
+    localHour: "localHour",
+  }),
+};
+const streams = {
+  plain,
+  scattered: {
+    arrivals: timedArrivals.repartitionedBy("flightId"),
+    departures: timedDepartures.repartitionedBy("flightId"),
+  },
+  // The steps below take no field that was not chosen.
+  chosen: chosen as unknown as typeof plain,
+};
+
 /** A small application with every kind of step, every aggregate and every cycle of the real one. */
-export const air = airPlan(false);
+export const air = airPlan("plain");
 /** The same over topics that are partitioned by anything. */
-export const scatteredAir = airPlan(true);
+export const scatteredAir = airPlan("scattered");
+/** The same over some of the records, and those changed on their way. */
+export const chosenAir = airPlan("chosen");
 
-function airPlan(scattered: boolean): Plan {
-  const timedArrivals = from("air.arrivals", arrival).timedBy("arrivedAt", { lateness: "10m" });
-  const timedDepartures = from("air.departures", departure).timedBy("departedAt", {
-    lateness: "10m",
-  });
-  const arrivals = scattered
-    ? timedArrivals.repartitionedBy("flightId")
-    : timedArrivals.partitionedBy("flightId");
-  const departures = scattered
-    ? timedDepartures.repartitionedBy("flightId")
-    : timedDepartures.partitionedBy("flightId");
-
+function airPlan(variant: keyof typeof streams): Plan {
+  const { arrivals, departures } = streams[variant];
   const originDelays = arrivals
     .keyedBy("origin")
     .over("1h", "3h")

@@ -5,7 +5,7 @@ import { SourceTask } from "../runtime/engine/source-task.ts";
 import { createMemoryRegistry } from "../runtime/schema-registry/embedded.ts";
 import { executeAir, produceAir } from "./air-input-fixture.ts";
 import { type AirOutput, collectAir, compareAir } from "./air-output-fixture.ts";
-import { air, makeLogs, scatteredAir } from "./schedule-fixture.ts";
+import { air, chosenAir, makeLogs, scatteredAir } from "./schedule-fixture.ts";
 import { type SourceLogs, sequentialOracle } from "./sequential-oracle.ts";
 import { runSchedule, seededRandom } from "./simulator.ts";
 
@@ -33,6 +33,16 @@ test("records that stand in any partition are sent to their tasks", async () => 
   assert.ok(expected.predictions.length > 350);
   for (const seed of [1, 2]) {
     const run = await runOnce(logs, seed, scatteredAir);
+    compareAir(run.output, expected, `schedule ${seed}`);
+  }
+});
+
+test("records go through where and select before features, triggers and labels", async () => {
+  const logs = makeLogs(4, 600, 5);
+  const expected = sequentialOracle(chosenAir, logs);
+  assert.ok(expected.predictions.length > 350 && expected.predictions.length < 560);
+  for (const seed of [1, 2]) {
+    const run = await runOnce(logs, seed, chosenAir);
     compareAir(run.output, expected, `schedule ${seed}`);
   }
 });

@@ -9,6 +9,7 @@ import {
   viewId,
 } from "../schemas/feature-view.ts";
 import { type LabelSpec, type Plan, type SourceSpec, stepsOf } from "../schemas/plan.ts";
+import { through } from "../schemas/transforms/through.ts";
 
 /**
  * One entry of a source partition's log, in offset order: a record or a watermark in force there.
@@ -47,10 +48,7 @@ export function sequentialOracle(plan: Plan, logs: SourceLogs): OracleOutput {
   const late: string[] = [];
   const known = new Map(plan.sources.map((source) => [source.topic, stamp(source, logs, late)]));
   const eventsOf = new Map(
-    stepsOf(plan, "view").map((view) => [
-      viewId(view),
-      byEntity(view, known.get(view.source) ?? []),
-    ]),
+    stepsOf(plan, "view").map((view) => [viewId(view), byEntity(view, streamOf(view, known))]),
   );
   const end = endOfInput(logs);
   return {
@@ -83,6 +81,18 @@ function stamp(source: SourceSpec, logs: SourceLogs, late: string[]): Known[] {
   return all.sort(
     (a, b) => a.knownAt - b.knownAt || a.partition - b.partition || a.index - b.index,
   );
+}
+
+/** Records as a step takes them. */
+function streamOf(
+  { source, through: specs = [] }: Pick<LabelSpec, "source" | "through">,
+  known: ReadonlyMap<string, readonly Known[]>,
+): Known[] {
+  const derive = through(specs);
+  return (known.get(source) ?? []).flatMap((each) => {
+    const record = derive(each.record);
+    return record === null ? [] : [{ ...each, record }];
+  });
 }
 
 function endOfInput(logs: SourceLogs): number {
@@ -211,7 +221,7 @@ function scored(
   for (const scoring of stepsOf(plan, "scoring")) {
     const label = stepsOf(plan, "label").find((each) => each.predictions === scoring.name);
     const predicted = new Map<string, number[]>();
-    for (const trigger of known.get(scoring.source) ?? []) {
+    for (const trigger of streamOf(scoring, known)) {
       if (trigger.knownAt >= end) continue;
       const id = String(trigger.record[scoring.keyField]);
       const earlier = predicted.get(id) ?? [];
@@ -237,7 +247,7 @@ function scored(
       predictions.push([id, trigger.knownAt, text([...values, ...request])].join("|"));
     }
     if (label === undefined) continue;
-    const labels = known.get(label.source) ?? [];
+    const labels = streamOf(label, known);
     for (const [id, times] of predicted) {
       const own = labels.filter((each) => String(each.record[label.keyField]) === id);
       joinLabels(id, times, label, own, end, outcomes);

@@ -1,5 +1,11 @@
 import { table } from "../table.ts";
-import type { Summary } from "./summary.ts";
+import type { Summary, TopologySummary } from "./summary.ts";
+
+/** What a stream's own verbs left out, where there is such. */
+function leftOutText({ excluded, duplicates }: TopologySummary): string {
+  const byWhere = excluded === 0 ? "" : `, ${count(excluded)} excluded by where`;
+  return duplicates === 0 ? byWhere : `${byWhere}, ${count(duplicates)} duplicates`;
+}
 
 /** The summary for people. */
 export function summaryText(summary: Summary, problems: readonly string[]): string {
@@ -11,7 +17,8 @@ export function summaryText(summary: Summary, problems: readonly string[]): stri
     lines.push(
       `${name}: ${count(topology.in)} in (every branch of a source counts), ` +
         `${count(topology.processed)} processed, ${count(topology.late)} late, ` +
-        `${count(topology.deadLettered)} dead-lettered, ${count(topology.filtered)} filtered`,
+        `${count(topology.deadLettered)} dead-lettered, ${count(topology.filtered)} filtered` +
+        leftOutText(topology),
     );
   }
   lines.push(`feature rows   ${count(features.rows)}`);

@@ -18,6 +18,8 @@ const branch = (name: string, counts: Partial<BranchSummary>): BranchSummary => 
   late: 0,
   deadLettered: 0,
   filtered: 0,
+  excluded: 0,
+  duplicates: 0,
   ...counts,
 });
 

@@ -8,6 +8,10 @@ export interface BranchSummary {
   readonly late: number;
   readonly deadLettered: number;
   readonly filtered: number;
+  /** By `where` of its stream. */
+  readonly excluded: number;
+  /** By `dedupedBy` of its stream. */
+  readonly duplicates: number;
 }
 
 export interface TopologySummary {
@@ -17,6 +21,8 @@ export interface TopologySummary {
   readonly late: number;
   readonly deadLettered: number;
   readonly filtered: number;
+  readonly excluded: number;
+  readonly duplicates: number;
   readonly branches: readonly BranchSummary[];
 }
 
@@ -88,20 +94,21 @@ export interface BalanceInput {
 
 /**
  * What does not add up, for people; empty when balanced: in each branch in = processed + late +
- * dead-lettered + filtered; predictions = processed records of the scoring steps = labelled +
- * unlabelled + pending + those without a label step; each table has as many rows as its topic has
- * committed records.
+ * dead-lettered + filtered + excluded + duplicates; predictions = processed records of the scoring
+ * steps = labelled + unlabelled + pending + those without a label step; each table has as many rows
+ * as its topic has committed records.
  */
 export function imbalances(input: BalanceInput): string[] {
   const { branches, scoringBranches, predictions, unasked, outcomes, tables } = input;
   const problems: string[] = [];
   for (const { source, partition, branch, ...counts } of branches) {
-    const sum = counts.processed + counts.late + counts.deadLettered + counts.filtered;
+    const { processed, late, deadLettered, filtered, excluded, duplicates } = counts;
+    const sum = processed + late + deadLettered + filtered + excluded + duplicates;
     if (sum !== counts.in) {
       problems.push(
-        `${branch} of ${source}/${partition}: in ${counts.in}, but processed ${counts.processed}` +
-          ` + late ${counts.late} + dead-lettered ${counts.deadLettered}` +
-          ` + filtered ${counts.filtered} = ${sum}`,
+        `${branch} of ${source}/${partition}: in ${counts.in}, but processed ${processed} + late ${late}` +
+          ` + dead-lettered ${deadLettered} + filtered ${filtered} + excluded ${excluded}` +
+          ` + duplicates ${duplicates} = ${sum}`,
       );
     }
   }
@@ -134,6 +141,8 @@ export function topologySummary(branches: readonly BranchSummary[]): TopologySum
     late: sum((branch) => branch.late),
     deadLettered: sum((branch) => branch.deadLettered),
     filtered: sum((branch) => branch.filtered),
+    excluded: sum((branch) => branch.excluded),
+    duplicates: sum((branch) => branch.duplicates),
     branches,
   };
 }

@@ -1,6 +1,7 @@
 import { entityKey } from "../../schemas/feature-view.ts";
 import { partitionOf } from "../../schemas/murmur2.ts";
-import type { Ports, RouteField, RouteSpec } from "../../schemas/plan.ts";
+import type { Ports } from "../../schemas/plan.ts";
+import type { RouteField, RouteSpec } from "../../schemas/route.ts";
 import { readInput } from "../aggregate/read-input.ts";
 import type { Outbox } from "../processor.ts";
 

@@ -1,3 +1,4 @@
+import { addTally, emptyTally } from "../../processors/branch-tally.ts";
 import type { BranchCounters } from "../../processors/processor.ts";
 import type { Plan } from "../../schemas/plan.ts";
 import type { Task } from "./task.ts";
@@ -10,8 +11,8 @@ export interface BranchAccount extends BranchCounters {
 }
 
 /**
- * Joins the counters of tasks: sources know what came in, was late or was refused; the tasks behind
- * them know what was processed or filtered, by source partition.
+ * Joins the counters of tasks: sources know what came in, was late, was refused or left out; the
+ * tasks behind them know what was processed or filtered, by source partition.
  */
 export function branchAccounts(
   plan: Plan,
@@ -24,11 +25,7 @@ export function branchAccounts(
         source,
         partition,
         branch,
-        in: 0,
-        processed: 0,
-        late: 0,
-        deadLettered: 0,
-        filtered: 0,
+        ...emptyTally(),
       });
     }
   }
@@ -39,11 +36,7 @@ export function branchAccounts(
       for (const [partition, counted] of counters.entries()) {
         const account = accounts.get(`${branch}/${source}/${partition}`);
         if (account === undefined || counted === undefined) continue;
-        account.in += counted.in;
-        account.processed += counted.processed;
-        account.late += counted.late;
-        account.deadLettered += counted.deadLettered;
-        account.filtered += counted.filtered;
+        addTally(account, counted);
       }
     }
   }

@@ -8,18 +8,22 @@ export type { Test };
 type Reads<C> = C extends Test<infer R> ? R : never;
 
 type Value = Exclude<Scalar, null>;
-type Wide<V extends Value> = V extends string ? string : V extends number ? number : boolean;
+type Wide<V extends Value> = V extends string
+  ? string
+  : V extends number | bigint
+    ? number | bigint
+    : boolean;
 type Has<F extends string, V extends Value> = { readonly [K in F]: Wide<V> | null };
 
-/** A field as the other side of a comparison. */
+/** A field as a side of a comparison. */
 export interface FieldRef<F extends string> {
   readonly field: F;
 }
 
 /**
- * Another field of the same record, to compare with.
+ * A field of the record, to compare with another: a bare text on the right is that text.
  *
- * @example neq("country", field("homeCountry"))
+ * @example neq(field("country"), field("homeCountry"))
  */
 export function field<F extends string>(name: F): FieldRef<F> {
   return freezeDeeply({ field: name });
@@ -35,9 +39,10 @@ type Compares<F extends string, V> =
 
 function compare<F extends string, V extends Value | FieldRef<string>>(
   op: "gt" | "gte" | "lt" | "lte" | "eq" | "neq",
-  field: F,
+  left: F | FieldRef<F>,
   value: V,
 ): Test<Compares<F, V>> {
+  const field = typeof left === "string" ? left : left.field;
   const right: Value | FieldRef<string> = value;
   return typeof right === "object"
     ? freezeDeeply({ condition: { op, field, other: right.field } })
@@ -45,32 +50,32 @@ function compare<F extends string, V extends Value | FieldRef<string>>(
 }
 
 /** `field > value`; unknown where the field is null, as in SQL. Text compares by UTF-16 units. */
-export function gt<F extends string, V extends number | string | FieldRef<string>>(
-  field: F,
+export function gt<F extends string, V extends number | bigint | string | FieldRef<string>>(
+  field: F | FieldRef<F>,
   value: V,
 ): Test<Compares<F, V>> {
   return compare("gt", field, value);
 }
 
 /** `field ≥ value`; unknown where the field is null. */
-export function gte<F extends string, V extends number | string | FieldRef<string>>(
-  field: F,
+export function gte<F extends string, V extends number | bigint | string | FieldRef<string>>(
+  field: F | FieldRef<F>,
   value: V,
 ): Test<Compares<F, V>> {
   return compare("gte", field, value);
 }
 
 /** `field < value`; unknown where the field is null. */
-export function lt<F extends string, V extends number | string | FieldRef<string>>(
-  field: F,
+export function lt<F extends string, V extends number | bigint | string | FieldRef<string>>(
+  field: F | FieldRef<F>,
   value: V,
 ): Test<Compares<F, V>> {
   return compare("lt", field, value);
 }
 
 /** `field ≤ value`; unknown where the field is null. */
-export function lte<F extends string, V extends number | string | FieldRef<string>>(
-  field: F,
+export function lte<F extends string, V extends number | bigint | string | FieldRef<string>>(
+  field: F | FieldRef<F>,
   value: V,
 ): Test<Compares<F, V>> {
   return compare("lte", field, value);
@@ -78,7 +83,7 @@ export function lte<F extends string, V extends number | string | FieldRef<strin
 
 /** `field = value`; unknown where the field is null. */
 export function eq<F extends string, V extends Value | FieldRef<string>>(
-  field: F,
+  field: F | FieldRef<F>,
   value: V,
 ): Test<Compares<F, V>> {
   return compare("eq", field, value);
@@ -86,7 +91,7 @@ export function eq<F extends string, V extends Value | FieldRef<string>>(
 
 /** `field ≠ value`; unknown where the field is null. */
 export function neq<F extends string, V extends Value | FieldRef<string>>(
-  field: F,
+  field: F | FieldRef<F>,
   value: V,
 ): Test<Compares<F, V>> {
   return compare("neq", field, value);

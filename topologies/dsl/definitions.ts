@@ -2,6 +2,7 @@ import type { FormatSpec } from "../../schemas/formats/formats.ts";
 import type { StepKind } from "../../schemas/plan.ts";
 import type { RowLayout } from "../../schemas/row-layout.ts";
 import type { SubjectNaming } from "../../schemas/subjects.ts";
+import type { TransformSpec } from "../../schemas/transforms/through.ts";
 
 /**
  * What the verbs of the DSL collect: plain data, unchecked, with durations as written. `topology`
@@ -11,7 +12,9 @@ export interface SourceDefinition {
   readonly topic: string;
   readonly format: FormatSpec;
   readonly subjects: SubjectNaming;
+  /** Of the records as they come out of what they go through. */
   readonly layout: RowLayout;
+  readonly through: readonly TransformSpec[];
   readonly timeField: string;
   readonly lateness: string;
   readonly partitionField: string;

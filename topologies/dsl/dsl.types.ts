@@ -5,11 +5,12 @@ import { avro } from "../../schemas/formats/kinds.ts";
 import type { RecordSchema } from "../../schemas/record-schema.ts";
 import { arrival, departure } from "../flights/generated.ts";
 import { agg } from "./aggregates.ts";
-import { and, custom, eq, gt, not, or } from "./conditions.ts";
+import { and, custom, eq, field, gt, gte, neq, not, or } from "./conditions.ts";
 import { calendar } from "./enrichment.ts";
 import type { Flat, SnakeCase } from "./field-types.ts";
 import { offline, online, topic } from "./roles.ts";
 import { type FeatureOf, prior } from "./scoring.ts";
+import { lower, upper } from "./select.ts";
 import { from } from "./stream.ts";
 import { topology } from "./topology.ts";
 import { logisticRegression } from "./training.ts";
@@ -173,6 +174,59 @@ hourly.compute({
 });
 // @ts-expect-error a closure carries a version
 custom({ name: "far", test: () => true });
+
+// Fields are compared with fields, and with constants of their types.
+payments.where(neq(field("card"), field("country")));
+payments.where(gte("amount", 10n));
+// @ts-expect-error there is no such field to compare with
+payments.where(eq("card", field("shop")));
+// @ts-expect-error a number is not compared with text
+payments.where(eq(field("amount"), "5"));
+// @ts-expect-error there is no such field
+payments.where(eq("shop", "s1"));
+// @ts-expect-error records are chosen by a test
+payments.where("disputed");
+
+// Selections know their fields and types.
+const chosen = payments.where(gt("amount", 0)).select({
+  who: "card",
+  sum: "amount",
+  country: upper("country"),
+  card: lower("card"),
+  large: gt("amount", 500),
+  abroad: neq(field("country"), field("card")),
+});
+same<
+  NonNullable<typeof chosen.__record>,
+  {
+    readonly who: string;
+    readonly sum: number | null;
+    readonly country: string | null;
+    readonly card: string;
+    readonly large: boolean | null;
+    readonly abroad: boolean | null;
+  }
+>(true);
+chosen
+  .keyedBy("who", "card")
+  .over("1h")
+  .compute({ mean: agg.mean("sum") });
+chosen.where(eq("large", true)).identifiedBy("who");
+const byWho = chosen.keyedBy("who").over("1h");
+// @ts-expect-error the field has another name now
+byWho.compute({ mean: agg.mean("amount") });
+// @ts-expect-error a field that was not chosen is gone
+chosen.where(eq("disputed", true));
+// @ts-expect-error what may be unknown is no key
+chosen.keyedBy("abroad");
+// @ts-expect-error there is no such field to choose
+payments.select({ shop: "shop" });
+// @ts-expect-error a number has no upper case
+payments.select({ amount: upper("amount") });
+// @ts-expect-error a test of fields that payments do not have
+payments.select({ late: gt("delayMinutes", 15) });
+// @ts-expect-error a view is of records, which are chosen before
+payments.keyedBy("card").where(gt("amount", 0));
 
 // Views: a version and a ttl are required.
 const computed = hourly.compute({ flights: agg.count(), delayMean: agg.mean("delayMinutes") });

@@ -3,10 +3,12 @@ import { avro } from "../../schemas/formats/avro/avro-format.ts";
 import { type FormatSpec, layoutOf } from "../../schemas/formats/formats.ts";
 import type { RecordSchema } from "../../schemas/record-schema.ts";
 import type { SubjectNaming } from "../../schemas/subjects.ts";
+import type { Test } from "./conditions.ts";
 import type { SourceDefinition } from "./definitions.ts";
 import { type Enrich, enrich } from "./enrichment.ts";
 import type { Flat, KeyField, PartitionField, TimeField, ValuesOf } from "./field-types.ts";
 import { freezeDeeply } from "./freeze.ts";
+import { type Selected, type Selection, selection, transformed } from "./select.ts";
 import type { SourceStream } from "./source-stream.ts";
 import { type Keyed, keyed } from "./view.ts";
 
@@ -44,6 +46,16 @@ export interface Stream<T, Id> extends SourceStream<T> {
    * @example payments.partitionedBy("card").identifiedBy("paymentId")
    */
   identifiedBy<P extends PartitionField<T>>(field: P): Stream<T, T[P]>;
+  /** Only records for which the test holds; where it is unknown they are left out, and counted. */
+  where(test: Test<T>): Stream<T, Id>;
+  /**
+   * Records of these fields alone: a field, its text in upper or lower case, or the truth of a
+   * test. The time, the key and the partition stay those of the topic; to be scored, a record needs
+   * the field that tells it apart.
+   *
+   * @example payments.select({ card: "card", country: upper("country"), large: gt("amount", 500) })
+   */
+  select<const S extends Selection<T>>(fields: S): Stream<Selected<T, S>, Id>;
   /** Groups records by the values of one or more fields, the entity key. */
   keyedBy<const K extends readonly [KeyField<T>, ...KeyField<T>[]]>(
     ...fields: K
@@ -86,7 +98,7 @@ function source<T>(topic: string, format: FormatSpec, subjects: SubjectNaming): 
   const layout = layoutOf(format);
   return freezeDeeply({
     timedBy: (timeField, { lateness }) => {
-      const timed = { topic, format, subjects, layout, timeField, lateness };
+      const timed = { topic, format, subjects, layout, through: [], timeField, lateness };
       return freezeDeeply({
         partitionedBy: (partitionField) =>
           stream({ ...timed, partitionField, repartitioned: false, idField: partitionField }),
@@ -102,6 +114,8 @@ function stream<T, Id>(source: SourceDefinition): Stream<T, Id> {
     kind: "stream",
     source,
     identifiedBy: (idField) => stream({ ...source, idField }),
+    where: ({ condition }) => stream(transformed(source, { kind: "where", condition })),
+    select: (fields) => stream(transformed(source, selection(fields))),
     keyedBy: (...fields) => keyed(source, fields),
     enrichedWith: enrich(source),
   });

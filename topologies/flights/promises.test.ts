@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { InboxOutputSpec, OperatorSpec, Plan, RouteSpec } from "../../schemas/plan.ts";
+import type { InboxOutputSpec, OperatorSpec, Plan } from "../../schemas/plan.ts";
+import type { RouteSpec } from "../../schemas/route.ts";
 import { eq } from "../dsl/conditions.ts";
 import { topic } from "../dsl/roles.ts";
 import { prior } from "../dsl/scoring.ts";

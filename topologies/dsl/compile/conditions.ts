@@ -76,7 +76,7 @@ function checkValue(
   const field = layoutField(records.layout, name);
   const kind = field === null ? null : scalarKind(field);
   problems.check(
-    kind === typeof value,
+    kind === (typeof value === "bigint" ? "number" : typeof value),
     where,
     field === null
       ? `${op}("${name}", …): ${records.topic} has no such field`

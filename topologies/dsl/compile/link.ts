@@ -4,13 +4,14 @@ import type {
   InboxOutputSpec,
   InputSpec,
   OperatorSpec,
-  RouteField,
-  RouteSpec,
   RowsOutputSpec,
+  ScoringSpec,
   StoredTopic,
   Subtopology,
   TopicOutputSpec,
 } from "../../../schemas/plan.ts";
+import type { RouteField, RouteSpec } from "../../../schemas/route.ts";
+import { copiedThrough } from "../../../schemas/transforms/through.ts";
 import { topicText } from "./names.ts";
 import type { Specs } from "./step-module.ts";
 
@@ -145,9 +146,9 @@ export function accounts(parts: readonly Part[]): AccountSpec[] {
 /** How records of a source come to tasks whose partition is that of a field. */
 export function fanOutOf(
   { sources }: Pick<Specs, "sources">,
-  source: string,
-  field: string,
+  { source, through = [], keyField }: Pick<ScoringSpec, "source" | "through" | "keyField">,
 ): "same" | "key" {
+  const field = copiedThrough(through, keyField);
   const isThere = sources.some(
     (each) => each.topic === source && each.partitionField === field && !each.repartitioned,
   );

@@ -1,5 +1,8 @@
+import { layoutOf } from "../../../schemas/formats/formats.ts";
 import type { SourceSpec } from "../../../schemas/plan.ts";
+import { layoutThrough } from "../../../schemas/transforms/through.ts";
 import type { SourceDefinition } from "../definitions.ts";
+import { checkCondition } from "./conditions.ts";
 import { isId, layoutField } from "./layout-field.ts";
 import { checkTopicName, compareText } from "./names.ts";
 import type { Problems } from "./problems.ts";
@@ -11,6 +14,7 @@ export function sourceSpecs(
 ): SourceSpec[] {
   const specs = new Map<string, SourceSpec>();
   for (const definition of new Set(definitions)) {
+    checkThrough(problems, definition);
     const spec = sourceSpec(problems, definition);
     const other = specs.get(spec.topic);
     if (other === undefined) specs.set(spec.topic, spec);
@@ -26,7 +30,8 @@ export function sourceSpecs(
 }
 
 function sourceSpec(problems: Problems, definition: SourceDefinition): SourceSpec {
-  const { topic, format, layout, timeField, partitionField, repartitioned } = definition;
+  const { topic, format, timeField, partitionField, repartitioned } = definition;
+  const layout = layoutOf(format);
   const where = `source "${topic}"`;
   checkTopicName(problems, where, topic);
   const time = layoutField(layout, timeField);
@@ -45,4 +50,13 @@ function sourceSpec(problems: Problems, definition: SourceDefinition): SourceSpe
   const { subjects } = definition;
   const named = subjects === "topic" ? {} : { subjects };
   return { topic, format, ...named, layout, timeField, latenessMs, partitionField, repartitioned };
+}
+
+/** Checks each thing that records go through against those that come to it. */
+function checkThrough(problems: Problems, { topic, format, through }: SourceDefinition): void {
+  const where = `stream of "${topic}"`;
+  layoutThrough(through, layoutOf(format), {
+    condition: (condition, layout) => checkCondition(problems, where, condition, { topic, layout }),
+    problem: (text) => problems.add(where, text),
+  });
 }

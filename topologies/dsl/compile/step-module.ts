@@ -1,4 +1,5 @@
 import type { Plan, StepKind, StepSpec, StepSpecs } from "../../../schemas/plan.ts";
+import type { RouteSpec } from "../../../schemas/route.ts";
 import type { SourceDefinition } from "../definitions.ts";
 import type { Part } from "./link.ts";
 import type { Problems } from "./problems.ts";
@@ -48,6 +49,11 @@ export interface StepModule<K extends StepKind = StepKind, D extends object = ob
   part(spec: StepSpecs[K], specs: Specs): Part;
   /** What `describe` prints. */
   text(spec: StepSpecs[K]): string;
+}
+
+/** What the records of a stream go through, where they do. */
+export function throughOf({ through = [] }: Pick<RouteSpec, "through">) {
+  return through.length > 0 ? { through } : {};
 }
 
 /** Name of a definition among those reached; every one has one. */

@@ -6,6 +6,7 @@ import {
   stepsOf,
   type TableSpec,
 } from "../../../schemas/plan.ts";
+import { transformLines } from "../../../schemas/transforms/through.ts";
 import * as column from "../compile/columns.ts";
 import { checkCondition } from "../compile/conditions.ts";
 import { layoutField, scalarKind } from "../compile/layout-field.ts";
@@ -17,6 +18,7 @@ import {
   nameOf,
   type Specs,
   type StepModule,
+  throughOf,
 } from "../compile/step-module.ts";
 import { avroValues } from "../compile/stored-topics.ts";
 import { storesOf } from "../compile/stores.ts";
@@ -84,6 +86,7 @@ function labelSpec(
     name,
     predictions: nameOf(scorings, predictions),
     source: source.topic,
+    ...throughOf(source),
     keyField: on,
     withinMs: problems.duration(where, "within", definition.within),
     unlabelled,
@@ -114,9 +117,10 @@ function part(label: LabelSpec, specs: Specs): Part {
         to: predictions,
         input: "labels",
         role: "update",
-        fanOut: fanOutOf(specs, source, keyField),
+        fanOut: fanOutOf(specs, label),
         route: {
           what: `label of ${name}`,
+          ...throughOf(label),
           key: [keyField],
           fields: [{ from: "key" }, { from: "time" }, numberField({ condition: label.label })],
           counted: name,
@@ -153,6 +157,7 @@ function outcomeTable(scoring: ScoringSpec, label: LabelSpec): TableSpec {
 function text(label: LabelSpec): string {
   return block(`labels ${label.name}`, [
     `of ${label.predictions} from ${label.source} on ${label.keyField}`,
+    ...transformLines(label.through),
     `within ${durationText(label.withinMs)}, true where ${conditionText(label.label)}`,
     ...(label.unlabelled === "unknown" ? [] : [`without a label in time ${label.unlabelled}`]),
     `into topic ${label.topic}, stores ${list(label.stores)}`,

@@ -1,5 +1,6 @@
 import { snakeCase } from "../../../schemas/feature-view.ts";
 import type { ColumnSpec, ScoringSpec } from "../../../schemas/plan.ts";
+import { copiedThrough } from "../../../schemas/transforms/through.ts";
 import * as column from "../compile/columns.ts";
 import type { Specs } from "../compile/step-module.ts";
 
@@ -18,7 +19,11 @@ export const answerColumns: readonly ColumnSpec[] = [
 ];
 
 /** What the source says about the key field. */
-export function keyDocOf({ sources }: Specs, { source, keyField }: ScoringSpec): string {
+export function keyDocOf(
+  { sources }: Specs,
+  { source, through = [], keyField }: ScoringSpec,
+): string {
   const layout = sources.find((each) => each.topic === source)?.layout;
-  return layout?.fields.find((each) => each.name === keyField)?.doc ?? "";
+  const field = copiedThrough(through, keyField);
+  return layout?.fields.find((each) => each.name === field)?.doc ?? "";
 }

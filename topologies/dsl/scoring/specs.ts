@@ -13,7 +13,7 @@ import {
 import { isId, isNumeric, isWhole, layoutField, scalarKind } from "../compile/layout-field.ts";
 import { checkIdentifier, compareText, featuresMax, plumbingColumns } from "../compile/names.ts";
 import type { Problems } from "../compile/problems.ts";
-import type { Context, Named } from "../compile/step-module.ts";
+import { type Context, type Named, throughOf } from "../compile/step-module.ts";
 import { storesOf } from "../compile/stores.ts";
 import type { LookupDefinition } from "../lookup.ts";
 import type { ScoringDefinition } from "../scoring.ts";
@@ -103,6 +103,7 @@ function scoringSpec(
   return {
     name,
     source: source.topic,
+    ...throughOf(source),
     keyField: source.idField,
     keyType: key !== null && isWhole(key) ? "long" : "string",
     lookups,

@@ -6,9 +6,10 @@ import {
   stepsOf,
   type TableSpec,
 } from "../../../schemas/plan.ts";
+import { transformLines } from "../../../schemas/transforms/through.ts";
 import * as column from "../compile/columns.ts";
 import { fanOutOf, type Link, numberField, type Part } from "../compile/link.ts";
-import type { Specs, StepModule } from "../compile/step-module.ts";
+import { type Specs, type StepModule, throughOf } from "../compile/step-module.ts";
 import { avroValues } from "../compile/stored-topics.ts";
 import { block, durationText, list } from "../describe/text.ts";
 import type { ScoringDefinition } from "../scoring.ts";
@@ -52,9 +53,10 @@ function part(scoring: ScoringSpec, specs: Specs): Part {
         to: name,
         input: "triggers",
         role: "trigger",
-        fanOut: fanOutOf(specs, source, keyField),
+        fanOut: fanOutOf(specs, scoring),
         route: {
           what: `trigger of ${name}`,
+          ...throughOf(scoring),
           key: [keyField],
           fields: [
             { from: "key" },
@@ -79,7 +81,8 @@ function operatorOf(specs: Specs, scoring: ScoringSpec): ScoringOperator {
 }
 
 /** The questions of each slot to a view, and the answers of each view. */
-function lookUps({ name, source, keyField, lookups }: ScoringSpec): Link[] {
+function lookUps(scoring: ScoringSpec): Link[] {
+  const { name, source, keyField, lookups } = scoring;
   const input = `lookups:${name}`;
   const questions = lookups.map(
     ({ view, keyFields }, slot): Link => ({
@@ -90,6 +93,7 @@ function lookUps({ name, source, keyField, lookups }: ScoringSpec): Link[] {
       fanOut: "key",
       route: {
         what: `look-up ${slot} of ${name}`,
+        ...throughOf(scoring),
         key: keyFields,
         fields: [{ from: "key" }, { from: "byte", value: slot }, { from: "text", field: keyField }],
         // Its trigger is counted.
@@ -148,6 +152,7 @@ function text(scoring: ScoringSpec): string {
   const { model, fallback } = scoring;
   return block(`scoring ${scoring.name}`, [
     `of ${scoring.source} by ${scoring.keyField} (${scoring.keyType})`,
+    ...transformLines(scoring.through),
     ...scoring.lookups.map(
       ({ slot, view, keyFields }) => `${slot} = ${view} at (${list(keyFields)})`,
     ),

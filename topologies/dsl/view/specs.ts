@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import type { AggregateDefinition } from "../../../processors/aggregate/aggregate.ts";
 import { aggregateKind } from "../../../processors/aggregate/registry.ts";
 import {
@@ -12,7 +13,7 @@ import { checkCondition } from "../compile/conditions.ts";
 import { isNumeric, layoutField, scalarKind } from "../compile/layout-field.ts";
 import { checkIdentifier, featuresMax, plumbingColumns } from "../compile/names.ts";
 import type { Problems } from "../compile/problems.ts";
-import type { Named } from "../compile/step-module.ts";
+import { type Named, throughOf } from "../compile/step-module.ts";
 import type { ViewDefinition } from "../view.ts";
 
 const viewName = /^([a-z][a-z0-9_]{0,79})@([1-9]\d{0,5})$/;
@@ -50,7 +51,7 @@ export function viewSpecs(
     if (other === undefined) specs.set(viewId(spec), spec);
     else {
       problems.check(
-        JSON.stringify(other) === JSON.stringify(spec),
+        isDeepStrictEqual(other, spec),
         `view "${definition.id}"`,
         "is defined twice with different features: give one of them another name or version",
       );
@@ -86,6 +87,7 @@ function viewSpec(problems: Problems, definition: ViewDefinition): FeatureViewSp
     name,
     version,
     source: definition.source.topic,
+    ...throughOf(definition.source),
     keyFields: definition.keyFields,
     aggregates,
     windows,

@@ -8,10 +8,11 @@ import {
   viewId,
 } from "../../../schemas/feature-view.ts";
 import type { ColumnSpec, TableSpec } from "../../../schemas/plan.ts";
+import { transformLines } from "../../../schemas/transforms/through.ts";
 import * as column from "../compile/columns.ts";
 import { numberField, type Part, type WorldOutput } from "../compile/link.ts";
 import { topicText } from "../compile/names.ts";
-import type { Specs, StepModule } from "../compile/step-module.ts";
+import { type Specs, type StepModule, throughOf } from "../compile/step-module.ts";
 import { block, durationText, list } from "../describe/text.ts";
 import type { ViewDefinition } from "../view.ts";
 import { viewSpecs } from "./specs.ts";
@@ -54,6 +55,7 @@ function part(view: FeatureViewSpec, specs: Specs): Part {
         fanOut: "key",
         route: {
           what: `update of ${name}`,
+          ...throughOf(view),
           key: view.keyFields,
           fields: [{ from: "key" }, { from: "time" }, ...inputs],
           counted: name,
@@ -112,6 +114,7 @@ const featureTypes = {
 function text(view: FeatureViewSpec): string {
   return block(`view ${viewId(view)}`, [
     `of ${view.source} by ${list(view.keyFields)}`,
+    ...transformLines(view.through),
     `windows ${list(view.windows.map(({ label }) => label))}`,
     `ttl ${durationText(view.ttlMs)}, exact up to ${view.exactLimit} events a key`,
     `stores ${list(view.stores)}`,

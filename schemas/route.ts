@@ -1,0 +1,32 @@
+import type { AggregateInput } from "./feature-view.ts";
+import type { TransformSpec } from "./transforms/through.ts";
+
+/** A field of what a route writes, in the order of the payload. */
+export type RouteField =
+  /** Text: the key that names the partition. */
+  | { readonly from: "key" }
+  /** Text of a field. */
+  | { readonly from: "text"; readonly field: string }
+  /** Number of a field, of the truth of a condition, or of the record itself; NaN for null. */
+  | { readonly from: "number"; readonly input: AggregateInput }
+  /** Number: event time, UTC ms. */
+  | { readonly from: "time" }
+  /** Number: offset of the record in its partition. */
+  | { readonly from: "offset" }
+  /** A byte that is the same for every record. */
+  | { readonly from: "byte"; readonly value: number };
+
+/** What a task sends to others for each record that it yields. */
+export interface RouteSpec {
+  /** For people, e.g. `trigger of predictions`. */
+  readonly what: string;
+  /** What the record goes through first; the fields below are those of what comes out. */
+  readonly through?: readonly TransformSpec[];
+  /** Index of an inbox output. */
+  readonly output: number;
+  /** Fields whose values make the key; its murmur2 names the partition. */
+  readonly key: readonly string[];
+  readonly fields: readonly RouteField[];
+  /** The step that answers for the record; null: it is counted elsewhere. */
+  readonly counted: string | null;
+}

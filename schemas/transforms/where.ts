@@ -1,0 +1,22 @@
+import { type Condition, conditionText, evaluate } from "../expression.ts";
+import type { TransformKind } from "./transform.ts";
+
+export interface WhereSpec {
+  readonly kind: "where";
+  readonly condition: Condition;
+}
+
+/** Records for which a condition holds; where that is unknown they are left out. */
+export const where: TransformKind<WhereSpec> = {
+  kind: "where",
+  apply:
+    ({ condition }) =>
+    (record) =>
+      evaluate(condition, record) === true ? record : null,
+  layout: ({ condition }, records, check) => {
+    check.condition(condition, records);
+    return records;
+  },
+  copied: (_, field) => field,
+  text: ({ condition }) => `where ${conditionText(condition)}`,
+};
