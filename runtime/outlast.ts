@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { MillraceError } from "../schemas/errors.ts";
+import { MillraceError, policyOf } from "../schemas/errors.ts";
 
 /** Waits between tries, ms: doubled from the first to the most. */
 export const pauseMs = Object.freeze({ first: 100, most: 5_000 });
 
 /** Whether what failed is mended by waiting: a server that is away, or busy, comes back. */
 export function passes(error: unknown): boolean {
-  return error instanceof MillraceError && error.policy === "retry";
+  return policyOf(error) === "retry";
 }
 
 /**

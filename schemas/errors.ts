@@ -1,7 +1,10 @@
 /* Why long: the one table of all errors; parted, a code could stand in it twice. */
 
-/** What a task does when a step fails with an error of this code. */
-export type ErrorPolicy = "retry" | "dead-letter" | "stop";
+/**
+ * What whoever owns work (a worker, a pump) does when it fails with this code. An error that is
+ * none of the table's is a defect: it stops what it happened in.
+ */
+export type ErrorPolicy = "retry" | "rejoin" | "restore" | "dead-letter" | "stop";
 
 interface ErrorEntry {
   readonly policy: ErrorPolicy;
@@ -119,7 +122,7 @@ export const errorTable = {
       "Offset {offset} of {topic}/{partition} is not in the log, which starts at {logStart}: records were deleted before they were read.",
   },
   RECORD_TOO_LARGE: {
-    policy: "dead-letter",
+    policy: "stop",
     message:
       "The batch for {topic}/{partition} ({sizeBytes} bytes) is larger than the topic takes: raise max.message.bytes or send smaller records.",
   },
@@ -167,12 +170,12 @@ export const errorTable = {
       "The record batch at {topic}/{partition}, offset {offset}, is packed with {codec}, which this Node cannot unpack: set compression.type=gzip on the topic and write to it again.",
   },
   PRODUCER_FENCED: {
-    policy: "stop",
+    policy: "restore",
     message:
       'A newer producer has taken over the transactional id "{transactionalId}": close this one and read the committed offsets again.',
   },
   TRANSACTION_OUTCOME_UNKNOWN: {
-    policy: "stop",
+    policy: "restore",
     message:
       'The outcome of the transaction of "{transactionalId}" is unknown ({reason}): close the producer, make a new one, read the committed offsets again.',
   },
@@ -181,12 +184,12 @@ export const errorTable = {
     message: 'The producer of "{transactionalId}" cannot {action}: {reason}.',
   },
   ILLEGAL_GENERATION: {
-    policy: "stop",
+    policy: "rejoin",
     message:
       'The group "{group}" has gone on to another generation than {generation}: give up what was owned and rejoin.',
   },
   UNKNOWN_MEMBER: {
-    policy: "stop",
+    policy: "rejoin",
     message:
       'The group "{group}" does not know the member "{member}": give up what was owned and rejoin.',
   },
@@ -375,6 +378,11 @@ export const errorTable = {
     message:
       "The offline store has {rows} rows of {topic}/{partition} as it was before the topic was deleted and made again; what is in this topic now would stand beside them. Start over (--fresh, or other tables), or keep both with --accept-gaps: verify names them.",
   },
+  PUMP_FAILED: {
+    policy: "stop",
+    message:
+      "The pump of {topic} into {sink} ended: {reason}. This is a defect of Millrace or of the sink; what is stored stands, and a start goes on behind it.",
+  },
   PUMP_RECORD: {
     policy: "stop",
     message:
@@ -519,13 +527,92 @@ export const errorTable = {
     message:
       'The directory {directory} holds "{name}", which no run of Millrace left there; --fresh would delete it. Name another --data directory.',
   },
+  NULL_KEY: {
+    policy: "dead-letter",
+    message: "the record has no key; the key must be the text of the partition field",
+  },
+  KEY_MISMATCH: {
+    policy: "dead-letter",
+    message: "the record key is not the text of the partition field of its value",
+  },
+  WRONG_PARTITION: {
+    policy: "dead-letter",
+    message:
+      "the record stands in another partition than murmur2 of its key names; librdkafka clients set partitioner=murmur2_random",
+  },
+  EVENT_TIME_MISSING: {
+    policy: "dead-letter",
+    message: "the event time is missing or not a time in milliseconds",
+  },
+  EVENT_TIME_AHEAD: {
+    policy: "dead-letter",
+    message: "the event time lies too far in the future and would make others late",
+  },
+  KEY_OVERSIZE: {
+    policy: "dead-letter",
+    message: "a key, or the text of fields that make one, takes more than {keyLimitBytes} bytes",
+  },
+  TEXT_OVERSIZE: {
+    policy: "dead-letter",
+    message:
+      "a text takes more than {textLimitBytes} bytes in what is derived from the record, or all of them more than {allTextsLimitBytes}",
+  },
+  RECORD_OVERSIZE: {
+    policy: "dead-letter",
+    message: "the value and the key together are larger than {recordLimitBytes} bytes",
+  },
+  DERIVED_OVERSIZE: {
+    policy: "dead-letter",
+    message:
+      "{sizeBytes} bytes were derived where {topic} takes {limitBytes}; the first {keptBytes} are kept",
+  },
+  UNKNOWN_SCHEMA: {
+    policy: "dead-letter",
+    message: "the schema registry gives no schema {id}{of}",
+  },
+  MALFORMED_AVRO: {
+    policy: "dead-letter",
+    message: "{reason}",
+  },
+  MALFORMED_JSON: {
+    policy: "dead-letter",
+    message: "{reason}",
+  },
 } as const satisfies Record<string, ErrorEntry>;
 
 /** A stable code: match on it, never on the message. */
 export type ErrorCode = keyof typeof errorTable;
 
+/** Codes of records that cannot be taken: outcomes, written to the dead letters, never thrown. */
+export type DeadLetterCode = CodeOf<"dead-letter">;
+
+type CodeOf<Policy extends ErrorPolicy> = {
+  [Code in ErrorCode]: (typeof errorTable)[Code]["policy"] extends Policy ? Code : never;
+}[ErrorCode];
+
+type Fact = string | number | boolean | null;
+
 /** Facts about one failure, by name; never a secret. */
-export type ErrorContext = Readonly<Record<string, string | number | boolean | null>>;
+export type ErrorContext = Readonly<Record<string, Fact>>;
+
+/** The names in braces of a message. */
+type PlaceholderOf<Message extends string> = Message extends `${string}{${infer Name}}${infer Rest}`
+  ? Name | PlaceholderOf<Rest>
+  : never;
+
+/** What an error of a code is made of: every fact that its message names, and others at will. */
+type ContextOf<Code extends ErrorCode> = Readonly<
+  Record<PlaceholderOf<(typeof errorTable)[Code]["message"]>, Fact>
+> &
+  ErrorContext;
+
+type ThrownCode = Exclude<ErrorCode, DeadLetterCode>;
+
+type ErrorArguments = {
+  [Code in ThrownCode]: [PlaceholderOf<(typeof errorTable)[Code]["message"]>] extends [never]
+    ? readonly [code: Code, context?: ErrorContext, options?: ErrorOptions]
+    : readonly [code: Code, context: ContextOf<Code>, options?: ErrorOptions];
+}[ThrownCode];
 
 /**
  * The one error class of Millrace. `code` decides the policy; `context` says where; `cause` is
@@ -537,14 +624,30 @@ export class MillraceError extends Error {
   readonly policy: ErrorPolicy;
   readonly context: ErrorContext;
 
-  constructor(code: ErrorCode, context: ErrorContext = {}, options?: ErrorOptions) {
-    const entry: ErrorEntry = errorTable[code];
-    super(
-      entry.message.replace(/\{(\w+)\}/g, (_, key: string) => String(context[key] ?? `{${key}}`)),
-      options,
-    );
+  constructor(...[code, context = {}, options]: ErrorArguments) {
+    super(errorMessage(code, context), options);
     this.code = code;
-    this.policy = entry.policy;
+    this.policy = errorTable[code].policy;
     this.context = context;
   }
+}
+
+/** An error whose code is known while the program runs: of another process, of a server's table. */
+export function errorOf(
+  code: ErrorCode,
+  context: ErrorContext,
+  options?: ErrorOptions,
+): MillraceError {
+  return new MillraceError(...([code, context, options] as unknown as ErrorArguments));
+}
+
+/** The message of a code with its facts; one that is missing stays in braces. */
+export function errorMessage(code: ErrorCode, context: ErrorContext): string {
+  const { message }: ErrorEntry = errorTable[code];
+  return message.replace(/\{(\w+)\}/g, (_, key: string) => String(context[key] ?? `{${key}}`));
+}
+
+/** What the table says to do about an error; null: it is none of the table's, but a defect. */
+export function policyOf(error: unknown): ErrorPolicy | null {
+  return error instanceof MillraceError ? error.policy : null;
 }

@@ -1,9 +1,13 @@
 import type { ErrorPolicy } from "./errors.ts";
 
 const policies: Readonly<Record<ErrorPolicy, string>> = {
-  retry: "the step is tried again",
-  "dead-letter": "the record goes to the dead-letter topic with its original bytes",
-  stop: "the task or command stops; nothing is lost, it goes on from its last commit",
+  retry: "what failed is waited for and tried again",
+  rejoin: "what was owned is given up, and the group joined again",
+  restore: "whether the last commit stands is unknown: tasks are restored from what is committed",
+  "dead-letter":
+    "the record goes to the dead-letter topic with its original bytes; the code stands there, and " +
+    "is never thrown",
+  stop: "the run or command ends; nothing is lost, the next start goes on from the last commit",
 };
 
 /** The text of docs/errors.md: every code of the table, so that the page cannot fall behind. */

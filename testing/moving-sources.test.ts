@@ -6,7 +6,7 @@ import { Worker, type WorkerOptions } from "../runtime/engine/worker.ts";
 import { SourceWatch } from "../runtime/hosting/source-watch.ts";
 import { readAcceptedGaps } from "../runtime/row-topics/accepted-gaps.ts";
 import { createMemoryRegistry } from "../runtime/schema-registry/embedded.ts";
-import { MillraceError } from "../schemas/errors.ts";
+import { errorOf, MillraceError } from "../schemas/errors.ts";
 import { endOf, executeAir, produceAir } from "./air-input-fixture.ts";
 import { air, makeLogs } from "./schedule-fixture.ts";
 import { withMethods } from "./with-methods-fixture.ts";
@@ -137,7 +137,7 @@ test("a broker that does not know a source for a moment, or is silent, ends noth
   );
   await watch.look();
   assert.equal(watch.failure, null);
-  answer = () => Promise.reject(new MillraceError("BROKER_UNAVAILABLE", { request: "Metadata" }));
+  answer = () => Promise.reject(errorOf("BROKER_UNAVAILABLE", { request: "Metadata" }));
   await watch.look();
   answer = (names) => broker.describeTopics(names);
   await watch.look();

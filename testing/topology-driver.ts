@@ -214,6 +214,7 @@ export class TopologyDriver {
     if (view === undefined)
       throw new MillraceError("VIEW_UNKNOWN", {
         view: name,
+        near: "",
         known: stepsOf(this.#plan, "view").map(viewId).join(", "),
       });
     return view;

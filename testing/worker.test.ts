@@ -12,7 +12,7 @@ import { Worker, type WorkerOptions } from "../runtime/engine/worker.ts";
 import { createMemoryRegistry } from "../runtime/schema-registry/embedded.ts";
 import { sourceEncoder } from "../runtime/schema-registry/source-codec.ts";
 import { ByteReader, ByteWriter } from "../schemas/bytes.ts";
-import { type ErrorCode, MillraceError } from "../schemas/errors.ts";
+import { type ErrorCode, errorOf, MillraceError } from "../schemas/errors.ts";
 import { partitionOf } from "../schemas/murmur2.ts";
 import { type FeatureRow, readRow } from "../schemas/row.ts";
 import { endOf, executeAir, produceAir } from "./air-input-fixture.ts";
@@ -203,7 +203,7 @@ test("commits that overlap with steps and fail anywhere, their end unknown, leav
       for (let turns = Math.floor(random() * 4); turns > 0; turns--) await nextTurn();
       if (seed === 0 || random() > 0.03) return;
       failures++;
-      throw new MillraceError(code, { transactionalId: "a test", reason: "a test" });
+      throw errorOf(code, { transactionalId: "a test", reason: "a test" });
     };
     const unsteady = withMethods<Broker>(broker, {
       producer: async (asked) => {
@@ -251,7 +251,7 @@ test("what a task has committed as its progress is behind it: no row below it fo
           const committed = await broker.committed(air.name, places);
           const ends = await broker.listOffsets(rows.map((row) => ({ ...row, at: "latest" })));
           for (const [partition, { metadata }] of committed.entries()) {
-            const progress = Number(metadata === "" ? Number.NEGATIVE_INFINITY : metadata);
+            const progress = Number(metadata.split(" ")[0] || Number.NEGATIVE_INFINITY);
             seen.push({ partition, progress, rowsBefore: ends[partition] as number });
           }
         },

@@ -1,4 +1,9 @@
-import { type ErrorCode, type ErrorContext, MillraceError } from "../../schemas/errors.ts";
+import {
+  type ErrorCode,
+  type ErrorContext,
+  errorOf,
+  type MillraceError,
+} from "../../schemas/errors.ts";
 
 /**
  * What to do about an error code of Kafka. `metadata`: the leader moved, ask again where it is;
@@ -115,7 +120,7 @@ export function kafkaError(code: number, request: string, context: ErrorContext)
     timeoutMs: 0,
     brokers: "it",
   };
-  return new MillraceError(kafkaErrors[code]?.code ?? "BROKER_REFUSED", {
+  return errorOf(kafkaErrors[code]?.code ?? "BROKER_REFUSED", {
     ...defaults,
     ...context,
   });

@@ -1,5 +1,5 @@
 import * as zlib from "node:zlib";
-import { MillraceError } from "../../schemas/errors.ts";
+import { errorOf } from "../../schemas/errors.ts";
 
 /** A compressed batch may not grow beyond this: a small one could otherwise take all memory. */
 const maxInflatedBytes = 256 * 1024 * 1024;
@@ -20,7 +20,7 @@ export function inflateRecords(codec: number, packed: Buffer): Buffer {
   const options = { maxOutputLength: maxInflatedBytes };
   if (codec === 1) return zlib.gunzipSync(packed, options);
   if (codec === 4 && zstd !== undefined) return zstd(packed, options);
-  throw new MillraceError("RECORD_BATCH_UNSUPPORTED", {
+  throw errorOf("RECORD_BATCH_UNSUPPORTED", {
     codec: names[codec] ?? `codec ${codec}`,
     ...(codec === 4 ? { node: process.version } : {}),
   });

@@ -1,4 +1,4 @@
-import { MillraceError } from "../../schemas/errors.ts";
+import { errorOf, MillraceError } from "../../schemas/errors.ts";
 import type { AbortedTransaction, FetchedPartition, FetchRequest } from "../broker.ts";
 import { inflateRecords } from "./codec.ts";
 import { crc32c } from "./crc32c.ts";
@@ -230,7 +230,7 @@ export class RecordReader {
       return inflateRecords(codec, packed);
     } catch (error) {
       if (!(error instanceof MillraceError)) this.#corrupt(`unpacking failed: ${String(error)}`);
-      throw new MillraceError("RECORD_BATCH_UNSUPPORTED", { ...error.context, ...this.#place() });
+      throw errorOf("RECORD_BATCH_UNSUPPORTED", { ...error.context, ...this.#place() });
     }
   }
 

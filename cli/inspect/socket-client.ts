@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { connect, type Socket } from "node:net";
-import { type ErrorCode, MillraceError } from "../../schemas/errors.ts";
+import { type ErrorCode, errorOf, MillraceError } from "../../schemas/errors.ts";
 import { type Inspector, inspectorMethods } from "../../serving/inspector.ts";
 import {
   maxMessageBytes,
@@ -34,7 +34,7 @@ function remoteInspector(socket: Socket): Inspector {
     const waiter = waiting.get(response.id);
     waiting.delete(response.id);
     if ("result" in response) waiter?.resolve(response.result);
-    else waiter?.reject(new RemoteError(response.error.code as ErrorCode, response.error.message));
+    else waiter?.reject(remoteError(response.error.code as ErrorCode, response.error.message));
   });
   const end = () => {
     const ended = new MillraceError("INSPECT_REFUSED", { reason: "the run ended meanwhile" });
@@ -57,9 +57,6 @@ function remoteInspector(socket: Socket): Inspector {
 }
 
 /** An error of the run, with the message that it has there. */
-class RemoteError extends MillraceError {
-  constructor(code: ErrorCode, message: string) {
-    super(code);
-    this.message = message;
-  }
+function remoteError(code: ErrorCode, message: string): MillraceError {
+  return Object.assign(errorOf(code, {}), { message });
 }

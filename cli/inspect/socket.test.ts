@@ -17,7 +17,7 @@ const refuse = () => Promise.reject(new Error("not asked for here"));
 const inspector: Inspector = {
   topics: refuse,
   features: ({ view }) =>
-    Promise.reject(new MillraceError("VIEW_UNKNOWN", { view, known: "none" })),
+    Promise.reject(new MillraceError("VIEW_UNKNOWN", { view, near: "", known: "none" })),
   deadLetters: refuse,
   models: refuse,
   sql: ({ query }) => Promise.resolve(query.repeat(3)),

@@ -5,6 +5,7 @@ import type { TaskReport } from "../../runtime/hosting/running-plan.ts";
 import {
   type ErrorCode,
   type ErrorContext,
+  errorOf,
   errorTable,
   MillraceError,
 } from "../../schemas/errors.ts";
@@ -99,7 +100,7 @@ export function unpackError(failure: Failure): Error {
   const { code, context, message, stack, cause } = failure;
   const options = cause === null ? {} : { cause: unpackError(cause) };
   if (code !== null && code in errorTable) {
-    return new MillraceError(code as ErrorCode, context, options);
+    return errorOf(code as ErrorCode, context, options);
   }
   return Object.assign(new Error(message, options), { stack });
 }

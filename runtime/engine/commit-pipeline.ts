@@ -1,5 +1,5 @@
 import type { Broker, OffsetToCommit } from "../../broker/broker.ts";
-import { MillraceError } from "../../schemas/errors.ts";
+import { policyOf } from "../../schemas/errors.ts";
 import type { Plan } from "../../schemas/plan.ts";
 import { batchLimits, CommitBatches } from "./commit-batches.ts";
 import { placeText } from "./group-progress.ts";
@@ -136,8 +136,7 @@ export class CommitPipeline {
     if (purge.length === 0) return;
     await this.#options.broker.deleteRecords(purge).catch((error: unknown) => {
       // What stands too long costs room alone; the next purge takes it, too.
-      const away = error instanceof MillraceError && error.code === "BROKER_UNAVAILABLE";
-      if (!away) throw error;
+      if (policyOf(error) !== "retry") throw error;
     });
   }
 }

@@ -1,7 +1,7 @@
 import { ByteWriter } from "../../schemas/bytes.ts";
 import type { AvroEncoder } from "../schema-registry/avro-codec.ts";
 import type { CommitBatches } from "./commit-batches.ts";
-import { keyLimitBytes } from "./rejections.ts";
+import { keyLimitBytes, rejectionReason } from "./rejections.ts";
 
 /** Where what a step derives goes when it is too large for its own topic. */
 export interface DeadLetterPlace {
@@ -9,6 +9,8 @@ export interface DeadLetterPlace {
   readonly partition: number;
   readonly encoder: AvroEncoder;
 }
+
+const code = "DERIVED_OVERSIZE";
 
 /** What is kept of a value that is too large, in bytes. */
 const keptValueBytes = 64 * 1024;
@@ -51,10 +53,13 @@ export class DerivedDeadLetters {
         headers: [],
         schemaId: null,
         step: this.#step,
-        code: "DERIVED_OVERSIZE",
-        reason:
-          `${value.length} bytes were derived where ${target.topic} takes ${target.maxBytes}; ` +
-          `the first ${keptValueBytes} are kept`,
+        code,
+        reason: rejectionReason(code, {
+          sizeBytes: value.length,
+          topic: target.topic,
+          limitBytes: target.maxBytes,
+          keptBytes: keptValueBytes,
+        }),
       },
       this.#value,
     );

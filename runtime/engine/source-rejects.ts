@@ -1,11 +1,12 @@
 import type { RecordReader } from "../../broker/record-batch/reader.ts";
 import type { SourceProcessor } from "../../processors/source.ts";
 import { ByteWriter } from "../../schemas/bytes.ts";
+import type { DeadLetterCode } from "../../schemas/errors.ts";
 import { shortReason } from "../../schemas/plain-text.ts";
 import type { Subtopology } from "../../schemas/plan.ts";
 import type { AvroEncoder } from "../schema-registry/avro-codec.ts";
 import type { CommitBatches } from "./commit-batches.ts";
-import { keyLimitBytes, rejectionReasons } from "./rejections.ts";
+import { keyLimitBytes, rejectionReason } from "./rejections.ts";
 import type { OutboxWiring } from "./task-outbox.ts";
 
 export interface RejectsWiring extends OutboxWiring {
@@ -72,14 +73,13 @@ export class SourceRejects {
     this.#add(this.#lateTopic, reader);
   }
 
-  /** @param detail - why, where the code alone does not say it. */
-  deadLetter(reader: RecordReader, code: string, detail?: string): void {
+  deadLetter(reader: RecordReader, code: DeadLetterCode, why = rejectionReason(code)): void {
     const { valueStart, valueEnd, buffer } = reader;
     const framed = valueStart >= 0 && valueEnd - valueStart >= 5 && buffer[valueStart] === 0;
     const origin = this.#origin(reader);
     const value = valueStart < 0 ? null : buffer.subarray(valueStart, valueEnd);
     const headers = reader.headers();
-    const reason = shortReason(detail ?? rejectionReasons[code] ?? code);
+    const reason = shortReason(why);
     const size = sizeOf(origin.key) + sizeOf(value) + sizeOfHeaders(headers);
     const kept =
       size <= this.#deadLetterBytes

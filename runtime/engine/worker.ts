@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
 import type { Broker } from "../../broker/broker.ts";
-import { MillraceError } from "../../schemas/errors.ts";
+import { MillraceError, policyOf } from "../../schemas/errors.ts";
 import type { Plan } from "../../schemas/plan.ts";
 import { passes, pauseMs } from "../outlast.ts";
 import type { SchemaRegistry } from "../schema-registry/registry.ts";
@@ -56,14 +56,8 @@ export interface WorkerOptions {
   readonly onTrouble?: (who: string, error: unknown | null) => void;
 }
 
-/** Codes after which the outcome of a commit is unknown: restore and go on. */
-const outcomeUnknown = new Set<string>(["TRANSACTION_OUTCOME_UNKNOWN", "PRODUCER_FENCED"]);
-
 /** What a turn of the loop came to: something, nothing, or the end. */
 type Turn = "busy" | "idle" | "done";
-
-/** Codes after which every ownership is over: join again. */
-const ownershipOver = new Set<string>(["ILLEGAL_GENERATION", "UNKNOWN_MEMBER"]);
 
 /**
  * Runs the tasks that a group assigns to this process: fetch, step, commit all together in one
@@ -377,10 +371,10 @@ export class Worker {
   }
 
   async #afterFailedCommit(error: unknown): Promise<void> {
-    if (!(error instanceof MillraceError)) throw error;
-    if (ownershipOver.has(error.code)) return await this.#rebalance();
-    if (!outcomeUnknown.has(error.code) && !passes(error)) throw error;
-    if (passes(error)) {
+    const policy = policyOf(error);
+    if (policy === "rejoin") return await this.#rebalance();
+    if (policy !== "restore" && policy !== "retry") throw error;
+    if (policy === "retry") {
       // Told now: what follows takes as long as the server is away.
       this.#options.onTrouble?.("the tasks", error);
       this.#pauseMs = Math.max(this.#pauseMs, 2 * pauseMs.first);

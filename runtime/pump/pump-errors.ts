@@ -1,28 +1,29 @@
-import { MillraceError } from "../../schemas/errors.ts";
+import { MillraceError, policyOf } from "../../schemas/errors.ts";
 
-/** Codes that end ownership: another member has the partitions, or will have. */
-const ownershipCodes: ReadonlySet<string> = new Set([
-  "ILLEGAL_GENERATION",
-  "UNKNOWN_MEMBER",
-  "REBALANCE_IN_PROGRESS",
-]);
-
-/** Codes that waiting does not mend: what is to be read is gone, closed or of no use. */
-const endingCodes: ReadonlySet<string> = new Set([
-  "OFFSET_OUT_OF_RANGE",
-  "TOPIC_UNKNOWN",
-  "BROKER_CLOSED",
-  "PUMP_RECORD",
-  "PUMP_GAP",
-  "OFFLINE_OTHER_TOPIC",
-]);
-
-/** Whether a pump has lost its partitions and must join its group again. */
-export function endsOwnership(error: unknown): boolean {
-  return error instanceof MillraceError && ownershipCodes.has(error.code);
+/** What a pump moves, and where to. */
+interface PumpPlace {
+  readonly topic: string;
+  readonly sink: string;
 }
 
-/** Whether a pump cannot go on, however often it tries. */
-export function endsPump(error: unknown): boolean {
-  return error instanceof MillraceError && endingCodes.has(error.code);
+/** The error of a pump that ends: what nobody has foreseen is a defect, and gets a code here. */
+export function pumpError(error: unknown, { topic, sink }: PumpPlace): MillraceError {
+  if (error instanceof MillraceError) return error;
+  const context = { topic, sink, reason: reasonOf(error) };
+  return new MillraceError("PUMP_FAILED", context, { cause: error });
+}
+
+/** The error of a record that a sink has not taken: its own where waiting mends it. */
+export function recordError(
+  error: unknown,
+  place: PumpPlace & { readonly partition: number; readonly offset: number },
+): unknown {
+  if (policyOf(error) === "retry") return error;
+  const { topic, sink, partition, offset } = place;
+  const context = { topic, sink, partition, offset, reason: reasonOf(error) };
+  return new MillraceError("PUMP_RECORD", context, { cause: error });
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

@@ -1,3 +1,4 @@
+/* Why long: each rule of a pump needs the same topic, store and flaws. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as wait } from "node:timers/promises";
@@ -156,6 +157,30 @@ test("while the store is away a pump waits, says so once, and goes on where it w
   while (troubles.length < 3) await wait(5);
   await running.stop();
   await broker.close();
+});
+
+test("what waiting does not mend ends a pump, with a code even where nobody has foreseen it", async () => {
+  const refused = new MillraceError("OFFLINE_QUERY_FAILED", { code: "60", reason: "no table" });
+  const cases = [
+    { thrown: refused, code: "OFFLINE_QUERY_FAILED" },
+    { thrown: new TypeError("a defect"), code: "PUMP_FAILED" },
+  ];
+  for (const { thrown, code } of cases) {
+    const { broker, topic, store } = await setUp();
+    const broken: OfflineStore = Object.assign(likeStore(store), {
+      insert: () => Promise.reject(thrown),
+    });
+    const troubles: unknown[] = [];
+    const running = await pump(broker, offlineSink(broken, numbersEncoder), {
+      onTrouble: (error) => void troubles.push(error),
+    });
+    await topic.write(20);
+    await assert.rejects(running.drain(), { code });
+    assert.equal((running.failure as MillraceError).code, code);
+    assert.deepEqual(troubles, [running.failure]);
+    await running.stop();
+    await broker.close();
+  }
 });
 
 test("a pump stops though its store hangs, and the next one stores what was in hand once", {

@@ -1,19 +1,16 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { FetchedPartition, GroupMember, OffsetToCommit } from "../../broker/broker.ts";
 import { RecordReader } from "../../broker/record-batch/reader.ts";
-import { MillraceError } from "../../schemas/errors.ts";
-import { outlast } from "../outlast.ts";
+import { MillraceError, policyOf } from "../../schemas/errors.ts";
+import { outlast, pauseMs } from "../outlast.ts";
 import { BlockBudget, blockBudgetBytes } from "./block-budget.ts";
 import { pendingText } from "./pending-range.ts";
 import { assignPartitions, parsePartitions } from "./pump-assignment.ts";
-import { endsOwnership, endsPump } from "./pump-errors.ts";
+import { pumpError, recordError } from "./pump-errors.ts";
 import { PumpPartition } from "./pump-partition.ts";
 import { pumpStarts } from "./pump-start.ts";
 import { PumpWaiters } from "./pump-waiters.ts";
 import { pumpDefaults, type SinkPumpOptions } from "./sink-pump-options.ts";
-
-/** Waits between attempts, in ms: doubling from the first to the second. */
-const backOffMs = { first: 100, most: 5_000 };
 
 /** Wait for the first record of a fetch, in ms; the second while somebody waits for the pump. */
 const fetchWaitMs = { idle: 200, waitedFor: 20 };
@@ -134,8 +131,8 @@ export class SinkPump {
       }
     } catch (error) {
       if (!(error instanceof Interrupted)) {
-        this.#failure = error;
-        this.#options.onTrouble?.(error);
+        this.#failure = pumpError(error, this);
+        this.#options.onTrouble?.(this.#failure);
       }
     } finally {
       this.#abort.abort();
@@ -285,12 +282,9 @@ export class SinkPump {
     });
   }
 
-  #refuse(partition: PumpPartition, error: unknown): never {
-    if (error instanceof MillraceError && error.policy === "retry") throw error;
-    const { offset } = this.#reader;
-    const reason = error instanceof Error ? error.message : String(error);
-    const where = { sink: this.sink, topic: this.topic, partition: partition.number, offset };
-    throw new MillraceError("PUMP_RECORD", { ...where, reason }, { cause: error });
+  #refuse({ number: partition }: PumpPartition, error: unknown): never {
+    const { topic, sink } = this;
+    throw recordError(error, { topic, sink, partition, offset: this.#reader.offset });
   }
 
   /**
@@ -353,9 +347,12 @@ export class SinkPump {
     }
   }
 
-  /** Repeats what fails until it succeeds, the partitions are lost or the pump is stopped. */
+  /**
+   * Repeats what the table of errors says to try again, until it succeeds, the partitions are lost
+   * or the pump is stopped.
+   */
   async #insist<T>(attempt: () => Promise<T>): Promise<T> {
-    for (let wait = backOffMs.first; ; wait = Math.min(backOffMs.most, wait * 2)) {
+    for (let wait: number = pauseMs.first; ; wait = Math.min(pauseMs.most, wait * 2)) {
       if (this.#lost || this.#abort.signal.aborted) throw new Interrupted();
       try {
         const result = await attempt();
@@ -363,8 +360,9 @@ export class SinkPump {
         this.#failing = false;
         return result;
       } catch (error) {
-        if (endsOwnership(error)) this.#lost = true;
-        else if (endsPump(error)) throw error;
+        const policy = policyOf(error);
+        if (policy === "rejoin") this.#lost = true;
+        else if (policy !== "retry") throw error;
         else {
           if (!this.#failing) this.#options.onTrouble?.(error);
           this.#failing = true;

@@ -1,6 +1,6 @@
 import type { Broker, FetchedPartition, GroupMember } from "../../broker/broker.ts";
 import { RecordReader } from "../../broker/record-batch/reader.ts";
-import { endsOwnership } from "../pump/pump-errors.ts";
+import { policyOf } from "../../schemas/errors.ts";
 import type { RowTopic } from "./row-topics.ts";
 import { readTallies, type Tally, TallyCounter, tallyGroup, tallyText } from "./tally.ts";
 
@@ -81,7 +81,10 @@ export class RowTopicPurger {
     return new RowTopicPurger(options, member);
   }
 
-  /** Looks at all topics now. Never rejects: troubles are told, and the next look tries again. */
+  /**
+   * Looks at all topics now. Never rejects, whatever the policy of an error: what stands too long
+   * costs room alone. Troubles are told, and the next look tries again.
+   */
   purge(): Promise<void> {
     this.#running = this.#running.then(async () => {
       this.#looking = true;
@@ -109,7 +112,7 @@ export class RowTopicPurger {
       }
       if (this.#failing.delete(topic.topic)) this.#options.onTrouble?.(topic.topic, null);
     } catch (error) {
-      if (endsOwnership(error)) this.#lost = true;
+      if (policyOf(error) === "rejoin") this.#lost = true;
       else if (!this.#failing.has(topic.topic)) {
         this.#failing.add(topic.topic);
         this.#options.onTrouble?.(topic.topic, error);

@@ -1,7 +1,7 @@
 import { Agent } from "node:http";
 import { type AgentOptions, Agent as TlsAgent } from "node:https";
 import { setTimeout as wait } from "node:timers/promises";
-import { type ErrorCode, MillraceError } from "../../schemas/errors.ts";
+import { type ErrorCode, errorOf, MillraceError } from "../../schemas/errors.ts";
 import type { WriterSchema } from "../../schemas/formats/format.ts";
 import { shortReason } from "../../schemas/plain-text.ts";
 import type { AvroSchema } from "../../schemas/plan.ts";
@@ -207,7 +207,7 @@ class ConfluentRegistry implements SchemaRegistry {
       return new MillraceError("REGISTRY_REFUSED", { url, request, status, reason });
     }
     const context = { url, request, status, reason: shortReason(reasonOf(answer)) };
-    return new MillraceError(codeOf(status), context);
+    return errorOf(codeOf(status), context);
   }
 }
 

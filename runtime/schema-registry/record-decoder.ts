@@ -1,4 +1,4 @@
-import { MillraceError } from "../../schemas/errors.ts";
+import { type DeadLetterCode, errorMessage, MillraceError } from "../../schemas/errors.ts";
 import type { FormatReader, ReadRecord } from "../../schemas/formats/format.ts";
 import type { SchemaRegistry } from "./registry.ts";
 
@@ -26,7 +26,7 @@ export type Decoded =
   | {
       readonly kind: "failed";
       /** `UNKNOWN_SCHEMA`, or what the format calls it, e.g. `MALFORMED_AVRO`. */
-      readonly code: string;
+      readonly code: DeadLetterCode;
       readonly reason: string;
     };
 
@@ -82,11 +82,9 @@ export class RecordDecoder {
   /** The outcome of a value whose schema the registry does not give, or only to others. */
   unknown(id: number): Decoded & { kind: "failed" } {
     const subject = this.#subject;
-    const reason =
-      subject === null
-        ? `the schema registry gives no schema ${id}`
-        : `the schema registry gives no schema ${id} of the subject ${subject}`;
-    return { kind: "failed", code: "UNKNOWN_SCHEMA", reason };
+    const code = "UNKNOWN_SCHEMA";
+    const of = subject === null ? "" : ` of the subject ${subject}`;
+    return { kind: "failed", code, reason: errorMessage(code, { id, of }) };
   }
 
   /**
@@ -137,7 +135,8 @@ export class RecordDecoder {
   }
 
   #malformed(reason: string): Decoded {
-    return { kind: "failed", code: this.#reader.malformed, reason };
+    const code = this.#reader.malformed;
+    return { kind: "failed", code, reason: errorMessage(code, { reason }) };
   }
 
   async #resolve(id: number): Promise<void> {

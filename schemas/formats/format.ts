@@ -1,4 +1,5 @@
 import type { ByteWriter } from "../bytes.ts";
+import type { DeadLetterCode } from "../errors.ts";
 import type { AvroSchema } from "../plan.ts";
 import type { RowLayout } from "../row-layout.ts";
 
@@ -25,7 +26,7 @@ export interface FormatReader {
   /** What the records are, for messages. */
   readonly name: string;
   /** Code of a dead letter for bytes that are no such record, e.g. `MALFORMED_AVRO`. */
-  readonly malformed: string;
+  readonly malformed: DeadLetterCode;
   /** Whether a magic byte and a schema id must stand in front, or may (Confluent's framing). */
   readonly framing: "required" | "optional";
   /** Whether framed values are read by the schema of their id, which then has to be looked up. */

@@ -111,7 +111,12 @@ test("a sending of which only a part stands is completed, not repeated", async (
       const send: Producer["send"] = async (batches) => {
         if (++sends % 3 !== 0) return await producer.send(batches);
         await producer.send(batches.slice(0, sends % 5));
-        throw new MillraceError("BROKER_UNAVAILABLE", { request: "Produce", reason: "a test" });
+        throw new MillraceError("BROKER_UNAVAILABLE", {
+          request: "Produce",
+          timeoutMs: 1,
+          reason: "a test",
+          brokers: "it",
+        });
       };
       return Object.assign(Object.create(producer) as Producer, {
         send,

@@ -2,7 +2,7 @@ import { extname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Piscina } from "piscina";
 import type { ScoreWork } from "../../../processors/scoring/score-work.ts";
-import { MillraceError } from "../../../schemas/errors.ts";
+import { errorOf, MillraceError } from "../../../schemas/errors.ts";
 import { turnOffTelemetry } from "../../config/onnx-telemetry.ts";
 import { failedBatch } from "./answer-batch.ts";
 import { createInlineScorer } from "./inline-scorer.ts";
@@ -172,7 +172,7 @@ class Pool implements ScoringPool {
       const answer = await this.#ask({ artifact: batch.artifact, rows, vectors });
       if ("probabilities" in answer) return answer;
       if (answer.code === null) throw answer.cause;
-      throw new MillraceError(answer.code, answer.context, { cause: answer.cause });
+      throw errorOf(answer.code, answer.context, { cause: answer.cause });
     } finally {
       this.#rows -= rows;
       this.#leave();
