@@ -59,6 +59,11 @@ export const errorTable = {
     message:
       "{name} could not be fetched from Maven Central: {reason}. Check the network and run again.",
   },
+  STACK_FETCH_DIFFERS: {
+    policy: "stop",
+    message:
+      "{file} of {name} is not the file that is pinned (sha256 {found}, not {expected}), and nothing of it is kept: look at what stands between this machine and Maven Central, also in ~/.m2, and run again.",
+  },
   STACK_NOT_READY: {
     policy: "stop",
     message: "The local stack cannot start; {count} to correct:\n{problems}",

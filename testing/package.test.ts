@@ -105,3 +105,39 @@ test("no dependency of the repository runs an install script, whatever npm insta
     'Remove the lines "hasInstallScript" from package-lock.json.',
   );
 });
+
+/** chDB's libraries for other platforms, of which the registry told no checksum: see 0006. */
+const unknown = ["lib-darwin-arm64", "lib-darwin-x64", "lib-linux-arm64-gnu"];
+
+test("every package of the lock has its checksum", () => {
+  const lock = JSON.parse(repositoryText("package-lock.json") ?? "") as {
+    readonly packages: Readonly<Record<string, { readonly integrity?: string }>>;
+  };
+  const bare = Object.entries(lock.packages).flatMap(([path, { integrity }]) =>
+    path === "" || integrity?.startsWith("sha512-") ? [] : [path],
+  );
+  assert.deepEqual(
+    bare,
+    unknown.map((name) => `node_modules/@chdb/${name}`),
+  );
+});
+
+test("a list of what the package holds can be made, each part with its checksum", () => {
+  const args = ["sbom", "--sbom-format=cyclonedx", "--package-lock-only"];
+  const out = execFileSync("npm", args, { cwd: packageRoot(), encoding: "utf8" });
+  const { components } = JSON.parse(out) as {
+    readonly components: readonly {
+      readonly name: string;
+      readonly purl: string;
+      readonly hashes?: unknown;
+    }[];
+  };
+  const listed = new Set(components.map(({ purl }) => decodeURIComponent(purl)));
+  for (const [name, version] of Object.entries(about.dependencies)) {
+    assert.ok(listed.has(`pkg:npm/${name}@${version}`), name);
+  }
+  assert.deepEqual(
+    components.flatMap(({ name, hashes }) => (hashes === undefined ? [name] : [])),
+    unknown.map((name) => `@chdb/${name}`),
+  );
+});

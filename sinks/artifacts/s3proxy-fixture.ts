@@ -4,6 +4,7 @@ import { freePorts } from "../../stacks/local/free-ports.ts";
 import { findJava } from "../../stacks/local/java.ts";
 import { mavenLibraries } from "../../stacks/local/maven.ts";
 import { type ServerProcess, startServer } from "../../stacks/local/server-process.ts";
+import { s3proxyPins } from "./s3proxy-pins-fixture.ts";
 
 const version = "2.6.0";
 
@@ -16,9 +17,8 @@ export interface S3Proxy extends ServerProcess {
 
 /** Starts it with one bucket, `models`. */
 export async function startS3Proxy(directory: string): Promise<S3Proxy> {
-  const libraries = await mavenLibraries(`s3proxy-${version}`, [
-    { group: "org.gaul", name: "s3proxy", version },
-  ]);
+  const artifact = { group: "org.gaul", name: "s3proxy", version };
+  const libraries = await mavenLibraries(`s3proxy-${version}`, [artifact], s3proxyPins);
   const [port = 0] = await freePorts(1);
   const [accessKeyId, secretAccessKey] = ["millrace", "correct-horse"];
   await mkdir(join(directory, "objects", "models"), { recursive: true });

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { freePorts } from "./free-ports.ts";
 import { findJava } from "./java.ts";
 import { mavenArchive } from "./maven.ts";
+import { apicurioPins } from "./pinned-jars.ts";
 import { type ServerOptions, type ServerProcess, startServer } from "./server-process.ts";
 
 /** Version of the schema registry Apicurio that the local stack runs. */
@@ -78,7 +79,7 @@ export async function apicurioServer(
   const java = findJava(21);
   const group = "io.apicurio";
   const artifact = { group, name: "apicurio-registry-app", version: apicurioVersion };
-  const home = await mavenArchive(`apicurio-${apicurioVersion}`, artifact, "all");
+  const home = await mavenArchive(`apicurio-${apicurioVersion}`, artifact, "all", apicurioPins);
   const [management = 0] = await freePorts(1);
   await mkdir(options.directory, { recursive: true, mode: 0o700 });
   const data = join(options.directory, "registry");

@@ -8,6 +8,7 @@ import { freePorts } from "./free-ports.ts";
 import { findJava, type Java } from "./java.ts";
 import { type KafkaAccess, kafkaReady } from "./kafka-ready.ts";
 import { mavenLibraries } from "./maven.ts";
+import { kafkaPins } from "./pinned-jars.ts";
 import { type ServerOptions, type ServerProcess, startServer } from "./server-process.ts";
 import { tcpProbe } from "./tcp-probe.ts";
 
@@ -110,10 +111,11 @@ interface Programs {
 
 async function kafkaPrograms(): Promise<Programs> {
   const java = findJava(17);
-  const jars = await mavenLibraries(`kafka-${kafkaVersion}`, [
+  const artifacts = [
     { group: "org.apache.kafka", name: "kafka_2.13", version: kafkaVersion },
     { group: "org.slf4j", name: "slf4j-simple", version: "1.7.36" },
-  ]);
+  ];
+  const jars = await mavenLibraries(`kafka-${kafkaVersion}`, artifacts, kafkaPins);
   return { java, jars };
 }
 

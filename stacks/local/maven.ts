@@ -1,6 +1,7 @@
 import { execFile } from "node:child_process";
-import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { createReadStream, existsSync } from "node:fs";
+import { mkdir, mkdtemp, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { MillraceError } from "../../schemas/errors.ts";
@@ -15,23 +16,31 @@ export interface Artifact {
   readonly version: string;
 }
 
+/** What is fetched: by the name of each file its SHA-256. */
+export type Pins = Readonly<Record<string, string>>;
+
+/** A fixed version: what Maven runs is fetched, too. */
+const plugin = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1";
+
 /**
  * The folder holding the jars of `artifacts` and of all they need, fetched once into the cache.
  * Two processes may fetch at the same time: each fills a folder of its own, one rename wins.
  *
- * @throws {MillraceError} STACK_MISSING_MAVEN, STACK_FETCH_FAILED.
+ * @throws {MillraceError} STACK_MISSING_MAVEN, STACK_FETCH_FAILED, STACK_FETCH_DIFFERS.
  */
 export async function mavenLibraries(
   name: string,
   artifacts: readonly Artifact[],
+  pins: Pins,
 ): Promise<string> {
-  return await cached(name, async (staging) => {
+  return await cached(name, pins, async (staging) => {
     await writeFile(join(staging, "pom.xml"), pom(artifacts));
     await maven(name, staging, [
-      "dependency:copy-dependencies",
+      `${plugin}:copy-dependencies`,
       "-DincludeScope=runtime",
       `-DoutputDirectory=${staging}`,
     ]);
+    await verify(name, staging, pins);
   });
 }
 
@@ -40,14 +49,16 @@ export async function mavenArchive(
   name: string,
   artifact: Artifact,
   classifier: string,
+  pins: Pins,
 ): Promise<string> {
-  return await cached(name, async (staging) => {
+  return await cached(name, pins, async (staging) => {
     const coordinate = `${artifact.group}:${artifact.name}:${artifact.version}`;
     await maven(name, staging, [
-      "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy",
+      `${plugin}:copy`,
       `-Dartifact=${coordinate}:tar.gz:${classifier}`,
       `-DoutputDirectory=${staging}`,
     ]);
+    await verify(name, staging, pins);
     const file = join(staging, `${artifact.name}-${artifact.version}-${classifier}.tar.gz`);
     await run("tar", ["-xzf", file, "-C", staging]).catch((error: unknown) => {
       throw fetchFailed(name, error);
@@ -56,13 +67,20 @@ export async function mavenArchive(
   });
 }
 
-async function cached(name: string, fill: (staging: string) => Promise<void>): Promise<string> {
+/** A folder goes by its name and its pins: what was fetched under others is left alone. */
+async function cached(
+  name: string,
+  pins: Pins,
+  fill: (staging: string) => Promise<void>,
+): Promise<string> {
   const { cacheDirectory } = stackEnvironment();
-  const target = join(cacheDirectory, name);
+  const text = Object.entries(pins).sort().join("\n");
+  const digest = createHash("sha256").update(text).digest("hex");
+  const target = join(cacheDirectory, `${name}-${digest.slice(0, 8)}`);
   if (existsSync(target)) {
     return target;
   }
-  await mkdir(cacheDirectory, { recursive: true });
+  await mkdir(cacheDirectory, { recursive: true, mode: 0o700 });
   const staging = await mkdtemp(join(cacheDirectory, `.${name}-`));
   try {
     await fill(staging);
@@ -77,9 +95,29 @@ async function cached(name: string, fill: (staging: string) => Promise<void>): P
   return target;
 }
 
+/** Holds every file that was fetched against its pin: none may differ, be missing or be more. */
+async function verify(name: string, folder: string, pins: Pins): Promise<void> {
+  const fetched = (await readdir(folder)).filter((file) => file !== "pom.xml");
+  for (const file of new Set([...fetched, ...Object.keys(pins)])) {
+    const expected = pins[file] ?? "no such file";
+    const found = fetched.includes(file) ? await sha256(join(folder, file)) : "none";
+    if (found === expected) continue;
+    throw new MillraceError("STACK_FETCH_DIFFERS", { name, file, expected, found });
+  }
+}
+
+async function sha256(file: string): Promise<string> {
+  const hash = createHash("sha256");
+  for await (const chunk of createReadStream(file)) hash.update(chunk as Buffer);
+  return hash.digest("hex");
+}
+
 async function maven(name: string, directory: string, goals: readonly string[]): Promise<void> {
   try {
-    await run("mvn", ["-B", "-q", ...goals], { cwd: directory, timeout: 300_000 });
+    await run("mvn", ["-B", "-q", "--strict-checksums", ...goals], {
+      cwd: directory,
+      timeout: 300_000,
+    });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") {
       throw new MillraceError("STACK_MISSING_MAVEN", { name }, { cause: error });

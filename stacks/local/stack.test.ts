@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
+import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { chmod, mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { type AddressInfo, createServer } from "node:net";
@@ -64,6 +65,42 @@ test("a server that hangs is up and does not answer, Kafka too", async () => {
   silent.close();
 });
 
+test("a file that is not the one that was pinned is refused by name, and nothing of it is kept", async () => {
+  const programs = join(directory, "differing");
+  const cache = join(directory, "differing-cache");
+  await mkdir(programs, { recursive: true });
+  const artifact = { group: "g", name: "n", version: "1" };
+  const right = createHash("sha256").update("right\n").digest("hex");
+  const script = [
+    "#!/bin/sh",
+    'for each in "$@"; do case "$each" in -DoutputDirectory=*) to=$(echo "$each" | cut -d= -f2);; esac; done',
+    'echo "$MADE" > "$to/n-1.jar"',
+    'test -z "$MORE" || echo more > "$to/m-1.jar"',
+  ].join("\n");
+  await writeFile(join(programs, "mvn"), script, { mode: 0o755 });
+  const before = { ...process.env };
+  Object.assign(process.env, { PATH: `${programs}:${before["PATH"]}`, MILLRACE_CACHE: cache });
+  try {
+    for (const [made, more, file] of [
+      ["other", "", "n-1.jar"],
+      ["right", "yes", "m-1.jar"],
+    ] as const) {
+      Object.assign(process.env, { MADE: made, MORE: more });
+      const fetching = mavenLibraries("pinned", [artifact], { "n-1.jar": right });
+      await assert.rejects(fetching, {
+        code: "STACK_FETCH_DIFFERS",
+        message: new RegExp(`^${file} `),
+      });
+      assert.deepEqual(await readdir(cache), []);
+    }
+    Object.assign(process.env, { MADE: "right", MORE: "" });
+    const folder = await mavenLibraries("pinned", [artifact], { "n-1.jar": right });
+    assert.deepEqual(await readdir(folder), ["n-1.jar", "pom.xml"]);
+  } finally {
+    process.env = before;
+  }
+});
+
 test("a fetch that fails says what Maven said, or how it ended, and leaves nothing", async () => {
   const programs = join(directory, "programs");
   const cache = join(directory, "cache");
@@ -78,7 +115,7 @@ test("a fetch that fails says what Maven said, or how it ended, and leaves nothi
     ] as const) {
       await writeFile(join(programs, "mvn"), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
       const artifact = { group: "g", name: "n", version: "1" };
-      const fetching = mavenLibraries("nothing", [artifact]);
+      const fetching = mavenLibraries("nothing", [artifact], {});
       await assert.rejects(fetching, { code: "STACK_FETCH_FAILED", message });
       assert.deepEqual(await readdir(cache), []);
     }
