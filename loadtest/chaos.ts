@@ -1,10 +1,10 @@
 /**
- * Kills and freezes workers at named points while they process flights on the local stack, and
- * compares what they leave with an undisturbed run, row by row. With a control (something left out
+ * Kills and freezes workers at named points while they process flights on the local stack, takes
+ * their Kafka away, and compares what they leave with an undisturbed run, row by row. With a control (something left out
  * that a guarantee rests on) the comparison must fail.
  *
- * node dist/loadtest/chaos.js [--kills N] [--freezes N] [--seed S[,S…]] [--from DATE] [--to DATE]
- *   [--control none,transactions,fence,token] [--workers N] [--minutes N] [--report FILE]
+ * node dist/loadtest/chaos.js [--kills N] [--freezes N] [--outages N] [--seed S[,S…]] [--from DATE]
+ *   [--to DATE] [--control none,transactions,fence,token] [--workers N] [--minutes N] [--report FILE]
  */
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -24,13 +24,15 @@ const { values } = parseArgs({
     kills: { type: "string", default: "20" },
     /** SIGSTOPs. Default: 3 for 20 kills, in proportion, at least the one at the end. */
     freezes: { type: "string" },
+    /** Of Kafka, in turn paused for 100 s and killed for 60 s. */
+    outages: { type: "string", default: "2" },
     seed: { type: "string", default: "1" },
     from: { type: "string", default: "2001-01-01" },
     to: { type: "string", default: "2001-01-04T15:00" },
     control: { type: "string", default: "none" },
     workers: { type: "string", default: "3" },
     /** Bound of one run. */
-    minutes: { type: "string", default: "15" },
+    minutes: { type: "string", default: "25" },
     report: { type: "string" },
   },
 });
@@ -42,13 +44,14 @@ function wanted(): Omit<ChaosCase, "expected">[] {
     values.freezes === undefined
       ? Math.max(1, Math.round((3 * kills) / 20))
       : count("freezes", values.freezes, 0);
+  const outages = count("outages", values.outages, 0);
   const workers = count("workers", values.workers, 2);
   const minutes = count("minutes", values.minutes, 1);
   const [from, to] = [timeOf("from", values.from), timeOf("to", values.to)];
   if (from >= to) throw new Error(`--from ${values.from} does not lie before --to ${values.to}`);
   return values.seed.split(",").flatMap((text) => {
     const seed = count("seed", text, 0);
-    const steps = chaosPlan(seed, workers, kills, freezes);
+    const steps = chaosPlan(seed, workers, kills, freezes, outages);
     return values.control.split(",").map((control) => {
       return { from, to, workers, minutes, seed, steps, control: controlOf(control) };
     });
@@ -124,7 +127,7 @@ async function report(
     return each !== "--report" && all[index - 1] !== "--report";
   });
   const text = [
-    `# Workers killed and frozen at named points: ${values.from} to ${values.to}`,
+    `# Workers killed and frozen at named points, and Kafka away: ${values.from} to ${values.to}`,
     "",
     `Command: \`node dist/loadtest/chaos.js ${given.join(" ")}\``,
     await circumstances(),

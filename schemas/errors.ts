@@ -257,6 +257,11 @@ export const errorTable = {
     message:
       "The data directory {directory} has format {found}; this version of Millrace reads format {expected}. Start over with --fresh, or use another --data directory.",
   },
+  DATA_PARTS: {
+    policy: "stop",
+    message:
+      "The data directory {directory} is not whole: {part} {what}, and {others} beside it were filled from what was there. Put that back, or start over with --fresh.",
+  },
   CHANGELOG_LAYOUT: {
     policy: "stop",
     message:

@@ -24,7 +24,7 @@ const freshRemedies = {
 const ours: ReadonlySet<string> = new Set([
   ...["millrace.json", "millrace.json.tmp", "millrace.sock", "lock", "models"],
   ...["log", "schemas.ndjson", "online", "offline", "spool", "files"],
-  ...["run.json", "run.json.tmp", "live.json", "live.json.tmp"],
+  ...["parts.json", "parts.json.tmp", "run.json", "run.json.tmp", "live.json", "live.json.tmp"],
   ...["servers", ...localServerNames],
 ]);
 const isOurs = (name: string) => ours.has(name) || /^(lock\.|reread-)/.test(name);

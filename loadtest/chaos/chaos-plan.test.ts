@@ -13,19 +13,22 @@ test("of 20 kills 8 fall on open transactions, 3, 4, 3 and 2 on the other points
   });
 });
 
-test("a plan has the kills and freezes asked for, in restore after others, the last freeze last", () => {
+test("a plan has the kills, freezes and outages asked for, in restore after others, the last freeze last", () => {
   const any = fc.record({
     seed: fc.nat(),
     workers: fc.integer({ min: 2, max: 5 }),
     kills: fc.integer({ min: 0, max: 60 }),
     freezes: fc.integer({ min: 0, max: 5 }),
+    outages: fc.integer({ min: 0, max: 4 }),
   });
   fc.assert(
-    fc.property(any, ({ seed, workers, kills, freezes }) => {
-      const plan = chaosPlan(seed, workers, kills, freezes);
-      assert.deepEqual(chaosPlan(seed, workers, kills, freezes), plan);
+    fc.property(any, ({ seed, workers, kills, freezes, outages }) => {
+      const plan = chaosPlan(seed, workers, kills, freezes, outages);
+      assert.deepEqual(chaosPlan(seed, workers, kills, freezes, outages), plan);
       const done = Object.fromEntries(killPoints.map((point) => [point, 0]));
+      assert.equal(plan.filter((step) => step.kind === "outage").length, outages);
       for (const step of plan) {
+        if (step.kind === "outage") continue;
         assert.ok(step.worker >= 0 && step.worker < workers);
         if (step.kind !== "kill") continue;
         done[step.point] = (done[step.point] ?? 0) + 1;

@@ -45,7 +45,20 @@ export interface Freeze {
   readonly last: boolean;
 }
 
-export type Step = Kill | Freeze;
+/** Kafka is away: killed and started again, or stopped and woken. */
+export interface Outage {
+  readonly kind: "outage";
+  readonly how: "kill" | "pause";
+  /** How long it is away, ms. */
+  readonly forMs: number;
+  /** Wait before it, while flights are processed, ms. */
+  readonly afterMs: number;
+}
+
+export type Step = Kill | Freeze | Outage;
+
+/** Longer than a session and a transaction last, and than a request is tried again. */
+const outageMs = { kill: 60_000, pause: 100_000 } as const;
 
 /** How many of `kills` fall on each point: the proportion of 20, by largest remainders. */
 export function killsByPoint(kills: number): Record<KillPoint, number> {
@@ -63,7 +76,13 @@ export function killsByPoint(kills: number): Record<KillPoint, number> {
  * What happens to which worker, in order; a seed decides all of it. Kills in restore follow other
  * kills, of which there must be as many. The last freeze ends the plan.
  */
-export function chaosPlan(seed: number, workers: number, kills: number, freezes: number): Step[] {
+export function chaosPlan(
+  seed: number,
+  workers: number,
+  kills: number,
+  freezes: number,
+  outages = 0,
+): Step[] {
   // Spread: of neighbouring seeds the first numbers would be neighbours.
   const random = seededRandom(Math.imul(seed, 0x9e3779b1));
   const below = (n: number) => Math.floor(random() * n);
@@ -98,6 +117,11 @@ export function chaosPlan(seed: number, workers: number, kills: number, freezes:
   }
   for (let n = 0; n < freezes - 1; n++) {
     steps.splice(1 + below(steps.length), 0, freezeOf(below(workers), false));
+  }
+  for (let n = 0; n < outages; n++) {
+    const how = n % 2 === 0 ? "pause" : "kill";
+    const outage = { how, forMs: outageMs[how], afterMs: 500 + below(3_000) } as const;
+    steps.splice(below(steps.length + 1), 0, { kind: "outage", ...outage });
   }
   if (freezes > 0) steps.push(freezeOf(below(workers), true));
   return steps;

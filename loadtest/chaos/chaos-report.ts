@@ -1,5 +1,5 @@
 import type { ChaosCase, ChaosResult } from "./chaos-case.ts";
-import { type KillPoint, killPoints } from "./chaos-plan.ts";
+import { type KillPoint, killPoints, type Outage } from "./chaos-plan.ts";
 
 const meanings: Readonly<Record<KillPoint, string>> = {
   transaction: "SIGKILL with a transaction open",
@@ -24,6 +24,8 @@ function lines({ steps }: ChaosCase, { achieved }: ChaosResult): Line[] {
       : steps.filter((step) => step.kind === "kill" && step.point === point).length;
   const frozen = (last: boolean) =>
     steps.filter((step) => step.kind === "freeze" && step.last === last).length;
+  const outages = (how: Outage["how"]) =>
+    steps.filter((step) => step.kind === "outage" && step.how === how).length;
   return [
     ...killPoints.map((point) => ({
       what: meanings[point],
@@ -40,6 +42,8 @@ function lines({ steps }: ChaosCase, { achieved }: ChaosResult): Line[] {
       planned: frozen(true),
       achieved: achieved["frozen at the end"],
     },
+    { what: "SIGSTOP of Kafka", planned: outages("pause"), achieved: achieved["Kafka paused"] },
+    { what: "SIGKILL of Kafka", planned: outages("kill"), achieved: achieved["Kafka killed"] },
   ];
 }
 

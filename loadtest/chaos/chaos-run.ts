@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { allTasks } from "../../runtime/engine/assignment.ts";
 import type { Stack } from "../../runtime/hosting/stack.ts";
-import type { LocalServerName } from "../../stacks/local/server-state.ts";
+import { startLocalServers } from "../../stacks/local/local-servers.ts";
+import { type LocalServerName, readServerRecords } from "../../stacks/local/server-state.ts";
 import { flights as plan } from "../../topologies/flights/flights.ts";
-import type { Freeze, Kill, KillPoint, Step } from "./chaos-plan.ts";
+import type { Freeze, Kill, KillPoint, Outage, Step } from "./chaos-plan.ts";
 import type { ChaosWorker, Reached } from "./chaos-worker.ts";
 import { ChaosWorkers } from "./chaos-workers.ts";
 import { isNewer } from "./comparison.ts";
@@ -25,11 +26,14 @@ export interface ChaosRunOptions {
   readonly signal: AbortSignal;
 }
 
-/** What was done: SIGKILLs by point, and SIGSTOPs. */
-export type Achieved = Record<KillPoint | "frozen" | "frozen at the end", number>;
+/** What was done: SIGKILLs by point, and SIGSTOPs, of workers and of Kafka. */
+export type Achieved = Record<
+  KillPoint | "frozen" | "frozen at the end" | "Kafka killed" | "Kafka paused",
+  number
+>;
 
-/** Of every group: shorter than Kafka's default of 30 s, so that tasks move soon. */
-const sessionTimeoutMs = 8_000;
+/** Of every group, as in a run. */
+const sessionTimeoutMs = 30_000;
 /** How long anything may take that is waited for, ms. */
 const patienceMs = 480_000;
 /** Without reaching a trap for so long, with nothing to process, more is let through, ms. */
@@ -47,6 +51,8 @@ export class ChaosRun {
     anywhere: 0,
     frozen: 0,
     "frozen at the end": 0,
+    "Kafka killed": 0,
+    "Kafka paused": 0,
   };
   readonly #options: ChaosRunOptions;
   readonly #workers: ChaosWorkers;
@@ -75,7 +81,8 @@ export class ChaosRun {
       for (const step of this.#options.steps) {
         this.#step++;
         if (step.kind === "kill") await this.#kill(step);
-        else await this.#freeze(step);
+        else if (step.kind === "freeze") await this.#freeze(step);
+        else await this.#outage(step);
       }
       this.#input.open(1);
       await this.#input.sent;
@@ -154,6 +161,27 @@ export class ChaosRun {
     this.achieved[last ? "frozen at the end" : "frozen"]++;
     const end = error === null ? "was sent" : `failed: ${error}`;
     this.#say(`woke worker ${worker.id}: ${newer} of its rows are newer by now; its write ${end}`);
+  }
+
+  /** Everybody goes on by himself, once Kafka is there again. */
+  async #outage({ how, forMs, afterMs }: Outage): Promise<void> {
+    const { directory, ports } = this.#options;
+    await this.#awake(0);
+    this.#open();
+    await sleep(afterMs);
+    const pid = readServerRecords(directory).kafka?.pid;
+    if (pid === undefined) throw new Error("Kafka has no pid");
+    const before = this.#workers.all.map(({ commits }) => commits);
+    process.kill(pid, how === "kill" ? "SIGKILL" : "SIGSTOP");
+    this.#say(`${how === "kill" ? "killed" : "stopped"} Kafka for ${forMs / 1000} s`);
+    await sleep(forMs);
+    if (how === "pause") process.kill(pid, "SIGCONT");
+    else await startLocalServers({ directory, ports });
+    this.#say("Kafka is there again");
+    await this.#untilFed("commits of every worker after Kafka was away", () =>
+      this.#workers.all.every(({ commits }, index) => commits > (before[index] ?? 0)),
+    );
+    this.achieved[how === "kill" ? "Kafka killed" : "Kafka paused"]++;
   }
 
   /** Those that are awake have processed everything, and all of it is stored. */

@@ -21,7 +21,6 @@ export class ChaosWorker {
   #reached: Reached | null = null;
   #wentOn: (ChaosMessage & { readonly kind: "went-on" }) | null = null;
   #ending = false;
-  #thawed = false;
   frozen = false;
   /** Commits of its present process. */
   commits = 0;
@@ -105,7 +104,6 @@ export class ChaosWorker {
   /** Wakes it up; what it held goes on at once. */
   thaw(): void {
     this.frozen = false;
-    this.#thawed = true;
     this.#send({ kind: "release" });
     this.#child?.kill("SIGCONT");
   }
@@ -129,7 +127,8 @@ export class ChaosWorker {
 
   #take(message: ChaosMessage): void {
     if (message.kind === "failed") {
-      this.#takeFailure(unpackError(message.failure));
+      this.#ending = true;
+      this.#failed(unpackError(message.failure));
       return;
     }
     this.#heard.add(message.kind);
@@ -137,24 +136,5 @@ export class ChaosWorker {
     if (message.kind === "went-on") this.#wentOn = message;
     if (message.kind === "status") this.commits = message.commits;
     this.#said(this, message);
-  }
-
-  /**
-   * One that was frozen for longer than its requests may take finds them unanswered when it wakes,
-   * and ends, like one that has lost its broker: it is started again.
-   */
-  #takeFailure(error: Error): void {
-    const slept = this.#thawed && "code" in error && error.code === "BROKER_UNAVAILABLE";
-    if (!slept) {
-      this.#ending = true;
-      this.#failed(error);
-      return;
-    }
-    this.#thawed = false;
-    this.#said(this, { kind: "trouble", what: `${error.message} It ends and is started again.` });
-    const child = this.#child;
-    this.#child = null;
-    this.#heard = new Set();
-    child?.once("exit", () => this.start(null));
   }
 }

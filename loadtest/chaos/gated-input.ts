@@ -4,6 +4,7 @@ import { noInjections } from "../../examples/flights/injections.ts";
 import { openFlights } from "../../examples/flights/open-flights.ts";
 import { replayFlights } from "../../examples/flights/replay.ts";
 import type { Stack } from "../../runtime/hosting/stack.ts";
+import { mayGoOn, outlast } from "../../runtime/outlast.ts";
 import { flights } from "../../topologies/flights/flights.ts";
 
 /** Flights of a range, replayed no further than they are wanted. */
@@ -23,7 +24,7 @@ export class GatedInput {
     this.#to = to;
     this.#limit = from;
     this.#reached = from;
-    this.sent = replayFlights({
+    const replay = {
       broker: this.#gated(stack.broker),
       registry: stack.registry,
       flights: openFlights(stack.files),
@@ -33,11 +34,14 @@ export class GatedInput {
       injections: noInjections,
       injectText: "",
       latenessMs: flightsLatenessMs,
-      onProgress: ({ eventTime }) => {
+      onProgress: ({ eventTime }: { readonly eventTime: number }) => {
         this.#reached = eventTime;
       },
       signal: this.#abort.signal,
-    }).then(({ sent }) => Object.values(sent).reduce((sum, count) => sum + count, 0));
+    };
+    const { signal } = this.#abort;
+    const sent = outlast(() => replayFlights(replay), { signal, mayPass: mayGoOn });
+    this.sent = sent.then(({ sent }) => Object.values(sent).reduce((sum, count) => sum + count, 0));
     // Waited for at the end; until then nobody looks.
     this.sent.catch(() => {});
   }

@@ -199,9 +199,10 @@ function commonProperties(nodes: number): Record<string, string> {
     "log.retention.ms": "-1",
     // Ten years: a pump whose offset is forgotten stores its topic twice.
     "offsets.retention.minutes": "5256000",
-    // A node that was killed registers again only when its old session is over.
-    "broker.session.timeout.ms": nodes === 1 ? "2000" : "6000",
-    "broker.heartbeat.interval.ms": "500",
+    // As Kafka has it: a node that stands still for less goes on as if nothing had been, and one
+    // that was killed registers again only when its old session is over.
+    "broker.session.timeout.ms": "9000",
+    "broker.heartbeat.interval.ms": "2000",
   };
 }
 

@@ -2,6 +2,7 @@ import { createServer } from "node:net";
 import { join, resolve } from "node:path";
 import { isAlive } from "../../broker/embedded/directory-lock.ts";
 import { MillraceError } from "../../schemas/errors.ts";
+import { checkDataParts, type DataParts, markDataParts } from "../data-parts.ts";
 import { apicurioServer, probeRegistry } from "./apicurio.ts";
 import { clickHouseServer, probeClickHouse } from "./clickhouse.ts";
 import { defaultPorts } from "./default-ports.ts";
@@ -62,6 +63,9 @@ const logFiles: Readonly<Record<LocalServerName, string>> = {
   clickhouse: "chdb.log",
 };
 
+/** Redis and ClickHouse are filled again from Kafka; without it they mean nothing. */
+const parts: DataParts = { folders: ["kafka", "registry"], others: "Redis and ClickHouse" };
+
 const defaultOfflineMemoryBytes = 1.5 * 2 ** 30;
 
 const servers: Readonly<Record<LocalServerName, LocalServer>> = {
@@ -100,7 +104,8 @@ const startTimeoutMs = 180_000;
  * ends. Data of earlier starts are kept.
  *
  * @throws {MillraceError} STACK_NOT_READY naming every missing program and every port that is
- * taken (or the one problem itself), STACK_PORT_CHANGED, STACK_START_FAILED.
+ * taken (or the one problem itself), STACK_PORT_CHANGED, STACK_START_FAILED; DATA_PARTS when Kafka's
+ * or the registry's folder is not the one that the others were filled from.
  */
 export async function startLocalServers(
   options: LocalServersOptions,
@@ -110,6 +115,7 @@ export async function startLocalServers(
     const records: Partial<Record<LocalServerName, ServerRecord>> = readServerRecords(directory);
     const down = localServerNames.filter((name) => !isRunning(records, name));
     checkPorts(options, records);
+    await checkDataParts(directory, parts);
     const memoryBytes = options.offlineMemoryBytes ?? defaultOfflineMemoryBytes;
     const prepared = await together(
       down.map(async (name) => {
@@ -137,6 +143,7 @@ export async function startLocalServers(
     if (down.includes("kafka")) {
       await kafkaReady([`127.0.0.1:${portOf("kafka", options, records)}`], {});
     }
+    await markDataParts(directory, parts);
     return await statusOf(options, records);
   });
 }
