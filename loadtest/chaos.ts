@@ -1,10 +1,11 @@
 /**
  * Kills and freezes workers at named points while they process flights on the local stack, takes
- * their Kafka away, and compares what they leave with an undisturbed run, row by row. With a control (something left out
- * that a guarantee rests on) the comparison must fail.
+ * their Kafka away, and compares what they leave with an undisturbed run, row by row. With a
+ * control (something left out that a guarantee rests on) the comparison must fail.
  *
  * node dist/loadtest/chaos.js [--kills N] [--freezes N] [--outages N] [--seed S[,S…]] [--from DATE]
- *   [--to DATE] [--control none,transactions,fence,token] [--workers N] [--minutes N] [--report FILE]
+ *   [--to DATE] [--control none,transactions,fence,token] [--workers N] [--minutes N]
+ *   [--report FILE]
  */
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";

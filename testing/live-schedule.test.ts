@@ -7,6 +7,7 @@ import { RecordBatchBuilder } from "../broker/record-batch/builder.ts";
 import { RecordReader } from "../broker/record-batch/reader.ts";
 import { isScoreWork, rowStates } from "../processors/scoring/score-work.ts";
 import { trainService } from "../processors/train/train-work.ts";
+import type { RecordAhead } from "../runtime/engine/live/ahead-watch.ts";
 import { SourceTask } from "../runtime/engine/source-task.ts";
 import { Worker } from "../runtime/engine/worker.ts";
 import { AvroDecoder } from "../runtime/schema-registry/avro-codec.ts";
@@ -74,7 +75,8 @@ test("a live run, with its decisions repeated, is read again byte for byte", asy
 test("what a worker decided live, its commits failing now and then, is read again byte for byte", async () => {
   for (const seed of [1, 2]) {
     const live = await openEmbeddedBroker({ directory: null });
-    const failures = await runLiveWorker(live, seed);
+    const { failures, ahead } = await runLiveWorker(live, seed);
+    assert.ok(ahead.length > 0, "no record lay beyond the clock");
     assert.ok(failures > 5, `${failures} failures prove little`);
     const expected = await collectAir(live, registry);
     const again = await openEmbeddedBroker({ directory: null });
@@ -95,8 +97,62 @@ test("what a worker decided live, its commits failing now and then, is read agai
   }
 });
 
-/** Time passes and producers send whenever the worker looks for records. Returns its failures. */
-async function runLiveWorker(broker: Broker, seed: number): Promise<number> {
+test("a record ahead of the clock waits or is refused, and makes none behind it late", async () => {
+  for (const [aheadMs, beyond, refused] of [
+    [8 * minute, "wait", 0],
+    [30 * minute, "wait", 1],
+    [8 * minute, "refuse", 1],
+  ] as const) {
+    const broker = await openEmbeddedBroker({ directory: null });
+    await broker.createTopics(air.topics);
+    const feeder = await broker.producer({ transactionalId: null });
+    const [first] = makeSent(1, 400, 2);
+    assert.ok(first !== undefined);
+    let now = first.at;
+    // Of one partition: what is behind it comes while it lies ahead.
+    for (const [after, each] of [0, aheadMs, 0, 0].entries()) {
+      const spec = air.sources.find(({ topic }) => topic === first.source);
+      const record = { ...first.record, [spec?.timeField ?? ""]: now + after * 1_000 };
+      await send(feeder, { ...first, record }, each);
+    }
+    const end = now + hour;
+    const worker = await Worker.start({
+      plan: air,
+      broker: withMethods<Broker>(broker, {
+        fetch: (request) => {
+          now += 20_000;
+          return broker.fetch({ ...request, maxWaitMs: 0 });
+        },
+      }),
+      registry,
+      mode: {
+        kind: "live",
+        now: () => now,
+        maxWaitMs: minute,
+        ahead: { maxAheadMs: 5_000, beyond },
+      },
+      instanceId: "0",
+      execute: async (_, work) => executeAir(work),
+    });
+    await worker.run(AbortSignal.timeout(30_000), () => now > end && worker.finished(end));
+    const source = worker.tasks.find((task) => task instanceof SourceTask && task.position === 4);
+    const counted = [...(source?.counters.values() ?? [])].flatMap((each) => [
+      ...each.filter(({ in: read }) => read > 0),
+    ]);
+    await worker.close();
+    await broker.close();
+    assert.ok(counted.length > 0);
+    for (const { in: read, late, deadLettered } of counted) {
+      assert.deepEqual([read, late, deadLettered], [4, 0, refused], `${aheadMs} ${beyond}`);
+    }
+  }
+});
+
+/** Time passes and producers send whenever the worker looks for records. */
+async function runLiveWorker(
+  broker: Broker,
+  seed: number,
+): Promise<{ failures: number; ahead: RecordAhead[] }> {
   await broker.createTopics(air.topics);
   const feeder = await broker.producer({ transactionalId: null });
   const sent = makeSent(seed, 400, 2);
@@ -104,6 +160,7 @@ async function runLiveWorker(broker: Broker, seed: number): Promise<number> {
   const last = (sent.at(-1)?.at ?? 0) + 40 * hour;
   let now = sent[0]?.at ?? 0;
   let failures = 0;
+  const ahead: RecordAhead[] = [];
   const world = withMethods<Broker>(broker, {
     producer: async (asked) => {
       const producer = await broker.producer(asked);
@@ -120,7 +177,7 @@ async function runLiveWorker(broker: Broker, seed: number): Promise<number> {
     fetch: async (request) => {
       now += Math.floor(random() * 2 * minute);
       while ((sent[0]?.at ?? last) <= now && sent.length > 0) {
-        await send(feeder, sent.shift() as Sent, random() < 0.01);
+        await send(feeder, sent.shift() as Sent, random() < 0.05 ? aheadOf(random()) : 0);
       }
       return await broker.fetch({ ...request, maxWaitMs: 0 });
     },
@@ -137,11 +194,12 @@ async function runLiveWorker(broker: Broker, seed: number): Promise<number> {
     },
     commitIntervalMs: 0,
     stepBudget: 20,
+    onAhead: (each) => ahead.push(each),
   });
   await worker.run(AbortSignal.timeout(60_000), () => now > last && worker.finished(last));
   await worker.close();
   await feeder.close();
-  return failures;
+  return { failures, ahead };
 }
 
 const outcomeUnknown = new MillraceError("TRANSACTION_OUTCOME_UNKNOWN", {
@@ -186,7 +244,9 @@ async function runLive(broker: Broker, seed: number): Promise<void> {
         const end = sent.findIndex(({ at }, index) => index >= next && at > now);
         const batch = sent.slice(next, end < 0 ? sent.length : end);
         next += batch.length;
-        for (const each of batch) await send(producer, each, random() < 0.01);
+        for (const each of batch) {
+          await send(producer, each, random() < 0.05 ? aheadOf(random()) : 0);
+        }
       },
     },
   });
@@ -194,16 +254,22 @@ async function runLive(broker: Broker, seed: number): Promise<void> {
   await producer.close();
 }
 
+/** What waits for the clock, what the lateness of its source lets nobody wait for, and beyond. */
+function aheadOf(random: number): number {
+  if (random < 0.6) return 8 * minute;
+  return random < 0.8 ? 30 * minute : 300 * hour;
+}
+
 async function send(
   producer: Awaited<ReturnType<Broker["producer"]>>,
   { source, record }: Sent,
-  ahead: boolean,
+  aheadMs: number,
 ): Promise<void> {
   const spec = air.sources.find(({ topic }) => topic === source);
   assert.ok(spec);
   const encoder = await sourceEncoder(registry, spec);
   const value = new ByteWriter();
-  const time = Number(record[spec.timeField]) + (ahead ? 300 * hour : 0);
+  const time = Number(record[spec.timeField]) + aheadMs;
   encoder.encode({ ...record, [spec.timeField]: time }, value);
   const key = String(record["flightId"]);
   const builder = new RecordBatchBuilder();

@@ -5,6 +5,9 @@ import type { CheckedValues } from "../../runtime/config.ts";
 import { MillraceError } from "../../schemas/errors.ts";
 import type { Plan } from "../../schemas/plan.ts";
 
+/** Rows are kept in the online store for as much longer than their ttl, ms. */
+const mostAheadMs = 3_600_000;
+
 /** What is wrong with the settings of any run: topics to slow, the summary's file. */
 export function checkRunSettings(
   plans: readonly Plan[],
@@ -21,6 +24,9 @@ export function checkRunSettings(
   if (plans.length > 1 && clickhouseDatabase?.includes("{topology}") === false) {
     const origin = origins.get("clickhouseDatabase");
     problems.push(`${origin}: each topology needs a database of its own: put {topology} in it`);
+  }
+  if ((values.maxAhead ?? 0) > mostAheadMs) {
+    problems.push(`${origins.get("maxAhead")}: write at most 1h`);
   }
   const unwritable = summary == null ? null : fileProblem(summary, data);
   if (unwritable !== null) problems.push(`${origins.get("summary")}: ${unwritable}`);

@@ -97,7 +97,9 @@ export function startApplication(
 }
 
 /** The clock of a live run stops at its end, so that its tasks come to rest there. */
-function modeOf({ live, maxWait: maxWaitMs }: Config, until: number): Mode {
+function modeOf(config: Config, until: number): Mode {
+  const { live, maxWait: maxWaitMs, maxAhead: maxAheadMs, ahead: beyond } = config;
   if (!live) return { kind: "replay" };
-  return { kind: "live", now: () => Math.min(Date.now(), until), maxWaitMs };
+  const now = () => Math.min(Date.now(), until);
+  return { kind: "live", now, maxWaitMs, ahead: { maxAheadMs, beyond } };
 }

@@ -1,5 +1,5 @@
 import { setting } from "./setting.ts";
-import { duration, optionalDuration, toggle } from "./setting-types.ts";
+import { duration, optionalDuration, toggle, word } from "./setting-types.ts";
 
 /** Settings of live mode. */
 export const liveSettings = Object.freeze({
@@ -17,6 +17,18 @@ export const liveSettings = Object.freeze({
   maxWait: setting(duration, {
     default: "5s",
     doc: "Live: longest wait for records that may lie before one; what is then missing makes a prediction incomplete.",
+    commands: ["run"],
+    mode: "live",
+  }),
+  maxAhead: setting(duration, {
+    default: "5s",
+    doc: "Live: how far beyond the clock an event time may lie, at most 1h.",
+    commands: ["run"],
+    mode: "live",
+  }),
+  ahead: setting(word(["wait", "refuse"]), {
+    default: "wait",
+    doc: "Live: what becomes of a record beyond --max-ahead: it waits for the clock, up to the lateness of its source, or is refused; further ones are refused.",
     commands: ["run"],
     mode: "live",
   }),

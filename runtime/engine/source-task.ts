@@ -56,6 +56,9 @@ export class SourceTask implements Task, Restorable {
   #lookUpAgainAt = 0;
   #lookUpPauseMs = lookUpPauseMs.least as number;
   #stalled = false;
+  /** It stands at a record that lies too far beyond the clock, and waits. */
+  #waitsForClock = false;
+  #aheadMs = 0;
   readonly #cut = new ChangelogCut();
 
   constructor(
@@ -100,10 +103,11 @@ export class SourceTask implements Task, Restorable {
 
   /**
    * Live mode: its partition ended at `end` when the wall clock said `until`. Where it has been
-   * read to that end, stream time rises to `until`.
+   * read to that end, or waits for the clock, stream time rises to `until`.
    */
   advanceIdle(end: number, until: number): void {
-    if (this.#reading || this.#position < end || until <= this.processor.streamTime) return;
+    const rests = this.#waitsForClock || (!this.#reading && this.#position >= end);
+    if (!rests || until <= this.processor.streamTime) return;
     this.processor.advanceTo(until);
     this.#wiring.decisions.idle(this.#position, until);
   }
@@ -229,7 +233,17 @@ export class SourceTask implements Task, Restorable {
   }
 
   get busy(): boolean {
-    return this.#reading;
+    return this.#reading && !this.#waitsForClock;
+  }
+
+  /** Live mode: it has read all that the clock lets it read; what is left lies beyond. */
+  get waitsForClock(): boolean {
+    return this.#waitsForClock;
+  }
+
+  /** Live mode: how far the record that it has judged last lies beyond what is admitted, ms. */
+  get aheadMs(): number {
+    return this.#aheadMs;
   }
 
   get counters() {
@@ -298,14 +312,17 @@ export class SourceTask implements Task, Restorable {
       rejects.deadLetter(reader, decoded.code, decoded.reason);
       return true;
     }
+    const latest = decisions.latestEventTime(processor.streamTime, reader.offset);
+    const { timeField, latenessMs } = processor.source;
+    const isAhead = (decoded.value[timeField] as number) > latest;
+    if (isAhead || this.#aheadMs > 0) {
+      const eventTime = Number(decoded.value[timeField]);
+      this.#aheadMs = isAhead ? decisions.aheadMs(eventTime) : 0;
+      this.#waitsForClock = isAhead && decisions.waits(eventTime, latenessMs);
+      if (this.#waitsForClock) return false;
+    }
     const key = keyStart < 0 ? null : buffer.toString("utf8", keyStart, keyEnd);
-    const outcome = processor.accept(
-      decoded.value,
-      key,
-      reader.offset,
-      decisions.latestEventTime(processor.streamTime, reader.offset),
-      this.outbox,
-    );
+    const outcome = processor.accept(decoded.value, key, reader.offset, latest, this.outbox);
     if (outcome === "accepted") return true;
     if (outcome === "EVENT_TIME_AHEAD") decisions.refused(reader.offset);
     if (outcome === "late") rejects.late(reader, decoded.value, processor);

@@ -25,10 +25,12 @@ import {
 } from "./live/merge-decisions.ts";
 import { RecordedDecisions } from "./live/recorded-decisions.ts";
 import {
+  type AheadRule,
   clockDecides,
   inputDecides,
   recordDecides,
   type SourceDecisions,
+  usualAhead,
 } from "./live/source-decisions.ts";
 import { defaultSnapshots, MergeTask, type SnapshotRule } from "./merge-task.ts";
 import { SourceTask, type SourceTaskWiring } from "./source-task.ts";
@@ -133,7 +135,8 @@ export class TaskFactory {
     wiring: OutboxWiring,
   ): SourceDecisions {
     if (this.#mode.kind === "live") {
-      return clockDecides(this.#mode.now, this.#decisionLog(subtopology, partition, wiring));
+      const { now, ahead = usualAhead } = this.#mode;
+      return clockDecides(now, this.#decisionLog(subtopology, partition, wiring), ahead);
     }
     if (this.#recorded === null) return inputDecides;
     return recordDecides(this.#recorded.of(subtopology.name, partition));
@@ -209,4 +212,6 @@ export type Mode =
       readonly now: () => number;
       /** Longest wait of a record in a task for others that may lie before it, ms. */
       readonly maxWaitMs: number;
+      /** @default 5 s beyond the clock; what lies beyond waits */
+      readonly ahead?: AheadRule;
     };

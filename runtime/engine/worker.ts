@@ -9,6 +9,7 @@ import { allTasks } from "./assignment.ts";
 import { restoreFromChangelog } from "./changelog.ts";
 import { CommitPipeline, type CommitReport } from "./commit-pipeline.ts";
 import { GroupProgress } from "./group-progress.ts";
+import { AheadWatch, type RecordAhead } from "./live/ahead-watch.ts";
 import { IdleAdvance } from "./live/idle-advance.ts";
 import { Membership } from "./membership.ts";
 import type { MergeTask } from "./merge-task.ts";
@@ -54,6 +55,8 @@ export interface WorkerOptions {
    * outage. @default nobody
    */
   readonly onTrouble?: (who: string, error: unknown | null) => void;
+  /** Live mode: told once a source that its records lie beyond the clock. @default nobody */
+  readonly onAhead?: (ahead: RecordAhead) => void;
 }
 
 /** What a turn of the loop came to: something, nothing, or the end. */
@@ -85,6 +88,7 @@ export class Worker {
   #stale = false;
   /** Wait before the next try while a server is away, ms. */
   #pauseMs: number = pauseMs.first;
+  readonly #ahead: AheadWatch;
   /** Something happened outside the loop since it last looked. */
   #news = false;
   #wake: () => void = () => {};
@@ -108,6 +112,7 @@ export class Worker {
     this.#desk = new WorkDesk({ plan, execute, isLive, onTrouble, tell: () => this.#tell() });
     this.#taskCount = allTasks(plan).length;
     this.#pace = new SourcePace(options.slow);
+    this.#ahead = new AheadWatch(options.onAhead);
   }
 
   /**
@@ -216,6 +221,7 @@ export class Worker {
       })),
     );
     return this.#tasks.every((task, index) => {
+      if (task instanceof SourceTask && task.waitsForClock) return true;
       const want = task.wanted();
       return want !== null && want.offset >= (ends[index] as number);
     });
@@ -353,6 +359,7 @@ export class Worker {
       if (task instanceof SourceTask) {
         if (!task.stalled) taken += this.#pace.step(task, this.#stepBudget);
         if (task.needsSchema) this.#lookUpSchema(task);
+        this.#ahead.look(task);
         continue;
       }
       if (this.#commits.isOverdue(task)) continue;

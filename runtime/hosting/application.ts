@@ -138,6 +138,11 @@ export class Application implements RunningPlan {
       ...(options.slow === undefined ? {} : { slow: options.slow }),
       execute: services.execute,
       onTrouble,
+      onAhead: ({ waits, ...facts }) =>
+        options.warn?.(
+          `records lie beyond the clock and ${waits ? "wait for it" : "are refused"}: look at their producers' clocks`,
+          facts,
+        ),
       onCommit: (commit) => {
         totals.commits++;
         totals.records += commit.records;
@@ -281,6 +286,18 @@ export class Application implements RunningPlan {
       "Servers that are waited for; 0: the process can do its work.",
       [],
       (set) => set({}, this.#outages.waitingFor.length),
+    );
+    this.metrics.gauge(
+      "millrace_source_ahead_seconds",
+      "How far the record judged last lies beyond the clock, where that is further than admitted.",
+      ["source", "partition"],
+      (set) => {
+        for (const task of this.#worker.tasks) {
+          if (!(task instanceof SourceTask)) continue;
+          const labels = { source: task.subtopology.inbox, partition: String(task.partition) };
+          set(labels, task.aheadMs / 1000);
+        }
+      },
     );
     measureLag(this.metrics, this.#broker, () => this.#positions());
   }

@@ -104,8 +104,8 @@ const startTimeoutMs = 180_000;
  * ends. Data of earlier starts are kept.
  *
  * @throws {MillraceError} STACK_NOT_READY naming every missing program and every port that is
- * taken (or the one problem itself), STACK_PORT_CHANGED, STACK_START_FAILED; DATA_PARTS when Kafka's
- * or the registry's folder is not the one that the others were filled from.
+ * taken (or the one problem itself), STACK_PORT_CHANGED, STACK_START_FAILED; DATA_PARTS when the
+ * folder of Kafka or of the registry is not the one that the others were filled from.
  */
 export async function startLocalServers(
   options: LocalServersOptions,

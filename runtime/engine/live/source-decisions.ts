@@ -6,8 +6,21 @@ import type { DecisionLog } from "./decision-log.ts";
 const replayMaxJumpMs = 48 * 3_600_000;
 /** Replay: no first record of a partition lies beyond; sentinels such as 9999-12-31 do. */
 const latestFirstEventTime = Date.UTC(2100, 0);
-/** Live: an event time beyond the wall clock by more than this is refused. */
-const liveMaxAheadMs = 3_600_000;
+/** Live: an event time beyond the wall clock by more than this is refused in any case. */
+const liveMostAheadMs = 3_600_000;
+
+/** Live: what becomes of records whose event time lies beyond the wall clock. */
+export interface AheadRule {
+  /** Up to here they are taken as they come, ms. */
+  readonly maxAheadMs: number;
+  /**
+   * What lies beyond waits until the clock has come so near, where that makes no record behind it
+   * late (not longer than the lateness of the source); else, or with `refuse`, it is refused.
+   */
+  readonly beyond: "wait" | "refuse";
+}
+
+export const usualAhead: AheadRule = Object.freeze({ maxAheadMs: 5_000, beyond: "wait" });
 
 const unknown = Number.NEGATIVE_INFINITY;
 
@@ -15,6 +28,10 @@ const unknown = Number.NEGATIVE_INFINITY;
 export interface SourceDecisions {
   /** The guard against far-future records: the largest event time admitted at an offset. */
   latestEventTime(streamTime: number, offset: number): number;
+  /** Whether a record that the guard does not admit now is to wait until it does. */
+  waits(eventTime: number, latenessMs: number): boolean;
+  /** How far an event time lies beyond the clock, ms; 0: not at all, or no clock decides. */
+  aheadMs(eventTime: number): number;
   /** The guard has refused the record at an offset. */
   refused(offset: number): void;
   /** The schema registry has given no schema for the record at an offset. */
@@ -32,6 +49,8 @@ export interface SourceDecisions {
 export const inputDecides: SourceDecisions = Object.freeze({
   latestEventTime: (streamTime: number) =>
     Number.isFinite(streamTime) ? streamTime + replayMaxJumpMs : latestFirstEventTime,
+  waits: () => false,
+  aheadMs: () => 0,
   refused: () => {},
   schemaRefused: () => {},
   refusesSchema: () => false,
@@ -41,9 +60,16 @@ export const inputDecides: SourceDecisions = Object.freeze({
 });
 
 /** Live mode: the wall clock decides, and what it decided is logged. */
-export function clockDecides(now: () => number, log: DecisionLog): SourceDecisions {
+export function clockDecides(
+  now: () => number,
+  log: DecisionLog,
+  { maxAheadMs, beyond }: AheadRule = usualAhead,
+): SourceDecisions {
   return {
-    latestEventTime: () => now() + liveMaxAheadMs,
+    latestEventTime: () => now() + maxAheadMs,
+    waits: (eventTime, latenessMs) =>
+      beyond === "wait" && eventTime - now() <= Math.min(latenessMs, liveMostAheadMs),
+    aheadMs: (eventTime) => Math.max(0, eventTime - now()),
     refused: (offset) => log.add({ kind: "ahead", position: offset }),
     schemaRefused: (offset) => log.add({ kind: "unknown-schema", position: offset }),
     refusesSchema: () => false,
