@@ -70,9 +70,10 @@ export function resolveConfig(sources: ConfigSources = {}): ResolvedConfig {
   const path = sources.file ?? "millrace.config.json";
   const problems = [...(sources.problems ?? [])];
   const table: SettingTable = { ...settings, ...sources.own };
+  const env = sources.env ?? process.env;
   const layers = [
     flagLayer(table, sources.flags ?? {}),
-    environmentLayer(table, sources.env ?? process.env, problems),
+    environmentLayer(table, env, problems),
     fileLayer(table, path, problems),
   ];
   const values = new Map<string, unknown>();
@@ -110,6 +111,7 @@ export function resolveConfig(sources: ConfigSources = {}): ResolvedConfig {
   problems.push(...(sources.check?.({ values: config, origins }) ?? []));
   const serversAreRead = serverSettingNames.every((name) => values.has(name));
   if (stack === "cluster" && serversAreRead) clusterAccess(config, problems);
+  if (mayUseTls(stack, values.get("artifacts"))) problems.push(...tlsSwitchedOff(env));
   if (values.has("artifacts") && stack !== undefined) artifactsAccess(config, problems);
   refuse(problems);
   return { config, origins: Object.fromEntries(origins), shown: Object.fromEntries(shown) };
@@ -159,6 +161,19 @@ function secretFlags(table: SettingTable, origins: ReadonlyMap<string, string>):
         `--${flagName(name)}: a secret is not taken from the command line, which others can ` +
         `see: set ${variableName(name)}, or name a file with --${flagName(name)}-file`,
     );
+}
+
+function mayUseTls(stack: Config["stack"] | undefined, artifacts: unknown): boolean {
+  return stack === "cluster" || String(artifacts ?? "").startsWith("s3:");
+}
+
+/** Node would take any certificate then, for all servers alike. */
+function tlsSwitchedOff(env: Readonly<Record<string, string | undefined>>): string[] {
+  if (env["NODE_TLS_REJECT_UNAUTHORIZED"] !== "0") return [];
+  return [
+    "NODE_TLS_REJECT_UNAUTHORIZED: 0 takes whoever answers for the server: unset it, and name " +
+      "the authority of the servers in the …CaFile settings, or in NODE_EXTRA_CA_CERTS",
+  ];
 }
 
 /** A flag is meant for this very start; variables and the file may serve several stacks. */

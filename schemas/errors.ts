@@ -330,6 +330,11 @@ export const errorTable = {
     message:
       'Statements only read here (SELECT, WITH, SHOW, DESCRIBE, EXISTS, EXPLAIN), and "{word}" is none of these or may write: rows belong to a run, whose checks would find the change. Write through ClickHouse\'s own interface if you must.',
   },
+  OFFLINE_FORMAT: {
+    policy: "stop",
+    message:
+      'There is no output format "{format}": write the name of one of ClickHouse\'s, e.g. JSONEachRow.',
+  },
   OFFLINE_INLINE_DATA: {
     policy: "stop",
     message:

@@ -80,10 +80,20 @@ async function deadLetterLines(
   { offline }: Pick<Stack, "offline">,
   request: DeadLetterRequest,
 ): Promise<DeadLetterLine[]> {
+  // They come from a socket, and become a part of a statement.
+  checkCount("limit", request.limit);
+  checkCount("bytes", request.bytes);
   const lines: DeadLetterLine[] = [];
   for (const { name } of plans) lines.push(...(await linesOf(name, offline.of(name), request)));
   // Each topology refuses by itself: its lines stay together, as many as were asked for in all.
   return lines.slice(0, request.limit);
+}
+
+function checkCount(name: string, count: unknown): void {
+  if (typeof count === "number" && Number.isInteger(count) && count >= 0 && count <= 2 ** 31)
+    return;
+  const reason = `${name} is a whole number from 0 to ${2 ** 31}`;
+  throw new MillraceError("INSPECT_REFUSED", { reason });
 }
 
 async function linesOf(

@@ -207,6 +207,12 @@ function queryTests(name: string, store: () => OfflineStore, sql: Skip): void {
     await assert.rejects(store().queryText(text, "CSV"), { code: "OFFLINE_SEVERAL_STATEMENTS" });
   });
 
+  test(`${name}: a format is a name, and adds nothing to the statement`, sql, async () => {
+    for (const format of ["TSV; DROP TABLE t", "TSV SETTINGS readonly = 0", "", "'TSV'", "TSV\n"]) {
+      await assert.rejects(store().queryText("SELECT 1", format), { code: "OFFLINE_FORMAT" });
+    }
+  });
+
   test(`${name}: read-only, queries answer and whatever writes is refused`, sql, async () => {
     const read = (text: string) => store().queryText(text, "TSV", { readOnly: true });
     assert.equal(await read("SELECT 1 SETTINGS max_threads = 1"), "1\n");

@@ -1,4 +1,5 @@
 import { MillraceError } from "../schemas/errors.ts";
+import { shortReason } from "../schemas/plain-text.ts";
 
 /** What a scan of one SQL statement found. */
 export interface ScannedStatement {
@@ -45,6 +46,16 @@ const part = new RegExp(`${quoted}|${word.source}|[\\s\\S]`, "y");
 const typographic: Readonly<Record<string, string>> = { "‘": "’", "“": "”" };
 /** `$tag$`, wherever the next dollar sign could close it. */
 const dollarTag = /\$\w*(?=\$)/g;
+
+/**
+ * The name of an output format, as it may stand behind FORMAT.
+ *
+ * @throws {MillraceError} OFFLINE_FORMAT for anything else: it would be a part of the statement.
+ */
+export function formatName(format: string): string {
+  if (/^[A-Za-z]\w{0,99}$/.test(format)) return format;
+  throw new MillraceError("OFFLINE_FORMAT", { format: shortReason(format) });
+}
 
 /**
  * Reads one SQL statement as far as is needed to pass it on safely: chDB runs what follows a

@@ -26,7 +26,7 @@ export async function openStack(config: Config, options: OpenStackOptions): Prom
     const { openServersStack } = await import("./servers-stack.ts");
     const { data: directory, stack: kind } = config;
     const access = await serversOf(config);
-    if (options.exclusive) await warnOfReadablePasswords(access);
+    if (options.exclusive) await warnOfReadablePasswords(config, access);
     return openServersStack({ kind, access, artifacts, directory, exclusive: options.exclusive });
   }
   const { openEmbeddedStack } = await import("./embedded-stack.ts");
@@ -84,9 +84,10 @@ async function serversOf(config: Config): Promise<ServerAccess> {
   return access;
 }
 
-async function warnOfReadablePasswords(access: ServerAccess): Promise<void> {
-  const { readablePasswords } = await import("../runtime/config/server-access.ts");
-  for (const warning of readablePasswords(access)) console.error(`Warning: ${warning}`);
+async function warnOfReadablePasswords(config: Config, access: ServerAccess): Promise<void> {
+  const { openSecretFiles, readablePasswords } = await import("../runtime/config/server-access.ts");
+  const warnings = [...openSecretFiles(config), ...readablePasswords(access)];
+  for (const warning of warnings) console.error(`Warning: ${warning}`);
 }
 
 /** @throws {MillraceError} DATA_STACK_CHANGED when the directory belongs to another stack. */

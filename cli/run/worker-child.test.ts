@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
-import { extname } from "node:path";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { extname, join } from "node:path";
 import { test } from "node:test";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { WorkerChild, type WorkerEvents } from "./worker-child.ts";
 
 const extension = extname(fileURLToPath(import.meta.url));
@@ -55,4 +57,32 @@ test("a worker that is told to stop ends, and is not started again", async () =>
   });
   await loyal.run();
   assert.deepEqual([deaths, loyal.pid], [0, null]);
+});
+
+test("the process of a worker has no setting in its environment, and so no password", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "millrace-child-"));
+  const program = join(folder, "tell.mjs");
+  const told = join(folder, "told.json");
+  const text = `import { writeFileSync } from "node:fs";
+writeFileSync(${JSON.stringify(told)}, JSON.stringify(process.env));`;
+  await writeFile(program, text);
+  process.env["MILLRACE_REDIS_PASSWORD"] = "hidden";
+  try {
+    const child = new WorkerChild(
+      "w",
+      () => [],
+      { started: () => {}, said: () => {}, died: (each) => each.stop() },
+      pathToFileURL(program),
+    );
+    await child.run();
+    const env = JSON.parse(await readFile(told, "utf8")) as Record<string, string>;
+    assert.equal(env["PATH"], process.env["PATH"]);
+    assert.deepEqual(
+      Object.keys(env).filter((name) => name.startsWith("MILLRACE_")),
+      [],
+    );
+  } finally {
+    delete process.env["MILLRACE_REDIS_PASSWORD"];
+    await rm(folder, { recursive: true });
+  }
 });

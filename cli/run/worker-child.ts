@@ -3,6 +3,7 @@ import { extname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { MillraceError } from "../../schemas/errors.ts";
+import { serverEnvironment } from "../../stacks/local/stack-environment.ts";
 import { unpackError, type WorkerCommand, type WorkerMessage } from "./worker-messages.ts";
 
 /** Deaths in a row without a commit between, after which a worker is given up. */
@@ -100,6 +101,8 @@ export class WorkerChild {
 
   #runOnce(): Promise<string> {
     const child = fork(this.#program, [], {
+      // Its settings come in a message: passwords need not stand in an environment.
+      env: serverEnvironment(),
       serialization: "advanced",
       stdio: ["ignore", "inherit", "inherit", "ipc"],
     });

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -7,7 +7,7 @@ import { rootCertificates } from "node:tls";
 import { inspect } from "node:util";
 import { MillraceError } from "../../schemas/errors.ts";
 import { resolveConfig } from "../config.ts";
-import { clusterAccess, readablePasswords } from "./server-access.ts";
+import { clusterAccess, openSecretFiles, readablePasswords } from "./server-access.ts";
 import { settingNames, settings } from "./settings.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "millrace-access-"));
@@ -118,6 +118,35 @@ test("a password that would cross the network readable is told, and no other", (
   assert.equal(told("server.example", { MILLRACE_KAFKA_TLS: "true" }).length, 3);
   const encrypted = { ...users, MILLRACE_KAFKA_TLS: "true" };
   assert.deepEqual(readablePasswords(accessOf(encrypted)), []);
+});
+
+test("TLS that was switched off for all of Node is refused where servers may speak it", () => {
+  const off = { NODE_TLS_REJECT_UNAUTHORIZED: "0" };
+  assert.match(problemsOf({ ...addresses, ...off }), /NODE_TLS_REJECT_UNAUTHORIZED: 0 takes/);
+  const bucket = { MILLRACE_ARTIFACTS: "s3://models" };
+  assert.match(problemsOf({ ...bucket, ...off }), /NODE_TLS_REJECT_UNAUTHORIZED/);
+  assert.equal(problemsOf({ ...addresses, NODE_TLS_REJECT_UNAUTHORIZED: "1" }), "");
+  assert.equal(problemsOf(off), "");
+});
+
+test("a file of a password or a key that every user can read is told, others are not", () => {
+  const open = file("open", "secret");
+  const closed = file("closed", "secret");
+  chmodSync(open, 0o644);
+  chmodSync(closed, 0o640);
+  const { config } = resolveConfig({
+    env: {
+      ...addresses,
+      MILLRACE_REGISTRY_USER: "u",
+      MILLRACE_REGISTRY_PASSWORD_FILE: open,
+      MILLRACE_REDIS_PASSWORD_FILE: closed,
+      MILLRACE_REDIS_CA_FILE: ca,
+    },
+    file: "none",
+  });
+  const told = openSecretFiles(config);
+  assert.equal(told.length, 1);
+  assert.match(told[0] ?? "", /open \(registryPasswordFile\) can be read/);
 });
 
 test("what is missing or does not go together is told at once, each with its setting", () => {

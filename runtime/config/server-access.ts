@@ -1,10 +1,11 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { rootCertificates } from "node:tls";
 import type { KafkaBrokerOptions } from "../../broker/kafka/kafka-broker.ts";
 import type { ClickHouseOptions } from "../../sinks/clickhouse/clickhouse.ts";
 import type { RedisStoreOptions } from "../../sinks/redis/redis.ts";
 import type { ConfluentRegistryOptions } from "../schema-registry/confluent.ts";
 import type { Secret } from "./secret.ts";
+import { serverSettingNames } from "./server-settings.ts";
 import type { Config } from "./settings.ts";
 
 /** How to reach the four servers; secrets stand in it in clear text: it is never shown. */
@@ -219,6 +220,18 @@ function howToGive(server: Server): string {
 
 function nodesAuthorities(): Buffer {
   return Buffer.from(rootCertificates.join("\n"));
+}
+
+/** Files of passwords and private keys that other users of this machine can read or change. */
+export function openSecretFiles(config: Config): string[] {
+  const names = [...serverSettingNames, "artifactsPasswordFile"] as const;
+  return names.flatMap((name) => {
+    const file = config[name];
+    if (!/(Password|Key)File$/.test(name) || typeof file !== "string") return [];
+    const mode = statSync(file, { throwIfNoEntry: false })?.mode ?? 0;
+    if ((mode & 0o006) === 0) return [];
+    return [`${file} (${name}) can be read or changed by every user of this machine: chmod 600.`];
+  });
 }
 
 /** Passwords that others on the way could read: servers on this machine are not meant. */

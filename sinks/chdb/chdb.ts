@@ -5,7 +5,7 @@ import { MillraceError } from "../../schemas/errors.ts";
 import { insertHead } from "../offline-insert.ts";
 import { type MigrationTarget, migrateTables } from "../offline-migration.ts";
 import { storedRows } from "../offline-stored.ts";
-import { requireReading, scanStatement } from "../statement.ts";
+import { formatName, requireReading, scanStatement } from "../statement.ts";
 import type {
   OfflineBlock,
   OfflineStore,
@@ -175,7 +175,7 @@ class ChdbDatabase implements OfflineStore {
   async queryText(sql: string, format: string, options: QueryTextOptions = {}): Promise<string> {
     const { readOnly = false } = options;
     if (readOnly) requireReading(sql);
-    return await this.#text(sql, format, this.#database, readOnly);
+    return await this.#text(sql, formatName(format), this.#database, readOnly);
   }
 
   async queryStream(sql: string, onChunk: (chunk: Buffer) => void): Promise<void> {

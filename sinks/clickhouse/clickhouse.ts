@@ -11,7 +11,7 @@ import { offlineQueryError } from "../offline-error.ts";
 import { insertHead } from "../offline-insert.ts";
 import { migrateTables } from "../offline-migration.ts";
 import { storedRows } from "../offline-stored.ts";
-import { readOnlySettings, requireReading, scanStatement } from "../statement.ts";
+import { formatName, readOnlySettings, requireReading, scanStatement } from "../statement.ts";
 import type {
   OfflineBlock,
   OfflineStore,
@@ -161,7 +161,7 @@ class ClickHouseStore implements OfflineStore {
     const { readOnly = false } = options;
     if (readOnly) requireReading(sql);
     const scanned = scanStatement(sql);
-    const query = `${scanned.query}\nFORMAT ${scanned.format ?? format}`;
+    const query = `${scanned.query}\nFORMAT ${formatName(scanned.format ?? format)}`;
     const chunks: Buffer[] = [];
     const take = (chunk: Buffer) => chunks.push(chunk);
     await this.#stream(

@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { MillraceError } from "../../schemas/errors.ts";
-import { type StackEnvironment, stackEnvironment } from "./stack-environment.ts";
+import { type StackEnvironment, serverEnvironment, stackEnvironment } from "./stack-environment.ts";
 
 /** A Java found on this machine. */
 export interface Java {
@@ -69,6 +69,7 @@ function versionText(executable: string): string | null {
   try {
     return execFileSync("/bin/sh", ["-c", '"$0" -version 2>&1', executable], {
       encoding: "utf8",
+      env: serverEnvironment(),
       timeout: 20_000,
     });
   } catch {

@@ -10,6 +10,7 @@ import { type KafkaAccess, kafkaReady } from "./kafka-ready.ts";
 import { mavenLibraries } from "./maven.ts";
 import { kafkaPins } from "./pinned-jars.ts";
 import { type ServerOptions, type ServerProcess, startServer } from "./server-process.ts";
+import { serverEnvironment } from "./stack-environment.ts";
 import { tcpProbe } from "./tcp-probe.ts";
 
 /** Version of Apache Kafka that the local stack runs. */
@@ -167,7 +168,10 @@ const formatTimeoutMs = 120_000;
 
 async function format(java: Java, args: readonly string[]): Promise<void> {
   try {
-    await promisify(execFile)(java.executable, args, { timeout: formatTimeoutMs });
+    await promisify(execFile)(java.executable, args, {
+      env: serverEnvironment(),
+      timeout: formatTimeoutMs,
+    });
   } catch (cause) {
     const { stdout, stderr, message } = cause as Error & { stdout?: string; stderr?: string };
     const said = `${stdout ?? ""}${stderr ?? ""}`.trim().split("\n").slice(-5).join(" | ");

@@ -5,7 +5,7 @@ import { mkdir, mkdtemp, readdir, rename, rm, writeFile } from "node:fs/promises
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { MillraceError } from "../../schemas/errors.ts";
-import { stackEnvironment } from "./stack-environment.ts";
+import { serverEnvironment, stackEnvironment } from "./stack-environment.ts";
 
 const run = promisify(execFile);
 
@@ -116,6 +116,7 @@ async function maven(name: string, directory: string, goals: readonly string[]):
   try {
     await run("mvn", ["-B", "-q", "--strict-checksums", ...goals], {
       cwd: directory,
+      env: serverEnvironment(),
       timeout: 300_000,
     });
   } catch (error) {

@@ -23,7 +23,7 @@ export function stackEnvironment(
   };
 }
 
-/** The environment of a server: ours without our settings, among which are passwords. */
+/** The environment of a child process: ours without our settings, among which are passwords. */
 export function serverEnvironment(
   env: Readonly<Record<string, string | undefined>> = process.env,
 ): Record<string, string | undefined> {
