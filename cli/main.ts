@@ -5,6 +5,7 @@ import { Argument, Command, CommanderError } from "commander";
 import { type ResolvedConfig, refuse, resolveConfig } from "../runtime/config.ts";
 import { packageRoot } from "../schemas/package-root.ts";
 import { findApplication, namedApplication } from "./application/find-application.ts";
+import { isModulePath } from "./application/load-application.ts";
 import type { Look } from "./commands/look.ts";
 import { exitCodes, reportError } from "./exit.ts";
 import { type LookArguments, readLookOptions } from "./look-options.ts";
@@ -180,6 +181,26 @@ function streamCommands(program: Command, line: CommandLine): void {
       const { config } = resolveLook(flags, line);
       const application = namedApplication(line.application, config.data);
       line.code = await (await looks()).describe(application, flags);
+    });
+
+  addSettings(program.command("diff"), "look")
+    .description("What a start would change of what runs, or between two modules; exit 1: refused.")
+    .argument("[old]", "module that exports the application; with another: the one before it")
+    .argument(
+      "[new]",
+      "module with what it becomes (default: old is it, and is held against what runs)",
+    )
+    .option("--json", "print JSON")
+    .addHelpText(
+      "after",
+      example("millrace diff app.ts", "millrace diff app-v1.ts app-v2.ts --json"),
+    )
+    .action(async (module: string | undefined, other: string | undefined, flags: Flags) => {
+      refuseModule(line, module !== undefined && !isModulePath(module) ? module : other);
+      const resolved = resolveLook(flags, line);
+      const application = namedApplication(line.application, resolved.config.data);
+      const { diff } = await import("./commands/diff.ts");
+      line.code = await diff(application, module ?? null, resolved.config, flags);
     });
 
   const letters = program.command("dead-letters").description("Records that were refused.");

@@ -267,6 +267,16 @@ export const errorTable = {
     message:
       'The changelog {topic}/{partition} has layout {found}; this version of Millrace reads layout {expected}. Start over with --fresh; on servers that others share, as docs/operations.md says under "Starting over".',
   },
+  CHANGELOG_DEFINITION: {
+    policy: "stop",
+    message:
+      'The changelog {topic}/{partition} holds the state of another definition of its step ({found}, now {expected}), which is never read: give the topology another name, or start over with --fresh; on servers that others share, as docs/operations.md says under "Starting over".',
+  },
+  PLAN_CHANGED: {
+    policy: "stop",
+    message:
+      "The topology {topology} runs here with another definition, and cannot go on with this one:\n{changes}\ndocs/changing.md says what may be changed.",
+  },
   DATA_PLAN_CHANGED: {
     policy: "stop",
     message:

@@ -278,7 +278,8 @@ export interface TopicSpec {
     | "late"
     | "dead-letters"
     | "models"
-    | "decisions";
+    | "decisions"
+    | "plan";
   /** Kafka topic configuration, e.g. `retention.ms: "-1"`. */
   readonly config: Readonly<Record<string, string>>;
 }

@@ -2,6 +2,7 @@ import { RecordBatchBuilder } from "../broker/record-batch/builder.ts";
 import type { Stack } from "../runtime/hosting/stack.ts";
 import { AvroEncoder } from "../runtime/schema-registry/avro-codec.ts";
 import { ByteWriter } from "../schemas/bytes.ts";
+import type { Duration } from "../schemas/duration.ts";
 import { partitionOf } from "../schemas/murmur2.ts";
 import type { Plan } from "../schemas/plan.ts";
 import { recordSchema } from "../schemas/record-schema.ts";
@@ -40,17 +41,28 @@ export const orders: readonly Order[] = Array.from({ length: 400 }, (_, n) => ({
   amount: n % 20,
 }));
 
+export interface ShopOptions {
+  /** @default one of an hour */
+  readonly windows?: readonly [Duration, ...Duration[]];
+  readonly ttl?: Duration;
+  readonly lateness?: Duration;
+}
+
 /**
  * A topology whose view, steps, columns and keys have the same names whatever its own is; what it
  * counts as large is its own.
  */
-export function shopTopology(name: string, large: number): Plan {
-  const source = from("orders", order).timedBy("at", { lateness: "1m" }).partitionedBy("orderId");
+export function shopTopology(
+  name: string,
+  large: number,
+  { windows = ["1h"], ttl = "2d", lateness = "1m" }: ShopOptions = {},
+): Plan {
+  const source = from("orders", order).timedBy("at", { lateness }).partitionedBy("orderId");
   const shop = source
     .keyedBy("shop")
-    .over("1h")
+    .over(...windows)
     .compute({ large: agg.share(gt("amount", large)) })
-    .asFeatureView("shop@1", { ttl: "2d" })
+    .asFeatureView("shop@1", { ttl })
     .into(online, offline);
   const scores = source
     .enrichedWith({ shop: shop.at("shop") }, { missing: "null", request: { amount: "amount" } })

@@ -220,8 +220,7 @@ class Schedule {
 
   async #restored(task: MergeTask | SourceTask): Promise<MergeTask | SourceTask> {
     const fresh = this.#factory.create(task.subtopology, task.partition);
-    const { changelog } = task.subtopology;
-    await restoreFromChangelog(this.#options.broker, changelog, task.partition, fresh);
+    await restoreFromChangelog(this.#options.broker, fresh.changelog, fresh);
     return fresh;
   }
 }

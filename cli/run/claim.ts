@@ -13,8 +13,8 @@ export interface LoadedApplication {
  * Writes down what the data directory is for, or checks that this start may go on in it. The caller
  * holds its lock.
  *
- * @throws {MillraceError} DATA_APPLICATION_CHANGED, DATA_PLAN_CHANGED, DATA_MODE_CHANGED,
- * DATA_RANGE_CHANGED, DATA_RANGE_SHORTER.
+ * @throws {MillraceError} DATA_APPLICATION_CHANGED, DATA_MODE_CHANGED, DATA_RANGE_CHANGED,
+ * DATA_RANGE_SHORTER.
  */
 export async function claimData(
   { spec, module }: LoadedApplication,

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { openStack, run } from "../../run.ts";
+import { readManifest } from "../../runtime/hosting/data-directory.ts";
 import type { Stack } from "../../runtime/hosting/stack.ts";
 import type { Plan } from "../../schemas/plan.ts";
 import { inspectStack } from "../../serving/stack-inspector.ts";
@@ -127,6 +128,12 @@ test("two applications on the same servers leave what each would leave alone", {
         ["done", []],
       ],
     );
+    await assertApart(stack);
+    const grown = shopTopology("alpha", 4, { windows: ["1h", "2h"] });
+    const elsewhere = join(folder, "elsewhere");
+    const refused = run(grown, { stack: "cluster", data: elsewhere, settings });
+    await assert.rejects(refused, { code: "PLAN_CHANGED", message: /view shop@1: gets large_2h/ });
+    assert.equal(await readManifest(elsewhere), null, "nothing was begun there");
     await assertApart(stack);
   } finally {
     await stack.close();

@@ -1,6 +1,7 @@
 import type { Logger } from "pino";
 import type { Config } from "../../runtime/config/settings.ts";
 import type { ResolvedConfig } from "../../runtime/config.ts";
+import { changeText, checkStandingPlan } from "../../runtime/engine/standing-plan.ts";
 import type { ApplicationSpec, EventRange } from "../../runtime/hosting/application-spec.ts";
 import type { RunningPlans } from "../../runtime/hosting/running-plans.ts";
 import type { Stack } from "../../runtime/hosting/stack.ts";
@@ -88,7 +89,11 @@ export function withRun<Before>(
     await start.openMetrics(closing);
     const stack = await start.outlast(() => openStack(config, { httpPort, exclusive: true }));
     closing.push(() => stack.close());
-    const { range, before } = await start.outlast(() => claim(stack));
+    const { range, before } = await start.outlast(async () => {
+      // What cannot go on leaves the directory as it was.
+      for (const plan of plans) await sayChanges(plan, stack, progress);
+      return await claim(stack);
+    });
     log.info({ data, ...range }, "stack opened");
     const application = await start.outlast(() =>
       startPlans(loaded, stack, config, range.to, progress, log),
@@ -100,6 +105,13 @@ export function withRun<Before>(
     const run = { spec, plans, application, stack, config, range, progress, print, log };
     return await work(run, before);
   });
+}
+
+/** @throws {MillraceError} PLAN_CHANGED when what runs cannot go on with the plan. */
+async function sayChanges(plan: Plan, { broker }: Stack, progress: Progress): Promise<void> {
+  for (const change of await checkStandingPlan(broker, plan)) {
+    progress.say(`${plan.name}: ${changeText(change)}`);
+  }
 }
 
 /** Socket and ClickHouse's interface. */

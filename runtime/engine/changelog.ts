@@ -2,28 +2,48 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Broker, FetchedPartition, FetchRequest } from "../../broker/broker.ts";
 import { RecordReader } from "../../broker/record-batch/reader.ts";
 import { MillraceError } from "../../schemas/errors.ts";
+import type { Subtopology } from "../../schemas/plan.ts";
+import { stateFingerprint } from "../../schemas/plan-parts.ts";
 import type { CommitBatches } from "./commit-batches.ts";
 
 /** Of the records here and of the state in them; see `dataFormat` for what raises it. */
-const layoutVersion = 5;
+const layoutVersion = 6;
 
-/** u8 layout version, u8 kind, u16 number of the part within its delta or snapshot. */
-const headerBytes = 4;
+/**
+ * u8 layout version, u8 kind, u16 number of the part within its delta or snapshot, 8 bytes that
+ * tell the definition of the step (`stateFingerprint`).
+ */
+const headerBytes = 12;
+/** Where the definition stands. */
+const definitionAt = 4;
+
+/** Where a task keeps its state. */
+export interface TaskChangelog {
+  readonly topic: string;
+  readonly partition: number;
+  /** 8 bytes that tell what the state is of. */
+  readonly definition: Buffer;
+}
 /** Body of one changelog record at most; a larger one is cut into parts. */
 const partBytes = 256 * 1024;
 
 const kinds = { deltaPart: 1, deltaEnd: 2, snapshotPart: 3, snapshotEnd: 4 } as const;
 
+/** Where the task of a partition keeps its state. */
+export function changelogOf(subtopology: Subtopology, partition: number): TaskChangelog {
+  const definition = stateFingerprint(subtopology);
+  return { topic: subtopology.changelog, partition, definition };
+}
+
 /**
- * Changelog record: u8 layout version, u8 kind, u16 part number, body. The parts of a delta are
+ * Changelog record: a header, the body. The parts of a delta are
  * pieces of the log (`delta-log.ts`), each whole in itself; its end holds the positions of the
  * commit. The parts of a snapshot, joined, are the processor's state; its end holds the positions
  * it belongs to.
  */
 export function writeDelta(
   batches: CommitBatches,
-  topic: string,
-  partition: number,
+  to: TaskChangelog,
   parts: readonly Buffer[],
   positions: Buffer,
 ): number {
@@ -32,17 +52,16 @@ export function writeDelta(
   for (const part of parts) {
     if (part.length === 0) continue;
     bytes += part.length;
-    append(batches, topic, partition, kinds.deltaPart, number++, part);
+    append(batches, to, kinds.deltaPart, number++, part);
   }
-  append(batches, topic, partition, kinds.deltaEnd, number, positions);
+  append(batches, to, kinds.deltaEnd, number, positions);
   return bytes;
 }
 
 /** Returns the place of the snapshot's first record among the partition's records of the commit. */
 export function writeSnapshot(
   batches: CommitBatches,
-  topic: string,
-  partition: number,
+  to: TaskChangelog,
   state: Buffer,
   positions: Buffer,
 ): number {
@@ -50,17 +69,16 @@ export function writeSnapshot(
   let number = 0;
   for (let start = 0; start < state.length || start === 0; start += partBytes) {
     const part = state.subarray(start, start + partBytes);
-    const place = append(batches, topic, partition, kinds.snapshotPart, number++, part);
+    const place = append(batches, to, kinds.snapshotPart, number++, part);
     if (first < 0) first = place;
   }
-  append(batches, topic, partition, kinds.snapshotEnd, number, positions);
+  append(batches, to, kinds.snapshotEnd, number, positions);
   return first;
 }
 
 function append(
   batches: CommitBatches,
-  topic: string,
-  partition: number,
+  { topic, partition, definition }: TaskChangelog,
   kind: number,
   number: number,
   body: Buffer,
@@ -69,6 +87,7 @@ function append(
   value[0] = layoutVersion;
   value[1] = kind;
   value.writeUInt16LE(number, 2);
+  definition.copy(value, definitionAt);
   body.copy(value, headerBytes);
   return batches.append(topic, partition, null, value, 0);
 }
@@ -89,12 +108,12 @@ export interface Restorable {
  * of the partition as it is now; call it after fencing the previous owner. Returns whether there
  * was a commit to restore.
  *
- * @throws {MillraceError} CHANGELOG_LAYOUT when another build wrote the changelog.
+ * @throws {MillraceError} CHANGELOG_LAYOUT when another build wrote the changelog;
+ * CHANGELOG_DEFINITION when it holds the state of another definition.
  */
 export async function restoreFromChangelog(
   broker: Broker,
-  topic: string,
-  partition: number,
+  { topic, partition, definition }: TaskChangelog,
   task: Restorable,
 ): Promise<boolean> {
   const end = await decidedEnd(broker, topic, partition);
@@ -111,6 +130,11 @@ export async function restoreFromChangelog(
       if (found !== layoutVersion) {
         const expected = layoutVersion;
         throw new MillraceError("CHANGELOG_LAYOUT", { topic, partition, found, expected });
+      }
+      const written = buffer.subarray(valueStart + definitionAt, valueStart + headerBytes);
+      if (!written.equals(definition)) {
+        const [was, expected] = [written.toString("hex"), definition.toString("hex")];
+        throw new MillraceError("CHANGELOG_DEFINITION", { topic, partition, found: was, expected });
       }
       const body = Buffer.from(buffer.subarray(valueStart + headerBytes, valueEnd));
       replay.take(buffer[valueStart + 1] as number, buffer.readUInt16LE(valueStart + 2), body);

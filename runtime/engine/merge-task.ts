@@ -5,7 +5,13 @@ import type { ExternalWork, Processor } from "../../processors/processor.ts";
 import { ByteReader, ByteWriter } from "../../schemas/bytes.ts";
 import type { InputSpec, Subtopology } from "../../schemas/plan.ts";
 import { ranks } from "../../schemas/plan.ts";
-import { type Restorable, writeDelta, writeSnapshot } from "./changelog.ts";
+import {
+  changelogOf,
+  type Restorable,
+  type TaskChangelog,
+  writeDelta,
+  writeSnapshot,
+} from "./changelog.ts";
 import { ChangelogCut } from "./changelog-cut.ts";
 import type { CommitBatches } from "./commit-batches.ts";
 import { DeltaLog, MutedOutbox, replayDelta } from "./delta-log.ts";
@@ -25,6 +31,7 @@ export const defaultSnapshots: SnapshotRule = { factor: 4, minBytes: 4 * 1024 * 
 export class MergeTask implements Task, Restorable {
   readonly subtopology: Subtopology;
   readonly partition: number;
+  readonly changelog: TaskChangelog;
   readonly processor: Processor;
   readonly outbox: TaskOutbox;
   readonly #merge: Merge;
@@ -60,6 +67,7 @@ export class MergeTask implements Task, Restorable {
   ) {
     this.subtopology = subtopology;
     this.partition = partition;
+    this.changelog = changelogOf(subtopology, partition);
     this.processor = processor;
     this.#decisions = decisions;
     this.#snapshots = snapshots;
@@ -172,7 +180,6 @@ export class MergeTask implements Task, Restorable {
     this.#decisions.collect(this.#merge, this.subtopology.inputs, batches);
     const offset = this.#merge.lowestUnprocessedOffset(this.#cursor.position());
     const positions = this.#encodePositions(offset);
-    const { changelog } = this.subtopology;
     const parts = this.#delta.take();
     const { factor, minBytes } = this.#snapshots;
     const limit = Math.max(minBytes, this.#snapshotBytes * factor);
@@ -180,11 +187,11 @@ export class MergeTask implements Task, Restorable {
       const state = new ByteWriter(this.#snapshotBytes + 64 * 1024);
       this.processor.snapshot(state);
       const bytes = state.take();
-      this.#cut.wrote(writeSnapshot(batches, changelog, this.partition, bytes, positions));
+      this.#cut.wrote(writeSnapshot(batches, this.changelog, bytes, positions));
       this.#snapshotBytes = bytes.length;
       this.#deltaBytes = 0;
     } else {
-      this.#deltaBytes += writeDelta(batches, changelog, this.partition, parts, positions);
+      this.#deltaBytes += writeDelta(batches, this.changelog, parts, positions);
     }
     this.#processed = 0;
     this.#again = false;

@@ -5,7 +5,7 @@ import { ByteReader, ByteWriter } from "../../schemas/bytes.ts";
 import { MillraceError } from "../../schemas/errors.ts";
 import type { Plan, Subtopology } from "../../schemas/plan.ts";
 import type { RecordDecoder } from "../schema-registry/record-decoder.ts";
-import { type Restorable, writeSnapshot } from "./changelog.ts";
+import { changelogOf, type Restorable, type TaskChangelog, writeSnapshot } from "./changelog.ts";
 import { ChangelogCut } from "./changelog-cut.ts";
 import type { CommitBatches } from "./commit-batches.ts";
 import type { SourceDecisions } from "./live/source-decisions.ts";
@@ -37,6 +37,7 @@ export class SourceTask implements Task, Restorable {
   readonly subtopology: Subtopology;
   readonly partition: number;
   readonly processor: SourceProcessor;
+  readonly changelog: TaskChangelog;
   readonly outbox: TaskOutbox;
   readonly #wiring: SourceTaskWiring;
   readonly #reader = new RecordReader();
@@ -69,6 +70,7 @@ export class SourceTask implements Task, Restorable {
   ) {
     this.subtopology = subtopology;
     this.partition = partition;
+    this.changelog = changelogOf(subtopology, partition);
     this.processor = processor;
     this.#wiring = wiring;
     this.outbox = new TaskOutbox(subtopology, partition, wiring);
@@ -199,13 +201,7 @@ export class SourceTask implements Task, Restorable {
     this.outbox.collect(batches, () => this.processor.streamTime);
     const state = new ByteWriter(1024);
     this.processor.snapshot(state);
-    const place = writeSnapshot(
-      batches,
-      this.subtopology.changelog,
-      this.partition,
-      state.take(),
-      this.#positions(),
-    );
+    const place = writeSnapshot(batches, this.changelog, state.take(), this.#positions());
     if (++this.#collected % purgeEvery === 0) this.#cut.wrote(place);
     this.#processed = 0;
     this.#again = false;

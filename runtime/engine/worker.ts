@@ -17,6 +17,7 @@ import { holdBackSources } from "./source-alignment.ts";
 import { SourcePace } from "./source-pace.ts";
 import { checkSources, placeSource } from "./source-position.ts";
 import { SourceTask } from "./source-task.ts";
+import { agreeOnPlan } from "./standing-plan.ts";
 import { taskName } from "./task.ts";
 import { type Mode, TaskFactory } from "./task-factory.ts";
 import { acceptFetched, fetchRequest } from "./task-fetch.ts";
@@ -123,6 +124,7 @@ export class Worker {
     const { plan, broker, registry } = options;
     await checkSources(broker, plan);
     await broker.createTopics(plan.topics);
+    await agreeOnPlan(broker, plan);
     const factory = await TaskFactory.create(plan, broker, registry, options.mode);
     const membership = await Membership.join(options);
     const worker = new Worker(options, factory, membership);
@@ -286,8 +288,7 @@ export class Worker {
       this.#tasks.map((task) => ({ topic: task.subtopology.inbox, partition: task.partition })),
     );
     for (const task of this.#tasks) {
-      const { subtopology, partition } = task;
-      const known = await restoreFromChangelog(broker, subtopology.changelog, partition, task);
+      const known = await restoreFromChangelog(broker, task.changelog, task);
       if (task instanceof SourceTask) await placeSource(broker, plan, task, known, acceptGaps);
       // Without transactions its changelog may be ahead of its offset, which tells others of it.
       if (plan.guarantee === "at-least-once") task.commitAgain();

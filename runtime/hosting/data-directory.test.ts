@@ -3,7 +3,7 @@ import { mkdtemp, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { claimDataDirectory, type DataClaim, readManifest } from "./data-directory.ts";
+import { checkPlans, claimDataDirectory, type DataClaim, readManifest } from "./data-directory.ts";
 
 const claim: DataClaim = {
   application: { name: "flights", module: "/app.ts" },
@@ -31,7 +31,7 @@ test("a data directory is owner-only and remembers what it was begun with", () =
     assert.equal((await stat(join(directory, "millrace.json"))).mode & 0o777, 0o600);
   }));
 
-test("a run may go on, or further, but not with another start, injection, plan or earlier end", () =>
+test("a run may go on, or further, but not with another start, injection, topology or earlier end", () =>
   inDirectory(async (directory) => {
     await claimDataDirectory(directory, claim);
     await claimDataDirectory(directory, claim);
@@ -40,7 +40,12 @@ test("a run may go on, or further, but not with another start, injection, plan o
       assert.rejects(claimDataDirectory(directory, { ...claim, ...change }), { code });
     await refused({ from: "2001-01-02T00:00:00.000Z" }, "DATA_RANGE_CHANGED");
     await refused({ identity: ["late:1%"] }, "DATA_RANGE_CHANGED");
-    await refused({ plans: { flights: "b".repeat(64) } }, "DATA_PLAN_CHANGED");
     await refused({ plans: { payments: "b".repeat(64) } }, "DATA_APPLICATION_CHANGED");
     await refused({}, "DATA_RANGE_SHORTER");
+    const changed = { plans: { flights: "b".repeat(64) }, to: "2001-02-01T00:00:00.000Z" };
+    const manifest = await claimDataDirectory(directory, { ...claim, ...changed });
+    // A run asks Kafka; a look has no other to ask.
+    assert.throws(() => checkPlans(directory, manifest, "flights", claim.plans), {
+      code: "DATA_PLAN_CHANGED",
+    });
   }));

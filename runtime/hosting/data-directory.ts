@@ -46,11 +46,11 @@ export async function readManifest(directory: string): Promise<DataManifest | nu
 
 /**
  * Makes the directory (owner-only) and writes down what it is for, or checks that a run may go on
- * in it: same topologies, mode, start and identity, and an end that is not earlier.
+ * in it: topologies of the same names, mode, start and identity, and an end that is not earlier.
  *
  * @returns the manifest as it stands now.
- * @throws {MillraceError} DATA_FORMAT, DATA_APPLICATION_CHANGED, DATA_PLAN_CHANGED,
- * DATA_MODE_CHANGED, DATA_RANGE_CHANGED, DATA_RANGE_SHORTER.
+ * @throws {MillraceError} DATA_FORMAT, DATA_APPLICATION_CHANGED, DATA_MODE_CHANGED,
+ * DATA_RANGE_CHANGED, DATA_RANGE_SHORTER.
  */
 export async function claimDataDirectory(
   directory: string,
@@ -99,16 +99,7 @@ export function checkPlans(
   application: string,
   plans: Readonly<Record<string, string>>,
 ): void {
-  const names = (of: Readonly<Record<string, string>>) => Object.keys(of).sort().join(", ");
-  if (names(found.plans) !== names(plans)) {
-    throw new MillraceError("DATA_APPLICATION_CHANGED", {
-      directory,
-      found: found.application.name,
-      foundPlans: names(found.plans),
-      application,
-      plans: names(plans),
-    });
-  }
+  checkTopologies(directory, found, application, plans);
   for (const [plan, fingerprint] of Object.entries(plans)) {
     const before = found.plans[plan] ?? "";
     if (before === fingerprint) continue;
@@ -121,9 +112,27 @@ export function checkPlans(
   }
 }
 
+function checkTopologies(
+  directory: string,
+  found: DataManifest,
+  application: string,
+  plans: Readonly<Record<string, string>>,
+): void {
+  const names = (of: Readonly<Record<string, string>>) => Object.keys(of).sort().join(", ");
+  if (names(found.plans) === names(plans)) return;
+  throw new MillraceError("DATA_APPLICATION_CHANGED", {
+    directory,
+    found: found.application.name,
+    foundPlans: names(found.plans),
+    application,
+    plans: names(plans),
+  });
+}
+
+/** What a changed topology means for what runs is told by Kafka, where others run it too. */
 function checkClaim(directory: string, found: DataManifest, claim: DataClaim): void {
   checkFormat(directory, found);
-  checkPlans(directory, found, claim.application.name, claim.plans);
+  checkTopologies(directory, found, claim.application.name, claim.plans);
   if ((found.live ?? false) !== (claim.live ?? false)) {
     const [was, asked] = found.live ? ["live", "to replay"] : ["to replay", "live"];
     throw new MillraceError("DATA_MODE_CHANGED", { directory, found: was, asked });

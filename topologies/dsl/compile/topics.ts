@@ -41,6 +41,7 @@ const configs: Readonly<Record<TopicSpec["role"], TopicSpec["config"]>> = {
   models: { ...always, "cleanup.policy": "compact" },
   // The key of a decision says which of them the last one stands for.
   decisions: { ...always, "cleanup.policy": "compact" },
+  plan: { ...always, "cleanup.policy": "compact" },
 };
 
 /** Topic with the records that came too late, of all sources. */
@@ -56,6 +57,11 @@ export function deadLetterTopic(topology: string): string {
 /** Topic with what the tasks of a topology decided by the clock, in live mode. */
 export function decisionsTopic(topology: string): string {
   return `${topology}.decisions`;
+}
+
+/** Topic with the parts of a topology's plan, as it runs. */
+export function planTopic(topology: string): string {
+  return `${topology}.plan`;
 }
 
 /** Topic that says how far a source is. */
@@ -97,6 +103,7 @@ export function topicSpecs(
   add(lateTopic(specs.name), specs.partitions, "late");
   add(deadLetterTopic(specs.name), specs.partitions, "dead-letters");
   add(decisionsTopic(specs.name), 1, "decisions");
+  add(planTopic(specs.name), 1, "plan");
   checkCollisions(problems, [...topics.keys()]);
   return [...topics.values()].sort((a, b) => compareText(a.name, b.name));
 }

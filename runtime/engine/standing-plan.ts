@@ -1,0 +1,70 @@
+import type { Broker } from "../../broker/broker.ts";
+import { readCommitted } from "../../broker/committed-records.ts";
+import { RecordBatchBuilder } from "../../broker/record-batch/builder.ts";
+import { MillraceError } from "../../schemas/errors.ts";
+import type { Plan } from "../../schemas/plan.ts";
+import { type PlanChange, planChanges } from "../../schemas/plan-changes.ts";
+import { type PlanPart, partsOf } from "../../schemas/plan-parts.ts";
+import { planTopic } from "../../topologies/dsl/compile/topics.ts";
+
+/**
+ * The parts with which a topology runs on these servers, whoever started it; empty where it has
+ * never been started.
+ */
+export async function standingParts(broker: Broker, topology: string): Promise<PlanPart[]> {
+  const name = planTopic(topology);
+  const topics = await broker.describeTopics();
+  if (!topics.some((each) => each.name === name)) return [];
+  const parts = new Map<string, PlanPart>();
+  await readCommitted(broker, name, 0, ({ buffer, keyStart, keyEnd, valueStart, valueEnd }) => {
+    const key = buffer.toString("utf8", keyStart, keyEnd);
+    parts.set(key, JSON.parse(buffer.toString("utf8", valueStart, valueEnd)) as PlanPart);
+  });
+  return [...parts.values()];
+}
+
+/**
+ * What a start with this plan would change of what runs.
+ *
+ * @throws {MillraceError} PLAN_CHANGED naming what cannot go on, and what to do.
+ */
+export async function checkStandingPlan(
+  broker: Broker,
+  plan: Plan,
+): Promise<readonly PlanChange[]> {
+  const standing = await standingParts(broker, plan.name);
+  if (standing.length === 0) return [];
+  const changes = planChanges(standing, partsOf(plan));
+  const refused = changes.filter(({ kind }) => kind !== "safe");
+  if (refused.length === 0) return changes;
+  const lines = refused.map((change) => `- ${changeText(change)}`).join("\n");
+  throw new MillraceError("PLAN_CHANGED", { topology: plan.name, changes: lines });
+}
+
+/** One line: what it is, of what, and what to do about it. */
+export function changeText({ part, kind, what, remedy }: PlanChange): string {
+  const advice = kind === "grow" ? "put it into a topology of its own beside this one" : remedy;
+  return `${kind}: ${part}: ${what}${advice === null ? "" : ` (${advice})`}`;
+}
+
+/**
+ * Writes down with which parts the topology runs from now on, once what stood before agrees. Every
+ * process of a group does so; where nothing has changed, nothing is written.
+ *
+ * @throws {MillraceError} PLAN_CHANGED.
+ */
+export async function agreeOnPlan(broker: Broker, plan: Plan): Promise<void> {
+  const standing = await standingParts(broker, plan.name);
+  if (standing.length > 0 && (await checkStandingPlan(broker, plan)).length === 0) return;
+  const batch = new RecordBatchBuilder();
+  for (const part of partsOf(plan)) {
+    batch.append(Buffer.from(part.part, "utf8"), Buffer.from(JSON.stringify(part), "utf8"), 0);
+  }
+  const producer = await broker.producer({ transactionalId: null });
+  try {
+    const topic = planTopic(plan.name);
+    await producer.send([{ topic, partition: 0, batch: batch.build() }]);
+  } finally {
+    await producer.close();
+  }
+}

@@ -1,0 +1,101 @@
+import { type AggregateSpec, featureColumns, type WindowSpec } from "./feature-view.ts";
+import { canonical, free, type PlanPart } from "./plan-parts.ts";
+import type { RowField } from "./row-layout.ts";
+
+/**
+ * What a start with another plan means for a part. `safe`: its state and rows go on; `grow`: it
+ * needs what came before it began; `break`: its state would mean something else.
+ */
+export interface PlanChange {
+  readonly part: string;
+  readonly kind: "safe" | "grow" | "break";
+  /** What is different, for people. */
+  readonly what: string;
+  /** What to do about it; null where nothing is to be done. */
+  readonly remedy: string | null;
+}
+
+/** What differs between two plans of one topology, part by part, in the order of the new one. */
+export function planChanges(
+  before: readonly PlanPart[],
+  after: readonly PlanPart[],
+): readonly PlanChange[] {
+  const known = new Map(before.map((part) => [part.part, part]));
+  const changes = after.flatMap((part): PlanChange[] => {
+    const was = known.get(part.part);
+    known.delete(part.part);
+    if (was === undefined) return [added(part)];
+    return was.fingerprint === part.fingerprint ? [] : [changed(was, part)];
+  });
+  const removed = [...known.values()].map(({ part }): PlanChange => {
+    const remedy = `keep it, or ${elsewhere}`;
+    return { part, kind: "break", what: "is gone, but has tasks, topics and rows", remedy };
+  });
+  return [...changes, ...removed];
+}
+
+/** The worst of them; `same` where there is none. */
+export function verdictOf(changes: readonly PlanChange[]): PlanChange["kind"] | "same" {
+  for (const kind of ["break", "grow", "safe"] as const) {
+    if (changes.some((change) => change.kind === kind)) return kind;
+  }
+  return "same";
+}
+
+const elsewhere = "give the topology another name, or start over";
+
+function added({ part, kind }: PlanPart): PlanChange {
+  const what = "is new";
+  if (kind === "view") return { part, kind: "grow", what, remedy: null };
+  const reason = kind === "source" ? "what the tasks read" : "steps that stand";
+  return { part, kind: "break", what: `${what}, and changes ${reason}`, remedy: elsewhere };
+}
+
+function changed(was: PlanPart, is: PlanPart): PlanChange {
+  const { part, kind } = is;
+  const names = [...new Set([...Object.keys(was.definition), ...Object.keys(is.definition)])]
+    .filter((name) => canonical(was.definition[name]) !== canonical(is.definition[name]))
+    .sort();
+  const what = names
+    .map((name) => `${name} ${shown(was.definition[name])} → ${shown(is.definition[name])}`)
+    .join("; ");
+  const bound = names.filter((name) => !free[kind].has(name));
+  if (kind === "source" && !names.every((name) => name !== "layout" || widened(was, is))) {
+    return { part, kind: "break", what, remedy: `keep the fields, or ${elsewhere}` };
+  }
+  if (bound.length === 0) return { part, kind: "safe", what, remedy: null };
+  const grown = kind === "view" ? newColumns(was, is, bound) : null;
+  if (grown !== null) return { part, kind: "grow", what: `gets ${grown.join(", ")}`, remedy: null };
+  const remedy = kind === "view" ? `make it another version, or ${elsewhere}` : elsewhere;
+  return { part, kind: "break", what, remedy };
+}
+
+/** Whether all fields are still there as they were. */
+function widened(was: PlanPart, is: PlanPart): boolean {
+  const fieldsOf = ({ definition }: PlanPart) =>
+    (definition["layout"] as { readonly fields: readonly RowField[] } | undefined)?.fields ?? [];
+  const now = new Set(fieldsOf(is).map(canonical));
+  return fieldsOf(was).every((field) => now.has(canonical(field)));
+}
+
+/** Columns that a view has besides those it had; null where one of these is not the same. */
+function newColumns(was: PlanPart, is: PlanPart, names: readonly string[]): string[] | null {
+  if (!names.every((name) => name === "aggregates" || name === "windows")) return null;
+  const columnsOf = ({ definition }: PlanPart) =>
+    new Map(
+      featureColumns({
+        aggregates: definition["aggregates"] as readonly AggregateSpec[],
+        windows: definition["windows"] as readonly WindowSpec[],
+      }).map(({ column, aggregate, window }) => [column, canonical({ aggregate, window })]),
+    );
+  const [before, after] = [columnsOf(was), columnsOf(is)];
+  for (const [column, definition] of before) if (after.get(column) !== definition) return null;
+  const fresh = [...after.keys()].filter((column) => !before.has(column));
+  return fresh.length === 0 ? null : fresh;
+}
+
+/** As much of a value as a line has room for. */
+function shown(value: unknown): string {
+  const text = value === undefined ? "nothing" : canonical(value);
+  return text.length <= 60 ? text : `${text.slice(0, 59)}…`;
+}

@@ -1,0 +1,155 @@
+/** What a start with another plan means, part by part. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Plan } from "../../schemas/plan.ts";
+import { planChanges, verdictOf } from "../../schemas/plan-changes.ts";
+import { partsOf, stateFingerprint } from "../../schemas/plan-parts.ts";
+import { recordSchema } from "../../schemas/record-schema.ts";
+import { agg } from "./aggregates.ts";
+import { gt } from "./conditions.ts";
+import { offline, online, topic } from "./roles.ts";
+import { prior } from "./scoring.ts";
+import { from } from "./stream.ts";
+import { topology } from "./topology.ts";
+
+interface Order {
+  readonly orderId: string;
+  readonly at: number;
+  readonly shop: string;
+  readonly amount: number;
+}
+const fields = [
+  { name: "orderId", type: "string" },
+  { name: "at", type: { type: "long", logicalType: "timestamp-millis" } },
+  { name: "shop", type: "string" },
+  { name: "amount", type: "double" },
+];
+const order = recordSchema<Order>({ type: "record", name: "Order", fields });
+const wider = recordSchema<Order & { readonly note: string }>({
+  type: "record",
+  name: "Order",
+  fields: [...fields, { name: "note", type: "string" }],
+});
+
+const source = (lateness: "1m" | "2m" = "1m", schema = order) =>
+  from("orders", schema).timedBy("at", { lateness }).partitionedBy("orderId");
+const counts = { n: agg.count() };
+const view = (id = "shop@1", of = source()) =>
+  of
+    .keyedBy("shop")
+    .over("1h")
+    .compute(counts)
+    .asFeatureView(id as "shop@1", { ttl: "2d" })
+    .into(online, offline);
+const shop = view();
+const before = topology("t", { shop }, { partitions: 2 });
+const orders = () => source().keyedBy("shop");
+
+const cases: Readonly<Record<string, readonly [Plan, string, RegExp]>> = {
+  "the same": [topology("t", { shop: view() }, { partitions: 2 }), "same", /^$/],
+  "another ttl and another store": [
+    topology(
+      "t",
+      {
+        shop: orders()
+          .over("1h")
+          .compute(counts)
+          .asFeatureView("shop@1", { ttl: "5d" })
+          .into(offline),
+      },
+      { partitions: 2 },
+    ),
+    "safe",
+    /^safe view shop@1: stores \["online","offline"\] → .*; ttlMs 172800000 → 432000000$/,
+  ],
+  "a field more in the contract": [
+    topology("t", { shop: view("shop@1", source("1m", wider)) }, { partitions: 2 }),
+    "safe",
+    /^safe source orders: format .* layout /,
+  ],
+  "another window": [
+    topology(
+      "t",
+      {
+        shop: orders()
+          .over("1h", "2h")
+          .compute(counts)
+          .asFeatureView("shop@1", { ttl: "2d" })
+          .into(online, offline),
+      },
+      { partitions: 2 },
+    ),
+    "grow",
+    /^grow view shop@1: gets n_2h$/,
+  ],
+  "another version": [
+    topology("t", { shop, second: view("shop@2") }, { partitions: 2 }),
+    "grow",
+    /^grow view shop@2: is new$/,
+  ],
+  "another definition under an old name": [
+    topology(
+      "t",
+      {
+        shop: orders()
+          .over("1h")
+          .compute({ n: agg.count({ where: gt("amount", 5) }) })
+          .asFeatureView("shop@1", { ttl: "2d" })
+          .into(online, offline),
+      },
+      { partitions: 2 },
+    ),
+    "break",
+    /^break view shop@1: aggregates .*$/,
+  ],
+  "a view that is gone": [
+    topology("t", { second: view("shop@2") }, { partitions: 2 }),
+    "break",
+    /break view shop@1: is gone/,
+  ],
+  "another lateness": [
+    topology("t", { shop: view("shop@1", source("2m")) }, { partitions: 2 }),
+    "break",
+    /^break source orders: latenessMs 60000 → 120000$/,
+  ],
+  "other partitions": [
+    topology("t", { shop }, { partitions: 3 }),
+    "break",
+    /^break topology t: partitions 2 → 3$/,
+  ],
+  "a step that scores": [
+    topology(
+      "t",
+      {
+        shop,
+        scores: source()
+          .enrichedWith({ shop: shop.at("shop") }, { missing: "null" })
+          .scoredBy("fraud", { model: "@champion", deadline: "50ms", fallback: prior(0.1) })
+          .into(topic("t.scores")),
+      },
+      { partitions: 2 },
+    ),
+    "break",
+    /^break scoring scores: is new/,
+  ],
+};
+
+for (const [what, [after, verdict, text]] of Object.entries(cases)) {
+  test(`a start with ${what} is ${verdict === "same" ? "no change" : `a case of ${verdict}`}`, () => {
+    const changes = planChanges(partsOf(before), partsOf(after));
+    assert.equal(verdictOf(changes), verdict);
+    assert.match(changes.map((each) => `${each.kind} ${each.part}: ${each.what}`).join("\n"), text);
+    for (const { kind, remedy } of changes) assert.equal(remedy === null, kind !== "break");
+  });
+}
+
+test("what is safe leaves the state as it is, and what is not makes it another", () => {
+  const stateOf = (plan: Plan) =>
+    plan.subtopologies.map((each) => stateFingerprint(each).toString("hex"));
+  for (const [after, verdict] of Object.values(cases)) {
+    const same = stateOf(before).every((state, index) => stateOf(after)[index] === state);
+    const isSafe = verdict === "safe" || verdict === "same";
+    if (isSafe) assert.ok(same);
+    else assert.ok(!same || after.subtopologies.length !== before.subtopologies.length);
+  }
+});
