@@ -17,7 +17,7 @@ import {
   type SourceSpec,
   stepsOf,
 } from "../schemas/plan.ts";
-import { through } from "../schemas/transforms/through.ts";
+import { copiedThrough, type TransformSpec, through } from "../schemas/transforms/through.ts";
 import type { OfflineStore } from "../sinks/store.ts";
 import { committedValues } from "./committed-values.ts";
 import { checkTable, named, type TableCheck } from "./table-check.ts";
@@ -205,22 +205,23 @@ async function checkScoring(
 ): Promise<ScoringCheck> {
   const label = stepsOf(plan, "label").find((each) => each.predictions === scoring.name);
   const total = { expected: 0, predictions: 0, outcomes: 0, labelled: 0, pending: 0 };
-  const source = plan.sources.find(({ topic }) => topic === scoring.source);
-  if (source === undefined) throw new RangeError(`${scoring.name} has no source in the plan`);
-  const { keyField, through: specs } = scoring;
-  const isKey = source.partitionField === keyField && !source.repartitioned && !specs;
-  const ids = isKey ? null : await acceptedIds(broker, registry, plan, source, scoring, rejected);
+  const read = readFor(plan, scoring);
+  const { topic, partitionField, repartitioned } = read.source;
+  const isKey = partitionField === scoring.keyField && !repartitioned && read.specs.length === 0;
+  const ids = isKey ? null : await acceptedIds(broker, registry, plan, read, rejected);
   for (let partition = 0; partition < plan.partitions; partition++) {
     const expected = ids?.[partition] ?? new Set<string>();
     if (ids === null) {
-      await readCommitted(broker, scoring.source, partition, (reader) => {
-        if (!rejected(`${scoring.source}/${partition}`, reader.offset)) expected.add(keyOf(reader));
+      await readCommitted(broker, topic, partition, (reader) => {
+        if (!rejected(`${topic}/${partition}`, reader.offset)) expected.add(keyOf(reader));
       });
     }
     const predicted = await keysOnce(broker, scoring.topic, partition, problems);
     const place = `${scoring.topic}/${partition}`;
     const unsent = oversize.get(place) ?? new Set<string>();
     for (const key of unsent) if (!predicted.has(key)) expected.delete(key);
+    // Which of the records of a value was the first does not stand in the topics.
+    if (!read.isWhole) for (const key of expected) if (!predicted.has(key)) expected.delete(key);
     compare(place, expected, predicted, problems);
     total.expected += expected.size;
     total.predictions += predicted.size;
@@ -237,6 +238,39 @@ async function checkScoring(
   return { scoring: scoring.name, ...total };
 }
 
+/** What leads from a topic to a step. */
+interface Read {
+  readonly source: SourceSpec;
+  readonly specs: readonly TransformSpec[];
+  /** The id of the step in what comes out. */
+  readonly keyField: string;
+  /** Whether every id that comes out is one that the step has; else some were left out. */
+  readonly isWhole: boolean;
+}
+
+/** Follows a step back to its source. Duplicates of an id itself leave one record of each id. */
+function readFor(
+  plan: Plan,
+  {
+    name,
+    source: from,
+    through: specs = [],
+    keyField,
+  }: Pick<ScoringSpec, "name" | "source" | "through" | "keyField">,
+): Read {
+  const source = plan.sources.find(({ topic }) => topic === from);
+  if (source !== undefined) return { source, specs, keyField, isWhole: true };
+  const dedup = stepsOf(plan, "dedup").find((each) => each.name === from);
+  if (dedup === undefined) throw new RangeError(`${name} has no source in the plan`);
+  const isId = copiedThrough(specs, keyField) === dedup.partitionField;
+  const before = readFor(plan, { ...dedup, keyField });
+  return {
+    ...before,
+    specs: [...before.specs, ...specs],
+    isWhole: before.isWhole && isId && specs.every(({ kind }) => kind !== "where"),
+  };
+}
+
 /**
  * Ids of the accepted records that a step takes, which stand in their values alone, by partition
  * of their task.
@@ -245,8 +279,7 @@ async function acceptedIds(
   broker: Broker,
   registry: SchemaRegistry,
   { partitions }: Plan,
-  source: SourceSpec,
-  { keyField, through: specs = [] }: ScoringSpec,
+  { source, specs, keyField }: Read,
   rejected: (place: string, offset: number) => boolean,
 ): Promise<readonly Set<string>[]> {
   const ids = Array.from({ length: partitions }, () => new Set<string>());

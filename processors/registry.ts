@@ -1,9 +1,17 @@
 import type { OperatorKind, OperatorSpecs, Ports } from "../schemas/plan.ts";
+import { DedupProcessor } from "./dedup.ts";
 import type { Processor } from "./processor.ts";
 import { ScoringProcessor } from "./scoring.ts";
 import { TrainingProcessor } from "./training.ts";
 import { ViewProcessor } from "./view.ts";
 import { WatchProcessor } from "./watch.ts";
+
+/** What a task is told besides its operator. */
+export interface TaskFacts {
+  readonly partition: number;
+  /** Live mode, where answers may be missing. */
+  readonly waitsMayEnd: boolean;
+}
 
 /** Operators behind an inbox; a source reads a topic of others. */
 export type ProcessorKind = Exclude<OperatorKind, "source">;
@@ -13,13 +21,14 @@ export type ProcessorSpec = {
   readonly [K in ProcessorKind]: { readonly kind: K; readonly spec: OperatorSpecs[K] };
 }[ProcessorKind];
 
-/** Makes the processor of one task. `waitsMayEnd`: live mode, where answers may be missing. */
-type Make<Spec> = (spec: Spec, ports: Ports, waitsMayEnd: boolean) => Processor;
+/** Makes the processor of one task. */
+type Make<Spec> = (spec: Spec, ports: Ports, task: TaskFacts) => Processor;
 
 /** One line a kind. */
 const processors: { readonly [K in ProcessorKind]: Make<OperatorSpecs[K]> } = {
+  dedup: (spec, ports, { partition }) => new DedupProcessor(spec, ports, partition),
   view: (spec, ports) => new ViewProcessor(spec, ports),
-  scoring: (spec, ports, waitsMayEnd) => new ScoringProcessor(spec, ports, waitsMayEnd),
+  scoring: (spec, ports, { waitsMayEnd }) => new ScoringProcessor(spec, ports, waitsMayEnd),
   watch: (spec, ports) => new WatchProcessor(spec, ports),
   training: (spec, ports) => new TrainingProcessor(spec, ports),
 };
@@ -27,9 +36,9 @@ const processors: { readonly [K in ProcessorKind]: Make<OperatorSpecs[K]> } = {
 export function makeProcessor(
   { kind, spec }: ProcessorSpec,
   ports: Ports,
-  waitsMayEnd: boolean,
+  task: TaskFacts,
 ): Processor {
   // The kind says what the spec is, which the types cannot follow through the table.
   const make = processors[kind] as Make<OperatorSpecs[ProcessorKind]>;
-  return make(spec, ports, waitsMayEnd);
+  return make(spec, ports, task);
 }

@@ -41,6 +41,7 @@ export class ScoringProcessor implements Processor {
   readonly #outputs: ScoringOutputs;
   readonly #answersFrom: readonly boolean[];
   readonly #triggers: number;
+  readonly #placed: boolean;
   readonly #labelsInput: number;
   readonly #models = new ModelRegister();
   /** With a label step. */
@@ -55,7 +56,8 @@ export class ScoringProcessor implements Processor {
    * missing answer is an error. @default false
    */
   constructor(operator: ScoringOperator, ports: Ports, answersMayLack = false) {
-    const { scoring, label } = operator;
+    const { scoring, label, placed = false } = operator;
+    this.#placed = placed;
     this.#scoring = scoring;
     this.#labels = label ?? undefined;
     this.#assembly = new FeatureAssembly(operator, answersMayLack);
@@ -170,7 +172,7 @@ export class ScoringProcessor implements Processor {
     readCounters(reader, this.counters);
   }
 
-  /** Payload: text id, f64 eventTime, f64 source offset, m × f64 request features. */
+  /** Payload: text id, f64 eventTime, f64 source offset, m × f64 request features; see `placed`. */
   #trigger(writer: number, knownAt: number, payload: ByteReader): void {
     const id = payload.text();
     const tally = tallyOf(this.counters, this.#scoring.name, writer);
@@ -182,6 +184,7 @@ export class ScoringProcessor implements Processor {
     tally.processed++;
     const eventTime = payload.f64();
     const sourceOffset = payload.f64();
+    const sourcePartition = this.#placed ? payload.f64() : writer;
     const model = this.#models.at(knownAt);
     const fallbackReason = this.#whyNone(model);
     const vectors = fallbackReason === null ? this.#scored.vectors : this.#unscored;
@@ -191,7 +194,7 @@ export class ScoringProcessor implements Processor {
     at += this.#assembly.width;
     const end = at + this.#scoring.request.length;
     while (at < end) vectors.values[at++] = payload.f64();
-    if (fallbackReason === null) this.#scored.add(model, writer, sourceOffset);
+    if (fallbackReason === null) this.#scored.add(model, sourcePartition, sourceOffset);
     const prediction: Prediction = {
       id,
       predictedAt: knownAt,
@@ -203,7 +206,7 @@ export class ScoringProcessor implements Processor {
       kind: "prediction",
       prediction,
       eventTime,
-      sourcePartition: writer,
+      sourcePartition,
       sourceOffset,
       featuresAsOf,
       incomplete: this.#assembly.incomplete,

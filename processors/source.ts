@@ -30,13 +30,20 @@ export class SourceProcessor {
   readonly #partition: number;
   readonly #partitions: number;
   readonly #fanOut: FanOut;
-  readonly #record: StampedRecord = { fields: {}, eventTime: 0, knownAt: 0, offset: 0 };
+  readonly #record: StampedRecord = {
+    fields: {},
+    eventTime: 0,
+    knownAt: 0,
+    partition: 0,
+    offset: 0,
+  };
   #tallies: readonly BranchCounters[];
   #streamTime = Number.NEGATIVE_INFINITY;
 
   constructor({ source, routes }: OperatorSpecs["source"], ports: Ports, partition: number) {
     this.source = source;
     this.#partition = partition;
+    this.#record.partition = partition;
     this.#partitions = ports.partitions;
     this.#fanOut = new FanOut(routes, ports, [source.partitionField]);
     this.#tallies = this.#fanOut.findTallies(this.counters, partition);

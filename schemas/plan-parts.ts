@@ -17,6 +17,7 @@ export interface PlanPart {
 export const free: Readonly<Record<PlanPart["kind"], ReadonlySet<string>>> = {
   topology: new Set(),
   source: new Set(["format", "subjects", "layout"]),
+  dedup: new Set(),
   view: new Set(["ttlMs", "stores"]),
   scoring: new Set(["deadlineMs", "fallback", "stores"]),
   label: new Set(["stores"]),
@@ -95,6 +96,8 @@ function without(value: object, names: ReadonlySet<string>): object {
 export function canonical(value: unknown): string {
   return (
     JSON.stringify(value, (_, each: unknown) => {
+      // A whole number beyond the exact doubles, in a condition.
+      if (typeof each === "bigint") return `${each}n`;
       if (typeof each !== "object" || each === null || Array.isArray(each)) return each;
       const entries = Object.entries(each).sort(([a], [b]) => (a < b ? -1 : 1));
       return Object.fromEntries(entries);

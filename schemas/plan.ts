@@ -38,6 +38,21 @@ export interface AvroSchema {
   }[];
 }
 
+/** Records of a stream, without those that come again. */
+export interface DedupSpec {
+  readonly name: string;
+  readonly source: string;
+  /** What the records go through first. @default nothing */
+  readonly through?: readonly TransformSpec[];
+  /** The field that tells them apart, and names the partition of what is passed on. */
+  readonly partitionField: string;
+  /** Event time between two records of a value that are not taken for one. */
+  readonly withinMs: number;
+  /** How far behind its knownAt the event time of a record may be. */
+  readonly latenessMs: number;
+  readonly layout: RowLayout;
+}
+
 /** One look-up that a triggering record makes before it is scored. */
 export interface LookupSpec {
   /** Prefix of its feature names, e.g. `inbound`. */
@@ -213,6 +228,7 @@ export type OutputSpec = InboxOutputSpec | RowsOutputSpec | TopicOutputSpec;
 export interface OperatorSpecs {
   /** Routes in the order in which they write. */
   readonly source: { readonly source: SourceSpec; readonly routes: readonly RouteSpec[] };
+  readonly dedup: { readonly dedup: DedupSpec; readonly routes: readonly RouteSpec[] };
   readonly view: FeatureViewSpec;
   readonly scoring: ScoringOperator;
   readonly watch: WatchOperator;
@@ -222,6 +238,8 @@ export interface OperatorSpecs {
 export interface ScoringOperator {
   readonly scoring: ScoringSpec;
   readonly label: LabelSpec | null;
+  /** Whether triggers say the source partition of their record. @default its task is their writer */
+  readonly placed?: true;
   /** By look-up how many features it answers with. */
   readonly widths: readonly number[];
 }
@@ -286,6 +304,7 @@ export interface TopicSpec {
 
 /** The spec of each kind of step: one line a kind. */
 export interface StepSpecs {
+  readonly dedup: DedupSpec;
   readonly view: FeatureViewSpec;
   readonly scoring: ScoringSpec;
   readonly label: LabelSpec;

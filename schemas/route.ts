@@ -1,4 +1,5 @@
 import type { AggregateInput } from "./feature-view.ts";
+import type { RowLayout } from "./row-layout.ts";
 import type { TransformSpec } from "./transforms/through.ts";
 
 /** A field of what a route writes, in the order of the payload. */
@@ -13,6 +14,10 @@ export type RouteField =
   | { readonly from: "time" }
   /** Number: offset of the record in its partition. */
   | { readonly from: "offset" }
+  /** Number: source partition of the record. */
+  | { readonly from: "partition" }
+  /** The fields of a layout, as `row-codec.ts` writes them. */
+  | { readonly from: "row"; readonly layout: RowLayout }
   /** A byte that is the same for every record. */
   | { readonly from: "byte"; readonly value: number };
 
@@ -26,6 +31,8 @@ export interface RouteSpec {
   readonly output: number;
   /** Fields whose values make the key; its murmur2 names the partition. */
   readonly key: readonly string[];
+  /** Fields of the keys that those who get the record make of it later. @default none */
+  readonly laterKeys?: readonly (readonly string[])[];
   readonly fields: readonly RouteField[];
   /** The step that answers for the record; null: it is counted elsewhere. */
   readonly counted: string | null;

@@ -51,11 +51,22 @@ const chosen = {
     localHour: "localHour",
   }),
 };
+const scattered = {
+  arrivals: timedArrivals.repartitionedBy("flightId"),
+  departures: timedDepartures.repartitionedBy("flightId"),
+};
 const streams = {
   plain,
-  scattered: {
-    arrivals: timedArrivals.repartitionedBy("flightId"),
-    departures: timedDepartures.repartitionedBy("flightId"),
+  scattered,
+  deduped: {
+    arrivals: plain.arrivals.dedupedBy("origin", { within: "2m" }),
+    departures: plain.departures.dedupedBy("flightId", { within: "1h" }),
+  },
+  scatteredDeduped: {
+    arrivals: scattered.arrivals.dedupedBy("flightId", { within: "1h" }),
+    departures: scattered.departures
+      .dedupedBy("flightId", { within: "1h" })
+      .where(gt("distanceMiles", 200)),
   },
   // The steps below take no field that was not chosen.
   chosen: chosen as unknown as typeof plain,
@@ -67,6 +78,10 @@ export const air = airPlan("plain");
 export const scatteredAir = airPlan("scattered");
 /** The same over some of the records, and those changed on their way. */
 export const chosenAir = airPlan("chosen");
+/** The same without records that come again: by the key, and by another field. */
+export const dedupedAir = airPlan("deduped");
+/** The same over topics that are partitioned by anything. */
+export const scatteredDedupedAir = airPlan("scatteredDeduped");
 
 function airPlan(variant: keyof typeof streams): Plan {
   const { arrivals, departures } = streams[variant];

@@ -5,7 +5,14 @@ import { SourceTask } from "../runtime/engine/source-task.ts";
 import { createMemoryRegistry } from "../runtime/schema-registry/embedded.ts";
 import { executeAir, produceAir } from "./air-input-fixture.ts";
 import { type AirOutput, collectAir, compareAir } from "./air-output-fixture.ts";
-import { air, chosenAir, makeLogs, scatteredAir } from "./schedule-fixture.ts";
+import {
+  air,
+  chosenAir,
+  dedupedAir,
+  makeLogs,
+  scatteredAir,
+  scatteredDedupedAir,
+} from "./schedule-fixture.ts";
 import { type SourceLogs, sequentialOracle } from "./sequential-oracle.ts";
 import { runSchedule, seededRandom } from "./simulator.ts";
 
@@ -46,6 +53,23 @@ test("records go through where and select before features, triggers and labels",
     compareAir(run.output, expected, `schedule ${seed}`);
   }
 });
+
+for (const [plan, isScattered] of [
+  [dedupedAir, false],
+  [scatteredDedupedAir, true],
+] as const) {
+  const where = isScattered ? "in any partition" : "in that of its key";
+  test(`a record that comes again ${where} is passed on once, whatever crashes`, async () => {
+    const logs = makeLogs(5, 600, 5, isScattered);
+    const expected = sequentialOracle(plan, logs);
+    const plain = sequentialOracle(isScattered ? scatteredAir : air, logs);
+    assert.ok(expected.rows.length < plain.rows.length - 10);
+    for (const seed of [1, 2]) {
+      const run = await runOnce(logs, seed, plan);
+      compareAir(run.output, expected, `schedule ${seed}`);
+    }
+  });
+}
 
 interface Run extends AirOutput {
   readonly crashes: number;

@@ -8,7 +8,14 @@ import {
   valueAt,
   viewId,
 } from "../schemas/feature-view.ts";
-import { type LabelSpec, type Plan, type SourceSpec, stepsOf } from "../schemas/plan.ts";
+import { partitionOf } from "../schemas/murmur2.ts";
+import {
+  type DedupSpec,
+  type LabelSpec,
+  type Plan,
+  type SourceSpec,
+  stepsOf,
+} from "../schemas/plan.ts";
 import { through } from "../schemas/transforms/through.ts";
 
 /**
@@ -47,6 +54,9 @@ export interface OracleOutput {
 export function sequentialOracle(plan: Plan, logs: SourceLogs): OracleOutput {
   const late: string[] = [];
   const known = new Map(plan.sources.map((source) => [source.topic, stamp(source, logs, late)]));
+  for (const dedup of stepsOf(plan, "dedup")) {
+    known.set(dedup.name, deduped(dedup, streamOf(dedup, known), plan.partitions));
+  }
   const eventsOf = new Map(
     stepsOf(plan, "view").map((view) => [viewId(view), byEntity(view, streamOf(view, known))]),
   );
@@ -78,9 +88,11 @@ function stamp(source: SourceSpec, logs: SourceLogs, late: string[]): Known[] {
       all.push({ knownAt: streamTime, time, partition, index, record: entry.record });
     }
   }
-  return all.sort(
-    (a, b) => a.knownAt - b.knownAt || a.partition - b.partition || a.index - b.index,
-  );
+  return all.sort(inOrder);
+}
+
+function inOrder(a: Known, b: Known): number {
+  return a.knownAt - b.knownAt || a.partition - b.partition || a.index - b.index;
 }
 
 /** Records as a step takes them. */
@@ -93,6 +105,24 @@ function streamOf(
     const record = derive(each.record);
     return record === null ? [] : [{ ...each, record }];
   });
+}
+
+/** The first records of their values, in the order of the tasks that pass them on. */
+function deduped(
+  { partitionField, withinMs }: DedupSpec,
+  records: readonly Known[],
+  partitions: number,
+): Known[] {
+  const passed: Known[] = [];
+  for (const each of records) {
+    const value = String(each.record[partitionField]);
+    const isAgain = (other: Known) =>
+      String(other.record[partitionField]) === value &&
+      Math.abs(other.time - each.time) <= withinMs;
+    if (passed.some(isAgain)) continue;
+    passed.push({ ...each, partition: partitionOf(value, partitions), index: passed.length });
+  }
+  return passed.sort(inOrder);
 }
 
 function endOfInput(logs: SourceLogs): number {

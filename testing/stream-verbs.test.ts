@@ -165,3 +165,62 @@ test("a stream is held to the fields that come to each of its verbs", () => {
     },
   );
 });
+
+test("a payment that is sent again within the time is scored once, and counted as a duplicate", async () => {
+  const all = from("payments", payment)
+    .timedBy("at", { lateness: "5m" })
+    .repartitionedBy("paymentId")
+    .dedupedBy("paymentId", { within: "1m" });
+  const rich = all.where(gt("amount", 1));
+  const scores = rich
+    .enrichedWith({}, { missing: "null", request: { amount: "amount" } })
+    .scoredBy("fraud", { model: "@champion", deadline: "20ms", fallback: prior(0.1) })
+    .into(topic("scores"), offline);
+  const spent = all
+    .keyedBy("country")
+    .over("1h")
+    .compute({ payments: agg.count() })
+    .asFeatureView("spent@1", { ttl: "1d" })
+    .into(online);
+  const deduped = topology("deduped", { scores, spent });
+  assert.match(
+    describe(deduped),
+    /\ndedup payments-by-paymentId\n {2}of payments by paymentId\n {2}within 1m, lateness 5m\n/,
+  );
+  const driver = topologyDriver(deduped);
+  const sent = [
+    ["a", 0, 5],
+    ["b", 1_000, 1],
+    ["a", 60_000, 6],
+    ["a", 60_001, 7],
+    ["b", -59_000, 8],
+    ["b", -59_001, 9],
+  ] as const;
+  for (const [i, [id, after, amount]] of sent.entries()) {
+    const value: Payment = { paymentId: id, at: noon + after, amount, country: "DE", home: null };
+    // All in one partition, so that their order is that in which they are sent.
+    driver.input("payments").send(value, { key: String(i), partition: 2 });
+  }
+  await driver.advanceTo(noon + 1_200_000);
+  const scored = await driver.output("scores").drain();
+  assert.deepEqual(
+    scored.map(({ key, value }) => [key, value["features"], value["sourcePartition"]]).sort(),
+    [
+      ["a", { amount: 5 }, 2],
+      ["a", { amount: 7 }, 2],
+      ["b", { amount: 9 }, 2],
+    ],
+  );
+  assert.deepEqual((await driver.online("spent@1", "DE")).features, { payments_1h: 4 });
+  const accounts = await driver.accounting();
+  const of = (branch: string) => {
+    const own = accounts.filter((each) => each.branch === branch);
+    const sum = (what: "in" | "processed" | "excluded" | "duplicates") =>
+      own.reduce((total, each) => total + each[what], 0);
+    return [own[0]?.source, sum("in"), sum("processed"), sum("excluded"), sum("duplicates")];
+  };
+  assert.deepEqual(of("payments-by-paymentId"), ["payments", 6, 4, 0, 2]);
+  assert.deepEqual(of("scores"), ["payments-by-paymentId", 4, 3, 1, 0]);
+  assert.deepEqual(of("spent@1"), ["payments-by-paymentId", 4, 4, 0, 0]);
+  await driver.close();
+});

@@ -33,7 +33,8 @@ export class FanOut {
       if (alike === undefined) shared.set(route.through, [route]);
       else alike.push(route);
     }
-    const keysOf = (alike: readonly RouteSpec[] = []) => alike.map(({ key }) => key);
+    const keysOf = (alike: readonly RouteSpec[] = []) =>
+      alike.flatMap(({ key, laterKeys = [] }) => [key, ...laterKeys]);
     this.#bounds = new RecordBounds([...keysOf(shared.get(undefined)), key]);
     this.#branches = [...shared].map(([specs, alike]) => ({
       through: specs && { derive: through(specs), bounds: new RecordBounds(keysOf(alike)) },

@@ -2,6 +2,7 @@ import { entityKey } from "../../schemas/feature-view.ts";
 import { partitionOf } from "../../schemas/murmur2.ts";
 import type { Ports } from "../../schemas/plan.ts";
 import type { RouteField, RouteSpec } from "../../schemas/route.ts";
+import { RowCodec } from "../../schemas/row-codec.ts";
 import { readInput } from "../aggregate/read-input.ts";
 import type { Outbox } from "../processor.ts";
 
@@ -10,6 +11,8 @@ export interface StampedRecord {
   fields: Readonly<Record<string, unknown>>;
   eventTime: number;
   knownAt: number;
+  /** Place in the source. */
+  partition: number;
   offset: number;
 }
 
@@ -22,6 +25,7 @@ export class Route {
   readonly #key: readonly string[];
   readonly #values: unknown[];
   readonly #fields: readonly RouteField[];
+  readonly #codecs: readonly (RowCodec | undefined)[];
 
   /** @throws {RangeError} when the output is no inbox. */
   constructor({ output, key, fields, counted }: RouteSpec, { name, outputs }: Ports) {
@@ -33,6 +37,9 @@ export class Route {
     this.#key = key;
     this.#values = key.map(() => null);
     this.#fields = fields;
+    this.#codecs = fields.map((each) =>
+      each.from === "row" ? new RowCodec(each.layout) : undefined,
+    );
   }
 
   /** False: what is derived is too large, and a dead letter. */
@@ -57,6 +64,12 @@ export class Route {
           break;
         case "offset":
           payload.f64(record.offset);
+          break;
+        case "partition":
+          payload.f64(record.partition);
+          break;
+        case "row":
+          this.#codecs[i]?.write(payload, record.fields);
           break;
         case "byte":
           payload.u8(field.value);

@@ -46,7 +46,10 @@ export function branchAccounts(
 /** Source records that were read so far; each branch of a source reads all of them. */
 export function recordsIn(accounts: readonly BranchAccount[]): number {
   const bySource = new Map<string, Map<string, number>>();
+  const steps = new Set(accounts.map(({ branch }) => branch));
   for (const { source, branch, in: read } of accounts) {
+    // What a step yields was read from a source before.
+    if (steps.has(source)) continue;
     const branches = bySource.get(source) ?? new Map<string, number>();
     bySource.set(source, branches.set(branch, (branches.get(branch) ?? 0) + read));
   }

@@ -107,7 +107,10 @@ export class TaskFactory {
     const wiring = this.#wiring();
     const { operator } = subtopology;
     if (operator.kind !== "source") {
-      const processor = makeProcessor(operator, subtopology, this.#waitsMayEnd);
+      const processor = makeProcessor(operator, subtopology, {
+        partition,
+        waitsMayEnd: this.#waitsMayEnd,
+      });
       const decisions = this.#mergeDecisions(subtopology, partition, wiring);
       const snapshots = this.#snapshots;
       return new MergeTask(subtopology, partition, processor, wiring, decisions, snapshots);

@@ -7,7 +7,7 @@ import { checkOfflineNames } from "./compile/offline-names.ts";
 import { Problems } from "./compile/problems.ts";
 import { reach } from "./compile/reach.ts";
 import { sourcePart } from "./compile/source-part.ts";
-import { sourceSpecs } from "./compile/source-specs.ts";
+import { checkStreams, sourceSpecs } from "./compile/source-specs.ts";
 import type { Reached, Specs } from "./compile/step-module.ts";
 import { storedTopics } from "./compile/stored-topics.ts";
 import { topicSpecs } from "./compile/topics.ts";
@@ -80,10 +80,11 @@ function resolve(problems: Problems, settings: PlanSettings, reached: Reached): 
     // The kind says what its specs are, which the types cannot follow through the table.
     steps.push(...specs.map((spec) => ({ kind, spec }) as StepSpec));
   }
-  const sources = kinds.flatMap((kind) =>
-    reached(kind).flatMap(({ definition }) => stepModule(kind).sources(definition)),
+  const streams = kinds.flatMap((kind) =>
+    reached(kind).flatMap(({ definition }) => stepModule(kind).streams(definition)),
   );
-  return { ...settings, sources: sourceSpecs(problems, sources), steps };
+  checkStreams(problems, streams);
+  return { ...settings, sources: sourceSpecs(problems, streams), steps };
 }
 
 /** Names of sources and steps are names of state: each stands for one thing. */

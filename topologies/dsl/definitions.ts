@@ -12,15 +12,35 @@ export interface SourceDefinition {
   readonly topic: string;
   readonly format: FormatSpec;
   readonly subjects: SubjectNaming;
-  /** Of the records as they come out of what they go through. */
-  readonly layout: RowLayout;
-  readonly through: readonly TransformSpec[];
   readonly timeField: string;
   readonly lateness: string;
   readonly partitionField: string;
   readonly repartitioned: boolean;
+}
+
+/** Records on their way from a source or a step to another step. */
+export interface StreamDefinition {
+  /** Source topic, or that of the step, for messages. */
+  readonly topic: string;
+  /** What yields the records. */
+  readonly origin: SourceDefinition | Need;
+  readonly lateness: string;
+  /** Of the records as they are yielded. */
+  readonly yielded: RowLayout;
+  /** Of the records as they come out of what they go through. */
+  readonly layout: RowLayout;
+  readonly through: readonly TransformSpec[];
   /** The field that tells records apart. */
   readonly idField: string;
+}
+
+/** A step that another one is built on. */
+export interface Need {
+  readonly kind: StepKind;
+  readonly definition: object;
+  readonly name: string;
+  /** Topic that it writes, where the topology has to name it. @default it has a name */
+  readonly topic?: string;
 }
 
 export interface StoreRole {

@@ -228,6 +228,15 @@ payments.select({ late: gt("delayMinutes", 15) });
 // @ts-expect-error a view is of records, which are chosen before
 payments.keyedBy("card").where(gt("amount", 0));
 
+// What comes again is told by a field that is never null.
+payments.dedupedBy("id", { within: "1h" }).where(gt("amount", 0)).keyedBy("card");
+// @ts-expect-error how far apart two of them are is required
+payments.dedupedBy("id");
+// @ts-expect-error a null tells nothing
+payments.dedupedBy("country", { within: "1h" });
+// @ts-expect-error there is no such field
+payments.dedupedBy("paymentId", { within: "1h" });
+
 // Views: a version and a ttl are required.
 const computed = hourly.compute({ flights: agg.count(), delayMean: agg.mean("delayMinutes") });
 const view = computed.asFeatureView("hourly@1", { ttl: "2h" }).into(online, offline);

@@ -1,4 +1,4 @@
-import type { SourceDefinition } from "./definitions.ts";
+import type { StreamDefinition } from "./definitions.ts";
 import type { NumericField, SnakeCase } from "./field-types.ts";
 import { freezeDeeply } from "./freeze.ts";
 import type { Lookup } from "./lookup.ts";
@@ -60,7 +60,7 @@ export interface Enriched<Id, Feature extends string> {
 }
 
 /** Second verb family of a stream: features from views. */
-export function enrich<T, Id>(source: SourceDefinition): Enrich<T, Id> {
+export function enrich<T, Id>(source: StreamDefinition): Enrich<T, Id> {
   return (lookups, { missing, request }) => {
     const slots = Object.entries(lookups).map(([slot, { definition }]) => [slot, definition]);
     const requests = Object.entries<string | Calendar<never>>(request ?? {}).map(

@@ -1,5 +1,6 @@
 import type { StepKind } from "../../schemas/plan.ts";
 import type { StepModule } from "./compile/step-module.ts";
+import { dedupStep } from "./dedup/step.ts";
 import { labelStep } from "./labels/step.ts";
 import { scoringStep } from "./scoring/step.ts";
 import { trainingStep } from "./training/step.ts";
@@ -8,6 +9,7 @@ import { watchStep } from "./watch/step.ts";
 
 /** Every kind of step, in the order in which a plan tells of them: one line a kind. */
 export const stepKinds: { readonly [K in StepKind]: StepModule<K> } = {
+  dedup: dedupStep,
   view: viewStep,
   scoring: scoringStep,
   label: labelStep,

@@ -1,7 +1,7 @@
 import type { Duration } from "../../schemas/duration.ts";
 import type { Condition } from "../../schemas/expression.ts";
 import type { Test } from "./conditions.ts";
-import type { SourceDefinition, StoreRole } from "./definitions.ts";
+import type { StoreRole, StreamDefinition } from "./definitions.ts";
 import type { FieldOf } from "./field-types.ts";
 import { freezeDeeply } from "./freeze.ts";
 import type { Offline, OutputTopic } from "./roles.ts";
@@ -11,7 +11,7 @@ import { type WatchFor, watchFor } from "./watch.ts";
 
 export interface LabelDefinition {
   readonly predictions: ScoringDefinition;
-  readonly source: SourceDefinition;
+  readonly source: StreamDefinition;
   readonly on: string;
   readonly within: string;
   readonly unlabelled: "negative" | "unknown";

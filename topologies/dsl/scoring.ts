@@ -1,5 +1,5 @@
 import type { Duration } from "../../schemas/duration.ts";
-import type { SourceDefinition, StoreRole } from "./definitions.ts";
+import type { StoreRole, StreamDefinition } from "./definitions.ts";
 import type { RequestDefinition } from "./enrichment.ts";
 import { freezeDeeply } from "./freeze.ts";
 import { type LabelBy, labelBy } from "./labels.ts";
@@ -7,7 +7,7 @@ import type { LookupDefinition } from "./lookup.ts";
 import type { Offline, OutputTopic } from "./roles.ts";
 
 export interface ScoringDefinition {
-  readonly source: SourceDefinition;
+  readonly source: StreamDefinition;
   readonly lookups: Readonly<Record<string, LookupDefinition>>;
   readonly request: Readonly<Record<string, RequestDefinition>>;
   readonly missing: string;

@@ -2,7 +2,7 @@ import type { Expression, SelectSpec } from "../../schemas/transforms/select.ts"
 import type { TransformSpec } from "../../schemas/transforms/through.ts";
 import { copiedThrough, layoutThrough } from "../../schemas/transforms/through.ts";
 import type { Test } from "./conditions.ts";
-import type { SourceDefinition } from "./definitions.ts";
+import type { StreamDefinition } from "./definitions.ts";
 import type { FieldOf } from "./field-types.ts";
 import { freezeDeeply } from "./freeze.ts";
 
@@ -52,7 +52,7 @@ function expression(value: unknown): Expression {
 }
 
 /** A stream whose records go through one more step; a copy of the id goes on telling them apart. */
-export function transformed(source: SourceDefinition, spec: TransformSpec): SourceDefinition {
+export function transformed(source: StreamDefinition, spec: TransformSpec): StreamDefinition {
   const silent = { condition: () => {}, problem: () => {} };
   const layout = layoutThrough([spec], source.layout, silent);
   const copy = layout.fields.find(({ name }) => copiedThrough([spec], name) === source.idField);

@@ -1,9 +1,9 @@
-import type { SourceDefinition } from "./definitions.ts";
+import type { StreamDefinition } from "./definitions.ts";
 
 /** What every stream of records of type `T` is, whatever its verbs. */
 export interface SourceStream<out T> {
   readonly kind: "stream";
-  readonly source: SourceDefinition;
+  readonly source: StreamDefinition;
   /** Only a type: the records. */
   readonly __record?: T;
 }

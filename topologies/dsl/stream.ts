@@ -4,7 +4,8 @@ import { type FormatSpec, layoutOf } from "../../schemas/formats/formats.ts";
 import type { RecordSchema } from "../../schemas/record-schema.ts";
 import type { SubjectNaming } from "../../schemas/subjects.ts";
 import type { Test } from "./conditions.ts";
-import type { SourceDefinition } from "./definitions.ts";
+import { type DedupOptions, deduped } from "./dedup.ts";
+import type { StreamDefinition } from "./definitions.ts";
 import { type Enrich, enrich } from "./enrichment.ts";
 import type { Flat, KeyField, PartitionField, TimeField, ValuesOf } from "./field-types.ts";
 import { freezeDeeply } from "./freeze.ts";
@@ -56,6 +57,15 @@ export interface Stream<T, Id> extends SourceStream<T> {
    * @example payments.select({ card: "card", country: upper("country"), large: gt("amount", 500) })
    */
   select<const S extends Selection<T>>(fields: S): Stream<Selected<T, S>, Id>;
+  /**
+   * Only the first record of each value: one whose event time is within `within` of that of a
+   * record with its value that was passed on is a duplicate, and counted. Where the topic is not
+   * partitioned by the field, records go by it to the tasks that remember the values.
+   *
+   * @param options.name - of the tasks and their state; `<topic>-by-<field>` unless given.
+   * @example payments.dedupedBy("paymentId", { within: "1h" })
+   */
+  dedupedBy(field: PartitionField<T>, options: DedupOptions): Stream<T, Id>;
   /** Groups records by the values of one or more fields, the entity key. */
   keyedBy<const K extends readonly [KeyField<T>, ...KeyField<T>[]]>(
     ...fields: K
@@ -98,24 +108,34 @@ function source<T>(topic: string, format: FormatSpec, subjects: SubjectNaming): 
   const layout = layoutOf(format);
   return freezeDeeply({
     timedBy: (timeField, { lateness }) => {
-      const timed = { topic, format, subjects, layout, through: [], timeField, lateness };
+      const read = <Id>(partitionField: string, repartitioned: boolean) => {
+        const named = { topic, format, subjects, timeField, lateness };
+        return stream<T, Id>({
+          topic,
+          origin: { ...named, partitionField, repartitioned },
+          lateness,
+          yielded: layout,
+          layout,
+          through: [],
+          idField: partitionField,
+        });
+      };
       return freezeDeeply({
-        partitionedBy: (partitionField) =>
-          stream({ ...timed, partitionField, repartitioned: false, idField: partitionField }),
-        repartitionedBy: (partitionField) =>
-          stream({ ...timed, partitionField, repartitioned: true, idField: partitionField }),
+        partitionedBy: (field) => read(field, false),
+        repartitionedBy: (field) => read(field, true),
       });
     },
   });
 }
 
-function stream<T, Id>(source: SourceDefinition): Stream<T, Id> {
+function stream<T, Id>(source: StreamDefinition): Stream<T, Id> {
   return freezeDeeply({
     kind: "stream",
     source,
     identifiedBy: (idField) => stream({ ...source, idField }),
     where: ({ condition }) => stream(transformed(source, { kind: "where", condition })),
     select: (fields) => stream(transformed(source, selection(fields))),
+    dedupedBy: (field, options) => stream(deduped(source, field, options)),
     keyedBy: (...fields) => keyed(source, fields),
     enrichedWith: enrich(source),
   });

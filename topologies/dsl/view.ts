@@ -1,7 +1,7 @@
 import type { AggregateDefinition } from "../../processors/aggregate/aggregate.ts";
 import type { Duration } from "../../schemas/duration.ts";
 import type { Aggregate } from "./aggregates.ts";
-import type { SourceDefinition, StoreRole } from "./definitions.ts";
+import type { StoreRole, StreamDefinition } from "./definitions.ts";
 import type { RecordWith, SnakeCase } from "./field-types.ts";
 import { freezeDeeply } from "./freeze.ts";
 import type { Lookup } from "./lookup.ts";
@@ -10,7 +10,7 @@ import type { Offline, Online } from "./roles.ts";
 export interface ViewDefinition {
   /** `name@version` as written. */
   readonly id: string;
-  readonly source: SourceDefinition;
+  readonly source: StreamDefinition;
   readonly keyFields: readonly string[];
   readonly windows: readonly string[];
   readonly aggregates: Readonly<Record<string, AggregateDefinition>>;
@@ -74,7 +74,7 @@ export interface FeatureView<Key extends readonly unknown[], Column extends stri
 
 /** First verb family of a stream: features of its own records. */
 export function keyed<T, Key extends readonly unknown[]>(
-  source: SourceDefinition,
+  source: StreamDefinition,
   keyFields: readonly string[],
 ): Keyed<T, Key> {
   return freezeDeeply({

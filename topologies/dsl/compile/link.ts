@@ -120,10 +120,23 @@ function inboxOutputs(hosted: readonly Part[], links: readonly Link[], parts: re
     }
     if (route !== undefined) {
       const { what, ...rest } = route;
-      routes.push({ what, output: index, ...rest });
+      const laterKeys = keysBehind(links, to);
+      routes.push({ what, output: index, ...rest, ...(laterKeys.length > 0 && { laterKeys }) });
     }
   }
   return { outputs, routes };
+}
+
+/** Keys that tasks make of the fields of a record that they pass on. */
+function keysBehind(links: readonly Link[], name: string): string[][] {
+  return links.flatMap(({ from, to, route }) => {
+    if (from !== name || route === undefined) return [];
+    const { key, through = [] } = route;
+    const copies = [[...key], ...keysBehind(links, to)].map((fields) =>
+      fields.flatMap((field) => copiedThrough(through, field) ?? []),
+    );
+    return copies.filter((fields) => fields.length > 0);
+  });
 }
 
 function partOf(parts: readonly Part[], name: string): Part {
@@ -145,13 +158,18 @@ export function accounts(parts: readonly Part[]): AccountSpec[] {
 
 /** How records of a source come to tasks whose partition is that of a field. */
 export function fanOutOf(
-  { sources }: Pick<Specs, "sources">,
+  { sources, steps }: Pick<Specs, "sources" | "steps">,
   { source, through = [], keyField }: Pick<ScoringSpec, "source" | "through" | "keyField">,
 ): "same" | "key" {
   const field = copiedThrough(through, keyField);
-  const isThere = sources.some(
-    (each) => each.topic === source && each.partitionField === field && !each.repartitioned,
-  );
+  const isThere =
+    sources.some(
+      (each) => each.topic === source && each.partitionField === field && !each.repartitioned,
+    ) ||
+    steps.some(
+      ({ spec }) =>
+        "partitionField" in spec && spec.name === source && spec.partitionField === field,
+    );
   return isThere ? "same" : "key";
 }
 

@@ -1,9 +1,9 @@
 import type { StepKind } from "../../../schemas/plan.ts";
-import type { Step } from "../definitions.ts";
+import type { Need, Step } from "../definitions.ts";
 import { stepKinds, stepModule } from "../kinds.ts";
 import { checkStepName, compareText } from "./names.ts";
 import type { Problems } from "./problems.ts";
-import type { Named, Need, Reached } from "./step-module.ts";
+import type { Named, Reached } from "./step-module.ts";
 
 /**
  * Everything that a topology's steps lead to, in an order that its names alone decide; a step that
@@ -56,7 +56,10 @@ class Names {
   /** Follows what steps are built on; entries grow on the way, and are visited too. */
   addNeeds(): void {
     for (const { kind, definition, called } of this.#entries.values()) {
-      for (const need of stepModule(kind).needs(definition, called)) {
+      const step = stepModule(kind);
+      const origins = step.streams(definition).map(({ origin }) => origin);
+      const givers = origins.filter((each) => "definition" in each);
+      for (const need of [...step.needs(definition, called), ...givers]) {
         if (need.topic === undefined) this.add(need.name, need.kind, need.definition);
         else this.#needNamed(need, need.topic, called);
       }

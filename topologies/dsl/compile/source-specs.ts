@@ -1,7 +1,7 @@
 import { layoutOf } from "../../../schemas/formats/formats.ts";
 import type { SourceSpec } from "../../../schemas/plan.ts";
 import { layoutThrough } from "../../../schemas/transforms/through.ts";
-import type { SourceDefinition } from "../definitions.ts";
+import type { SourceDefinition, StreamDefinition } from "../definitions.ts";
 import { checkCondition } from "./conditions.ts";
 import { isId, layoutField } from "./layout-field.ts";
 import { checkTopicName, compareText } from "./names.ts";
@@ -10,12 +10,12 @@ import type { Problems } from "./problems.ts";
 /** Sources in the order of their topics; each topic has one clock and one contract. */
 export function sourceSpecs(
   problems: Problems,
-  definitions: readonly SourceDefinition[],
+  streams: readonly StreamDefinition[],
 ): SourceSpec[] {
   const specs = new Map<string, SourceSpec>();
-  for (const definition of new Set(definitions)) {
-    checkThrough(problems, definition);
-    const spec = sourceSpec(problems, definition);
+  for (const { origin } of new Set(streams)) {
+    if ("definition" in origin) continue;
+    const spec = sourceSpec(problems, origin);
     const other = specs.get(spec.topic);
     if (other === undefined) specs.set(spec.topic, spec);
     else {
@@ -53,10 +53,13 @@ function sourceSpec(problems: Problems, definition: SourceDefinition): SourceSpe
 }
 
 /** Checks each thing that records go through against those that come to it. */
-function checkThrough(problems: Problems, { topic, format, through }: SourceDefinition): void {
-  const where = `stream of "${topic}"`;
-  layoutThrough(through, layoutOf(format), {
-    condition: (condition, layout) => checkCondition(problems, where, condition, { topic, layout }),
-    problem: (text) => problems.add(where, text),
-  });
+export function checkStreams(problems: Problems, streams: readonly StreamDefinition[]): void {
+  for (const { topic, yielded, through } of new Set(streams)) {
+    const where = `stream of "${topic}"`;
+    layoutThrough(through, yielded, {
+      condition: (condition, layout) =>
+        checkCondition(problems, where, condition, { topic, layout }),
+      problem: (text) => problems.add(where, text),
+    });
+  }
 }

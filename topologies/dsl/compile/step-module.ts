@@ -1,21 +1,12 @@
 import type { Plan, StepKind, StepSpec, StepSpecs } from "../../../schemas/plan.ts";
 import type { RouteSpec } from "../../../schemas/route.ts";
-import type { SourceDefinition } from "../definitions.ts";
+import type { Need, StreamDefinition } from "../definitions.ts";
 import type { Part } from "./link.ts";
 import type { Problems } from "./problems.ts";
 
 export interface Named<D extends object = object> {
   readonly name: string;
   readonly definition: D;
-}
-
-/** A step that another one is built on. */
-export interface Need {
-  readonly kind: StepKind;
-  readonly definition: object;
-  readonly name: string;
-  /** Topic that it writes, where the topology has to name it. @default it has a name */
-  readonly topic?: string;
 }
 
 /** Of each kind everything that the steps of a topology lead to, by name. */
@@ -41,14 +32,20 @@ export interface StepModule<K extends StepKind = StepKind, D extends object = ob
   ownName?(definition: D): string;
   /** @param name - what the topology calls the step. */
   needs(definition: D, name: string): readonly Need[];
-  /** Sources that it takes records of. */
-  sources(definition: D): readonly SourceDefinition[];
+  /** Streams that it takes records of; what yields them is needed too. */
+  streams(definition: D): readonly StreamDefinition[];
   /** Checks all steps of the kind, and says what each was told. */
   specs(problems: Problems, steps: readonly Named<D>[], context: Context): readonly StepSpecs[K][];
   /** Its share of the subtopologies. */
   part(spec: StepSpecs[K], specs: Specs): Part;
   /** What `describe` prints. */
   text(spec: StepSpecs[K]): string;
+}
+
+/** Name in the plan of what yields the records of a stream. */
+export function originOf({ reached }: Context, { origin }: StreamDefinition): string {
+  if (!("definition" in origin)) return origin.topic;
+  return nameOf(reached(origin.kind), origin.definition);
 }
 
 /** What the records of a stream go through, where they do. */

@@ -16,6 +16,7 @@ import {
   type Context,
   type Named,
   nameOf,
+  originOf,
   type Specs,
   type StepModule,
   throughOf,
@@ -36,7 +37,7 @@ export const labelStep: StepModule<"label", LabelDefinition> = {
       topic: predictions.topic,
     },
   ],
-  sources: ({ source }) => [source],
+  streams: ({ source }) => [source],
   specs: labelSpecs,
   part,
   text,
@@ -46,9 +47,9 @@ export const labelStep: StepModule<"label", LabelDefinition> = {
 function labelSpecs(
   problems: Problems,
   labels: readonly Named<LabelDefinition>[],
-  { reached }: Context,
+  context: Context,
 ): LabelSpec[] {
-  const specs = labels.map((label) => labelSpec(problems, label, reached("scoring")));
+  const specs = labels.map((label) => labelSpec(problems, label, context));
   specs.forEach((spec, i) => {
     const other = specs.slice(0, i).find((each) => each.predictions === spec.predictions);
     if (other === undefined) return;
@@ -64,7 +65,7 @@ function labelSpecs(
 function labelSpec(
   problems: Problems,
   { name, definition }: Named<LabelDefinition>,
-  scorings: readonly Named[],
+  context: Context,
 ): LabelSpec {
   const where = `step "${name}"`;
   const { source, on, label, unlabelled, predictions } = definition;
@@ -84,8 +85,8 @@ function labelSpec(
   );
   return {
     name,
-    predictions: nameOf(scorings, predictions),
-    source: source.topic,
+    predictions: nameOf(context.reached("scoring"), predictions),
+    source: originOf(context, source),
     ...throughOf(source),
     keyField: on,
     withinMs: problems.duration(where, "within", definition.within),

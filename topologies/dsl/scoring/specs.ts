@@ -13,7 +13,7 @@ import {
 import { isId, isNumeric, isWhole, layoutField, scalarKind } from "../compile/layout-field.ts";
 import { checkIdentifier, compareText, featuresMax, plumbingColumns } from "../compile/names.ts";
 import type { Problems } from "../compile/problems.ts";
-import { type Context, type Named, throughOf } from "../compile/step-module.ts";
+import { type Context, type Named, originOf, throughOf } from "../compile/step-module.ts";
 import { storesOf } from "../compile/stores.ts";
 import type { LookupDefinition } from "../lookup.ts";
 import type { ScoringDefinition } from "../scoring.ts";
@@ -53,15 +53,15 @@ export function scoringSpecs(
   scorings: readonly Named<ScoringDefinition>[],
   context: Context,
 ): ScoringSpec[] {
-  const views = stepsOf(context, "view");
-  return scorings.map((scoring) => scoringSpec(problems, scoring, views));
+  return scorings.map((scoring) => scoringSpec(problems, scoring, context));
 }
 
 function scoringSpec(
   problems: Problems,
   { name, definition }: Named<ScoringDefinition>,
-  views: readonly FeatureViewSpec[],
+  context: Context,
 ): ScoringSpec {
+  const views = stepsOf(context, "view");
   const where = `step "${name}"`;
   const { source, fallback, modelName } = definition;
   const lookups = Object.entries(definition.lookups).map(([slot, lookup]) =>
@@ -102,7 +102,7 @@ function scoringSpec(
   );
   return {
     name,
-    source: source.topic,
+    source: originOf(context, source),
     ...throughOf(source),
     keyField: source.idField,
     keyType: key !== null && isWhole(key) ? "long" : "string",

@@ -23,7 +23,7 @@ import { scoringSpecs } from "./specs.ts";
 export const scoringStep: StepModule<"scoring", ScoringDefinition> = {
   needs: ({ lookups }) =>
     Object.values(lookups).map(({ view }) => ({ kind: "view", definition: view, name: view.id })),
-  sources: ({ source }) => [source],
+  streams: ({ source }) => [source],
   specs: scoringSpecs,
   part,
   text,
@@ -62,6 +62,7 @@ function part(scoring: ScoringSpec, specs: Specs): Part {
             { from: "key" },
             { from: "time" },
             { from: "offset" },
+            ...(isPlaced(specs, scoring) ? [{ from: "partition" } as const] : []),
             ...scoring.request.map(({ field }) => numberField({ field })),
           ],
           counted: name,
@@ -77,7 +78,13 @@ function operatorOf(specs: Specs, scoring: ScoringSpec): ScoringOperator {
     return view === undefined ? 0 : featureColumns(view).length;
   });
   const label = stepsOf(specs, "label").find((each) => each.predictions === scoring.name);
-  return { scoring, label: label ?? null, widths };
+  const placed = isPlaced(specs, scoring) && ({ placed: true } as const);
+  return { scoring, label: label ?? null, widths, ...placed };
+}
+
+/** Whether the task that gives the triggers is not that of their source partition. */
+function isPlaced({ sources }: Specs, { source }: ScoringSpec): boolean {
+  return !sources.some(({ topic }) => topic === source);
 }
 
 /** The questions of each slot to a view, and the answers of each view. */

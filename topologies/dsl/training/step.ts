@@ -19,7 +19,7 @@ import type { TrainingDefinition } from "../training.ts";
 export const trainingStep: StepModule<"training", TrainingDefinition> = {
   ownName: ({ name }) => name,
   needs: ({ watch }, name) => [{ kind: "watch", definition: watch, name }],
-  sources: () => [],
+  streams: () => [],
   specs: trainingSpecs,
   part,
   text,

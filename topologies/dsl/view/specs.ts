@@ -13,7 +13,7 @@ import { checkCondition } from "../compile/conditions.ts";
 import { isNumeric, layoutField, scalarKind } from "../compile/layout-field.ts";
 import { checkIdentifier, featuresMax, plumbingColumns } from "../compile/names.ts";
 import type { Problems } from "../compile/problems.ts";
-import { type Named, throughOf } from "../compile/step-module.ts";
+import { type Context, type Named, originOf, throughOf } from "../compile/step-module.ts";
 import type { ViewDefinition } from "../view.ts";
 
 const viewName = /^([a-z][a-z0-9_]{0,79})@([1-9]\d{0,5})$/;
@@ -43,10 +43,11 @@ const exactLimitDefault = 4096;
 export function viewSpecs(
   problems: Problems,
   steps: readonly Named<ViewDefinition>[],
+  context: Context,
 ): FeatureViewSpec[] {
   const specs = new Map<string, FeatureViewSpec>();
   for (const { definition } of steps) {
-    const spec = viewSpec(problems, definition);
+    const spec = viewSpec(problems, definition, context);
     const other = specs.get(definition.id);
     if (other === undefined) specs.set(viewId(spec), spec);
     else {
@@ -60,7 +61,11 @@ export function viewSpecs(
   return [...specs.values()];
 }
 
-function viewSpec(problems: Problems, definition: ViewDefinition): FeatureViewSpec {
+function viewSpec(
+  problems: Problems,
+  definition: ViewDefinition,
+  context: Context,
+): FeatureViewSpec {
   const where = `view "${definition.id}"`;
   const { name, version } = parseViewName(problems, definition.id);
   checkKeyFields(problems, where, definition);
@@ -86,7 +91,7 @@ function viewSpec(problems: Problems, definition: ViewDefinition): FeatureViewSp
   return {
     name,
     version,
-    source: definition.source.topic,
+    source: originOf(context, definition.source),
     ...throughOf(definition.source),
     keyFields: definition.keyFields,
     aggregates,

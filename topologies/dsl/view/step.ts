@@ -24,7 +24,7 @@ import { viewSpecs } from "./specs.ts";
 export const viewStep: StepModule<"view", ViewDefinition> = {
   ownName: ({ id }) => id,
   needs: () => [],
-  sources: ({ source }) => [source],
+  streams: ({ source }) => [source],
   specs: viewSpecs,
   part,
   text,

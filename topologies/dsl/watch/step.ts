@@ -25,7 +25,7 @@ export const watchStep: StepModule<"watch", WatchDefinition> = {
   needs: ({ outcomes }) => [
     { kind: "label", definition: outcomes, name: "outcomes", topic: outcomes.topic },
   ],
-  sources: () => [],
+  streams: () => [],
   specs: watchSpecs,
   part,
   text,

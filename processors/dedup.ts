@@ -1,0 +1,93 @@
+import type { ByteReader, ByteWriter } from "../schemas/bytes.ts";
+import type { OperatorSpecs, Ports } from "../schemas/plan.ts";
+import { RowCodec } from "../schemas/row-codec.ts";
+import { readCounters, tallyOf, writeCounters } from "./branch-tally.ts";
+import { PassedValues } from "./dedup/passed-values.ts";
+import type { BranchCounters, Counters, Outbox, Processor } from "./processor.ts";
+import { FanOut } from "./source/fan-out.ts";
+import type { StampedRecord } from "./source/routes.ts";
+
+/**
+ * Passes on the first record of each value: a record is a duplicate where the event time of one of
+ * its value that was passed on is at most `within` before or after its own.
+ *
+ * Counters: its own branch by source partition (processed, duplicates); those behind it by its own
+ * partition, `in`, `excluded` and `deadLettered`, as a source counts them.
+ */
+export class DedupProcessor implements Processor {
+  readonly counters: Counters = new Map();
+  readonly #name: string;
+  readonly #partition: number;
+  readonly #codec: RowCodec;
+  readonly #passed: PassedValues;
+  readonly #fanOut: FanOut;
+  readonly #record: StampedRecord = {
+    fields: {},
+    eventTime: 0,
+    knownAt: 0,
+    partition: 0,
+    offset: 0,
+  };
+  #tallies: readonly BranchCounters[];
+
+  constructor({ dedup, routes }: OperatorSpecs["dedup"], ports: Ports, partition: number) {
+    this.#name = dedup.name;
+    this.#partition = partition;
+    this.#codec = new RowCodec(dedup.layout);
+    this.#passed = new PassedValues(dedup.withinMs, dedup.latenessMs);
+    this.#fanOut = new FanOut(routes, ports, []);
+    this.#tallies = this.#fanOut.findTallies(this.counters, partition);
+  }
+
+  /** Payload: text value, f64 eventTime, f64 source partition, f64 source offset, the row. */
+  process(_: number, writer: number, knownAt: number, payload: ByteReader, out: Outbox): void {
+    const value = payload.text();
+    const eventTime = payload.f64();
+    const tally = tallyOf(this.counters, this.#name, writer);
+    this.#passed.advanceTo(knownAt);
+    if (this.#passed.isNear(value, eventTime)) {
+      tally.duplicates++;
+      payload.position = payload.end;
+      return;
+    }
+    this.#passed.add(value, eventTime, knownAt);
+    tally.processed++;
+    const record = this.#record;
+    record.eventTime = eventTime;
+    record.knownAt = knownAt;
+    record.partition = payload.f64();
+    record.offset = payload.f64();
+    const fields = this.#codec.read(payload);
+    // The source has held the record to the keys that are made of it; only a text in another case
+    // can have grown since.
+    const fits = this.#fanOut.judge(fields) === null;
+    for (const each of this.#tallies) {
+      each.in++;
+      if (!fits) each.deadLettered++;
+    }
+    if (fits) this.#fanOut.write(record, out);
+  }
+
+  nextTimer(): number {
+    return Number.POSITIVE_INFINITY;
+  }
+
+  onTimer(): void {
+    throw new RangeError(`${this.#name} has no timers`);
+  }
+
+  changesState(): boolean {
+    return true;
+  }
+
+  snapshot(writer: ByteWriter): void {
+    this.#passed.snapshot(writer);
+    writeCounters(writer, this.counters);
+  }
+
+  restore(reader: ByteReader): void {
+    this.#passed.restore(reader);
+    readCounters(reader, this.counters);
+    this.#tallies = this.#fanOut.findTallies(this.counters, this.#partition);
+  }
+}

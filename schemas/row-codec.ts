@@ -1,0 +1,104 @@
+import type { ByteReader, ByteWriter } from "./bytes.ts";
+import type { RowField, RowLayout, RowType, ScalarType } from "./row-layout.ts";
+
+/**
+ * Bytes of rows of a layout, field by field and little endian:
+ *
+ * | type | bytes |
+ * | --- | --- |
+ * | number | f64, NaN for null |
+ * | integer, timestamp | 8 bytes, two's complement: exact for 64 bits |
+ * | boolean | u8, 0 or 1 |
+ * | text | text as `bytes.ts` writes it |
+ * | list | u32 length, then the values, each as one that may be null |
+ *
+ * All but number stand behind a byte, 0 for null and 1 else, where they may be null.
+ */
+export class RowCodec {
+  readonly layout: RowLayout;
+  readonly #fields: readonly { readonly name: string; readonly codec: ValueCodec }[];
+
+  constructor(layout: RowLayout) {
+    this.layout = layout;
+    this.#fields = layout.fields.map((field) => ({ name: field.name, codec: codecOf(field) }));
+  }
+
+  /** @throws {TypeError} where a value is not of the type of its field. */
+  write(writer: ByteWriter, row: Readonly<Record<string, unknown>>): void {
+    for (const { name, codec } of this.#fields) codec.write(writer, row[name] ?? null);
+  }
+
+  /** A whole number is a bigint where no double is exact. */
+  read(reader: ByteReader): Record<string, unknown> {
+    const row: Record<string, unknown> = {};
+    for (const { name, codec } of this.#fields) row[name] = codec.read(reader);
+    return row;
+  }
+}
+
+interface ValueCodec {
+  write(writer: ByteWriter, value: unknown): void;
+  read(reader: ByteReader): unknown;
+}
+
+const number: ValueCodec = {
+  write: (writer, value) => writer.f64(value === null ? Number.NaN : Number(value)),
+  read: (reader) => {
+    const value = reader.f64();
+    return Number.isNaN(value) ? null : value;
+  },
+};
+
+const integer: ValueCodec = {
+  write: (writer, value) => {
+    const at = writer.reserve(8);
+    writer.buffer.writeBigInt64LE(BigInt(value as number | bigint), at);
+  },
+  read: (reader) => {
+    const value = reader.buffer.readBigInt64LE(reader.position);
+    reader.position += 8;
+    const near = Number(value);
+    return Number.isSafeInteger(near) ? near : value;
+  },
+};
+
+const scalars: Readonly<Record<ScalarType, ValueCodec>> = {
+  number,
+  integer,
+  timestamp: integer,
+  boolean: {
+    write: (writer, value) => writer.u8(value === true ? 1 : 0),
+    read: (reader) => reader.u8() === 1,
+  },
+  text: {
+    write: (writer, value) => writer.text(String(value)),
+    read: (reader) => reader.text(),
+  },
+};
+
+function codecOf({ type, nullable }: Pick<RowField, "type" | "nullable">): ValueCodec {
+  const codec = typeof type === "string" ? scalars[type] : listOf(type);
+  return nullable && type !== "number" ? orNull(codec) : codec;
+}
+
+function orNull({ write, read }: ValueCodec): ValueCodec {
+  return {
+    write: (writer, value) => {
+      writer.u8(value === null ? 0 : 1);
+      if (value !== null) write(writer, value);
+    },
+    read: (reader) => (reader.u8() === 0 ? null : read(reader)),
+  };
+}
+
+function listOf({ list }: Exclude<RowType, ScalarType>): ValueCodec {
+  const item = codecOf({ type: list, nullable: true });
+  return {
+    write: (writer, value) => {
+      const items = value as readonly unknown[];
+      writer.u32(items.length);
+      for (const each of items) item.write(writer, each ?? null);
+    },
+    read: (reader) => Array.from({ length: reader.u32() }, () => item.read(reader)),
+  };
+}
