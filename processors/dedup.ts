@@ -3,7 +3,7 @@ import type { OperatorSpecs, Ports } from "../schemas/plan.ts";
 import { RowCodec } from "../schemas/row-codec.ts";
 import { readCounters, tallyOf, writeCounters } from "./branch-tally.ts";
 import { PassedValues } from "./dedup/passed-values.ts";
-import type { BranchCounters, Counters, Outbox, Processor } from "./processor.ts";
+import type { Counters, Outbox, Processor } from "./processor.ts";
 import { FanOut } from "./source/fan-out.ts";
 import type { StampedRecord } from "./source/routes.ts";
 
@@ -28,7 +28,6 @@ export class DedupProcessor implements Processor {
     partition: 0,
     offset: 0,
   };
-  #tallies: readonly BranchCounters[];
 
   constructor({ dedup, routes }: OperatorSpecs["dedup"], ports: Ports, partition: number) {
     this.#name = dedup.name;
@@ -36,7 +35,7 @@ export class DedupProcessor implements Processor {
     this.#codec = new RowCodec(dedup.layout);
     this.#passed = new PassedValues(dedup.withinMs, dedup.latenessMs);
     this.#fanOut = new FanOut(routes, ports, []);
-    this.#tallies = this.#fanOut.findTallies(this.counters, partition);
+    this.#fanOut.findTallies(this.counters, partition);
   }
 
   /** Payload: text value, f64 eventTime, f64 source partition, f64 source offset, the row. */
@@ -57,15 +56,7 @@ export class DedupProcessor implements Processor {
     record.knownAt = knownAt;
     record.partition = payload.f64();
     record.offset = payload.f64();
-    const fields = this.#codec.read(payload);
-    // The source has held the record to the keys that are made of it; only a text in another case
-    // can have grown since.
-    const fits = this.#fanOut.judge(fields) === null;
-    for (const each of this.#tallies) {
-      each.in++;
-      if (!fits) each.deadLettered++;
-    }
-    if (fits) this.#fanOut.write(record, out);
+    this.#fanOut.pass(this.#codec.read(payload), record, out);
   }
 
   nextTimer(): number {
@@ -88,6 +79,6 @@ export class DedupProcessor implements Processor {
   restore(reader: ByteReader): void {
     this.#passed.restore(reader);
     readCounters(reader, this.counters);
-    this.#tallies = this.#fanOut.findTallies(this.counters, this.#partition);
+    this.#fanOut.findTallies(this.counters, this.#partition);
   }
 }

@@ -28,7 +28,8 @@ type Make<Spec> = (spec: Spec, ports: Ports, task: TaskFacts) => Processor;
 const processors: { readonly [K in ProcessorKind]: Make<OperatorSpecs[K]> } = {
   dedup: (spec, ports, { partition }) => new DedupProcessor(spec, ports, partition),
   view: (spec, ports) => new ViewProcessor(spec, ports),
-  scoring: (spec, ports, { waitsMayEnd }) => new ScoringProcessor(spec, ports, waitsMayEnd),
+  scoring: (spec, ports, { waitsMayEnd, partition }) =>
+    new ScoringProcessor(spec, ports, waitsMayEnd, partition),
   watch: (spec, ports) => new WatchProcessor(spec, ports),
   training: (spec, ports) => new TrainingProcessor(spec, ports),
 };

@@ -55,7 +55,7 @@ export class ScoringProcessor implements Processor {
    * @param answersMayLack - whether waits for answers may have been ended (live mode); else a
    * missing answer is an error. @default false
    */
-  constructor(operator: ScoringOperator, ports: Ports, answersMayLack = false) {
+  constructor(operator: ScoringOperator, ports: Ports, answersMayLack = false, partition = 0) {
     const { scoring, label, placed = false } = operator;
     this.#placed = placed;
     this.#scoring = scoring;
@@ -64,7 +64,8 @@ export class ScoringProcessor implements Processor {
     const withinMs = this.#labels?.withinMs;
     this.#join = withinMs === undefined ? undefined : new LabelJoin(withinMs);
     this.#predicted = withinMs === undefined ? undefined : new PredictedIds(withinMs);
-    this.#outputs = new ScoringOutputs(ports, scoring, this.#labels);
+    this.#outputs = new ScoringOutputs(ports, operator, partition);
+    this.#outputs.findTallies(this.counters);
     this.#answersFrom = ports.inputs.map(({ name }) => name.startsWith("answers:"));
     this.#triggers = ports.inputs.findIndex(({ name }) => name === "triggers");
     this.#labelsInput = ports.inputs.findIndex(({ name }) => name === "labels");
@@ -170,6 +171,7 @@ export class ScoringProcessor implements Processor {
     this.#predicted?.restore(reader);
     this.#join?.restore(reader);
     readCounters(reader, this.counters);
+    this.#outputs.findTallies(this.counters);
   }
 
   /** Payload: text id, f64 eventTime, f64 source offset, m × f64 request features; see `placed`. */

@@ -3,10 +3,11 @@
  *
  * | input | payload |
  * | --- | --- |
- * | view ← source, `update` | text entityKey, f64 eventTime, n × f64 aggregate inputs (`aggregateInputs`) |
+ * | dedup ← source, `update` | text value, f64 eventTime, f64 source partition, f64 source offset, the fields (`row-codec.ts`) |
+ * | view ← source, dedup, scoring, `update` | text entityKey, f64 eventTime, n × f64 aggregate inputs (`aggregateInputs`) |
  * | view ← source, `lookup` | text entityKey, u8 slot, text id (key of the triggering record) |
  * | scoring ← view, `answer` | text id, u8 slot, u8 incomplete (a wait for updates was ended), f64 asOf (knownAt of the newest record seen, −Infinity if none), n × f64 features |
- * | scoring ← source, `trigger` | text id, f64 eventTime, f64 source offset, m × f64 request features |
+ * | scoring ← source, dedup, `trigger` | text id, f64 eventTime, f64 source offset, from dedup: f64 source partition, m × f64 request features |
  * | scoring ← source, `label` (`update`) | text id, f64 eventTime, f64 label (1, 0, NaN unknown) |
  * | watch ← scoring, `prediction` (`trigger`) | text id, text version ("" fallback), f64 probability, k × f64 features |
  * | watch ← scoring, `outcome` (`trigger`) | text id, f64 predictedAt, text version, f64 probability, f64 label (NaN unlabelled) |

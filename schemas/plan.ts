@@ -1,3 +1,5 @@
+/* Why long: the whole contract of a plan; parted, what one holds would have to be gathered. */
+
 import type { Condition } from "./expression.ts";
 import type { FeatureViewSpec } from "./feature-view.ts";
 import type { FormatSpec } from "./formats/formats.ts";
@@ -238,8 +240,13 @@ export interface OperatorSpecs {
 export interface ScoringOperator {
   readonly scoring: ScoringSpec;
   readonly label: LabelSpec | null;
-  /** Whether triggers say the source partition of their record. @default its task is their writer */
+  /** Whether triggers say the source partition of their record. @default it is their writer */
   readonly placed?: true;
+  /** What other steps ask of predictions and outcomes. @default nothing */
+  readonly routes?: {
+    readonly predictions: readonly RouteSpec[];
+    readonly outcomes: readonly RouteSpec[];
+  };
   /** By look-up how many features it answers with. */
   readonly widths: readonly number[];
 }

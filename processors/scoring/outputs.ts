@@ -1,5 +1,7 @@
-import type { LabelSpec, OutputSpec, Ports, ScoringSpec } from "../../schemas/plan.ts";
-import type { Outbox } from "../processor.ts";
+import type { OutputSpec, Ports, ScoringOperator, ScoringSpec } from "../../schemas/plan.ts";
+import type { Counters, Outbox } from "../processor.ts";
+import { FanOut } from "../source/fan-out.ts";
+import type { StampedRecord } from "../source/routes.ts";
 import type { Prediction } from "./label-join.ts";
 import type { VectorBuffer } from "./vector-buffer.ts";
 
@@ -36,23 +38,41 @@ export interface DeferredOutcome {
   readonly labelEventTime: number;
 }
 
-/** Writes predictions and outcomes to their topics and to the watches. */
+/** Writes predictions and outcomes to their topics, to the watches and to whoever asks. */
 export class ScoringOutputs {
   readonly #scoring: ScoringSpec;
   readonly #predictions: readonly number[];
   readonly #outcomes: readonly number[];
   readonly #watchPredictions: readonly number[];
   readonly #watchOutcomes: readonly number[];
+  /** Null where no step asks for them. */
+  readonly #asked: { readonly predictions: FanOut; readonly outcomes: FanOut } | null;
+  readonly #partition: number;
   /** Every feature at null: a copy of it is faster than an object built name by name. */
   readonly #noFeatures: Readonly<Record<string, number | null>>;
 
-  constructor({ outputs }: Ports, scoring: ScoringSpec, labels: LabelSpec | undefined) {
+  constructor(ports: Ports, { scoring, label, routes }: ScoringOperator, partition: number) {
+    const { outputs } = ports;
     this.#scoring = scoring;
+    this.#partition = partition;
+    this.#asked =
+      routes === undefined
+        ? null
+        : {
+            predictions: new FanOut(routes.predictions, ports, []),
+            outcomes: new FanOut(routes.outcomes, ports, []),
+          };
     this.#predictions = indexes(outputs, (each) => isTopic(each, scoring.topic));
-    this.#outcomes = indexes(outputs, (each) => isTopic(each, labels?.topic));
+    this.#outcomes = indexes(outputs, (each) => isTopic(each, label?.topic));
     this.#watchPredictions = indexes(outputs, (each) => feeds(each, "predictions"));
     this.#watchOutcomes = indexes(outputs, (each) => feeds(each, "outcomes"));
     this.#noFeatures = Object.fromEntries(scoring.features.map((name) => [name, null]));
+  }
+
+  /** Has whoever asks counted; ask again once the counters are restored. */
+  findTallies(counters: Counters): void {
+    this.#asked?.predictions.findTallies(counters, this.#partition);
+    this.#asked?.outcomes.findTallies(counters, this.#partition);
   }
 
   prediction(deferred: DeferredPrediction, vectors: VectorBuffer, out: Outbox): void {
@@ -62,6 +82,12 @@ export class ScoringOutputs {
     for (const output of this.#predictions) {
       const value = this.#predictionValue(deferred, values, start);
       out.publish(output, prediction.id, prediction.predictedAt, value);
+    }
+    if (this.#asked !== null) {
+      const fields = this.#predictionFields(deferred, values, start);
+      const { eventTime, sourceOffset } = deferred;
+      const record = this.#record(eventTime, prediction.predictedAt, sourceOffset);
+      this.#asked.predictions.pass(fields, record, out);
     }
     for (const output of this.#watchPredictions) {
       const writer = out.begin(output, 0, prediction.predictedAt);
@@ -78,6 +104,11 @@ export class ScoringOutputs {
     for (const output of this.#outcomes) {
       out.publish(output, prediction.id, knownAt, this.#outcomeValue(deferred));
     }
+    this.#asked?.outcomes.pass(
+      { ...this.#outcomeValue(deferred), id: this.#key(prediction.id) },
+      this.#record(knownAt, knownAt, 0),
+      out,
+    );
     for (const output of this.#watchOutcomes) {
       const writer = out.begin(output, 0, knownAt);
       writer.text(prediction.id);
@@ -89,7 +120,18 @@ export class ScoringOutputs {
     }
   }
 
-  #predictionValue(deferred: DeferredPrediction, values: Float64Array, start: number): object {
+  #record(eventTime: number, knownAt: number, offset: number): StampedRecord {
+    return { fields: {}, eventTime, knownAt, partition: this.#partition, offset };
+  }
+
+  /** A prediction with its features by their paths. */
+  #predictionFields(deferred: DeferredPrediction, values: Float64Array, start: number) {
+    const { features, ...fields } = this.#predictionValue(deferred, values, start);
+    const byPath = Object.entries(features).map(([name, value]) => [`features.${name}`, value]);
+    return { ...fields, id: this.#key(deferred.prediction.id), ...Object.fromEntries(byPath) };
+  }
+
+  #predictionValue(deferred: DeferredPrediction, values: Float64Array, start: number) {
     const { prediction, featuresAsOf } = deferred;
     const names = this.#scoring.features;
     const features = { ...this.#noFeatures };
@@ -115,7 +157,7 @@ export class ScoringOutputs {
     };
   }
 
-  #outcomeValue({ prediction, knownAt, label, labelEventTime }: DeferredOutcome): object {
+  #outcomeValue({ prediction, knownAt, label, labelEventTime }: DeferredOutcome) {
     const labelled = !Number.isNaN(labelEventTime);
     return {
       [this.#scoring.keyField]: this.#key(prediction.id),

@@ -24,6 +24,7 @@ interface Branch {
 export class FanOut {
   readonly #bounds: RecordBounds;
   readonly #branches: readonly Branch[];
+  #tallies: readonly BranchCounters[] = [];
 
   /** @param key - fields of a key that is made of each record besides. */
   constructor(routes: readonly RouteSpec[], ports: Ports, key: readonly string[]) {
@@ -42,6 +43,17 @@ export class FanOut {
       tallies: [],
       fields: null,
     }));
+  }
+
+  /** Counts, judges and writes a record that a step yields, whose source has been judged. */
+  pass(fields: Fields, record: StampedRecord, out: Outbox): void {
+    // The source has held the record to the keys that are made of its fields.
+    const fits = this.judge(fields) === null;
+    for (const each of this.#tallies) {
+      each.in++;
+      if (!fits) each.deadLettered++;
+    }
+    if (fits) this.write(record, out);
   }
 
   /** Takes a record in hand; says what of it, or of what becomes of it, is too large, or null. */
@@ -81,6 +93,9 @@ export class FanOut {
         counted === null ? undefined : tallyOf(counters, counted, partition),
       );
     }
-    return this.#branches.flatMap(({ tallies }) => tallies.filter((each) => each !== undefined));
+    this.#tallies = this.#branches.flatMap(({ tallies }) =>
+      tallies.filter((each) => each !== undefined),
+    );
+    return this.#tallies;
   }
 }

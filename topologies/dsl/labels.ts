@@ -1,12 +1,15 @@
 import type { Duration } from "../../schemas/duration.ts";
 import type { Condition } from "../../schemas/expression.ts";
+import type { RowLayout } from "../../schemas/row-layout.ts";
+import { answerFields, idOf } from "./answers.ts";
 import type { Test } from "./conditions.ts";
 import type { StoreRole, StreamDefinition } from "./definitions.ts";
-import type { FieldOf } from "./field-types.ts";
+import type { FieldOf, KeyField, ValuesOf } from "./field-types.ts";
 import { freezeDeeply } from "./freeze.ts";
 import type { Offline, OutputTopic } from "./roles.ts";
 import type { ScoringDefinition } from "./scoring.ts";
 import type { SourceStream } from "./source-stream.ts";
+import { type Keyed, keyed } from "./view.ts";
 import { type WatchFor, watchFor } from "./watch.ts";
 
 export interface LabelDefinition {
@@ -40,20 +43,38 @@ export interface LabelOptions<T, Id> {
 export type LabelBy<Id> = <T>(
   stream: SourceStream<T>,
   options: LabelOptions<NoInfer<T>, Id>,
-) => UnpublishedOutcomes;
+) => UnpublishedOutcomes<Id>;
 
 /** Outcomes that do not say yet where they go. */
-export interface UnpublishedOutcomes {
+export interface UnpublishedOutcomes<Id> {
   /** Writes outcomes to a topic and, with `offline`, into the offline store. */
-  into(topic: OutputTopic, ...stores: readonly Offline[]): Outcomes;
+  into(topic: OutputTopic, ...stores: readonly Offline[]): Outcomes<Id>;
 }
 
 /** Predictions joined with their labels, one outcome for each prediction. */
-export interface Outcomes {
+export interface Outcomes<Id = unknown> {
   readonly kind: "label";
   readonly definition: LabelDefinition;
   /** Watches predictions and outcomes over windows of event time. */
   readonly watchedFor: WatchFor;
+  /** Groups outcomes for features of them: fields of an outcome, at the time that it is known. */
+  keyedBy<const K extends readonly [KeyField<Outcome<Id>>, ...KeyField<Outcome<Id>>[]]>(
+    ...fields: K
+  ): Keyed<Outcome<Id>, ValuesOf<Outcome<Id>, K>>;
+}
+
+/** What an outcome says, with the id of its record as `id`. */
+export interface Outcome<Id> {
+  readonly id: Id;
+  readonly predictedAt: number;
+  readonly knownAt: number;
+  readonly labelled: boolean;
+  readonly label: boolean | null;
+  readonly labelEventTime: number | null;
+  readonly probability: number;
+  readonly fallback: boolean;
+  readonly model: string;
+  readonly version: string | null;
 }
 
 export function labelBy<Id>(predictions: ScoringDefinition): LabelBy<Id> {
@@ -73,6 +94,30 @@ export function labelBy<Id>(predictions: ScoringDefinition): LabelBy<Id> {
     });
 }
 
-function outcomes(definition: LabelDefinition): Outcomes {
-  return freezeDeeply({ kind: "label", definition, watchedFor: watchFor(definition) });
+function outcomes<Id>(definition: LabelDefinition): Outcomes<Id> {
+  return freezeDeeply({
+    kind: "label",
+    definition,
+    watchedFor: watchFor(definition),
+    keyedBy: (...fields) => keyed(recordsOf(definition), fields),
+  });
+}
+
+function recordsOf(definition: LabelDefinition): StreamDefinition {
+  const { predictions, topic } = definition;
+  const { source } = predictions;
+  const layout: RowLayout = {
+    fields: [
+      ...idOf(source),
+      { name: "predictedAt", type: "timestamp", nullable: false },
+      { name: "knownAt", type: "timestamp", nullable: false },
+      { name: "labelled", type: "boolean", nullable: false },
+      { name: "label", type: "boolean", nullable: true },
+      { name: "labelEventTime", type: "timestamp", nullable: true },
+      ...answerFields,
+    ],
+  };
+  const origin = { kind: "label", definition, name: "outcomes", topic } as const;
+  const { lateness } = source;
+  return { topic, origin, lateness, yielded: layout, layout, through: [], idField: "id" };
 }

@@ -1,10 +1,15 @@
 import type { Duration } from "../../schemas/duration.ts";
+import { snakeCase } from "../../schemas/feature-view.ts";
+import type { RowField, RowLayout } from "../../schemas/row-layout.ts";
+import { answerFields, idOf } from "./answers.ts";
 import type { StoreRole, StreamDefinition } from "./definitions.ts";
 import type { RequestDefinition } from "./enrichment.ts";
+import type { KeyField, ValuesOf } from "./field-types.ts";
 import { freezeDeeply } from "./freeze.ts";
 import { type LabelBy, labelBy } from "./labels.ts";
 import type { LookupDefinition } from "./lookup.ts";
 import type { Offline, OutputTopic } from "./roles.ts";
+import { type Keyed, keyed } from "./view.ts";
 
 export interface ScoringDefinition {
   readonly source: StreamDefinition;
@@ -57,9 +62,32 @@ export interface Predictions<Id, Feature extends string> {
   readonly definition: ScoringDefinition;
   /** Joins each prediction with the ground truth once that is known. */
   readonly labelledBy: LabelBy<Id>;
+  /**
+   * Groups predictions for features of them: fields of a prediction, at the event time of its
+   * record; its features under their paths, `features.card_payments_1h`.
+   */
+  keyedBy<
+    const K extends readonly [
+      KeyField<Prediction<Id, Feature>>,
+      ...KeyField<Prediction<Id, Feature>>[],
+    ],
+  >(...fields: K): Keyed<Prediction<Id, Feature>, ValuesOf<Prediction<Id, Feature>, K>>;
   /** Only a type: the names of the feature vector. */
   readonly __features?: Feature;
 }
+
+/** What a prediction says, with the id of its record as `id`. */
+export type Prediction<Id, Feature extends string> = {
+  readonly id: Id;
+  readonly eventTime: number;
+  readonly knownAt: number;
+  readonly probability: number;
+  readonly fallback: boolean;
+  readonly fallbackReason: string | null;
+  readonly model: string;
+  readonly version: string | null;
+  readonly incomplete: boolean;
+} & { readonly [F in `features.${Feature}`]: number | null };
 
 /** Names of the feature vector of predictions. */
 export type FeatureOf<P> = P extends { readonly __features?: infer Feature extends string }
@@ -87,5 +115,42 @@ export function scoreBy<Id, Feature extends string>(
 function predictions<Id, Feature extends string>(
   definition: ScoringDefinition,
 ): Predictions<Id, Feature> {
-  return freezeDeeply({ kind: "scoring", definition, labelledBy: labelBy(definition) });
+  return freezeDeeply({
+    kind: "scoring",
+    definition,
+    labelledBy: labelBy(definition),
+    keyedBy: (...fields) => keyed(recordsOf(definition), fields),
+  });
+}
+
+function recordsOf(definition: ScoringDefinition): StreamDefinition {
+  const { source, topic } = definition;
+  const features = [
+    ...lookUpFeatures(definition),
+    ...Object.keys(definition.request).map(snakeCase),
+  ];
+  const layout: RowLayout = {
+    fields: [
+      ...idOf(source),
+      { name: "eventTime", type: "timestamp", nullable: false },
+      { name: "knownAt", type: "timestamp", nullable: false },
+      ...answerFields,
+      { name: "fallbackReason", type: "text", nullable: true },
+      { name: "incomplete", type: "boolean", nullable: false },
+      ...features.map((name): RowField => {
+        return { name: `features.${name}`, type: "number", nullable: true };
+      }),
+    ],
+  };
+  const origin = { kind: "scoring", definition, name: "predictions", topic } as const;
+  const { lateness } = source;
+  return { topic, origin, lateness, yielded: layout, layout, through: [], idField: "id" };
+}
+
+function lookUpFeatures({ lookups }: ScoringDefinition): string[] {
+  return Object.entries(lookups).flatMap(([slot, { view }]) =>
+    Object.keys(view.aggregates).flatMap((name) =>
+      view.windows.map((window) => `${snakeCase(slot)}_${snakeCase(name)}_${window}`),
+    ),
+  );
 }

@@ -105,10 +105,10 @@ test("labels of a source that is partitioned otherwise go by the key to any scor
   );
 });
 
-test("topics keep what history needs, models and decisions are compacted, and sources are unpacked", () => {
+test("topics keep what history needs, models, decisions and the plan are compacted, and sources are unpacked", () => {
   for (const { name, role, partitions, config } of flights.topics) {
     assert.equal(config["message.timestamp.after.max.ms"], "9223372036854775807", name);
-    const isCompacted = role === "models" || role === "decisions";
+    const isCompacted = ["models", "decisions", "plan"].includes(role);
     assert.equal(config["cleanup.policy"], isCompacted ? "compact" : "delete", name);
     if (!isCompacted) assert.equal(config["retention.ms"], "-1", name);
     assert.equal(config["compression.type"], role === "source" ? "uncompressed" : undefined, name);

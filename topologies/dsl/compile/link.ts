@@ -43,13 +43,16 @@ export interface Link {
   readonly route?: Omit<RouteSpec, "output">;
 }
 
+/** What is asked of the records that a source or a step yields, by its name. */
+export type RoutesOf = (name: string) => readonly RouteSpec[];
+
 /** The share of a source or a step in the subtopologies. */
 export interface Part {
   readonly name: string;
   /** Subtopology whose tasks it runs in. */
   readonly tasks: string;
   /** What these tasks do; null where the step that they are named after says so. */
-  readonly operator: ((routes: readonly RouteSpec[]) => OperatorSpec) | null;
+  readonly operator: ((routesOf: RoutesOf) => OperatorSpec) | null;
   readonly partitions: number;
   /** Topic in place of an inbox. @default an inbox of its own */
   readonly reads?: string;
@@ -77,10 +80,13 @@ export function link(topology: string, parts: readonly Part[]): Subtopology[] {
     const world = hosted.flatMap((each) => each.outputs.map(({ spec }) => spec));
     const prefix = `${topology}.${topicText(tasks)}`;
     const topics = world.filter(({ kind }) => kind === "topic");
-    const shifted = routes.map((route) => ({ ...route, output: route.output + topics.length }));
+    const routesOf: RoutesOf = (name) =>
+      routes.flatMap(({ giver, route: { what, output, ...rest } }) =>
+        giver === name ? [{ what, output: output + topics.length, ...rest }] : [],
+      );
     return {
       name: tasks,
-      operator: operator(shifted),
+      operator: operator(routesOf),
       partitions,
       inputs: inputs(tasks, links, parts),
       outputs: [...topics, ...outputs, ...world.filter(({ kind }) => kind === "rows")],
@@ -107,7 +113,7 @@ function inputs(tasks: string, links: readonly Link[], parts: readonly Part[]): 
 
 function inboxOutputs(hosted: readonly Part[], links: readonly Link[], parts: readonly Part[]) {
   const outputs: InboxOutputSpec[] = [];
-  const routes: RouteSpec[] = [];
+  const routes: { readonly giver: string; readonly route: RouteSpec }[] = [];
   for (const { from, to, input, fanOut, triggers, route } of links) {
     const giver = hosted.find(({ name }) => name === from);
     if (giver === undefined) continue;
@@ -119,9 +125,9 @@ function inboxOutputs(hosted: readonly Part[], links: readonly Link[], parts: re
       index = outputs.push({ kind: "inbox", to, partitions, input, fanOut, ...promised }) - 1;
     }
     if (route !== undefined) {
-      const { what, ...rest } = route;
       const laterKeys = keysBehind(links, to);
-      routes.push({ what, output: index, ...rest, ...(laterKeys.length > 0 && { laterKeys }) });
+      const later = laterKeys.length > 0 && { laterKeys };
+      routes.push({ giver: from, route: { output: index, ...route, ...later } });
     }
   }
   return { outputs, routes };

@@ -10,7 +10,10 @@ export function sourcePart(source: SourceSpec, partitions: number): Part {
   return {
     name: source.topic,
     tasks: source.topic,
-    operator: (routes) => ({ kind: "source", spec: { source, routes } }),
+    operator: (routesOf) => ({
+      kind: "source",
+      spec: { source, routes: routesOf(source.topic) },
+    }),
     partitions,
     reads: source.topic,
     promises: { triggers: [], timers: false, lookAheadMs: 0 },

@@ -64,7 +64,7 @@ function part(dedup: DedupSpec, specs: Specs): Part {
   return {
     name,
     tasks: name,
-    operator: (routes) => ({ kind: "dedup", spec: { dedup, routes } }),
+    operator: (routesOf) => ({ kind: "dedup", spec: { dedup, routes: routesOf(name) } }),
     partitions: specs.partitions,
     promises: { triggers: ["records"], timers: false, lookAheadMs: 0 },
     outputs: [],

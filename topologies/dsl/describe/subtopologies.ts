@@ -3,7 +3,7 @@ import { block, durationText, list } from "./text.ts";
 
 export function subtopologyText(subtopology: Subtopology): string {
   const { operator, name, partitions, inbox, changelog, inputs, outputs } = subtopology;
-  const routes = "routes" in operator.spec ? operator.spec.routes : [];
+  const routes = "routes" in operator.spec ? Object.values(operator.spec.routes).flat() : [];
   return block(`subtopology ${name} (${operator.kind}, ${partitions})`, [
     `reads ${inbox}, keeps ${changelog}`,
     ...inputs.map(inputText),

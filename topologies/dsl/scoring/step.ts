@@ -8,7 +8,7 @@ import {
 } from "../../../schemas/plan.ts";
 import { transformLines } from "../../../schemas/transforms/through.ts";
 import * as column from "../compile/columns.ts";
-import { fanOutOf, type Link, numberField, type Part } from "../compile/link.ts";
+import { fanOutOf, type Link, numberField, type Part, type RoutesOf } from "../compile/link.ts";
 import { type Specs, type StepModule, throughOf } from "../compile/step-module.ts";
 import { avroValues } from "../compile/stored-topics.ts";
 import { block, durationText, list } from "../describe/text.ts";
@@ -42,7 +42,7 @@ function part(scoring: ScoringSpec, specs: Specs): Part {
   return {
     name,
     tasks: name,
-    operator: () => ({ kind: "scoring", spec: operatorOf(specs, scoring) }),
+    operator: (routesOf) => ({ kind: "scoring", spec: operatorOf(specs, scoring, routesOf) }),
     partitions: specs.partitions,
     promises: { triggers: ["triggers"], timers: false, lookAheadMs: 0 },
     outputs: [predictions(specs, scoring)],
@@ -72,14 +72,23 @@ function part(scoring: ScoringSpec, specs: Specs): Part {
   };
 }
 
-function operatorOf(specs: Specs, scoring: ScoringSpec): ScoringOperator {
+function operatorOf(specs: Specs, scoring: ScoringSpec, routesOf: RoutesOf): ScoringOperator {
   const widths = scoring.lookups.map((lookup) => {
     const view = stepsOf(specs, "view").find((each) => viewId(each) === lookup.view);
     return view === undefined ? 0 : featureColumns(view).length;
   });
   const label = stepsOf(specs, "label").find((each) => each.predictions === scoring.name);
   const placed = isPlaced(specs, scoring) && ({ placed: true } as const);
-  return { scoring, label: label ?? null, widths, ...placed };
+  const predictions = routesOf(scoring.name);
+  const outcomes = label === undefined ? [] : routesOf(label.name);
+  const isAsked = predictions.length + outcomes.length > 0;
+  return {
+    scoring,
+    label: label ?? null,
+    widths,
+    ...placed,
+    ...(isAsked && { routes: { predictions, outcomes } }),
+  };
 }
 
 /** Whether the task that gives the triggers is not that of their source partition. */
