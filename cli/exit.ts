@@ -12,6 +12,7 @@ const usageErrors: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "APPLICATION_UNNAMED",
   "APPLICATION_UNREADABLE",
   "DATA_APPLICATION_CHANGED",
+  "DATA_UNSAFE",
   "DATA_UNWRITABLE",
   "SOURCE_MISSING",
   "SOURCES_EMPTY",

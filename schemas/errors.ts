@@ -507,6 +507,11 @@ export const errorTable = {
     message:
       "The data directory {directory} belongs to the application {found} (topologies {foundPlans}), not to {application} ({plans}). Use another --data directory, or start over with --fresh.",
   },
+  DATA_UNSAFE: {
+    policy: "stop",
+    message:
+      "The directory {directory} {reason}, who could read or change what a run keeps there, or plant links: look at what is in it, make it yours alone (chown, chmod 700), or name another --data directory.",
+  },
   DATA_UNWRITABLE: {
     policy: "stop",
     message:

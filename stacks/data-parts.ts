@@ -1,7 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { writeWhole } from "../runtime/hosting/write-whole.ts";
 import { MillraceError } from "../schemas/errors.ts";
 
 /** What a data directory consists of. */
@@ -64,6 +65,5 @@ async function readMark(path: string): Promise<string | null> {
 }
 
 async function writeMark(path: string, id: string): Promise<void> {
-  await writeFile(`${path}.tmp`, `${JSON.stringify({ id })}\n`, { mode: 0o600 });
-  await rename(`${path}.tmp`, path);
+  await writeWhole(path, `${JSON.stringify({ id })}\n`);
 }

@@ -8,7 +8,8 @@ import type { Keep } from "./open-servers.ts";
  * it. `close` closes the parts kept, the last one first, and lets the lock go, though some of them
  * fail; then it rejects with the first error. A failure to open closes what was opened.
  *
- * @throws {MillraceError} DATA_LOCKED when another process holds the directory.
+ * @throws {MillraceError} DATA_LOCKED when another process holds the directory; DATA_UNSAFE when
+ * others may write there.
  */
 export async function holdDirectory<T>(
   directory: string,

@@ -1,7 +1,8 @@
 import { randomUUID } from "node:crypto";
-import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { MillraceError } from "../../schemas/errors.ts";
+import { ownDirectory } from "./own-directory.ts";
 
 /** A process as it is recognised later. */
 export interface ProcessMark {
@@ -27,9 +28,12 @@ export class DirectoryLock {
     this.#token = token;
   }
 
-  /** @throws {MillraceError} DATA_LOCKED naming the process that holds the directory. */
+  /**
+   * @throws {MillraceError} DATA_LOCKED naming the process that holds the directory; DATA_UNSAFE
+   * when others may write there.
+   */
   static take(directory: string): DirectoryLock {
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    ownDirectory(directory);
     const path = join(directory, "lock");
     const token = randomUUID();
     const own = join(directory, `lock.${token}`);

@@ -1,5 +1,6 @@
-import { readFile, rename, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { writeWhole } from "../../runtime/hosting/write-whole.ts";
 import type { LatencyRecord } from "./prediction-latency.ts";
 
 /** What a live run keeps for its next start. */
@@ -27,7 +28,5 @@ export async function readLiveRecord(directory: string): Promise<LiveRecord | nu
 
 /** Written whole or not at all. */
 export async function writeLiveRecord(directory: string, record: LiveRecord): Promise<void> {
-  const temporary = `${nameOf(directory)}.tmp`;
-  await writeFile(temporary, `${JSON.stringify(record)}\n`, { mode: 0o600 });
-  await rename(temporary, nameOf(directory));
+  await writeWhole(nameOf(directory), `${JSON.stringify(record)}\n`);
 }

@@ -1,5 +1,6 @@
-import { readFile, rename, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { writeWhole } from "../../runtime/hosting/write-whole.ts";
 
 export type Halves = readonly [first: number, second: number];
 
@@ -36,7 +37,5 @@ export async function readRunRecord(directory: string): Promise<RunRecord> {
 
 /** Written whole or not at all. */
 export async function writeRunRecord(directory: string, record: RunRecord): Promise<void> {
-  const temporary = `${nameOf(directory)}.tmp`;
-  await writeFile(temporary, `${JSON.stringify(record)}\n`, { mode: 0o600 });
-  await rename(temporary, nameOf(directory));
+  await writeWhole(nameOf(directory), `${JSON.stringify(record)}\n`);
 }

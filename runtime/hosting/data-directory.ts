@@ -1,7 +1,8 @@
-import { mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { MillraceError } from "../../schemas/errors.ts";
 import type { Plan } from "../../schemas/plan.ts";
+import { writeWhole } from "./write-whole.ts";
 
 /**
  * Version of what stands in a data directory; another one is refused. Raise it, and the layout
@@ -60,7 +61,7 @@ export async function claimDataDirectory(
   const found = await readManifest(directory);
   if (found !== null) checkClaim(directory, found, claim);
   const manifest: DataManifest = { format: dataFormat, ...claim };
-  await writeManifest(directory, manifest);
+  await writeWhole(join(directory, manifestName), `${JSON.stringify(manifest, null, 2)}\n`);
   return manifest;
 }
 
@@ -147,17 +148,4 @@ function checkClaim(directory: string, found: DataManifest, claim: DataClaim): v
   if (claim.to < found.to) {
     throw new MillraceError("DATA_RANGE_SHORTER", { directory, found: found.to, asked: claim.to });
   }
-}
-
-/** Written whole or not at all. */
-async function writeManifest(directory: string, manifest: DataManifest): Promise<void> {
-  const temporary = join(directory, `${manifestName}.tmp`);
-  const file = await open(temporary, "w", 0o600);
-  try {
-    await file.writeFile(`${JSON.stringify(manifest, null, 2)}\n`);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await rename(temporary, join(directory, manifestName));
 }

@@ -16,6 +16,8 @@ import {
 /** Chunks of a stream that may be under way before the parent has taken them. */
 const chunksAhead = 2;
 
+// chDB makes its files with the rights that are left to them.
+process.umask(0o077);
 const start = JSON.parse(process.argv[2] ?? "{}") as ChdbStart;
 const taken = new Map<number, () => void>();
 

@@ -7,6 +7,8 @@ import { startChdbFront } from "./chdb-front.ts";
 import type { ChdbStart } from "./chdb-message.ts";
 import { clearSpool } from "./chdb-spool.ts";
 
+// chDB makes its files with the rights that are left to them.
+process.umask(0o077);
 const start = JSON.parse(process.argv[2] ?? "{}") as ChdbStart & { readonly httpPort: number };
 const engine = await ChdbEngine.open(start);
 await clearSpool(start.spoolDirectory);

@@ -81,7 +81,7 @@ async function separate(
     const rows = newFile();
     await pipeline(
       createReadStream(body, { start: insert.bytes }),
-      createWriteStream(rows, { mode: 0o600 }),
+      createWriteStream(rows, { mode: 0o600, flags: "wx" }),
     );
     return { statement: scanStatement(insert.text), file: rows };
   }

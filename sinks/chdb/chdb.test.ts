@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -43,6 +43,26 @@ test("a killed chDB rejects what was under way, and the next request starts anot
   assert.notEqual(store.pid, pid);
   assert.deepEqual(await readdir(join(folder, "killed-spool")), []);
   await store.close();
+});
+
+test("whatever the umask, nobody else reads or writes a file that chDB makes", async () => {
+  const before = process.umask(0);
+  try {
+    const store = await open("masked");
+    await store.migrate([conformanceTable], []);
+    await store.insert(conformanceBlock(0, 99));
+    await store.close();
+  } finally {
+    process.umask(before);
+  }
+  const directory = join(folder, "masked");
+  const files = await readdir(directory, { recursive: true, withFileTypes: true });
+  const readable = files
+    .filter((file) => file.isFile())
+    .map((file) => join(file.parentPath, file.name))
+    .filter((path) => (statSync(path).mode & 0o077) !== 0);
+  assert.ok(files.length > 5);
+  assert.deepEqual(readable, []);
 });
 
 test("chDB ends when its parent is killed, and the next start waits for its lock", async () => {

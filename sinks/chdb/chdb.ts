@@ -156,7 +156,7 @@ class ChdbDatabase implements OfflineStore {
     const { spoolDirectory } = this.#chdb.start;
     const file = join(spoolDirectory, `${spoolPrefix}${randomUUID()}.rowbinary`);
     try {
-      await writeFile(file, block.rowBinary, { mode: 0o600 });
+      await writeFile(file, block.rowBinary, { mode: 0o600, flag: "wx" });
       const insert = insertHead(this.#database, block);
       await (await this.#chdb.engine()).request({ kind: "insert", insert, file });
     } finally {

@@ -1,8 +1,9 @@
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { writeWhole } from "../../runtime/hosting/write-whole.ts";
 import { MillraceError } from "../../schemas/errors.ts";
 import { freePorts } from "./free-ports.ts";
 import { findJava, type Java } from "./java.ts";
@@ -140,7 +141,7 @@ async function nodeServer(
   const directory = join(options.directory, `kafka-${node.id}`);
   const properties = join(directory, "server.properties");
   await mkdir(directory, { recursive: true, mode: 0o700 });
-  await writeFile(properties, propertiesOf(options, node, layout, directory));
+  await writeWhole(properties, propertiesOf(options, node, layout, directory));
   const classpath = join(jars, "*");
   if (!existsSync(join(directory, "data", "meta.properties"))) {
     await format(java, [

@@ -1,7 +1,8 @@
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { DirectoryLock, type ProcessMark } from "../../broker/embedded/directory-lock.ts";
+import { ownDirectory } from "../../broker/embedded/own-directory.ts";
 import { MillraceError } from "../../schemas/errors.ts";
 
 /** The local servers, in the order in which they are shown. */
@@ -35,7 +36,9 @@ export function readServerRecords(directory: string): ServerRecords {
 export function writeServerRecords(directory: string, records: ServerRecords): void {
   mkdirSync(folderOf(directory), { recursive: true, mode: 0o700 });
   const temporary = `${fileOf(directory)}.tmp`;
-  writeFileSync(temporary, `${JSON.stringify(records, null, 2)}\n`, { mode: 0o600 });
+  rmSync(temporary, { force: true });
+  const text = `${JSON.stringify(records, null, 2)}\n`;
+  writeFileSync(temporary, text, { mode: 0o600, flag: "wx" });
   renameSync(temporary, fileOf(directory));
 }
 
@@ -43,9 +46,11 @@ export function writeServerRecords(directory: string, records: ServerRecords): v
  * Works while no other process starts or stops the servers of the directory; waits for one that
  * does.
  *
- * @throws {MillraceError} DATA_LOCKED when it takes longer than three minutes.
+ * @throws {MillraceError} DATA_LOCKED when it takes longer than three minutes; DATA_UNSAFE when
+ * others may write to the directory.
  */
 export async function withServersLock<T>(directory: string, work: () => Promise<T>): Promise<T> {
+  ownDirectory(directory);
   const lock = await takeLock(folderOf(directory));
   try {
     return await work();
