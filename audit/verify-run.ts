@@ -1,6 +1,7 @@
 import type { Broker } from "../broker/broker.ts";
 import { readCommitted } from "../broker/committed-records.ts";
 import type { RecordReader } from "../broker/record-batch/reader.ts";
+import { planOnSources } from "../runtime/engine/plan-on-sources.ts";
 import { offlineEncoders } from "../runtime/offline/tables.ts";
 import { readAcceptedGaps } from "../runtime/row-topics/accepted-gaps.ts";
 import { readTallies } from "../runtime/row-topics/tally.ts";
@@ -67,8 +68,10 @@ export interface VerifyReport {
  * code with the counters of a run. Holds the keys of one partition in memory, and those of a whole
  * source whose records are told apart by another field than their key.
  */
-export async function verifyRun(options: VerifyOptions): Promise<VerifyReport> {
-  const { plan, broker, registry, offline } = options;
+export async function verifyRun(given: VerifyOptions): Promise<VerifyReport> {
+  const { broker, registry, offline } = given;
+  const plan = await planOnSources(broker, given.plan);
+  const options = { ...given, plan };
   const problems: string[] = [];
   const encoders = offlineEncoders(plan, registry);
   const steps = 1 + plan.sources.length + stepsOf(plan, "scoring").length + encoders.length;
@@ -81,8 +84,9 @@ export async function verifyRun(options: VerifyOptions): Promise<VerifyReport> {
   const sources: SourceCheck[] = [];
   for (const { topic } of plan.sources) {
     next(topic);
-    const gaps = await readAcceptedGaps(broker, plan.name, topic, plan.partitions);
-    for (let partition = 0; partition < plan.partitions; partition++) {
+    const partitions = partitionsOf(plan, topic);
+    const gaps = await readAcceptedGaps(broker, plan.name, topic, partitions);
+    for (let partition = 0; partition < partitions; partition++) {
       const counted = await checkSource(broker, topic, partition, late, dead, problems);
       sources.push({ ...counted, missing: gaps[partition]?.missing ?? 0 });
     }
@@ -98,7 +102,8 @@ export async function verifyRun(options: VerifyOptions): Promise<VerifyReport> {
   const tables: TableCheck[] = [];
   for (const { topic, encoder } of encoders) {
     next(encoder.table.name);
-    const { partitions = 1, role } = plan.topics.find((each) => each.name === topic) ?? {};
+    const partitions = partitionsOf(plan, topic);
+    const role = plan.topics.find((each) => each.name === topic)?.role;
     const [{ id: topicId = "" } = {}] = await broker.describeTopics([topic]);
     const check = await checkTable(broker, offline, {
       table: encoder.table,
@@ -156,11 +161,15 @@ async function oversizeKeys({ plan, broker, registry }: VerifyOptions): Promise<
   return keys;
 }
 
+function partitionsOf(plan: Plan, topic: string): number {
+  return plan.topics.find(({ name }) => name === topic)?.partitions ?? 1;
+}
+
 /** Partitions that were added to a source: the plan reads none of them. */
 async function unreadPartitions(broker: Broker, plan: Plan, source: string): Promise<string[]> {
   const [{ partitions = 0 } = {}] = await broker.describeTopics([source]);
   const problems: string[] = [];
-  for (let partition = plan.partitions; partition < partitions; partition++) {
+  for (let partition = partitionsOf(plan, source); partition < partitions; partition++) {
     let records = 0;
     await readCommitted(broker, source, partition, () => {
       records++;
@@ -207,7 +216,11 @@ async function checkScoring(
   const total = { expected: 0, predictions: 0, outcomes: 0, labelled: 0, pending: 0 };
   const read = readFor(plan, scoring);
   const { topic, partitionField, repartitioned } = read.source;
-  const isKey = partitionField === scoring.keyField && !repartitioned && read.specs.length === 0;
+  const isKey =
+    partitionField === scoring.keyField &&
+    !repartitioned &&
+    read.specs.length === 0 &&
+    partitionsOf(plan, topic) === plan.partitions;
   const ids = isKey ? null : await acceptedIds(broker, registry, plan, read, rejected);
   for (let partition = 0; partition < plan.partitions; partition++) {
     const expected = ids?.[partition] ?? new Set<string>();
@@ -278,15 +291,15 @@ function readFor(
 async function acceptedIds(
   broker: Broker,
   registry: SchemaRegistry,
-  { partitions }: Plan,
+  plan: Plan,
   { source, specs, keyField }: Read,
   rejected: (place: string, offset: number) => boolean,
 ): Promise<readonly Set<string>[]> {
-  const ids = Array.from({ length: partitions }, () => new Set<string>());
+  const ids = Array.from({ length: plan.partitions }, () => new Set<string>());
   const { topic } = source;
   const decoder = sourceDecoder(registry, source);
   const derive = through(specs);
-  for (let partition = 0; partition < partitions; partition++) {
+  for (let partition = 0; partition < partitionsOf(plan, topic); partition++) {
     const place = `${topic}/${partition}`;
     // What cannot be decoded was refused: it is not looked at.
     const isWanted = (offset: number) => !rejected(place, offset);
@@ -295,7 +308,7 @@ async function acceptedIds(
       const taken = derive(value);
       if (taken === null) continue;
       const id = String(taken[keyField]);
-      ids[partitionOf(id, partitions)]?.add(id);
+      ids[partitionOf(id, plan.partitions)]?.add(id);
     }
   }
   return ids;

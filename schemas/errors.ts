@@ -520,7 +520,7 @@ export const errorTable = {
   SOURCE_MISSING: {
     policy: "stop",
     message:
-      "There is no topic {topics}: nothing is replayed before its producers have made it. Correct the name, or run with --live once they send.",
+      "There is no topic {topics}. Correct the name, or make the topic: its producers do, or --create-sources.",
   },
   SOURCES_EMPTY: {
     policy: "stop",

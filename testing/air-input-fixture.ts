@@ -55,6 +55,7 @@ export function executeAir(work: ExternalWork): Buffer {
  * same ids.
  */
 export async function registerAir(broker: Broker, registry: SchemaRegistry): Promise<void> {
+  for (const source of air.sources) await sourceEncoder(registry, source);
   await TaskFactory.create(air, broker, registry, { kind: "replay" });
 }
 

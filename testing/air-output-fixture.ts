@@ -117,7 +117,7 @@ async function readTopic(
   take: (reader: RecordReader) => void,
 ): Promise<void> {
   const reader = new RecordReader({ checkCrc: true });
-  const partitions = air.topics.find((each) => each.name === topic)?.partitions ?? 0;
+  const [{ partitions = 0 } = {}] = await broker.describeTopics([topic]);
   for (let partition = 0; partition < partitions; partition++) {
     const [end = 0] = await broker.listOffsets([{ topic, partition, at: "latest" }]);
     for (let offset = 0; offset < end; ) {

@@ -148,6 +148,7 @@ test("a worker that dies anywhere in its commits leaves every record at least on
 test("what the clock decided must not be lost alone: live mode refuses to do without transactions", async () => {
   const plan = { ...air, guarantee: "at-least-once" as const };
   const broker = await openEmbeddedBroker({ directory: null });
+  await broker.createTopics(plan.topics);
   const mode = { kind: "live", now: () => 0, maxWaitMs: 1000 } as const;
   const started = Worker.start({
     plan,

@@ -60,6 +60,7 @@ const { quietMs } = new IdleAdvance(
 
 test("a live topology without events writes less than a record a second, and follows the clock", async () => {
   const broker = await openEmbeddedBroker({ directory: null });
+  await broker.createTopics(air.topics);
   const from = Date.UTC(2001, 0, 1);
   const { worker, clock } = await startLive(broker, from, quietMs / 10);
   // The first advance, and whatever follows from it, is there.
@@ -104,6 +105,7 @@ test("what is due is done within a look or two, and then nothing is written", as
 
 test("of the advances at one position of a source compaction keeps the last", async () => {
   const broker = await openEmbeddedBroker({ directory: null });
+  await broker.createTopics(air.topics);
   const from = Date.UTC(2001, 0, 1);
   const { worker, clock } = await startLive(broker, from, quietMs / 2);
   await worker.run(AbortSignal.timeout(60_000), () => clock.now > from + 20 * quietMs);

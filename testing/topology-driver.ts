@@ -5,6 +5,7 @@ import { ViewProcessor } from "../processors/view.ts";
 import { type BranchAccount, branchAccounts } from "../runtime/engine/accounting.ts";
 import { MergeTask } from "../runtime/engine/merge-task.ts";
 import { Worker } from "../runtime/engine/worker.ts";
+import { createSources } from "../runtime/hosting/create-sources.ts";
 import { startPumps } from "../runtime/hosting/pumps.ts";
 import { offlineTables } from "../runtime/offline/tables.ts";
 import type { SinkPump } from "../runtime/pump/sink-pump.ts";
@@ -287,6 +288,7 @@ export class TopologyDriver {
     const plan = this.#plan;
     const broker = await openEmbeddedBroker({ directory: null });
     const registry = createMemoryRegistry();
+    await createSources(broker, [plan]);
     const worker = await Worker.start({
       plan,
       broker,

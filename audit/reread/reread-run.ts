@@ -4,6 +4,7 @@ import type { Broker } from "../../broker/broker.ts";
 import { openEmbeddedBroker } from "../../broker/embedded/embedded-broker.ts";
 import { openOverlayBroker } from "../../broker/overlay/overlay-broker.ts";
 import { branchAccounts, recordsIn } from "../../runtime/engine/accounting.ts";
+import { planOnSources } from "../../runtime/engine/plan-on-sources.ts";
 import { Worker } from "../../runtime/engine/worker.ts";
 import { type Stack, storesOf } from "../../runtime/hosting/stack.ts";
 import { openServices } from "../../runtime/services/registry.ts";
@@ -46,7 +47,7 @@ const prefix = "reread-";
 const lookEveryMs = 500;
 
 /** What the run was given or decided by the clock: this is read again. */
-const given: ReadonlySet<TopicSpec["role"]> = new Set(["source", "watermarks", "decisions"]);
+const inputs: ReadonlySet<TopicSpec["role"]> = new Set(["source", "watermarks", "decisions"]);
 
 /**
  * Computes a run anew from its source topics, watermarks and decisions, on an empty log, and
@@ -54,13 +55,15 @@ const given: ReadonlySet<TopicSpec["role"]> = new Set(["source", "watermarks", "
  * run's own topics, groups and stores are left as they are. A replay trains its models anew, from
  * the run's offline store; a live run's trainings are decisions.
  */
-export async function rereadRun(options: RereadOptions): Promise<RereadReport> {
-  const { plan, stack, directory } = options;
+export async function rereadRun(given: RereadOptions): Promise<RereadReport> {
+  const { stack, directory } = given;
+  const plan = await planOnSources(stack.broker, given.plan);
+  const options = { ...given, plan };
   await removeLeftovers(directory);
   const folder = await mkdtemp(join(directory, prefix));
   const fresh = await openEmbeddedBroker({ directory: join(folder, "log") });
   try {
-    const topics = plan.topics.filter(({ role }) => given.has(role)).map(({ name }) => name);
+    const topics = plan.topics.filter(({ role }) => inputs.has(role)).map(({ name }) => name);
     const broker = await openOverlayBroker(stack.broker, fresh, topics);
     const started = performance.now();
     await compute(options, broker, folder);

@@ -1,4 +1,5 @@
 import type { Config } from "../../runtime/config/settings.ts";
+import { createSources } from "../../runtime/hosting/create-sources.ts";
 import { openStack } from "../../stacks/open-stack.ts";
 import type { Interrupt } from "../exit.ts";
 import { claimData, type LoadedApplication } from "./claim.ts";
@@ -19,10 +20,7 @@ export async function fillTopics(
   try {
     await claimData(application, config, feeder.range(config));
     interrupt.begin();
-    const inputs = plans.flatMap(({ topics }) =>
-      topics.filter(({ role }) => role === "source" || role === "watermarks"),
-    );
-    await stack.broker.createTopics(inputs);
+    await createSources(stack.broker, plans);
     const report = await feeder.replay({
       ...{ plans, stack, config, signal: interrupt.signal },
       onProgress: ({ eventTime, share, sentNow }) =>

@@ -3,6 +3,7 @@ import type { Config } from "../../runtime/config/settings.ts";
 import type { ResolvedConfig } from "../../runtime/config.ts";
 import { changeText, checkStandingPlan } from "../../runtime/engine/standing-plan.ts";
 import type { ApplicationSpec, EventRange } from "../../runtime/hosting/application-spec.ts";
+import { createSources } from "../../runtime/hosting/create-sources.ts";
 import type { RunningPlans } from "../../runtime/hosting/running-plans.ts";
 import type { Stack } from "../../runtime/hosting/stack.ts";
 import type { Plan } from "../../schemas/plan.ts";
@@ -92,6 +93,8 @@ export function withRun<Before>(
     const { range, before } = await start.outlast(async () => {
       // What cannot go on leaves the directory as it was.
       for (const plan of plans) await sayChanges(plan, stack, progress);
+      // The topics that a feeder writes to are the application's own.
+      if (spec.feeder !== null || config.createSources) await createSources(stack.broker, plans);
       return await claim(stack);
     });
     log.info({ data, ...range }, "stack opened");

@@ -1,8 +1,8 @@
 import type { Broker } from "../../broker/broker.ts";
 import { committedPages } from "../../broker/committed-records.ts";
 import { RecordBatchBuilder } from "../../broker/record-batch/builder.ts";
-import { nearest } from "../../runtime/config/nearest.ts";
 import type { Config } from "../../runtime/config/settings.ts";
+import { planOnSources } from "../../runtime/engine/plan-on-sources.ts";
 import type { EventRange, Feeder } from "../../runtime/hosting/application-spec.ts";
 import { readManifest } from "../../runtime/hosting/data-directory.ts";
 import type { Stack } from "../../runtime/hosting/stack.ts";
@@ -40,9 +40,11 @@ export async function standingTopics(
   config: Config,
 ): Promise<Feeder> {
   const { broker, registry } = stack;
+  for (const plan of plans) await planOnSources(broker, plan);
   const sources = new Map<string, SourceSpec>();
   for (const source of plans.flatMap((plan) => plan.sources)) sources.set(source.topic, source);
-  const partitions = await partitionsOf(broker, [...sources.keys()]);
+  const described = await broker.describeTopics([...sources.keys()]);
+  const partitions = new Map(described.map((each) => [each.name, each.partitions]));
   const standing: Standing[] = [];
   for (const source of sources.values()) {
     const count = partitions.get(source.topic) ?? 0;
@@ -57,20 +59,6 @@ export async function standingTopics(
       return { sent, sentNow: 0, complete: true };
     },
   };
-}
-
-async function partitionsOf(
-  broker: Broker,
-  topics: readonly string[],
-): Promise<ReadonlyMap<string, number>> {
-  const all = await broker.describeTopics();
-  const known = new Map(all.map(({ name, partitions }) => [name, partitions]));
-  const missing = topics.filter((topic) => !known.has(topic));
-  if (missing.length > 0) {
-    const named = missing.map((topic) => `${topic}${nearest(topic, known.keys())}`).join(", ");
-    throw new MillraceError("SOURCE_MISSING", { topics: named });
-  }
-  return known;
 }
 
 async function standingIn(

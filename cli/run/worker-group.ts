@@ -2,6 +2,7 @@ import type { Logger } from "pino";
 import type { Config } from "../../runtime/config/settings.ts";
 import { type BranchAccount, branchAccounts } from "../../runtime/engine/accounting.ts";
 import { allTasks } from "../../runtime/engine/assignment.ts";
+import { ownTopics, planOnSources } from "../../runtime/engine/plan-on-sources.ts";
 import { Outages, type TellOutage } from "../../runtime/hosting/outages.ts";
 import type { RunningPlan, RunStatus, TaskReport } from "../../runtime/hosting/running-plan.ts";
 import type { Stack } from "../../runtime/hosting/stack.ts";
@@ -83,10 +84,11 @@ export class WorkerGroup implements RunningPlan {
 
   /** Prepares topics and tables, so that the workers do not race for it, and starts them. */
   static async start(options: WorkerGroupOptions): Promise<WorkerGroup> {
-    const { plan, stack } = options;
-    await stack.broker.createTopics(plan.topics);
+    const { stack } = options;
+    const plan = await planOnSources(stack.broker, options.plan);
+    await stack.broker.createTopics(ownTopics(plan));
     await stack.offline.of(plan.name).migrate(offlineTables(plan), offlineViews(plan));
-    return new WorkerGroup(options);
+    return new WorkerGroup({ ...options, plan });
   }
 
   async run(signal: AbortSignal): Promise<void> {

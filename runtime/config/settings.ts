@@ -40,6 +40,11 @@ export const settings = Object.freeze({
     doc: "Wait at the start for servers that are away, as a run does later, instead of ending.",
     commands: ["run"],
   }),
+  createSources: setting(toggle, {
+    default: false,
+    doc: "Make the source topics that are missing; else they are their producers' to make.",
+    commands: ["run"],
+  }),
   acceptGaps: setting(toggle, {
     default: false,
     doc: "Go on where records are gone that were never read or stored; verify counts them.",

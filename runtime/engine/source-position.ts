@@ -36,12 +36,6 @@ export async function placeSource(
   task.startAt(earliest, topicId);
 }
 
-/** @throws {MillraceError} SOURCE_PARTITIONS for a source that exists with others than are read. */
-export async function checkSources(broker: Broker, plan: Plan): Promise<void> {
-  const names = plan.sources.map(({ topic }) => topic);
-  for (const found of await broker.describeTopics(names)) checkPartitions(found, plan);
-}
-
 /**
  * The id of a source topic, which has as many partitions as the plan reads.
  *
@@ -59,6 +53,6 @@ export async function sourceId(
 }
 
 function checkPartitions({ name: topic, partitions: actual }: TopicDescription, plan: Plan): void {
-  const { partitions: read } = plan;
+  const read = plan.topics.find(({ name }) => name === topic)?.partitions ?? plan.partitions;
   if (actual !== read) throw new MillraceError("SOURCE_PARTITIONS", { topic, actual, read });
 }

@@ -13,9 +13,10 @@ import { AheadWatch, type RecordAhead } from "./live/ahead-watch.ts";
 import { IdleAdvance } from "./live/idle-advance.ts";
 import { Membership } from "./membership.ts";
 import type { MergeTask } from "./merge-task.ts";
+import { ownTopics, planOnSources } from "./plan-on-sources.ts";
 import { holdBackSources } from "./source-alignment.ts";
 import { SourcePace } from "./source-pace.ts";
-import { checkSources, placeSource } from "./source-position.ts";
+import { placeSource } from "./source-position.ts";
 import { SourceTask } from "./source-task.ts";
 import { agreeOnPlan } from "./standing-plan.ts";
 import { taskName } from "./task.ts";
@@ -117,13 +118,14 @@ export class Worker {
   }
 
   /**
-   * Creates topics, joins the group, fences the previous owner and restores the assigned tasks. If
-   * it fails it leaves the group: nobody waits for what will not come.
+   * Creates its own topics, joins the group, fences the previous owner and restores the assigned
+   * tasks. If it fails it leaves the group: nobody waits for what will not come.
    */
-  static async start(options: WorkerOptions): Promise<Worker> {
-    const { plan, broker, registry } = options;
-    await checkSources(broker, plan);
-    await broker.createTopics(plan.topics);
+  static async start(given: WorkerOptions): Promise<Worker> {
+    const { broker, registry } = given;
+    const plan = await planOnSources(broker, given.plan);
+    const options = { ...given, plan };
+    await broker.createTopics(ownTopics(plan));
     await agreeOnPlan(broker, plan);
     const factory = await TaskFactory.create(plan, broker, registry, options.mode);
     const membership = await Membership.join(options);

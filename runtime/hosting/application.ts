@@ -1,6 +1,7 @@
 import type { Broker } from "../../broker/broker.ts";
 import { type Plan, stepsOf } from "../../schemas/plan.ts";
 import { type BranchAccount, branchAccounts } from "../engine/accounting.ts";
+import { planOnSources } from "../engine/plan-on-sources.ts";
 import { SourceTask } from "../engine/source-task.ts";
 import type { Mode } from "../engine/task-factory.ts";
 import { Worker } from "../engine/worker.ts";
@@ -109,7 +110,8 @@ export class Application implements RunningPlan {
     options: ApplicationOptions,
     onFailure: (close: () => Promise<void>) => void,
   ): Promise<Application> {
-    const { plan, instanceId = "0" } = options;
+    const { instanceId = "0" } = options;
+    const plan = await planOnSources(options.stack.broker, options.plan);
     const stack = storesOf(options.stack, plan.name);
     await stack.offline.migrate(offlineTables(plan), offlineViews(plan));
     const metrics = new Metrics();

@@ -13,6 +13,7 @@ import type { SchemaRegistry } from "../schema-registry/registry.ts";
 import { sourceEncoder } from "../schema-registry/source-codec.ts";
 import type { ValueEncoder } from "../schema-registry/value-encoder.ts";
 import type { EventRange, Feeder, FeedReport, ReplayFeed } from "./application-spec.ts";
+import { createSources } from "./create-sources.ts";
 
 /** A record that a feeder sends. */
 export interface FedEvent {
@@ -120,7 +121,7 @@ class EventReplay {
   static async open(feed: Feed, range: EventRange): Promise<EventReplay> {
     const { plans } = feed;
     const { broker, registry } = feed.stack;
-    await createMissing(broker, plans);
+    await createSources(broker, plans);
     const group = `${plans.map(({ name }) => name).join(".")}.feeder`;
     const producer = await broker.producer({ transactionalId: group });
     try {
@@ -235,18 +236,6 @@ class EventReplay {
   #report(complete: boolean): FeedReport {
     return { sent: this.#position.sent, sentNow: this.#sentNow, complete };
   }
-}
-
-/** The topics that a feeder writes to belong to it: those that are missing are made. */
-async function createMissing(broker: Broker, plans: readonly Plan[]): Promise<void> {
-  const inputs = plans.flatMap(({ topics }) =>
-    topics.filter(({ role }) => role === "source" || role === "watermarks"),
-  );
-  const standing = await broker.describeTopics(inputs.map(({ name }) => name));
-  const known = new Set(standing.map(({ name }) => name));
-  const missing = new Map(inputs.map((topic) => [topic.name, topic]));
-  for (const name of known) missing.delete(name);
-  await broker.createTopics([...missing.values()]);
 }
 
 async function openSources(

@@ -1,0 +1,13 @@
+import type { Broker } from "../../broker/broker.ts";
+import type { Plan } from "../../schemas/plan.ts";
+
+/** Makes the source topics that are missing; those that stand are left as they are. */
+export async function createSources(broker: Broker, plans: readonly Plan[]): Promise<void> {
+  const inputs = plans.flatMap(({ topics }) =>
+    topics.filter(({ role }) => role === "source" || role === "watermarks"),
+  );
+  const standing = await broker.describeTopics(inputs.map(({ name }) => name));
+  const missing = new Map(inputs.map((topic) => [topic.name, topic]));
+  for (const { name } of standing) missing.delete(name);
+  await broker.createTopics([...missing.values()]);
+}
