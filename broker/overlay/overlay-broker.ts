@@ -19,7 +19,11 @@ export async function openOverlayBroker(
 ): Promise<port.Broker> {
   const named = new Set(topics);
   const places: port.OffsetQuery[] = [];
-  for (const { name, partitions } of await original.describeTopics(topics)) {
+  const described = await original.describeTopics(topics);
+  // Groups commit offsets of them there.
+  const standIns = described.map(({ name, partitions }) => ({ name, partitions, config: {} }));
+  await fresh.createTopics(standIns);
+  for (const { name, partitions } of described) {
     for (let partition = 0; partition < partitions; partition++) {
       places.push({ topic: name, partition, at: "latest" });
     }
@@ -45,6 +49,11 @@ class OverlayBroker extends ForwardingBroker {
     this.#original = original;
     this.#named = named;
     this.#ends = ends;
+  }
+
+  /** Named topics are there already. */
+  override async createTopics(topics: readonly port.TopicSettings[]): Promise<void> {
+    await super.createTopics(topics.filter(({ name }) => !this.#named.has(name)));
   }
 
   override async deleteTopics(names: readonly string[]): Promise<void> {
