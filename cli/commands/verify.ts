@@ -21,6 +21,7 @@ import { closingAfter } from "../run/closing-after.ts";
 import { createProgress, type Progress } from "../run/progress.ts";
 import { readRunRecord } from "../run/run-record.ts";
 import { verifyText } from "../verify/print.ts";
+import { recompute } from "../verify/recompute.ts";
 import { rereadText } from "../verify/reread-text.ts";
 import { writeOut } from "../write-out.ts";
 
@@ -124,7 +125,7 @@ async function recount(
   };
 }
 
-/** What the application checks besides. */
+/** Features against SQL, and what the application checks besides. */
 async function ownChecks(
   { application, resolved, stack, manifest }: Verified,
   onStep: OnStep,
@@ -133,7 +134,7 @@ async function ownChecks(
   const range = { from: Date.parse(manifest.from), to: Date.parse(manifest.to) };
   const { identity, live = false } = manifest;
   const reports: CheckReport[] = [];
-  for (const one of checks) {
+  for (const one of [recompute, ...checks]) {
     const found = await one({
       ...{ plans, stack, config: resolved.config, live, range, identity, onStep },
     });

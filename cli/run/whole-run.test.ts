@@ -149,14 +149,14 @@ test("the offline rows equal a naive recomputation in SQL, which notices 1 ms", 
   await withStack(data, async (stack) => {
     const options = { plan, stack, from, to, inject, points: 8_000 };
     const report = await checkRun(options);
-    assert.deepEqual(report, { checked: 8_000, mismatched: 0, mismatches: [] });
+    assert.deepEqual(report, { checked: 8_000, tiled: 0, mismatched: 0, mismatches: [] });
     // The same rows, but what leaves a window leaves it 1 ms late.
     const late = await checkRun({
       ...options,
       rowsOf: (view, events) => {
         const keys = view.keyFields.join(", ");
         return `(SELECT * REPLACE (if((${keys}, toUnixTimestamp64Milli(as_of)) IN
-          (SELECT ${keys}, k FROM (${events})), as_of, as_of + INTERVAL 1 MILLISECOND) AS as_of)
+          (SELECT ${keys}, \`:known\` FROM (${events})), as_of, as_of + INTERVAL 1 MILLISECOND) AS as_of)
           FROM flights.raw_${view.name}_v${view.version})`;
       },
     });

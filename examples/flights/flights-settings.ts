@@ -78,11 +78,6 @@ export const flightsSettings = {
     commands: ["run"],
     mode: "live",
   }),
-  points: setting(integer(0, 1_000_000_000), {
-    default: 0,
-    doc: "Also recompute so many look-ups in SQL over the raw file.",
-    commands: ["verify"],
-  }),
 } as const;
 
 export type FlightsConfig = ConfigWith<typeof flightsSettings>;

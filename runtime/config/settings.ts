@@ -50,6 +50,11 @@ export const settings = Object.freeze({
     doc: "Go on where records are gone that were never read or stored; verify counts them.",
     commands: ["run"],
   }),
+  points: setting(integer(0, 1_000_000_000), {
+    default: 0,
+    doc: "Also recompute so many look-ups of a replay in SQL over the records of its sources.",
+    commands: ["verify"],
+  }),
   summary: setting(optionalPath, {
     default: null,
     doc: "File for the summary as JSON.",

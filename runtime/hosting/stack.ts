@@ -13,7 +13,7 @@ export interface Stack {
   readonly offline: OfflineStore;
   readonly artifacts: Artifacts;
   /** An engine that reads files of this machine: the offline store where it runs here. */
-  readonly files: Pick<OfflineStore, "queryStream">;
+  readonly files: Pick<OfflineStore, "query" | "queryText" | "queryStream">;
   /** Processes of the stack besides this one, for memory accounting. */
   readonly pids: () => readonly number[];
   /** Address of ClickHouse's HTTP interface, null when it is closed. */

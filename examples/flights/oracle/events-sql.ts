@@ -1,5 +1,6 @@
 import { writeFile } from "node:fs/promises";
 import { committedValues } from "../../../audit/committed-values.ts";
+import { event } from "../../../audit/recomputed/expected-sql.ts";
 import type { Broker } from "../../../broker/broker.ts";
 import { AvroDecoder } from "../../../runtime/schema-registry/avro-codec.ts";
 import type { SchemaRegistry } from "../../../runtime/schema-registry/registry.ts";
@@ -17,9 +18,9 @@ export interface RawFiles {
 }
 
 /** Columns of a file of events. */
-const eventColumns =
+const columns =
   "flightId Int64, origin String, destination String, delayMinutes Int64, distanceMiles Int64, " +
-  "t Int64, k Int64";
+  `${event.time} Int64, ${event.known} Int64`;
 
 /**
  * Writes the events of one source as {@link eventsSql} computes them to a file.
@@ -34,7 +35,7 @@ export async function writeEvents(
   // The reader of Parquet files fails on the conditions that would be moved into it.
   const settings = "SETTINGS optimize_move_to_prewhere = 0, query_plan_optimize_prewhere = 0";
   await writeFile(path, await offline.queryText(`${sql} ${settings}`, "TSV"));
-  return `SELECT * FROM file(${quoteText(path)}, TSV, '${eventColumns}')`;
+  return `SELECT *, flightId AS ${event.id} FROM file(${quoteText(path)}, TSV, '${columns}')`;
 }
 
 /** A file by {@link topicLines}. */
@@ -46,15 +47,14 @@ export interface TopicDump {
 
 /**
  * SELECT of the events of one source, straight from the Parquet file: the fields of its records,
- * `t` (event time) and `k` (when it was known), UTC ms. Without a dump of the topics records were
- * sent in order, so that both are equal; with one, event time and order are the topic's.
+ * `t` (event time) and `k` (when it was known), UTC ms. Event time and order are the topic's.
  */
 export async function eventsSql(
   offline: Pick<OfflineStore, "query">,
   files: RawFiles,
   source: Pick<SourceSpec, "topic" | "latenessMs">,
   range: { readonly from: number; readonly to: number },
-  dump: TopicDump | null,
+  dump: TopicDump,
 ): Promise<string> {
   const seconds = "intDiv(toUnixTimestamp64Micro(assumeNotNull(date)), 1000000)";
   const departure = await departureSql(offline, files, "local_text");
@@ -70,9 +70,6 @@ export async function eventsSql(
       FROM file(${quoteText(files.flights)}, Parquet)
       WHERE ${seconds} >= ${Math.floor(range.from / 1000) - 2 * 86_400}
         AND ${seconds} < ${Math.ceil(range.to / 1000) + 86_400})`;
-  if (dump === null) {
-    return `SELECT *, t AS k FROM (${base}) WHERE t >= ${range.from} AND t < ${range.to}`;
-  }
   const delay = dump.ownDelays ? "sent.delay" : "raw.delayMinutes";
   return `SELECT raw.flightId AS flightId, origin, destination, ${delay} AS delayMinutes,
       distanceMiles, sent.t AS t, sent.k AS k

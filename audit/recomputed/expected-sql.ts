@@ -1,0 +1,87 @@
+import {
+  type AggregateSpec,
+  type FeatureColumn,
+  type FeatureViewSpec,
+  featureColumns,
+} from "../../schemas/feature-view.ts";
+import { quoteName } from "../../sinks/sql-text.ts";
+import { conditionSql } from "./condition-sql.ts";
+
+/** What a kind of aggregate is by its definition; whoever checks brings the registry of them. */
+export interface DefinedAggregate {
+  /** What stands where there are no values. */
+  readonly naive: (
+    values: readonly number[],
+    parameters: Pick<AggregateSpec, "parameters">,
+    times: readonly number[],
+  ) => number | null;
+  /** ClickHouse's expression for it over the events of one key. */
+  readonly sql: (
+    parts: Pick<AggregateSpec, "parameters"> & {
+      readonly value: string;
+      readonly time: string;
+      readonly inside: string;
+    },
+  ) => string;
+  /** Relative difference that rounding alone explains. */
+  readonly tolerance: { readonly sql: number };
+}
+
+/**
+ * Names, as in SQL, of what an event has besides the fields of its record: a number of its own, its
+ * event time, and when it was known, UTC ms. No field has such a name.
+ */
+export const event = { id: "`:id`", time: "`:time`", known: "`:known`" } as const;
+
+/** The aggregates by kind. */
+export type Definitions = (kind: string) => DefinedAggregate;
+
+/**
+ * SELECT of what the features of a view must be at each point, window by window, from the events:
+ * an event counts at q if it was known before q and its time lies in `[q − w, q)`.
+ *
+ * @param events - SELECT of the fields that the view reads, and of {@link event}.
+ * @param points - table of `id`, `key_0`…, `q`.
+ */
+export function expectedSql(
+  view: FeatureViewSpec,
+  definitions: Definitions,
+  events: string,
+  points: string,
+): string {
+  const longest = Math.max(...view.windows.map(({ lengthMs }) => lengthMs));
+  const aggregates = featureColumns(view).map(
+    (column) => `${aggregateSql(column, definitions)} AS ${quoteName(column.column)}`,
+  );
+  const keys = view.keyFields.map(
+    (field, index) => `p.key_${index} = toString(e.${quoteName(field)})`,
+  );
+  // Events lie in buckets as long as the longest window; a point looks into two of them.
+  return `SELECT p.id AS id, ${aggregates.join(",\n  ")}
+  FROM (
+    SELECT *, arrayJoin(arrayDistinct(
+      [intDiv(q - ${longest}, ${longest}), intDiv(q - 1, ${longest})])) AS bucket
+    FROM ${points}) AS p
+  LEFT JOIN (SELECT *, intDiv(${event.time}, ${longest}) AS bucket FROM (${events})) AS e
+    ON ${keys.join(" AND ")} AND p.bucket = e.bucket
+  GROUP BY id ORDER BY id`;
+}
+
+function aggregateSql({ aggregate, window }: FeatureColumn, definitions: Definitions): string {
+  const { field, identity, condition, where } = aggregate;
+  const named = field === undefined ? "1" : `e.${quoteName(field)}`;
+  const read = identity ? named : `toFloat64(${named})`;
+  const value = condition ? conditionSql(condition, "e.") : read;
+  const time = `e.${event.time}`;
+  const inside = [
+    // A point without events is joined with one at 0.
+    `${time} > 0 AND e.${event.known} < p.q AND ${time} >= p.q - ${window.lengthMs}`,
+    `isNotNull(${value})`,
+    ...(where ? [conditionSql(where, "e.")] : []),
+  ].join(" AND ");
+  const { naive, sql } = definitions(aggregate.kind);
+  const empty = naive([], aggregate, []) ?? "NULL";
+  const stored = sql({ ...aggregate, value, time, inside });
+  const all = aggregate.output === "since" ? `toFloat64(any(p.q) - ${stored})` : stored;
+  return `if(countIf(${inside}) = 0, ${empty}, ${all})`;
+}
