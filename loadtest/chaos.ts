@@ -12,6 +12,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { parseTime } from "../runtime/config/setting-types.ts";
+import { flights } from "../topologies/flights/flights.ts";
 import { type ChaosCase, runChaosCase } from "./chaos/chaos-case.ts";
 import { chaosPlan } from "./chaos/chaos-plan.ts";
 import { caseText, isGood, verdict } from "./chaos/chaos-report.ts";
@@ -83,7 +84,7 @@ async function undisturbed(): Promise<string> {
   try {
     const run = new RunProcess(["--from", values.from, "--to", values.to, "--data", data]);
     if ((await run.ended) !== 0) throw new Error(run.output);
-    return await querySql(["--data", data], allDigests);
+    return await querySql(["--data", data], allDigests(flights));
   } finally {
     await rm(data, { recursive: true, force: true });
   }

@@ -13,6 +13,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import type { Summary } from "../cli/summary/summary.ts";
 import { freePorts } from "../stacks/local/free-ports.ts";
+import { flights } from "../topologies/flights/flights.ts";
 import { circumstances } from "./circumstances.ts";
 import { allDigests } from "./digests.ts";
 import { millrace, querySql, RunProcess } from "./run-process.ts";
@@ -123,7 +124,7 @@ async function measure(each: Case, local: readonly string[], json: string): Prom
   }
   const seconds = (performance.now() - started) / 1000;
   const { balanced } = JSON.parse(await readFile(json, "utf8")) as Summary;
-  const digest = await querySql(local.slice(0, 4), allDigests);
+  const digest = await querySql(local.slice(0, 4), allDigests(flights));
   const killed = each.kills - kills.length;
   return { ...each, seconds, killed, exit, balanced, digest };
 }
@@ -137,7 +138,7 @@ async function main(): Promise<number> {
   try {
     const reference = new RunProcess([...range, "--data", join(work, "embedded")]);
     if ((await reference.ended) !== 0) throw new Error(reference.output);
-    const expected = await querySql(["--data", join(work, "embedded")], allDigests);
+    const expected = await querySql(["--data", join(work, "embedded")], allDigests(flights));
     console.log(`embedded stack:\n${expected}`);
     const lines: string[] = [];
     for (const each of cases()) {

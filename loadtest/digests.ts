@@ -1,28 +1,46 @@
+import { type Plan, stepsOf } from "../schemas/plan.ts";
+import { quoteName, quoteText } from "../sinks/sql-text.ts";
+
 /**
- * Queries whose answers must be equal over two runs of the same flights: all columns but measured
- * time and where a row, or the record behind it, stood in its topic: what a killed replay left in
- * a transaction that was aborted takes offsets on Kafka.
+ * Queries whose answers must be equal over two runs of the same events: the tables of a topology
+ * but for records that were refused, and of these all columns but measured time and where a row, or
+ * the record behind it, stood in its topic: what a killed replay left in a transaction that was
+ * aborted takes offsets on Kafka.
  */
-export const digests: Readonly<Record<string, string>> = {
-  "feature rows of origin_delays": rowsDigest("raw_origin_delays_v1"),
-  "feature rows of destination_delays": rowsDigest("raw_destination_delays_v1"),
-  "feature rows of route_delays": rowsDigest("raw_route_delays_v1"),
-  "feature rows of origin_traffic": rowsDigest("raw_origin_traffic_v1"),
-  predictions: rowsDigest("raw_predictions", "latency_ms", "source_offset"),
-  outcomes: rowsDigest("raw_outcomes"),
-  models: rowsDigest("raw_models"),
-};
+export function digestsOf(plan: Plan): Readonly<Record<string, string>> {
+  const refused = plan.topics.filter(({ role }) => role === "late" || role === "dead-letters");
+  const names = new Set(refused.map(({ name }) => name));
+  return Object.fromEntries(
+    plan.stored.flatMap(({ topic, table }) => {
+      if (table === null || names.has(topic)) return [];
+      const measured = table.columns.map(({ name }) => name).filter((name) => leftOut.has(name));
+      return [[table.name, rowsDigest(`raw_${table.name}`, measured)]];
+    }),
+  );
+}
+
+const leftOut = new Set(["latency_ms", "source_offset"]);
 
 /** All of them in one statement, a row each, by name. */
-export const allDigests: string = (() => {
-  const all = Object.entries(digests).map(
-    ([name, sql]) => `SELECT '${name}' AS what, * FROM (${sql}) AS digest`,
+export function allDigests(plan: Plan): string {
+  const all = Object.entries(digestsOf(plan)).map(
+    ([name, sql]) => `SELECT ${quoteText(name)} AS what, * FROM (${sql}) AS digest`,
   );
   return `SELECT * FROM (${all.join(" UNION ALL ")}) ORDER BY what`;
-})();
+}
+
+/** Predictions made with something known at or after their own time: there must be none. */
+export function leaksOf(plan: Plan): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    stepsOf(plan, "scoring").map(({ name }) => [
+      `leaks into ${name}`,
+      `SELECT count() FROM ${quoteName(`raw_${name}`)} WHERE features_as_of >= known_at`,
+    ]),
+  );
+}
 
 /** Rows and the sum of their hashes: blind to order, not to doubles. */
-function rowsDigest(table: string, ...leftOut: string[]): string {
-  const except = ["topic", "partition", "offset", "topic_id", ...leftOut].join(", ");
-  return `SELECT count(), sum(cityHash64(tuple(* EXCEPT (${except})))) FROM ${table}`;
+function rowsDigest(table: string, measured: readonly string[]): string {
+  const except = ["topic", "partition", "offset", "topic_id", ...measured].join(", ");
+  return `SELECT count(), sum(cityHash64(tuple(* EXCEPT (${except})))) FROM ${quoteName(table)}`;
 }

@@ -2,7 +2,7 @@
  * Kills `millrace run` with SIGKILL at random moments, lets it finish, and compares what it left
  * behind with an undisturbed run: feature rows, predictions, outcomes and models must be equal.
  *
- * node dist/loadtest/kills.js [--from DATE] [--to DATE] [--kills N] [--seed S] [--report FILE]
+ * node dist/loadtest/kills.js [--app NAME] [--kills N] [--seed S] [--report FILE] [-- FLAGS OF RUN]
  */
 import { execFile, spawn } from "node:child_process";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
@@ -11,16 +11,14 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { parseArgs, promisify } from "node:util";
+import type { ApplicationSpec } from "../runtime/hosting/application-spec.ts";
+import type { Plan } from "../schemas/plan.ts";
 import { circumstances } from "./circumstances.ts";
-import { digests } from "./digests.ts";
-import { flightsApp } from "./run-process.ts";
+import { digestsOf, leaksOf } from "./digests.ts";
 import { seededRandom } from "./seeded-random.ts";
 
 const run = promisify(execFile);
 const program = fileURLToPath(new URL("../cli/main.js", import.meta.url));
-
-/** Predictions that were made with something known at or after their own time: must be none. */
-const leaks = "SELECT count() FROM raw_predictions WHERE features_as_of >= known_at";
 
 async function query(data: string, sql: string): Promise<string> {
   const args = [program, "sql", "--data", data, "--format", "TSV", sql];
@@ -36,7 +34,7 @@ interface Attempt {
 /** Runs to the end, or is killed after `killAfterMs`. */
 async function attempt(args: readonly string[], killAfterMs: number | null): Promise<Attempt> {
   const started = performance.now();
-  const child = spawn(process.execPath, [program, "run", flightsApp, ...args], { stdio: "ignore" });
+  const child = spawn(process.execPath, [program, "run", ...args], { stdio: "ignore" });
   const ended = new Promise<number | null>((resolve) => child.once("exit", resolve));
   if (killAfterMs !== null) {
     await Promise.race([sleep(killAfterMs, undefined, { ref: false }), ended]);
@@ -47,10 +45,10 @@ async function attempt(args: readonly string[], killAfterMs: number | null): Pro
 }
 
 async function main(): Promise<number> {
-  const { values } = parseArgs({
+  const { values, positionals: flags } = parseArgs({
+    allowPositionals: true,
     options: {
-      from: { type: "string", default: "2001-01-01" },
-      to: { type: "string", default: "2001-01-15" },
+      app: { type: "string", default: "flights" },
       kills: { type: "string", default: "10" },
       seed: { type: "string", default: "1" },
       report: { type: "string" },
@@ -58,22 +56,27 @@ async function main(): Promise<number> {
   });
   const work = await mkdtemp(join(tmpdir(), "millrace-kills-"));
   try {
-    return await compare(work, values);
+    return await compare(work, { ...values, flags });
   } finally {
     await rm(work, { recursive: true, force: true });
   }
 }
 
-type Values = Readonly<Record<"from" | "to" | "kills" | "seed", string>> & {
+type Values = Readonly<Record<"app" | "kills" | "seed", string>> & {
   readonly report?: string;
+  /** What follows `millrace run` and the module. */
+  readonly flags: readonly string[];
 };
 
 async function compare(work: string, values: Values): Promise<number> {
-  const range = ["--from", values.from, "--to", values.to];
+  // An application of the examples, as compiled.
+  const app = fileURLToPath(new URL(`../examples/${values.app}/app.js`, import.meta.url));
+  const { default: spec } = (await import(app)) as { default: ApplicationSpec };
+  const command = [app, ...values.flags];
   const calm = join(work, "calm");
   const killed = join(work, "killed");
   const summary = join(work, "summary.json");
-  const undisturbed = await attempt([...range, "--data", calm], null);
+  const undisturbed = await attempt([...command, "--data", calm], null);
   if (undisturbed.code !== 0) {
     console.error(`the undisturbed run ended with ${undisturbed.code}`);
     return 1;
@@ -84,13 +87,14 @@ async function compare(work: string, values: Values): Promise<number> {
   for (let kill = 1; kill <= kills; kill++) {
     // From before the lock is taken to well into the run; a run that ends first is killed no more.
     const after = 150 + next() * (2_000 + (undisturbed.seconds * 1_500) / kills);
-    const { code } = await attempt([...range, "--data", killed], after);
+    const { code } = await attempt([...command, "--data", killed], after);
     console.log(`kill ${kill} of ${kills} after ${(after / 1000).toFixed(2)} s (exit ${code})`);
   }
-  const last = await attempt([...range, "--data", killed, "--summary", summary], null);
+  const last = await attempt([...command, "--data", killed, "--summary", summary], null);
   console.log(`last run: exit ${last.code}, ${last.seconds.toFixed(1)} s`);
   const { balanced } = JSON.parse(await readFile(summary, "utf8")) as { balanced: boolean };
-  const lines = await differences(calm, killed);
+  const lines: Difference[] = [];
+  for (const plan of spec.topologies) lines.push(...(await differences(plan, calm, killed)));
   const failed = last.code !== 0 || !balanced || lines.some(({ equal }) => !equal);
   const text = [
     ...lines.map(({ name, calm, killed, equal }) =>
@@ -103,23 +107,33 @@ async function compare(work: string, values: Values): Promise<number> {
   return failed ? 1 : 0;
 }
 
-async function differences(calm: string, killed: string) {
-  const lines: { name: string; calm: string; killed: string; equal: boolean }[] = [];
-  for (const [name, sql] of Object.entries(digests)) {
+interface Difference {
+  readonly name: string;
+  readonly calm: string;
+  readonly killed: string;
+  readonly equal: boolean;
+}
+
+async function differences(plan: Plan, calm: string, killed: string): Promise<Difference[]> {
+  const lines: Difference[] = [];
+  for (const [name, sql] of Object.entries(digestsOf(plan))) {
     const [a, b] = [await query(calm, sql), await query(killed, sql)];
     lines.push({ name, calm: a, killed: b, equal: a === b });
   }
-  const leaked = await query(killed, leaks);
-  lines.push({ name: "leaks", calm: "0", killed: leaked, equal: leaked === "0" });
+  for (const [name, sql] of Object.entries(leaksOf(plan))) {
+    const leaked = await query(killed, sql);
+    lines.push({ name, calm: "0", killed: leaked, equal: leaked === "0" });
+  }
   return lines;
 }
 
 async function report(file: string, values: Values, calm: Attempt, text: string): Promise<void> {
-  const { from, to, kills, seed } = values;
+  const { app, kills, seed, flags } = values;
+  const own = flags.length === 0 ? "" : ` -- ${flags.join(" ")}`;
   const lines = [
-    `# ${kills} SIGKILLs between ${from} and ${to}`,
+    `# ${kills} SIGKILLs of ${app}`,
     "",
-    `Command: \`node dist/loadtest/kills.js --from ${from} --to ${to} --kills ${kills} --seed ${seed}\``,
+    `Command: \`node dist/loadtest/kills.js --app ${app} --kills ${kills} --seed ${seed}${own}\``,
     await circumstances(),
     `The undisturbed run took ${calm.seconds.toFixed(1)} s.`,
     "",

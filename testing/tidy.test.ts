@@ -36,6 +36,7 @@ const entries: readonly string[] = [
   "loadtest/start.ts",
   "schemas/generate.ts",
   "examples/card-payments/app.ts",
+  "examples/card-payments/app-json.ts",
   "examples/flights/app.ts",
   "cli/init/project/app.ts",
   "examples/tutorial/app.ts",

@@ -57,10 +57,9 @@ function atRows({ offline, view, rows, to, seed }: PointOptions, count: number):
 function atEvents(options: PointOptions, count: number): Promise<Point[]> {
   const { files, view, events, to, seed } = options;
   const offsets = [0, 1, ...view.windows.flatMap(({ lengthMs }) => [lengthMs, lengthMs + 1])];
+  const drawn = `1 + cityHash64(${event.id}, ${seed}) % ${offsets.length}`;
   return files.query<Point>(
-    `SELECT key, toFloat64(
-      ${event.time} + [${offsets.join(", ")}][1 + cityHash64(${event.id}, ${seed}) % ${offsets.length}])
-      AS q
+    `SELECT key, toFloat64(${event.time} + [${offsets.join(", ")}][${drawn}]) AS q
     FROM (
       SELECT [${view.keyFields.map(keyText).join(", ")}] AS key, ${event.time}, ${event.id}
       FROM (${events}))

@@ -23,6 +23,7 @@ import { freePorts } from "../../stacks/local/free-ports.ts";
 import type { LocalServerStatus } from "../../stacks/local/local-servers.ts";
 import { ofFlights } from "../../testing/flights-app-fixture.ts";
 import { requirement } from "../../testing/requirements-fixture.ts";
+import { flights } from "../../topologies/flights/flights.ts";
 import type { Summary } from "../summary/summary.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "millrace-local-"));
@@ -122,8 +123,8 @@ test("its rows are those of the embedded stack", { skip }, async () => {
 /** The two stacks hold the same rows. */
 async function expectEqualDigests(): Promise<void> {
   const answers = await Promise.all([
-    millrace("sql", "--format", "TSV", "--stack", "local", "--data", local, allDigests),
-    millrace("sql", "--format", "TSV", "--data", embedded, allDigests),
+    millrace("sql", "--format", "TSV", "--stack", "local", "--data", local, allDigests(flights)),
+    millrace("sql", "--format", "TSV", "--data", embedded, allDigests(flights)),
   ]);
   assert.match(answers[0].out, /predictions\t[1-9]\d{2,}\t\d+/, answers[0].err);
   assert.equal(answers[0].out, answers[1].out);

@@ -156,7 +156,8 @@ test("the offline rows equal a naive recomputation in SQL, which notices 1 ms", 
       rowsOf: (view, events) => {
         const keys = view.keyFields.join(", ");
         return `(SELECT * REPLACE (if((${keys}, toUnixTimestamp64Milli(as_of)) IN
-          (SELECT ${keys}, \`:known\` FROM (${events})), as_of, as_of + INTERVAL 1 MILLISECOND) AS as_of)
+          (SELECT ${keys}, \`:known\` FROM (${events})),
+          as_of, as_of + INTERVAL 1 MILLISECOND) AS as_of)
           FROM flights.raw_${view.name}_v${view.version})`;
       },
     });

@@ -10,11 +10,11 @@ import { aggregateKind } from "../../processors/aggregate/registry.ts";
 import { viewTable } from "../../schemas/feature-view.ts";
 import application from "./app.ts";
 import { start } from "./simulator.ts";
-import { cards as plan } from "./topology.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "millrace-card-payments-"));
 const data = join(folder, "data");
 const days = 28;
+const [plan] = application.topologies;
 after(() => rmSync(folder, { recursive: true, force: true }));
 
 test("partitioned by card, each payment has a prediction, and a model beats the prior", async () => {
@@ -31,6 +31,7 @@ test("partitioned by card, each payment has a prediction, and a model beats the 
 });
 
 test("the offline rows equal a naive recomputation in SQL, which notices 1 ms", async () => {
+  assert.ok(plan !== undefined);
   const stack = await openStack({ data });
   try {
     const range = { from: start, to: start + days * 86_400_000 };

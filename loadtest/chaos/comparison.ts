@@ -7,6 +7,7 @@ import { snakeCase, viewId, viewTable } from "../../schemas/feature-view.ts";
 import { type Plan, stepsOf } from "../../schemas/plan.ts";
 import { type FeatureRow, readRow } from "../../schemas/row.ts";
 import type { OnlineKey } from "../../sinks/store.ts";
+import { flights } from "../../topologies/flights/flights.ts";
 import { allDigests } from "../digests.ts";
 
 /** One thing that was compared. */
@@ -43,7 +44,7 @@ export async function compareRun(
 }
 
 async function compareDigests({ offline }: TopologyStack, expected: string): Promise<Check[]> {
-  const found = (await offline.queryText(allDigests, "TSV")).trim().split("\n");
+  const found = (await offline.queryText(allDigests(flights), "TSV")).trim().split("\n");
   return expected.split("\n").map((line, index) => {
     const [what = "", rows = "", hash = ""] = line.split("\t");
     const other = found[index] ?? "nothing";
