@@ -152,7 +152,7 @@ export const errorTable = {
   STORAGE_FULL: {
     policy: "stop",
     message:
-      "The log in {directory} cannot be written ({reason}): free some space and start again. Nothing that was committed is lost.",
+      "What stands in {directory} cannot be written ({reason}): free some space and start again. Nothing that was committed is lost.",
   },
   STORAGE_FAILED: {
     policy: "stop",

@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { packageRoot } from "../schemas/package-root.ts";
@@ -12,7 +13,8 @@ export type Requirement =
   | "redis-server"
   | "openssl"
   | "python-clients"
-  | "kcat";
+  | "kcat"
+  | "mount";
 
 /** Folder of the Python environment that the examples are tested in, below the package. */
 export const pythonEnvironment = join(packageRoot(), ".build", "python");
@@ -61,6 +63,11 @@ const entries: Readonly<Record<Requirement, RequirementEntry>> = {
     what: "kcat and curl",
     found: () => onPath("kcat") && onPath("curl"),
     install: { apt: "kcat curl", brew: "kcat curl" },
+  },
+  mount: {
+    what: "the right to mount a file system (Linux, as root)",
+    found: () => spawnSync("unshare", ["--mount", "true"]).status === 0,
+    install: "run the tests as root on Linux",
   },
 };
 

@@ -11,6 +11,7 @@ import {
 } from "node:fs";
 import { dirname } from "node:path";
 import { MillraceError } from "../../schemas/errors.ts";
+import { isStorageFull, storageFull } from "../../schemas/storage-error.ts";
 
 /** Places at which a crash or a full disk can be simulated; each stands before one system call. */
 export type StoragePoint =
@@ -181,14 +182,10 @@ export class Storage {
       this.onDeath();
       return error;
     }
-    const { code } = error as NodeJS.ErrnoException;
     const { directory } = this;
-    const full = code === "ENOSPC" || code === "EDQUOT";
+    if (isStorageFull(error)) return storageFull(directory, error);
     const reason = error instanceof Error ? error.message : String(error);
-    const options = { cause: error };
-    return full
-      ? new MillraceError("STORAGE_FULL", { directory, reason: "no space is left" }, options)
-      : new MillraceError("STORAGE_FAILED", { directory, reason }, options);
+    return new MillraceError("STORAGE_FAILED", { directory, reason }, { cause: error });
   }
 }
 

@@ -1,6 +1,8 @@
 import { type FileHandle, open, readFile } from "node:fs/promises";
+import { dirname } from "node:path";
 import type { WriterSchema } from "../../schemas/formats/format.ts";
 import type { AvroSchema } from "../../schemas/plan.ts";
+import { isStorageFull, storageFull } from "../../schemas/storage-error.ts";
 import { checkBackward, checkSchema } from "./compatibility.ts";
 import type { RegisteredSchema, SchemaRegistry } from "./registry.ts";
 
@@ -40,7 +42,7 @@ export async function openFileRegistry(path: string): Promise<SchemaRegistry> {
     } catch (error) {
       // A full disk must not leave half a line in front of the next one.
       await file.truncate(length);
-      throw error;
+      throw isStorageFull(error) ? storageFull(dirname(path), error) : error;
     }
   };
   const registrations = journal.map((line) => JSON.parse(line) as Registration);

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { MillraceError } from "../../schemas/errors.ts";
+import { isStorageFull, storageFull } from "../../schemas/storage-error.ts";
 import { insertHead } from "../offline-insert.ts";
 import { type MigrationTarget, migrateTables } from "../offline-migration.ts";
 import { storedRows } from "../offline-stored.ts";
@@ -159,6 +160,8 @@ class ChdbDatabase implements OfflineStore {
       await writeFile(file, block.rowBinary, { mode: 0o600, flag: "wx" });
       const insert = insertHead(this.#database, block);
       await (await this.#chdb.engine()).request({ kind: "insert", insert, file });
+    } catch (error) {
+      throw isStorageFull(error) ? storageFull(this.#chdb.start.directory, error) : error;
     } finally {
       await rm(file, { force: true });
     }

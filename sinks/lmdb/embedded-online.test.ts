@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, statSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { requirement } from "../../testing/requirements-fixture.ts";
 import { onlineConformance } from "../online-conformance.ts";
 import { openEmbeddedOnlineStore } from "./embedded-online.ts";
 
@@ -10,6 +12,52 @@ const folder = mkdtempSync(join(tmpdir(), "millrace-online-"));
 after(() => rmSync(folder, { recursive: true, force: true }));
 
 onlineConformance("embedded", () => openEmbeddedOnlineStore({ directory: join(folder, "all") }));
+
+test("a disk that is full is told by its code, and once it has room nothing is missing", {
+  skip: requirement("mount"),
+}, async () => {
+  const disk = join(folder, "disk");
+  mkdirSync(disk);
+  execFileSync("mount", ["-t", "tmpfs", "-o", "size=3m", "tmpfs", disk]);
+  const store = await openEmbeddedOnlineStore({ directory: join(disk, "online") });
+  try {
+    const flush = (number: number, rows = 100, width = 40) => ({
+      view: "a@1",
+      topicId: "t",
+      partition: 0,
+      rows: Array.from({ length: rows }, (_, row) => {
+        const values = new Float64Array(width).fill(row);
+        const offset = 100 * number + row;
+        const of = { served: 0, asOf: 1, seq: 2, validUntil: 3, values };
+        return { entityKey: `${number}-${row}`, offset, row: of };
+      }),
+      nextOffset: 100 * (number + 1),
+      progress: number,
+    });
+    let number = 0;
+    const full = { code: "STORAGE_FULL", message: /no space is left/ };
+    const fill = async () => {
+      for (; number < 100; number++) await store.write(flush(number));
+    };
+    await assert.rejects(fill, full);
+    assert.ok(number > 5, `only ${number} flushes had room`);
+    // Small rows take more room than their values: lmdb itself meets the end of the disk.
+    execFileSync("mount", ["-o", "remount,size=7m", disk]);
+    await assert.rejects(store.write(flush(number, 60_000, 1)), full);
+    const [none] = await store.read([{ view: "a@1", entityKey: `${number}-7`, partition: 0 }]);
+    assert.deepEqual([none?.row, none?.progress], [null, number - 1], "nothing of it is there");
+    execFileSync("mount", ["-o", "remount,size=16m", disk]);
+    await fill();
+    for (const each of [0, number - 1]) {
+      const keys = [{ view: "a@1", entityKey: `${each}-7`, partition: 0 }];
+      const [read] = await store.read(keys);
+      assert.deepEqual([read?.row?.values[3], read?.progress], [7, 99]);
+    }
+  } finally {
+    await store.close();
+    execFileSync("umount", [disk]);
+  }
+});
 
 test("rows and progress are there after closing and opening, for their owner alone", async () => {
   const directory = join(folder, "reopened");

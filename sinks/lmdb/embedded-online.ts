@@ -1,7 +1,9 @@
 import { createHash } from "node:crypto";
-import { chmod, mkdir } from "node:fs/promises";
+import { chmod, mkdir, statfs } from "node:fs/promises";
 import { join } from "node:path";
 import { open, type RootDatabase } from "lmdb";
+import { MillraceError } from "../../schemas/errors.ts";
+import { isStorageFull, storageFull } from "../../schemas/storage-error.ts";
 import {
   decodeOnlineRow,
   decodeProgress,
@@ -20,20 +22,30 @@ export interface EmbeddedOnlineOptions {
   readonly directory: string;
 }
 
+/** What a commit may take besides its values, about: pages that it writes anew. */
+const spareBytes = 1024 * 1024;
+
 /** Longest key that goes in as it is; lmdb takes 1,978 bytes. A longer one is hashed. */
 const keyBytesMax = 1_024;
 
 /**
  * The online store of the embedded stack: one lmdb database. Rows and progress of a flush stand in
  * one transaction, and `write` resolves once it is on the disk: what a pump has committed is there
- * after a power failure too.
+ * after a power failure too. A write that fails has written nothing: STORAGE_FULL where the disk
+ * is, else STORAGE_FAILED.
  */
 export async function openEmbeddedOnlineStore(
   options: EmbeddedOnlineOptions,
 ): Promise<OnlineStore> {
   await mkdir(options.directory, { recursive: true, mode: 0o700 });
   const path = join(options.directory, "online.lmdb");
-  const database = open<Buffer, Buffer>({ path, encoding: "binary", keyEncoding: "binary" });
+  const database = open<Buffer, Buffer>({
+    path,
+    encoding: "binary",
+    keyEncoding: "binary",
+    // A write is one batch already, and of those that an event turn makes nobody hears a failure.
+    eventTurnBatching: false,
+  });
   await chmod(path, 0o600);
   return new EmbeddedOnlineStore(database, options.directory);
 }
@@ -92,10 +104,38 @@ class EmbeddedOnlineStore implements OnlineStore {
       const risen = stored === undefined ? progress : risenProgress(stored, topic, progress);
       puts.push({ key, value: encodeProgress(topic, nextOffset, risen) });
     }
-    await database.batch(() => {
-      for (const { key, value } of puts) void database.put(key, value);
-    });
+    await this.#mustHaveRoom(puts);
+    try {
+      await database.batch(() => {
+        // Each is rejected when the batch is, which says all.
+        for (const { key, value } of puts) database.put(key, value).catch(() => {});
+      });
+    } catch (error) {
+      // What was not committed is never flushed: nobody may wait for that.
+      throw await this.#errorOf(error as Error);
+    }
     await database.flushed;
+  }
+
+  /** lmdb tells a disk that is full apart from a broken one only by what has room on it. */
+  async #mustHaveRoom(puts: readonly { readonly value: Buffer }[]): Promise<void> {
+    const bytes = puts.reduce((sum, { value }) => sum + value.length, spareBytes);
+    if ((await this.#roomBytes()) < bytes) throw storageFull(this.#directory);
+  }
+
+  async #roomBytes(): Promise<number> {
+    const { bavail, bsize } = await statfs(this.#directory);
+    return bavail * bsize;
+  }
+
+  /** A commit fails with a promise of why it did. */
+  async #errorOf(failure: Error & { readonly commitError?: unknown }): Promise<MillraceError> {
+    const cause = await Promise.resolve(failure.commitError ?? failure).catch((why) => why);
+    const isFull = isStorageFull(cause) || (await this.#roomBytes()) < spareBytes;
+    const directory = this.#directory;
+    if (isFull) return storageFull(directory, cause);
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    return new MillraceError("STORAGE_FAILED", { directory, reason }, { cause });
   }
 }
 
