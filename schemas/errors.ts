@@ -221,6 +221,11 @@ export const errorTable = {
     message:
       "Kafka at {broker} refuses the login ({reason}): check kafkaUser, its password and kafkaSasl.",
   },
+  BROKER_ANSWER_OVERSIZE: {
+    policy: "stop",
+    message:
+      "{broker} began an answer of {sizeBytes} bytes, more than the {limit} that any of Kafka's may have: check that it is a listener of Kafka, and that kafkaTls says how it speaks.",
+  },
   BROKER_TOO_OLD: {
     policy: "stop",
     message:

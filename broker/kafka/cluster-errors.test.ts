@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { type AddressInfo, createServer } from "node:net";
 import { type TestContext, test } from "node:test";
 import { RecordBatchBuilder } from "../record-batch/builder.ts";
 import { ClusterClient } from "./cluster-client.ts";
@@ -30,6 +31,28 @@ async function opened(
   });
   return broker;
 }
+
+test("an answer of 2 GB is refused when its length is read, and nothing waits for it", async () => {
+  for (const greeting of [
+    Buffer.from("7fffffff00000001", "hex"),
+    Buffer.from("HTTP/1.1 400 \r\n"),
+  ]) {
+    const server = createServer((socket) => {
+      socket.on("error", () => {});
+      socket.once("data", () => socket.write(greeting));
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const { port } = server.address() as AddressInfo;
+    const silent = { error() {}, warn() {}, info() {}, debug() {} };
+    const started = performance.now();
+    await assert.rejects(
+      openKafkaBroker({ brokers: [`127.0.0.1:${port}`], clientId: "test", logger: silent }),
+      { code: "BROKER_ANSWER_OVERSIZE", message: new RegExp(`127.0.0.1:${port} began an answer`) },
+    );
+    assert.ok(performance.now() - started < 5_000, "long before a request's time is over");
+    server.close();
+  }
+});
 
 function batch() {
   const builder = new RecordBatchBuilder();

@@ -2,6 +2,7 @@ import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import type { KafkaConfig, SASLOptions } from "kafkajs";
 import { MillraceError } from "../../schemas/errors.ts";
+import { patchedConnection } from "./patches/connection.ts";
 import { type CreateRequest, patchedCreateRequest, type WireEncoded } from "./patches/request.ts";
 import { patchedRequestQueue } from "./patches/request-queue.ts";
 
@@ -68,7 +69,7 @@ export interface LogEntry {
   readonly log: Readonly<Record<string, unknown>> & { readonly message: string };
 }
 
-interface Internals {
+export interface Internals {
   readonly Connection: new (options: ConnectionOptions) => KafkajsConnection;
   readonly createLogger: (options: {
     level: number;
@@ -114,7 +115,7 @@ function load(): Internals {
     createLogger: Internals["createLogger"];
   };
   return {
-    Connection: require(connection) as Internals["Connection"],
+    Connection: patchedConnection(require(connection) as Internals["Connection"]),
     createLogger: loggers.createLogger,
     createSocketFactory: require(
       join(source, "network", "socketFactory.js"),
