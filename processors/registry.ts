@@ -1,5 +1,6 @@
 import type { OperatorKind, OperatorSpecs, Ports } from "../schemas/plan.ts";
 import { DedupProcessor } from "./dedup.ts";
+import type { Spill } from "./local-store.ts";
 import type { Processor } from "./processor.ts";
 import { ScoringProcessor } from "./scoring.ts";
 import { TrainingProcessor } from "./training.ts";
@@ -11,6 +12,8 @@ export interface TaskFacts {
   readonly partition: number;
   /** Live mode, where answers may be missing. */
   readonly waitsMayEnd: boolean;
+  /** Where state goes that is beyond the share of memory; null: all of it stays there. */
+  readonly spill: Spill | null;
 }
 
 /** Operators behind an inbox; a source reads a topic of others. */
@@ -28,8 +31,8 @@ type Make<Spec> = (spec: Spec, ports: Ports, task: TaskFacts) => Processor;
 const processors: { readonly [K in ProcessorKind]: Make<OperatorSpecs[K]> } = {
   dedup: (spec, ports, { partition }) => new DedupProcessor(spec, ports, partition),
   view: (spec, ports) => new ViewProcessor(spec, ports),
-  scoring: (spec, ports, { waitsMayEnd, partition }) =>
-    new ScoringProcessor(spec, ports, waitsMayEnd, partition),
+  scoring: (spec, ports, { waitsMayEnd, partition, spill }) =>
+    new ScoringProcessor(spec, ports, waitsMayEnd, partition, spill),
   watch: (spec, ports) => new WatchProcessor(spec, ports),
   training: (spec, ports) => new TrainingProcessor(spec, ports),
 };

@@ -2,6 +2,7 @@ import type { ByteReader, ByteWriter } from "../schemas/bytes.ts";
 import { readModelAnswer } from "../schemas/json-payload.ts";
 import type { LabelSpec, Ports, ScoringOperator, ScoringSpec } from "../schemas/plan.ts";
 import { readCounters, tallyOf, writeCounters } from "./branch-tally.ts";
+import type { Spill } from "./local-store.ts";
 import type { Counters, ExternalWork, Outbox, Processor } from "./processor.ts";
 import { FeatureAssembly } from "./scoring/feature-assembly.ts";
 import { type EarlyLabel, LabelJoin, type Prediction } from "./scoring/label-join.ts";
@@ -54,16 +55,23 @@ export class ScoringProcessor implements Processor {
   /**
    * @param answersMayLack - whether waits for answers may have been ended (live mode); else a
    * missing answer is an error. @default false
+   * @param spill - for what the label step keeps. @default all of it stays in memory
    */
-  constructor(operator: ScoringOperator, ports: Ports, answersMayLack = false, partition = 0) {
+  constructor(
+    operator: ScoringOperator,
+    ports: Ports,
+    answersMayLack = false,
+    partition = 0,
+    spill: Spill | null = null,
+  ) {
     const { scoring, label, placed = false } = operator;
     this.#placed = placed;
     this.#scoring = scoring;
     this.#labels = label ?? undefined;
     this.#assembly = new FeatureAssembly(operator, answersMayLack);
     const withinMs = this.#labels?.withinMs;
-    this.#join = withinMs === undefined ? undefined : new LabelJoin(withinMs);
-    this.#predicted = withinMs === undefined ? undefined : new PredictedIds(withinMs);
+    this.#join = withinMs === undefined ? undefined : new LabelJoin(withinMs, spill);
+    this.#predicted = withinMs === undefined ? undefined : new PredictedIds(withinMs, spill);
     this.#outputs = new ScoringOutputs(ports, operator, partition);
     this.#outputs.findTallies(this.counters);
     this.#answersFrom = ports.inputs.map(({ name }) => name.startsWith("answers:"));
@@ -128,6 +136,7 @@ export class ScoringProcessor implements Processor {
     this.#scored.clear();
     this.#unscored.clear();
     this.#models.settled();
+    this.#join?.trim();
   }
 
   /** Rows are told in the order of their triggers: what a batch held besides does not matter. */
@@ -202,7 +211,6 @@ export class ScoringProcessor implements Processor {
       predictedAt: knownAt,
       version: fallbackReason === null ? model.version : "",
       probability: fallbackReason === null ? Number.NaN : this.#scoring.fallback.value,
-      open: this.#join !== undefined,
     };
     this.#deferred.push({
       kind: "prediction",
@@ -237,7 +245,7 @@ export class ScoringProcessor implements Processor {
     if (prediction === null) {
       tally.filtered++;
       if (!Number.isNaN(label) && !this.#predicted?.owns(id)) {
-        this.#join.keep({ id, knownAt, eventTime, label, writer, claimed: false });
+        this.#join.keep({ id, knownAt, eventTime, label, writer });
       }
       return;
     }

@@ -1,6 +1,7 @@
 import type { Broker, Producer } from "../broker/broker.ts";
 import { restoreFromChangelog } from "../runtime/engine/changelog.ts";
 import { CommitBatches } from "../runtime/engine/commit-batches.ts";
+import type { SpillOptions } from "../runtime/engine/local-stores.ts";
 import type { MergeTask, SnapshotRule } from "../runtime/engine/merge-task.ts";
 import { purgeable } from "../runtime/engine/purge.ts";
 import { SourceTask } from "../runtime/engine/source-task.ts";
@@ -32,6 +33,8 @@ export interface ScheduleOptions {
   readonly fetchBytes?: number;
   /** When tasks write snapshots. @default as in production */
   readonly snapshots?: SnapshotRule;
+  /** Where tasks put what is beyond their share of memory. @default all stays in memory */
+  readonly spill?: SpillOptions;
   /** Repeats the decisions that the broker holds. @default false */
   readonly repeatDecisions?: boolean;
   /** Runs in live mode by a clock that the schedule moves. @default replay */
@@ -110,14 +113,18 @@ class Schedule {
   }
 
   static async create(options: ScheduleOptions): Promise<Schedule> {
-    const { plan, broker, registry, live, snapshots, repeatDecisions = false } = options;
+    const { plan, broker, registry, live, snapshots, spill, repeatDecisions = false } = options;
     await broker.createTopics(plan.topics);
     const clock = { now: live?.from ?? 0 };
     const mode: Mode =
       live === undefined
         ? { kind: "replay", decisions: repeatDecisions }
         : { kind: "live", now: () => clock.now, maxWaitMs: live.maxWaitMs };
-    const factory = await TaskFactory.create(plan, broker, registry, mode, snapshots);
+    const tuning = {
+      ...(snapshots === undefined ? {} : { snapshots }),
+      ...(spill === undefined ? {} : { spill }),
+    };
+    const factory = await TaskFactory.create(plan, broker, registry, mode, tuning);
     const producer = await broker.producer({ transactionalId: `${plan.name}-schedule` });
     for (const watermarks of factory.watermarks.values()) await watermarks.catchUp();
     return new Schedule(options, factory, clock, producer);

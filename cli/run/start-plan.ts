@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import type { Logger } from "pino";
 import type { Config } from "../../runtime/config/settings.ts";
 import type { Mode } from "../../runtime/engine/task-factory.ts";
@@ -88,6 +89,10 @@ export function startApplication(
     instanceId,
     scoringThreads: config.scoringThreads,
     commitIntervalMs: config.commitIntervalMs,
+    spill: {
+      directory: join(config.data, "spill", `${plan.name}-${instanceId}`),
+      entries: config.labelEntries,
+    },
     rowTopicBytes: config.rowTopicMb * 1024 * 1024,
     slow: config.slow,
     acceptGaps: config.acceptGaps,

@@ -1,77 +1,75 @@
 import type { ByteReader, ByteWriter } from "../../schemas/bytes.ts";
+import type { Spill } from "../local-store.ts";
+import { ArrivalMap, type EntryCodec } from "./arrival-map.ts";
 
-/** Processed heads are cut off the order in pieces of this many entries. */
-const cutEvery = 4096;
+interface PredictedId {
+  readonly id: string;
+  /** When it was predicted last, UTC ms. */
+  readonly at: number;
+}
 
 /**
  * Ids that have been predicted lately. An id is unique for `within`, the end included; for as long
  * again its labels belong to that prediction, which they are too late for, and to no later one.
  *
  * Times never fall from call to call. Memory: an id and a number for each prediction of the last
- * 2 × within.
+ * 2 × within, or for as many as the spill says; the others stand on disk.
  */
 export class PredictedIds {
   readonly #withinMs: number;
-  /** When each id was predicted last, UTC ms. */
-  readonly #at = new Map<string, number>();
-  /** All predictions in order, those of ids that came again since included. */
-  #ids: string[] = [];
-  #times: number[] = [];
-  #oldest = 0;
+  readonly #ids: ArrivalMap<PredictedId>;
 
-  constructor(withinMs: number) {
+  constructor(withinMs: number, spill: Spill | null = null) {
     this.#withinMs = withinMs;
+    this.#ids = new ArrivalMap("predicted", codec, spill);
+  }
+
+  /** Entries in memory. */
+  get inMemory(): number {
+    return this.#ids.inMemory;
   }
 
   /** Forgets what is too long ago at `knownAt` to matter. */
   advanceTo(knownAt: number): void {
     const horizon = knownAt - 2 * this.#withinMs;
-    while (this.#oldest < this.#times.length) {
-      const time = this.#times[this.#oldest] as number;
-      if (time >= horizon) break;
-      const id = this.#ids[this.#oldest] as string;
-      if (this.#at.get(id) === time) this.#at.delete(id);
-      this.#oldest++;
+    for (let first = this.#ids.oldest(); first !== undefined; first = this.#ids.oldest()) {
+      if (first.at >= horizon) break;
+      this.#ids.take(first.id);
     }
-    if (this.#oldest < cutEvery) return;
-    this.#ids.splice(0, this.#oldest);
-    this.#times.splice(0, this.#oldest);
-    this.#oldest = 0;
   }
 
   /** Whether a prediction of the id at `knownAt` would be a second one. */
   isDuplicate(id: string, knownAt: number): boolean {
-    const at = this.#at.get(id);
-    return at !== undefined && knownAt <= at + this.#withinMs;
+    const known = this.#ids.get(id);
+    return known !== undefined && knownAt <= known.at + this.#withinMs;
   }
 
   /** Whether a label of the id belongs to a prediction that has been made. */
   owns(id: string): boolean {
-    return this.#at.has(id);
+    return this.#ids.get(id) !== undefined;
   }
 
   add(id: string, predictedAt: number): void {
-    this.#at.set(id, predictedAt);
-    this.#ids.push(id);
-    this.#times.push(predictedAt);
+    this.#ids.take(id);
+    this.#ids.add({ id, at: predictedAt });
+    this.#ids.trim();
   }
 
   snapshot(writer: ByteWriter): void {
-    writer.u32(this.#at.size);
-    for (let i = this.#oldest; i < this.#times.length; i++) {
-      const id = this.#ids[i] as string;
-      const time = this.#times[i] as number;
-      if (this.#at.get(id) !== time) continue;
-      writer.text(id);
-      writer.f64(time);
-    }
+    writer.u32(this.#ids.size);
+    for (const entry of this.#ids.values()) codec.write(writer, entry);
   }
 
   restore(reader: ByteReader): void {
-    this.#at.clear();
-    this.#ids = [];
-    this.#times = [];
-    this.#oldest = 0;
+    this.#ids.clear();
     for (let left = reader.u32(); left > 0; left--) this.add(reader.text(), reader.f64());
   }
 }
+
+const codec: EntryCodec<PredictedId> = {
+  write: (writer, { id, at }) => {
+    writer.text(id);
+    writer.f64(at);
+  },
+  read: (reader) => ({ id: reader.text(), at: reader.f64() }),
+};

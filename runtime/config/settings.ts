@@ -100,6 +100,11 @@ export const settings = Object.freeze({
     doc: "Size that a partition of a row topic is kept up to, MB; what is purged is tallied.",
     commands: ["run"],
   }),
+  labelEntries: setting(integer(4, 1_000_000_000), {
+    default: 200_000,
+    doc: "Open predictions that a task keeps in memory, early labels, and ids; the others stand on disk.",
+    commands: ["run"],
+  }),
   offlineMemoryMb: setting(integer(256, 1_048_576), {
     default: 1536,
     doc: "Limit of all queries of chDB together, MB; on the local stack from its next start.",

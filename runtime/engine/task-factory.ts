@@ -1,4 +1,5 @@
 import type { Broker } from "../../broker/broker.ts";
+import type { Spill } from "../../processors/local-store.ts";
 import { makeProcessor } from "../../processors/registry.ts";
 import { SourceProcessor } from "../../processors/source.ts";
 import { MillraceError } from "../../schemas/errors.ts";
@@ -32,6 +33,7 @@ import {
   type SourceDecisions,
   usualAhead,
 } from "./live/source-decisions.ts";
+import { LocalStores, type SpillOptions } from "./local-stores.ts";
 import { defaultSnapshots, MergeTask, type SnapshotRule } from "./merge-task.ts";
 import { SourceTask, type SourceTaskWiring } from "./source-task.ts";
 import { SourceWatermarks } from "./source-watermarks.ts";
@@ -45,6 +47,13 @@ const commitBytes = 64 * 1024 * 1024;
 /** What a task may gather however many there are. */
 const taskCommitBytes = 1024 * 1024;
 
+export interface TaskTuning {
+  /** When tasks write snapshots. @default by their sizes */
+  readonly snapshots?: SnapshotRule;
+  /** Where tasks put what is beyond their share of memory. @default all stays in memory */
+  readonly spill?: SpillOptions;
+}
+
 /** Makes the tasks of a plan; holds what they share in a process. */
 export class TaskFactory {
   readonly plan: Plan;
@@ -54,12 +63,19 @@ export class TaskFactory {
   readonly #decoders = new Map<string, RecordDecoder>();
   readonly #mode: Mode;
   readonly #snapshots: SnapshotRule;
+  readonly #stores: LocalStores | null;
   #recorded: RecordedDecisions | null = null;
 
-  private constructor(plan: Plan, registry: SchemaRegistry, mode: Mode, snapshots: SnapshotRule) {
+  private constructor(
+    plan: Plan,
+    registry: SchemaRegistry,
+    mode: Mode,
+    { snapshots = defaultSnapshots, spill }: TaskTuning,
+  ) {
     this.plan = plan;
     this.#registry = registry;
     this.#mode = mode;
+    this.#stores = spill === undefined ? null : new LocalStores(spill);
     this.#snapshots = snapshots;
   }
 
@@ -74,12 +90,12 @@ export class TaskFactory {
     broker: Broker,
     registry: SchemaRegistry,
     mode: Mode,
-    snapshots: SnapshotRule = defaultSnapshots,
+    tuning: TaskTuning = {},
   ): Promise<TaskFactory> {
     if (mode.kind === "live" && plan.guarantee === "at-least-once") {
       throw new MillraceError("LIVE_AT_LEAST_ONCE", { topology: plan.name });
     }
-    const factory = new TaskFactory(plan, registry, mode, snapshots);
+    const factory = new TaskFactory(plan, registry, mode, tuning);
     for (const subtopology of plan.subtopologies) {
       for (const output of subtopology.outputs) {
         if (output.kind === "topic") await factory.#addEncoder(output.topic, output.schema);
@@ -110,6 +126,7 @@ export class TaskFactory {
       const processor = makeProcessor(operator, subtopology, {
         partition,
         waitsMayEnd: this.#waitsMayEnd,
+        spill: this.#spill(),
       });
       const decisions = this.#mergeDecisions(subtopology, partition, wiring);
       const snapshots = this.#snapshots;
@@ -130,6 +147,15 @@ export class TaskFactory {
     };
     const processor = new SourceProcessor(operator.spec, subtopology, partition);
     return new SourceTask(subtopology, partition, processor, sourceWiring);
+  }
+
+  /** Forgets what tasks have put on disk: all are made anew, or none is left. */
+  clearStores(): void {
+    this.#stores?.clear();
+  }
+
+  #spill(): Spill | null {
+    return this.#stores?.open() ?? null;
   }
 
   #sourceDecisions(

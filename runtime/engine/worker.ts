@@ -11,6 +11,7 @@ import { CommitPipeline, type CommitReport } from "./commit-pipeline.ts";
 import { GroupProgress } from "./group-progress.ts";
 import { AheadWatch, type RecordAhead } from "./live/ahead-watch.ts";
 import { IdleAdvance } from "./live/idle-advance.ts";
+import type { SpillOptions } from "./local-stores.ts";
 import { Membership } from "./membership.ts";
 import type { MergeTask } from "./merge-task.ts";
 import { ownTopics, planOnSources } from "./plan-on-sources.ts";
@@ -50,6 +51,8 @@ export interface WorkerOptions {
   readonly acceptGaps?: boolean;
   /** Factors by source topic: see {@link SourcePace}. @default none is slowed */
   readonly slow?: ReadonlyMap<string, number>;
+  /** Where tasks put what is beyond their share of memory. @default all stays in memory */
+  readonly spill?: SpillOptions;
   /** Called after each commit. @default nobody */
   readonly onCommit?: (commit: CommitReport) => void;
   /**
@@ -122,12 +125,12 @@ export class Worker {
    * tasks. If it fails it leaves the group: nobody waits for what will not come.
    */
   static async start(given: WorkerOptions): Promise<Worker> {
-    const { broker, registry } = given;
+    const { broker, registry, mode } = given;
     const plan = await planOnSources(broker, given.plan);
     const options = { ...given, plan };
     await broker.createTopics(ownTopics(plan));
     await agreeOnPlan(broker, plan);
-    const factory = await TaskFactory.create(plan, broker, registry, options.mode);
+    const factory = await TaskFactory.create(plan, broker, registry, mode, given);
     const membership = await Membership.join(options);
     const worker = new Worker(options, factory, membership);
     try {
@@ -200,6 +203,7 @@ export class Worker {
   async close(): Promise<void> {
     this.#desk.forget();
     await this.#commits.ended();
+    this.#factory.clearStores();
     await this.#membership.leave();
   }
 
@@ -276,6 +280,7 @@ export class Worker {
     await this.#membership.fenceAbsent();
     this.#tasks = [];
     this.#byPartition = new Map();
+    this.#factory.clearStores();
     for (const subtopology of plan.subtopologies) {
       for (let partition = 0; partition < subtopology.partitions; partition++) {
         if (!assigned.has(taskName(subtopology.name, partition))) continue;

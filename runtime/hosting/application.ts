@@ -1,6 +1,7 @@
 import type { Broker } from "../../broker/broker.ts";
 import { type Plan, stepsOf } from "../../schemas/plan.ts";
 import { type BranchAccount, branchAccounts } from "../engine/accounting.ts";
+import type { SpillOptions } from "../engine/local-stores.ts";
 import { planOnSources } from "../engine/plan-on-sources.ts";
 import { SourceTask } from "../engine/source-task.ts";
 import type { Mode } from "../engine/task-factory.ts";
@@ -31,6 +32,8 @@ export interface ApplicationOptions {
   readonly scoringThreads?: number;
   /** @default 100 */
   readonly commitIntervalMs?: number;
+  /** Where tasks put what is beyond their share of memory. @default all stays in memory */
+  readonly spill?: SpillOptions;
   /** Bytes that a partition of a row topic is kept up to. @default 268435456 */
   readonly rowTopicBytes?: number;
   /** Factors by which source topics are slowed, for tests. @default none */
@@ -138,6 +141,7 @@ export class Application implements RunningPlan {
       commitIntervalMs: options.commitIntervalMs ?? 100,
       acceptGaps: options.acceptGaps ?? false,
       ...(options.slow === undefined ? {} : { slow: options.slow }),
+      ...(options.spill === undefined ? {} : { spill: options.spill }),
       execute: services.execute,
       onTrouble,
       onAhead: ({ waits, ...facts }) =>
