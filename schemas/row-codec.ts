@@ -7,7 +7,7 @@ import type { RowField, RowLayout, RowType, ScalarType } from "./row-layout.ts";
  * | type | bytes |
  * | --- | --- |
  * | number | f64, NaN for null |
- * | integer, timestamp | 8 bytes, two's complement: exact for 64 bits |
+ * | integer, timestamp | 8 bytes, two's complement; −2^63 says that 8 bytes without a sign follow, for what is 2^63 and more and for −2^63 itself (0) |
  * | boolean | u8, 0 or 1 |
  * | text | text as `bytes.ts` writes it |
  * | list | u32 length, then the values, each as one that may be null |
@@ -49,14 +49,26 @@ const number: ValueCodec = {
   },
 };
 
+/** The least whole number of 64 bits with a sign. */
+const least = -(2n ** 63n);
+
 const integer: ValueCodec = {
   write: (writer, value) => {
-    const at = writer.reserve(8);
-    writer.buffer.writeBigInt64LE(BigInt(value as number | bigint), at);
+    const whole = BigInt(value as number | bigint);
+    const isSigned = whole > least && whole < -least;
+    const at = writer.reserve(isSigned ? 8 : 16);
+    writer.buffer.writeBigInt64LE(isSigned ? whole : least, at);
+    if (!isSigned) writer.buffer.writeBigUInt64LE(whole === least ? 0n : whole, at + 8);
   },
   read: (reader) => {
-    const value = reader.buffer.readBigInt64LE(reader.position);
-    reader.position += 8;
+    const { buffer, position } = reader;
+    const value = buffer.readBigInt64LE(position);
+    reader.position = position + 8;
+    if (value === least) {
+      reader.position += 8;
+      const beyond = buffer.readBigUInt64LE(position + 8);
+      return beyond === 0n ? least : beyond;
+    }
     const near = Number(value);
     return Number.isSafeInteger(near) ? near : value;
   },
