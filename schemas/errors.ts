@@ -172,7 +172,7 @@ export const errorTable = {
   RECORD_BATCH_UNSUPPORTED: {
     policy: "stop",
     message:
-      "The record batch at {topic}/{partition}, offset {offset}, is packed with {codec}, which this Node cannot unpack: set compression.type=gzip on the topic and write to it again.",
+      "The record batch at {topic}/{partition}, offset {offset}, is packed with {codec}, which nothing here can unpack: set compression.type on the topic to a codec of Kafka and write to it again.",
   },
   PRODUCER_FENCED: {
     policy: "restore",

@@ -221,10 +221,10 @@ test("gzip is unpacked; a codec without a decoder is named", () => {
   assert.ok(reader.next() && valueIn(reader)?.length === 500);
   assert.ok(reader.next() && valueIn(reader)?.toString() === "w");
   assert.ok(!reader.next());
-  batch.writeInt16BE(3, layout.attributes);
+  batch.writeInt16BE(6, layout.attributes);
   const unchecked = new RecordReader();
   unchecked.open(fetchedOf(batch, 0), "read_committed");
-  assert.throws(() => unchecked.next(), { code: "RECORD_BATCH_UNSUPPORTED", message: /lz4/ });
+  assert.throws(() => unchecked.next(), { code: "RECORD_BATCH_UNSUPPORTED", message: /codec 6/ });
 });
 
 function writeLog(steps: readonly Step[]) {
