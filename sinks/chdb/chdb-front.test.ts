@@ -104,6 +104,18 @@ test("curl's ways work: GET, a body, both in one body, packed", async () => {
   while ((await readdir(join(folder, "spool"))).some((name) => name !== "password")) await wait(5);
 });
 
+test("statements that sleep hold up neither a short one nor an insert", async () => {
+  await send("/", "CREATE TABLE awake (a Int64) ENGINE = MergeTree ORDER BY a");
+  const sleeping = Array.from({ length: 12 }, () => send("/", "SELECT sleep(1.5)"));
+  let ended = 0;
+  for (const each of sleeping) void each.then(() => ended++);
+  await wait(200);
+  assert.equal(await (await send("/?query=SELECT+1")).text(), "1\n");
+  assert.equal((await send("/", "INSERT INTO awake FORMAT CSV\n1\n")).status, 200);
+  assert.equal(ended, 0, "all of them sleep, or wait for their turn");
+  for (const each of await Promise.all(sleeping)) assert.equal(await each.text(), "0\n");
+});
+
 test("bodies packed by lz4 and zstd, statement included, are unpacked by the engine", async () => {
   await send("/", "CREATE TABLE packed (a Int64) ENGINE = MergeTree ORDER BY a");
   for (const encoding of ["lz4", "zstd"]) {

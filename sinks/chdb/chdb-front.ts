@@ -8,6 +8,7 @@ import type { ChdbEngine, QuerySettings } from "./chdb-engine.ts";
 import { FrontSessions } from "./chdb-front-sessions.ts";
 import { parametersOf, type RequestParameters } from "./chdb-parameters.ts";
 import { type SpooledRequest, spoolRequest } from "./chdb-spool.ts";
+import { FrontGate } from "./front-gate.ts";
 import { FrontGuard } from "./front-guard.ts";
 import { frontPassword, isAllowed } from "./front-password.ts";
 
@@ -71,7 +72,8 @@ export async function startChdbFront(
   const names = await engine.run("SELECT name FROM system.table_functions", "TSV");
   const guard = new FrontGuard(Buffer.from(names).toString("utf8").split("\n"));
   const { spoolDirectory: spool, maxBodyBytes = 2 ** 28 } = options;
-  const front: Front = { engine, sessions, guard, password, spool, maxBodyBytes };
+  const gate = new FrontGate();
+  const front: Front = { engine, sessions, gate, guard, password, spool, maxBodyBytes };
   const server = createServer((request, response) => {
     void serve(front, request, response);
   });
@@ -92,6 +94,7 @@ export async function startChdbFront(
 interface Front {
   readonly engine: ChdbEngine;
   readonly sessions: FrontSessions;
+  readonly gate: FrontGate;
   readonly guard: FrontGuard;
   readonly password: string;
   readonly spool: string;
@@ -99,7 +102,7 @@ interface Front {
 }
 
 async function serve(
-  { engine, sessions, guard, password, spool, maxBodyBytes }: Front,
+  { engine, sessions, gate, guard, password, spool, maxBodyBytes }: Front,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
@@ -133,7 +136,7 @@ async function serve(
         isReading && session === null
           ? { ...parameters.settings, ...readOnlySettings }
           : parameters.settings;
-      await execute(engine, spooled, { ...parameters, settings }, session, response);
+      await execute(engine, gate, spooled, { ...parameters, settings }, session, response);
     });
   } catch (error) {
     fail(response, error);
@@ -144,6 +147,7 @@ async function serve(
 
 async function execute(
   engine: ChdbEngine,
+  gate: FrontGate,
   { statement, file }: SpooledRequest,
   parameters: RequestParameters,
   session: Session | null,
@@ -161,12 +165,15 @@ async function execute(
     const format = statement.format ?? parameters.format ?? "TabSeparated";
     response.setHeader("X-ClickHouse-Format", format);
     response.setHeader("Content-Type", contentType(format));
-    if (streamed.has(format) && isStreamed(statement.verb)) {
-      await streamResult(engine, statement.query, format, settings, kept, response);
-      end(response, "");
-      return;
-    }
-    end(response, await engine.run(statement.query, format, settings, kept));
+    const isReading = isStreamed(statement.verb);
+    const work = async (limits: QuerySettings): Promise<Uint8Array | string> => {
+      const all = { ...settings, ...limits };
+      const { query } = statement;
+      if (!isReading || !streamed.has(format)) return await engine.run(query, format, all, kept);
+      await streamResult(engine, query, format, all, kept, response);
+      return "";
+    };
+    end(response, await gate.run(work, () => isReading && !response.headersSent));
   } finally {
     if (session === null) kept.close();
   }
