@@ -36,8 +36,11 @@ export interface RecomputeReport extends RowsReport {
 export async function recomputeRun(run: RunToRecompute): Promise<RecomputeReport> {
   const { plan, stack, points, seed = 1, rowsOf, ...rest } = run;
   const stored = stepsOf(plan, "view").filter(({ stores }) => stores.includes("offline"));
-  const views = stored.filter(isRecomputable);
-  const left = stored.filter((view) => !isRecomputable(view)).map(viewId);
+  // The records that another step yields stand in no topic of their own.
+  const isComputed = (view: FeatureViewSpec) =>
+    isRecomputable(view) && plan.sources.some(({ topic }) => topic === view.source);
+  const views = stored.filter(isComputed);
+  const left = stored.filter((view) => !isComputed(view)).map(viewId);
   const folder = await mkdtemp(join(tmpdir(), "millrace-recomputed-"));
   const reports: RowsReport[] = [];
   const { broker, registry } = stack;

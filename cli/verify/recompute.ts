@@ -27,7 +27,9 @@ export async function recompute(run: CheckRun): Promise<CheckReport | null> {
   const parts = [
     `${shown} look-ups recomputed in SQL over the records: ${sum((each) => each.mismatched)} differ`,
     ...(tiled === 0 ? [] : [`${tiled.toLocaleString("en-US")} served from tiles, not compared`]),
-    ...(left.length === 0 ? [] : [`not computed, for their closures: ${left.join(", ")}`]),
+    ...(left.length === 0
+      ? []
+      : [`not computed, for a closure or since a step yields their records: ${left.join(", ")}`]),
   ];
   return {
     facts: { recomputed },
