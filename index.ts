@@ -37,6 +37,7 @@ export {
   type Test,
 } from "./topologies/dsl/conditions.ts";
 export { describe } from "./topologies/dsl/describe.ts";
+export { type Encoded, hashed, oneHot } from "./topologies/dsl/encodings.ts";
 export { calendar } from "./topologies/dsl/enrichment.ts";
 export type { Outcomes } from "./topologies/dsl/labels.ts";
 export { offline, online, topic } from "./topologies/dsl/roles.ts";

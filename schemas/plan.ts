@@ -1,5 +1,6 @@
 /* Why long: the whole contract of a plan; parted, what one holds would have to be gathered. */
 
+import type { Encoding } from "./encoding.ts";
 import type { Condition } from "./expression.ts";
 import type { FeatureViewSpec } from "./feature-view.ts";
 import type { FormatSpec } from "./formats/formats.ts";
@@ -74,6 +75,8 @@ export interface RequestFeatureSpec {
    * categories.
    */
   readonly calendar: boolean;
+  /** How a text becomes this number. @default the field is a number */
+  readonly encoding?: Encoding;
 }
 
 export interface ScoringSpec {

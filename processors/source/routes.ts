@@ -1,3 +1,4 @@
+import { encode } from "../../schemas/encoding.ts";
 import { entityKey } from "../../schemas/feature-view.ts";
 import { partitionOf } from "../../schemas/murmur2.ts";
 import type { Ports } from "../../schemas/plan.ts";
@@ -58,6 +59,9 @@ export class Route {
           break;
         case "number":
           payload.f64(readInput(field.input, record.fields));
+          break;
+        case "encoded":
+          payload.f64(encode(field.encoding, record.fields[field.field]));
           break;
         case "time":
           payload.f64(record.eventTime);

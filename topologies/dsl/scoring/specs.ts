@@ -156,16 +156,18 @@ function requestSpecs(
   { request, source }: ScoringDefinition,
 ): RequestFeatureSpec[] {
   return Object.entries(request)
-    .map(([name, { field, calendar }]) => {
+    .map(([name, { field, calendar, encoding, problem }]) => {
       const here = `${where}, request feature "${name}"`;
       checkIdentifier(problems, here, name);
       const found = layoutField(source.layout, field);
+      const isText = encoding !== undefined || problem !== undefined;
       problems.check(
-        found !== null && isNumeric(found),
+        found !== null && (isText ? found.type === "text" : isNumeric(found)),
         here,
-        `"${field}" is no numeric field of ${source.topic}`,
+        `"${field}" is no ${isText ? "text" : "numeric"} field of ${source.topic}`,
       );
-      return { name: snakeCase(name), field, calendar };
+      problems.check(problem === undefined, here, problem ?? "");
+      return { name: snakeCase(name), field, calendar, ...(encoding && { encoding }) };
     })
     .sort((a, b) => compareText(a.name, b.name));
 }

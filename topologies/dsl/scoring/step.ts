@@ -1,11 +1,14 @@
+import { encodingText } from "../../../schemas/encoding.ts";
 import { featureColumns, viewId } from "../../../schemas/feature-view.ts";
 import { predictionSchema } from "../../../schemas/outputs.ts";
 import {
+  type RequestFeatureSpec,
   type ScoringOperator,
   type ScoringSpec,
   stepsOf,
   type TableSpec,
 } from "../../../schemas/plan.ts";
+import type { RouteField } from "../../../schemas/route.ts";
 import { transformLines } from "../../../schemas/transforms/through.ts";
 import * as column from "../compile/columns.ts";
 import { fanOutOf, type Link, numberField, type Part, type RoutesOf } from "../compile/link.ts";
@@ -63,7 +66,7 @@ function part(scoring: ScoringSpec, specs: Specs): Part {
             { from: "time" },
             { from: "offset" },
             ...(isPlaced(specs, scoring) ? [{ from: "partition" } as const] : []),
-            ...scoring.request.map(({ field }) => numberField({ field })),
+            ...scoring.request.map(requestField),
           ],
           counted: name,
         },
@@ -164,6 +167,15 @@ function predictionTable(scoring: ScoringSpec): TableSpec {
   return column.records(scoring.name, columns, ["known_at", id.name]);
 }
 
+function requestField({ field, encoding }: RequestFeatureSpec): RouteField {
+  return encoding === undefined ? numberField({ field }) : { from: "encoded", field, encoding };
+}
+
+function requestText({ field, calendar, encoding }: RequestFeatureSpec): string {
+  if (encoding !== undefined) return encodingText(encoding, field);
+  return calendar ? `${field}, a calendar feature` : field;
+}
+
 function text(scoring: ScoringSpec): string {
   const { model, fallback } = scoring;
   return block(`scoring ${scoring.name}`, [
@@ -172,9 +184,7 @@ function text(scoring: ScoringSpec): string {
     ...scoring.lookups.map(
       ({ slot, view, keyFields }) => `${slot} = ${view} at (${list(keyFields)})`,
     ),
-    ...scoring.request.map(({ name, field, calendar }) =>
-      calendar ? `${name} = ${field}, a calendar feature` : `${name} = ${field}`,
-    ),
+    ...scoring.request.map((feature) => `${feature.name} = ${requestText(feature)}`),
     `vector of ${scoring.features.length} features; missing ones are null`,
     `model ${model.name}@${model.alias}, deadline ${durationText(scoring.deadlineMs)}`,
     `fallback ${fallback.kind} ${fallback.value}`,
