@@ -31,7 +31,11 @@ export class ModelRegister {
   readonly #failures = new Map<string, number>();
   #news: string[] = [];
 
-  promote({ effectiveFrom, version, sha256 }: ModelAnswer): void {
+  promote({
+    effectiveFrom,
+    version,
+    sha256,
+  }: Pick<ModelAnswer, "effectiveFrom" | "version" | "sha256">): void {
     this.#coming.push({ effectiveFrom, version, artifact: sha256 });
   }
 
