@@ -11,7 +11,7 @@ export interface PlanChange {
   readonly kind: "safe" | "grow" | "break";
   /** What is different, for people. */
   readonly what: string;
-  /** What to do about it; null where nothing is to be done. */
+  /** What to do about it; null where a start goes on. */
   readonly remedy: string | null;
 }
 
@@ -32,6 +32,11 @@ export function planChanges(
     return { part, kind: "break", what: "is gone, but has tasks, topics and rows", remedy };
   });
   return [...changes, ...removed];
+}
+
+/** Whether a start with them is refused. */
+export function isRefused(changes: readonly PlanChange[]): boolean {
+  return changes.some(({ remedy }) => remedy !== null);
 }
 
 /** The worst of them; `same` where there is none. */
@@ -65,7 +70,10 @@ function changed(was: PlanPart, is: PlanPart): PlanChange {
   }
   if (bound.length === 0) return { part, kind: "safe", what, remedy: null };
   const grown = kind === "view" ? newColumns(was, is, bound) : null;
-  if (grown !== null) return { part, kind: "grow", what: `gets ${grown.join(", ")}`, remedy: null };
+  if (grown !== null) {
+    const remedy = "add them to another version of it: that is filled beside it";
+    return { part, kind: "grow", what: `gets ${grown.join(", ")}`, remedy };
+  }
   const remedy = kind === "view" ? `make it another version, or ${elsewhere}` : elsewhere;
   return { part, kind: "break", what, remedy };
 }

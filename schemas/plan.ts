@@ -382,9 +382,21 @@ export interface StoredTopic {
   readonly online: OnlineSpec | null;
 }
 
+/** What is known of a view that was added to a topology after it had run. */
+export interface Growth {
+  /** By column the event time, UTC ms, from which on it is right; null: from the beginning on. */
+  readonly completeSince: Readonly<Record<string, number | null>>;
+  /** Whether it has come as far as what stood before. */
+  readonly cutOver: boolean;
+}
+
 /** A built topology: frozen, comparable, connected to nothing. */
 export interface Plan {
   readonly name: string;
+  /** Of a strand: the topology whose tables and keys are its own. @default its name */
+  readonly topology?: string;
+  /** Of a strand: how far it is. @default it is none */
+  readonly growth?: Growth;
   readonly partitions: number;
   readonly guarantee: "exactly-once" | "at-least-once";
   readonly sources: readonly SourceSpec[];
@@ -397,6 +409,11 @@ export interface Plan {
   readonly topics: readonly TopicSpec[];
   /** sha256 of `describe()`: another plan has another fingerprint. */
   readonly fingerprint: string;
+}
+
+/** The topology that a plan is, or is a strand of: its tables, keys and artifacts. */
+export function topologyOf({ name, topology }: Pick<Plan, "name" | "topology">): string {
+  return topology ?? name;
 }
 
 /** The specs of all steps of a kind, in the order of the plan. */

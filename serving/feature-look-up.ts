@@ -12,7 +12,7 @@ import {
   viewTable,
 } from "../schemas/feature-view.ts";
 import { partitionOf } from "../schemas/murmur2.ts";
-import { type Plan, stepsOf } from "../schemas/plan.ts";
+import { type Plan, stepsOf, topologyOf as topologyName } from "../schemas/plan.ts";
 import type { FeatureRow } from "../schemas/row.ts";
 import { judgeFreshness } from "../sinks/freshness.ts";
 import { onlineStoreOf } from "../sinks/online-namespace.ts";
@@ -35,8 +35,8 @@ export async function readFeatures(
 ): Promise<FeatureAnswer> {
   const { view, plan } = findView(plans, request);
   const own = {
-    online: onlineStoreOf(stack.online, plan.name),
-    offline: stack.offline.of(plan.name),
+    online: onlineStoreOf(stack.online, topologyName(plan)),
+    offline: stack.offline.of(topologyName(plan)),
   };
   const key = entityKey(request.key);
   const partition = partitionOf(key, plan.partitions);
@@ -44,7 +44,7 @@ export async function readFeatures(
   const progress = entry?.progress ?? Number.NEGATIVE_INFINITY;
   const at = request.at ?? progress;
   const row = entry?.row ?? null;
-  const base = { topology: plan.name, view: viewId(view), key };
+  const base = { topology: topologyName(plan), view: viewId(view), key };
   const answer = { ...base, at: finite(at), progress: finite(progress) };
   // A key that the online store has let go of may have a past, too.
   const isPast = row === null ? at < progress : at <= row.asOf;
@@ -62,6 +62,7 @@ export async function readFeatures(
     validUntil: finite(known.validUntil),
     features: featureColumns(view).map(({ column, aggregate }, index) => ({
       name: column,
+      completeSince: plan.growth?.completeSince[column] ?? null,
       value: finite(valueAt(aggregate.output, known.values[index] ?? Number.NaN, at)),
     })),
   };
@@ -74,16 +75,21 @@ function findView(
   plans: readonly Plan[],
   { view: asked, key, topology }: FeatureRequest,
 ): { readonly view: FeatureViewSpec; readonly plan: Plan } {
-  const asking = topology === null ? plans : [topologyOf(plans, topology)];
+  const only = topology === null ? null : topologyOf(plans, topology).name;
+  const asking = plans.filter((plan) => only === null || topologyName(plan) === only);
   const all = asking.flatMap((plan) => stepsOf(plan, "view").map((view) => ({ view, plan })));
-  const named = all.filter(({ view }) => view.name === asked || viewId(view) === asked);
+  // A version that is still being filled goes by its whole name alone.
+  const named = all.filter(
+    ({ view, plan }) =>
+      viewId(view) === asked || (view.name === asked && plan.growth?.cutOver !== false),
+  );
   const found = named.sort((a, b) => b.view.version - a.view.version)[0];
   if (found === undefined) {
     const ids = all.map(({ view }) => viewId(view));
     const near = nearest(asked, [...ids, ...all.map(({ view }) => view.name)]);
     throw new MillraceError("VIEW_UNKNOWN", { view: asked, near, known: ids.join(", ") });
   }
-  const owners = [...new Set(named.map(({ plan }) => plan.name))];
+  const owners = [...new Set(named.map(({ plan }) => topologyName(plan)))];
   if (owners.length > 1) {
     throw new MillraceError("VIEW_AMBIGUOUS", { view: asked, topologies: owners.join(", ") });
   }

@@ -71,7 +71,12 @@ export interface FeatureAnswer {
   readonly progress: number | null;
   readonly asOf: number | null;
   readonly validUntil: number | null;
-  readonly features: readonly { readonly name: string; readonly value: number | null }[];
+  readonly features: readonly {
+    readonly name: string;
+    readonly value: number | null;
+    /** Event time from which on it is right, UTC ms; null: since the topology began. */
+    readonly completeSince: number | null;
+  }[];
 }
 
 export interface DeadLetterRequest {

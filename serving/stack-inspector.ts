@@ -84,7 +84,8 @@ async function deadLetterLines(
   checkCount("limit", request.limit);
   checkCount("bytes", request.bytes);
   const lines: DeadLetterLine[] = [];
-  for (const { name } of plans) lines.push(...(await linesOf(name, offline.of(name), request)));
+  const wholes = plans.filter(({ growth }) => growth === undefined);
+  for (const { name } of wholes) lines.push(...(await linesOf(name, offline.of(name), request)));
   // Each topology refuses by itself: its lines stay together, as many as were asked for in all.
   return lines.slice(0, request.limit);
 }

@@ -46,6 +46,8 @@ export interface ShopOptions {
   readonly windows?: readonly [Duration, ...Duration[]];
   readonly ttl?: Duration;
   readonly lateness?: Duration;
+  /** Windows of a second version of the view. @default there is none */
+  readonly second?: readonly [Duration, ...Duration[]];
 }
 
 /**
@@ -55,7 +57,7 @@ export interface ShopOptions {
 export function shopTopology(
   name: string,
   large: number,
-  { windows = ["1h"], ttl = "2d", lateness = "1m" }: ShopOptions = {},
+  { windows = ["1h"], ttl = "2d", lateness = "1m", second }: ShopOptions = {},
 ): Plan {
   const source = from("orders", order).timedBy("at", { lateness }).partitionedBy("orderId");
   const shop = source
@@ -68,7 +70,14 @@ export function shopTopology(
     .enrichedWith({ shop: shop.at("shop") }, { missing: "null", request: { amount: "amount" } })
     .scoredBy("fraud", { model: "@champion", deadline: "50ms", fallback: prior(large / 100) })
     .into(topic(`${name}.scores`), offline);
-  return topology(name, { shop, scores }, { partitions: 2 });
+  if (second === undefined) return topology(name, { shop, scores }, { partitions: 2 });
+  const next = source
+    .keyedBy("shop")
+    .over(...second)
+    .compute({ large: agg.share(gt("amount", large)), orders: agg.count() })
+    .asFeatureView("shop@2", { ttl })
+    .into(online, offline);
+  return topology(name, { shop, scores, next }, { partitions: 2 });
 }
 
 /** Makes the source topic of a plan and fills it: the orders, and a record that is none. */

@@ -9,7 +9,7 @@ import { Worker } from "../../runtime/engine/worker.ts";
 import { type Stack, storesOf } from "../../runtime/hosting/stack.ts";
 import { openServices } from "../../runtime/services/registry.ts";
 import { openArtifactStore } from "../../runtime/services/train/artifacts.ts";
-import type { Plan, TopicSpec } from "../../schemas/plan.ts";
+import { type Plan, type TopicSpec, topologyOf } from "../../schemas/plan.ts";
 import { compareTopics, type TopicComparison } from "./compare-topics.ts";
 
 export interface RereadOptions {
@@ -96,7 +96,7 @@ async function removeLeftovers(directory: string): Promise<void> {
 /** Runs the plan until nothing is left to do. */
 async function compute(options: RereadOptions, broker: Broker, folder: string): Promise<void> {
   const { plan, live, onLook, signal = new AbortController().signal } = options;
-  const stack = storesOf(options.stack, plan.name);
+  const stack = storesOf(options.stack, topologyOf(plan));
   // Models of the run are read where it keeps them; those that are trained anew stay here.
   const shared = {
     where: stack.artifacts.directory,

@@ -1,7 +1,9 @@
+import type { Broker } from "../../broker/broker.ts";
 import type { Config } from "../../runtime/config/settings.ts";
 import { changeText, standingParts } from "../../runtime/engine/standing-plan.ts";
+import { strandsOf } from "../../runtime/hosting/strands.ts";
 import type { Plan } from "../../schemas/plan.ts";
-import { type PlanChange, planChanges, verdictOf } from "../../schemas/plan-changes.ts";
+import { isRefused, type PlanChange, planChanges, verdictOf } from "../../schemas/plan-changes.ts";
 import { type PlanPart, partsOf } from "../../schemas/plan-parts.ts";
 import { openStack } from "../../stacks/open-stack.ts";
 import { loadApplication } from "../application/load-application.ts";
@@ -34,8 +36,7 @@ export async function diff(
       ? await againstRunning(application.spec.topologies, config)
       : between(application.spec.topologies, (await loadApplication(other)).spec.topologies);
   writeOut(options.json ? JSON.stringify(found, null, 2) : found.map(text).join("\n\n"));
-  const refused = found.some(({ verdict }) => verdict === "break" || verdict === "grow");
-  return refused ? exitCodes.failed : exitCodes.done;
+  return found.some(({ changes }) => isRefused(changes)) ? exitCodes.failed : exitCodes.done;
 }
 
 function between(before: readonly Plan[], after: readonly Plan[]): TopologyDiff[] {
@@ -54,12 +55,27 @@ async function againstRunning(plans: readonly Plan[], config: Config): Promise<T
   try {
     const found: TopologyDiff[] = [];
     for (const plan of plans) {
-      found.push(compare(plan, await standingParts(stack.broker, plan.name)));
+      found.push(await againstStrands(plan, stack.broker));
     }
     return found;
   } finally {
     await stack.close();
   }
+}
+
+/** What has grown before is held against its own strand. */
+async function againstStrands(plan: Plan, broker: Broker): Promise<TopologyDiff> {
+  const whole = await standingParts(broker, plan.name);
+  if (whole.length === 0) return compare(plan, whole);
+  const changes: PlanChange[] = [];
+  for (const strand of await strandsOf(broker, plan)) {
+    const standing = await standingParts(broker, strand.name);
+    const parts = partsOf(strand);
+    // One that has never run is told as the views that it would bring.
+    const before = standing.length > 0 ? standing : parts.filter(({ kind }) => kind !== "view");
+    changes.push(...planChanges(before, parts));
+  }
+  return { topology: plan.name, verdict: verdictOf(changes), changes };
 }
 
 function compare(plan: Plan, before: readonly PlanPart[]): TopologyDiff {

@@ -90,6 +90,9 @@ function featureText(answer: FeatureAnswer): string {
       ["feature", "value"],
       answer.features.map(({ name, value }) => [name, value === null ? "-" : String(value)]),
     ),
+    ...answer.features.flatMap(({ name, completeSince }) =>
+      completeSince === null ? [] : [`${name} is complete since ${time(completeSince)}`],
+    ),
   );
   return lines.join("\n");
 }

@@ -10,8 +10,9 @@ import {
   readManifest,
 } from "../../runtime/hosting/data-directory.ts";
 import type { Stack } from "../../runtime/hosting/stack.ts";
+import { strandsOf } from "../../runtime/hosting/strands.ts";
 import { MillraceError } from "../../schemas/errors.ts";
-import type { Plan } from "../../schemas/plan.ts";
+import { type Plan, topologyOf } from "../../schemas/plan.ts";
 import { checkStack, openStack } from "../../stacks/open-stack.ts";
 import { namedApplication } from "../application/find-application.ts";
 import { exitCodes, listenForInterrupt } from "../exit.ts";
@@ -82,8 +83,8 @@ interface Verified {
 type OnStep = (share: number, what: string) => void;
 
 async function check(run: Verified, options: VerifyOptions): Promise<number> {
-  const { application, stack, progress, signal } = run;
-  const plans = application.spec.topologies;
+  const { stack, progress, signal } = run;
+  const plans = await running(run);
   const onStep: OnStep = (share, what) => {
     signal.throwIfAborted();
     progress.step(share, what);
@@ -106,6 +107,12 @@ async function check(run: Verified, options: VerifyOptions): Promise<number> {
   return problems.length === 0 ? exitCodes.done : exitCodes.failed;
 }
 
+/** The plans as which the topologies run. */
+async function running({ application, stack }: Verified): Promise<Plan[]> {
+  const { topologies } = application.spec;
+  return (await Promise.all(topologies.map((plan) => strandsOf(stack.broker, plan)))).flat();
+}
+
 /** The reports of all topologies as one. */
 async function recount(
   plans: readonly Plan[],
@@ -114,7 +121,7 @@ async function recount(
 ): Promise<VerifyReport> {
   const reports: VerifyReport[] = [];
   for (const plan of plans) {
-    const own = offline.of(plan.name);
+    const own = offline.of(topologyOf(plan));
     reports.push(await verifyRun({ plan, broker, registry, offline: own, onStep }));
   }
   return {
@@ -145,7 +152,7 @@ async function ownChecks(
 
 /** Computes the run again, beside its data. */
 async function readAgain(run: Verified, onStep: OnStep): Promise<RereadReport> {
-  const { application, resolved, stack, manifest, progress, signal } = run;
+  const { resolved, stack, manifest, progress, signal } = run;
   const directory = resolved.config.data;
   const live = manifest.live === true;
   const [from, to] = [Date.parse(manifest.from), Date.parse(manifest.to)];
@@ -157,7 +164,7 @@ async function readAgain(run: Verified, onStep: OnStep): Promise<RereadReport> {
     progress.update({ eventTime, share, records, auc: null, phase: "reading again" });
   };
   const reports: RereadReport[] = [];
-  for (const plan of application.spec.topologies) {
+  for (const plan of await running(run)) {
     const options = { plan, stack, live, ended, directory, onLook, onStep, signal };
     reports.push(await rereadRun(options));
   }

@@ -1,5 +1,6 @@
 import type { ResolvedConfig } from "../../runtime/config.ts";
 import { checkPlans, fingerprintsOf, readManifest } from "../../runtime/hosting/data-directory.ts";
+import { strandsOf } from "../../runtime/hosting/strands.ts";
 import { MillraceError } from "../../schemas/errors.ts";
 import type { ConfigLine, Inspector } from "../../serving/inspector.ts";
 import { checkStack, openStack } from "../../stacks/open-stack.ts";
@@ -30,7 +31,8 @@ export async function openInspector(
   const { inspectStack } = await import("../../serving/stack-inspector.ts");
   const stack = await openStack(resolved.config, { exclusive: false });
   const now = () => (manifest.live === true ? Date.now() : null);
-  const inspector = inspectStack(spec.topologies, stack, configLines(resolved), now);
+  const plans = await Promise.all(spec.topologies.map((plan) => strandsOf(stack.broker, plan)));
+  const inspector = inspectStack(plans.flat(), stack, configLines(resolved), now);
   return {
     ...inspector,
     close: async () => {

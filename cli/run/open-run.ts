@@ -6,6 +6,7 @@ import type { ApplicationSpec, EventRange } from "../../runtime/hosting/applicat
 import { createSources } from "../../runtime/hosting/create-sources.ts";
 import type { RunningPlans } from "../../runtime/hosting/running-plans.ts";
 import type { Stack } from "../../runtime/hosting/stack.ts";
+import { beginStrand, cutOver, migrateCatalog, strandsOf } from "../../runtime/hosting/strands.ts";
 import type { Plan } from "../../schemas/plan.ts";
 import { inspectStack } from "../../serving/stack-inspector.ts";
 import { openStack } from "../../stacks/open-stack.ts";
@@ -90,24 +91,64 @@ export function withRun<Before>(
     await start.openMetrics(closing);
     const stack = await start.outlast(() => openStack(config, { httpPort, exclusive: true }));
     closing.push(() => stack.close());
-    const { range, before } = await start.outlast(async () => {
+    const { range, before, strands } = await start.outlast(async () => {
+      const found = await Promise.all(plans.map((plan) => strandsOf(stack.broker, plan)));
+      const strands = found.flat();
       // What cannot go on leaves the directory as it was.
-      for (const plan of plans) await sayChanges(plan, stack, progress);
+      for (const plan of strands) await sayChanges(plan, stack, progress);
       // The topics that a feeder writes to are the application's own.
       if (spec.feeder !== null || config.createSources) await createSources(stack.broker, plans);
-      return await claim(stack);
+      const claimed = await claim(stack);
+      for (const plan of strands) await beginStrand(stack, plan);
+      await tellCatalogs(plans, stack);
+      return { ...claimed, strands };
     });
     log.info({ data, ...range }, "stack opened");
     const application = await start.outlast(() =>
-      startPlans(loaded, stack, config, range.to, progress, log),
+      startPlans(loaded.module, strands, stack, config, range.to, progress, log),
     );
     interrupt.begin();
     closing.push(() => application.close());
     start.done(application);
-    await openDoors(plans, stack, resolved, progress, closing);
+    closing.push(watchStrands(plans, application, stack, progress));
+    await openDoors(strands, stack, resolved, progress, closing);
     const run = { spec, plans, application, stack, config, range, progress, print, log };
     return await work(run, before);
   });
+}
+
+async function tellCatalogs(plans: readonly Plan[], stack: Stack): Promise<void> {
+  for (const plan of plans) {
+    await migrateCatalog(stack, plan.name, await strandsOf(stack.broker, plan));
+  }
+}
+
+const strandEveryMs = 1_000;
+
+/** Cuts over to strands as soon as they have caught up; a last time when it is stopped. */
+function watchStrands(
+  plans: readonly Plan[],
+  { parts }: RunningPlans,
+  stack: Stack,
+  progress: Progress,
+): Close {
+  if (parts.every(({ plan }) => plan.growth === undefined)) return async () => {};
+  let looking = Promise.resolve();
+  const look = () => {
+    looking = looking
+      .catch(() => {})
+      .then(async () => {
+        const views = await cutOver(parts, stack);
+        for (const view of views) progress.say(`${view} has caught up.`);
+        if (views.length > 0) await tellCatalogs(plans, stack);
+      });
+    return looking;
+  };
+  const timer = setInterval(() => void look().catch(() => {}), strandEveryMs);
+  return async () => {
+    clearInterval(timer);
+    await look();
+  };
 }
 
 /** @throws {MillraceError} PLAN_CHANGED when what runs cannot go on with the plan. */

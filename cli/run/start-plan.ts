@@ -9,14 +9,14 @@ import type { RunningPlan } from "../../runtime/hosting/running-plan.ts";
 import { RunningPlans } from "../../runtime/hosting/running-plans.ts";
 import type { Stack } from "../../runtime/hosting/stack.ts";
 import type { Plan } from "../../schemas/plan.ts";
-import type { LoadedApplication } from "./claim.ts";
 import { tellOutage } from "./outage-text.ts";
 import type { Progress } from "./progress.ts";
 import { WorkerGroup } from "./worker-group.ts";
 
 /** Starts the topologies of an application, or none where one fails. */
 export async function startPlans(
-  application: LoadedApplication,
+  module: string | null,
+  plans: readonly Plan[],
   stack: Stack,
   config: Config,
   until: number,
@@ -25,8 +25,8 @@ export async function startPlans(
 ): Promise<RunningPlans> {
   const started: RunningPlan[] = [];
   try {
-    for (const plan of application.spec.topologies) {
-      started.push(await startPlan(application, plan, stack, config, until, progress, log));
+    for (const plan of plans) {
+      started.push(await startPlan(module, plan, stack, config, until, progress, log));
     }
     return new RunningPlans(started);
   } catch (error) {
@@ -38,7 +38,7 @@ export async function startPlans(
 
 /** In this process, or in as many worker processes as the configuration wants. */
 async function startPlan(
-  { module }: LoadedApplication,
+  module: string | null,
   plan: Plan,
   stack: Stack,
   config: Config,

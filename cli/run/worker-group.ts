@@ -6,10 +6,10 @@ import { ownTopics, planOnSources } from "../../runtime/engine/plan-on-sources.t
 import { Outages, type TellOutage } from "../../runtime/hosting/outages.ts";
 import type { RunningPlan, RunStatus, TaskReport } from "../../runtime/hosting/running-plan.ts";
 import type { Stack } from "../../runtime/hosting/stack.ts";
+import { migrateOffline } from "../../runtime/hosting/strands.ts";
 import { measureTasks } from "../../runtime/hosting/task-metrics.ts";
 import { Metrics } from "../../runtime/metrics/metrics.ts";
 import type { Scraped } from "../../runtime/metrics/server.ts";
-import { offlineTables, offlineViews } from "../../runtime/offline/tables.ts";
 import type { Plan } from "../../schemas/plan.ts";
 import { type End, EndRounds, nameOf } from "./end-rounds.ts";
 import { WorkerChild } from "./worker-child.ts";
@@ -87,7 +87,7 @@ export class WorkerGroup implements RunningPlan {
     const { stack } = options;
     const plan = await planOnSources(stack.broker, options.plan);
     await stack.broker.createTopics(ownTopics(plan));
-    await stack.offline.of(plan.name).migrate(offlineTables(plan), offlineViews(plan));
+    await migrateOffline(stack, plan);
     return new WorkerGroup({ ...options, plan });
   }
 

@@ -1,5 +1,6 @@
 import type { Application } from "../../runtime/hosting/application.ts";
 import { Outages, type TellOutage } from "../../runtime/hosting/outages.ts";
+import { strandsOf } from "../../runtime/hosting/strands.ts";
 import { mayStart, outlast } from "../../runtime/outlast.ts";
 import { openStack } from "../../stacks/open-stack.ts";
 import { loadApplication } from "../application/load-application.ts";
@@ -57,8 +58,6 @@ class WorkerProcess {
     const { worker, until } = start;
     const config = unpackConfig(start.config);
     const { spec } = await loadApplication(start.module);
-    const plan = spec.topologies.find(({ name }) => name === start.plan);
-    if (plan === undefined) throw new RangeError(`${start.module} has no topology ${start.plan}`);
     const log = createLog(config.logLevel).child({ worker });
     const onOutage: TellOutage = (what, error) => {
       log.warn({ what, error }, "outage");
@@ -71,6 +70,12 @@ class WorkerProcess {
       tell: (error: unknown | null) => starting.note("its servers", error),
     };
     const stack = await outlast(() => openStack(config, { exclusive: false }), patient);
+    const strands = await outlast(
+      () => Promise.all(spec.topologies.map((plan) => strandsOf(stack.broker, plan))),
+      patient,
+    );
+    const plan = strands.flat().find(({ name }) => name === start.plan);
+    if (plan === undefined) throw new RangeError(`${start.module} has no topology ${start.plan}`);
     const application = await outlast(
       () => startApplication(plan, stack, config, until, worker, onOutage, log),
       patient,

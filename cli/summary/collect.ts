@@ -3,7 +3,7 @@ import type { RunningPlan } from "../../runtime/hosting/running-plan.ts";
 import { type Stack, storesOf, type TopologyStack } from "../../runtime/hosting/stack.ts";
 import { offlineEncoders } from "../../runtime/offline/tables.ts";
 import { isProgress, readTallies } from "../../runtime/row-topics/tally.ts";
-import { type Plan, stepsOf } from "../../schemas/plan.ts";
+import { type Plan, stepsOf, topologyOf } from "../../schemas/plan.ts";
 import { aucSql } from "../../serving/model-lines.ts";
 import { quoteText } from "../../sinks/sql-text.ts";
 import {
@@ -29,7 +29,8 @@ export async function collectSummary(
   facts: RunFacts,
 ): Promise<{ summary: Summary; problems: readonly string[] }> {
   const parts: PlanCounts[] = [];
-  for (const each of running) parts.push(await countPlan(each, storesOf(stack, each.plan.name)));
+  for (const each of running)
+    parts.push(await countPlan(each, storesOf(stack, topologyOf(each.plan))));
   const problems = parts.flatMap((part) => part.problems);
   const served = parts.flatMap((part) => part.served);
   const fallback = served.filter(({ version }) => version === null);

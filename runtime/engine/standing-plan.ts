@@ -7,6 +7,9 @@ import { type PlanChange, planChanges } from "../../schemas/plan-changes.ts";
 import { type PlanPart, partsOf } from "../../schemas/plan-parts.ts";
 import { planTopic } from "../../topologies/dsl/compile/topics.ts";
 
+/** Key of the record that says how far a strand is: no part of a plan. */
+export const growthPart = "growth";
+
 /**
  * The parts with which a topology runs on these servers, whoever started it; empty where it has
  * never been started.
@@ -18,6 +21,7 @@ export async function standingParts(broker: Broker, topology: string): Promise<P
   const parts = new Map<string, PlanPart>();
   await readCommitted(broker, name, 0, ({ buffer, keyStart, keyEnd, valueStart, valueEnd }) => {
     const key = buffer.toString("utf8", keyStart, keyEnd);
+    if (key === growthPart) return;
     parts.set(key, JSON.parse(buffer.toString("utf8", valueStart, valueEnd)) as PlanPart);
   });
   return [...parts.values()];
@@ -43,8 +47,7 @@ export async function checkStandingPlan(
 
 /** One line: what it is, of what, and what to do about it. */
 export function changeText({ part, kind, what, remedy }: PlanChange): string {
-  const advice = kind === "grow" ? "put it into a topology of its own beside this one" : remedy;
-  return `${kind}: ${part}: ${what}${advice === null ? "" : ` (${advice})`}`;
+  return `${kind}: ${part}: ${what}${remedy === null ? "" : ` (${remedy})`}`;
 }
 
 /**

@@ -1,5 +1,5 @@
 import type { Broker } from "../../broker/broker.ts";
-import { type Plan, stepsOf } from "../../schemas/plan.ts";
+import { type Plan, stepsOf, topologyOf } from "../../schemas/plan.ts";
 import { type BranchAccount, branchAccounts } from "../engine/accounting.ts";
 import type { SpillOptions } from "../engine/local-stores.ts";
 import { planOnSources } from "../engine/plan-on-sources.ts";
@@ -7,7 +7,6 @@ import { SourceTask } from "../engine/source-task.ts";
 import type { Mode } from "../engine/task-factory.ts";
 import { Worker } from "../engine/worker.ts";
 import { Metrics } from "../metrics/metrics.ts";
-import { offlineTables, offlineViews } from "../offline/tables.ts";
 import type { SinkPump } from "../pump/sink-pump.ts";
 import { RowTopicPurger } from "../row-topics/row-topic-purger.ts";
 import { rowTopics } from "../row-topics/row-topics.ts";
@@ -20,6 +19,7 @@ import { type OnTrouble, startPumps } from "./pumps.ts";
 import type { EndOfRun, RunningPlan, RunStatus, TaskReport } from "./running-plan.ts";
 import { SourceWatch } from "./source-watch.ts";
 import { type Stack, storesOf } from "./stack.ts";
+import { migrateOffline } from "./strands.ts";
 import { measureTasks } from "./task-metrics.ts";
 
 export interface ApplicationOptions {
@@ -115,8 +115,8 @@ export class Application implements RunningPlan {
   ): Promise<Application> {
     const { instanceId = "0" } = options;
     const plan = await planOnSources(options.stack.broker, options.plan);
-    const stack = storesOf(options.stack, plan.name);
-    await stack.offline.migrate(offlineTables(plan), offlineViews(plan));
+    const stack = storesOf(options.stack, topologyOf(plan));
+    await migrateOffline(options.stack, plan);
     const metrics = new Metrics();
     const outages = new Outages(options.onOutage);
     const onTrouble: OnTrouble = (who, error) => outages.note(who, error);

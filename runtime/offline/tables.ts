@@ -14,7 +14,10 @@ export function offlineTables(plan: Plan): OfflineTable[] {
 /** Views for analysts; of several versions of a feature view the name belongs to the newest. */
 export function offlineViews(plan: Plan): OfflineView[] {
   const newest = new Map(
-    [...tables(plan)].sort((a, b) => a.version - b.version).map((table) => [table.view, table]),
+    tables(plan)
+      .filter(({ shown }) => shown.length > 0)
+      .sort((a, b) => a.version - b.version)
+      .map((table) => [table.view, table]),
   );
   return [...newest.values()].map(offlineView);
 }

@@ -3,7 +3,7 @@ import type { Part } from "./link.ts";
 import type { Problems } from "./problems.ts";
 
 /** What every topology may have in the offline store beside its steps and feature views. */
-const always = ["late_records", "dead_letters", "drift", "models"] as const;
+const always = ["late_records", "dead_letters", "drift", "models", "feature_catalog"] as const;
 
 /**
  * Checks that no two things have one name in the offline store. A step has a view of its name over

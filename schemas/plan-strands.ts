@@ -1,0 +1,124 @@
+import { createHash } from "node:crypto";
+import { viewId } from "./feature-view.ts";
+import { type Plan, type Subtopology, stepsOf, type TopicSpec } from "./plan.ts";
+import { canonical } from "./plan-parts.ts";
+
+/**
+ * A plan that has grown runs as several: what stood goes on as it was, and each view that came
+ * later is a strand, a plan of its own over the same source, with groups, state and topics of its
+ * own below the name of the topology. Tables and keys are those of the topology.
+ */
+
+/** Roles of topics that each strand has for itself. */
+const own: ReadonlySet<TopicSpec["role"]> = new Set([
+  ...(["inbox", "changelog", "rows", "late", "dead-letters", "decisions", "plan"] as const),
+]);
+
+/** Name of the strand of a view: no topology is called so, for no name has a dot. */
+export function strandName(topology: string, view: string): string {
+  return `${topology}.${view.replace("@", ".v")}`;
+}
+
+/** Whether a view can be a strand: fed by a source alone, and looked up by no step. */
+export function canBeStrand(plan: Plan, view: string): boolean {
+  const tasks = plan.subtopologies.find(({ name }) => name === view);
+  const from = tasks?.inputs.map((input) => input.from) ?? [];
+  return from.length === 1 && plan.sources.some(({ topic }) => topic === from[0]);
+}
+
+/** What is left of a plan without some of its views, which {@link canBeStrand}. */
+export function withoutViews(plan: Plan, views: ReadonlySet<string>): Plan {
+  const left = plan.subtopologies
+    .filter(({ name }) => !views.has(name))
+    .map((each) => sendingTo(each, (to) => !views.has(to)))
+    .filter(({ operator }) => operator.kind !== "source" || operator.spec.routes.length > 0);
+  const names = new Set(left.map(({ name }) => name));
+  const gone = plan.subtopologies.filter(({ name }) => !names.has(name));
+  const topics = new Set(gone.flatMap(topicsOf));
+  const sources = plan.sources.filter(({ topic }) => names.has(topic));
+  for (const { topic } of plan.sources) {
+    if (!names.has(topic)) topics.add(topic).add(`${topic}.watermarks`);
+  }
+  return finished({
+    ...plan,
+    sources,
+    steps: plan.steps.filter((step) => step.kind !== "view" || !views.has(viewId(step.spec))),
+    accounts: plan.accounts.filter(({ branch }) => !views.has(branch)),
+    stored: plan.stored.filter(({ topic }) => !topics.has(topic)),
+    subtopologies: left,
+    topics: plan.topics.filter(({ name }) => !topics.has(name)),
+  });
+}
+
+/** One view of a plan, which {@link canBeStrand}, as a plan of its own. */
+export function strandOf(plan: Plan, view: string): Plan {
+  const name = strandName(plan.name, view);
+  const renamed = (topic: string) =>
+    topic.startsWith(`${plan.name}.`) ? `${name}${topic.slice(plan.name.length)}` : topic;
+  const tasks = plan.subtopologies.find((each) => each.name === view);
+  const source = tasks?.inputs[0]?.from;
+  const kept = plan.subtopologies
+    .filter((each) => each === tasks || each.name === source)
+    .map((each) => sendingTo(each, (to) => to === view));
+  const topics = new Set(kept.flatMap(topicsOf));
+  return finished({
+    ...plan,
+    name,
+    topology: plan.name,
+    sources: plan.sources.filter(({ topic }) => topic === source),
+    steps: plan.steps.filter(({ kind, spec }) => kind === "view" && viewId(spec) === view),
+    accounts: plan.accounts.filter(({ branch }) => branch === view),
+    stored: plan.stored
+      .filter(({ topic }) => topics.has(topic))
+      .map((each) => ({ ...each, topic: renamed(each.topic) })),
+    subtopologies: kept.map((each) => ({
+      ...each,
+      inbox: each.operator.kind === "source" ? each.inbox : renamed(each.inbox),
+      changelog: renamed(each.changelog),
+      outputs: each.outputs.map((output) =>
+        output.kind === "inbox" ? output : { ...output, topic: renamed(output.topic) },
+      ),
+    })),
+    topics: plan.topics.flatMap((topic) => {
+      const common = !["inbox", "changelog", "rows"].includes(topic.role);
+      if (own.has(topic.role)) {
+        return common || topics.has(topic.name) ? [{ ...topic, name: renamed(topic.name) }] : [];
+      }
+      const isSource = topic.name === source || topic.name === `${source}.watermarks`;
+      return isSource ? [topic] : [];
+    }),
+  });
+}
+
+/** Views of a plan, by their ids. */
+export function viewsOf(plan: Plan): string[] {
+  return stepsOf(plan, "view").map(viewId);
+}
+
+function topicsOf({ operator, inbox, changelog, outputs }: Subtopology): string[] {
+  const written = outputs.flatMap((output) => (output.kind === "inbox" ? [] : [output.topic]));
+  return [...(operator.kind === "source" ? [] : [inbox]), changelog, ...written];
+}
+
+/** A subtopology that sends to some of those it sent to; routes go by the index of an output. */
+function sendingTo(subtopology: Subtopology, isKept: (to: string) => boolean): Subtopology {
+  const kept = subtopology.outputs.map((each) => each.kind !== "inbox" || isKept(each.to));
+  if (kept.every(Boolean)) return subtopology;
+  const { operator } = subtopology;
+  if (operator.kind !== "source") throw new RangeError(`${subtopology.name} feeds a strand`);
+  const indexes = kept.map((_, index) => kept.slice(0, index).filter(Boolean).length);
+  const routes = operator.spec.routes
+    .filter(({ output }) => kept[output])
+    .map((route) => ({ ...route, output: indexes[route.output] ?? 0 }));
+  return {
+    ...subtopology,
+    operator: { kind: "source", spec: { ...operator.spec, routes } },
+    outputs: subtopology.outputs.filter((_, index) => kept[index]),
+  };
+}
+
+function finished(plan: Plan): Plan {
+  const { fingerprint: _, ...rest } = plan;
+  const fingerprint = createHash("sha256").update(canonical(rest)).digest("hex");
+  return Object.freeze({ ...rest, fingerprint });
+}
