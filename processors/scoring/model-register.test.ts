@@ -56,7 +56,10 @@ test("what a model has failed at is kept over a restore, and forgotten once anot
 
 test("vectors stay where they are when their buffer grows", () => {
   const vectors = new VectorBuffer(3);
-  for (let row = 0; row < 200; row++) vectors.values.fill(row, vectors.add(), row * 3 + 3);
+  for (let row = 0; row < 200; row++) {
+    const at = vectors.add();
+    vectors.values.fill(row, at, at + 3);
+  }
   assert.equal(vectors.rows, 200);
   for (let row = 0; row < 200; row++) {
     assert.deepEqual([...vectors.values.subarray(row * 3, row * 3 + 3)], [row, row, row]);
