@@ -78,6 +78,8 @@ export interface Processor {
    * out.
    */
   changesState(input: number): boolean;
+  /** Keys that it keeps anything of, where its state goes by keys; told without counting. */
+  readonly keys?: number;
   /** Running totals, part of the state. */
   readonly counters: Counters;
 }

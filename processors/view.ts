@@ -79,6 +79,10 @@ export class ViewProcessor implements Processor {
     else this.#answer(this.#answersOf[input] as number, knownAt, payload, incomplete, out);
   }
 
+  get keys(): number {
+    return this.#keys.size;
+  }
+
   nextTimer(): number {
     return this.#expiries.top?.nextExpiry ?? Number.POSITIVE_INFINITY;
   }

@@ -447,6 +447,11 @@ export const errorTable = {
     message:
       "No thread of the scoring pool can be started: {reason}. Start again, which scores them; if memory was what was missing, give more of it, or fewer --scoring-threads.",
   },
+  STATE_BUDGET: {
+    policy: "stop",
+    message:
+      "The state of the task {task} has {bytes} bytes, for {keys} keys, beyond its budget of {budgetBytes}. Nothing that was committed is lost: give more (--state-budget-mb, and memory of some times as much), more partitions, shorter windows, or keys of fewer values.",
+  },
   SCHEMA_INCOMPATIBLE: {
     policy: "stop",
     message:

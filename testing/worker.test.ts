@@ -8,6 +8,7 @@ import { layout, writeInt64 } from "../broker/record-batch/layout.ts";
 import { RecordReader } from "../broker/record-batch/reader.ts";
 import { isScoreWork } from "../processors/scoring/score-work.ts";
 import { branchAccounts } from "../runtime/engine/accounting.ts";
+import { defaultSnapshots } from "../runtime/engine/merge-task.ts";
 import { Worker, type WorkerOptions } from "../runtime/engine/worker.ts";
 import { createMemoryRegistry } from "../runtime/schema-registry/embedded.ts";
 import { sourceEncoder } from "../runtime/schema-registry/source-codec.ts";
@@ -89,6 +90,31 @@ test("a result that its task cannot take ends the run with the error, like work 
   const worker = await Worker.start({ ...options, execute });
   await assert.rejects(runToEnd(worker), RangeError);
   await worker.close();
+  await broker.close();
+});
+
+test("a state beyond its budget stops the run by name, and more of it goes on to the same end", async () => {
+  const { broker, options } = await filled();
+  const stopped = await Worker.start({
+    ...options,
+    snapshots: { ...defaultSnapshots, budgetBytes: 1_000 },
+  });
+  await assert.rejects(runToEnd(stopped), (error: MillraceError) => {
+    assert.equal(error.code, "STATE_BUDGET");
+    assert.match(String(error.context["task"]), /@1\/\d$|predictions\/\d$|retraining\/0$/);
+    assert.ok(Number(error.context["bytes"]) > 1_000);
+    return true;
+  });
+  await stopped.close();
+  const worker = await Worker.start(options);
+  await runToEnd(worker);
+  const sizes = worker.tasks.map(({ subtopology, state }) => ({ name: subtopology.name, state }));
+  for (const { name, state } of sizes) {
+    if (name.includes("@")) assert.ok((state?.keys ?? 0) > 0 && (state?.bytes ?? 0) > 0, name);
+  }
+  await worker.close();
+  const { output } = await collectAir(broker, options.registry);
+  compareAir(output, sequentialOracle(air, logs), "stopped by its budget");
   await broker.close();
 });
 

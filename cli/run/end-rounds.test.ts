@@ -14,7 +14,13 @@ function report(round: number, commits: number, ...names: string[]): WorkerRepor
     committedRecords: 0,
     tasks: names.map((name) => {
       const [subtopology = "", partition] = name.split("/");
-      return { subtopology, partition: Number(partition), progress: 0, counters: new Map() };
+      return {
+        subtopology,
+        partition: Number(partition),
+        progress: 0,
+        state: null,
+        counters: new Map(),
+      };
     }),
   };
 }

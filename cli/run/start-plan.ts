@@ -94,6 +94,7 @@ export function startApplication(
       entries: config.labelEntries,
     },
     rowTopicBytes: config.rowTopicMb * 1024 * 1024,
+    stateBudgetBytes: config.stateBudgetMb * 1024 * 1024,
     slow: config.slow,
     acceptGaps: config.acceptGaps,
     onOutage,

@@ -7,7 +7,13 @@ import { mergeMetrics } from "./worker-metrics.ts";
 test("what workers count is added up; what tells of a process names it; tasks stand once", async () => {
   const progress = (value: number) => {
     const metrics = new Metrics();
-    const task = { subtopology: "views", partition: 0, progress: value, counters: new Map() };
+    const task = {
+      subtopology: "views",
+      partition: 0,
+      progress: value,
+      state: null,
+      counters: new Map(),
+    };
     measureTasks(
       metrics,
       () => [task],

@@ -95,6 +95,11 @@ export const settings = Object.freeze({
     doc: "Slows the reading of a source topic by a factor against the others, for tests.",
     commands: ["run"],
   }),
+  stateBudgetMb: setting(integer(1, 65_536), {
+    default: 512,
+    doc: "Size that the state of one task may have as it is written, MB; beyond it the run stops.",
+    commands: ["run"],
+  }),
   rowTopicMb: setting(integer(1, 1_048_576), {
     default: 256,
     doc: "Size that a partition of a row topic is kept up to, MB; what is purged is tallied.",

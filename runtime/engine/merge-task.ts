@@ -3,6 +3,7 @@ import { RecordReader } from "../../broker/record-batch/reader.ts";
 import { InboxCursor, Merge } from "../../flow/merge.ts";
 import type { ExternalWork, Processor } from "../../processors/processor.ts";
 import { ByteReader, ByteWriter } from "../../schemas/bytes.ts";
+import { MillraceError } from "../../schemas/errors.ts";
 import type { InputSpec, Subtopology } from "../../schemas/plan.ts";
 import { ranks } from "../../schemas/plan.ts";
 import {
@@ -16,14 +17,19 @@ import { ChangelogCut } from "./changelog-cut.ts";
 import type { CommitBatches } from "./commit-batches.ts";
 import { DeltaLog, MutedOutbox, replayDelta } from "./delta-log.ts";
 import type { MergeDecisions } from "./live/merge-decisions.ts";
-import type { Task, Wanted } from "./task.ts";
+import { type StateSize, type Task, taskName, type Wanted } from "./task.ts";
 import { type OutboxWiring, TaskOutbox } from "./task-outbox.ts";
 
 /** A snapshot replaces the deltas once they outgrow it by this factor, and this size in bytes. */
 export interface SnapshotRule {
   readonly factor: number;
   readonly minBytes: number;
+  /** Bytes of a snapshot beyond which the task stops. @default 536870912 */
+  readonly budgetBytes?: number;
 }
+
+/** See {@link SnapshotRule}. */
+export const defaultBudgetBytes = 512 * 1024 * 1024;
 
 export const defaultSnapshots: SnapshotRule = { factor: 4, minBytes: 4 * 1024 * 1024 };
 
@@ -156,6 +162,13 @@ export class MergeTask implements Task, Restorable {
     this.processor.settle?.(new ByteReader(counted), this.outbox);
   }
 
+  get state(): StateSize {
+    return {
+      keys: this.processor.keys ?? null,
+      bytes: this.#snapshotBytes + this.#deltaBytes,
+    };
+  }
+
   get awaiting(): boolean {
     return this.#awaiting;
   }
@@ -181,12 +194,11 @@ export class MergeTask implements Task, Restorable {
     const offset = this.#merge.lowestUnprocessedOffset(this.#cursor.position());
     const positions = this.#encodePositions(offset);
     const parts = this.#delta.take();
-    const { factor, minBytes } = this.#snapshots;
-    const limit = Math.max(minBytes, this.#snapshotBytes * factor);
-    if (this.#deltaBytes > limit) {
+    if (this.#deltaBytes > this.#deltaLimit()) {
       const state = new ByteWriter(this.#snapshotBytes + 64 * 1024);
       this.processor.snapshot(state);
       const bytes = state.take();
+      this.#checkBudget(bytes.length);
       this.#cut.wrote(writeSnapshot(batches, this.changelog, bytes, positions));
       this.#snapshotBytes = bytes.length;
       this.#deltaBytes = 0;
@@ -198,6 +210,27 @@ export class MergeTask implements Task, Restorable {
     this.#committedOffset = offset;
     this.#committedProgress = this.progress;
     return { topic: this.subtopology.inbox, partition: this.partition, offset };
+  }
+
+  /** The nearer the state is to its budget, the sooner it is looked at. */
+  #deltaLimit(): number {
+    const { factor, minBytes, budgetBytes = defaultBudgetBytes } = this.#snapshots;
+    const left = Math.max(budgetBytes - this.#snapshotBytes, budgetBytes / 8);
+    return Math.max(
+      Math.min(minBytes, budgetBytes / 8),
+      Math.min(this.#snapshotBytes * factor, left),
+    );
+  }
+
+  #checkBudget(bytes: number): void {
+    const { budgetBytes = defaultBudgetBytes } = this.#snapshots;
+    if (bytes <= budgetBytes) return;
+    throw new MillraceError("STATE_BUDGET", {
+      task: taskName(this.subtopology.name, this.partition),
+      bytes,
+      budgetBytes,
+      keys: this.processor.keys ?? 0,
+    });
   }
 
   committed(baseOffset: (topic: string, partition: number) => number | undefined): void {

@@ -216,6 +216,11 @@ export class SourceTask implements Task, Restorable {
     return this.#cut.take();
   }
 
+  /** Positions and counters. */
+  get state(): null {
+    return null;
+  }
+
   get progress(): number {
     return this.processor.streamTime;
   }

@@ -48,7 +48,7 @@ const commitBytes = 64 * 1024 * 1024;
 const taskCommitBytes = 1024 * 1024;
 
 export interface TaskTuning {
-  /** When tasks write snapshots. @default by their sizes */
+  /** When tasks write snapshots, and how large one may be. @default by their sizes, 512 MiB */
   readonly snapshots?: SnapshotRule;
   /** Where tasks put what is beyond their share of memory. @default all stays in memory */
   readonly spill?: SpillOptions;

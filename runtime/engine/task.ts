@@ -8,6 +8,14 @@ export interface Wanted extends TopicPartition {
   readonly offset: number;
 }
 
+/** How large the state of a task is, as far as that can be told at once. */
+export interface StateSize {
+  /** Null where it does not go by keys. */
+  readonly keys: number | null;
+  /** In the changelog: of its last snapshot and what has come since; never less than it takes. */
+  readonly bytes: number;
+}
+
 /**
  * One partition of one subtopology, driven by a worker: fetch → accept → step → collect →
  * committed. All methods are synchronous; nothing leaves a task but through `collect`.
@@ -39,6 +47,8 @@ export interface Task {
   readonly need: number;
   /** Has records in hand, or waits for work outside. */
   readonly busy: boolean;
+  /** What it keeps; null where that is next to nothing. */
+  readonly state: StateSize | null;
   readonly counters: ReadonlyMap<string, readonly BranchCounters[]>;
 }
 

@@ -11,7 +11,6 @@ import { CommitPipeline, type CommitReport } from "./commit-pipeline.ts";
 import { GroupProgress } from "./group-progress.ts";
 import { AheadWatch, type RecordAhead } from "./live/ahead-watch.ts";
 import { IdleAdvance } from "./live/idle-advance.ts";
-import type { SpillOptions } from "./local-stores.ts";
 import { Membership } from "./membership.ts";
 import type { MergeTask } from "./merge-task.ts";
 import { ownTopics, planOnSources } from "./plan-on-sources.ts";
@@ -21,11 +20,11 @@ import { placeSource } from "./source-position.ts";
 import { SourceTask } from "./source-task.ts";
 import { agreeOnPlan } from "./standing-plan.ts";
 import { taskName } from "./task.ts";
-import { type Mode, TaskFactory } from "./task-factory.ts";
+import { type Mode, TaskFactory, type TaskTuning } from "./task-factory.ts";
 import { acceptFetched, fetchRequest } from "./task-fetch.ts";
 import { WorkDesk } from "./work-desk.ts";
 
-export interface WorkerOptions {
+export interface WorkerOptions extends TaskTuning {
   readonly plan: Plan;
   readonly broker: Broker;
   readonly registry: SchemaRegistry;
@@ -51,8 +50,6 @@ export interface WorkerOptions {
   readonly acceptGaps?: boolean;
   /** Factors by source topic: see {@link SourcePace}. @default none is slowed */
   readonly slow?: ReadonlyMap<string, number>;
-  /** Where tasks put what is beyond their share of memory. @default all stays in memory */
-  readonly spill?: SpillOptions;
   /** Called after each commit. @default nobody */
   readonly onCommit?: (commit: CommitReport) => void;
   /**

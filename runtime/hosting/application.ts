@@ -2,9 +2,10 @@ import type { Broker } from "../../broker/broker.ts";
 import { type Plan, stepsOf, topologyOf } from "../../schemas/plan.ts";
 import { type BranchAccount, branchAccounts } from "../engine/accounting.ts";
 import type { SpillOptions } from "../engine/local-stores.ts";
+import { defaultBudgetBytes, defaultSnapshots } from "../engine/merge-task.ts";
 import { planOnSources } from "../engine/plan-on-sources.ts";
 import { SourceTask } from "../engine/source-task.ts";
-import type { Mode } from "../engine/task-factory.ts";
+import type { Mode, TaskTuning } from "../engine/task-factory.ts";
 import { Worker } from "../engine/worker.ts";
 import { Metrics } from "../metrics/metrics.ts";
 import type { SinkPump } from "../pump/sink-pump.ts";
@@ -36,6 +37,8 @@ export interface ApplicationOptions {
   readonly spill?: SpillOptions;
   /** Bytes that a partition of a row topic is kept up to. @default 268435456 */
   readonly rowTopicBytes?: number;
+  /** Bytes that the state of one task may have, as it is written. @default 536870912 */
+  readonly stateBudgetBytes?: number;
   /** Factors by which source topics are slowed, for tests. @default none */
   readonly slow?: ReadonlyMap<string, number>;
   /**
@@ -141,7 +144,7 @@ export class Application implements RunningPlan {
       commitIntervalMs: options.commitIntervalMs ?? 100,
       acceptGaps: options.acceptGaps ?? false,
       ...(options.slow === undefined ? {} : { slow: options.slow }),
-      ...(options.spill === undefined ? {} : { spill: options.spill }),
+      ...tuningOf(options),
       execute: services.execute,
       onTrouble,
       onAhead: ({ waits, ...facts }) =>
@@ -259,10 +262,11 @@ export class Application implements RunningPlan {
 
   /** What its tasks say of themselves, for other processes. */
   tasks(): TaskReport[] {
-    return this.#worker.tasks.map(({ subtopology, partition, progress, counters }) => ({
+    return this.#worker.tasks.map(({ subtopology, partition, progress, state, counters }) => ({
       subtopology: subtopology.name,
       partition,
       progress,
+      state,
       counters,
     }));
   }
@@ -353,4 +357,9 @@ async function storeScored(plan: Plan, pumps: readonly SinkPump[]): Promise<void
     ...stepsOf(plan, "label").map((label) => label.topic),
   ]);
   await Promise.all(pumps.filter((pump) => topics.has(pump.topic)).map((pump) => pump.drain()));
+}
+
+function tuningOf({ spill, stateBudgetBytes: budgetBytes }: ApplicationOptions): TaskTuning {
+  const snapshots = { ...defaultSnapshots, budgetBytes: budgetBytes ?? defaultBudgetBytes };
+  return { snapshots, ...(spill === undefined ? {} : { spill }) };
 }

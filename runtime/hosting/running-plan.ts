@@ -4,7 +4,7 @@ import type { Task } from "../engine/task.ts";
 import type { Scraped } from "../metrics/server.ts";
 
 /** What one task says of itself; plain data. */
-export interface TaskReport extends Pick<Task, "progress" | "counters" | "partition"> {
+export interface TaskReport extends Pick<Task, "progress" | "counters" | "partition" | "state"> {
   /** Name of its subtopology. */
   readonly subtopology: string;
 }

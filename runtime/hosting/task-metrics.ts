@@ -6,6 +6,8 @@ import type { TaskReport } from "./running-plan.ts";
 export const taskMetricNames: readonly string[] = [
   "millrace_progress_seconds",
   "millrace_source_records",
+  "millrace_state_bytes",
+  "millrace_state_keys",
 ];
 
 /** How far each task is, and what became of the records of the sources. */
@@ -35,5 +37,26 @@ export function measureTasks(
         }
       }
     },
+  );
+  const summed =
+    (of: "keys" | "bytes") => (set: (labels: { subtopology: string }, sum: number) => void) => {
+      const sums = new Map<string, number>();
+      for (const { subtopology, state } of tasks()) {
+        const size = state?.[of] ?? null;
+        if (size !== null) sums.set(subtopology, (sums.get(subtopology) ?? 0) + size);
+      }
+      for (const [subtopology, sum] of sums) set({ subtopology }, sum);
+    };
+  metrics.gauge(
+    "millrace_state_keys",
+    "Keys that the tasks of a view keep windows of.",
+    ["subtopology"],
+    summed("keys"),
+  );
+  metrics.gauge(
+    "millrace_state_bytes",
+    "State of all tasks of a subtopology as it stands in their changelogs.",
+    ["subtopology"],
+    summed("bytes"),
   );
 }
