@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { Argument, Command, CommanderError } from "commander";
+import { Argument, Command, CommanderError, Option } from "commander";
 import { type ResolvedConfig, refuse, resolveConfig } from "../runtime/config.ts";
 import { packageRoot } from "../schemas/package-root.ts";
 import { findApplication, namedApplication } from "./application/find-application.ts";
@@ -290,6 +290,7 @@ function stackCommands(program: Command, line: CommandLine): void {
     addSettings(stack.command(name), "stack")
       .description(description)
       .option("--json", "print JSON")
+      .addOption(new Option("--stack <local>", "As other commands name it.").choices(["local"]))
       .addHelpText("after", example(`millrace stack ${name}`));
   const act = () => import("./commands/stack.ts");
   part("up", "Start what is down of them; they stay up.").action(async (flags: Flags) => {

@@ -250,7 +250,7 @@ export const errorTable = {
   },
   UNKNOWN_TOPIC: {
     policy: "stop",
-    message: 'The topology "{plan}" has no topic "{topic}": describe() lists those it has.',
+    message: 'The topology "{plan}" has no {kind} "{topic}"{near}.',
   },
   UNKNOWN_TASK: {
     policy: "stop",

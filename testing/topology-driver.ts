@@ -2,6 +2,7 @@ import type { Broker, Producer } from "../broker/broker.ts";
 import { openEmbeddedBroker } from "../broker/embedded/embedded-broker.ts";
 import type { ExternalWork } from "../processors/processor.ts";
 import { ViewProcessor } from "../processors/view.ts";
+import { nearest } from "../runtime/config/nearest.ts";
 import { type BranchAccount, branchAccounts } from "../runtime/engine/accounting.ts";
 import { MergeTask } from "../runtime/engine/merge-task.ts";
 import { Worker } from "../runtime/engine/worker.ts";
@@ -102,16 +103,22 @@ export class TopologyDriver {
 
   /** A source topic to write to: records by their fields, or bytes as they are. */
   input(topic: string): { send(value: object | Buffer, sent?: SentOptions): void } {
-    if (!this.#plan.sources.some((source) => source.topic === topic)) {
-      throw new MillraceError("UNKNOWN_TOPIC", { topic, plan: this.#plan.name });
+    const plan = this.#plan.name;
+    const sources = this.#plan.sources.map((source) => source.topic);
+    if (!sources.includes(topic)) {
+      const near = nearest(topic, sources) || ` (it has ${sources.join(", ")})`;
+      throw new MillraceError("UNKNOWN_TOPIC", { topic, near, plan, kind: "source" });
     }
     return { send: (value, sent = {}) => void this.#queue.push({ topic, value, sent }) };
   }
 
   /** A topic to read; `drain` gives what is new since the last time. */
   output(topic: string): { drain(): Promise<DriverRecord[]> } {
-    if (!this.#plan.topics.some((each) => each.name === topic)) {
-      throw new MillraceError("UNKNOWN_TOPIC", { topic, plan: this.#plan.name });
+    const plan = this.#plan.name;
+    const topics = this.#plan.topics.map(({ name }) => name);
+    if (!topics.includes(topic)) {
+      const near = nearest(topic, topics) || ": describe() lists those it has";
+      throw new MillraceError("UNKNOWN_TOPIC", { topic, near, plan, kind: "topic" });
     }
     return {
       drain: async () => {

@@ -79,13 +79,15 @@ export function features(
 function featureText(answer: FeatureAnswer): string {
   const time = (instant: number | null) =>
     instant === null ? "never" : new Date(instant).toISOString();
-  const lines = [
-    `${answer.view} of ${answer.key} at ${time(answer.at)}: ${answer.freshness} (${answer.source})`,
-  ];
+  const { at, progress } = answer;
+  const behind = at !== null && progress !== null && progress < at ? at - progress : 0;
+  const lag = behind > 0 ? `; the view is ${(behind / 1000).toFixed(1)} s behind` : "";
+  const head = `${answer.view} of ${answer.key} at ${time(at)}: ${answer.freshness}`;
+  const lines = [`${head} (${answer.source}${lag})`];
   if (answer.asOf === null) return lines.join("\n");
   lines.push(
     `as of ${time(answer.asOf)}, valid until ${time(answer.validUntil)}, ` +
-      `view at ${time(answer.progress)}`,
+      `view at ${time(progress)}`,
     table(
       ["feature", "value"],
       answer.features.map(({ name, value }) => [name, value === null ? "-" : String(value)]),

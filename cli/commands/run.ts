@@ -41,6 +41,10 @@ async function runEither(
 function defaultTitle({ feeder }: ApplicationSpec, { shown, config }: ResolvedConfig): string {
   if (config.live) {
     const end = config.for === null ? "until Ctrl-C" : `for ${shown["for"]}`;
+    if (config.stack === "embedded" && feeder?.live === undefined) {
+      const doors = "the embedded stack has no port for producers: --stack local and cluster have";
+      return `live, ${end}, but no feeder sends, and ${doors}`;
+    }
     return `live, as producers send, ${end}`;
   }
   return feeder === null ? "as its topics stand" : "as its feeder sends";

@@ -7,6 +7,7 @@ import { watermark } from "../../schemas/generated.ts";
 import { partitionOf } from "../../schemas/murmur2.ts";
 import type { Plan, SourceSpec } from "../../schemas/plan.ts";
 import { watermarksTopic } from "../../topologies/dsl/compile/topics.ts";
+import { nearest } from "../config/nearest.ts";
 import type { Config } from "../config/settings.ts";
 import { AvroEncoder } from "../schema-registry/avro-codec.ts";
 import type { SchemaRegistry } from "../schema-registry/registry.ts";
@@ -172,7 +173,10 @@ class EventReplay {
     const source = this.#sources.get(topic);
     if (source === undefined) {
       const plan = this.#feed.plans.map(({ name }) => name).join(", ");
-      throw new MillraceError("UNKNOWN_TOPIC", { topic, plan });
+      const sources = [...this.#sources.keys()];
+      const known = nearest(topic, sources) || ` (it has ${sources.join(", ")})`;
+      const near = `${known}, but its feeder sends there`;
+      throw new MillraceError("UNKNOWN_TOPIC", { topic, plan, near, kind: "source" });
     }
     const key = String(fieldAt(value, source.spec.partitionField));
     const partition = partitionOf(key, source.endOffsets.length);

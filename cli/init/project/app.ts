@@ -4,7 +4,7 @@ import { shop } from "./topology.ts";
 
 export default application({
   topologies: shop,
-  // Sends the samples, so that a first run shows something. Producers of your own need no feeder.
+  // Sends the samples, so that a first run shows something. Producers on servers need no feeder.
   feeder: eventFeeder({
     events: samplePayments.map((value) => ({ topic: "payments", at: value.paidAt, value })),
   }),

@@ -44,7 +44,10 @@ export function integer(text: string): number | bigint {
 export function timestampMs(text: string, power: number): number | bigint {
   if (power === 0 && shortWhole.test(text)) return Number(text) + 0;
   const scaled = scaledBy(text, power);
-  if (scaled === null) fail(`${short(text)} is no timestamp`);
+  if (scaled === null) {
+    const unit = { 3: "s", 0: "ms", [-3]: "µs", [-6]: "ns" }[power];
+    fail(`${short(text)} is no timestamp, a number in ${unit}`);
+  }
   // Towards the past.
   const { whole, rest } = scaled;
   return exact(rest && text.startsWith("-") ? whole - 1n : whole, text);

@@ -128,7 +128,7 @@ test("timestamps of every unit become UTC ms, rounded towards the past", () => {
   refused(timestamp("iso"), '"2001-01-01T24:00:00Z"', /no date and time that there is/);
   refused(timestamp("iso"), '"yesterday"', /no date and time by ISO 8601/);
   refused(timestamp("iso"), "978352215250", /it is a number, not text/);
-  refused(timestamp("ms"), '"soon"', /soon is no timestamp/);
+  refused(timestamp("ms"), '"soon"', /soon is no timestamp, a number in ms/);
 });
 
 test("what is missing, null, twice there or of another type is named", () => {
