@@ -7,12 +7,7 @@ export const kafkaRights = [
   { resource: "group", name: "flights", prefixed: false, operations: ["Read"] },
   { resource: "group", name: "flights.", prefixed: true, operations: ["Read"] },
   { resource: "transactional-id", name: "flights/worker/", prefixed: true, operations: ["Write"] },
-  {
-    resource: "transactional-id",
-    name: "flights.replay",
-    prefixed: false,
-    operations: ["Write"],
-  },
+  { resource: "transactional-id", name: "flights.", prefixed: true, operations: ["Write"] },
 ] as const;
 
 /** Rules of an ACL of Redis, after the name of the user and its password. */

@@ -138,11 +138,12 @@ async function whileItRuns(running: Promise<Outcome>, port: number): Promise<voi
   void running.finally(() => {
     ended = true;
   });
-  const scrape = () => fetch(`http://127.0.0.1:${port}/metrics`).then((answer) => answer.text());
+  const get = (path: string) => fetch(`http://127.0.0.1:${port}${path}`);
   let metrics = "";
   while (!ended && metrics === "") {
-    metrics = await scrape().catch(() => "");
-    if (metrics === "") await wait(50);
+    const ready = await get("/ready").catch(() => null);
+    if (ready?.ok === true) metrics = await (await get("/metrics")).text();
+    else await wait(50);
   }
   if (ended) return;
   assertSecretless(metrics, "/metrics");

@@ -52,7 +52,7 @@ class ConfluentRegistry implements SchemaRegistry {
 
   constructor(options: ConfluentRegistryOptions) {
     const { url, auth, tls, retries, timeoutMs } = { ...defaults, ...options };
-    this.#url = url.replace(/\/+$/, "");
+    this.#url = withoutSlashes(url);
     this.#auth = auth;
     this.#retries = retries;
     this.#timeoutMs = timeoutMs;
@@ -269,4 +269,11 @@ function codeOf(status: number): ErrorCode {
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
+}
+
+/** Without slashes at the end, in linear time. */
+function withoutSlashes(url: string): string {
+  let end = url.length;
+  while (url[end - 1] === "/") end--;
+  return url.slice(0, end);
 }
