@@ -13,6 +13,7 @@ import { flights } from "../../topologies/flights/flights.ts";
 import { createMemoryRegistry } from "../schema-registry/embedded.ts";
 import { openArtifactStore } from "../services/train/artifacts.ts";
 import { Application } from "./application.ts";
+import { createSources } from "./create-sources.ts";
 import { startPumps } from "./pumps.ts";
 import type { Stack } from "./stack.ts";
 
@@ -96,6 +97,7 @@ test("live rows may be dropped once they are older than their ttl, replayed ones
 test("an application that cannot start leaves every group that it joined", async () => {
   for (const nth of [1, 2, 5]) {
     const { stack, count } = await stackWithout(nth);
+    await createSources(stack.broker, [flights]);
     const options = { plan: flights, stack, mode: { kind: "replay" }, scoringThreads: 0 } as const;
     await assert.rejects(Application.start(options), /no room in the group/);
     assert.ok(count.joins >= nth);
