@@ -42,7 +42,7 @@ function tryWith(npm, tarball) {
   const npmRun = (...args) => run("npx", ["--yes", npm, ...args], project);
   const bin = (name) => join(project, "node_modules", ".bin", name);
   const millrace = (...args) => run(bin("millrace"), args, project);
-  step(`${npm} install ${basename(tarball)}`, () => npmRun("install", tarball));
+  step(`${npm} install ${basename(tarball)}`, () => npmRun("install", "--prefix", ".", tarball));
   step("  millrace init", () => millrace("init", "."));
   step("  chDB is asked for by name", () => {
     const { status, stderr } = spawnSync(bin("millrace"), ["run", "app.ts"], {
