@@ -1,9 +1,10 @@
 import type { ExternalWork } from "../../processors/processor.ts";
-import type { Plan, Subtopology } from "../../schemas/plan.ts";
+import type { Plan } from "../../schemas/plan.ts";
 import { outlast, passes } from "../outlast.ts";
 import { serviceOf } from "../services/registry.ts";
 import type { Execute, ServiceLimit } from "../services/service.ts";
 import type { MergeTask } from "./merge-task.ts";
+import { taskName } from "./task.ts";
 
 export interface WorkDeskOptions {
   readonly plan: Plan;
@@ -59,25 +60,35 @@ export class WorkDesk {
     this.#working = 0;
   }
 
-  /** @throws what work has failed with. */
-  throwFailure(): void {
-    if (this.#failure !== null) throw this.#failure;
+  /** Whether work has failed: its task waits for what does not come, until it is made anew. */
+  get failed(): boolean {
+    return this.#failure !== null;
   }
 
-  #do({ subtopology }: MergeTask, work: ExternalWork): Promise<Buffer> {
+  /** @throws what work has failed with, once. */
+  throwFailure(): void {
+    const failure = this.#failure;
+    this.#failure = null;
+    if (failure !== null) throw failure;
+  }
+
+  #do(task: MergeTask, work: ExternalWork): Promise<Buffer> {
+    const { subtopology } = task;
     const limit = this.#options.isLive ? this.#limitOf(work) : null;
-    const call = (signal?: AbortSignal) => this.#insist(subtopology, work, signal);
+    const call = (signal?: AbortSignal) => this.#insist(task, work, signal);
     return limit === null ? call() : limit.bound(work.payload, subtopology, call);
   }
 
   /** Tries again while a server is away, for as long as somebody asks for the result. */
-  #insist(subtopology: Subtopology, work: ExternalWork, signal?: AbortSignal): Promise<Buffer> {
+  #insist(task: MergeTask, work: ExternalWork, signal?: AbortSignal): Promise<Buffer> {
+    const { subtopology, partition } = task;
     const { execute, onTrouble } = this.#options;
+    const who = `${work.service} of ${taskName(subtopology.name, partition)}`;
     const ownership = this.#ownership;
     return outlast(() => execute(subtopology, work, signal), {
       ...(signal === undefined ? {} : { signal }),
       mayPass: (error) => passes(error) && ownership === this.#ownership,
-      tell: (error) => onTrouble(`${work.service} of ${subtopology.name}`, error),
+      tell: (error) => onTrouble(who, error),
     });
   }
 

@@ -172,6 +172,7 @@ export class Worker {
     if (failure !== null) await this.#afterFailedCommit(failure);
     if (this.#membership.lost) await this.#rebalance();
     else if (this.#stale) await this.#recover();
+    this.#stale = this.#desk.failed;
     this.#desk.throwFailure();
     if (this.#lookUpError !== null) throw this.#lookUpError;
     const fetched = await this.#pollOrRejoin(idle && !this.#news);

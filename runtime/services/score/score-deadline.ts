@@ -1,4 +1,5 @@
 import { rowStates, type ScoreWork } from "../../../processors/scoring/score-work.ts";
+import { passes } from "../../outlast.ts";
 import { encodeScoreResult } from "./scorer.ts";
 
 /** What a timer can wait, in ms; beyond it Node takes 1 ms. */
@@ -11,7 +12,7 @@ const longestTimerMs = 2 ** 31 - 1;
  */
 export class ScoreDeadline {
   readonly #warm = new Set<string>();
-  /** Why a call failed whose time was over by then. */
+  /** Why a call failed whose time was over by then, unless it may pass: a later one asks again. */
   #missed: unknown;
 
   /**
@@ -39,7 +40,7 @@ export class ScoreDeadline {
         resolve(noScores(work, deadlineMs));
         over.abort();
         result.catch((error: unknown) => {
-          if (error !== over.signal.reason) this.#missed ??= error;
+          if (error !== over.signal.reason && !passes(error)) this.#missed ??= error;
         });
       }, deadlineMs);
     });
