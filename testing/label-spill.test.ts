@@ -5,11 +5,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { openEmbeddedBroker } from "../broker/embedded/embedded-broker.ts";
+import type { LocalStore } from "../processors/local-store.ts";
+import { loopPlan, partOf, scoringOperator } from "../processors/loop-fixture.ts";
 import { LabelJoin } from "../processors/scoring/label-join.ts";
 import { PredictedIds } from "../processors/scoring/predicted-ids.ts";
+import { ScoringProcessor } from "../processors/scoring.ts";
 import { LocalStores } from "../runtime/engine/local-stores.ts";
 import { createMemoryRegistry } from "../runtime/schema-registry/embedded.ts";
-import { ByteWriter } from "../schemas/bytes.ts";
+import { ByteReader, ByteWriter } from "../schemas/bytes.ts";
 import { executeAir, produceAir } from "./air-input-fixture.ts";
 import { collectAir } from "./air-output-fixture.ts";
 import { air, makeLogs } from "./schedule-fixture.ts";
@@ -92,3 +95,31 @@ function snapshotOf(part: { snapshot(writer: ByteWriter): void }): string {
   part.snapshot(writer);
   return writer.take().toString("hex");
 }
+
+test("labels that come before any prediction leave memory too, though nothing is answered", () => {
+  const part = partOf(loopPlan(), "predictions");
+  const stores = new LocalStores({ directory: join(folder, "early"), entries: 100 });
+  const { store, entries } = stores.open();
+  let moved = 0;
+  const counting: LocalStore = {
+    ...store,
+    put: (key, value) => {
+      moved++;
+      store.put(key, value);
+    },
+  };
+  const spill = { store: counting, entries };
+  const processor = new ScoringProcessor(scoringOperator, part, false, 0, spill);
+  const labels = part.inputs.findIndex(({ name }) => name === "labels");
+  const writer = new ByteWriter();
+  for (let id = 0; id < 2_000; id++) {
+    writer.reset();
+    writer.text(`early-${id}`);
+    writer.f64(0);
+    writer.f64(1);
+    processor.process(labels, 0, 1, new ByteReader(writer.take()));
+    assert.equal(processor.takeWork(), null);
+  }
+  assert.ok(moved >= 2_000 - entries, `${moved} entries and chunks have moved`);
+  stores.clear();
+});

@@ -71,9 +71,11 @@ export class LabelJoin {
     return this.#open.take(id) ?? null;
   }
 
-  /** Keeps a label of an id that has no prediction yet. */
+  /** Keeps a label of an id that has no prediction yet, beyond memory's share on disk. */
   keep(label: EarlyLabel): void {
-    if (this.#early.get(label.id) === undefined) this.#early.add(label);
+    if (this.#early.get(label.id) !== undefined) return;
+    this.#early.add(label);
+    this.#early.trim();
   }
 
   /** When the oldest open prediction expires; `Infinity` when there is none. */
@@ -89,10 +91,9 @@ export class LabelJoin {
     return oldest;
   }
 
-  /** Moves what is beyond memory's share to disk: call it while no prediction is unanswered. */
+  /** Moves predictions beyond memory's share to disk: call it while none is unanswered. */
   trim(): void {
     this.#open.trim();
-    this.#early.trim();
   }
 
   snapshot(writer: ByteWriter): void {
