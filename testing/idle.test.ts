@@ -58,6 +58,22 @@ const { quietMs } = new IdleAdvance(
   () => {},
 );
 
+test("however many partitions there are, progress follows the clock within a quarter of an hour", async () => {
+  const broker = await openEmbeddedBroker({ directory: null });
+  for (const partitions of [1, 32, 1_024]) {
+    const subtopologies = air.subtopologies.map((each) => ({ ...each, partitions }));
+    const wide = { ...air, subtopologies };
+    const { quietMs: distance } = new IdleAdvance(
+      wide,
+      broker,
+      () => 0,
+      () => {},
+    );
+    assert.ok(distance > 0 && distance <= 15 * minute, `${partitions}: ${distance} ms`);
+  }
+  await broker.close();
+});
+
 test("a live topology without events writes less than a record a second, and follows the clock", async () => {
   const broker = await openEmbeddedBroker({ directory: null });
   await broker.createTopics(air.topics);

@@ -5,8 +5,14 @@ import type { SourceTask } from "../source-task.ts";
 /** Time between two looks at the ends of the source partitions, in ms. */
 const lookEveryMs = 50;
 
-/** What advancing writes of a quiet topology at most, on average: records and markers a second. */
+/**
+ * What advancing writes of a quiet topology, on average: records and markers a second. More where
+ * that would take it further behind the clock than {@link mostQuietMs}.
+ */
 const quietRecordsPerSecond = 0.5;
+
+/** Most that progress of a quiet topology lies behind the clock, ms, whatever that writes. */
+const mostQuietMs = 15 * 60_000;
 
 /**
  * Live mode: source partitions that are read to their ends advance by the wall clock, so that one
@@ -34,7 +40,8 @@ export class IdleAdvance {
 
   /** @param tell - called when a look has brought news. */
   constructor(plan: Plan, broker: Broker, now: () => number, tell: () => void) {
-    this.quietMs = (advanceRecords(plan) / quietRecordsPerSecond) * 1000;
+    const sparingMs = (advanceRecords(plan) / quietRecordsPerSecond) * 1000;
+    this.quietMs = Math.min(mostQuietMs, sparingMs);
     this.#broker = broker;
     this.#now = now;
     this.#tell = tell;
