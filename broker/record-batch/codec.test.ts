@@ -15,6 +15,8 @@ const batches = JSON.parse(
   readFileSync(join(packageRoot(), "broker", "record-batch", "packed-batches.json"), "utf8"),
 ) as Readonly<Record<string, string>>;
 
+const hex = (byte: number) => byte.toString(16).padStart(2, "0");
+
 const lines = [
   '{"paymentId":"p-0001","card":"c-1","amount":12.5,"country":"NZ"}',
   '{"paymentId":"p-0002","card":"c-2","amount":7.25,"country":"NZ"}',
@@ -66,6 +68,21 @@ test("zstd is read where Node has none, and a frame that would take all memory i
   large[4] = 0;
   large[5] = 0xf8;
   assert.throws(() => unpackZstdHere(large, 1 << 20), /window is too large/);
+});
+
+test("zstd is held to a window by all frames of it, whatever stands between them", () => {
+  const frame = (window: number) => Buffer.from(`28b52ffd00${hex(window)}09000041`, "hex");
+  const skipped = Buffer.from("532a4d180300000028b52f", "hex");
+  const repeated = Buffer.from("28b52ffd0000" + "530000" + "42", "hex");
+  const small = [frame(0), skipped, repeated, frame(8)];
+  assert.equal(String(unpackZstdHere(Buffer.concat(small), 1 << 20)), `A${"B".repeat(10)}A`);
+  const first = Buffer.from(batches["java zstd"] ?? "", "base64");
+  for (const before of [[frame(0)], [skipped], [packedIn(first).packed], [repeated, skipped]]) {
+    const large = Buffer.concat([...before, frame(0xf8)]);
+    assert.throws(() => unpackZstdHere(large, 1 << 20), /window is too large/);
+  }
+  const many = Buffer.concat(Array.from({ length: 40 }, () => frame(12 << 3)));
+  assert.throws(() => unpackZstdHere(many, 1 << 20), /window is too large/);
 });
 
 test("a codec that Kafka has not is named, and damaged bytes never end in anything but an error", () => {
