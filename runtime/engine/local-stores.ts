@@ -1,8 +1,9 @@
-import { mkdirSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, rmSync, statfsSync } from "node:fs";
 import { join } from "node:path";
 import { open, type RootDatabase } from "lmdb";
 import type { LocalStore, Spill } from "../../processors/local-store.ts";
 import { MillraceError } from "../../schemas/errors.ts";
+import { isStorageFull, storageFull } from "../../schemas/storage-error.ts";
 
 export interface SpillOptions {
   /** A folder of this process alone; it is emptied. */
@@ -13,6 +14,9 @@ export interface SpillOptions {
 
 /** Writes gathered before they go to disk together. */
 const batchWrites = 4_096;
+
+/** Room that lmdb takes besides the values, bytes: a disk with less is full. */
+const spareBytes = 256 * 1024;
 
 /**
  * The local stores of the tasks of a process, in one lmdb database that is made when the first of
@@ -45,7 +49,7 @@ export class LocalStores {
   clear(): void {
     this.#pending.clear();
     // Closing waits for nothing: no write is under way between two turns.
-    void this.#database?.close();
+    this.#database?.close().catch(() => {});
     this.#database = null;
     rmSync(this.#options.directory, { recursive: true, force: true });
   }
@@ -61,7 +65,7 @@ export class LocalStores {
     if (this.#pending.size >= batchWrites) this.#write();
   }
 
-  /** @throws {MillraceError} STORAGE_FULL. */
+  /** @throws {MillraceError} STORAGE_FULL, STORAGE_FAILED. */
   #write(): void {
     try {
       // A name of its own: what was closed just now may still be open underneath.
@@ -75,11 +79,26 @@ export class LocalStores {
         }
       });
     } catch (error) {
-      const { directory } = this.#options;
-      const reason = error instanceof Error ? error.message : String(error);
-      throw new MillraceError("STORAGE_FULL", { directory, reason }, { cause: error });
+      throw this.#errorOf(error);
     }
     this.#pending.clear();
+  }
+
+  /** lmdb tells a disk that is full apart from a broken one only by what has room on it. */
+  #errorOf(error: unknown): MillraceError {
+    const { directory } = this.#options;
+    if (isStorageFull(error) || !this.#hasRoom()) return storageFull(directory, error);
+    const reason = error instanceof Error ? error.message : String(error);
+    return new MillraceError("STORAGE_FAILED", { directory, reason }, { cause: error });
+  }
+
+  #hasRoom(): boolean {
+    const { directory } = this.#options;
+    if (!existsSync(directory)) return true;
+    let bytes = spareBytes;
+    for (const value of this.#pending.values()) bytes += value?.length ?? 0;
+    const { bavail, bsize } = statfsSync(directory);
+    return bavail * bsize >= bytes;
   }
 }
 
