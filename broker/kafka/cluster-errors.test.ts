@@ -150,6 +150,29 @@ test("of partitions refused together, the one that is the cause is named", async
   await assert.rejects(send, { code: "BROKER_AUTHORIZATION", message: /of b/ });
 });
 
+test("a producer without transactions that is fenced has outlasted no time of one", async (t) => {
+  const broker = await opened(t, {
+    Produce(request, answer) {
+      request.nullableString();
+      request.int16();
+      request.int32();
+      const places = readPlaces(request, () => {
+        const partition = request.int32();
+        request.bytes();
+        return partition;
+      });
+      writePlaces(answer, places, () => {
+        answer.int16(kafkaCode.invalidProducerEpoch);
+        for (let field = 0; field < 3; field++) answer.int64(-1);
+      });
+      answer.int32(0);
+    },
+  });
+  const producer = await broker.producer({ transactionalId: null, transactionTimeoutMs: 1 });
+  const send = producer.send([{ topic: "a", partition: 0, batch: batch() }]);
+  await assert.rejects(send, { code: "PRODUCER_FENCED" });
+});
+
 test("a topic that a coordinator does not know is unknown before all patience is gone", async (t) => {
   const broker = await opened(
     t,

@@ -311,9 +311,10 @@ export class KafkaProducer implements Producer {
 
   /**
    * The coordinator ends a transaction that has lasted too long by fencing its producer: after a
-   * broker that was away nobody has taken over.
+   * broker that was away nobody has taken over. Without an id there is no transaction to end.
    */
   #told(error: unknown): unknown {
+    if (this.#transactionalId === null) return error;
     const lastedMs = performance.now() - this.#begunAt;
     const isFence = error instanceof MillraceError && error.code === "PRODUCER_FENCED";
     if (!isFence || lastedMs < this.#timeoutMs) return error;
