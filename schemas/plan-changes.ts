@@ -1,6 +1,7 @@
 import { type AggregateSpec, featureColumns, type WindowSpec } from "./feature-view.ts";
+import { type FormatSpec, unitsOf } from "./formats/formats.ts";
 import { canonical, free, type PlanPart } from "./plan-parts.ts";
-import type { RowField } from "./row-layout.ts";
+import type { RowField, RowLayout } from "./row-layout.ts";
 
 /**
  * What a start with another plan means for a part. `safe`: its state and rows go on; `grow`: it
@@ -68,6 +69,11 @@ function changed(was: PlanPart, is: PlanPart): PlanChange {
   if (kind === "source" && !names.every((name) => name !== "layout" || widened(was, is))) {
     return { part, kind: "break", what, remedy: `keep the fields, or ${elsewhere}` };
   }
+  const units = kind === "source" ? otherUnits(was, is) : [];
+  if (units.length > 0) {
+    const remedy = `keep the units, or ${elsewhere}`;
+    return { part, kind: "break", what: units.join("; "), remedy };
+  }
   if (bound.length === 0) return { part, kind: "safe", what, remedy: null };
   const grown = kind === "view" ? newColumns(was, is, bound) : null;
   if (grown !== null) {
@@ -78,12 +84,27 @@ function changed(was: PlanPart, is: PlanPart): PlanChange {
   return { part, kind: "break", what, remedy };
 }
 
-/** Whether all fields are still there as they were. */
+/** Whether all fields are still there as they were; what they mean for people is no matter. */
 function widened(was: PlanPart, is: PlanPart): boolean {
-  const fieldsOf = ({ definition }: PlanPart) =>
-    (definition["layout"] as { readonly fields: readonly RowField[] } | undefined)?.fields ?? [];
-  const now = new Set(fieldsOf(is).map(canonical));
-  return fieldsOf(was).every((field) => now.has(canonical(field)));
+  const typed = ({ name, type, nullable }: RowField) => canonical({ name, type, nullable });
+  const now = new Set(fieldsOf(is).map(typed));
+  return fieldsOf(was).every((field) => now.has(typed(field)));
+}
+
+/** Fields whose values are taken for another unit than they were. */
+function otherUnits(was: PlanPart, is: PlanPart): string[] {
+  const [before, after] = [was, is].map(({ definition }) => definition["format"] as FormatSpec);
+  // What is written in another format says so itself, or cannot be read as it.
+  if (before === undefined || after === undefined || before.kind !== after.kind) return [];
+  const [units, now] = [unitsOf(before), unitsOf(after)];
+  return fieldsOf(was).flatMap(({ name }) => {
+    const [from = "ms", to = "ms"] = [units.get(name), now.get(name)];
+    return from === to ? [] : [`the unit of ${name} ${from} → ${to}`];
+  });
+}
+
+function fieldsOf({ definition }: PlanPart): readonly RowField[] {
+  return (definition["layout"] as RowLayout | undefined)?.fields ?? [];
 }
 
 /** Columns that a view has besides those it had; null where one of these is not the same. */

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { viewId } from "./feature-view.ts";
-import type { Plan, StepKind, Subtopology } from "./plan.ts";
+import { unitsOf } from "./formats/formats.ts";
+import type { OperatorSpecs, Plan, StepKind, Subtopology } from "./plan.ts";
 
 /** A part of a plan that is compared with what it was: the topology, a source, or a step. */
 export interface PlanPart {
@@ -68,8 +69,21 @@ export function stateFingerprint(subtopology: Subtopology): Buffer {
   return digest(text).subarray(0, 8);
 }
 
-function sourceState({ source, routes }: { readonly source: object; readonly routes: unknown }) {
-  return { source: without(source, free.source), routes };
+/** What records go out as depends on the units of the fields that the routes name. */
+function sourceState({ source, routes }: OperatorSpecs["source"]): object {
+  const named = new Set([source.timeField, ...textsIn(routes)]);
+  const units = [...unitsOf(source.format)].filter(([field]) => named.has(field));
+  return {
+    source: without(source, free.source),
+    routes,
+    ...(units.length > 0 && { units: Object.fromEntries(units) }),
+  };
+}
+
+function textsIn(value: unknown): string[] {
+  if (typeof value === "string") return [value];
+  if (typeof value !== "object" || value === null) return [];
+  return Object.values(value).flatMap(textsIn);
 }
 
 /** Of an operator: its own spec, and those of the steps in it. */

@@ -63,6 +63,11 @@ export interface FormatText {
 export interface Format<Spec> {
   /** @throws {Error} when the spec is no use. */
   readonly layout: (spec: Spec) => RowLayout;
+  /**
+   * What the layout does not say of the values of a field, by its path: the unit in which they are
+   * counted. Another unit makes them mean something else. Left out: numbers, and timestamps in ms.
+   */
+  readonly units: (spec: Spec) => ReadonlyMap<string, string>;
   readonly text: (spec: Spec) => FormatText;
   /** @param wanted - paths of the fields to read. */
   readonly open: (spec: Spec, wanted: ReadonlySet<string>) => FormatReader;

@@ -16,6 +16,11 @@ export function layoutOf(spec: FormatSpec): RowLayout {
   return formatOf(spec).layout(spec);
 }
 
+/** By the path of a field what its values are counted in, where that is no plain number or ms. */
+export function unitsOf(spec: FormatSpec): ReadonlyMap<string, string> {
+  return formatOf(spec).units(spec);
+}
+
 /** Everything that decides how records are read, as text. */
 export function formatText(spec: FormatSpec): FormatText {
   return formatOf(spec).text(spec);

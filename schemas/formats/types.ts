@@ -73,6 +73,19 @@ export function layoutOfTypes(specs: FieldSpecs): RowLayout {
   return { fields };
 }
 
+/** By their paths the units of timestamps that are not in ms. */
+export function unitsOfTypes(specs: FieldSpecs, prefix = ""): Map<string, string> {
+  const units = new Map<string, string>();
+  for (const [name, spec] of Object.entries(specs)) {
+    const path = `${prefix}${name}`;
+    const scalar = spec.type === "list" ? spec.of : spec;
+    if (scalar.type === "timestamp" && scalar.unit !== "ms") units.set(path, scalar.unit);
+    if (spec.type !== "record") continue;
+    for (const [inner, unit] of unitsOfTypes(spec.fields, `${path}.`)) units.set(inner, unit);
+  }
+  return units;
+}
+
 function collect(
   specs: FieldSpecs,
   prefix: string,

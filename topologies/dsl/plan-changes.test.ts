@@ -1,6 +1,8 @@
 /** What a start with another plan means, part by part. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { json } from "../../schemas/formats/json/json-format.ts";
+import { type TimestampUnit, types } from "../../schemas/formats/types.ts";
 import type { Plan } from "../../schemas/plan.ts";
 import { isRefused, planChanges, verdictOf } from "../../schemas/plan-changes.ts";
 import { partsOf, stateFingerprint } from "../../schemas/plan-parts.ts";
@@ -153,3 +155,124 @@ test("what is safe leaves the state as it is, and what is not makes it another",
     else assert.ok(!same || after.subtopologies.length !== before.subtopologies.length);
   }
 });
+
+interface Declared {
+  readonly unit?: TimestampUnit;
+  readonly paidUnit?: TimestampUnit;
+  readonly more?: Readonly<Record<string, ReturnType<typeof types.timestamp>>>;
+  readonly subjects?: "topic" | "any";
+}
+const declared = ({ unit = "ms", paidUnit = "s", more = {}, subjects = "topic" }: Declared = {}) =>
+  from(
+    "orders",
+    json({
+      orderId: types.text(),
+      at: types.timestamp(unit),
+      paidAt: types.timestamp(paidUnit),
+      shop: types.text(),
+      other: types.text(),
+      amount: types.number(),
+      ...more,
+    }),
+    { subjects },
+  )
+    .timedBy("at", { lateness: "1m" })
+    .partitionedBy("orderId");
+const shopOf = (of: object, id = "shop@1") => view(id, of as ReturnType<typeof source>);
+const declaredPlan = (of: object = declared()) =>
+  topology("t", { shop: shopOf(of) }, { partitions: 2 });
+/** Orders in Avro whose times have a unit, and whose fields mean something to people. */
+const described = (doc: string, unit = "timestamp-millis") => {
+  const at = { name: "at", type: { type: "long", logicalType: unit } };
+  const schema = recordSchema<Order>({
+    type: "record",
+    name: "Order",
+    fields: fields.map((each) => ({ ...(each.name === "at" ? at : each), doc })),
+  });
+  return source("1m", schema);
+};
+const withoutRepeated = (of: ReturnType<typeof source>, within: "1h" | "2h" = "1h") =>
+  of.dedupedBy("orderId", { within });
+
+const pairs: Readonly<Record<string, readonly [Plan, Plan, string, RegExp]>> = {
+  "event times in another unit": [
+    declaredPlan(declared({ unit: "s" })),
+    declaredPlan(declared({ unit: "ms" })),
+    "break",
+    /^break source orders: the unit of at s → ms$/,
+  ],
+  "a field that a step reads in another unit": [
+    declaredPlan(declared().where(gt("paidAt", 5))),
+    declaredPlan(declared({ paidUnit: "us" }).where(gt("paidAt", 5))),
+    "break",
+    /^break source orders: the unit of paidAt s → us$/,
+  ],
+  "times of Avro in another unit": [
+    topology("t", { shop: view("shop@1", described("")) }, { partitions: 2 }),
+    topology("t", { shop: view("shop@1", described("", "timestamp-micros")) }, { partitions: 2 }),
+    "break",
+    /^break source orders: the unit of at ms → 1\/1000 ms$/,
+  ],
+  "another field in a unit of its own": [
+    declaredPlan(),
+    declaredPlan(declared({ more: { sentAt: types.timestamp("ns") } })),
+    "safe",
+    /^safe source orders: /,
+  ],
+  "ids of any subject": [
+    declaredPlan(),
+    declaredPlan(declared({ subjects: "any" })),
+    "safe",
+    /^safe source orders: subjects nothing → "any"$/,
+  ],
+  "another where": [
+    declaredPlan(declared().where(gt("amount", 1))),
+    declaredPlan(declared().where(gt("amount", 2))),
+    "break",
+    /^break view shop@1: through /,
+  ],
+  "another select": [
+    declaredPlan(declared().select({ shop: "shop" })),
+    declaredPlan(declared().select({ shop: "other" })),
+    "break",
+    /^break view shop@1: through /,
+  ],
+  "another within": [
+    declaredPlan(withoutRepeated(source())),
+    declaredPlan(withoutRepeated(source(), "2h")),
+    "break",
+    /^break dedup orders-by-orderId: withinMs 3600000 → 7200000$/,
+  ],
+  "another field of a source without what comes again": [
+    declaredPlan(withoutRepeated(source())),
+    declaredPlan(withoutRepeated(source("1m", wider))),
+    "break",
+    /break dedup orders-by-orderId: layout /,
+  ],
+  "other words about a field": [
+    topology("t", { shop: view("shop@1", described("a")) }, { partitions: 2 }),
+    topology("t", { shop: view("shop@1", described("b")) }, { partitions: 2 }),
+    "safe",
+    /^safe source orders: /,
+  ],
+  "other words about a field of a source without what comes again": [
+    declaredPlan(withoutRepeated(described("a"))),
+    declaredPlan(withoutRepeated(described("b"))),
+    "safe",
+    /^safe source orders: /,
+  ],
+};
+
+for (const [what, [was, is, verdict, text]] of Object.entries(pairs)) {
+  test(`a start with ${what} is a case of ${verdict}`, () => {
+    const changes = planChanges(partsOf(was), partsOf(is));
+    assert.match(changes.map((each) => `${each.kind} ${each.part}: ${each.what}`).join("\n"), text);
+    assert.equal(verdictOf(changes), verdict);
+    assert.equal(isRefused(changes), verdict === "break");
+    const [before, after] = [was, is].map(({ subtopologies }) =>
+      subtopologies.map((each) => stateFingerprint(each).toString("hex")),
+    );
+    if (verdict === "safe") assert.deepEqual(after, before);
+    else assert.notDeepEqual(after, before);
+  });
+}

@@ -2,7 +2,7 @@ import type { AvroSchema } from "../../plan.ts";
 import type { RecordSchema } from "../../record-schema.ts";
 import { type FormatReader, type FormatWriter, formatVerb, type WriterSchema } from "../format.ts";
 import { AvroInput } from "./avro-input.ts";
-import { avroLayout } from "./avro-layout.ts";
+import { avroLayout, avroUnits } from "./avro-layout.ts";
 import { avroText } from "./avro-text.ts";
 import { type AvroType, nameOf } from "./avro-types.ts";
 import { flatRead } from "./flat.ts";
@@ -30,6 +30,7 @@ export const avro = formatVerb(
   },
   {
     layout: ({ schema }: AvroFormatSpec) => avroLayout(parseAvro(schema)),
+    units: ({ schema }) => avroUnits(parseAvro(schema)),
     text: ({ schema }) => avroText(schema),
     open: ({ schema }, wanted) => {
       const reader = parseAvro(schema);

@@ -9,9 +9,25 @@ const maxFields = 2_000;
  * what has no type of its own here: maps, bytes, unions of several types, a record within itself.
  */
 export function avroLayout(type: AvroType): RowLayout {
-  const fields: RowField[] = [];
+  return { fields: found(type).map(({ field }) => field) };
+}
+
+/** By their paths the units of decimals, dates and timestamps that are not in ms. */
+export function avroUnits(type: AvroType): ReadonlyMap<string, string> {
+  return new Map(
+    found(type).flatMap(({ field, unit }) => (unit === "" ? [] : [[field.name, unit] as const])),
+  );
+}
+
+interface Found {
+  readonly field: RowField;
+  readonly unit: string;
+}
+
+function found(type: AvroType): Found[] {
+  const fields: Found[] = [];
   collect(type, { path: "", nullable: false, doc: "" }, new Set(), fields);
-  return { fields };
+  return fields;
 }
 
 interface Place {
@@ -24,7 +40,7 @@ function collect(
   type: AvroType,
   place: Place,
   around: ReadonlySet<AvroType>,
-  fields: RowField[],
+  fields: Found[],
 ): void {
   if (type.kind === "union") {
     const others = type.branches.filter(({ kind }) => kind !== "null");
@@ -32,7 +48,7 @@ function collect(
     if (only === undefined) return;
     const nullable = place.nullable || others.length < type.branches.length;
     if (others.length === 1) collect(only, { ...place, nullable }, around, fields);
-    else add(fields, { ...place, nullable }, commonType(others.map(scalarType)));
+    else add(fields, { ...place, nullable }, commonType(others.map(scalarType)), others);
     return;
   }
   if (type.kind === "record") {
@@ -44,13 +60,30 @@ function collect(
     }
     return;
   }
-  const scalar = scalarType(type.kind === "array" ? type.items : type);
-  add(fields, place, type.kind === "array" && scalar !== null ? { list: scalar } : scalar);
+  const item = type.kind === "array" ? type.items : type;
+  const scalar = scalarType(item);
+  const isList = type.kind === "array" && scalar !== null;
+  add(fields, place, isList ? { list: scalar } : scalar, [item]);
 }
 
-function add(fields: RowField[], { path, nullable, doc }: Place, type: RowType | null): void {
+function add(
+  fields: Found[],
+  { path, nullable, doc }: Place,
+  type: RowType | null,
+  of: readonly AvroType[],
+): void {
   if (type === null || fields.length >= maxFields) return;
-  fields.push({ name: path, type, nullable, ...(doc !== "" && { doc }) });
+  const field = { name: path, type, nullable, ...(doc !== "" && { doc }) };
+  const units = new Set(of.map(unitOf).filter((unit) => unit !== ""));
+  fields.push({ field, unit: [...units].join(", ") });
+}
+
+/** Empty: a plain value, or ms. */
+function unitOf(type: AvroType): string {
+  const logical = "logical" in type ? type.logical : null;
+  if (logical?.kind === "decimal") return `decimal with ${logical.scale} places`;
+  if (logical?.kind === "timestamp") return logical.perMs === 1 ? "" : `1/${logical.perMs} ms`;
+  return logical?.kind === "date" ? "days" : "";
 }
 
 /** Of the branches of a union: one type for all, or number for numbers of two kinds. */

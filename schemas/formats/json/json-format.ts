@@ -6,6 +6,7 @@ import {
   layoutOfTypes,
   type RecordOf,
   textOfTypes,
+  unitsOfTypes,
 } from "../types.ts";
 import { jsonRead } from "./json-read.ts";
 import { jsonText } from "./json-write.ts";
@@ -36,6 +37,7 @@ export const json = formatVerb(
   },
   {
     layout: ({ fields }: JsonFormatSpec) => layoutOfTypes(fields),
+    units: ({ fields }) => unitsOfTypes(fields),
     text: ({ fields }) => ({ heading: "json", lines: textOfTypes(fields) }),
     open: ({ fields }, wanted) => ({
       name: "JSON",

@@ -46,7 +46,8 @@ function dedupSpecs(
       partitionField: field,
       withinMs: problems.duration(where, "within", definition.within),
       latenessMs: problems.duration(where, "lateness", source.lateness),
-      layout: source.layout,
+      // What fields mean for people is no part of what rows are.
+      layout: { fields: source.layout.fields.map(({ doc: _, ...field }) => field) },
     };
     problems.check(
       isDeepStrictEqual(specs.get(name) ?? spec, spec),
