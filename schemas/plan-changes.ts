@@ -22,10 +22,11 @@ export function planChanges(
   after: readonly PlanPart[],
 ): readonly PlanChange[] {
   const known = new Map(before.map((part) => [part.part, part]));
+  const standing = new Set(known.keys());
   const changes = after.flatMap((part): PlanChange[] => {
     const was = known.get(part.part);
     known.delete(part.part);
-    if (was === undefined) return [added(part)];
+    if (was === undefined) return [added(part, after, standing)];
     return was.fingerprint === part.fingerprint ? [] : [changed(was, part)];
   });
   const removed = [...known.values()].map(({ part }): PlanChange => {
@@ -50,9 +51,23 @@ export function verdictOf(changes: readonly PlanChange[]): PlanChange["kind"] | 
 
 const elsewhere = "give the topology another name, or start over";
 
-function added({ part, kind }: PlanPart): PlanChange {
+/** A view over a source can be a strand, even over a new source, if nothing else asks for it. */
+function added(
+  one: PlanPart,
+  after: readonly PlanPart[],
+  standing: ReadonlySet<string>,
+): PlanChange {
+  const { part, kind } = one;
   const what = "is new";
-  if (kind === "view") return { part, kind: "grow", what, remedy: null };
+  if (kind === "view") {
+    const isOverSource = after.some((each) => each.part === `source ${one.definition["source"]}`);
+    if (isOverSource) return { part, kind: "grow", what, remedy: null };
+    const over = `${what}, over records that the step ${one.definition["source"]} yields`;
+    return { part, kind: "grow", what: over, remedy: `build it on a source, or ${elsewhere}` };
+  }
+  const readers = after.filter((each) => `source ${each.definition["source"]}` === part);
+  const isForViews = readers.every((each) => each.kind === "view" && !standing.has(each.part));
+  if (kind === "source" && isForViews) return { part, kind: "grow", what, remedy: null };
   const reason = kind === "source" ? "what the tasks read" : "steps that stand";
   return { part, kind: "break", what: `${what}, and changes ${reason}`, remedy: elsewhere };
 }

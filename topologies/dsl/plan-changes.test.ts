@@ -6,6 +6,7 @@ import { type TimestampUnit, types } from "../../schemas/formats/types.ts";
 import type { Plan } from "../../schemas/plan.ts";
 import { isRefused, planChanges, verdictOf } from "../../schemas/plan-changes.ts";
 import { partsOf, stateFingerprint } from "../../schemas/plan-parts.ts";
+import { canBeStrand, viewsOf } from "../../schemas/plan-strands.ts";
 import { recordSchema } from "../../schemas/record-schema.ts";
 import { agg } from "./aggregates.ts";
 import { gt } from "./conditions.ts";
@@ -261,6 +262,22 @@ const pairs: Readonly<Record<string, readonly [Plan, Plan, string, RegExp]>> = {
     "safe",
     /^safe source orders: /,
   ],
+  "a view over a new source": [
+    declaredPlan(source()),
+    topology(
+      "t",
+      {
+        shop: view(),
+        second: view(
+          "shop@2",
+          from("returns", order).timedBy("at", { lateness: "1m" }).partitionedBy("orderId"),
+        ),
+      },
+      { partitions: 2 },
+    ),
+    "grow",
+    /^grow source returns: is new\ngrow view shop@2: is new$/,
+  ],
 };
 
 for (const [what, [was, is, verdict, text]] of Object.entries(pairs)) {
@@ -276,3 +293,32 @@ for (const [what, [was, is, verdict, text]] of Object.entries(pairs)) {
     else assert.notDeepEqual(after, before);
   });
 }
+
+test("a view over what a step yields is refused with a remedy, as no strand is filled from it", () => {
+  const once = withoutRepeated(source());
+  const was = topology("t", { shop: view("shop@1", once) }, { partitions: 2 });
+  const is = topology(
+    "t",
+    { shop: view("shop@1", once), second: view("shop@2", once) },
+    { partitions: 2 },
+  );
+  assert.ok(!canBeStrand(is, "shop@2"));
+  const changes = planChanges(partsOf(was), partsOf(is));
+  assert.ok(isRefused(changes));
+  assert.match(
+    changes[0]?.what ?? "",
+    /^is new, over records that the step orders-by-orderId yields/,
+  );
+  assert.match(changes[0]?.remedy ?? "", /^build it on a source, or /);
+});
+
+test("a new view is refused in a comparison exactly where it can be no strand", () => {
+  const all = [...Object.values(cases).map(([after]) => [before, after] as const)];
+  for (const [was, is] of [...all, ...Object.values(pairs).map(([a, b]) => [a, b] as const)]) {
+    const fresh = viewsOf(is).filter((id) => !viewsOf(was).includes(id));
+    for (const change of planChanges(partsOf(was), partsOf(is))) {
+      const id = fresh.find((each) => change.part === `view ${each}`);
+      if (id !== undefined) assert.equal(change.remedy === null, canBeStrand(is, id), id);
+    }
+  }
+});
