@@ -22,7 +22,7 @@ interface Order {
   readonly amount: number;
 }
 
-const order = recordSchema<Order>({
+export const order = recordSchema<Order>({
   type: "record",
   name: "Order",
   fields: [

@@ -1,7 +1,7 @@
 import type { Broker } from "../../broker/broker.ts";
 import type { Config } from "../../runtime/config/settings.ts";
 import { changeText, standingParts } from "../../runtime/engine/standing-plan.ts";
-import { strandsOf } from "../../runtime/hosting/strands.ts";
+import { goneStrands, strandsOf } from "../../runtime/hosting/strands.ts";
 import type { Plan } from "../../schemas/plan.ts";
 import { isRefused, type PlanChange, planChanges, verdictOf } from "../../schemas/plan-changes.ts";
 import { type PlanPart, partsOf } from "../../schemas/plan-parts.ts";
@@ -75,6 +75,7 @@ async function againstStrands(plan: Plan, broker: Broker): Promise<TopologyDiff>
     const before = standing.length > 0 ? standing : parts.filter(({ kind }) => kind !== "view");
     changes.push(...planChanges(before, parts));
   }
+  changes.push(...(await goneStrands(broker, plan)));
   return { topology: plan.name, verdict: verdictOf(changes), changes };
 }
 

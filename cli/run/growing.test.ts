@@ -119,6 +119,11 @@ test("a version that is added is filled from the beginning, beside what stands u
       assert.equal(await stack.offline.of("shops").queryText(sql, "TSV"), "1\t1\t1\n2\t4\t4\n");
     });
   }
+  // It left tasks, topics and rows: whoever takes it out again says so by another name.
+  await assert.rejects(run(small, { data }), {
+    code: "PLAN_CHANGED",
+    message: /view shop@2: is gone/,
+  });
 });
 
 test("killed at any time while it grows, and started again, it is the same", async () => {

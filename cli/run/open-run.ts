@@ -1,13 +1,21 @@
 import type { Logger } from "pino";
 import type { Config } from "../../runtime/config/settings.ts";
 import type { ResolvedConfig } from "../../runtime/config.ts";
-import { changeText, checkStandingPlan } from "../../runtime/engine/standing-plan.ts";
+import { changeText, checkStandingPlan, refuseUnsafe } from "../../runtime/engine/standing-plan.ts";
 import type { ApplicationSpec, EventRange } from "../../runtime/hosting/application-spec.ts";
 import { createSources } from "../../runtime/hosting/create-sources.ts";
+import { Outages, type TellOutage } from "../../runtime/hosting/outages.ts";
 import type { RunningPlans } from "../../runtime/hosting/running-plans.ts";
 import type { Stack } from "../../runtime/hosting/stack.ts";
-import { beginStrand, cutOver, migrateCatalog, strandsOf } from "../../runtime/hosting/strands.ts";
+import {
+  beginStrand,
+  CutOvers,
+  goneStrands,
+  migrateCatalog,
+  strandsOf,
+} from "../../runtime/hosting/strands.ts";
 import type { Plan } from "../../schemas/plan.ts";
+import { viewsOf } from "../../schemas/plan-strands.ts";
 import { inspectStack } from "../../serving/stack-inspector.ts";
 import { openStack } from "../../stacks/open-stack.ts";
 import type { Interrupt } from "../exit.ts";
@@ -19,6 +27,7 @@ import type { LoadedApplication } from "./claim.ts";
 import { type Close, closingAfter } from "./closing-after.ts";
 import { prepareData } from "./fresh.ts";
 import { createLog } from "./log.ts";
+import { tellingOf } from "./outage-text.ts";
 import type { Progress } from "./progress.ts";
 import { Start } from "./start.ts";
 import { startPlans } from "./start-plan.ts";
@@ -93,13 +102,13 @@ export function withRun<Before>(
     closing.push(() => stack.close());
     const { range, before, strands } = await start.outlast(async () => {
       const found = await Promise.all(plans.map((plan) => strandsOf(stack.broker, plan)));
-      const strands = found.flat();
       // What cannot go on leaves the directory as it was.
-      for (const plan of strands) await sayChanges(plan, stack, progress);
+      for (const plan of plans) refuseUnsafe(plan.name, await goneStrands(stack.broker, plan));
+      for (const plan of found.flat()) await sayChanges(plan, stack, progress);
       // The topics that a feeder writes to are the application's own.
       if (spec.feeder !== null || config.createSources) await createSources(stack.broker, plans);
       const claimed = await claim(stack);
-      for (const plan of strands) await beginStrand(stack, plan);
+      const strands = await beginStrands(found, stack, config.live ? Date.now() : null);
       await tellCatalogs(plans, stack);
       return { ...claimed, strands };
     });
@@ -110,8 +119,10 @@ export function withRun<Before>(
     interrupt.begin();
     closing.push(() => application.close());
     start.done(application);
-    closing.push(watchStrands(plans, application, stack, progress));
-    await openDoors(strands, stack, resolved, progress, closing);
+    const shown = [...strands];
+    const tell = tellingOf(progress, log);
+    closing.push(watchStrands({ plans, shown, application, stack, progress, tell }));
+    await openDoors(shown, stack, resolved, progress, closing);
     const run = { spec, plans, application, stack, config, range, progress, print, log };
     return await work(run, before);
   });
@@ -125,28 +136,66 @@ async function tellCatalogs(plans: readonly Plan[], stack: Stack): Promise<void>
 
 const strandEveryMs = 1_000;
 
-/** Cuts over to strands as soon as they have caught up; a last time when it is stopped. */
-function watchStrands(
-  plans: readonly Plan[],
-  { parts }: RunningPlans,
+/** What topologies run as, each strand with what is known of it. */
+async function beginStrands(
+  found: readonly (readonly Plan[])[],
   stack: Stack,
-  progress: Progress,
-): Close {
-  if (parts.every(({ plan }) => plan.growth === undefined)) return async () => {};
-  let looking = Promise.resolve();
-  const look = () => {
-    looking = looking
-      .catch(() => {})
-      .then(async () => {
-        const views = await cutOver(parts, stack);
-        for (const view of views) progress.say(`${view} has caught up.`);
-        if (views.length > 0) await tellCatalogs(plans, stack);
-      });
-    return looking;
+  now: number | null,
+): Promise<Plan[]> {
+  const all: Plan[] = [];
+  for (const [trunk, ...strands] of found) {
+    if (trunk === undefined) continue;
+    all.push(trunk);
+    for (const strand of strands) all.push(await beginStrand(stack, strand, trunk, now));
+  }
+  return all;
+}
+
+interface Watched {
+  readonly plans: readonly Plan[];
+  /** What the doors show: a strand that was cut over takes its place there. */
+  readonly shown: Plan[];
+  readonly application: RunningPlans;
+  readonly stack: Stack;
+  readonly progress: Progress;
+  readonly tell: TellOutage;
+}
+
+/**
+ * Cuts over to strands as soon as they have caught up; a last time when it is stopped. What fails
+ * is told and done again.
+ */
+function watchStrands({ plans, shown, application, stack, progress, tell }: Watched): Close {
+  const cutOvers = new CutOvers(application.parts, stack);
+  if (cutOvers.areDone) return async () => {};
+  const outages = new Outages(tell);
+  let isCatalogOld = false;
+  const look = async () => {
+    await cutOvers.look((plan) => {
+      shown[shown.findIndex(({ name }) => name === plan.name)] = plan;
+      for (const view of viewsOf(plan)) progress.say(`${view} has caught up.`);
+      isCatalogOld = true;
+    });
+    if (isCatalogOld) await tellCatalogs(plans, stack);
+    isCatalogOld = false;
   };
-  const timer = setInterval(() => void look().catch(() => {}), strandEveryMs);
+  let looking: Promise<void> | null = null;
+  const timer = setInterval(() => {
+    looking ??= look()
+      .then(
+        () => {
+          outages.note("the names of new views", null);
+          if (cutOvers.areDone) clearInterval(timer);
+        },
+        (error: unknown) => outages.note("the names of new views", error),
+      )
+      .finally(() => {
+        looking = null;
+      });
+  }, strandEveryMs);
   return async () => {
     clearInterval(timer);
+    await looking;
     await look();
   };
 }

@@ -9,7 +9,7 @@ import type { RunningPlan } from "../../runtime/hosting/running-plan.ts";
 import { RunningPlans } from "../../runtime/hosting/running-plans.ts";
 import type { Stack } from "../../runtime/hosting/stack.ts";
 import type { Plan } from "../../schemas/plan.ts";
-import { tellOutage } from "./outage-text.ts";
+import { tellingOf } from "./outage-text.ts";
 import type { Progress } from "./progress.ts";
 import { WorkerGroup } from "./worker-group.ts";
 
@@ -46,10 +46,7 @@ async function startPlan(
   progress: Progress,
   log: Logger,
 ): Promise<RunningPlan> {
-  const say: TellOutage = (what, error) => {
-    log.warn({ what, error }, "outage");
-    progress.say(tellOutage(what, error));
-  };
+  const say = tellingOf(progress, log);
   if (config.workers > 1 && module !== null) {
     return WorkerGroup.start({
       plan,

@@ -37,6 +37,17 @@ export class GroupProgress {
     return this.#needs.values();
   }
 
+  /** Latest event time that one of its sources has been read to; −Infinity: none has. */
+  async latestRead(): Promise<number> {
+    await this.#look();
+    const tasks = this.#plan.subtopologies
+      .filter(({ operator }) => operator.kind === "source")
+      .flatMap(({ name, partitions }) =>
+        Array.from({ length: partitions }, (_, partition) => taskName(name, partition)),
+      );
+    return Math.max(Number.NEGATIVE_INFINITY, ...tasks.map((task) => this.of(task)));
+  }
+
   /** Looks again beside the caller if the last look was a while ago. */
   refresh(): void {
     const now = performance.now();

@@ -16,8 +16,7 @@ export const growthPart = "growth";
  */
 export async function standingParts(broker: Broker, topology: string): Promise<PlanPart[]> {
   const name = planTopic(topology);
-  const topics = await broker.describeTopics();
-  if (!topics.some((each) => each.name === name)) return [];
+  if ((await broker.describeTopics([name])).length === 0) return [];
   const parts = new Map<string, PlanPart>();
   await readCommitted(broker, name, 0, ({ buffer, keyStart, keyEnd, valueStart, valueEnd }) => {
     const key = buffer.toString("utf8", keyStart, keyEnd);
@@ -39,10 +38,16 @@ export async function checkStandingPlan(
   const standing = await standingParts(broker, plan.name);
   if (standing.length === 0) return [];
   const changes = planChanges(standing, partsOf(plan));
+  refuseUnsafe(plan.name, changes);
+  return changes;
+}
+
+/** @throws {MillraceError} PLAN_CHANGED naming what cannot go on under this name as it is. */
+export function refuseUnsafe(topology: string, changes: readonly PlanChange[]): void {
   const refused = changes.filter(({ kind }) => kind !== "safe");
-  if (refused.length === 0) return changes;
+  if (refused.length === 0) return;
   const lines = refused.map((change) => `- ${changeText(change)}`).join("\n");
-  throw new MillraceError("PLAN_CHANGED", { topology: plan.name, changes: lines });
+  throw new MillraceError("PLAN_CHANGED", { topology, changes: lines });
 }
 
 /** One line: what it is, of what, and what to do about it. */

@@ -1,0 +1,145 @@
+/** Views that were added to a topology: how they begin, are cut over, and are missed. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Broker } from "../../broker/broker.ts";
+import { openEmbeddedBroker } from "../../broker/embedded/embedded-broker.ts";
+import { RecordBatchBuilder } from "../../broker/record-batch/builder.ts";
+import { ByteWriter } from "../../schemas/bytes.ts";
+import type { Plan } from "../../schemas/plan.ts";
+import { order, orders, shopTopology } from "../../testing/shops-fixture.ts";
+import { agreeOnPlan, checkStandingPlan, refuseUnsafe } from "../engine/standing-plan.ts";
+import { AvroEncoder } from "../schema-registry/avro-codec.ts";
+import { createMemoryRegistry } from "../schema-registry/embedded.ts";
+import { createSources } from "./create-sources.ts";
+import type { RunningPlan } from "./running-plan.ts";
+import type { Stack } from "./stack.ts";
+import { beginStrand, CutOvers, goneStrands, strandsOf } from "./strands.ts";
+
+const small = shopTopology("shops", 4);
+const grown = shopTopology("shops", 4, { second: ["1h", "3h"] });
+const minute = 60_000;
+const hour = 60 * minute;
+
+async function makeTopics(broker: Broker, plan: Plan): Promise<void> {
+  const own = plan.topics.filter(({ role }) => role !== "source" && role !== "watermarks");
+  await broker.createTopics(own);
+}
+
+/** Topics and plan of the small topology, and the plans as which the grown one runs beside it. */
+async function standing() {
+  const broker = await openEmbeddedBroker({ directory: null });
+  const registry = createMemoryRegistry();
+  await createSources(broker, [grown]);
+  await makeTopics(broker, small);
+  await agreeOnPlan(broker, small);
+  const [trunk, strand] = await strandsOf(broker, grown);
+  assert.ok(trunk !== undefined && strand !== undefined);
+  return { broker, registry, trunk, strand };
+}
+
+type Standing = Awaited<ReturnType<typeof standing>>;
+
+/** Writes orders of these times to a partition; null: a record that is none. */
+async function sendTo({ broker, registry }: Standing, partition: number, times: (number | null)[]) {
+  const encoder = new AvroEncoder(order, await registry.register("orders-value", order));
+  const batch = new RecordBatchBuilder();
+  for (const at of times) {
+    const value = new ByteWriter();
+    if (at === null) value.f64(0);
+    else encoder.encode({ ...orders[0], at }, value);
+    batch.append(Buffer.from("k"), value.take(), 0);
+  }
+  const producer = await broker.producer({ transactionalId: null });
+  await producer.send([{ topic: "orders", partition, batch: batch.build() }]);
+  await producer.close();
+}
+
+async function lose({ broker }: Standing, offsets: readonly number[]): Promise<void> {
+  await broker.deleteRecords(
+    offsets.map((offset, partition) => ({ topic: "orders", partition, offset })),
+  );
+}
+
+const since = ({ growth }: Plan) => growth?.completeSince["orders_1h"];
+const t = orders[0]?.at ?? 0;
+
+test("of a source that has lost all, a column is right from where the reading stands", async () => {
+  const all = await standing();
+  const { broker, trunk, strand } = all;
+  for (const partition of [0, 1]) await sendTo(all, partition, [t]);
+  await lose(all, [1, 1]);
+  const place = { topic: "orders", partition: 1, offset: 1, metadata: `${t + 5 * minute} 0` };
+  await broker.commitOffsets("shops", [place], null);
+  const begun = await beginStrand(all, strand, trunk, null);
+  assert.equal(since(begun), t + 5 * minute + minute + hour);
+  const [, again] = await strandsOf(broker, grown);
+  assert.deepEqual(again?.growth, begun.growth, "later starts keep to it");
+});
+
+test("of a live source that has lost all, a column is right from the clock on", async () => {
+  const all = await standing();
+  await sendTo(all, 0, [t]);
+  await lose(all, [1]);
+  const begun = await beginStrand(all, all.strand, all.trunk, t + hour);
+  assert.equal(since(begun), t + hour + minute + hour);
+});
+
+test("records that are none, or beyond the clock, do not say where a source begins", async () => {
+  const all = await standing();
+  await sendTo(all, 0, [t, null, -1, t + 9 * hour, t + 2 * minute, t + 3 * minute]);
+  await lose(all, [1]);
+  const begun = await beginStrand(all, all.strand, all.trunk, t + hour);
+  assert.equal(since(begun), t + 2 * minute + minute + hour);
+});
+
+test("of a source that has its beginning, a column is right from there on", async () => {
+  const all = await standing();
+  await sendTo(all, 0, [t]);
+  assert.equal(since(await beginStrand(all, all.strand, all.trunk, null)), null);
+});
+
+test("a cut-over that failed is done again, and once done, nothing is asked any more", async () => {
+  const all = await standing();
+  const { broker, trunk } = all;
+  await makeTopics(broker, all.strand);
+  const strand = await beginStrand(all, all.strand, trunk, null);
+  let failures = 1;
+  const names: string[] = [];
+  const migrate = async (_: unknown, views: readonly { readonly name: string }[]) => {
+    if (failures-- > 0) throw new Error("ClickHouse is away");
+    names.push(...views.map(({ name }) => name));
+  };
+  const offline = { of: () => ({ migrate }) } as unknown as Stack["offline"];
+  const part = (plan: Plan, taskProgress: number) =>
+    ({ plan, status: { taskProgress, commits: 0, committedRecords: 0 } }) as RunningPlan;
+  const behind = new CutOvers([part(trunk, t + 1), part(strand, t)], { broker, offline });
+  await behind.look(() => assert.fail("it has not caught up"));
+  const cutOvers = new CutOvers([part(trunk, t), part(strand, t)], { broker, offline });
+  const done: Plan[] = [];
+  await assert.rejects(cutOvers.look((plan) => done.push(plan)));
+  assert.deepEqual([cutOvers.areDone, done], [false, []]);
+  await cutOvers.look((plan) => done.push(plan));
+  assert.deepEqual(
+    done.map(({ name, growth }) => [name, growth?.cutOver]),
+    [["shops.shop.v2", true]],
+  );
+  assert.ok(cutOvers.areDone && names.includes("shop"));
+  broker.describeTopics = () => assert.fail("it asks on");
+  await cutOvers.look(() => assert.fail("it is cut over again"));
+});
+
+test("a view that was added, ran and is taken out again is missed, and its name kept", async () => {
+  const { broker, strand } = await standing();
+  assert.deepEqual(await goneStrands(broker, small), [], "it has never run");
+  await makeTopics(broker, strand);
+  await agreeOnPlan(broker, strand);
+  assert.deepEqual(await goneStrands(broker, grown), []);
+  const gone = await goneStrands(broker, small);
+  assert.deepEqual(
+    gone.map(({ part, kind }) => [part, kind]),
+    [["view shop@2", "break"]],
+  );
+  assert.ok(gone.every(({ remedy }) => remedy !== null));
+  assert.throws(() => refuseUnsafe("shops", gone), { code: "PLAN_CHANGED" });
+  assert.deepEqual(await checkStandingPlan(broker, small), [], "what stood goes on as it was");
+});
