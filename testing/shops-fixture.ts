@@ -48,6 +48,8 @@ export interface ShopOptions {
   readonly lateness?: Duration;
   /** Windows of a second version of the view. @default there is none */
   readonly second?: readonly [Duration, ...Duration[]];
+  /** Whether a view counts what comes back, a source of its own. @default false */
+  readonly returns?: boolean;
 }
 
 /**
@@ -57,7 +59,7 @@ export interface ShopOptions {
 export function shopTopology(
   name: string,
   large: number,
-  { windows = ["1h"], ttl = "2d", lateness = "1m", second }: ShopOptions = {},
+  { windows = ["1h"], ttl = "2d", lateness = "1m", second, returns = false }: ShopOptions = {},
 ): Plan {
   const source = from("orders", order).timedBy("at", { lateness }).partitionedBy("orderId");
   const shop = source
@@ -70,6 +72,17 @@ export function shopTopology(
     .enrichedWith({ shop: shop.at("shop") }, { missing: "null", request: { amount: "amount" } })
     .scoredBy("fraud", { model: "@champion", deadline: "50ms", fallback: prior(large / 100) })
     .into(topic(`${name}.scores`), offline);
+  if (returns) {
+    const returned = from("returns", order)
+      .timedBy("at", { lateness })
+      .partitionedBy("orderId")
+      .keyedBy("shop")
+      .over(...windows)
+      .compute({ orders: agg.count() })
+      .asFeatureView("returned@1", { ttl })
+      .into(offline);
+    return topology(name, { shop, scores, returned }, { partitions: 2 });
+  }
   if (second === undefined) return topology(name, { shop, scores }, { partitions: 2 });
   const next = source
     .keyedBy("shop")
@@ -80,21 +93,32 @@ export function shopTopology(
   return topology(name, { shop, scores, next }, { partitions: 2 });
 }
 
-/** Makes the source topic of a plan and fills it: the orders, and a record that is none. */
-export async function sendOrders(plan: Plan, { broker, registry }: Stack): Promise<void> {
+/**
+ * Makes the source topics of a plan and fills one: the orders, and a record that is none.
+ *
+ * @param misplaced - so many of the orders come a second time, under a key that is not theirs.
+ */
+export async function sendOrders(
+  plan: Plan,
+  { broker, registry }: Stack,
+  topic = "orders",
+  misplaced = 0,
+): Promise<void> {
   await broker.createTopics(plan.topics.filter(({ role }) => role === "source"));
   const producer = await broker.producer({ transactionalId: null });
-  const encoder = new AvroEncoder(order, await registry.register("orders-value", order));
+  const encoder = new AvroEncoder(order, await registry.register(`${topic}-value`, order));
   const send = async (key: string, value: Buffer): Promise<void> => {
     const builder = new RecordBatchBuilder();
     builder.append(Buffer.from(key), value, begin);
     const partition = partitionOf(key, plan.partitions);
-    await producer.send([{ topic: "orders", partition, batch: builder.build() }]);
+    await producer.send([{ topic, partition, batch: builder.build() }]);
   };
-  for (const each of orders) {
+  for (const [index, each] of orders.entries()) {
     const value = new ByteWriter();
     encoder.encode(each as unknown as Record<string, unknown>, value);
-    await send(each.orderId, value.take());
+    const bytes = value.take();
+    await send(each.orderId, bytes);
+    if (index < misplaced) await send(`not ${each.orderId}`, bytes);
   }
   await send("broken", Buffer.from("no Avro"));
   await producer.close();

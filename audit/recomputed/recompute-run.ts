@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Stack } from "../../runtime/hosting/stack.ts";
 import { type FeatureViewSpec, viewId } from "../../schemas/feature-view.ts";
-import { type Plan, stepsOf } from "../../schemas/plan.ts";
+import { type Plan, stepsOf, topologyOf } from "../../schemas/plan.ts";
 import { checkRows, joinReports, type RowsReport } from "./check-rows.ts";
 import type { Definitions } from "./expected-sql.ts";
 import { writeSourceEvents } from "./source-events.ts";
@@ -44,7 +44,7 @@ export async function recomputeRun(run: RunToRecompute): Promise<RecomputeReport
   const folder = await mkdtemp(join(tmpdir(), "millrace-recomputed-"));
   const reports: RowsReport[] = [];
   const { broker, registry } = stack;
-  const offline = stack.offline.of(plan.name);
+  const offline = stack.offline.of(topologyOf(plan));
   const files = stack.files === stack.offline ? offline : stack.files;
   try {
     for (const [index, view] of views.entries()) {

@@ -90,7 +90,7 @@ async function check(run: Verified, options: VerifyOptions): Promise<number> {
     progress.step(share, what);
   };
   const report = await recount(plans, stack, onStep);
-  const own = await ownChecks(run, onStep);
+  const own = await ownChecks(run, plans, onStep);
   const reread = options.reread === true ? await readAgain(run, onStep) : null;
   progress.stop();
   const differences = reread?.topics.flatMap((topic) => topic.differences) ?? [];
@@ -132,18 +132,23 @@ async function recount(
   };
 }
 
-/** Features against SQL, and what the application checks besides. */
+/**
+ * Features against SQL, by the plans that wrote them and hold what they refused; and what the
+ * application checks besides, by its own plans.
+ */
 async function ownChecks(
   { application, resolved, stack, manifest }: Verified,
+  running: readonly Plan[],
   onStep: OnStep,
 ): Promise<CheckReport[]> {
-  const { checks, topologies: plans } = application.spec;
+  const { checks, topologies } = application.spec;
   const range = { from: Date.parse(manifest.from), to: Date.parse(manifest.to) };
   const { identity, live = false } = manifest;
   const reports: CheckReport[] = [];
   for (const one of [recompute, ...checks]) {
     const found = await one({
-      ...{ plans, stack, config: resolved.config, live, range, identity, onStep },
+      ...{ plans: one === recompute ? running : topologies, stack, config: resolved.config },
+      ...{ live, range, identity, onStep },
     });
     if (found !== null) reports.push(found);
   }

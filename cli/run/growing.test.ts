@@ -146,6 +146,25 @@ export default shopTopology("shops", 4, { second: ["1h", "3h"] });\n`,
   await withStack(data, assertWhole);
 });
 
+test("a view over a new source grows, and is recomputed without what its own reading refused", async () => {
+  const data = await begun("returns", small);
+  const plan = shopTopology("shops", 4, { returns: true });
+  await withStack(data, (stack) => sendOrders(plan, stack, "returns", 50));
+  const app = join(folder, "returns.ts");
+  const fixture = new URL("../../testing/shops-fixture.js", import.meta.url).href;
+  await writeFile(
+    app,
+    `import { shopTopology } from ${JSON.stringify(fixture)};
+export default shopTopology("shops", 4, { returns: true });\n`,
+  );
+  for (const verb of [["run"], ["verify", "--points", "400"]] as const) {
+    const [command, ...more] = verb;
+    const { code, out, err } = await startMillrace(command, app, "--data", data, ...more).ended;
+    assert.equal(code, 0, `${out}${err}`);
+    if (command === "verify") assert.match(out, /look-ups recomputed .*: 0 differ/);
+  }
+});
+
 test("of a source that has lost its beginning, it says since when each column is right", async () => {
   const data = await begun("lost", small);
   const cut = await withStack(data, async ({ broker }) => {
