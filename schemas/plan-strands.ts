@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { viewId } from "./feature-view.ts";
 import { type Plan, type Subtopology, stepsOf, type TopicSpec } from "./plan.ts";
 import { canonical } from "./plan-parts.ts";
+import { topicText, watermarksTopic } from "./topic-names.ts";
 
 /**
  * A plan that has grown runs as several: what stood goes on as it was, and each view that came
@@ -16,7 +17,7 @@ const own: ReadonlySet<TopicSpec["role"]> = new Set([
 
 /** Name of the strand of a view: no topology is called so, for no name has a dot. */
 export function strandName(topology: string, view: string): string {
-  return `${topology}.${view.replace("@", ".v")}`;
+  return `${topology}.${topicText(view)}`;
 }
 
 /** Whether a view can be a strand: fed by a source alone, and looked up by no step. */
@@ -37,7 +38,7 @@ export function withoutViews(plan: Plan, views: ReadonlySet<string>): Plan {
   const topics = new Set(gone.flatMap(topicsOf));
   const sources = plan.sources.filter(({ topic }) => names.has(topic));
   for (const { topic } of plan.sources) {
-    if (!names.has(topic)) topics.add(topic).add(`${topic}.watermarks`);
+    if (!names.has(topic)) topics.add(topic).add(watermarksTopic(topic));
   }
   return finished({
     ...plan,
@@ -61,6 +62,7 @@ export function strandOf(plan: Plan, view: string): Plan {
     .filter((each) => each === tasks || each.name === source)
     .map((each) => sendingTo(each, (to) => to === view));
   const topics = new Set(kept.flatMap(topicsOf));
+  const sources = source === undefined ? [] : [source, watermarksTopic(source)];
   return finished({
     ...plan,
     name,
@@ -84,8 +86,7 @@ export function strandOf(plan: Plan, view: string): Plan {
       if (own.has(topic.role)) {
         return common || topics.has(topic.name) ? [{ ...topic, name: renamed(topic.name) }] : [];
       }
-      const isSource = topic.name === source || topic.name === `${source}.watermarks`;
-      return isSource ? [topic] : [];
+      return sources.includes(topic.name) ? [topic] : [];
     }),
   });
 }

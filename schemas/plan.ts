@@ -407,7 +407,7 @@ export interface Plan {
   readonly stored: readonly StoredTopic[];
   readonly subtopologies: readonly Subtopology[];
   readonly topics: readonly TopicSpec[];
-  /** sha256 of `describe()`: another plan has another fingerprint. */
+  /** Another plan has another: sha256 of `describe()`; of what is cut out of a plan, of itself. */
   readonly fingerprint: string;
 }
 

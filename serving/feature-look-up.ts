@@ -12,7 +12,7 @@ import {
   viewTable,
 } from "../schemas/feature-view.ts";
 import { partitionOf } from "../schemas/murmur2.ts";
-import { type Plan, stepsOf, topologyOf as topologyName } from "../schemas/plan.ts";
+import { type Plan, stepsOf, topologyOf } from "../schemas/plan.ts";
 import type { FeatureRow } from "../schemas/row.ts";
 import { judgeFreshness } from "../sinks/freshness.ts";
 import { onlineStoreOf } from "../sinks/online-namespace.ts";
@@ -20,7 +20,7 @@ import { quoteName, quoteText } from "../sinks/sql-text.ts";
 import { sqlTime } from "../sinks/sql-time.ts";
 import type { OfflineStore } from "../sinks/store.ts";
 import type { FeatureAnswer, FeatureRequest } from "./inspector.ts";
-import { topologyOf } from "./topology-of.ts";
+import { namedTopology } from "./named-topology.ts";
 
 /**
  * Features of one entity at one event time: the online store's row where it holds then, else the
@@ -35,8 +35,8 @@ export async function readFeatures(
 ): Promise<FeatureAnswer> {
   const { view, plan } = findView(plans, request);
   const own = {
-    online: onlineStoreOf(stack.online, topologyName(plan)),
-    offline: stack.offline.of(topologyName(plan)),
+    online: onlineStoreOf(stack.online, topologyOf(plan)),
+    offline: stack.offline.of(topologyOf(plan)),
   };
   const key = entityKey(request.key);
   const partition = partitionOf(key, plan.partitions);
@@ -44,7 +44,7 @@ export async function readFeatures(
   const progress = entry?.progress ?? Number.NEGATIVE_INFINITY;
   const at = request.at ?? progress;
   const row = entry?.row ?? null;
-  const base = { topology: topologyName(plan), view: viewId(view), key };
+  const base = { topology: topologyOf(plan), view: viewId(view), key };
   const answer = { ...base, at: finite(at), progress: finite(progress) };
   // A key that the online store has let go of may have a past, too.
   const isPast = row === null ? at < progress : at <= row.asOf;
@@ -75,8 +75,8 @@ function findView(
   plans: readonly Plan[],
   { view: asked, key, topology }: FeatureRequest,
 ): { readonly view: FeatureViewSpec; readonly plan: Plan } {
-  const only = topology === null ? null : topologyOf(plans, topology).name;
-  const asking = plans.filter((plan) => only === null || topologyName(plan) === only);
+  const only = topology === null ? null : namedTopology(plans, topology).name;
+  const asking = plans.filter((plan) => only === null || topologyOf(plan) === only);
   const all = asking.flatMap((plan) => stepsOf(plan, "view").map((view) => ({ view, plan })));
   // A version that is still being filled goes by its whole name alone.
   const named = all.filter(
@@ -89,7 +89,7 @@ function findView(
     const near = nearest(asked, [...ids, ...all.map(({ view }) => view.name)]);
     throw new MillraceError("VIEW_UNKNOWN", { view: asked, near, known: ids.join(", ") });
   }
-  const owners = [...new Set(named.map(({ plan }) => topologyName(plan)))];
+  const owners = [...new Set(named.map(({ plan }) => topologyOf(plan)))];
   if (owners.length > 1) {
     throw new MillraceError("VIEW_AMBIGUOUS", { view: asked, topologies: owners.join(", ") });
   }

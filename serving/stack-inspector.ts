@@ -14,7 +14,7 @@ import type {
   TopicsRequest,
 } from "./inspector.ts";
 import { modelLines } from "./model-lines.ts";
-import { firstOf, topologyOf } from "./topology-of.ts";
+import { firstOf, namedTopology } from "./named-topology.ts";
 
 /**
  * Answers from an open stack; closing it is the caller's.
@@ -34,7 +34,7 @@ export function inspectStack(
     deadLetters: (request) => deadLetterLines(plans, stack, request),
     models: ({ names }) => modelLines(plans, stack, names),
     sql: ({ query, format, topology }) => {
-      const { name } = topology === null ? firstOf(plans) : topologyOf(plans, topology);
+      const { name } = topology === null ? firstOf(plans) : namedTopology(plans, topology);
       return stack.offline.of(name).queryText(query, format, { readOnly: true });
     },
     config: () => Promise.resolve([...config]),

@@ -11,7 +11,7 @@ import { ByteWriter } from "../schemas/bytes.ts";
 import { watermark } from "../schemas/generated.ts";
 import { writeJson } from "../schemas/json-payload.ts";
 import type { RetrainRequest } from "../schemas/payload.ts";
-import { watermarksTopic } from "../topologies/dsl/compile/topics.ts";
+import { watermarksTopic } from "../schemas/topic-names.ts";
 import { air } from "./schedule-fixture.ts";
 import type { SourceLogs } from "./sequential-oracle.ts";
 

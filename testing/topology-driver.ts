@@ -29,6 +29,7 @@ import { watermark } from "../schemas/generated.ts";
 import { partitionOf } from "../schemas/murmur2.ts";
 import { type Plan, type Subtopology, stepsOf } from "../schemas/plan.ts";
 import type { FeatureRow } from "../schemas/row.ts";
+import { watermarksTopic } from "../schemas/topic-names.ts";
 import { judgeFreshness } from "../sinks/freshness.ts";
 import {
   createMemoryOfflineStore,
@@ -36,7 +37,6 @@ import {
   type MemoryOfflineStore,
 } from "../sinks/memory/memory.ts";
 import type { Freshness, OnlineStore } from "../sinks/store.ts";
-import { watermarksTopic } from "../topologies/dsl/compile/topics.ts";
 import { type DriverModels, standIn } from "./driver-models.ts";
 import { type DriverRecord, readAll, send } from "./driver-topics.ts";
 

@@ -8,6 +8,7 @@ import { type FeatureViewSpec, viewId } from "../../schemas/feature-view.ts";
 import { deadLetter, watermark } from "../../schemas/generated.ts";
 import type { Plan, SourceSpec } from "../../schemas/plan.ts";
 import type { RowField } from "../../schemas/row-layout.ts";
+import { watermarksTopic } from "../../schemas/topic-names.ts";
 import { quoteName, quoteText } from "../../sinks/sql-text.ts";
 import { committedValues } from "../committed-values.ts";
 import { event } from "./expected-sql.ts";
@@ -99,7 +100,7 @@ async function marksOf(
   { broker, registry, source }: SourceEventsOptions,
   partition: number,
 ): Promise<Mark[]> {
-  const topic = `${source.topic}.watermarks`;
+  const topic = watermarksTopic(source.topic);
   if ((await broker.describeTopics([topic])).length === 0) return [];
   const marks: Mark[] = [];
   for await (const { value } of committedValues(

@@ -13,7 +13,7 @@ import { ByteWriter } from "../../schemas/bytes.ts";
 import { MillraceError } from "../../schemas/errors.ts";
 import { watermark } from "../../schemas/generated.ts";
 import type { Plan, SourceSpec } from "../../schemas/plan.ts";
-import { watermarksTopic } from "../../topologies/dsl/compile/topics.ts";
+import { watermarksTopic } from "../../schemas/topic-names.ts";
 
 /** What stands in a source topic when a replay of it begins. */
 interface Standing {

@@ -9,6 +9,7 @@ import { MillraceError } from "../../schemas/errors.ts";
 import { watermark } from "../../schemas/generated.ts";
 import { partitionOf } from "../../schemas/murmur2.ts";
 import type { AvroSchema } from "../../schemas/plan.ts";
+import { watermarksTopic } from "../../schemas/topic-names.ts";
 import { flights as plan } from "../../topologies/flights/flights.ts";
 import { arrival, departure } from "../../topologies/flights/generated.ts";
 import { type FlightFixture, fixtureFlights, fixtureStart } from "./flight-fixture.ts";
@@ -270,7 +271,7 @@ test("watermarks say truly how far each partition is, from the start to the end"
   await replayFlights(here.options);
   for (const [index, topic] of flightTopics.entries()) {
     const records = await read(here, topic, index === 0 ? departure : arrival);
-    const marks = await read(here, `${topic}.watermarks`, watermark, 1);
+    const marks = await read(here, watermarksTopic(topic), watermark, 1);
     const before = marks.map(({ value }) => value["before"] as number);
     assert.equal(before[0], here.options.from);
     assert.equal(before.at(-1), here.options.to);

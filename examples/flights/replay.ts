@@ -5,6 +5,7 @@ import type { SchemaRegistry } from "../../runtime/schema-registry/registry.ts";
 import { ByteWriter } from "../../schemas/bytes.ts";
 import { MillraceError } from "../../schemas/errors.ts";
 import { watermark } from "../../schemas/generated.ts";
+import { watermarksTopic } from "../../schemas/topic-names.ts";
 import { arrival, departure } from "../../topologies/flights/generated.ts";
 import { FlightBatches } from "./flight-batches.ts";
 import type { FlightSource } from "./flight-source.ts";
@@ -21,12 +22,9 @@ import { addStep } from "./step-batches.ts";
 /** The two source topics, in the order of their kinds. */
 export const flightTopics = ["flights.departures", "flights.arrivals"] as const;
 
-/** Topic that carries the source watermarks of a source. */
-const watermarksOf = (topic: string) => `${topic}.watermarks`;
-
 const positions: PositionStore = {
   group: "flights.replay",
-  topic: watermarksOf(flightTopics[0]),
+  topic: watermarksTopic(flightTopics[0]),
 };
 
 export interface ReplayOptions {
@@ -141,7 +139,7 @@ class Replay {
       ],
       watermarks: await Promise.all(
         flightTopics.map(async (topic) => {
-          const subject = `${watermarksOf(topic)}-value`;
+          const subject = `${watermarksTopic(topic)}-value`;
           return new AvroEncoder(watermark, await registry.register(subject, watermark));
         }),
       ),
@@ -244,7 +242,7 @@ class Replay {
       (this.#watermarks[index] as AvroEncoder).encode(mark, value);
       const builder = new RecordBatchBuilder({ initialBytes: 512 });
       builder.append(null, value.take(), before);
-      return { topic: watermarksOf(topic), partition: 0, batch: builder.build() };
+      return { topic: watermarksTopic(topic), partition: 0, batch: builder.build() };
     });
   }
 

@@ -5,12 +5,8 @@ import { SourceProcessor } from "../../processors/source.ts";
 import { MillraceError } from "../../schemas/errors.ts";
 import { deadLetter, decision, lateRecord, watermark } from "../../schemas/generated.ts";
 import type { AvroSchema, Plan, Subtopology } from "../../schemas/plan.ts";
-import {
-  deadLetterTopic,
-  decisionsTopic,
-  lateTopic,
-  watermarksTopic,
-} from "../../topologies/dsl/compile/topics.ts";
+import { watermarksTopic } from "../../schemas/topic-names.ts";
+import { deadLetterTopic, decisionsTopic, lateTopic } from "../../topologies/dsl/compile/topics.ts";
 import { AvroDecoder, AvroEncoder } from "../schema-registry/avro-codec.ts";
 import type { RecordDecoder } from "../schema-registry/record-decoder.ts";
 import type { SchemaRegistry } from "../schema-registry/registry.ts";

@@ -1,5 +1,5 @@
 import type { FetchedPartition, FetchRequest } from "../../broker/broker.ts";
-import { watermarksTopic } from "../../topologies/dsl/compile/topics.ts";
+import { watermarksTopic } from "../../schemas/topic-names.ts";
 import type { MergeTask } from "./merge-task.ts";
 import { SourceTask } from "./source-task.ts";
 import type { SourceWatermarks } from "./source-watermarks.ts";

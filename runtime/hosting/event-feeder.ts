@@ -6,7 +6,7 @@ import { fieldAt } from "../../schemas/formats/field-at.ts";
 import { watermark } from "../../schemas/generated.ts";
 import { partitionOf } from "../../schemas/murmur2.ts";
 import type { Plan, SourceSpec } from "../../schemas/plan.ts";
-import { watermarksTopic } from "../../topologies/dsl/compile/topics.ts";
+import { watermarksTopic } from "../../schemas/topic-names.ts";
 import { nearest } from "../config/nearest.ts";
 import type { Config } from "../config/settings.ts";
 import { AvroEncoder } from "../schema-registry/avro-codec.ts";

@@ -7,6 +7,7 @@ import type { SchemaRegistry } from "../../../runtime/schema-registry/registry.t
 import { sourceDecoder } from "../../../runtime/schema-registry/source-codec.ts";
 import { watermark } from "../../../schemas/generated.ts";
 import type { SourceSpec } from "../../../schemas/plan.ts";
+import { watermarksTopic } from "../../../schemas/topic-names.ts";
 import { quoteText } from "../../../sinks/sql-text.ts";
 import type { OfflineStore } from "../../../sinks/store.ts";
 import { departureSql } from "./utc-sql.ts";
@@ -103,7 +104,7 @@ export async function* topicLines(
     }
   }
   const marks = new AvroDecoder(registry, watermark);
-  for await (const { value } of committedValues(broker, `${topic}.watermarks`, 0, marks)) {
+  for await (const { value } of committedValues(broker, watermarksTopic(topic), 0, marks)) {
     for (const [partition, end] of (value["endOffsets"] as number[]).entries()) {
       yield `${partition}\t${end}\t0\t-1\t${Number(value["before"])}\t0\n`;
     }

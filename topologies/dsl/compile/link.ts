@@ -11,8 +11,8 @@ import type {
   TopicOutputSpec,
 } from "../../../schemas/plan.ts";
 import type { RouteField, RouteSpec } from "../../../schemas/route.ts";
+import { topicText } from "../../../schemas/topic-names.ts";
 import { copiedThrough } from "../../../schemas/transforms/through.ts";
-import { topicText } from "./names.ts";
 import type { Specs } from "./step-module.ts";
 
 /** A topic that a step writes for others than tasks. */

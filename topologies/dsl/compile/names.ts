@@ -51,11 +51,6 @@ export function checkTopicName(problems: Problems, where: string, name: string):
   );
 }
 
-/** Name of a subtopology as it stands in topic names: `origin_delays@1` → `origin_delays.v1`. */
-export function topicText(subtopology: string): string {
-  return subtopology.replace("@", ".v");
-}
-
 /** Order of UTF-16 units: the same everywhere, unlike that of a locale. */
 export function compareText(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;

@@ -1,4 +1,5 @@
 import type { Subtopology, TopicSpec } from "../../../schemas/plan.ts";
+import { watermarksTopic } from "../../../schemas/topic-names.ts";
 import type { Part } from "./link.ts";
 import { checkTopicName, compareText } from "./names.ts";
 import type { Problems } from "./problems.ts";
@@ -62,11 +63,6 @@ export function decisionsTopic(topology: string): string {
 /** Topic with the parts of a topology's plan, as it runs. */
 export function planTopic(topology: string): string {
   return `${topology}.plan`;
-}
-
-/** Topic that says how far a source is. */
-export function watermarksTopic(source: string): string {
-  return `${source}.watermarks`;
 }
 
 /** All topics that a plan reads and writes, by name. */

@@ -8,10 +8,10 @@ import {
   viewId,
 } from "../../../schemas/feature-view.ts";
 import type { ColumnSpec, TableSpec } from "../../../schemas/plan.ts";
+import { topicText } from "../../../schemas/topic-names.ts";
 import { transformLines } from "../../../schemas/transforms/through.ts";
 import * as column from "../compile/columns.ts";
 import { numberField, type Part, type WorldOutput } from "../compile/link.ts";
-import { topicText } from "../compile/names.ts";
 import { type Specs, type StepModule, throughOf } from "../compile/step-module.ts";
 import { block, durationText, list } from "../describe/text.ts";
 import type { ViewDefinition } from "../view.ts";

@@ -9,7 +9,7 @@ export function firstOf([plan]: readonly Plan[]): Plan {
 }
 
 /** The topology of that name. @throws {MillraceError} LOOK_UNKNOWN. */
-export function topologyOf(plans: readonly Plan[], name: string): Plan {
+export function namedTopology(plans: readonly Plan[], name: string): Plan {
   const found = plans.find((plan) => plan.name === name);
   if (found !== undefined) return found;
   const known = plans.map((plan) => plan.name);
