@@ -62,6 +62,18 @@ before(async () => {
   });
 });
 
+/** A module of the topology, for processes. */
+async function moduleOf(name: string, options: string): Promise<string> {
+  const app = join(folder, `${name}.ts`);
+  const fixture = new URL("../../testing/shops-fixture.js", import.meta.url).href;
+  const lines = [
+    `import { shopTopology } from ${JSON.stringify(fixture)};`,
+    `export default shopTopology("shops", 4, ${options});\n`,
+  ];
+  await writeFile(app, lines.join("\n"));
+  return app;
+}
+
 async function assertWhole(stack: Stack): Promise<void> {
   for (const [table, found] of whole) assert.equal(await digest(stack, table), found, table);
   const strands = await strandsOf(stack.broker, grown);
@@ -124,17 +136,14 @@ test("a version that is added is filled from the beginning, beside what stands u
     code: "PLAN_CHANGED",
     message: /view shop@2: is gone/,
   });
+  const diff = await startMillrace("diff", await moduleOf("small", "{}"), "--data", data).ended;
+  assert.equal(diff.code, 1, diff.err);
+  assert.match(diff.out, /break: view shop@2: is gone/);
 });
 
 test("killed at any time while it grows, and started again, it is the same", async () => {
   const data = await begun("killed", small);
-  const app = join(folder, "app.ts");
-  const fixture = new URL("../../testing/shops-fixture.js", import.meta.url).href;
-  await writeFile(
-    app,
-    `import { shopTopology } from ${JSON.stringify(fixture)};
-export default shopTopology("shops", 4, { second: ["1h", "3h"] });\n`,
-  );
+  const app = await moduleOf("killed", '{ second: ["1h", "3h"] }');
   for (const killAfterMs of [1_200, 1_800, 2_400]) {
     const { child, ended } = startMillrace("run", app, "--data", data);
     await Promise.race([ended, wait(killAfterMs)]);
@@ -150,13 +159,7 @@ test("a view over a new source grows, and is recomputed without what its own rea
   const data = await begun("returns", small);
   const plan = shopTopology("shops", 4, { returns: true });
   await withStack(data, (stack) => sendOrders(plan, stack, "returns", 50));
-  const app = join(folder, "returns.ts");
-  const fixture = new URL("../../testing/shops-fixture.js", import.meta.url).href;
-  await writeFile(
-    app,
-    `import { shopTopology } from ${JSON.stringify(fixture)};
-export default shopTopology("shops", 4, { returns: true });\n`,
-  );
+  const app = await moduleOf("returns", "{ returns: true }");
   for (const verb of [["run"], ["verify", "--points", "400"]] as const) {
     const [command, ...more] = verb;
     const { code, out, err } = await startMillrace(command, app, "--data", data, ...more).ended;
