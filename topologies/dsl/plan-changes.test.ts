@@ -296,20 +296,27 @@ for (const [what, [was, is, verdict, text]] of Object.entries(pairs)) {
 
 test("a view over what a step yields is refused with a remedy, as no strand is filled from it", () => {
   const once = withoutRepeated(source());
-  const was = topology("t", { shop: view("shop@1", once) }, { partitions: 2 });
-  const is = topology(
-    "t",
-    { shop: view("shop@1", once), second: view("shop@2", once) },
-    { partitions: 2 },
-  );
-  assert.ok(!canBeStrand(is, "shop@2"));
-  const changes = planChanges(partsOf(was), partsOf(is));
-  assert.ok(isRefused(changes));
-  assert.match(
-    changes[0]?.what ?? "",
-    /^is new, over records that the step orders-by-orderId yields/,
-  );
-  assert.match(changes[0]?.remedy ?? "", /^build it on a source, or /);
+  const scores = source()
+    .enrichedWith({ shop: shop.at("shop") }, { missing: "null" })
+    .scoredBy("fraud", { model: "@champion", deadline: "50ms", fallback: prior(0.1) })
+    .into(topic("t.scores"));
+  const steps = { shop, scores, once: view("once@1", once) };
+  const was = topology("t", steps, { partitions: 2 });
+  const counted = scores
+    .keyedBy("model")
+    .over("1h")
+    .compute(counts)
+    .asFeatureView("scored@1", { ttl: "2d" })
+    .into(offline);
+  const fresh = { "once@2": view("once@2", once), "scored@1": counted } as const;
+  for (const [id, step] of Object.entries(fresh)) {
+    const is = topology("t", { ...steps, fresh: step }, { partitions: 2 });
+    assert.ok(!canBeStrand(is, id));
+    const changes = planChanges(partsOf(was), partsOf(is));
+    assert.ok(isRefused(changes));
+    assert.match(changes[0]?.what ?? "", /^is new, over records that the step .* yields$/);
+    assert.match(changes[0]?.remedy ?? "", /^build it on a source, or /);
+  }
 });
 
 test("a new view is refused in a comparison exactly where it can be no strand", () => {
