@@ -7,6 +7,9 @@ import { freezeDeeply } from "./freeze.ts";
 import type { Lookup } from "./lookup.ts";
 import { type ScoreBy, scoreBy } from "./scoring.ts";
 
+/** A feature by its name; of one name there may be two, which is a problem of the topology. */
+export type NamedRequest = readonly [name: string, RequestDefinition];
+
 export interface RequestDefinition {
   readonly field: string;
   readonly calendar: boolean;
@@ -84,7 +87,7 @@ export function enrich<T, Id>(source: StreamDefinition): Enrich<T, Id> {
       scoredBy: scoreBy({
         source,
         lookups: Object.fromEntries(slots),
-        request: Object.fromEntries(requests),
+        request: requests,
         missing,
       }),
     });
@@ -94,7 +97,7 @@ export function enrich<T, Id>(source: StreamDefinition): Enrich<T, Id> {
 type Request = string | Calendar<never> | Encoded<never, string>;
 
 /** The features that are written under a name: one, or one for each number of an encoding. */
-function requestsOf(name: string, feature: Request): [string, RequestDefinition][] {
+function requestsOf(name: string, feature: Request): NamedRequest[] {
   if (typeof feature === "string") return [[name, { field: feature, calendar: false }]];
   if ("calendar" in feature) return [[name, feature.calendar]];
   const { field, encodings } = feature;

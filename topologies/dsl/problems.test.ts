@@ -4,6 +4,7 @@ import { MillraceError } from "../../schemas/errors.ts";
 import { arrival, departure } from "../flights/generated.ts";
 import { agg } from "./aggregates.ts";
 import { eq, field, type Test } from "./conditions.ts";
+import { oneHot } from "./encodings.ts";
 import { online, topic } from "./roles.ts";
 import { prior } from "./scoring.ts";
 import { from } from "./stream.ts";
@@ -66,4 +67,18 @@ test("a text that is the name of a field is refused, and fields of two types are
     /eq\("none", …\): arrivals has no such field/,
   );
   assert.equal(problems(eq("origin", field("destination"))), "");
+});
+
+test("two request features that become one column are refused, whatever made them", () => {
+  const scores = departures
+    .enrichedWith(
+      {},
+      { missing: "null", request: { from: oneHot("origin", ["SFO"]), from_sfo: "distanceMiles" } },
+    )
+    .scoredBy("late", { model: "@champion", deadline: "20ms", fallback: prior(0.2) })
+    .into(topic("scores"));
+  assert.match(
+    problemsOf(() => topology("t", { scores })),
+    /^- step "scores": feature "from_sfo" exists already: rename it$/,
+  );
 });

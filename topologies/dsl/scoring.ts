@@ -3,7 +3,7 @@ import { snakeCase } from "../../schemas/feature-view.ts";
 import type { RowField, RowLayout } from "../../schemas/row-layout.ts";
 import { answerFields, idOf } from "./answers.ts";
 import type { StoreRole, StreamDefinition } from "./definitions.ts";
-import type { RequestDefinition } from "./enrichment.ts";
+import type { NamedRequest } from "./enrichment.ts";
 import type { KeyField, ValuesOf } from "./field-types.ts";
 import { freezeDeeply } from "./freeze.ts";
 import { type LabelBy, labelBy } from "./labels.ts";
@@ -14,7 +14,7 @@ import { type Keyed, keyed } from "./view.ts";
 export interface ScoringDefinition {
   readonly source: StreamDefinition;
   readonly lookups: Readonly<Record<string, LookupDefinition>>;
-  readonly request: Readonly<Record<string, RequestDefinition>>;
+  readonly request: readonly NamedRequest[];
   readonly missing: string;
   readonly modelName: string;
   readonly model: string;
@@ -127,7 +127,7 @@ function recordsOf(definition: ScoringDefinition): StreamDefinition {
   const { source, topic } = definition;
   const features = [
     ...lookUpFeatures(definition),
-    ...Object.keys(definition.request).map(snakeCase),
+    ...definition.request.map(([name]) => snakeCase(name)),
   ];
   const layout: RowLayout = {
     fields: [

@@ -155,7 +155,7 @@ function requestSpecs(
   where: string,
   { request, source }: ScoringDefinition,
 ): RequestFeatureSpec[] {
-  return Object.entries(request)
+  return request
     .map(([name, { field, calendar, encoding, problem }]) => {
       const here = `${where}, request feature "${name}"`;
       checkIdentifier(problems, here, name);
