@@ -26,7 +26,8 @@ const partitionsMax = 1_024;
  * Compiles steps to a frozen plan. Pure: names of state and topics come from the names given, and
  * the order of the steps changes nothing.
  *
- * @throws {MillraceError} TOPOLOGY_INVALID listing every rule that does not hold.
+ * @throws {MillraceError} TOPOLOGY_INVALID listing every rule of the steps that does not hold; where
+ * all do, every one of what they compile to (cycles, names of topics and tables).
  */
 export function compile(settings: PlanSettings, steps: Readonly<Record<string, Step>>): Plan {
   const problems = new Problems();
@@ -50,6 +51,8 @@ export function compile(settings: PlanSettings, steps: Readonly<Record<string, S
     ...specs.steps.map(({ kind, spec }) => stepModule(kind).part(spec, specs)),
   ];
   checkNames(problems, parts);
+  // What follows goes from name to name, and would not end where two parts share one.
+  problems.throwIfAny(settings.name);
   const subtopologies = link(specs.name, parts);
   checkOfflineNames(problems, parts);
   checkCycles(problems, subtopologies);

@@ -15,11 +15,16 @@ export interface DedupOptions {
   readonly name?: string;
 }
 
+/** Name of the tasks where none is given. */
+export function nameByField({ topic }: Pick<StreamDefinition, "topic">, field: string): string {
+  return `${topic}-by-${field}`;
+}
+
 /** A stream without the records that come again. */
 export function deduped(
   source: StreamDefinition,
   field: string,
-  { within, name = `${source.topic}-by-${field}` }: DedupOptions,
+  { within, name = nameByField(source, field) }: DedupOptions,
 ): StreamDefinition {
   const definition: DedupDefinition = { name, source, field, within };
   return {

@@ -82,3 +82,25 @@ test("two request features that become one column are refused, whatever made the
     /^- step "scores": feature "from_sfo" exists already: rename it$/,
   );
 });
+
+test("names that clash are named, and so is a name that is none for topics", () => {
+  const within = "1h";
+  const problems = (stream: typeof departures) => {
+    const view = stream
+      .keyedBy("origin")
+      .over("1h")
+      .compute({ n: agg.count() })
+      .asFeatureView("n@1", { ttl: "1d" })
+      .into(online);
+    return problemsOf(() => topology("t", { view }));
+  };
+  const named = (name: string) => departures.dedupedBy("flightId", { within, name });
+  assert.match(problems(named("departures")), /step "departures": has the name of another step/);
+  const twice = named("once").dedupedBy("origin", { within, name: "once" });
+  assert.match(problems(twice), /"once" is there twice with different settings/);
+  assert.match(
+    problems(named("A..b")),
+    /dedupedBy\("flightId"\) of "departures", name "A..b": its name becomes part of topic names/,
+  );
+  assert.equal(problems(named("once")), "");
+});

@@ -3,6 +3,7 @@ import type { DedupSpec } from "../../../schemas/plan.ts";
 import { transformLines } from "../../../schemas/transforms/through.ts";
 import { isId, layoutField } from "../compile/layout-field.ts";
 import { fanOutOf, type Part } from "../compile/link.ts";
+import { checkStepName } from "../compile/names.ts";
 import type { Problems } from "../compile/problems.ts";
 import {
   type Context,
@@ -12,7 +13,7 @@ import {
   type StepModule,
   throughOf,
 } from "../compile/step-module.ts";
-import type { DedupDefinition } from "../dedup.ts";
+import { type DedupDefinition, nameByField } from "../dedup.ts";
 import { block, durationText } from "../describe/text.ts";
 
 /** The tasks that remember what a stream has had, and pass on what is new. */
@@ -39,6 +40,7 @@ function dedupSpecs(
       where,
       "needs text or a whole number that is never null",
     );
+    if (name !== nameByField(source, field)) checkStepName(problems, `${where}, name`, name);
     const spec: DedupSpec = {
       name,
       source: originOf(context, source),
