@@ -30,7 +30,7 @@ export const select: TransformKind<SelectSpec> = {
     if (fields.length === 0) check.problem("select() names no field");
     return {
       fields: fields.flatMap(({ name, value }) => {
-        if (!/^[A-Za-z_]\w{0,79}$/.test(name)) {
+        if (!/^[A-Za-z_]\w{0,79}$/.test(name) || name === "__proto__") {
           check.problem(`select() makes a field "${name}": write up to 80 letters, digits and _`);
         }
         return typeOf(name, value, records, check);

@@ -30,8 +30,8 @@ export interface StreamDefinition {
   /** Of the records as they come out of what they go through. */
   readonly layout: RowLayout;
   readonly through: readonly TransformSpec[];
-  /** The field that tells records apart. */
-  readonly idField: string;
+  /** The field that tells records apart; null where a `select` left it out. */
+  readonly idField: string | null;
 }
 
 /** A step that another one is built on. */

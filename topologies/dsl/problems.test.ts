@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { MillraceError } from "../../schemas/errors.ts";
 import { arrival, departure } from "../flights/generated.ts";
 import { agg } from "./aggregates.ts";
-import { eq, field, type Test } from "./conditions.ts";
+import { eq, field, gt, type Test } from "./conditions.ts";
 import { oneHot } from "./encodings.ts";
 import { online, topic } from "./roles.ts";
 import { prior } from "./scoring.ts";
@@ -103,4 +103,46 @@ test("names that clash are named, and so is a name that is none for topics", () 
     /dedupedBy\("flightId"\) of "departures", name "A..b": its name becomes part of topic names/,
   );
   assert.equal(problems(named("once")), "");
+});
+
+test("a stream whose records lost what tells them apart is not scored by what took its name", () => {
+  const scores = (stream: typeof departures) =>
+    problemsOf(() =>
+      topology("t", {
+        scores: stream
+          .enrichedWith({}, { missing: "null", request: { miles: "distanceMiles" } })
+          .scoredBy("late", { model: "@champion", deadline: "20ms", fallback: prior(0.2) })
+          .into(topic("scores")),
+      }),
+    );
+  const other = departures.select({ flightId: "localHour", distanceMiles: "distanceMiles" });
+  assert.match(scores(wrong(other)), /step "scores": select\(\) left out the field that tells its/);
+  const without = departures.select({ distanceMiles: "distanceMiles" });
+  assert.match(
+    scores(wrong(without)),
+    /step "scores": select\(\) left out the field that tells its/,
+  );
+  const twice = without.select({
+    flightId: gt("distanceMiles", 1),
+    distanceMiles: "distanceMiles",
+  });
+  assert.match(scores(wrong(twice)), /step "scores": select\(\) left out the field that tells its/);
+  assert.equal(scores(wrong(other.identifiedBy("flightId"))), "");
+  const copied = departures.select({ id: "flightId", distanceMiles: "distanceMiles" });
+  assert.equal(scores(wrong(copied)), "");
+});
+
+test("select makes no field with the name that every object has for its prototype", () => {
+  const fields = Object.fromEntries([["__proto__", "origin"]]);
+  const view = departures
+    .select(wrong(fields))
+    .keyedBy(wrong("__proto__"))
+    .over("1h")
+    .compute({ n: agg.count() })
+    .asFeatureView("n@1", { ttl: "1d" })
+    .into(online);
+  assert.match(
+    problemsOf(() => topology("t", { view })),
+    /select\(\) makes a field "__proto__"/,
+  );
 });

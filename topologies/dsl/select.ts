@@ -1,3 +1,4 @@
+import type { RowField } from "../../schemas/row-layout.ts";
 import type { Expression, SelectSpec } from "../../schemas/transforms/select.ts";
 import type { TransformSpec } from "../../schemas/transforms/through.ts";
 import { copiedThrough, layoutThrough } from "../../schemas/transforms/through.ts";
@@ -55,11 +56,13 @@ function expression(value: unknown): Expression {
 export function transformed(source: StreamDefinition, spec: TransformSpec): StreamDefinition {
   const silent = { condition: () => {}, problem: () => {} };
   const layout = layoutThrough([spec], source.layout, silent);
-  const copy = layout.fields.find(({ name }) => copiedThrough([spec], name) === source.idField);
+  const { idField } = source;
+  const isCopy = ({ name }: RowField) => copiedThrough([spec], name) === idField;
+  const copy = idField === null ? undefined : layout.fields.find(isCopy);
   return {
     ...source,
     layout,
     through: [...source.through, spec],
-    idField: copy?.name ?? source.idField,
+    idField: copy?.name ?? null,
   };
 }

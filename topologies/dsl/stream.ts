@@ -52,7 +52,7 @@ export interface Stream<T, Id> extends SourceStream<T> {
   /**
    * Records of these fields alone: a field, its text in upper or lower case, or the truth of a
    * test. The time, the key and the partition stay those of the topic; to be scored, a record needs
-   * the field that tells it apart.
+   * a copy of the field that tells it apart, or another one that `identifiedBy` names.
    *
    * @example payments.select({ card: "card", country: upper("country"), large: gt("amount", 500) })
    */

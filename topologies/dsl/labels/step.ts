@@ -69,13 +69,14 @@ function labelSpec(
 ): LabelSpec {
   const where = `step "${name}"`;
   const { source, on, label, unlabelled, predictions } = definition;
-  const key = layoutField(predictions.source.layout, predictions.source.idField);
+  const idField = predictions.source.idField ?? "";
+  const key = layoutField(predictions.source.layout, idField);
   const field = layoutField(source.layout, on);
   problems.check(
     field !== null && !field.nullable && key !== null && scalarKind(field) === scalarKind(key),
     where,
     `on "${on}" needs a field of ${source.topic} that is never null and of the type of ` +
-      `${predictions.source.idField}, the key of the predictions`,
+      `${idField}, the key of the predictions`,
   );
   checkCondition(problems, where, label, source);
   problems.check(

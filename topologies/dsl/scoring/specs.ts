@@ -77,7 +77,8 @@ function scoringSpec(
     where,
     `has ${lookups.length} look-ups; ${slotsMax} are the most`,
   );
-  checkFeatures(problems, where, source.idField, features);
+  const keyField = source.idField ?? "";
+  checkFeatures(problems, where, keyField, features);
   problems.check(definition.missing === "null", where, 'missing must be "null"');
   problems.check(
     /^[a-z][a-z0-9_-]{0,79}$/.test(modelName),
@@ -94,17 +95,20 @@ function scoringSpec(
     where,
     `prior(${fallback.value}) must be a probability`,
   );
-  const key = layoutField(source.layout, source.idField);
+  const key = layoutField(source.layout, keyField);
   problems.check(
     isId(key),
     where,
-    `identifiedBy("${source.idField}") needs text or a whole number that is never null`,
+    source.idField === null
+      ? "select() left out the field that tells its records apart: copy it, or name another one " +
+          "by identifiedBy()"
+      : `identifiedBy("${keyField}") needs text or a whole number that is never null`,
   );
   return {
     name,
     source: originOf(context, source),
     ...throughOf(source),
-    keyField: source.idField,
+    keyField,
     keyType: key !== null && isWhole(key) ? "long" : "string",
     lookups,
     request,
