@@ -2,6 +2,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { recordLimitBytes } from "../runtime/engine/rejections.ts";
 import { partitionOf } from "../schemas/murmur2.ts";
+import { recordSchema } from "../schemas/record-schema.ts";
+import { agg } from "../topologies/dsl/aggregates.ts";
+import { online } from "../topologies/dsl/roles.ts";
+import { from } from "../topologies/dsl/stream.ts";
+import { topology } from "../topologies/dsl/topology.ts";
 import { flights } from "../topologies/flights/flights.ts";
 import { topologyDriver } from "./topology-driver.ts";
 
@@ -193,4 +198,33 @@ test("a key of 1 KiB reaches rows, look-ups and predictions whole; a longer one 
     ["KEY_OVERSIZE"],
   );
   await driver.close();
+});
+
+test("what the driver sends is read under every naming of subjects", async () => {
+  const reading = recordSchema<{ readonly id: string; readonly at: number }>({
+    type: "record",
+    name: "Reading",
+    namespace: "acme",
+    fields: [
+      { name: "id", type: "string" },
+      { name: "at", type: { type: "long", logicalType: "timestamp-millis" } },
+    ],
+  });
+  for (const subjects of ["topic", "record", "topic-record", "any"] as const) {
+    const view = from("readings", reading, { subjects })
+      .timedBy("at", { lateness: "1m" })
+      .partitionedBy("id")
+      .keyedBy("id")
+      .over("1h")
+      .compute({ n: agg.count() })
+      .asFeatureView("readings@1", { ttl: "2h" })
+      .into(online);
+    const driver = topologyDriver(topology("t", { view }));
+    driver.input("readings").send({ id: "a", at: noon });
+    await driver.advanceTo(noon + 1);
+    const letters = await driver.output("t.dead-letters").drain();
+    const { features } = await driver.online("readings@1", "a");
+    await driver.close();
+    assert.deepEqual([letters, features["n_1h"]], [[], 1], subjects);
+  }
 });

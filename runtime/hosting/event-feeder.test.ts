@@ -3,14 +3,16 @@ import { test } from "node:test";
 import { countCommitted, readCommitted } from "../../broker/committed-records.ts";
 import { openEmbeddedBroker } from "../../broker/embedded/embedded-broker.ts";
 import { watermark } from "../../schemas/generated.ts";
+import type { Plan } from "../../schemas/plan.ts";
 import { recordSchema } from "../../schemas/record-schema.ts";
 import { agg } from "../../topologies/dsl/aggregates.ts";
 import { online } from "../../topologies/dsl/roles.ts";
-import { from } from "../../topologies/dsl/stream.ts";
+import { from, type SourceOptions } from "../../topologies/dsl/stream.ts";
 import { topology } from "../../topologies/dsl/topology.ts";
 import type { Config } from "../config/settings.ts";
 import { AvroDecoder } from "../schema-registry/avro-codec.ts";
 import { createMemoryRegistry } from "../schema-registry/embedded.ts";
+import { sourceDecoder } from "../schema-registry/source-codec.ts";
 import type { FeedReport } from "./application-spec.ts";
 import { eventFeeder, type FedEvent } from "./event-feeder.ts";
 import type { Stack } from "./stack.ts";
@@ -24,15 +26,18 @@ const payment = recordSchema<{ readonly id: string; readonly at: number; readonl
     { name: "card", type: "string" },
   ],
 });
-const view = from("payments", payment)
-  .timedBy("at", { lateness: "1s" })
-  .partitionedBy("id")
-  .keyedBy("card")
-  .over("1m")
-  .compute({ payments: agg.count() })
-  .asFeatureView("cards@1", { ttl: "1h" })
-  .into(online);
-const plan = topology("shop", { view });
+
+function planOf(options?: SourceOptions): Plan {
+  const view = from("payments", payment, options)
+    .timedBy("at", { lateness: "1s" })
+    .partitionedBy("id")
+    .keyedBy("card")
+    .over("1m")
+    .compute({ payments: agg.count() })
+    .asFeatureView("cards@1", { ttl: "1h" })
+    .into(online);
+  return topology("shop", { view });
+}
 
 const events = (count: number): FedEvent[] =>
   Array.from({ length: count }, (_, index) => {
@@ -41,7 +46,7 @@ const events = (count: number): FedEvent[] =>
   });
 
 /** A broker in memory, and a replay of events into it. */
-async function world() {
+async function world(plan = planOf()) {
   const broker = await openEmbeddedBroker({ directory: null });
   const registry = createMemoryRegistry();
   const replay = (given: readonly FedEvent[], stopAfter = Number.POSITIVE_INFINITY) => {
@@ -106,6 +111,29 @@ test("the last source watermark ends the range, above every record sent", async 
     10,
   );
   await broker.close();
+});
+
+test("what is sent is read under every naming of subjects", async () => {
+  for (const subjects of ["topic", "record", "topic-record", "any"] as const) {
+    const plan = planOf({ subjects });
+    const [source] = plan.sources;
+    assert.ok(source);
+    const { broker, registry, replay } = await world(plan);
+    await replay(events(20));
+    const decoder = sourceDecoder(registry, source);
+    const values: Buffer[] = [];
+    for (let partition = 0; partition < plan.partitions; partition++) {
+      await readCommitted(broker, "payments", partition, ({ buffer, valueStart, valueEnd }) => {
+        values.push(Buffer.from(buffer.subarray(valueStart, valueEnd)));
+      });
+    }
+    await broker.close();
+    assert.equal(values.length, 20);
+    for (const value of values) {
+      const { card } = await decoder.decodeAwaiting(value, 0, value.length);
+      assert.equal(card, "4711", subjects);
+    }
+  }
 });
 
 test("events against the order of time, and of a topic that is no source, are refused", async () => {

@@ -19,10 +19,12 @@ export function sourceDecoder(
 /** Writes records of a source that is ours to feed; registers the schema that stands in front. */
 export async function sourceEncoder(
   registry: SchemaRegistry,
-  { topic, format }: Coded,
+  { topic, format, subjects = "topic" }: Coded,
 ): Promise<ValueEncoder> {
   const writer = formatWriter(format);
-  const { schema } = writer;
-  const id = schema === null ? null : await registry.register(`${topic}-value`, schema);
+  const { schema, name } = writer;
+  // Where any subject will do, it is the topic's.
+  const subject = subjectOf(subjects, topic, name) ?? `${topic}-value`;
+  const id = schema === null ? null : await registry.register(subject, schema);
   return new ValueEncoder(writer, id);
 }
