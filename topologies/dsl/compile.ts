@@ -26,8 +26,8 @@ const partitionsMax = 1_024;
  * Compiles steps to a frozen plan. Pure: names of state and topics come from the names given, and
  * the order of the steps changes nothing.
  *
- * @throws {MillraceError} TOPOLOGY_INVALID listing every rule of the steps that does not hold; where
- * all do, every one of what they compile to (cycles, names of topics and tables).
+ * @throws {MillraceError} TOPOLOGY_INVALID listing every rule of the steps that does not hold;
+ * where all do, every one of what they compile to (cycles, names of topics and tables).
  */
 export function compile(settings: PlanSettings, steps: Readonly<Record<string, Step>>): Plan {
   const problems = new Problems();
