@@ -57,7 +57,10 @@ export async function strandsOf(broker: Broker, plan: Plan): Promise<Plan[]> {
 /** Views that were added and run as strands, and that the plan does not have any more. */
 export async function goneStrands(broker: Broker, plan: Plan): Promise<readonly PlanChange[]> {
   if ((await standingParts(broker, plan.name)).length === 0) return [];
-  const known = new Set(viewsOf(plan).map((view) => planTopic(strandName(plan.name, view))));
+  const known = new Set([
+    ...viewsOf(plan).map((view) => planTopic(strandName(plan.name, view))),
+    ...plan.topics.map(({ name }) => name),
+  ]);
   const changes: PlanChange[] = [];
   for (const { name } of await broker.describeTopics()) {
     const strand = strandOfTopic(plan.name, name);
@@ -75,9 +78,9 @@ export async function goneStrands(broker: Broker, plan: Plan): Promise<readonly 
 
 /** The strand whose plan a topic has; null: it has none. */
 function strandOfTopic(topology: string, topic: string): string | null {
-  if (!topic.startsWith(`${topology}.`) || topic === planTopic(topology)) return null;
-  const strand = topic.slice(0, -".plan".length);
-  return topic === planTopic(strand) ? strand : null;
+  const strand = topic.slice(0, -planTopic("").length);
+  if (!strand.startsWith(`${topology}.`) || topic !== planTopic(strand)) return null;
+  return /\.v\d+$/.test(strand) ? strand : null;
 }
 
 /** Name of the view with all columns of all feature views, and since when they are right. */
