@@ -7,6 +7,7 @@ import fc from "fast-check";
 import { ByteWriter } from "../../bytes.ts";
 import { packageRoot } from "../../package-root.ts";
 import { AvroInput, valueLimits } from "./avro-input.ts";
+import { avroUnits } from "./avro-layout.ts";
 import { incompatibility } from "./compatible.ts";
 import { flatRead } from "./flat.ts";
 import { parseAvro } from "./parse-avro.ts";
@@ -230,6 +231,29 @@ test("logical types are read in one unit, whatever the writer's", () => {
     assert.equal(readAs(schema, schema, written(schema, value)), value);
   }
   assert.throws(() => written(money, 0.001));
+});
+
+test("logical types have units, wherever they stand; what is in ms has none", () => {
+  const of = (type: string, logicalType: string, more: object = {}) => ({
+    ...{ type, logicalType },
+    ...more,
+  });
+  const inner = record([{ name: "day", type: of("int", "date") }], "Inner");
+  const schema = record([
+    { name: "at", type: of("long", "timestamp-millis") },
+    { name: "paid", type: ["null", of("long", "timestamp-micros")] },
+    {
+      name: "amounts",
+      type: { type: "array", items: of("bytes", "decimal", { scale: 2, precision: 9 }) },
+    },
+    { name: "inner", type: inner },
+    { name: "count", type: "long" },
+  ]);
+  assert.deepEqual(Object.fromEntries(avroUnits(parseAvro(schema))), {
+    paid: "1/1000 ms",
+    amounts: "decimal with 2 places",
+    "inner.day": "days",
+  });
 });
 
 test("a schema that explodes is passed over in no time, and read within a limit", () => {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { ByteWriter } from "../../bytes.ts";
-import { formatWriter, layoutOf, openFormat } from "../formats.ts";
+import { formatWriter, layoutOf, openFormat, unitsOf } from "../formats.ts";
 import { type FieldSpecs, types } from "../types.ts";
 import { json } from "./json-format.ts";
 
@@ -220,4 +220,16 @@ test("a feeder's record is written as it is read, and one that does not fit is n
   assert.equal(back["on"], record.on);
   assert.throws(() => writer.write({ ...record, id: "1" }, bytes), /id is 1, not integer/);
   assert.throws(() => writer.write({ ...record, at: null }, bytes), /at is missing/);
+});
+
+test("timestamps have units, wherever they stand; what is in ms has none", () => {
+  const specs = {
+    at: types.timestamp("ms"),
+    paid: types.nullable(types.timestamp("iso")),
+    seen: types.list(types.timestamp("us")),
+    order: types.record({ item: types.record({ sent: types.timestamp("s") }) }),
+    amount: types.decimal(),
+  };
+  const units = { paid: "iso", seen: "us", "order.item.sent": "s" };
+  assert.deepEqual(Object.fromEntries(unitsOf(json(specs))), units);
 });
