@@ -262,6 +262,10 @@ export class RecordingOutbox implements Outbox {
     return true;
   }
 
+  refuse(): void {
+    throw new RangeError("no record is expected to be out of bounds");
+  }
+
   publish(output: number, _key: string, timestampMs: number, value: object): void {
     this.written.push({ output, knownAt: timestampMs, value, bytes: null });
   }

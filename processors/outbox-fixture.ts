@@ -31,6 +31,10 @@ export class RecordingOutbox implements Outbox {
     return true;
   }
 
+  refuse(): void {
+    throw new RangeError("no record is expected to be out of bounds");
+  }
+
   publish(): void {
     throw new RangeError("no topic output is expected");
   }

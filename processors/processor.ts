@@ -19,8 +19,20 @@ export interface Outbox {
    * step in its stead. A restore repeats no output: state must not depend on it behind an inbox.
    */
   end(): boolean;
+  /** A record that is too large for a payload of an inbox output: a dead letter of the step. */
+  refuse(output: number, partition: number, refused: RefusedRecord): void;
   /** One record of a `topic` output; `value` fits its Avro schema. */
   publish(output: number, key: string, timestampMs: number, value: object): void;
+}
+
+/** What a step yields and nobody behind it takes. */
+export interface RefusedRecord {
+  readonly code: "KEY_OVERSIZE" | "TEXT_OVERSIZE";
+  /** That it would have had. */
+  readonly key: string;
+  /** UTC ms. */
+  readonly knownAt: number;
+  readonly fields: Readonly<Record<string, unknown>>;
 }
 
 /**

@@ -166,6 +166,57 @@ test("a stream is held to the fields that come to each of its verbs", () => {
   );
 });
 
+test("what of a step's record outgrows a key is a dead letter, and its other readers have theirs", async () => {
+  const all = from("payments", payment)
+    .timedBy("at", { lateness: "5m" })
+    .repartitionedBy("paymentId")
+    .dedupedBy("paymentId", { within: "1m" });
+  const count = { payments: agg.count() };
+  const shouted = all
+    .select({ paymentId: "paymentId", country: upper("country") })
+    .keyedBy("country")
+    .over("1h")
+    .compute(count)
+    .asFeatureView("shouted@1", { ttl: "1d" })
+    .into(online);
+  const spent = all
+    .keyedBy("paymentId")
+    .over("1h")
+    .compute(count)
+    .asFeatureView("spent@1", { ttl: "1d" })
+    .into(online);
+  const driver = topologyDriver(topology("grown", { shouted, spent }));
+  // Of 400 bytes, and 1,200 as capitals.
+  const country = "\u0390".repeat(200);
+  const fields = { amount: 1, home: null };
+  driver.input("payments").send({ ...fields, paymentId: "a", at: noon, country: "de" });
+  driver.input("payments").send({ ...fields, paymentId: "b", at: noon + 1, country });
+  await driver.advanceTo(noon + 1_200_000);
+  assert.deepEqual((await driver.online("shouted@1", "DE")).features, { payments_1h: 1 });
+  assert.deepEqual((await driver.online("spent@1", "b")).features, { payments_1h: 1 });
+  const letters = await driver.output("grown.dead-letters").drain();
+  assert.deepEqual(
+    letters.map(({ value: { code, step, topic: to, offset } }) => [code, step, to, offset]),
+    [["KEY_OVERSIZE", "payments-by-paymentId", "grown.shouted.v1.inbox", -1]],
+  );
+  for (const { value } of letters) {
+    assert.equal((value["key"] as Buffer).length, 1_024);
+    const kept = JSON.parse(String(value["value"]));
+    assert.deepEqual(kept, { paymentId: "b", country: country.toUpperCase() });
+  }
+  const accounts = await driver.accounting();
+  for (const [branch, ...expected] of [
+    ["shouted@1", 2, 1, 1],
+    ["spent@1", 2, 2, 0],
+  ] as const) {
+    const own = accounts.filter((each) => each.branch === branch);
+    const sum = (of: "in" | "processed" | "deadLettered") =>
+      own.reduce((total, each) => total + each[of], 0);
+    assert.deepEqual([sum("in"), sum("processed"), sum("deadLettered")], expected, branch);
+  }
+  await driver.close();
+});
+
 test("a payment that is sent again within the time is scored once, and counted as a duplicate", async () => {
   const all = from("payments", payment)
     .timedBy("at", { lateness: "5m" })

@@ -5,7 +5,7 @@ import type { Ports } from "../../schemas/plan.ts";
 import type { RouteField, RouteSpec } from "../../schemas/route.ts";
 import { RowCodec } from "../../schemas/row-codec.ts";
 import { readInput } from "../aggregate/read-input.ts";
-import type { Outbox } from "../processor.ts";
+import type { Outbox, RefusedRecord } from "../processor.ts";
 
 /** A decoded record, with the time it is known at and its place. */
 export interface StampedRecord {
@@ -81,6 +81,12 @@ export class Route {
       }
     }
     return out.end();
+  }
+
+  /** Has a record that is out of bounds refused in place of a payload. */
+  refuse(code: RefusedRecord["code"], { fields, knownAt }: StampedRecord, out: Outbox): void {
+    const key = this.#readKey(fields);
+    out.refuse(this.#output, partitionOf(key, this.#partitions), { code, key, knownAt, fields });
   }
 
   /** One array takes the values of every record. */

@@ -138,5 +138,7 @@ export class MutedOutbox implements Outbox {
     return true;
   }
 
+  refuse(): void {}
+
   publish(): void {}
 }

@@ -1,23 +1,22 @@
 import { ByteWriter } from "../../schemas/bytes.ts";
+import type { DeadLetterCode } from "../../schemas/errors.ts";
 import type { AvroEncoder } from "../schema-registry/avro-codec.ts";
 import type { CommitBatches } from "./commit-batches.ts";
 import { keyLimitBytes, rejectionReason } from "./rejections.ts";
 
-/** Where what a step derives goes when it is too large for its own topic. */
+/** Where what a step derives goes when it is too large. */
 export interface DeadLetterPlace {
   readonly topic: string;
   readonly partition: number;
   readonly encoder: AvroEncoder;
 }
 
-const code = "DERIVED_OVERSIZE";
-
 /** What is kept of a value that is too large, in bytes. */
 const keptValueBytes = 64 * 1024;
 
 /**
- * What a step has derived and no topic takes: dead letters of the step, in the commit that would
- * have held it. They name the topic and the partition that it was meant for, at offset −1.
+ * What a step has derived and nobody behind it takes: dead letters of the step, in the commit that
+ * would have held it. They name the topic and the partition that it was meant for, at offset −1.
  */
 export class DerivedDeadLetters {
   readonly #step: string;
@@ -34,6 +33,7 @@ export class DerivedDeadLetters {
 
   /** @param value - as it stands in a larger buffer: what is needed of it is copied. */
   add(
+    code: DeadLetterCode,
     target: { readonly topic: string; readonly partition: number; readonly maxBytes: number },
     key: string | null,
     value: Buffer,

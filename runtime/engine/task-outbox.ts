@@ -1,5 +1,5 @@
 import { FrameWriter, frameHeaderBytes, payloadHeaderBytes } from "../../flow/frame.ts";
-import type { Outbox } from "../../processors/processor.ts";
+import type { Outbox, RefusedRecord } from "../../processors/processor.ts";
 import { type ByteReader, ByteWriter } from "../../schemas/bytes.ts";
 import { partitionOf } from "../../schemas/murmur2.ts";
 import type { InboxOutputSpec, OutputSpec, Subtopology } from "../../schemas/plan.ts";
@@ -196,7 +196,15 @@ export class TaskOutbox implements Outbox {
   #refuse(lane: InboxLane | RowsLane, key: string | null, value: Buffer): void {
     const { topic, maxBytes } = lane;
     const target = { topic, maxBytes, partition: this.#openPartition };
-    this.#oversize.add(target, key, value, this.#openKnownAt);
+    this.#oversize.add("DERIVED_OVERSIZE", target, key, value, this.#openKnownAt);
+  }
+
+  refuse(output: number, partition: number, { code, key, knownAt, fields }: RefusedRecord): void {
+    const { topic, maxBytes } = this.#lanes[output] as InboxLane;
+    this.#payloads++;
+    const exact = (_: string, value: unknown) => (typeof value === "bigint" ? `${value}` : value);
+    const value = Buffer.from(JSON.stringify(fields, exact));
+    this.#oversize.add(code, { topic, maxBytes, partition }, key, value, knownAt);
   }
 
   publish(output: number, key: string, timestampMs: number, value: object): void {
@@ -208,7 +216,8 @@ export class TaskOutbox implements Outbox {
     const { topic, maxBytes } = lane;
     if (this.#value.position + key.length * 3 > maxBytes) {
       const value = this.#value.buffer.subarray(0, this.#value.position);
-      this.#oversize.add({ topic, maxBytes, partition }, key, value, timestampMs);
+      const target = { topic, maxBytes, partition };
+      this.#oversize.add("DERIVED_OVERSIZE", target, key, value, timestampMs);
       return;
     }
     this.#startRecord(output, partition, key, timestampMs);
