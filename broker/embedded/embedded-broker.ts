@@ -1,4 +1,3 @@
-import { mkdirSync } from "node:fs";
 import { MillraceError } from "../../schemas/errors.ts";
 import type * as port from "../broker.ts";
 import { type BrokerClock, systemClock } from "./broker-clock.ts";
@@ -36,10 +35,7 @@ export async function openEmbeddedBroker(
   if (directory === null) return new EmbeddedBroker(options, null, null);
   let lock: DirectoryLock | null = null;
   if (readOnly) DirectoryLock.checkFree(directory);
-  else {
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
-    lock = DirectoryLock.take(directory);
-  }
+  else lock = DirectoryLock.take(directory);
   try {
     const storage = new Storage(directory, {
       readOnly,

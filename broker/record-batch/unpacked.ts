@@ -44,7 +44,7 @@ export class Unpacked {
     const needed = this.#length + bytes;
     if (needed > this.#maxBytes) throw new Error(`it unpacks to more than ${this.#maxBytes} bytes`);
     if (needed <= this.#buffer.length) return;
-    const grown = Buffer.allocUnsafe(Math.min(this.#maxBytes, Math.max(needed, needed * 2)));
+    const grown = Buffer.allocUnsafe(Math.min(this.#maxBytes, needed * 2));
     this.#buffer.copy(grown, 0, 0, this.#length);
     this.#buffer = grown;
   }

@@ -2,11 +2,9 @@ import { accessSync, constants, existsSync, statSync } from "node:fs";
 import { dirname, resolve, sep } from "node:path";
 import { nearest } from "../../runtime/config/nearest.ts";
 import type { CheckedValues } from "../../runtime/config.ts";
+import { liveMostAheadMs } from "../../runtime/engine/live/source-decisions.ts";
 import { MillraceError } from "../../schemas/errors.ts";
 import type { Plan } from "../../schemas/plan.ts";
-
-/** Rows are kept in the online store for as much longer than their ttl, ms. */
-const mostAheadMs = 3_600_000;
 
 /** What is wrong with the settings of any run: topics to slow, the summary's file. */
 export function checkRunSettings(
@@ -25,7 +23,7 @@ export function checkRunSettings(
     const origin = origins.get("clickhouseDatabase");
     problems.push(`${origin}: each topology needs a database of its own: put {topology} in it`);
   }
-  if ((values.maxAhead ?? 0) > mostAheadMs) {
+  if ((values.maxAhead ?? 0) > liveMostAheadMs) {
     problems.push(`${origins.get("maxAhead")}: write at most 1h`);
   }
   const unwritable = summary == null ? null : fileProblem(summary, data);

@@ -1,4 +1,5 @@
 import type { Plan } from "../../schemas/plan.ts";
+import { liveMostAheadMs } from "../engine/live/source-decisions.ts";
 import type { Mode } from "../engine/task-factory.ts";
 import { offlineEncoders } from "../offline/tables.ts";
 import { BlockBudget, blockBudgetBytes } from "../pump/block-budget.ts";
@@ -11,9 +12,6 @@ import { pumpGroup } from "../row-topics/row-topics.ts";
 import { readTallies } from "../row-topics/tally.ts";
 import { allStarted } from "./close-all.ts";
 import type { Stack, TopologyStores } from "./stack.ts";
-
-/** Event time may be ahead of the clock by an hour: a row is in force for that much longer. */
-const aheadMs = 3_600_000;
 
 /** Told who waits because of an error, and (null) that it goes on. */
 export type OnTrouble = (who: string, error: unknown | null) => void;
@@ -34,7 +32,7 @@ export async function startPumps(
   for (const { topic, online } of plan.stored) {
     if (online === null) continue;
     // Replayed rows are old by the clock however new they are.
-    const expireAfterMs = mode === "live" ? online.ttlMs + aheadMs : null;
+    const expireAfterMs = mode === "live" ? online.ttlMs + liveMostAheadMs : null;
     wanted.push({ topic, sink: onlineSink(stack.online, online.view, expireAfterMs) });
   }
   const budget = new BlockBudget(blockBudgetBytes);

@@ -6,8 +6,11 @@ import type { DecisionLog } from "./decision-log.ts";
 const replayMaxJumpMs = 48 * 3_600_000;
 /** Replay: no first record of a partition lies beyond; sentinels such as 9999-12-31 do. */
 const latestFirstEventTime = Date.UTC(2100, 0);
-/** Live: an event time beyond the wall clock by more than this is refused in any case. */
-const liveMostAheadMs = 3_600_000;
+/**
+ * Live: an event time beyond the wall clock by more than this is refused in any case, so a row is
+ * in force for as much longer than its ttl.
+ */
+export const liveMostAheadMs = 3_600_000;
 
 /** Live: what becomes of records whose event time lies beyond the wall clock. */
 export interface AheadRule {
