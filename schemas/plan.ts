@@ -32,6 +32,7 @@ export interface AvroSchema {
   readonly type: "record";
   readonly name: string;
   readonly namespace?: string;
+  readonly aliases?: readonly string[];
   readonly doc?: string;
   readonly fields: readonly {
     readonly name: string;

@@ -101,3 +101,30 @@ function describeSafely(plan: Json): string {
     return "";
   }
 }
+
+test("the other names of a record are part of its plan, for they decide what is read", () => {
+  const described = (aliases: object) => {
+    const view = from("readings", recordSchema({ ...reading, ...aliases }))
+      .timedBy("at" as never, { lateness: "1m" })
+      .partitionedBy("id" as never)
+      .keyedBy("id" as never)
+      .over("1h")
+      .compute({ n: agg.count() })
+      .asFeatureView("readings@1", { ttl: "2h" })
+      .into(online);
+    return topology("t", { view });
+  };
+  const [plain, named] = [described({}), described({ aliases: ["Old"] })];
+  assert.match(describe(named), /record Reading aliases \["Old"\]/);
+  assert.notEqual(plain.fingerprint, named.fingerprint);
+  assert.equal(plain.fingerprint, described({}).fingerprint);
+});
+
+const reading = {
+  type: "record",
+  name: "Reading",
+  fields: [
+    { name: "id", type: "string" },
+    { name: "at", type: { type: "long", logicalType: "timestamp-millis" } },
+  ],
+} as const;
