@@ -20,7 +20,7 @@ export function double(text: string): number {
 
 /** A decimal in quotes: digits as a number of JSON has them, and a sign. */
 export function decimalText(text: string): number {
-  const trimmed = text.startsWith("+") ? text.slice(1) : text;
+  const trimmed = text.replace(/^\+(?=\d)/, "");
   if (!decimal.test(trimmed)) fail(`"${short(text)}" is no decimal`);
   return double(trimmed);
 }

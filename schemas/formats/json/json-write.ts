@@ -1,4 +1,7 @@
-import type { FieldSpecs, TypeSpec } from "../types.ts";
+import type { FieldSpecs, TimestampUnit, TypeSpec } from "../types.ts";
+
+/** What four digits can say of a year. */
+const [firstMs, lastMs] = [Date.parse("0000-01-01T00:00Z"), Date.parse("9999-12-31T23:59:59.999Z")];
 
 /**
  * A record of declared fields as JSON: timestamps from UTC ms in their unit, bigints as digits.
@@ -36,7 +39,7 @@ function valueText(spec: TypeSpec, value: unknown, path: string): string {
       if (typeof value === "bigint" || Number.isSafeInteger(value)) return String(value);
       break;
     case "timestamp":
-      if (Number.isSafeInteger(value)) return timestampText(spec.unit, value as number);
+      if (Number.isSafeInteger(value)) return timestampText(spec.unit, value as number, path);
       break;
     case "list":
       if (Array.isArray(value)) {
@@ -50,9 +53,12 @@ function valueText(spec: TypeSpec, value: unknown, path: string): string {
   throw new Error(`${path} is ${String(value)}, not ${spec.type}`);
 }
 
-function timestampText(unit: "s" | "ms" | "us" | "ns" | "iso", ms: number): string {
+function timestampText(unit: TimestampUnit, ms: number, path: string): string {
   switch (unit) {
     case "iso":
+      if (ms < firstMs || ms > lastMs) {
+        throw new Error(`${path} is ${ms}, not in the years 0 to 9999`);
+      }
       return JSON.stringify(new Date(ms).toISOString());
     case "s":
       return String(ms / 1_000);

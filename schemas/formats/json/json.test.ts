@@ -102,6 +102,8 @@ test("decimals are the nearest double, as numbers or as text", () => {
   assert.equal(one(decimal(), "1e2"), 100);
   refused(decimal(), '"1,5"', /"1,5" is no decimal/);
   refused(decimal(), '"NaN"', /no decimal/);
+  assert.equal(one(decimal(), '"+5"'), 5);
+  refused(decimal(), '"+-5"', /"\+-5" is no decimal/);
   refused(number(), '"1.5"', /it is text, not a number/);
   refused(number(), "1e999", /1e999 is no number that a double can hold/);
   refused(number(), "NaN", /"NaN}" stands at byte 7, not a value/);
@@ -232,4 +234,19 @@ test("timestamps have units, wherever they stand; what is in ms has none", () =>
   };
   const units = { paid: "iso", seen: "us", "order.item.sent": "s" };
   assert.deepEqual(Object.fromEntries(unitsOf(json(specs))), units);
+});
+
+test("a time whose year has no four digits is not written as text, which nobody could read", () => {
+  const writer = formatWriter(json({ at: types.timestamp("iso") }));
+  for (const year of [-1, 10_000, 200_000]) {
+    const at = Date.UTC(1970, 0, 1) + (year - 1970) * 365.2425 * 86_400_000;
+    assert.throws(
+      () => writer.write({ at: Math.round(at) }, new ByteWriter()),
+      /at is .*, not in the years 0 to 9999/,
+    );
+  }
+  const bytes = new ByteWriter();
+  const last = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
+  writer.write({ at: last }, bytes);
+  assert.equal(read({ at: types.timestamp("iso") }, bytes.take())["at"], last);
 });
