@@ -23,7 +23,12 @@ export class RowCodec {
     this.#fields = layout.fields.map((field) => ({ name: field.name, codec: codecOf(field) }));
   }
 
-  /** @throws {TypeError} where a value is not of the type of its field. */
+  /**
+   * The caller vouches for the types: a text is anything's text, a boolean is true or not.
+   *
+   * @throws {TypeError | RangeError | SyntaxError} for what is no list, or no whole number of 64
+   * bits.
+   */
   write(writer: ByteWriter, row: Readonly<Record<string, unknown>>): void {
     for (const { name, codec } of this.#fields) codec.write(writer, row[name] ?? null);
   }
