@@ -69,8 +69,8 @@ export interface Format<Spec> {
    */
   readonly units: (spec: Spec) => ReadonlyMap<string, string>;
   readonly text: (spec: Spec) => FormatText;
-  /** @param wanted - paths of the fields to read. */
-  readonly open: (spec: Spec, wanted: ReadonlySet<string>) => FormatReader;
+  /** @param paths - of the fields of its layout: what is no such field is passed over. */
+  readonly open: (spec: Spec, paths: ReadonlySet<string>) => FormatReader;
   readonly writer: (spec: Spec) => FormatWriter;
 }
 

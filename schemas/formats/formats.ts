@@ -26,10 +26,10 @@ export function formatText(spec: FormatSpec): FormatText {
   return formatOf(spec).text(spec);
 }
 
-/** How records are read: all fields of the layout, or those wanted. */
-export function openFormat(spec: FormatSpec, wanted?: ReadonlySet<string>): FormatReader {
+/** How records are read: the fields of the layout. */
+export function openFormat(spec: FormatSpec): FormatReader {
   const format = formatOf(spec);
-  return format.open(spec, wanted ?? new Set(format.layout(spec).fields.map(({ name }) => name)));
+  return format.open(spec, new Set(format.layout(spec).fields.map(({ name }) => name)));
 }
 
 /** How records are written. */

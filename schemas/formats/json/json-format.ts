@@ -39,12 +39,12 @@ export const json = formatVerb(
     layout: ({ fields }: JsonFormatSpec) => layoutOfTypes(fields),
     units: ({ fields }) => unitsOfTypes(fields),
     text: ({ fields }) => ({ heading: "json", lines: textOfTypes(fields) }),
-    open: ({ fields }, wanted) => ({
+    open: ({ fields }, paths) => ({
       name: "JSON",
       malformed: "MALFORMED_JSON",
       framing: "optional",
       bySchema: false,
-      readerOf: () => jsonRead(fields, wanted),
+      readerOf: () => jsonRead(fields, paths),
     }),
     writer: ({ fields }) => ({
       name: "JSON",

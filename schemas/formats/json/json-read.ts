@@ -24,11 +24,15 @@ const powers = { s: 3, ms: 0, us: -3, ns: -6 } as const;
 
 const quote = 0x22;
 
-/** How records of declared fields are read: those wanted, by their paths. */
-export function jsonRead(fields: FieldSpecs, wanted: ReadonlySet<string>): ReadRecord {
+/**
+ * How records of declared fields are read.
+ *
+ * @param paths - of these fields: each stands in what is read.
+ */
+export function jsonRead(fields: FieldSpecs, paths: ReadonlySet<string>): ReadRecord {
   const template: Out = {};
-  for (const path of wanted) template[path] = null;
-  const step = objectStep(fields, "", wanted);
+  for (const path of paths) template[path] = null;
+  const step = objectStep(fields, "");
   const input = new JsonInput();
   return (buffer, start, end) => {
     input.open(buffer, start, end);
@@ -40,11 +44,11 @@ export function jsonRead(fields: FieldSpecs, wanted: ReadonlySet<string>): ReadR
   };
 }
 
-function objectStep(fields: FieldSpecs, prefix: string, wanted: ReadonlySet<string>): Step {
-  const members = Object.entries(fields).flatMap(([name, spec]): Member[] => {
-    const step = fieldStep(spec, `${prefix}${name}`, wanted);
+function objectStep(fields: FieldSpecs, prefix: string): Step {
+  const members = Object.entries(fields).map(([name, spec]): Member => {
+    const step = fieldStep(spec, `${prefix}${name}`);
     const bytes = Buffer.from(JSON.stringify(name));
-    return step === null ? [] : [{ name, bytes, step, isRequired: spec.nullable !== true }];
+    return { name, bytes, step, isRequired: spec.nullable !== true };
   });
   const byName = new Map(members.map(({ name }, index) => [name, index]));
   const seen = new Uint32Array(members.length);
@@ -94,8 +98,7 @@ function nameIndex(
   return byName.get(input.text()) ?? -1;
 }
 
-/** Null where nothing of the field is wanted. */
-function fieldStep(spec: TypeSpec, path: string, wanted: ReadonlySet<string>): Step | null {
+function fieldStep(spec: TypeSpec, path: string): Step {
   const isNullable = spec.nullable === true;
   const orNull = (step: Step): Step => {
     return (input, out) => {
@@ -105,14 +108,12 @@ function fieldStep(spec: TypeSpec, path: string, wanted: ReadonlySet<string>): S
     };
   };
   if (spec.type === "record") {
-    if (![...wanted].some((each) => each.startsWith(`${path}.`))) return null;
-    const step = objectStep(spec.fields, `${path}.`, wanted);
+    const step = objectStep(spec.fields, `${path}.`);
     return orNull((input, out) => {
       if (input.peek() !== 0x7b) fail(`field "${path}" is ${input.found()}, not an object`);
       step(input, out);
     });
   }
-  if (!wanted.has(path)) return null;
   const read = readOf(spec);
   return orNull((input, out) => {
     try {
