@@ -1,12 +1,18 @@
 import type { Condition } from "../../schemas/expression.ts";
+import type { RowLayout } from "../../schemas/row-layout.ts";
 import { quoteName, quoteText } from "../../sinks/sql-text.ts";
 
-/** Whether SQL can say a condition: it cannot repeat a closure. */
-export function isPlain(condition: Condition | undefined): boolean {
+/**
+ * Whether SQL can say a condition: it cannot repeat a closure, and orders texts by their bytes, not
+ * by UTF-16.
+ */
+export function isPlain(condition: Condition | undefined, records: RowLayout): boolean {
   if (condition === undefined) return true;
   if (condition.op === "custom") return false;
-  if ("condition" in condition) return isPlain(condition.condition);
-  return !("all" in condition) || condition.all.every(isPlain);
+  if ("condition" in condition) return isPlain(condition.condition, records);
+  if ("all" in condition) return condition.all.every((part) => isPlain(part, records));
+  if (condition.op === "eq" || condition.op === "neq") return true;
+  return records.fields.find(({ name }) => name === condition.field)?.type !== "text";
 }
 
 /** The fields that a condition compares. */
@@ -42,7 +48,9 @@ export function conditionSql(condition: Condition, prefix: string): string {
           ? column(condition.other)
           : typeof condition.value === "string"
             ? quoteText(condition.value)
-            : Number(condition.value);
+            : typeof condition.value === "boolean"
+              ? Number(condition.value)
+              : condition.value;
       return `(${column(condition.field)} ${symbol} ${right})`;
     }
   }

@@ -38,7 +38,7 @@ export async function recomputeRun(run: RunToRecompute): Promise<RecomputeReport
   const stored = stepsOf(plan, "view").filter(({ stores }) => stores.includes("offline"));
   // The records that another step yields stand in no topic of their own.
   const isComputed = (view: FeatureViewSpec) =>
-    isRecomputable(view) && plan.sources.some(({ topic }) => topic === view.source);
+    plan.sources.some(({ topic, layout }) => topic === view.source && isRecomputable(view, layout));
   const views = stored.filter(isComputed);
   const left = stored.filter((view) => !isComputed(view)).map(viewId);
   const folder = await mkdtemp(join(tmpdir(), "millrace-recomputed-"));

@@ -132,8 +132,8 @@ async function refusedOffsets(options: SourceEventsOptions): Promise<ReadonlySet
 /** A value in a file of tab-separated values; NaN is null. */
 export function tsvText(value: unknown): string {
   if (value === null || value === undefined || Number.isNaN(value)) return "\\N";
+  if (value === Number.POSITIVE_INFINITY) return "inf";
+  if (value === Number.NEGATIVE_INFINITY) return "-inf";
   const escaped = { "\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\0": "\\0" } as const;
-  return String(value)
-    .replace(/[\\\t\n\r\0]/g, (found) => escaped[found as keyof typeof escaped])
-    .replace(/^(-?)Infinity$/, "$1inf");
+  return String(value).replace(/[\\\t\n\r\0]/g, (found) => escaped[found as keyof typeof escaped]);
 }

@@ -1,6 +1,7 @@
 import type { FeatureViewSpec } from "../../schemas/feature-view.ts";
+import type { RowField, RowLayout } from "../../schemas/row-layout.ts";
 import type { Expression } from "../../schemas/transforms/select.ts";
-import type { TransformSpec } from "../../schemas/transforms/through.ts";
+import { layoutThrough, type TransformSpec } from "../../schemas/transforms/through.ts";
 import { quoteName } from "../../sinks/sql-text.ts";
 import { conditionSql, fieldsOfCondition, isPlain } from "./condition-sql.ts";
 import { event } from "./expected-sql.ts";
@@ -36,22 +37,37 @@ function expressionSql(value: Expression): string {
   }
 }
 
-/** Whether SQL can compute a view: it cannot repeat closures. */
-export function isRecomputable({
-  aggregates,
-  through = [],
-}: Pick<FeatureViewSpec, "aggregates" | "through">): boolean {
-  const ofThrough = through.flatMap((spec) =>
-    spec.kind === "where"
-      ? [spec.condition]
-      : spec.fields.flatMap(({ value }) => (value.op === "truth" ? [value.condition] : [])),
+/**
+ * Whether SQL can compute a view from the records of its source. It cannot where a condition is not
+ * plain, where a list is read, or where a double is part of the key, whose text is another there.
+ */
+export function isRecomputable(
+  view: Pick<FeatureViewSpec, "aggregates" | "keyFields" | "through">,
+  source: RowLayout,
+): boolean {
+  const { aggregates, keyFields, through = [] } = view;
+  let isSaid = true;
+  const records = layoutThrough(through, source, {
+    condition: (condition, before) => {
+      isSaid &&= isPlain(condition, before);
+    },
+    problem: () => {},
+  });
+  const names = fieldsRead(view);
+  const isList = ({ name, type }: RowField) => names.has(name) && typeof type !== "string";
+  const isDouble = ({ name, type }: RowField) => keyFields.includes(name) && type === "number";
+  return (
+    isSaid &&
+    !source.fields.some(isList) &&
+    !records.fields.some(isDouble) &&
+    aggregates.every((each) => isPlain(each.condition, records) && isPlain(each.where, records))
   );
-  const ofAggregates = aggregates.flatMap(({ condition, where }) => [condition, where]);
-  return [...ofThrough, ...ofAggregates].every(isPlain);
 }
 
 /** Fields of the source that a view reads, directly or by what its records go through. */
-export function fieldsRead(view: FeatureViewSpec): ReadonlySet<string> {
+export function fieldsRead(
+  view: Pick<FeatureViewSpec, "aggregates" | "keyFields" | "through">,
+): ReadonlySet<string> {
   const { keyFields, aggregates, through = [] } = view;
   const own = aggregates.flatMap(({ field, condition, where }) => [
     ...(field === undefined ? [] : [field]),

@@ -29,7 +29,7 @@ export async function recompute(run: CheckRun): Promise<CheckReport | null> {
     ...(tiled === 0 ? [] : [`${tiled.toLocaleString("en-US")} served from tiles, not compared`]),
     ...(left.length === 0
       ? []
-      : [`not computed, for a closure or since a step yields their records: ${left.join(", ")}`]),
+      : [`not computed, since SQL cannot or a step yields their records: ${left.join(", ")}`]),
   ];
   return {
     facts: { recomputed },
