@@ -478,6 +478,11 @@ export const errorTable = {
     policy: "stop",
     message: "A value does not fit {format}: {reason}.",
   },
+  CLOSURE_FAILED: {
+    policy: "stop",
+    message:
+      "The custom test {name} threw on a record: {reason}. A test answers for every record of its stream; whole numbers beyond 2^53 are bigints.",
+  },
   VALUE_UNREADABLE: {
     policy: "stop",
     message: "A value of {format} cannot be read: {reason}.",

@@ -1,3 +1,5 @@
+import { MillraceError } from "./errors.ts";
+
 /** A field's value in a decoded record; anything else (records, arrays) is no operand. */
 export type Scalar = string | number | bigint | boolean | null;
 
@@ -37,6 +39,8 @@ export interface Test<in R> {
 /**
  * Truth of a condition; a comparison with a field that is missing, null or NaN is `null` (unknown),
  * as in SQL.
+ *
+ * @throws {MillraceError} CLOSURE_FAILED where a custom test throws.
  */
 export function evaluate(
   condition: Condition,
@@ -44,7 +48,7 @@ export function evaluate(
 ): boolean | null {
   switch (condition.op) {
     case "custom":
-      return condition.test(record);
+      return answer(condition, record);
     case "not": {
       const truth = evaluate(condition.condition, record);
       return truth === null ? null : !truth;
@@ -81,6 +85,22 @@ export function evaluate(
           return !isEqual(left, right);
       }
     }
+  }
+}
+
+function answer(
+  condition: Extract<Condition, { readonly op: "custom" }>,
+  record: Readonly<Record<string, unknown>>,
+): boolean {
+  try {
+    return condition.test(record);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new MillraceError(
+      "CLOSURE_FAILED",
+      { name: conditionText(condition), reason },
+      { cause },
+    );
   }
 }
 

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { MillraceError } from "../errors.ts";
 import { conditionText, evaluate } from "../expression.ts";
 import type { RowLayout } from "../row-layout.ts";
 import type { Expression } from "./select.ts";
@@ -50,6 +51,23 @@ test("a whole number beyond the exact doubles is compared by what it is", () => 
   );
   assert.equal(holds("lte", large - 1n, large), false);
   assert.equal(conditionText({ op: "gt", field: "id", value: large }), `id > ${large}n`);
+});
+
+test("a closure that throws ends the run with an error that names it, and says why", () => {
+  const test = ({ n }: Readonly<Record<string, unknown>>) => (n as number) % 2 === 1;
+  const odd = through([
+    { kind: "where", condition: { op: "custom", name: "odd", version: 2, test } },
+  ]);
+  assert.notEqual(odd({ n: 3 }), null);
+  assert.throws(
+    () => odd({ n: large }),
+    (error: unknown) => {
+      assert.ok(error instanceof MillraceError && error.cause instanceof TypeError);
+      assert.equal(error.code, "CLOSURE_FAILED");
+      assert.match(error.message, /odd#2 .*BigInt/);
+      return true;
+    },
+  );
 });
 
 test("select makes records of what is named: copies, texts in one case, truths", () => {

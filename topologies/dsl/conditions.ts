@@ -121,7 +121,10 @@ export interface CustomTest<R> {
   readonly name: string;
   /** A whole number from 1. */
   readonly version: number;
-  /** Pure: the same record always gives the same answer. */
+  /**
+   * Pure: the same record always gives the same answer. A whole number of 64 bits beyond
+   * ±(2^53 − 1) comes as a bigint; a test that throws stops the run (CLOSURE_FAILED).
+   */
   readonly test: (record: R) => boolean;
 }
 
