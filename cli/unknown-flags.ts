@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { nearest } from "../runtime/config/nearest.ts";
+import { nearest } from "../schemas/nearest.ts";
 
 export interface CheckedArgs {
   /** The command that the arguments name, as far as they name one. */

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { MillraceError } from "../schemas/errors.ts";
+import { nearest } from "../schemas/nearest.ts";
 import { artifactsAccess } from "./config/artifacts-access.ts";
-import { nearest } from "./config/nearest.ts";
 import { clusterAccess } from "./config/server-access.ts";
 import { serverSettingNames } from "./config/server-settings.ts";
 import {

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Stack } from "../runtime/hosting/stack.ts";
 import { featureColumns, viewId } from "../schemas/feature-view.ts";
 import { stepsOf } from "../schemas/plan.ts";
 import { createMemoryOnlineStore } from "../sinks/memory/memory.ts";
 import { onlineStoreOf } from "../sinks/online-namespace.ts";
 import { flights as plan } from "../topologies/flights/flights.ts";
 import { readFeatures } from "./feature-look-up.ts";
+import type { ServedStack } from "./served-stack.ts";
 
 const view = stepsOf(plan, "view").find(({ name }) => name === "origin_traffic");
 if (view === undefined) throw new Error("no such view");
@@ -25,7 +25,7 @@ async function look(at: number | null, row: "ORD" | "none", past: Record<string,
     await own.write({ ...at100, view: viewId(view as never), partition, rows: [key] });
   }
   const asked = { query: async () => past };
-  const offline = { of: () => asked } as unknown as Stack["offline"];
+  const offline = { of: () => asked } as unknown as ServedStack["offline"];
   const request = { view: "origin_traffic", key: ["ORD"], at, topology: null };
   return readFeatures([plan], { online, offline }, request);
 }

@@ -1,5 +1,3 @@
-import { nearest } from "../runtime/config/nearest.ts";
-import type { Stack } from "../runtime/hosting/stack.ts";
 import { MillraceError } from "../schemas/errors.ts";
 import {
   entityKey,
@@ -12,6 +10,7 @@ import {
   viewTable,
 } from "../schemas/feature-view.ts";
 import { partitionOf } from "../schemas/murmur2.ts";
+import { nearest } from "../schemas/nearest.ts";
 import { type Plan, stepsOf, topologyOf } from "../schemas/plan.ts";
 import type { FeatureRow } from "../schemas/row.ts";
 import { judgeFreshness } from "../sinks/freshness.ts";
@@ -21,6 +20,7 @@ import { sqlTime } from "../sinks/sql-time.ts";
 import type { OfflineStore } from "../sinks/store.ts";
 import type { FeatureAnswer, FeatureRequest } from "./inspector.ts";
 import { namedTopology } from "./named-topology.ts";
+import type { ServedStack } from "./served-stack.ts";
 
 /**
  * Features of one entity at one event time: the online store's row where it holds then, else the
@@ -30,7 +30,7 @@ import { namedTopology } from "./named-topology.ts";
  */
 export async function readFeatures(
   plans: readonly Plan[],
-  stack: Pick<Stack, "online" | "offline">,
+  stack: Pick<ServedStack, "online" | "offline">,
   request: FeatureRequest,
 ): Promise<FeatureAnswer> {
   const { view, plan } = findView(plans, request);

@@ -1,14 +1,14 @@
-import { nearest } from "../runtime/config/nearest.ts";
-import type { Stack } from "../runtime/hosting/stack.ts";
 import { MillraceError } from "../schemas/errors.ts";
+import { nearest } from "../schemas/nearest.ts";
 import { type Plan, stepsOf } from "../schemas/plan.ts";
 import { quoteText } from "../sinks/sql-text.ts";
 import type { ModelLine } from "./inspector.ts";
+import type { ServedStack } from "./served-stack.ts";
 
 /** Model versions and how each did on the records that it scored itself. */
 export async function modelLines(
   plans: readonly Plan[],
-  { offline }: Stack,
+  { offline }: ServedStack,
   names: readonly string[],
 ): Promise<ModelLine[]> {
   const known = plans.flatMap((plan) => stepsOf(plan, "scoring").map(({ model }) => model.name));
@@ -23,7 +23,7 @@ export async function modelLines(
 
 async function linesOf(
   plan: Plan,
-  offline: Stack["offline"],
+  offline: ServedStack["offline"],
   names: readonly string[],
 ): Promise<ModelLine[]> {
   if (stepsOf(plan, "training").length === 0) return [];

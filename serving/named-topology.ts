@@ -1,5 +1,5 @@
-import { nearest } from "../runtime/config/nearest.ts";
 import { MillraceError } from "../schemas/errors.ts";
+import { nearest } from "../schemas/nearest.ts";
 import type { Plan } from "../schemas/plan.ts";
 
 /** The topology that is meant where none is named. */

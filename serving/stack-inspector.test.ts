@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Stack } from "../runtime/hosting/stack.ts";
 import type { OfflineStore } from "../sinks/store.ts";
 import { flights } from "../topologies/flights/flights.ts";
 import type { DeadLetterRequest } from "./inspector.ts";
+import type { ServedStack } from "./served-stack.ts";
 import { inspectStack } from "./stack-inspector.ts";
 
 test("how many dead letters are asked for is a whole number, and nothing that a statement runs", async () => {
@@ -12,7 +12,7 @@ test("how many dead letters are asked for is a whole number, and nothing that a 
     asked.push(sql);
     return [] as Row[];
   };
-  const stack = { offline: { of: () => ({ query }) } } as unknown as Stack;
+  const stack = { offline: { of: () => ({ query }) } } as unknown as ServedStack;
   const inspector = inspectStack([flights], stack, []);
   const ask = (request: object) => inspector.deadLetters(request as DeadLetterRequest);
   const injected = "1 UNION ALL SELECT * FROM system.users";

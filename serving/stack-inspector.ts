@@ -1,7 +1,6 @@
 import { countCommitted } from "../broker/committed-records.ts";
-import { nearest } from "../runtime/config/nearest.ts";
-import type { Stack } from "../runtime/hosting/stack.ts";
 import { MillraceError } from "../schemas/errors.ts";
+import { nearest } from "../schemas/nearest.ts";
 import type { Plan } from "../schemas/plan.ts";
 import type { OfflineStore } from "../sinks/store.ts";
 import { readFeatures } from "./feature-look-up.ts";
@@ -15,6 +14,7 @@ import type {
 } from "./inspector.ts";
 import { modelLines } from "./model-lines.ts";
 import { firstOf, namedTopology } from "./named-topology.ts";
+import type { ServedStack } from "./served-stack.ts";
 
 /**
  * Answers from an open stack; closing it is the caller's.
@@ -24,7 +24,7 @@ import { firstOf, namedTopology } from "./named-topology.ts";
  */
 export function inspectStack(
   plans: readonly Plan[],
-  stack: Stack,
+  stack: ServedStack,
   config: readonly ConfigLine[],
   now: () => number | null = () => null,
 ): Inspector {
@@ -44,7 +44,7 @@ export function inspectStack(
 
 async function topicReports(
   plans: readonly Plan[],
-  { broker }: Stack,
+  { broker }: ServedStack,
   { names, countRecords }: TopicsRequest,
 ): Promise<TopicReport[]> {
   const roles = new Map(
@@ -77,7 +77,7 @@ async function topicReports(
 
 async function deadLetterLines(
   plans: readonly Plan[],
-  { offline }: Pick<Stack, "offline">,
+  { offline }: Pick<ServedStack, "offline">,
   request: DeadLetterRequest,
 ): Promise<DeadLetterLine[]> {
   // They come from a socket, and become a part of a statement.

@@ -2,7 +2,6 @@ import type { Broker, Producer } from "../broker/broker.ts";
 import { openEmbeddedBroker } from "../broker/embedded/embedded-broker.ts";
 import type { ExternalWork } from "../processors/processor.ts";
 import { ViewProcessor } from "../processors/view.ts";
-import { nearest } from "../runtime/config/nearest.ts";
 import { type BranchAccount, branchAccounts } from "../runtime/engine/accounting.ts";
 import { MergeTask } from "../runtime/engine/merge-task.ts";
 import { Worker } from "../runtime/engine/worker.ts";
@@ -27,6 +26,7 @@ import {
 import { fieldAt } from "../schemas/formats/field-at.ts";
 import { watermark } from "../schemas/generated.ts";
 import { partitionOf } from "../schemas/murmur2.ts";
+import { nearest } from "../schemas/nearest.ts";
 import { type Plan, type Subtopology, stepsOf } from "../schemas/plan.ts";
 import type { FeatureRow } from "../schemas/row.ts";
 import { watermarksTopic } from "../schemas/topic-names.ts";

@@ -1,9 +1,9 @@
 import { accessSync, constants, existsSync, statSync } from "node:fs";
 import { dirname, resolve, sep } from "node:path";
-import { nearest } from "../../runtime/config/nearest.ts";
 import type { CheckedValues } from "../../runtime/config.ts";
 import { liveMostAheadMs } from "../../runtime/engine/live/source-decisions.ts";
 import { MillraceError } from "../../schemas/errors.ts";
+import { nearest } from "../../schemas/nearest.ts";
 import type { Plan } from "../../schemas/plan.ts";
 
 /** What is wrong with the settings of any run: topics to slow, the summary's file. */

@@ -1,7 +1,7 @@
 import type { Broker } from "../../broker/broker.ts";
 import { MillraceError } from "../../schemas/errors.ts";
+import { nearest } from "../../schemas/nearest.ts";
 import type { Plan, Subtopology, TopicSpec } from "../../schemas/plan.ts";
-import { nearest } from "../config/nearest.ts";
 
 /**
  * A plan as its source topics have it: they belong to others, and are read with the partitions that

@@ -1,11 +1,11 @@
 import type { Plan } from "../../schemas/plan.ts";
+import type { Sink } from "../../sinks/sink.ts";
 import { liveMostAheadMs } from "../engine/live/source-decisions.ts";
 import type { Mode } from "../engine/task-factory.ts";
 import { offlineEncoders } from "../offline/tables.ts";
 import { BlockBudget, blockBudgetBytes } from "../pump/block-budget.ts";
 import { offlineSink } from "../pump/offline-sink.ts";
 import { onlineSink } from "../pump/online-sink.ts";
-import type { Sink } from "../pump/sink.ts";
 import { SinkPump } from "../pump/sink-pump.ts";
 import { passGap } from "../row-topics/accepted-gaps.ts";
 import { pumpGroup } from "../row-topics/row-topics.ts";

@@ -1,7 +1,7 @@
-import type { RecordReader } from "../../broker/record-batch/reader.ts";
 import type { ByteWriter } from "../../schemas/bytes.ts";
 import type { AvroSchema, TableSpec } from "../../schemas/plan.ts";
 import { int64, string, stringBytes } from "../../sinks/row-binary.ts";
+import type { SinkRecord } from "../../sinks/sink.ts";
 import type { OfflineColumn, OfflineTable } from "../../sinks/store.ts";
 import type { RowEncoder } from "../pump/offline-sink.ts";
 import { AvroDecoder } from "../schema-registry/avro-codec.ts";
@@ -35,7 +35,7 @@ export class RecordEncoder implements RowEncoder {
   }
 
   append(
-    reader: RecordReader,
+    reader: SinkRecord,
     partition: number,
     into: ByteWriter,
   ): number | { readonly needSchema: number } {

@@ -1,4 +1,3 @@
-import type { RecordReader } from "../../broker/record-batch/reader.ts";
 import { ByteReader, type ByteWriter } from "../../schemas/bytes.ts";
 import { entityKeyParts } from "../../schemas/feature-view.ts";
 import type { TableSpec } from "../../schemas/plan.ts";
@@ -11,6 +10,7 @@ import {
   stringBytes,
   stringSlice,
 } from "../../sinks/row-binary.ts";
+import type { SinkRecord } from "../../sinks/sink.ts";
 import type { OfflineTable } from "../../sinks/store.ts";
 import type { RowEncoder } from "../pump/offline-sink.ts";
 import { isProgress } from "../row-topics/tally.ts";
@@ -43,7 +43,7 @@ export class FeatureRowEncoder implements RowEncoder {
     this.#types = table.columns.slice(keyFields + rowHead).map(({ type }) => type);
   }
 
-  append(reader: RecordReader, partition: number, into: ByteWriter): number {
+  append(reader: SinkRecord, partition: number, into: ByteWriter): number {
     if (isProgress(reader)) return 0;
     const { buffer, keyStart, keyEnd, valueStart, valueEnd } = reader;
     if (this.#keyFields === 1) stringSlice(into, buffer, keyStart, keyEnd);

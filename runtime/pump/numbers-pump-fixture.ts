@@ -1,9 +1,9 @@
 import type { Broker } from "../../broker/broker.ts";
 import { openEmbeddedBroker } from "../../broker/embedded/embedded-broker.ts";
 import { createMemoryOfflineStore } from "../../sinks/memory/memory.ts";
+import type { Sink } from "../../sinks/sink.ts";
 import type { OfflineStore } from "../../sinks/store.ts";
 import { NumberedTopic, numbersTable } from "./pump-topic-fixture.ts";
-import type { Sink } from "./sink.ts";
 import { SinkPump } from "./sink-pump.ts";
 import type { SinkPumpOptions } from "./sink-pump-options.ts";
 

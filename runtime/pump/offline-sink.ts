@@ -1,8 +1,7 @@
-import type { RecordReader } from "../../broker/record-batch/reader.ts";
 import { ByteWriter } from "../../schemas/bytes.ts";
 import { stringBytes } from "../../sinks/row-binary.ts";
+import type { BlockRange, Sink, SinkBlock, SinkRecord } from "../../sinks/sink.ts";
 import type { OfflineStore, OfflineTable } from "../../sinks/store.ts";
-import type { BlockRange, Sink, SinkBlock } from "./sink.ts";
 
 /** Turns records of one topic into RowBinary rows of one table. */
 export interface RowEncoder {
@@ -14,7 +13,7 @@ export interface RowEncoder {
    * first, as `{ needSchema }`.
    */
   append(
-    reader: RecordReader,
+    reader: SinkRecord,
     partition: number,
     into: ByteWriter,
   ): number | { readonly needSchema: number };
@@ -74,7 +73,7 @@ class RowBlock implements SinkBlock {
     return this.#writer.buffer.subarray(0, this.#writer.position);
   }
 
-  add(reader: RecordReader): Promise<void> | void {
+  add(reader: SinkRecord): Promise<void> | void {
     const appended = this.#encoder.append(reader, this.#partition, this.#writer);
     if (typeof appended === "object") return this.#addResolved(reader, appended.needSchema);
     this.#appended(appended);
@@ -85,7 +84,7 @@ class RowBlock implements SinkBlock {
     this.rows += rows;
   }
 
-  async #addResolved(reader: RecordReader, schemaId: number): Promise<void> {
+  async #addResolved(reader: SinkRecord, schemaId: number): Promise<void> {
     await this.#encoder.resolve(schemaId);
     const appended = this.#encoder.append(reader, this.#partition, this.#writer);
     if (typeof appended === "object") throw new RangeError(`schema ${schemaId} stays unknown`);

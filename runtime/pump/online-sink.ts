@@ -1,9 +1,8 @@
-import type { RecordReader } from "../../broker/record-batch/reader.ts";
 import { ByteReader } from "../../schemas/bytes.ts";
 import { type FeatureRow, readRow } from "../../schemas/row.ts";
+import type { Sink, SinkBlock, SinkRecord } from "../../sinks/sink.ts";
 import type { OnlineStore } from "../../sinks/store.ts";
 import { isProgress } from "../row-topics/tally.ts";
-import type { Sink, SinkBlock } from "./sink.ts";
 
 /**
  * The last row of each key in a block, and the partition's progress, into the online store.
@@ -57,7 +56,7 @@ class LastRows implements SinkBlock {
     this.progress = progress;
   }
 
-  add(reader: RecordReader): void {
+  add(reader: SinkRecord): void {
     const { buffer, keyStart, keyEnd, valueStart, valueEnd, offset } = reader;
     this.bytes += valueEnd - valueStart;
     if (isProgress(reader)) {

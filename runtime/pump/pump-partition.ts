@@ -1,6 +1,5 @@
-import type { RecordReader } from "../../broker/record-batch/reader.ts";
+import type { SinkBlock, SinkRecord } from "../../sinks/sink.ts";
 import type { BlockBudget } from "./block-budget.ts";
-import type { SinkBlock } from "./sink.ts";
 
 /** Where a pump stands in one partition, and the block that it fills. */
 export class PumpPartition {
@@ -55,7 +54,7 @@ export class PumpPartition {
   }
 
   /** Takes the record under the reader; a promise only when something must be looked up first. */
-  add(reader: RecordReader): Promise<void> | undefined {
+  add(reader: SinkRecord): Promise<void> | undefined {
     if (this.isEmpty) this.openedAt = performance.now();
     return this.block.add(reader) ?? undefined;
   }

@@ -1,8 +1,8 @@
 import type { CommittedOffset } from "../../broker/broker.ts";
 import { MillraceError } from "../../schemas/errors.ts";
+import type { SinkPosition } from "../../sinks/sink.ts";
 import type { Tally } from "../row-topics/tally.ts";
 import { type PendingRange, pendingRange } from "./pending-range.ts";
-import type { SinkPosition } from "./sink.ts";
 import type { SinkPumpOptions } from "./sink-pump-options.ts";
 
 /** What is known of a partition when a pump takes it over. */

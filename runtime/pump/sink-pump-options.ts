@@ -1,7 +1,7 @@
 import type { Broker } from "../../broker/broker.ts";
+import type { Sink } from "../../sinks/sink.ts";
 import type { Tally } from "../row-topics/tally.ts";
 import type { BlockBudget } from "./block-budget.ts";
-import type { Sink } from "./sink.ts";
 
 /** Records of a partition that no sink will ever get: `[from, next)` are gone. */
 export interface PumpGap {

@@ -1,7 +1,7 @@
 import { crc32 } from "node:zlib";
 import type { Broker } from "../../broker/broker.ts";
-import type { RecordReader } from "../../broker/record-batch/reader.ts";
 import { ByteWriter } from "../../schemas/bytes.ts";
+import type { SinkRecord } from "../../sinks/sink.ts";
 import type { RowEncoder } from "../pump/offline-sink.ts";
 
 /** What is known of the rows of a row topic partition that were purged. */
@@ -52,7 +52,7 @@ export async function readTallies(
  * Whether a record of a row topic carries the partition's progress (key 0x00, a double) instead of
  * a row, which is longer: an entity may have that key.
  */
-export function isProgress(reader: RecordReader): boolean {
+export function isProgress(reader: SinkRecord): boolean {
   const { buffer, keyStart, keyEnd, valueStart, valueEnd } = reader;
   return keyEnd - keyStart === 1 && buffer[keyStart] === 0 && valueEnd - valueStart === 8;
 }
@@ -73,7 +73,7 @@ export class TallyCounter {
   }
 
   /** Takes the record under the reader; progress is no row. */
-  add(reader: RecordReader): void {
+  add(reader: SinkRecord): void {
     if (isProgress(reader)) return;
     this.#rows++;
     if (this.#encoder === null) return;

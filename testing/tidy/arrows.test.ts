@@ -17,12 +17,16 @@ test("an import against an arrow is found, in tests only where no tool of tests 
     source("runtime/engine/b.test.ts", 'import { b } from "../../cli/b.ts";'),
     source("topologies/flights/a.ts", 'import {\n  b,\n} from "../dsl/b.ts";'),
     source("cli/a.ts", 'import "../gateway/b.ts";'),
+    source("serving/a.ts", 'import type { B } from "../runtime/hosting/b.ts";'),
+    source("sinks/sink.ts", 'import type { B } from "../broker/record-batch/b.ts";'),
   ];
   assert.deepEqual(arrowViolations(files), [
     "processors/a.ts -> sinks/b.ts",
     "topologies/dsl/a.ts -> topologies/flights/b.ts",
     "runtime/engine/a.ts -> cli/b.ts",
     "runtime/engine/b.test.ts -> cli/b.ts",
+    "serving/a.ts -> runtime/hosting/b.ts",
+    "sinks/sink.ts -> broker/record-batch/b.ts",
   ]);
 });
 

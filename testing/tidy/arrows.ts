@@ -10,7 +10,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   "topologies/dsl": ["processors", "schemas"],
   topologies: ["topologies/dsl", "processors", "schemas"],
   runtime: ["topologies/dsl", "flow", "processors", "broker", "sinks", "schemas"],
-  serving: ["runtime", "sinks", "broker", "schemas"],
+  serving: ["sinks", "broker", "schemas"],
   audit: ["runtime", "broker", "sinks", "schemas"],
   stacks: ["runtime", "broker", "sinks", "schemas"],
   testing: ["runtime", "topologies/dsl", "flow", "processors", "broker", "sinks", "schemas"],

@@ -1,4 +1,14 @@
-import type { RecordReader } from "../../broker/record-batch/reader.ts";
+/** A record as a sink sees it, in the bytes under a reader: it changes with the next one. */
+export interface SinkRecord {
+  readonly offset: number;
+  readonly buffer: Buffer;
+  /** −1: the key is null. */
+  readonly keyStart: number;
+  readonly keyEnd: number;
+  /** −1: the value is null. */
+  readonly valueStart: number;
+  readonly valueEnd: number;
+}
 
 /**
  * Rows of one partition that wait to be written together. A block never spans partitions; adding
@@ -7,8 +17,8 @@ import type { RecordReader } from "../../broker/record-batch/reader.ts";
 export interface SinkBlock {
   readonly rows: number;
   readonly bytes: number;
-  /** Takes the record under the reader; a promise only when something must be looked up first. */
-  add(reader: RecordReader): Promise<void> | void;
+  /** Takes a record; a promise only when something must be looked up first. */
+  add(record: SinkRecord): Promise<void> | void;
 }
 
 /** Offsets `[first, next)` of one partition of one topic. */
