@@ -3,8 +3,8 @@ import { readCommitted } from "../broker/committed-records.ts";
 import { topicIdColumn } from "../runtime/offline/plumbing.ts";
 import type { AcceptedGap } from "../runtime/row-topics/accepted-gaps.ts";
 import { isProgress, type Tally } from "../runtime/row-topics/tally.ts";
+import { quoteName, quoteText } from "../schemas/sql-text.ts";
 import { isOfTopic } from "../sinks/offline-stored.ts";
-import { quoteName, quoteText } from "../sinks/sql-text.ts";
 import type { OfflineStore, OfflineTable } from "../sinks/store.ts";
 
 /** A table and the topic that it is filled from. */

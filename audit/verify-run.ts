@@ -18,7 +18,12 @@ import {
   type SourceSpec,
   stepsOf,
 } from "../schemas/plan.ts";
-import { copiedThrough, type TransformSpec, through } from "../schemas/transforms/through.ts";
+import {
+  copiedThrough,
+  keepsAll,
+  type TransformSpec,
+  through,
+} from "../schemas/transforms/through.ts";
 import type { OfflineStore } from "../sinks/store.ts";
 import { committedValues } from "./committed-values.ts";
 import { checkTable, named, type TableCheck } from "./table-check.ts";
@@ -280,7 +285,7 @@ function readFor(
   return {
     ...before,
     specs: [...before.specs, ...specs],
-    isWhole: before.isWhole && isId && specs.every(({ kind }) => kind !== "where"),
+    isWhole: before.isWhole && isId && keepsAll(specs),
   };
 }
 

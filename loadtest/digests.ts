@@ -1,5 +1,5 @@
 import { type Plan, stepsOf } from "../schemas/plan.ts";
-import { quoteName, quoteText } from "../sinks/sql-text.ts";
+import { quoteName, quoteText } from "../schemas/sql-text.ts";
 
 /**
  * Queries whose answers must be equal over two runs of the same events: the tables of a topology

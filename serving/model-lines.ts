@@ -1,7 +1,7 @@
 import { MillraceError } from "../schemas/errors.ts";
 import { nearest } from "../schemas/nearest.ts";
 import { type Plan, stepsOf } from "../schemas/plan.ts";
-import { quoteText } from "../sinks/sql-text.ts";
+import { quoteText } from "../schemas/sql-text.ts";
 import type { ModelLine } from "./inspector.ts";
 import type { ServedStack } from "./served-stack.ts";
 

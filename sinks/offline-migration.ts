@@ -1,6 +1,6 @@
 import { MillraceError } from "../schemas/errors.ts";
+import { quoteName, quoteText } from "../schemas/sql-text.ts";
 import { deduplicationWindow } from "./offline-insert.ts";
-import { quoteName, quoteText } from "./sql-text.ts";
 import type { OfflineColumn, OfflineTable, OfflineView } from "./store.ts";
 
 /** The statements that a migration needs of a driver. */

@@ -1,4 +1,4 @@
-import { quoteName, quoteText } from "./sql-text.ts";
+import { quoteName, quoteText } from "../schemas/sql-text.ts";
 import type { OfflineTable, StoredRows } from "./store.ts";
 
 interface Found {

@@ -1,8 +1,10 @@
-/** New kinds of things touch their own files and one list: shown from the commits. */
+/** New kinds of things touch their own files and one list: sources and commits show it. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { test } from "node:test";
 import { packageRoot } from "../schemas/package-root.ts";
+import { isTestFile } from "./tidy/arrows.ts";
+import { repositoryText, sourceFiles } from "./tidy/source-tree.ts";
 
 interface Seam {
   readonly list: string;
@@ -16,6 +18,18 @@ const seams: readonly Seam[] = [
     files: (name) => [`processors/aggregate/${name}.ts`, `processors/aggregate/${name}.test.ts`],
   },
   {
+    list: "schemas/transforms/kinds.ts",
+    // Its verb is a method of a stream, which names what to tell it.
+    files: (name) => [
+      `schemas/transforms/${name}.ts`,
+      `schemas/transforms/${name}.test.ts`,
+      "schemas/transforms/transforms.test.ts",
+      `topologies/dsl/${name}.ts`,
+      "topologies/dsl/stream.ts",
+      "topologies/dsl/dsl.types.ts",
+    ],
+  },
+  {
     list: "schemas/formats/kinds.ts",
     files: (path) => [`schemas/formats/${path.split("/")[0]}/`],
   },
@@ -23,6 +37,24 @@ const seams: readonly Seam[] = [
 
 /** What a change of the product is told in. */
 const page = /^(docs\/|changes\/|README\.md$|CONTRIBUTING\.md$)/;
+
+const exported = /^export \{ (\w+) \} from "\.\/([a-z0-9-/]+)\.ts";$/gm;
+
+const product = sourceFiles().filter(({ path }) => !isTestFile(path));
+
+for (const { list } of seams) {
+  test(`nothing but its own file asks whether it is one of ${list}`, () => {
+    const kinds = [...(repositoryText(list) ?? "").matchAll(exported)].map(([, name]) => name);
+    assert.ok(kinds.length > 1, "the list is written as this test reads it");
+    const folder = list.slice(0, list.lastIndexOf("/") + 1);
+    const asked = new RegExp(`case "(${kinds.join("|")})":|[kK]ind [=!]== "(${kinds.join("|")})"`);
+    const who = product.filter(({ path, text }) => !path.startsWith(folder) && asked.test(text));
+    assert.deepEqual(
+      who.map(({ path }) => path),
+      [],
+    );
+  });
+}
 
 function git(...args: readonly string[]): string {
   return execFileSync("git", args, { cwd: packageRoot(), encoding: "utf8" }).trim();

@@ -7,7 +7,7 @@ import {
   viewId,
   viewTable,
 } from "../../schemas/feature-view.ts";
-import { quoteName, quoteText } from "../../sinks/sql-text.ts";
+import { quoteName, quoteText } from "../../schemas/sql-text.ts";
 import type { OfflineStore } from "../../sinks/store.ts";
 import { type Definitions, expectedSql } from "./expected-sql.ts";
 import { choosePoints, type Point } from "./points.ts";

@@ -1,11 +1,11 @@
+import { conditionSql } from "../../schemas/condition-sql.ts";
 import {
   type AggregateSpec,
   type FeatureColumn,
   type FeatureViewSpec,
   featureColumns,
 } from "../../schemas/feature-view.ts";
-import { quoteName } from "../../sinks/sql-text.ts";
-import { conditionSql } from "./condition-sql.ts";
+import { quoteName } from "../../schemas/sql-text.ts";
 
 /** What a kind of aggregate is by its definition; whoever checks brings the registry of them. */
 export interface DefinedAggregate {

@@ -1,5 +1,5 @@
 import { type FeatureViewSpec, snakeCase } from "../../schemas/feature-view.ts";
-import { quoteName } from "../../sinks/sql-text.ts";
+import { quoteName } from "../../schemas/sql-text.ts";
 import type { OfflineStore } from "../../sinks/store.ts";
 import { event } from "./expected-sql.ts";
 

@@ -6,8 +6,8 @@ import { type FeatureViewSpec, viewId } from "../../schemas/feature-view.ts";
 import { type Plan, stepsOf, topologyOf } from "../../schemas/plan.ts";
 import { checkRows, joinReports, type RowsReport } from "./check-rows.ts";
 import type { Definitions } from "./expected-sql.ts";
+import { recomputeGap } from "./recomputable.ts";
 import { writeSourceEvents } from "./source-events.ts";
-import { isRecomputable } from "./through-sql.ts";
 
 export interface RunToRecompute {
   readonly plan: Plan;
@@ -25,8 +25,15 @@ export interface RunToRecompute {
 }
 
 export interface RecomputeReport extends RowsReport {
-  /** `name@version` of views that SQL cannot compute. */
-  readonly left: readonly string[];
+  /** Views that SQL cannot compute. */
+  readonly left: readonly LeftView[];
+}
+
+export interface LeftView {
+  /** `name@version` */
+  readonly view: string;
+  /** Why, e.g. `odd#1 is a closure`. */
+  readonly reason: string;
 }
 
 /**
@@ -36,11 +43,11 @@ export interface RecomputeReport extends RowsReport {
 export async function recomputeRun(run: RunToRecompute): Promise<RecomputeReport> {
   const { plan, stack, points, seed = 1, rowsOf, ...rest } = run;
   const stored = stepsOf(plan, "view").filter(({ stores }) => stores.includes("offline"));
-  // The records that another step yields stand in no topic of their own.
-  const isComputed = (view: FeatureViewSpec) =>
-    plan.sources.some(({ topic, layout }) => topic === view.source && isRecomputable(view, layout));
-  const views = stored.filter(isComputed);
-  const left = stored.filter((view) => !isComputed(view)).map(viewId);
+  const views = stored.filter((view) => gapOf(plan, view) === null);
+  const left = stored.flatMap((view): LeftView[] => {
+    const reason = gapOf(plan, view);
+    return reason === null ? [] : [{ view: viewId(view), reason }];
+  });
   const folder = await mkdtemp(join(tmpdir(), "millrace-recomputed-"));
   const reports: RowsReport[] = [];
   const { broker, registry } = stack;
@@ -67,4 +74,11 @@ export async function recomputeRun(run: RunToRecompute): Promise<RecomputeReport
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+function gapOf({ sources }: Plan, view: FeatureViewSpec): string | null {
+  const source = sources.find(({ topic }) => topic === view.source);
+  if (source === undefined)
+    return `its records are those of ${view.source}, in no topic of a source`;
+  return recomputeGap(view, source.layout);
 }

@@ -8,11 +8,12 @@ import { type FeatureViewSpec, viewId } from "../../schemas/feature-view.ts";
 import { deadLetter, watermark } from "../../schemas/generated.ts";
 import type { Plan, SourceSpec } from "../../schemas/plan.ts";
 import type { RowField } from "../../schemas/row-layout.ts";
+import { quoteName, quoteText } from "../../schemas/sql-text.ts";
 import { watermarksTopic } from "../../schemas/topic-names.ts";
-import { quoteName, quoteText } from "../../sinks/sql-text.ts";
+import { throughSql } from "../../schemas/transforms/through.ts";
 import { committedValues } from "../committed-values.ts";
 import { event } from "./expected-sql.ts";
-import { fieldsRead, throughSql } from "./through-sql.ts";
+import { fieldsRead } from "./recomputable.ts";
 
 export interface SourceEventsOptions {
   readonly broker: Broker;
@@ -41,8 +42,8 @@ export async function writeSourceEvents(options: SourceEventsOptions): Promise<s
     `${event.id} Int64, ${event.time} Int64, ${event.known} Int64`,
     ...fields.map((field) => `${quoteName(field.name)} ${sqlType(field)}`),
   ];
-  const written = `SELECT * FROM file(${quoteText(path)}, TSV, ${quoteText(columns.join(", "))})`;
-  return throughSql(view.through ?? [], written);
+  const select = `SELECT * FROM file(${quoteText(path)}, TSV, ${quoteText(columns.join(", "))})`;
+  return throughSql(view.through ?? [], { select, carried: Object.values(event) });
 }
 
 /** Every number may be NaN, which is null here. */

@@ -4,8 +4,8 @@ import { type Stack, storesOf, type TopologyStack } from "../../runtime/hosting/
 import { offlineEncoders } from "../../runtime/offline/tables.ts";
 import { isProgress, readTallies } from "../../runtime/row-topics/tally.ts";
 import { type Plan, stepsOf, topologyOf } from "../../schemas/plan.ts";
+import { quoteText } from "../../schemas/sql-text.ts";
 import { aucSql } from "../../serving/model-lines.ts";
-import { quoteText } from "../../sinks/sql-text.ts";
 import {
   imbalances,
   type ModelSummary,

@@ -27,9 +27,7 @@ export async function recompute(run: CheckRun): Promise<CheckReport | null> {
   const parts = [
     `${shown} look-ups recomputed in SQL over the records: ${sum((each) => each.mismatched)} differ`,
     ...(tiled === 0 ? [] : [`${tiled.toLocaleString("en-US")} served from tiles, not compared`]),
-    ...(left.length === 0
-      ? []
-      : [`not computed, since SQL cannot or a step yields their records: ${left.join(", ")}`]),
+    ...left.map(({ view, reason }) => `${view} not computed in SQL: ${reason}`),
   ];
   return {
     facts: { recomputed },

@@ -1,5 +1,5 @@
 import { ByteReader } from "../../schemas/bytes.ts";
-import { quoteText } from "../../sinks/sql-text.ts";
+import { quoteText } from "../../schemas/sql-text.ts";
 import type { OfflineStore } from "../../sinks/store.ts";
 import type { AirportClocks } from "./airport-clocks.ts";
 import { createFlightBlock, type FlightBlock, flightDurationMs } from "./flight-block.ts";

@@ -17,7 +17,7 @@ import {
   viewsOf,
   withoutViews,
 } from "../../schemas/plan-strands.ts";
-import { quoteName, quoteText } from "../../sinks/sql-text.ts";
+import { quoteName, quoteText } from "../../schemas/sql-text.ts";
 import { sqlTime } from "../../sinks/sql-time.ts";
 import { planTopic } from "../../topologies/dsl/compile/topics.ts";
 import { GroupProgress } from "../engine/group-progress.ts";

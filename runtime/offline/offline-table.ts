@@ -1,5 +1,5 @@
 import type { ColumnSpec, TableSpec } from "../../schemas/plan.ts";
-import { quoteName } from "../../sinks/sql-text.ts";
+import { quoteName } from "../../schemas/sql-text.ts";
 import type { OfflineColumn, OfflineTable, OfflineView } from "../../sinks/store.ts";
 import { plumbingColumns, utc } from "./plumbing.ts";
 

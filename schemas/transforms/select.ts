@@ -1,5 +1,7 @@
+import { conditionGap, conditionSql, fieldsOfCondition, firstGap } from "../condition-sql.ts";
 import { type Condition, conditionText, evaluate } from "../expression.ts";
 import type { RowField, RowLayout } from "../row-layout.ts";
+import { quoteName } from "../sql-text.ts";
 import type { Fields, TransformCheck, TransformKind } from "./transform.ts";
 
 /** How a field of a record is made of those of another. */
@@ -41,6 +43,19 @@ export const select: TransformKind<SelectSpec> = {
     const value = fields.find(({ name }) => name === field)?.value;
     return value?.op === "field" ? value.field : null;
   },
+  reads: ({ fields }) => fields.flatMap(({ value }) => fieldsIn(value)),
+  keepsAll: true,
+  sql: ({ fields }, { select: taken, carried }) => {
+    const made = fields.map(({ name, value }) => `${expressionSql(value)} AS ${quoteName(name)}`);
+    // What is made may have the name of what it is made of: that is read as `before.name`.
+    return `SELECT ${[...carried, ...made].join(", ")} FROM (${taken}) AS before`;
+  },
+  sqlGap: ({ fields }, records) =>
+    firstGap(
+      fields.map(({ value }) =>
+        value.op === "truth" ? conditionGap(value.condition, records) : null,
+      ),
+    ),
   text: ({ fields }) =>
     `select ${fields.map(({ name, value }) => `${name} = ${expressionText(value)}`).join(", ")}`,
 };
@@ -86,6 +101,22 @@ function typeOf(
     check.problem(`${value.op}("${value.field}") needs a field that is text`);
   }
   return [{ ...found, name }];
+}
+
+function fieldsIn(value: Expression): readonly string[] {
+  return value.op === "truth" ? fieldsOfCondition(value.condition) : [value.field];
+}
+
+function expressionSql(value: Expression): string {
+  switch (value.op) {
+    case "field":
+      return `before.${quoteName(value.field)}`;
+    case "upper":
+    case "lower":
+      return `${value.op}UTF8(before.${quoteName(value.field)})`;
+    case "truth":
+      return `CAST(${conditionSql(value.condition, "before.")}, 'Nullable(Bool)')`;
+  }
 }
 
 function expressionText(value: Expression): string {

@@ -1,3 +1,4 @@
+import { conditionGap, conditionSql, fieldsOfCondition } from "../condition-sql.ts";
 import { type Condition, conditionText, evaluate } from "../expression.ts";
 import type { TransformKind } from "./transform.ts";
 
@@ -18,5 +19,10 @@ export const where: TransformKind<WhereSpec> = {
     return records;
   },
   copied: (_, field) => field,
+  reads: ({ condition }) => fieldsOfCondition(condition),
+  keepsAll: false,
+  sql: ({ condition }, { select }) =>
+    `SELECT * FROM (${select}) WHERE ${conditionSql(condition, "")}`,
+  sqlGap: ({ condition }, records) => conditionGap(condition, records),
   text: ({ condition }) => `where ${conditionText(condition)}`,
 };

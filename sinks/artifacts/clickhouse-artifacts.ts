@@ -1,6 +1,6 @@
 import { ByteWriter } from "../../schemas/bytes.ts";
+import { quoteText } from "../../schemas/sql-text.ts";
 import { string, stringBytes } from "../row-binary.ts";
-import { quoteText } from "../sql-text.ts";
 import type { OfflineStore, OfflineTable } from "../store.ts";
 import { checkSha256, type SharedArtifacts } from "./shared-artifacts.ts";
 

@@ -1,6 +1,6 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { Session } from "chdb";
-import { quoteName, quoteText } from "../sql-text.ts";
+import { quoteName, quoteText } from "../../schemas/sql-text.ts";
 import type { InsertHead } from "../statement.ts";
 
 export interface ChdbEngineOptions {

@@ -7,7 +7,7 @@ import { Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createBrotliDecompress, createGunzip, createInflate } from "node:zlib";
 import { MillraceError } from "../../schemas/errors.ts";
-import { quoteText } from "../sql-text.ts";
+import { quoteText } from "../../schemas/sql-text.ts";
 import { insertPrefixLength, type ScannedStatement, scanStatement } from "../statement.ts";
 import type { ChdbEngine } from "./chdb-engine.ts";
 

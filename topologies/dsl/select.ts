@@ -54,8 +54,7 @@ function expression(value: unknown): Expression {
 
 /** A stream whose records go through one more step; a copy of the id goes on telling them apart. */
 export function transformed(source: StreamDefinition, spec: TransformSpec): StreamDefinition {
-  const silent = { condition: () => {}, problem: () => {} };
-  const layout = layoutThrough([spec], source.layout, silent);
+  const layout = layoutThrough([spec], source.layout);
   const { idField } = source;
   const isCopy = ({ name }: RowField) => copiedThrough([spec], name) === idField;
   const copy = idField === null ? undefined : layout.fields.find(isCopy);

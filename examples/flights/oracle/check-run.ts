@@ -8,7 +8,7 @@ import { aggregateKind } from "../../../processors/aggregate/registry.ts";
 import type { Stack } from "../../../runtime/hosting/stack.ts";
 import { type FeatureViewSpec, viewId } from "../../../schemas/feature-view.ts";
 import { type Plan, stepsOf } from "../../../schemas/plan.ts";
-import { quoteText } from "../../../sinks/sql-text.ts";
+import { quoteText } from "../../../schemas/sql-text.ts";
 import { flightFiles } from "../flights-file.ts";
 import { eventsSql, type TopicDump, topicLines, writeEvents } from "./events-sql.ts";
 

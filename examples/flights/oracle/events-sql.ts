@@ -7,8 +7,8 @@ import type { SchemaRegistry } from "../../../runtime/schema-registry/registry.t
 import { sourceDecoder } from "../../../runtime/schema-registry/source-codec.ts";
 import { watermark } from "../../../schemas/generated.ts";
 import type { SourceSpec } from "../../../schemas/plan.ts";
+import { quoteText } from "../../../schemas/sql-text.ts";
 import { watermarksTopic } from "../../../schemas/topic-names.ts";
-import { quoteText } from "../../../sinks/sql-text.ts";
 import type { OfflineStore } from "../../../sinks/store.ts";
 import { departureSql } from "./utc-sql.ts";
 

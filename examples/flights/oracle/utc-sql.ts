@@ -1,4 +1,4 @@
-import { quoteText } from "../../../sinks/sql-text.ts";
+import { quoteText } from "../../../schemas/sql-text.ts";
 import type { OfflineStore } from "../../../sinks/store.ts";
 import { airportZone } from "../airport-zones.ts";
 

@@ -1,6 +1,6 @@
 import { snakeCase } from "../../../schemas/feature-view.ts";
 import type { LabelSpec, ScoringSpec } from "../../../schemas/plan.ts";
-import { quoteName } from "../../../sinks/sql-text.ts";
+import { quoteName } from "../../../schemas/sql-text.ts";
 
 /** Which outcomes a training takes; the offline views have the names of their steps. */
 export interface TrainingRange {

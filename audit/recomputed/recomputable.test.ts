@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { conditionSql } from "../../schemas/condition-sql.ts";
 import type { Condition } from "../../schemas/expression.ts";
 import type { FeatureViewSpec } from "../../schemas/feature-view.ts";
 import type { RowLayout } from "../../schemas/row-layout.ts";
 import type { TransformSpec } from "../../schemas/transforms/through.ts";
-import { conditionSql } from "./condition-sql.ts";
+import { recomputeGap } from "./recomputable.ts";
 import { tsvText } from "./source-events.ts";
-import { isRecomputable } from "./through-sql.ts";
 
 const records: RowLayout = {
   fields: [
@@ -18,10 +18,10 @@ const records: RowLayout = {
   ],
 };
 
-function isSaid(through: readonly TransformSpec[], keyFields = ["shop"], where?: Condition) {
+function gap(through: readonly TransformSpec[], keyFields = ["shop"], where?: Condition) {
   const count = { name: "n", kind: "count", output: "number", ...(where && { where }) };
   const view = { through, keyFields, aggregates: [count] } as unknown as FeatureViewSpec;
-  return isRecomputable(view, records);
+  return recomputeGap(view, records);
 }
 
 const copy = (name: string, field: string): TransformSpec => ({
@@ -32,21 +32,36 @@ const copy = (name: string, field: string): TransformSpec => ({
   ],
 });
 
-test("a view is left out where SQL orders, prints or holds values in another way", () => {
-  assert.equal(isSaid([copy("size", "size")]), true);
-  assert.equal(isSaid([copy("tags", "tags")]), false);
-  assert.equal(isSaid([], ["size"]), false);
-  assert.equal(isSaid([copy("key", "size")], ["key"]), false);
-  assert.equal(isSaid([], ["n"]), true);
+test("a view is left out where SQL orders, prints or holds values in another way, and why", () => {
+  assert.equal(gap([copy("size", "size")]), null);
+  assert.equal(gap([copy("tags", "tags")]), "tags is a list");
+  assert.equal(gap([], ["size"]), "the key size is a double");
+  assert.equal(gap([copy("key", "size")], ["key"]), "the key key is a double");
+  assert.equal(gap([], ["n"]), null);
   const after = (field: string, value: string | number): Condition => ({ op: "gt", field, value });
-  assert.equal(isSaid([], ["shop"], after("n", 5)), true);
-  assert.equal(isSaid([], ["shop"], after("shop", "a")), false);
-  assert.equal(isSaid([{ kind: "where", condition: after("shop", "a") }]), false);
+  assert.equal(gap([], ["shop"], after("n", 5)), null);
+  assert.equal(gap([], ["shop"], after("shop", "a")), 'shop > "a" orders texts');
+  const text: TransformSpec = { kind: "where", condition: after("shop", "a") };
+  assert.equal(gap([text]), 'shop > "a" orders texts');
   const other: Condition = { op: "lte", field: "shop", other: "home" };
-  assert.equal(isSaid([], ["shop"], { op: "not", condition: other }), false);
-  assert.equal(isSaid([], ["shop"], { op: "eq", field: "shop", other: "home" }), true);
+  assert.equal(gap([], ["shop"], { op: "not", condition: other }), "shop ≤ home orders texts");
+  assert.equal(gap([], ["shop"], { op: "eq", field: "shop", other: "home" }), null);
   const custom: Condition = { op: "custom", name: "odd", version: 1, test: () => true };
-  assert.equal(isSaid([], ["shop"], { op: "and", all: [custom] }), false);
+  assert.equal(gap([], ["shop"], { op: "and", all: [custom] }), "odd#1 is a closure");
+  const truth: TransformSpec = {
+    kind: "select",
+    fields: [{ name: "shop", value: { op: "truth", condition: custom } }],
+  };
+  assert.equal(gap([truth]), "odd#1 is a closure");
+});
+
+test("a condition is judged by the records that come to it, under the names that they have there", () => {
+  const after: TransformSpec = {
+    kind: "where",
+    condition: { op: "gt", field: "amount", value: "a" },
+  };
+  assert.equal(gap([copy("amount", "home"), after]), 'amount > "a" orders texts');
+  assert.equal(gap([copy("amount", "n"), after]), null);
 });
 
 test("whole numbers are exact in SQL, and a text stays one in a file", () => {
