@@ -623,6 +623,10 @@ export const errorTable = {
     policy: "dead-letter",
     message: "{reason}",
   },
+  MALFORMED_PROTOBUF: {
+    policy: "dead-letter",
+    message: "{reason}",
+  },
 } as const satisfies Record<string, ErrorEntry>;
 
 /** A stable code: match on it, never on the message. */

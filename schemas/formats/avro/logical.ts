@@ -34,7 +34,7 @@ export function decimalNumber(digits: Buffer, scale: number): number {
   let value = BigInt(digits.length === 0 ? 0 : `0x${digits.toString("hex")}`);
   if (((digits[0] ?? 0) & 0x80) !== 0) value -= 1n << BigInt(8 * digits.length);
   // Text to number rounds once; a division would round twice.
-  return Number(`${value}e-${scale}`);
+  return Number(`${value}e${-scale}`);
 }
 
 /** Digits of a decimal from the shortest text of a number; null where it has more places. */
