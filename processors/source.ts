@@ -124,7 +124,8 @@ export class SourceProcessor {
       if (key !== String(record[partitionField])) return "KEY_MISMATCH";
       if (partitionOf(key, this.#partitions) !== this.#partition) return "WRONG_PARTITION";
     }
-    if (!Number.isSafeInteger(eventTime) || (eventTime as number) < 0) return "EVENT_TIME_MISSING";
+    // 1970-01-01 to the millisecond is what programs write where they have no time.
+    if (!Number.isSafeInteger(eventTime) || (eventTime as number) <= 0) return "EVENT_TIME_MISSING";
     if ((eventTime as number) > latestEventTime) return "EVENT_TIME_AHEAD";
     return this.#fanOut.judge(record);
   }

@@ -587,7 +587,7 @@ export const errorTable = {
   },
   EVENT_TIME_MISSING: {
     policy: "dead-letter",
-    message: "the event time is missing or not a time in milliseconds",
+    message: "the event time is missing, zero, or not a time in milliseconds since 1970",
   },
   EVENT_TIME_AHEAD: {
     policy: "dead-letter",
