@@ -18,6 +18,7 @@ import {
   type SourceSpec,
   stepsOf,
 } from "../schemas/plan.ts";
+import { nameOfStep, passedBy } from "../schemas/steps/steps.ts";
 import {
   copiedThrough,
   keepsAll,
@@ -266,7 +267,7 @@ interface Read {
   readonly isWhole: boolean;
 }
 
-/** Follows a step back to its source. Duplicates of an id itself leave one record of each id. */
+/** Follows a step back to its source: where each id comes once, one record of each is left. */
 function readFor(
   plan: Plan,
   {
@@ -278,10 +279,11 @@ function readFor(
 ): Read {
   const source = plan.sources.find(({ topic }) => topic === from);
   if (source !== undefined) return { source, specs, keyField, isWhole: true };
-  const dedup = stepsOf(plan, "dedup").find((each) => each.name === from);
-  if (dedup === undefined) throw new RangeError(`${name} has no source in the plan`);
-  const isId = copiedThrough(specs, keyField) === dedup.partitionField;
-  const before = readFor(plan, { ...dedup, keyField });
+  const step = plan.steps.find((each) => nameOfStep(each) === from);
+  const passed = step === undefined ? null : passedBy(step);
+  if (passed === null) throw new RangeError(`${name} has no source in the plan`);
+  const isId = copiedThrough(specs, keyField) === passed.onceBy;
+  const before = readFor(plan, { ...passed, name: from, keyField });
   return {
     ...before,
     specs: [...before.specs, ...specs],

@@ -1,7 +1,8 @@
-import { type AggregateSpec, featureColumns, type WindowSpec } from "./feature-view.ts";
 import { type FormatSpec, unitsOf } from "./formats/formats.ts";
-import { canonical, free, type PlanPart } from "./plan-parts.ts";
+import { canonical, freeIn, type PlanPart } from "./plan-parts.ts";
 import type { RowField, RowLayout } from "./row-layout.ts";
+import type { StepGrowth } from "./steps/step-facts.ts";
+import { growthOf } from "./steps/steps.ts";
 
 /**
  * What a start with another plan means for a part. `safe`: its state and rows go on; `grow`: it
@@ -51,7 +52,7 @@ export function verdictOf(changes: readonly PlanChange[]): PlanChange["kind"] | 
 
 const elsewhere = "give the topology another name, or start over";
 
-/** A view over a source can be a strand, even over a new source, if nothing else asks for it. */
+/** A step that grows over a source is filled beside the others, even over a source of its own. */
 function added(
   one: PlanPart,
   after: readonly PlanPart[],
@@ -59,14 +60,16 @@ function added(
 ): PlanChange {
   const { part, kind } = one;
   const what = "is new";
-  if (kind === "view") {
+  if (growthIn(kind) !== null) {
     const isOverSource = after.some((each) => each.part === `source ${one.definition["source"]}`);
     if (isOverSource) return { part, kind: "grow", what, remedy: null };
     const over = `${what}, over records that the step ${one.definition["source"]} yields`;
     return { part, kind: "grow", what: over, remedy: `build it on a source, or ${elsewhere}` };
   }
   const readers = after.filter((each) => `source ${each.definition["source"]}` === part);
-  const isForViews = readers.every((each) => each.kind === "view" && !standing.has(each.part));
+  const isForViews = readers.every(
+    (each) => growthIn(each.kind) !== null && !standing.has(each.part),
+  );
   if (kind === "source" && isForViews) return { part, kind: "grow", what, remedy: null };
   const reason = kind === "source" ? "what the tasks read" : "steps that stand";
   return { part, kind: "break", what: `${what}, and changes ${reason}`, remedy: elsewhere };
@@ -80,7 +83,7 @@ function changed(was: PlanPart, is: PlanPart): PlanChange {
   const what = names
     .map((name) => `${name} ${shown(was.definition[name])} → ${shown(is.definition[name])}`)
     .join("; ");
-  const bound = names.filter((name) => !free[kind].has(name));
+  const bound = names.filter((name) => !freeIn(kind).includes(name));
   if (kind === "source" && !names.every((name) => name !== "layout" || widened(was, is))) {
     return { part, kind: "break", what, remedy: `keep the fields, or ${elsewhere}` };
   }
@@ -90,12 +93,13 @@ function changed(was: PlanPart, is: PlanPart): PlanChange {
     return { part, kind: "break", what: units.join("; "), remedy };
   }
   if (bound.length === 0) return { part, kind: "safe", what, remedy: null };
-  const grown = kind === "view" ? newColumns(was, is, bound) : null;
+  const growth = growthIn(kind);
+  const grown = growth === null ? null : newColumns(growth, was, is, bound);
   if (grown !== null) {
     const remedy = "add them to another version of it: that is filled beside it";
     return { part, kind: "grow", what: `gets ${grown.join(", ")}`, remedy };
   }
-  const remedy = kind === "view" ? `make it another version, or ${elsewhere}` : elsewhere;
+  const remedy = growth !== null ? `make it another version, or ${elsewhere}` : elsewhere;
   return { part, kind: "break", what, remedy };
 }
 
@@ -122,18 +126,22 @@ function fieldsOf({ definition }: PlanPart): readonly RowField[] {
   return (definition["layout"] as RowLayout | undefined)?.fields ?? [];
 }
 
-/** Columns that a view has besides those it had; null where one of these is not the same. */
-function newColumns(was: PlanPart, is: PlanPart, names: readonly string[]): string[] | null {
-  if (!names.every((name) => name === "aggregates" || name === "windows")) return null;
-  const columnsOf = ({ definition }: PlanPart) =>
-    new Map(
-      featureColumns({
-        aggregates: definition["aggregates"] as readonly AggregateSpec[],
-        windows: definition["windows"] as readonly WindowSpec[],
-      }).map(({ column, aggregate, window }) => [column, canonical({ aggregate, window })]),
-    );
-  const [before, after] = [columnsOf(was), columnsOf(is)];
-  for (const [column, definition] of before) if (after.get(column) !== definition) return null;
+function growthIn(kind: PlanPart["kind"]): StepGrowth<unknown> | null {
+  return kind === "source" || kind === "topology" ? null : growthOf(kind);
+}
+
+/** Columns that a step has besides those it had; null where one of these is not the same. */
+function newColumns(
+  { fields, columns }: StepGrowth<unknown>,
+  was: PlanPart,
+  is: PlanPart,
+  names: readonly string[],
+): string[] | null {
+  if (!names.every((name) => (fields as readonly string[]).includes(name))) return null;
+  const [before, after] = [columns(was.definition), columns(is.definition)];
+  for (const [column, definition] of before) {
+    if (canonical(after.get(column)) !== canonical(definition)) return null;
+  }
   const fresh = [...after.keys()].filter((column) => !before.has(column));
   return fresh.length === 0 ? null : fresh;
 }

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
-import { viewId } from "./feature-view.ts";
 import { unitsOf } from "./formats/formats.ts";
 import type { OperatorSpecs, Plan, StepKind, Subtopology } from "./plan.ts";
+import { freeFields, isStepKind, nameOfStep } from "./steps/steps.ts";
 
 /** A part of a plan that is compared with what it was: the topology, a source, or a step. */
 export interface PlanPart {
@@ -14,17 +14,11 @@ export interface PlanPart {
   readonly fingerprint: string;
 }
 
-/** What decides nothing of the state of a step, nor of the rows that it writes. */
-export const free: Readonly<Record<PlanPart["kind"], ReadonlySet<string>>> = {
-  topology: new Set(),
-  source: new Set(["format", "subjects", "layout"]),
-  dedup: new Set(),
-  view: new Set(["ttlMs", "stores"]),
-  scoring: new Set(["deadlineMs", "fallback", "stores"]),
-  label: new Set(["stores"]),
-  watch: new Set(),
-  training: new Set(["algorithm", "overMs", "promoteWhen"]),
-};
+/** What decides nothing of the state of a part, nor of the rows that it writes. */
+export function freeIn(kind: PlanPart["kind"]): readonly string[] {
+  if (kind === "source") return ["format", "subjects", "layout"];
+  return kind === "topology" ? [] : freeFields(kind);
+}
 
 /** The parts of a plan, each once. */
 export function partsOf(plan: Omit<Plan, "fingerprint">): PlanPart[] {
@@ -32,10 +26,7 @@ export function partsOf(plan: Omit<Plan, "fingerprint">): PlanPart[] {
   return [
     partOf("topology", plan.name, { partitions, guarantee }),
     ...plan.sources.map((source) => partOf("source", source.topic, { ...source })),
-    ...plan.steps.map(({ kind, spec }) => {
-      const name = kind === "view" ? viewId(spec) : spec.name;
-      return partOf(kind, name, { ...spec });
-    }),
+    ...plan.steps.map((step) => partOf(step.kind, nameOfStep(step), { ...step.spec })),
   ];
 }
 
@@ -60,12 +51,13 @@ function partOf(
  */
 export function stateFingerprint(subtopology: Subtopology): Buffer {
   const { operator, partitions, inputs, outputs } = subtopology;
-  const spec = operator.kind === "source" ? sourceState(operator.spec) : stateIn(operator.spec);
+  const { kind } = operator;
+  const spec = kind === "source" ? sourceState(operator.spec) : stateIn(kind, operator.spec);
   const to = outputs.map(({ kind, ...rest }) => {
     if (kind === "inbox" || !("schema" in rest)) return { kind, ...rest };
     return { kind, topic: rest.topic, partitioning: rest.partitioning };
   });
-  const text = canonical({ kind: operator.kind, spec, partitions, inputs, outputs: to });
+  const text = canonical({ kind, spec, partitions, inputs, outputs: to });
   return digest(text).subarray(0, 8);
 }
 
@@ -74,7 +66,7 @@ function sourceState({ source, routes }: OperatorSpecs["source"]): object {
   const named = new Set([source.timeField, ...textsIn(routes)]);
   const units = [...unitsOf(source.format)].filter(([field]) => named.has(field));
   return {
-    source: without(source, free.source),
+    source: without(source, freeIn("source")),
     routes,
     ...(units.length > 0 && { units: Object.fromEntries(units) }),
   };
@@ -86,24 +78,19 @@ function textsIn(value: unknown): string[] {
   return Object.values(value).flatMap(textsIn);
 }
 
-/** Of an operator: its own spec, and those of the steps in it. */
-function stateIn(spec: object): object {
-  const parts: Readonly<Record<string, ReadonlySet<string>>> = {
-    scoring: free.scoring,
-    label: free.label,
-    training: free.training,
-  };
-  const own = "aggregates" in spec ? without(spec, free.view) : spec;
+/** Of an operator: the spec of its step where it is that alone, else those of the steps in it. */
+function stateIn(kind: StepKind, spec: object): object {
+  if (!(kind in spec)) return without(spec, freeFields(kind));
   return Object.fromEntries(
-    Object.entries(own).map(([name, value]) => {
-      const known = parts[name];
-      return [name, known === undefined || value === null ? value : without(value, known)];
+    Object.entries(spec).map(([name, value]) => {
+      const isStep = isStepKind(name) && value !== null;
+      return [name, isStep ? without(value, freeFields(name)) : value];
     }),
   );
 }
 
-function without(value: object, names: ReadonlySet<string>): object {
-  return Object.fromEntries(Object.entries(value).filter(([name]) => !names.has(name)));
+function without(value: object, names: readonly string[]): object {
+  return Object.fromEntries(Object.entries(value).filter(([name]) => !names.includes(name)));
 }
 
 /** JSON whose keys are sorted: equal for equal values. */

@@ -1,13 +1,20 @@
-/* Why long: the whole contract of a plan; parted, what one holds would have to be gathered. */
-
-import type { Encoding } from "./encoding.ts";
-import type { Condition } from "./expression.ts";
-import type { FeatureViewSpec } from "./feature-view.ts";
 import type { FormatSpec } from "./formats/formats.ts";
 import type { RouteSpec } from "./route.ts";
 import type { RowField, RowLayout } from "./row-layout.ts";
+import type { StepKind, StepOperators, StepSpec, StepSpecs } from "./steps/steps.ts";
 import type { SubjectNaming } from "./subjects.ts";
-import type { TransformSpec } from "./transforms/through.ts";
+
+export type { DedupSpec } from "./steps/dedup.ts";
+export type { LabelSpec } from "./steps/label.ts";
+export type {
+  LookupSpec,
+  RequestFeatureSpec,
+  ScoringOperator,
+  ScoringSpec,
+} from "./steps/scoring.ts";
+export type { StepKind, StepSpec, StepSpecs } from "./steps/steps.ts";
+export type { PromoteWhen, TrainingOperator, TrainingSpec } from "./steps/training.ts";
+export type { DetectorSpec, RetrainTrigger, WatchOperator, WatchSpec } from "./steps/watch.ts";
 
 /** A source topic: its contract, its clock and how far out of order it may run. */
 export interface SourceSpec {
@@ -40,130 +47,6 @@ export interface AvroSchema {
     readonly doc?: string;
     readonly default?: unknown;
   }[];
-}
-
-/** Records of a stream, without those that come again. */
-export interface DedupSpec {
-  readonly name: string;
-  readonly source: string;
-  /** What the records go through first. @default nothing */
-  readonly through?: readonly TransformSpec[];
-  /** The field that tells them apart, and names the partition of what is passed on. */
-  readonly partitionField: string;
-  /** Event time between two records of a value that are not taken for one. */
-  readonly withinMs: number;
-  /** How far behind its knownAt the event time of a record may be. */
-  readonly latenessMs: number;
-  readonly layout: RowLayout;
-}
-
-/** One look-up that a triggering record makes before it is scored. */
-export interface LookupSpec {
-  /** Prefix of its feature names, e.g. `inbound`. */
-  readonly slot: string;
-  /** `name@version` of the view. */
-  readonly view: string;
-  /** Fields of the triggering record that make the entity key. */
-  readonly keyFields: readonly string[];
-}
-
-/** A field of the triggering record that is a feature itself. */
-export interface RequestFeatureSpec {
-  readonly name: string;
-  readonly field: string;
-  /**
-   * Calendar features follow the clock; drift detection leaves them out, training takes them as
-   * categories.
-   */
-  readonly calendar: boolean;
-  /** How a text becomes this number. @default the field is a number */
-  readonly encoding?: Encoding;
-}
-
-export interface ScoringSpec {
-  /** Step name given by the topology, e.g. `predictions`. */
-  readonly name: string;
-  /** Triggering source topic. */
-  readonly source: string;
-  /** What its records go through first. @default nothing */
-  readonly through?: readonly TransformSpec[];
-  readonly keyField: string;
-  /** Avro type of the key field: how the id appears in predictions and outcomes. */
-  readonly keyType: "long" | "string";
-  readonly lookups: readonly LookupSpec[];
-  readonly request: readonly RequestFeatureSpec[];
-  /**
-   * Names of the feature vector in order: `slot_column` by look-up, then the request features by
-   * name. Numbers; null (NaN) where missing.
-   */
-  readonly features: readonly string[];
-  readonly model: { readonly name: string; readonly alias: "champion" };
-  /** Live mode only: bounds the model call. */
-  readonly deadlineMs: number;
-  readonly fallback: { readonly kind: "prior"; readonly value: number };
-  readonly topic: string;
-  readonly stores: readonly "offline"[];
-}
-
-export interface LabelSpec {
-  readonly name: string;
-  /** Name of the scoring step whose predictions are labelled. */
-  readonly predictions: string;
-  readonly source: string;
-  /** What the label records go through first. @default nothing */
-  readonly through?: readonly TransformSpec[];
-  readonly keyField: string;
-  readonly withinMs: number;
-  /** What an outcome without a label in time is taken for. */
-  readonly unlabelled: "negative" | "unknown";
-  readonly label: Condition;
-  readonly topic: string;
-  readonly stores: readonly "offline"[];
-}
-
-export type DetectorSpec =
-  | { readonly kind: "features"; readonly overMs: number }
-  | {
-      readonly kind: "performance";
-      readonly metric: "auc";
-      readonly overMs: number;
-      readonly floor: number;
-    };
-
-export type RetrainTrigger =
-  | { readonly when: "no-model"; readonly labels: number }
-  | { readonly when: "drifted"; readonly detector: "features" | "performance" }
-  | { readonly when: "every"; readonly periodMs: number }
-  | { readonly when: "labels"; readonly labels: number };
-
-export interface WatchSpec {
-  readonly name: string;
-  /** Name of the label step. */
-  readonly outcomes: string;
-  readonly detectors: readonly DetectorSpec[];
-  /** Any of them asks for a retraining. */
-  readonly triggers: readonly RetrainTrigger[];
-  readonly cooldownMs: number;
-  readonly driftTopic: string;
-  readonly requestTopic: string;
-}
-
-/**
- * What a challenger must be to replace the champion: better, or not worse by `by` or more (AUC).
- */
-export type PromoteWhen =
-  | { readonly kind: "better" }
-  | { readonly kind: "not-worse"; readonly by: number };
-
-export interface TrainingSpec {
-  readonly name: string;
-  readonly watch: string;
-  readonly algorithm: { readonly kind: "logistic-regression"; readonly seed: number };
-  /** How far back of the cutoff training rows go. */
-  readonly overMs: number;
-  /** Look-ahead of the loop: in replay, effectiveFrom = request time + this. */
-  readonly trainingTimeMs: number;
-  readonly promoteWhen: PromoteWhen;
 }
 
 /** Merge order of records known at the same instant: lower first. Timers have {@link timerRank}. */
@@ -230,45 +113,11 @@ export interface TopicOutputSpec {
 
 export type OutputSpec = InboxOutputSpec | RowsOutputSpec | TopicOutputSpec;
 
-/** What the tasks of each kind of operator have to know: one line a kind. */
-export interface OperatorSpecs {
+/** What the tasks of each kind of operator have to know. */
+export type OperatorSpecs = StepOperators & {
   /** Routes in the order in which they write. */
   readonly source: { readonly source: SourceSpec; readonly routes: readonly RouteSpec[] };
-  readonly dedup: { readonly dedup: DedupSpec; readonly routes: readonly RouteSpec[] };
-  readonly view: FeatureViewSpec;
-  readonly scoring: ScoringOperator;
-  readonly watch: WatchOperator;
-  readonly training: TrainingOperator;
-}
-
-export interface ScoringOperator {
-  readonly scoring: ScoringSpec;
-  readonly label: LabelSpec | null;
-  /** Whether triggers say the source partition of their record. @default it is their writer */
-  readonly placed?: true;
-  /** What other steps ask of predictions and outcomes. @default nothing */
-  readonly routes?: {
-    readonly predictions: readonly RouteSpec[];
-    readonly outcomes: readonly RouteSpec[];
-  };
-  /** By look-up how many features it answers with. */
-  readonly widths: readonly number[];
-}
-
-export interface WatchOperator {
-  readonly watch: WatchSpec;
-  /** Names of the vector in predictions. */
-  readonly features: readonly string[];
-  /** How long a prediction waits for its label. */
-  readonly withinMs: number;
-}
-
-export interface TrainingOperator {
-  readonly training: TrainingSpec;
-  readonly topology: string;
-  /** Name of the model that it writes versions of. */
-  readonly model: string;
-}
+};
 
 export type OperatorKind = keyof OperatorSpecs;
 
@@ -312,23 +161,6 @@ export interface TopicSpec {
   /** Kafka topic configuration, e.g. `retention.ms: "-1"`. */
   readonly config: Readonly<Record<string, string>>;
 }
-
-/** The spec of each kind of step: one line a kind. */
-export interface StepSpecs {
-  readonly dedup: DedupSpec;
-  readonly view: FeatureViewSpec;
-  readonly scoring: ScoringSpec;
-  readonly label: LabelSpec;
-  readonly watch: WatchSpec;
-  readonly training: TrainingSpec;
-}
-
-export type StepKind = keyof StepSpecs;
-
-/** A step of a topology: what it is and what it was told. */
-export type StepSpec = {
-  readonly [K in StepKind]: { readonly kind: K; readonly spec: StepSpecs[K] };
-}[StepKind];
 
 /** Whoever takes records of a source answers for each of them: an account a source partition. */
 export interface AccountSpec {

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { Stack } from "../../runtime/hosting/stack.ts";
 import { type FeatureViewSpec, viewId } from "../../schemas/feature-view.ts";
 import { type Plan, stepsOf, topologyOf } from "../../schemas/plan.ts";
+import { nameOfStep, sqlGapOf } from "../../schemas/steps/steps.ts";
 import { checkRows, joinReports, type RowsReport } from "./check-rows.ts";
 import type { Definitions } from "./expected-sql.ts";
 import { recomputeGap } from "./recomputable.ts";
@@ -76,9 +77,10 @@ export async function recomputeRun(run: RunToRecompute): Promise<RecomputeReport
   }
 }
 
-function gapOf({ sources }: Plan, view: FeatureViewSpec): string | null {
+function gapOf({ sources, steps }: Plan, view: FeatureViewSpec): string | null {
   const source = sources.find(({ topic }) => topic === view.source);
-  if (source === undefined)
-    return `its records are those of ${view.source}, in no topic of a source`;
-  return recomputeGap(view, source.layout);
+  if (source !== undefined) return recomputeGap(view, source.layout);
+  const yielding = steps.filter((step) => nameOfStep(step) === view.source);
+  const gaps = yielding.flatMap((step) => sqlGapOf(step) ?? []);
+  return `of ${view.source}: ${gaps[0] ?? "nothing yields its records"}`;
 }

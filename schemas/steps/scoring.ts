@@ -1,0 +1,75 @@
+import type { Encoding } from "../encoding.ts";
+import type { RouteSpec } from "../route.ts";
+import type { TransformSpec } from "../transforms/through.ts";
+import type { LabelSpec } from "./label.ts";
+import type { StepFacts } from "./step-facts.ts";
+
+/** One look-up that a triggering record makes before it is scored. */
+export interface LookupSpec {
+  /** Prefix of its feature names, e.g. `inbound`. */
+  readonly slot: string;
+  /** `name@version` of the view. */
+  readonly view: string;
+  /** Fields of the triggering record that make the entity key. */
+  readonly keyFields: readonly string[];
+}
+
+/** A field of the triggering record that is a feature itself. */
+export interface RequestFeatureSpec {
+  readonly name: string;
+  readonly field: string;
+  /**
+   * Calendar features follow the clock; drift detection leaves them out, training takes them as
+   * categories.
+   */
+  readonly calendar: boolean;
+  /** How a text becomes this number. @default the field is a number */
+  readonly encoding?: Encoding;
+}
+
+export interface ScoringSpec {
+  /** Step name given by the topology, e.g. `predictions`. */
+  readonly name: string;
+  /** Triggering source topic. */
+  readonly source: string;
+  /** What its records go through first. @default nothing */
+  readonly through?: readonly TransformSpec[];
+  readonly keyField: string;
+  /** Avro type of the key field: how the id appears in predictions and outcomes. */
+  readonly keyType: "long" | "string";
+  readonly lookups: readonly LookupSpec[];
+  readonly request: readonly RequestFeatureSpec[];
+  /**
+   * Names of the feature vector in order: `slot_column` by look-up, then the request features by
+   * name. Numbers; null (NaN) where missing.
+   */
+  readonly features: readonly string[];
+  readonly model: { readonly name: string; readonly alias: "champion" };
+  /** Live mode only: bounds the model call. */
+  readonly deadlineMs: number;
+  readonly fallback: { readonly kind: "prior"; readonly value: number };
+  readonly topic: string;
+  readonly stores: readonly "offline"[];
+}
+
+export interface ScoringOperator {
+  readonly scoring: ScoringSpec;
+  readonly label: LabelSpec | null;
+  /** Whether triggers say the source partition of their record. @default it is their writer */
+  readonly placed?: true;
+  /** What other steps ask of predictions and outcomes. @default nothing */
+  readonly routes?: {
+    readonly predictions: readonly RouteSpec[];
+    readonly outcomes: readonly RouteSpec[];
+  };
+  /** By look-up how many features it answers with. */
+  readonly widths: readonly number[];
+}
+
+export const scoring: StepFacts<ScoringSpec, ScoringOperator> = {
+  nameOf: ({ name }) => name,
+  free: ["deadlineMs", "fallback", "stores"],
+  growth: null,
+  passes: null,
+  sqlGap: "what a model answers is no SQL",
+};

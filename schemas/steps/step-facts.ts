@@ -1,0 +1,38 @@
+import type { TransformSpec } from "../transforms/through.ts";
+
+/**
+ * What others have to know of one kind of step: what it is told, what its tasks are told, what may
+ * change of it, and how what it yields can be recounted. Each stands in a file of its own, and
+ * `kinds.ts` lists them. How a topology says it is in `topologies/dsl/kinds.ts`, what its tasks do
+ * in `processors/registry.ts`: neither compiles without a line for each kind.
+ */
+export interface StepFacts<Spec, Operator = never> {
+  /** Only a type: what its tasks are told. @default it has none of its own */
+  readonly __operator?: Operator;
+  /** Its name in a plan, unique in the kind. */
+  nameOf(spec: Spec): string;
+  /** Fields of the spec that decide nothing of its state, nor of the rows that it writes. */
+  readonly free: readonly string[];
+  /** How a running topology gets another one of it, filled beside it; null: not at all. */
+  readonly growth: StepGrowth<Spec> | null;
+  /** Of a kind that passes on the records that it takes, as they are; null: it makes others. */
+  readonly passes: ((spec: Spec) => PassedRecords) | null;
+  /** Why SQL cannot say which records it yields; null: it yields none. */
+  readonly sqlGap: string | null;
+}
+
+/** How much more a step does than one that stands. */
+export interface StepGrowth<Spec> {
+  /** Fields of the spec that decide which columns there are, and nothing else. */
+  readonly fields: readonly (keyof Spec & string)[];
+  /** By name what decides the values of a column. */
+  columns(spec: Spec): ReadonlyMap<string, unknown>;
+}
+
+export interface PassedRecords {
+  /** What yields the records that it takes. */
+  readonly source: string;
+  readonly through: readonly TransformSpec[];
+  /** Of the records of one value of this field the first is passed on. */
+  readonly onceBy: string;
+}
