@@ -39,10 +39,14 @@ export interface Broker {
   ): Promise<void>;
   /**
    * Aborts the open transactions of the transactional ids that `stale` picks, by fencing their
-   * producers, so that nobody waits for their time-out. Returns the ids. Absent where a transaction
-   * ends with its process anyway.
+   * producers, so that nobody waits for their time-out; with a scope also ends those whose end is
+   * not told everywhere in it. Returns the ids. Absent where a transaction ends with its process
+   * anyway.
    */
-  fenceTransactions?(stale: (transactionalId: string) => boolean): Promise<string[]>;
+  fenceTransactions?(
+    stale: (transactionalId: string) => boolean,
+    scope?: TransactionScope,
+  ): Promise<string[]>;
   close(): Promise<void>;
 }
 
@@ -109,6 +113,18 @@ export interface ProducerOptions {
   readonly transactionalId: string | null;
   /** @default 60000 */
   readonly transactionTimeoutMs?: number;
+  /**
+   * Where the transactions of the id write: a broker that has lost the end of the last one in a
+   * part of it is told again, before the producer is ready. @default nothing is looked for
+   */
+  readonly scope?: TransactionScope;
+}
+
+/** All that the transactions of a producer may touch. */
+export interface TransactionScope {
+  readonly group: string;
+  /** Topics that stand already. */
+  readonly topics: readonly string[];
 }
 
 /**

@@ -47,8 +47,11 @@ export class ForwardingBroker implements port.Broker {
   ): Promise<void> {
     return this.#inner.commitOffsets(group, offsets, member);
   }
-  async fenceTransactions(stale: (transactionalId: string) => boolean): Promise<string[]> {
-    return (await this.#inner.fenceTransactions?.(stale)) ?? [];
+  async fenceTransactions(
+    stale: (transactionalId: string) => boolean,
+    scope?: port.TransactionScope,
+  ): Promise<string[]> {
+    return (await this.#inner.fenceTransactions?.(stale, scope)) ?? [];
   }
   close(): Promise<void> {
     return this.#inner.close();

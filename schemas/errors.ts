@@ -238,7 +238,12 @@ export const errorTable = {
   OFFSETS_UNSTABLE: {
     policy: "retry",
     message:
-      'A transaction on the offsets of the group "{group}" has been open for {waitedMs} ms: its owner hangs; fence it or wait for its time-out.',
+      'A transaction on the offsets of the group "{group}" has been open for {waitedMs} ms: its owner hangs, or Kafka has lost its end; wait for its time-out, or end it (docs/operations.md, "A transaction that never ends").',
+  },
+  LOG_UNDECIDED: {
+    policy: "retry",
+    message:
+      'A transaction in {topic}/{partition} has been open for {waitedMs} ms: its owner hangs, or Kafka has lost its end; wait for its time-out, or end it (docs/operations.md, "A transaction that never ends").',
   },
   KAFKAJS_UNEXPECTED: {
     policy: "stop",

@@ -123,7 +123,7 @@ test("a worker that hangs is replaced, and what it does afterwards does not coun
 test("a Kafka that stands still or is killed is waited for and told, and nothing is lost", {
   skip,
   timeout: 120_000,
-}, async () => {
+}, async ({ signal }) => {
   await emptyKafka();
   const registry = await fill(broker);
   const [node] = kafka.nodes;
@@ -156,6 +156,7 @@ test("a Kafka that stands still or is killed is waited for and told, and nothing
     },
   });
   const stop = new AbortController();
+  signal.addEventListener("abort", () => stop.abort());
   const running = worker.run(stop.signal, () => worker.finished(to));
   const more = (count: number) =>
     new Promise<void>((resolve) => {

@@ -160,7 +160,7 @@ test("a stream is held to the fields that come to each of its verbs", () => {
       assert.match(problems, /stream of "payments": eq\("country", "home"\) compares with a text/);
       assert.match(problems, /stream of "payments": select\(\) takes "shop"/);
       assert.match(problems, /stream of "payments": gt\("sum", …\): payments has no such field/);
-      assert.match(problems, /identifiedBy\("paymentId"\) needs/);
+      assert.match(problems, /step "scores": select\(\) left out the field that tells/);
       return true;
     },
   );

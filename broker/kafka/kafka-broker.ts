@@ -10,11 +10,11 @@ import { joinKafkaGroup, type KafkaGroupMember } from "./kafka-group-member.ts";
 import { type KafkaProducer, openKafkaProducer } from "./kafka-producer.ts";
 import { createKafkaTopics, deleteKafkaTopics, describeKafkaTopics } from "./kafka-topics.ts";
 import type { Lane } from "./lane.ts";
+import { listTransactions, unendedTransactions } from "./lost-markers.ts";
 import { offsetCommitRequest, offsetFetchRequest } from "./requests/groups.ts";
 import type { PartitionResult } from "./requests/kafka-request.ts";
 import { type Isolation, listOffsetsRequest, offsetAt } from "./requests/log.ts";
 import { deleteRecordsRequest } from "./requests/topics.ts";
-import { openTransactionsRequest } from "./requests/transactions.ts";
 
 /** How to reach a Kafka (2.8 or newer). */
 export interface KafkaBrokerOptions {
@@ -220,15 +220,16 @@ class KafkaAdapter implements KafkaBroker {
     }
   }
 
-  async fenceTransactions(stale: (transactionalId: string) => boolean): Promise<string[]> {
-    const lists = await this.#client.everyNode(openTransactionsRequest(), ({ error }) => error);
-    const failed = lists.find(({ error }) => error !== kafkaCode.none);
-    if (failed !== undefined) {
-      throw kafkaError(failed.error, "ListTransactions", {});
-    }
-    const ids = [...new Set(lists.flatMap((list) => list.ids))].filter(stale).sort();
+  async fenceTransactions(
+    stale: (transactionalId: string) => boolean,
+    scope?: port.TransactionScope,
+  ): Promise<string[]> {
+    const client = this.#client;
+    const open = await listTransactions(client, { states: ["Ongoing"], producerIds: [] });
+    const unended = scope === undefined ? [] : await unendedTransactions(client, this.#lane, scope);
+    const ids = [...new Set([...open, ...unended].map(({ id }) => id))].filter(stale).sort();
     for (const transactionalId of ids) {
-      const producer = await this.producer({ transactionalId });
+      const producer = await this.producer({ transactionalId, ...(scope && { scope }) });
       await producer.close();
     }
     return ids;

@@ -12,6 +12,7 @@ import { Backoff } from "./backoff.ts";
 import { type ClusterClient, placeOf } from "./cluster-client.ts";
 import { kafkaCode, kafkaError, remedyOf } from "./error-codes.ts";
 import type { Lane } from "./lane.ts";
+import { endAgain, unendedTransactions } from "./lost-markers.ts";
 import { type BatchToWrite, type ProduceAnswer, produceRequest } from "./requests/log.ts";
 import { initProducerIdRequest, type ProducerIdentity } from "./requests/transactions.ts";
 import { TransactionClient } from "./transaction-client.ts";
@@ -50,10 +51,16 @@ export async function openKafkaProducer(
   options: ProducerOptions,
   onClosed: (producer: KafkaProducer) => void,
 ): Promise<KafkaProducer> {
-  const { transactionalId, transactionTimeoutMs = defaultTransactionTimeoutMs } = options;
+  const { transactionalId, transactionTimeoutMs = defaultTransactionTimeoutMs, scope } = options;
   const lane = client.lane();
   try {
+    // Before there is a new one: with it the coordinator forgets how the last transaction ended.
+    const unended = scope === undefined ? [] : await unendedTransactions(client, lane, scope);
     const identity = await identify(client, lane, transactionalId, transactionTimeoutMs);
+    for (const each of unended) {
+      const isOurs = each.id === transactionalId && each.producerId === identity.producerId;
+      if (isOurs && scope !== undefined) await endAgain(client, lane, each, identity, scope);
+    }
     return new KafkaProducer(client, lane, options, identity, onClosed);
   } catch (error) {
     await client.release(lane);

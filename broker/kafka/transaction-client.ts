@@ -65,25 +65,28 @@ export class TransactionClient {
     }
   }
 
-  /** Adds offsets; the group is made known once a transaction. */
+  /** Makes a group known, once a transaction. */
+  async addGroup(group: string): Promise<void> {
+    if (this.#groups.has(group)) return;
+    const { answer } = await this.#client.onCoordinator(
+      this.#lane,
+      "transaction",
+      this.#id,
+      addOffsetsRequest(this.#id, this.#identity, group),
+      same,
+    );
+    if (answer !== kafkaCode.none) {
+      throw kafkaError(answer, "AddOffsetsToTxn", { transactionalId: this.#id, group });
+    }
+    this.#groups.add(group);
+  }
+
   async addOffsets(
     group: string,
     offsets: readonly OffsetToCommit[],
     member: MemberIdentity | null,
   ): Promise<void> {
-    if (!this.#groups.has(group)) {
-      const { answer } = await this.#client.onCoordinator(
-        this.#lane,
-        "transaction",
-        this.#id,
-        addOffsetsRequest(this.#id, this.#identity, group),
-        same,
-      );
-      if (answer !== kafkaCode.none) {
-        throw kafkaError(answer, "AddOffsetsToTxn", { transactionalId: this.#id, group });
-      }
-      this.#groups.add(group);
-    }
+    await this.addGroup(group);
     const { answer } = await this.#client.onCoordinator(
       this.#lane,
       "group",

@@ -144,7 +144,13 @@ class Replay {
         }),
       ),
     };
-    const producer = await broker.producer({ transactionalId: positions.group });
+    const producer = await broker.producer({
+      transactionalId: positions.group,
+      scope: {
+        group: positions.group,
+        topics: flightTopics.flatMap((topic) => [topic, watermarksTopic(topic)]),
+      },
+    });
     try {
       const found = await readPosition(broker, positions, { from, inject: injectText });
       const position = found ?? (await firstPosition(options));

@@ -108,8 +108,9 @@ export interface Restorable {
  * of the partition as it is now; call it after fencing the previous owner. Returns whether there
  * was a commit to restore.
  *
- * @throws {MillraceError} CHANGELOG_LAYOUT when another build wrote the changelog;
- * CHANGELOG_DEFINITION when it holds the state of another definition.
+ * @throws {MillraceError} LOG_UNDECIDED when it does not become stable; CHANGELOG_LAYOUT when
+ * another build wrote the changelog; CHANGELOG_DEFINITION when it holds the state of another
+ * definition.
  */
 export async function restoreFromChangelog(
   broker: Broker,
@@ -211,18 +212,29 @@ class Replay {
   }
 }
 
-/** Wait between looks at a partition whose commit markers are still being written, in ms. */
-const markerWaitMs = 5;
+/** Waits between looks at a partition whose commit markers are still being written, in ms. */
+const markerWaitMs = { first: 5, most: 500 } as const;
+
+/** By then a transaction has ended, and its markers stand: {@link decidedEnd} tells of it, in ms. */
+const undecidedMs = 60_000;
 
 /**
  * The present end of a partition, once nothing below it is undecided. Kafka answers a commit before
  * it has written the markers of all partitions: until then the last commit is not stable.
+ *
+ * @throws {MillraceError} LOG_UNDECIDED after a minute.
  */
 async function decidedEnd(broker: Broker, topic: string, partition: number): Promise<number> {
   const [end = 0] = await broker.listOffsets([{ topic, partition, at: "latest" }]);
-  for (;;) {
+  const begun = performance.now();
+  const { first, most } = markerWaitMs;
+  for (let pause: number = first; ; pause = Math.min(2 * pause, most)) {
     const [stable = 0] = await broker.listOffsets([{ topic, partition, at: "stable" }]);
     if (stable >= end) return end;
-    await sleep(markerWaitMs);
+    const waitedMs = Math.round(performance.now() - begun);
+    if (waitedMs > undecidedMs) {
+      throw new MillraceError("LOG_UNDECIDED", { topic, partition, waitedMs });
+    }
+    await sleep(pause);
   }
 }

@@ -1,4 +1,10 @@
-import type { Broker, GroupMember, MemberIdentity, Producer } from "../../broker/broker.ts";
+import type {
+  Broker,
+  GroupMember,
+  MemberIdentity,
+  Producer,
+  TransactionScope,
+} from "../../broker/broker.ts";
 import { MillraceError } from "../../schemas/errors.ts";
 import type { Plan } from "../../schemas/plan.ts";
 import {
@@ -8,6 +14,7 @@ import {
   readAssignment,
   tasksHash,
 } from "./assignment.ts";
+import { ownTopics } from "./plan-on-sources.ts";
 
 /** A process among those that run a plan. */
 export interface Instance {
@@ -114,7 +121,8 @@ export class Membership {
     if (instances.length === 0) return;
     const present = new Set(instances.map((instance) => producerName(plan, instance)));
     const ours = producerName(plan, "");
-    await broker.fenceTransactions?.((id) => id.startsWith(ours) && !present.has(id));
+    const isAbsent = (id: string) => id.startsWith(ours) && !present.has(id);
+    await broker.fenceTransactions?.(isAbsent, scopeOf(plan));
   }
 
   async leave(): Promise<void> {
@@ -150,7 +158,13 @@ async function joinGroup(options: Instance): Promise<GroupMember> {
 async function openProducer({ plan, broker, instanceId }: Instance): Promise<Producer> {
   const transactional = plan.guarantee === "exactly-once";
   const transactionalId = transactional ? producerName(plan, instanceId) : null;
-  return await broker.producer({ transactionalId, transactionTimeoutMs });
+  const scope = transactional ? { scope: scopeOf(plan) } : {};
+  return await broker.producer({ transactionalId, transactionTimeoutMs, ...scope });
+}
+
+/** What a commit may touch, in whatever process. */
+function scopeOf(plan: Plan): TransactionScope {
+  return { group: plan.name, topics: ownTopics(plan).map(({ name }) => name) };
 }
 
 /** Transactional id of an instance; with an empty one, how all of the plan begin. */

@@ -14,7 +14,7 @@ import type { SchemaRegistry } from "../schema-registry/registry.ts";
 import { sourceEncoder } from "../schema-registry/source-codec.ts";
 import type { ValueEncoder } from "../schema-registry/value-encoder.ts";
 import type { EventRange, Feeder, FeedReport, ReplayFeed } from "./application-spec.ts";
-import { createSources } from "./create-sources.ts";
+import { createSources, inputTopics } from "./create-sources.ts";
 
 /** A record that a feeder sends. */
 export interface FedEvent {
@@ -124,7 +124,8 @@ class EventReplay {
     const { broker, registry } = feed.stack;
     await createSources(broker, plans);
     const group = `${plans.map(({ name }) => name).join(".")}.feeder`;
-    const producer = await broker.producer({ transactionalId: group });
+    const topics = inputTopics(plans).map(({ name }) => name);
+    const producer = await broker.producer({ transactionalId: group, scope: { group, topics } });
     try {
       const sources = await openSources(broker, registry, plans);
       const [first = ""] = sources.keys();

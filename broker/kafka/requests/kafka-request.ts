@@ -48,6 +48,7 @@ export const apis = {
   endTxn: api(26, 1, "EndTxn"),
   txnOffsetCommit: api(28, 3, "TxnOffsetCommit", true),
   describeConfigs: api(32, 2, "DescribeConfigs"),
+  describeProducers: api(61, 0, "DescribeProducers", true),
   listTransactions: api(66, 0, "ListTransactions", true),
 } as const;
 

@@ -1,4 +1,5 @@
 import type { MemberIdentity, OffsetToCommit, TopicPartition } from "../../broker.ts";
+import type { WireReader } from "../wire-reader.ts";
 import {
   apis,
   byTopic,
@@ -149,30 +150,91 @@ export function endTransactionRequest(
   };
 }
 
-/** Transactional ids with an open transaction that the node asked coordinates. */
-export function openTransactionsRequest(): KafkaRequest<{
-  readonly error: number;
-  readonly ids: string[];
-}> {
+/** One transactional id as its coordinator knows it. */
+export interface ListedTransaction {
+  readonly id: string;
+  readonly producerId: number;
+  /** As Kafka names it: Empty, Ongoing, PrepareCommit, CompleteCommit, … */
+  readonly state: string;
+}
+
+/** The transactional ids that the node asked coordinates; of no states, or producers: of all. */
+export function listTransactionsRequest(wanted: {
+  readonly states: readonly string[];
+  readonly producerIds: readonly number[];
+}): KafkaRequest<{ readonly error: number; readonly transactions: ListedTransaction[] }> {
   return {
     api: apis.listTransactions,
     write(writer) {
-      writer.compactArray(["Ongoing"], (state) => writer.compactString(state));
-      writer.compactArray([], () => undefined);
+      writer.compactArray(wanted.states, (state) => writer.compactString(state));
+      writer.compactArray(wanted.producerIds, (id) => writer.int64(id));
       writer.noTags();
     },
     read(reader) {
       reader.throttleMs = reader.int32();
       const error = reader.int16();
       reader.compactArray(() => reader.compactString());
-      const ids = reader.compactArray(() => {
+      const transactions = reader.compactArray(() => {
         const id = reader.compactString();
-        reader.int64();
-        reader.compactString();
+        const listed = { id, producerId: reader.int64(), state: reader.compactString() };
         reader.skipTags();
-        return id;
+        return listed;
       });
-      return { error, ids };
+      return { error, transactions };
     },
   };
+}
+
+/** A transaction that stands open in a partition: who began it, and its first offset there. */
+export interface OpenInPartition {
+  readonly producerId: number;
+  readonly start: number;
+}
+
+/** The open transactions of each partition, as its leader knows them (KIP-664). */
+export function describeProducersRequest(
+  partitions: readonly TopicPartition[],
+): KafkaRequest<(PartitionResult & { readonly open: readonly OpenInPartition[] })[]> {
+  return {
+    api: apis.describeProducers,
+    sizeHint: 256 + 32 * partitions.length,
+    write(writer) {
+      writer.compactArray(byTopic(partitions), (group) => {
+        writer.compactString(group.topic);
+        writer.compactArray(group.partitions, ({ partition }) => writer.int32(partition));
+        writer.noTags();
+      });
+      writer.noTags();
+    },
+    read(reader) {
+      reader.throttleMs = reader.int32();
+      return reader
+        .compactArray(() => {
+          const topic = reader.compactString();
+          const results = reader.compactArray(() => {
+            const [partition, error] = [reader.int32(), reader.int16()];
+            reader.compactNullableString();
+            const producers = reader.compactArray(() => readProducer(reader));
+            reader.skipTags();
+            return { topic, partition, error, open: producers.filter(({ start }) => start >= 0) };
+          });
+          reader.skipTags();
+          return results;
+        })
+        .flat();
+    },
+  };
+}
+
+/** Start −1: nothing of it is open. */
+function readProducer(reader: WireReader): OpenInPartition {
+  const producerId = reader.int64();
+  // Its epoch, its last sequence and time, and the epoch of its coordinator.
+  reader.int32();
+  reader.int32();
+  reader.int64();
+  reader.int32();
+  const start = reader.int64();
+  reader.skipTags();
+  return { producerId, start };
 }
