@@ -215,7 +215,7 @@ class Replay {
 /** Waits between looks at a partition whose commit markers are still being written, in ms. */
 const markerWaitMs = { first: 5, most: 500 } as const;
 
-/** By then a transaction has ended, and its markers stand: {@link decidedEnd} tells of it, in ms. */
+/** By then a transaction has ended, and its markers stand; {@link decidedEnd} tells of it; ms. */
 const undecidedMs = 60_000;
 
 /**
