@@ -1,7 +1,10 @@
 import type { OfflineColumn, OfflineTable } from "./store.ts";
 
-/** A value of a row: times are UTC ms, NULL is null, 64-bit integers are numbers. */
-export type RowBinaryValue = string | number | null;
+/**
+ * A value of a row: times are UTC ms, NULL is null, 64-bit integers are numbers, and bigints where
+ * no double is exact.
+ */
+export type RowBinaryValue = string | number | bigint | null;
 
 /** Reads RowBinary of a table, row by row, into objects by column. */
 export function* readRowBinary(
@@ -56,10 +59,10 @@ class RowBinaryCursor {
       case "Int32":
         return bytes.readInt32LE(this.#pass(4));
       case "UInt64":
-        return Number(bytes.readBigUInt64LE(this.#pass(8)));
+        return exact(bytes.readBigUInt64LE(this.#pass(8)));
       case "Int64":
       case "DateTime64(3, 'UTC')":
-        return Number(bytes.readBigInt64LE(this.#pass(8)));
+        return exact(bytes.readBigInt64LE(this.#pass(8)));
     }
   }
 
@@ -84,4 +87,10 @@ class RowBinaryCursor {
     this.#position = start + bytes;
     return start;
   }
+}
+
+/** A bigint where no double is exact. */
+function exact(value: bigint): number | bigint {
+  const near = Number(value);
+  return Number.isSafeInteger(near) ? near : value;
 }

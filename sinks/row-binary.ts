@@ -2,8 +2,13 @@ import type { ByteWriter } from "../schemas/bytes.ts";
 
 /** RowBinary: little endian, no names, one value after the other. */
 
-/** Int64 of a safe integer; DateTime64(3) is its milliseconds. */
-export function int64(writer: ByteWriter, value: number): void {
+/** Int64 of a safe integer, or of a bigint (UInt64 too); DateTime64(3) is its milliseconds. */
+export function int64(writer: ByteWriter, value: number | bigint): void {
+  if (typeof value === "bigint") {
+    const at = writer.reserve(8);
+    writer.buffer.writeBigUInt64LE(BigInt.asUintN(64, value), at);
+    return;
+  }
   const high = Math.floor(value / 2 ** 32);
   const at = writer.reserve(8);
   writer.buffer.writeUInt32LE(value - high * 2 ** 32, at);

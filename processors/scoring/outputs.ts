@@ -173,8 +173,11 @@ export class ScoringOutputs {
     };
   }
 
-  #key(id: string): number | string {
-    return this.#scoring.keyType === "long" ? Number(id) : id;
+  /** A whole number is a bigint where no double is exact. */
+  #key(id: string): number | bigint | string {
+    if (this.#scoring.keyType !== "long") return id;
+    const near = Number(id);
+    return Number.isSafeInteger(near) ? near : BigInt(id);
   }
 }
 

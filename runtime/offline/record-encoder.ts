@@ -62,10 +62,11 @@ function valueAt(value: Value, path: readonly string[]): unknown {
   return found;
 }
 
-/** A list or a record as JSON, bytes as base64. */
+/** A list or a record as JSON; bytes as base64, and as text what is beyond a double. */
 function jsonText(value: object): string {
   const plain = (each: unknown): unknown => {
     if (each instanceof Uint8Array) return Buffer.from(each).toString("base64");
+    if (typeof each === "bigint") return String(each);
     if (Array.isArray(each)) return each.map(plain);
     if (typeof each !== "object" || each === null) return each;
     return Object.fromEntries(Object.entries(each).map(([name, part]) => [name, plain(part)]));
@@ -110,7 +111,7 @@ function plainWriter(type: string): (writer: ByteWriter, value: unknown) => void
     case "Int64":
     case "UInt64":
     case utc:
-      return (writer, value) => int64(writer, Number(value));
+      return (writer, value) => int64(writer, typeof value === "bigint" ? value : Number(value));
     default:
       throw new RangeError(`no RowBinary writer for ${type}`);
   }
