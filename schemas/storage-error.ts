@@ -14,6 +14,8 @@ export function isStorageFull(error: unknown): boolean {
 
 /** One error for a full disk, whichever file of a data directory was to be written. */
 export function storageFull(directory: string, cause?: unknown): MillraceError {
+  // Whoever met it first knows where.
+  if (cause instanceof MillraceError && cause.code === "STORAGE_FULL") return cause;
   const context = { directory, reason: "no space is left" };
   return new MillraceError("STORAGE_FULL", context, cause === undefined ? {} : { cause });
 }

@@ -16,6 +16,8 @@ import { partitionOf } from "../../schemas/murmur2.ts";
 import type { DeadLetterLine } from "../../serving/inspector.ts";
 import { openEmbeddedStack } from "../../stacks/embedded-stack.ts";
 import { ofFlights } from "../../testing/flights-app-fixture.ts";
+import { requirement } from "../../testing/requirements-fixture.ts";
+import { mountSmallDisk } from "../../testing/small-disk-fixture.ts";
 import { flights as plan } from "../../topologies/flights/flights.ts";
 import { departure } from "../../topologies/flights/generated.ts";
 import type { Summary } from "../summary/summary.ts";
@@ -123,6 +125,28 @@ test("Ctrl-C while a run still starts ends it at once with 130, and costs nothin
   assert.doesNotMatch(stopped.out, /Balanced/);
   assert.equal((await run("begun", end)).code, 0);
   assert.equal(await digest("begun"), undisturbed);
+});
+
+test("a disk that is full ends a run with one code, wherever it is; with room it is as if it never was", {
+  skip: requirement("mount"),
+}, async () => {
+  const disk = mountSmallDisk(data("disk"), 1);
+  try {
+    let ends = 0;
+    for (const megabytes of [1, 3, 5, 7, 9, 64]) {
+      disk.resize(megabytes);
+      const { code, out } = await run("disk/data", end);
+      if (code === 0) break;
+      ends++;
+      assert.equal(code, 1, out);
+      assert.match(out, /^STORAGE_FULL: What stands in .* cannot be written/m);
+      assert.doesNotMatch(out, /^\s+at /m, "no stack");
+    }
+    assert.ok(ends > 2, `${ends} sizes were too small`);
+    assert.equal(await digest("disk/data"), undisturbed);
+  } finally {
+    disk.unmount();
+  }
 });
 
 test("another start or an earlier end is refused with what to do; --fresh starts over", async () => {

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { requirement } from "../../testing/requirements-fixture.ts";
+import { mountSmallDisk } from "../../testing/small-disk-fixture.ts";
 import { LocalStores } from "./local-stores.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "millrace-local-stores-"));
@@ -23,21 +23,19 @@ test("what the database refuses is told as it is, and is no full disk", () => {
 test("a full disk is told as one, and there is room again once the tasks are made anew", {
   skip: requirement("mount"),
 }, () => {
-  const disk = join(folder, "disk");
-  mkdirSync(disk);
-  execFileSync("mount", ["-t", "tmpfs", "-o", "size=3m", "tmpfs", disk]);
+  const disk = mountSmallDisk(join(folder, "disk"), 3);
   try {
-    const stores = new LocalStores({ directory: join(disk, "spill"), entries: 1 });
+    const stores = new LocalStores({ directory: join(disk.path, "spill"), entries: 1 });
     const put = () => {
       const { store } = stores.open();
       for (let key = 0; key < 20_000; key++) store.put(`${key}`, Buffer.alloc(1_000));
     };
     assert.throws(put, { code: "STORAGE_FULL", message: /no space is left/ });
     stores.clear();
-    execFileSync("mount", ["-o", "remount,size=80m", disk]);
+    disk.resize(80);
     put();
     stores.clear();
   } finally {
-    execFileSync("umount", ["-l", disk]);
+    disk.unmount();
   }
 });

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { mkdir, open, readFile, rename, unlink } from "node:fs/promises";
 import { join } from "node:path";
+import { isStorageFull, storageFull } from "../../schemas/storage-error.ts";
 import { checkSha256 } from "./shared-artifacts.ts";
 
 /** Path of an artifact in a directory. */
@@ -22,8 +23,23 @@ export async function readArtifactFile(directory: string, sha256: string): Promi
 /**
  * Writes the file of an artifact: it is there whole and durable, or not at all. Whoever may read it
  * may enter the directory, which is made where it is missing.
+ *
+ * @throws {MillraceError} STORAGE_FULL.
  */
 export async function writeArtifactFile(
+  directory: string,
+  sha256: string,
+  bytes: Uint8Array,
+  mode: number,
+): Promise<void> {
+  try {
+    await writeFile(directory, sha256, bytes, mode);
+  } catch (error) {
+    throw isStorageFull(error) ? storageFull(directory, error) : error;
+  }
+}
+
+async function writeFile(
   directory: string,
   sha256: string,
   bytes: Uint8Array,

@@ -2,7 +2,8 @@ import { type ChildProcess, fork } from "node:child_process";
 import { extname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { MillraceError } from "../../schemas/errors.ts";
-import { offlineQueryError } from "../offline-error.ts";
+import { isStorageFull, storageFull } from "../../schemas/storage-error.ts";
+import { clickHouseCode, offlineQueryError } from "../offline-error.ts";
 import type { ChdbAnswer, ChdbRequest, ChdbStart } from "./chdb-message.ts";
 
 interface Waiting {
@@ -42,12 +43,16 @@ export class ChdbChild {
     });
   }
 
-  /** @throws {MillraceError} OFFLINE_START_FAILED when chDB cannot open its directory. */
+  /**
+   * @throws {MillraceError} OFFLINE_START_FAILED when chDB cannot open its directory; STORAGE_FULL.
+   */
   static async start(start: ChdbStart): Promise<ChdbChild> {
     const child = new ChdbChild(start);
     await new Promise<void>((resolve, reject) => {
       const fail = (reason: string): void => {
-        reject(new MillraceError("OFFLINE_START_FAILED", { directory: start.directory, reason }));
+        const { directory } = start;
+        const failed = new MillraceError("OFFLINE_START_FAILED", { directory, reason });
+        reject(isFull(reason) ? storageFull(directory, failed) : failed);
       };
       child.#process.once("error", (error) => fail(error.message));
       child.#process.once("exit", (code, signal) => fail(`it ended with ${signal ?? code}`));
@@ -107,7 +112,10 @@ export class ChdbChild {
     }
     this.#waiting.delete(message.id);
     if (message.kind === "done") waiting.resolve(message.bytes);
-    else waiting.reject(offlineQueryError(message.reason));
+    else {
+      const failed = offlineQueryError(message.reason);
+      waiting.reject(isFull(message.reason) ? storageFull(this.#directory, failed) : failed);
+    }
   }
 
   #taken(id: number): void {
@@ -130,4 +138,9 @@ export class ChdbChild {
   #unavailable(reason: string): MillraceError {
     return new MillraceError("OFFLINE_UNAVAILABLE", { where: this.#directory, reason });
   }
+}
+
+/** NOT_ENOUGH_SPACE: the engine had no room to reserve; else it is the system that had none. */
+function isFull(reason: string): boolean {
+  return clickHouseCode(reason) === "243" || isStorageFull(new Error(reason));
 }

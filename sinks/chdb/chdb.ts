@@ -161,7 +161,7 @@ class ChdbDatabase implements OfflineStore {
       const insert = insertHead(this.#database, block);
       await (await this.#chdb.engine()).request({ kind: "insert", insert, file });
     } catch (error) {
-      throw isStorageFull(error) ? storageFull(this.#chdb.start.directory, error) : error;
+      throw isStorageFull(error) ? storageFull(spoolDirectory, error) : error;
     } finally {
       await rm(file, { force: true });
     }

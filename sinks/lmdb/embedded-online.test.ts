@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, statSync } from "node:fs";
+import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { requirement } from "../../testing/requirements-fixture.ts";
+import { mountSmallDisk } from "../../testing/small-disk-fixture.ts";
 import { onlineConformance } from "../online-conformance.ts";
 import { openEmbeddedOnlineStore } from "./embedded-online.ts";
 
@@ -16,10 +16,8 @@ onlineConformance("embedded", () => openEmbeddedOnlineStore({ directory: join(fo
 test("a disk that is full is told by its code, and once it has room nothing is missing", {
   skip: requirement("mount"),
 }, async () => {
-  const disk = join(folder, "disk");
-  mkdirSync(disk);
-  execFileSync("mount", ["-t", "tmpfs", "-o", "size=3m", "tmpfs", disk]);
-  const store = await openEmbeddedOnlineStore({ directory: join(disk, "online") });
+  const disk = mountSmallDisk(join(folder, "disk"), 3);
+  const store = await openEmbeddedOnlineStore({ directory: join(disk.path, "online") });
   try {
     const flush = (number: number, rows = 100, width = 40) => ({
       view: "a@1",
@@ -42,11 +40,11 @@ test("a disk that is full is told by its code, and once it has room nothing is m
     await assert.rejects(fill, full);
     assert.ok(number > 5, `only ${number} flushes had room`);
     // Small rows take more room than their values: lmdb itself meets the end of the disk.
-    execFileSync("mount", ["-o", "remount,size=7m", disk]);
+    disk.resize(7);
     await assert.rejects(store.write(flush(number, 60_000, 1)), full);
     const [none] = await store.read([{ view: "a@1", entityKey: `${number}-7`, partition: 0 }]);
     assert.deepEqual([none?.row, none?.progress], [null, number - 1], "nothing of it is there");
-    execFileSync("mount", ["-o", "remount,size=16m", disk]);
+    disk.resize(16);
     await fill();
     for (const each of [0, number - 1]) {
       const keys = [{ view: "a@1", entityKey: `${each}-7`, partition: 0 }];
@@ -55,7 +53,7 @@ test("a disk that is full is told by its code, and once it has room nothing is m
     }
   } finally {
     await store.close();
-    execFileSync("umount", [disk]);
+    disk.unmount();
   }
 });
 

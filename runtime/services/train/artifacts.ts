@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { MillraceError } from "../../../schemas/errors.ts";
+import { isStorageFull } from "../../../schemas/storage-error.ts";
 import { readArtifactFile, writeArtifactFile } from "../../../sinks/artifacts/artifact-file.ts";
 import type { SharedArtifacts } from "../../../sinks/artifacts/shared-artifacts.ts";
 
@@ -15,13 +16,14 @@ export interface ArtifactStore {
    * Stores bytes durably, for everybody who shares the store, and returns their sha256; storing
    * them again changes nothing.
    *
-   * @throws {MillraceError} ARTIFACTS_UNREACHABLE.
+   * @throws {MillraceError} ARTIFACTS_UNREACHABLE; STORAGE_FULL.
    */
   put(bytes: Uint8Array): Promise<string>;
   /**
    * Bytes of an artifact, checked against their name.
    *
-   * @throws {MillraceError} ARTIFACT_MISSING, ARTIFACT_DAMAGED, ARTIFACTS_UNREACHABLE.
+   * @throws {MillraceError} ARTIFACT_MISSING, ARTIFACT_DAMAGED, ARTIFACTS_UNREACHABLE; STORAGE_FULL
+   * where it is fetched.
    */
   get(sha256: string): Promise<Buffer>;
   /** Makes the file of an artifact stand in the directory. @throws as {@link ArtifactStore.get} */
@@ -121,14 +123,14 @@ class SharedArtifactStore {
     return bytes;
   }
 
-  /** A name that is none is an error of ours, not of the store. */
+  /** A name that is none is an error of ours, not of the store; a full disk stays full. */
   async #ask<T>(call: () => Promise<T>): Promise<T> {
     for (let tries = 0; ; tries++) {
       try {
         return await call();
       } catch (cause) {
         const waitMs = this.#retryAfterMs[tries];
-        if (cause instanceof RangeError) throw cause;
+        if (cause instanceof RangeError || isStorageFull(cause)) throw cause;
         if (waitMs !== undefined) {
           await sleep(waitMs);
           continue;

@@ -11,6 +11,8 @@ import type { RetrainRequest } from "../../../schemas/payload.ts";
 import { type Plan, stepsOf, type TrainingSpec } from "../../../schemas/plan.ts";
 import { type ChdbStore, openChdb } from "../../../sinks/chdb/chdb.ts";
 import type { OfflineColumn, OfflineStore, OfflineTable } from "../../../sinks/store.ts";
+import { requirement } from "../../../testing/requirements-fixture.ts";
+import { mountSmallDisk } from "../../../testing/small-disk-fixture.ts";
 import { type ArtifactStore, openArtifactStore } from "./artifacts.ts";
 import { createTrainer, type TrainerOptions } from "./trainer.ts";
 
@@ -259,6 +261,22 @@ test("too few rows, a missing champion and a stuck training are answers too", as
   const stuck = await trainer({ timeoutMs: 0 }).train(work());
   assert.equal(stuck.promoted, false);
   assert.match(stuck.reason, /took longer than 0 ms/);
+});
+
+test("a disk without room for the artifact is no answer; the same request has one later", {
+  skip: requirement("mount"),
+}, async () => {
+  const disk = mountSmallDisk(join(directory, "disk"), 8);
+  try {
+    const expected = await trainer().train(work());
+    const cramped = trainer({ artifacts: openArtifactStore(join(disk.path, "models")) });
+    disk.fill();
+    await assert.rejects(cramped.train(work()), { code: "STORAGE_FULL" });
+    disk.free();
+    assert.deepEqual(await cramped.train(work()), expected);
+  } finally {
+    disk.unmount();
+  }
 });
 
 test("requests that come together are answered one after the other", async () => {

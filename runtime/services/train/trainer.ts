@@ -13,6 +13,7 @@ import {
   stepsOf,
   type TrainingSpec,
 } from "../../../schemas/plan.ts";
+import { storageFull } from "../../../schemas/storage-error.ts";
 import type { OfflineStore } from "../../../sinks/store.ts";
 import { turnOffTelemetry } from "../../config/onnx-telemetry.ts";
 import { type ArtifactStore, readArtifact } from "./artifacts.ts";
@@ -42,7 +43,10 @@ export const trainerDefaults = Object.freeze({
 export interface Trainer {
   /**
    * Trains, judges and stores a model. A training that fails, gets stuck or lacks rows is an answer
-   * too. What rejects is the offline store: a request waits for it as long as it takes.
+   * too. What rejects is the offline store, for which a request waits as long as it takes, and a
+   * disk without room for the artifact: the request is answered once there is some.
+   *
+   * @throws {MillraceError} STORAGE_FULL.
    */
   train(work: TrainWork): Promise<ModelAnswer>;
   /** Stops what runs (outside of native code) and refuses further requests. */
@@ -94,6 +98,7 @@ class ThreadTrainer implements Trainer {
     await this.#options.whenStored();
     this.#mustBeOpen();
     const result = await this.#trainInThread(request, work);
+    if ("full" in result) throw storageFull(result.full);
     const { training } = this.#options;
     const common = {
       requestId: request.id,

@@ -1,5 +1,6 @@
 import { parentPort, workerData } from "node:worker_threads";
 import type { GateRule } from "../../../processors/train/gate.ts";
+import { isStorageFull } from "../../../schemas/storage-error.ts";
 import { openArtifactStore } from "./artifacts.ts";
 import { NativeGuard } from "./native-guard.ts";
 import { type TrainedModel, trainModel } from "./train-model.ts";
@@ -19,7 +20,11 @@ export interface TrainingJob {
 /** Chunks of RowBinary, then null. */
 export type TrainingMessage = Uint8Array | null;
 
-export type TrainingResult = { readonly trained: TrainedModel } | { readonly failed: string };
+export type TrainingResult =
+  | { readonly trained: TrainedModel }
+  | { readonly failed: string }
+  /** There is no room for the artifact in a directory: no answer, the run stops. */
+  | { readonly full: string };
 
 async function train(job: TrainingJob, decoder: TrainingRowDecoder): Promise<TrainingResult> {
   try {
@@ -33,6 +38,7 @@ async function train(job: TrainingJob, decoder: TrainingRowDecoder): Promise<Tra
     });
     return { trained };
   } catch (error) {
+    if (isStorageFull(error)) return { full: job.directory };
     return { failed: error instanceof Error ? error.message : String(error) };
   }
 }
