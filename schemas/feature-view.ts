@@ -52,7 +52,15 @@ export interface FeatureViewSpec {
   /** Raw events kept a key before tiles serve it. @default 4096 */
   readonly exactLimit: number;
   readonly stores: readonly ("online" | "offline")[];
+  /**
+   * Which set of its columns this is: one more each time that columns were added while it ran.
+   * @default 1
+   */
+  readonly layout?: number;
 }
+
+/** What a view computes: what may be more of in another layout of it. */
+export type ViewColumns = Pick<FeatureViewSpec, "aggregates" | "windows" | "layout">;
 
 /** `name@version`: identity of a view. */
 export function viewId(view: FeatureViewSpec): string {
@@ -60,8 +68,23 @@ export function viewId(view: FeatureViewSpec): string {
 }
 
 /** Table of the rows of a view in the offline store. */
-export function viewTable({ name, version }: Pick<FeatureViewSpec, "name" | "version">): string {
-  return `raw_${name}_v${version}`;
+export function viewTable(view: Pick<FeatureViewSpec, "name" | "version" | "layout">): string {
+  return `raw_${tableName(view)}`;
+}
+
+/** Of rows in the layout, for they have other columns than those of others. */
+export function tableName({
+  name,
+  version,
+  layout = 1,
+}: Pick<FeatureViewSpec, "name" | "version" | "layout">): string {
+  return `${name}_v${version}${layout === 1 ? "" : `_l${layout}`}`;
+}
+
+/** What the rows of a view go by in the online store: those of a layout by it, too. */
+export function onlineName(view: FeatureViewSpec): string {
+  const { layout = 1 } = view;
+  return `${viewId(view)}${layout === 1 ? "" : `.l${layout}`}`;
 }
 
 export interface FeatureColumn {

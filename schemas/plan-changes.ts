@@ -77,13 +77,11 @@ function added(
 
 function changed(was: PlanPart, is: PlanPart): PlanChange {
   const { part, kind } = is;
-  const names = [...new Set([...Object.keys(was.definition), ...Object.keys(is.definition)])]
-    .filter((name) => canonical(was.definition[name]) !== canonical(is.definition[name]))
-    .sort();
+  const names = changedFields(was, is);
   const what = names
     .map((name) => `${name} ${shown(was.definition[name])} → ${shown(is.definition[name])}`)
     .join("; ");
-  const bound = names.filter((name) => !freeIn(kind).includes(name));
+  const bound = boundChanges(was, is);
   if (kind === "source" && !names.every((name) => name !== "layout" || widened(was, is))) {
     return { part, kind: "break", what, remedy: `keep the fields, or ${elsewhere}` };
   }
@@ -96,7 +94,7 @@ function changed(was: PlanPart, is: PlanPart): PlanChange {
   const growth = growthIn(kind);
   const grown = growth === null ? null : newColumns(growth, was, is, bound);
   if (grown !== null) {
-    const remedy = "add them to another version of it: that is filled beside it";
+    const remedy = `keep the columns that it has, or ${elsewhere}`;
     return { part, kind: "grow", what: `gets ${grown.join(", ")}`, remedy };
   }
   const remedy = growth !== null ? `make it another version, or ${elsewhere}` : elsewhere;
@@ -128,6 +126,23 @@ function fieldsOf({ definition }: PlanPart): readonly RowField[] {
 
 function growthIn(kind: PlanPart["kind"]): StepGrowth<unknown> | null {
   return kind === "source" || kind === "topology" ? null : growthOf(kind);
+}
+
+/** Columns that a step gets, and nothing else about its rows changes; null: it is not so. */
+export function addedColumns(was: PlanPart, is: PlanPart): readonly string[] | null {
+  const growth = growthIn(is.kind);
+  return growth === null ? null : newColumns(growth, was, is, boundChanges(was, is));
+}
+
+/** Fields that differ, of those that decide something. */
+function boundChanges(was: PlanPart, is: PlanPart): string[] {
+  return changedFields(was, is).filter((name) => !freeIn(is.kind).includes(name));
+}
+
+function changedFields(was: PlanPart, is: PlanPart): string[] {
+  return [...new Set([...Object.keys(was.definition), ...Object.keys(is.definition)])]
+    .filter((name) => canonical(was.definition[name]) !== canonical(is.definition[name]))
+    .sort();
 }
 
 /** Columns that a step has besides those it had; null where one of these is not the same. */

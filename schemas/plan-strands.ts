@@ -1,6 +1,12 @@
 import { createHash } from "node:crypto";
-import { viewId } from "./feature-view.ts";
-import { type Plan, type Subtopology, stepsOf, type TopicSpec } from "./plan.ts";
+import { type FeatureViewSpec, viewId } from "./feature-view.ts";
+import {
+  type InboxOutputSpec,
+  type Plan,
+  type Subtopology,
+  stepsOf,
+  type TopicSpec,
+} from "./plan.ts";
 import { canonical } from "./plan-parts.ts";
 import { topicText, watermarksTopic } from "./topic-names.ts";
 
@@ -16,11 +22,27 @@ const own: ReadonlySet<TopicSpec["role"]> = new Set([
 ]);
 
 /** Name of the strand of a view: no topology is called so, for no name has a dot. */
-export function strandName(topology: string, view: string): string {
-  return `${topology}.${topicText(view)}`;
+export function strandName(topology: string, view: string, layout = 1): string {
+  return `${topology}.${topicText(view)}${layout === 1 ? "" : `.l${layout}`}`;
 }
 
-/** Whether a view can be a strand: fed by a source alone, and looked up by no step. */
+/** The view and the layout that a strand of a topology has; null: it is no name of one. */
+export function viewOfStrand(
+  topology: string,
+  strand: string,
+): { readonly view: string; readonly layout: number } | null {
+  if (!strand.startsWith(`${topology}.`)) return null;
+  const [, name, version, layout = "1"] =
+    /^(\w+)\.v(\d+)(?:\.l(\d+))?$/.exec(strand.slice(topology.length + 1)) ?? [];
+  return name === undefined ? null : { view: `${name}@${version}`, layout: Number(layout) };
+}
+
+/** Whether a view is fed by a source, so that it can be filled from the beginning. */
+export function isOverSource(plan: Pick<Plan, "sources">, view: FeatureViewSpec): boolean {
+  return plan.sources.some(({ topic }) => topic === view.source);
+}
+
+/** Whether a view that is new can be a strand: fed by a source, and looked up by no step. */
 export function canBeStrand(plan: Plan, view: string): boolean {
   const tasks = plan.subtopologies.find(({ name }) => name === view);
   const from = tasks?.inputs.map((input) => input.from) ?? [];
@@ -31,7 +53,7 @@ export function canBeStrand(plan: Plan, view: string): boolean {
 export function withoutViews(plan: Plan, views: ReadonlySet<string>): Plan {
   const left = plan.subtopologies
     .filter(({ name }) => !views.has(name))
-    .map((each) => sendingTo(each, (to) => !views.has(to)))
+    .map((each) => sendingTo(each, ({ to }) => !views.has(to)))
     .filter(({ operator }) => operator.kind !== "source" || operator.spec.routes.length > 0);
   const names = new Set(left.map(({ name }) => name));
   const gone = plan.subtopologies.filter(({ name }) => !names.has(name));
@@ -51,16 +73,26 @@ export function withoutViews(plan: Plan, views: ReadonlySet<string>): Plan {
   });
 }
 
-/** One view of a plan, which {@link canBeStrand}, as a plan of its own. */
+/**
+ * One view of a plan, which {@link isOverSource}, as a plan of its own; what other steps look up of
+ * it they go on asking of what stands.
+ */
 export function strandOf(plan: Plan, view: string): Plan {
-  const name = strandName(plan.name, view);
+  const spec = stepsOf(plan, "view").find((each) => viewId(each) === view);
+  const name = strandName(plan.name, view, spec?.layout);
   const renamed = (topic: string) =>
     topic.startsWith(`${plan.name}.`) ? `${name}${topic.slice(plan.name.length)}` : topic;
   const tasks = plan.subtopologies.find((each) => each.name === view);
-  const source = tasks?.inputs[0]?.from;
+  const source = spec?.source;
+  const updates = tasks?.inputs.filter(({ role }) => role === "update") ?? [];
   const kept = plan.subtopologies
     .filter((each) => each === tasks || each.name === source)
-    .map((each) => sendingTo(each, (to) => to === view));
+    .map((each) =>
+      sendingTo(
+        each === tasks ? { ...each, inputs: updates } : each,
+        ({ to, input }) => to === view && updates.some((update) => update.name === input),
+      ),
+    );
   const topics = new Set(kept.flatMap(topicsOf));
   const sources = source === undefined ? [] : [source, watermarksTopic(source)];
   return finished({
@@ -102,10 +134,16 @@ function topicsOf({ operator, inbox, changelog, outputs }: Subtopology): string[
 }
 
 /** A subtopology that sends to some of those it sent to; routes go by the index of an output. */
-function sendingTo(subtopology: Subtopology, isKept: (to: string) => boolean): Subtopology {
-  const kept = subtopology.outputs.map((each) => each.kind !== "inbox" || isKept(each.to));
+function sendingTo(
+  subtopology: Subtopology,
+  isKept: (output: InboxOutputSpec) => boolean,
+): Subtopology {
+  const kept = subtopology.outputs.map((each) => each.kind !== "inbox" || isKept(each));
   if (kept.every(Boolean)) return subtopology;
   const { operator } = subtopology;
+  // A view finds its outputs by what they are.
+  if (operator.kind === "view")
+    return { ...subtopology, outputs: subtopology.outputs.filter((_, index) => kept[index]) };
   if (operator.kind !== "source") throw new RangeError(`${subtopology.name} feeds a strand`);
   const indexes = kept.map((_, index) => kept.slice(0, index).filter(Boolean).length);
   const routes = operator.spec.routes

@@ -1,3 +1,4 @@
+import type { FeatureViewSpec, ViewColumns } from "./feature-view.ts";
 import type { FormatSpec } from "./formats/formats.ts";
 import type { RouteSpec } from "./route.ts";
 import type { RowField, RowLayout } from "./row-layout.ts";
@@ -188,12 +189,18 @@ export interface TableSpec {
   /** Name of the view; of several tables with one it belongs to the newest version. */
   readonly view: string;
   readonly version: number;
+  /** Of a feature view: its layout. @default 1 */
+  readonly layout?: number;
   readonly columns: readonly ColumnSpec[];
   readonly orderBy: readonly string[];
   /** Columns that the view shows. */
   readonly shown: readonly string[];
   /** Of rows that are equal in these the view shows the one with the highest `seq`; null: all. */
   readonly lastBy: readonly string[] | null;
+  /** Columns that are being filled elsewhere: the view shows them as null. @default none */
+  readonly filling?: readonly ColumnSpec[];
+  /** Of rows that came before an event time, UTC ms, the view shows those of another table. */
+  readonly earlier?: { readonly than: number; readonly table: TableSpec };
 }
 
 /** What the online store keeps of a topic of rows: the last row of each entity. */
@@ -223,6 +230,17 @@ export interface Growth {
   readonly cutOver: boolean;
 }
 
+/** The layout of a view as it stood before columns were added to it. */
+export interface Widened {
+  readonly view: FeatureViewSpec;
+  readonly table: TableSpec | null;
+  /** Name of the plan that fills it. */
+  readonly strand: string;
+  /** Where it was filled beside another one itself. @default it was there from the start */
+  readonly growth?: Growth;
+  readonly widens?: Widened;
+}
+
 /** A built topology: frozen, comparable, connected to nothing. */
 export interface Plan {
   readonly name: string;
@@ -230,6 +248,14 @@ export interface Plan {
   readonly topology?: string;
   /** Of a strand: how far it is. @default it is none */
   readonly growth?: Growth;
+  /** Of a strand that adds columns to a view: what serves them until it is cut over. */
+  readonly widens?: Widened;
+  /**
+   * The same steps over views with other columns: as they stood, or in another layout.
+   *
+   * @throws {MillraceError} TOPOLOGY_INVALID when a step names a column that is not there.
+   */
+  readonly withColumns?: (columns: ReadonlyMap<string, ViewColumns>) => Plan;
   readonly partitions: number;
   readonly guarantee: "exactly-once" | "at-least-once";
   readonly sources: readonly SourceSpec[];

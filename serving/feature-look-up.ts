@@ -4,6 +4,7 @@ import {
   type FeatureColumn,
   type FeatureViewSpec,
   featureColumns,
+  onlineName,
   snakeCase,
   valueAt,
   viewId,
@@ -12,6 +13,7 @@ import {
 import { partitionOf } from "../schemas/murmur2.ts";
 import { nearest } from "../schemas/nearest.ts";
 import { type Plan, stepsOf, topologyOf } from "../schemas/plan.ts";
+import { completeSince, isServed, takesOverAt } from "../schemas/plan-names.ts";
 import type { FeatureRow } from "../schemas/row.ts";
 import { quoteName, quoteText } from "../schemas/sql-text.ts";
 import { judgeFreshness } from "../sinks/freshness.ts";
@@ -33,14 +35,15 @@ export async function readFeatures(
   stack: Pick<ServedStack, "online" | "offline">,
   request: FeatureRequest,
 ): Promise<FeatureAnswer> {
-  const { view, plan } = findView(plans, request);
+  const { view: newest, plan, filling } = findView(plans, request);
+  const { view } = servedAt({ ...plan, view: newest }, request.at);
   const own = {
     online: onlineStoreOf(stack.online, topologyOf(plan)),
     offline: stack.offline.of(topologyOf(plan)),
   };
   const key = entityKey(request.key);
   const partition = partitionOf(key, plan.partitions);
-  const [entry] = await own.online.read([{ view: viewId(view), entityKey: key, partition }]);
+  const [entry] = await own.online.read([{ view: onlineName(view), entityKey: key, partition }]);
   const progress = entry?.progress ?? Number.NEGATIVE_INFINITY;
   const at = request.at ?? progress;
   const row = entry?.row ?? null;
@@ -54,36 +57,67 @@ export async function readFeatures(
   const { freshness } = judgeFreshness({ row: known, progress }, at, limits);
   // What is older than the ttl is not served at all.
   if (known === null || freshness === "MISSING") return { ...answer, ...nothing, source };
+  const values = new Map(
+    featureColumns(view).map(({ column, aggregate }, index) => [
+      column,
+      finite(valueAt(aggregate.output, known.values[index] ?? Number.NaN, at)),
+    ]),
+  );
+  const isFilled = isServed(plan);
   return {
     ...answer,
     source,
     freshness,
     asOf: known.asOf,
     validUntil: finite(known.validUntil),
-    features: featureColumns(view).map(({ column, aggregate }, index) => ({
-      name: column,
-      completeSince: plan.growth?.completeSince[column] ?? null,
-      value: finite(valueAt(aggregate.output, known.values[index] ?? Number.NaN, at)),
-    })),
+    features: [
+      ...featureColumns(newest).map(({ column: name }) => ({
+        name,
+        completeSince: completeSince(plan, name),
+        filled: isFilled,
+        value: values.get(name) ?? null,
+      })),
+      ...filling.map((name) => ({ name, completeSince: null, filled: false, value: null })),
+    ],
   };
+}
+
+/** The layout of a view that has all its columns right at an event time, UTC ms; null: now. */
+function servedAt(
+  layout: Pick<Plan, "growth" | "widens"> & { readonly view: FeatureViewSpec },
+  at: number | null,
+): { readonly view: FeatureViewSpec } {
+  const from = takesOverAt(layout);
+  if (at === null || from === null || at >= from || layout.widens === undefined) return layout;
+  return servedAt(layout.widens, at);
 }
 
 const nothing = { freshness: "MISSING", asOf: null, validUntil: null, features: [] } as const;
 
-/** The newest version where none is named. */
+interface FoundView {
+  readonly view: FeatureViewSpec;
+  readonly plan: Plan;
+  /** Columns that it gets once they are filled. */
+  readonly filling: readonly string[];
+}
+
+/** The newest version where none is named, in its newest layout that is served. */
 function findView(
   plans: readonly Plan[],
   { view: asked, key, topology }: FeatureRequest,
-): { readonly view: FeatureViewSpec; readonly plan: Plan } {
+): FoundView {
   const only = topology === null ? null : namedTopology(plans, topology).name;
   const asking = plans.filter((plan) => only === null || topologyOf(plan) === only);
   const all = asking.flatMap((plan) => stepsOf(plan, "view").map((view) => ({ view, plan })));
   // A version that is still being filled goes by its whole name alone.
   const named = all.filter(
-    ({ view, plan }) =>
-      viewId(view) === asked || (view.name === asked && plan.growth?.cutOver !== false),
+    ({ view, plan }) => viewId(view) === asked || (view.name === asked && isServed(plan)),
   );
-  const found = named.sort((a, b) => b.view.version - a.view.version)[0];
+  const layoutOf = ({ layout = 1 }: FeatureViewSpec) => layout;
+  const newest = named.toSorted(
+    (a, b) => b.view.version - a.view.version || layoutOf(b.view) - layoutOf(a.view),
+  );
+  const found = newest.find(({ plan }) => isServed(plan)) ?? newest.at(-1);
   if (found === undefined) {
     const ids = all.map(({ view }) => viewId(view));
     const near = nearest(asked, [...ids, ...all.map(({ view }) => view.name)]);
@@ -101,7 +135,17 @@ function findView(
       given: key.length,
     });
   }
-  return found;
+  const columns = new Set(featureColumns(view).map(({ column }) => column));
+  const next = all.filter(
+    (each) =>
+      viewId(each.view) === viewId(view) &&
+      topologyOf(each.plan) === topologyOf(found.plan) &&
+      layoutOf(each.view) > layoutOf(view),
+  );
+  const filling = next
+    .flatMap((each) => featureColumns(each.view).map(({ column }) => column))
+    .filter((column) => !columns.has(column));
+  return { ...found, filling };
 }
 
 /** The row that held at an instant: the last of those known before it. */

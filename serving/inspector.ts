@@ -76,6 +76,8 @@ export interface FeatureAnswer {
     readonly value: number | null;
     /** Event time from which on it is right, UTC ms; null: since the topology began. */
     readonly completeSince: number | null;
+    /** False: what came before it was added is still being read; null in a view that stands. */
+    readonly filled: boolean;
   }[];
 }
 

@@ -15,7 +15,7 @@ import { topology } from "../topologies/dsl/topology.ts";
 
 const begin = Date.UTC(2026, 0, 1);
 
-interface Order {
+export interface Order {
   readonly orderId: string;
   readonly at: number;
   readonly shop: string;
@@ -44,6 +44,8 @@ export const orders: readonly Order[] = Array.from({ length: 400 }, (_, n) => ({
 export interface ShopOptions {
   /** @default one of an hour */
   readonly windows?: readonly [Duration, ...Duration[]];
+  /** Whether the view counts the orders, too. @default false */
+  readonly counted?: boolean;
   readonly ttl?: Duration;
   readonly lateness?: Duration;
   /** Windows of a second version of the view. @default there is none */
@@ -59,13 +61,23 @@ export interface ShopOptions {
 export function shopTopology(
   name: string,
   large: number,
-  { windows = ["1h"], ttl = "2d", lateness = "1m", second, returns = false }: ShopOptions = {},
+  {
+    windows = ["1h"],
+    counted = false,
+    ttl = "2d",
+    lateness = "1m",
+    second,
+    returns = false,
+  }: ShopOptions = {},
 ): Plan {
   const source = from("orders", order).timedBy("at", { lateness }).partitionedBy("orderId");
   const shop = source
     .keyedBy("shop")
     .over(...windows)
-    .compute({ large: agg.share(gt("amount", large)) })
+    .compute({
+      ...(counted && { orders: agg.count() }),
+      large: agg.share(gt("amount", large)),
+    })
     .asFeatureView("shop@1", { ttl })
     .into(online, offline);
   const scores = source

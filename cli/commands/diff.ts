@@ -1,10 +1,10 @@
-import type { Broker } from "../../broker/broker.ts";
 import type { Config } from "../../runtime/config/settings.ts";
-import { changeText, standingParts } from "../../runtime/engine/standing-plan.ts";
-import { goneStrands, strandsOf } from "../../runtime/hosting/strands.ts";
+import { changeText } from "../../runtime/engine/standing-plan.ts";
+import { readStanding } from "../../runtime/hosting/strands.ts";
 import type { Plan } from "../../schemas/plan.ts";
-import { isRefused, type PlanChange, planChanges, verdictOf } from "../../schemas/plan-changes.ts";
-import { type PlanPart, partsOf } from "../../schemas/plan-parts.ts";
+import { isRefused, type PlanChange, verdictOf } from "../../schemas/plan-changes.ts";
+import { evolution, type Standing } from "../../schemas/plan-evolution.ts";
+import { partsOf } from "../../schemas/plan-parts.ts";
 import { openStack } from "../../stacks/open-stack.ts";
 import { loadApplication } from "../application/load-application.ts";
 import { exitCodes } from "../exit.ts";
@@ -44,7 +44,8 @@ function between(before: readonly Plan[], after: readonly Plan[]): TopologyDiff[
   return [
     ...after.map((plan) => {
       const was = before.find(({ name }) => name === plan.name);
-      return compare(plan, was === undefined ? [] : partsOf(was));
+      const parts = was === undefined ? [] : partsOf(was);
+      return compare(plan, { parts, strands: new Map(), begun: new Map() });
     }),
     ...gone.map(({ name }) => ({ topology: name, verdict: "gone" as const, changes: [] })),
   ];
@@ -55,7 +56,7 @@ async function againstRunning(plans: readonly Plan[], config: Config): Promise<T
   try {
     const found: TopologyDiff[] = [];
     for (const plan of plans) {
-      found.push(await againstStrands(plan, stack.broker));
+      found.push(compare(plan, await readStanding(stack.broker, plan.name)));
     }
     return found;
   } finally {
@@ -63,26 +64,10 @@ async function againstRunning(plans: readonly Plan[], config: Config): Promise<T
   }
 }
 
-/** What has grown before is held against its own strand. */
-async function againstStrands(plan: Plan, broker: Broker): Promise<TopologyDiff> {
-  const whole = await standingParts(broker, plan.name);
-  if (whole.length === 0) return compare(plan, whole);
-  const changes: PlanChange[] = [];
-  for (const strand of await strandsOf(broker, plan)) {
-    const standing = await standingParts(broker, strand.name);
-    const parts = partsOf(strand);
-    // One that has never run is told as the views that it would bring.
-    const before = standing.length > 0 ? standing : parts.filter(({ kind }) => kind !== "view");
-    changes.push(...planChanges(before, parts));
-  }
-  changes.push(...(await goneStrands(broker, plan)));
-  return { topology: plan.name, verdict: verdictOf(changes), changes };
-}
-
-function compare(plan: Plan, before: readonly PlanPart[]): TopologyDiff {
+function compare(plan: Plan, before: Standing): TopologyDiff {
   const topology = plan.name;
-  if (before.length === 0) return { topology, verdict: "new", changes: [] };
-  const changes = planChanges(before, partsOf(plan));
+  if (before.parts.length === 0) return { topology, verdict: "new", changes: [] };
+  const { changes } = evolution(before, plan);
   return { topology, verdict: verdictOf(changes), changes };
 }
 

@@ -92,9 +92,10 @@ function featureText(answer: FeatureAnswer): string {
       ["feature", "value"],
       answer.features.map(({ name, value }) => [name, value === null ? "-" : String(value)]),
     ),
-    ...answer.features.flatMap(({ name, completeSince }) =>
-      completeSince === null ? [] : [`${name} is complete since ${time(completeSince)}`],
-    ),
+    ...answer.features.flatMap(({ name, completeSince, filled }) => [
+      ...(completeSince === null ? [] : [`${name} is complete since ${time(completeSince)}`]),
+      ...(filled ? [] : [`${name} is being filled`]),
+    ]),
   );
   return lines.join("\n");
 }

@@ -1,20 +1,18 @@
 import type { Logger } from "pino";
 import type { Config } from "../../runtime/config/settings.ts";
 import type { ResolvedConfig } from "../../runtime/config.ts";
-import { changeText, checkStandingPlan, refuseUnsafe } from "../../runtime/engine/standing-plan.ts";
+import { changeText, refuseChanges } from "../../runtime/engine/standing-plan.ts";
 import type { ApplicationSpec, EventRange } from "../../runtime/hosting/application-spec.ts";
+import { migrateCatalog } from "../../runtime/hosting/catalog.ts";
 import { createSources } from "../../runtime/hosting/create-sources.ts";
+import { CutOvers } from "../../runtime/hosting/cut-overs.ts";
+import { beginStrand } from "../../runtime/hosting/growth.ts";
 import { Outages, type TellOutage } from "../../runtime/hosting/outages.ts";
 import type { RunningPlans } from "../../runtime/hosting/running-plans.ts";
 import type { Stack } from "../../runtime/hosting/stack.ts";
-import {
-  beginStrand,
-  CutOvers,
-  goneStrands,
-  migrateCatalog,
-  strandsOf,
-} from "../../runtime/hosting/strands.ts";
+import { evolutionOf, strandsOf } from "../../runtime/hosting/strands.ts";
 import type { Plan } from "../../schemas/plan.ts";
+import { shownPlans } from "../../schemas/plan-names.ts";
 import { viewsOf } from "../../schemas/plan-strands.ts";
 import { inspectStack } from "../../serving/stack-inspector.ts";
 import { openStack } from "../../stacks/open-stack.ts";
@@ -101,10 +99,15 @@ export function withRun<Before>(
     const stack = await start.outlast(() => openStack(config, { httpPort, exclusive: true }));
     closing.push(() => stack.close());
     const { range, before, strands } = await start.outlast(async () => {
-      const found = await Promise.all(plans.map((plan) => strandsOf(stack.broker, plan)));
+      const evolved = await Promise.all(plans.map((plan) => evolutionOf(stack.broker, plan)));
       // What cannot go on leaves the directory as it was.
-      for (const plan of plans) refuseUnsafe(plan.name, await goneStrands(stack.broker, plan));
-      for (const plan of found.flat()) await sayChanges(plan, stack, progress);
+      for (const [index, { changes }] of evolved.entries()) {
+        refuseChanges(plans[index]?.name ?? "", changes);
+      }
+      for (const [index, { changes }] of evolved.entries()) {
+        for (const change of changes) progress.say(`${plans[index]?.name}: ${changeText(change)}`);
+      }
+      const found = evolved.map(({ running }) => running);
       // The topics that a feeder writes to are the application's own.
       if (spec.feeder !== null || config.createSources) await createSources(stack.broker, plans);
       const claimed = await claim(stack);
@@ -145,8 +148,9 @@ async function beginStrands(
   const all: Plan[] = [];
   for (const [trunk, ...strands] of found) {
     if (trunk === undefined) continue;
-    all.push(trunk);
-    for (const strand of strands) all.push(await beginStrand(stack, strand, trunk, now));
+    const own = [trunk];
+    for (const strand of strands) own.push(await beginStrand(stack, strand, trunk, now));
+    all.push(...shownPlans(own));
   }
   return all;
 }
@@ -166,13 +170,14 @@ interface Watched {
  * is told and done again.
  */
 function watchStrands({ plans, shown, application, stack, progress, tell }: Watched): Close {
-  const cutOvers = new CutOvers(application.parts, stack);
+  const running = application.parts.map(({ plan }) => plan);
+  const cutOvers = new CutOvers(running, stack);
   if (cutOvers.areDone) return async () => {};
   const outages = new Outages(tell);
   let isCatalogOld = false;
   const look = async () => {
-    await cutOvers.look((plan) => {
-      shown[shown.findIndex(({ name }) => name === plan.name)] = plan;
+    await cutOvers.look((plan, all) => {
+      shown.splice(0, shown.length, ...all);
       for (const view of viewsOf(plan)) progress.say(`${view} has caught up.`);
       isCatalogOld = true;
     });
@@ -198,13 +203,6 @@ function watchStrands({ plans, shown, application, stack, progress, tell }: Watc
     await looking;
     await look();
   };
-}
-
-/** @throws {MillraceError} PLAN_CHANGED when what runs cannot go on with the plan. */
-async function sayChanges(plan: Plan, { broker }: Stack, progress: Progress): Promise<void> {
-  for (const change of await checkStandingPlan(broker, plan)) {
-    progress.say(`${plan.name}: ${changeText(change)}`);
-  }
 }
 
 /** Socket and ClickHouse's interface. */

@@ -1,7 +1,8 @@
 import type { Application } from "../../runtime/hosting/application.ts";
 import { Outages, type TellOutage } from "../../runtime/hosting/outages.ts";
-import { strandsOf } from "../../runtime/hosting/strands.ts";
+import { evolutionOf } from "../../runtime/hosting/strands.ts";
 import { mayStart, outlast } from "../../runtime/outlast.ts";
+import { withoutNames } from "../../schemas/plan-names.ts";
 import { openStack } from "../../stacks/open-stack.ts";
 import { loadApplication } from "../application/load-application.ts";
 import { exitCodes } from "../exit.ts";
@@ -70,14 +71,16 @@ class WorkerProcess {
       tell: (error: unknown | null) => starting.note("its servers", error),
     };
     const stack = await outlast(() => openStack(config, { exclusive: false }), patient);
-    const strands = await outlast(
-      () => Promise.all(spec.topologies.map((plan) => strandsOf(stack.broker, plan))),
+    const evolved = await outlast(
+      () => Promise.all(spec.topologies.map((plan) => evolutionOf(stack.broker, plan))),
       patient,
     );
-    const plan = strands.flat().find(({ name }) => name === start.plan);
+    // One whose place was taken since the run began goes on until it ends.
+    const plans = evolved.flatMap(({ running, retired }) => [...running, ...retired]);
+    const plan = plans.find(({ name }) => name === start.plan);
     if (plan === undefined) throw new RangeError(`${start.module} has no topology ${start.plan}`);
     const application = await outlast(
-      () => startApplication(plan, stack, config, until, worker, onOutage, log),
+      () => startApplication(withoutNames(plan), stack, config, until, worker, onOutage, log),
       patient,
     );
     this.#application = application;

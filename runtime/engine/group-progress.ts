@@ -1,5 +1,6 @@
 import type { Broker } from "../../broker/broker.ts";
 import type { Plan } from "../../schemas/plan.ts";
+import { allTasks } from "./assignment.ts";
 import { type Task, taskName } from "./task.ts";
 
 /** Time between two looks at what the group has committed, in ms. */
@@ -46,6 +47,12 @@ export class GroupProgress {
         Array.from({ length: partitions }, (_, partition) => taskName(name, partition)),
       );
     return Math.max(Number.NEGATIVE_INFINITY, ...tasks.map((task) => this.of(task)));
+  }
+
+  /** Event time that all tasks have reached; −Infinity while one of them has committed nothing. */
+  async least(): Promise<number> {
+    await this.#look();
+    return Math.min(...allTasks(this.#plan).map((task) => this.of(task)));
   }
 
   /** Looks again beside the caller if the last look was a while ago. */

@@ -38,13 +38,23 @@ export async function checkStandingPlan(
   const standing = await standingParts(broker, plan.name);
   if (standing.length === 0) return [];
   const changes = planChanges(standing, partsOf(plan));
-  refuseUnsafe(plan.name, changes);
+  // What grows is cut out of it before, as a strand.
+  refuse(
+    plan.name,
+    changes.filter(({ kind }) => kind !== "safe"),
+  );
   return changes;
 }
 
 /** @throws {MillraceError} PLAN_CHANGED naming what cannot go on under this name as it is. */
-export function refuseUnsafe(topology: string, changes: readonly PlanChange[]): void {
-  const refused = changes.filter(({ kind }) => kind !== "safe");
+export function refuseChanges(topology: string, changes: readonly PlanChange[]): void {
+  refuse(
+    topology,
+    changes.filter(({ remedy }) => remedy !== null),
+  );
+}
+
+function refuse(topology: string, refused: readonly PlanChange[]): void {
   if (refused.length === 0) return;
   const lines = refused.map((change) => `- ${changeText(change)}`).join("\n");
   throw new MillraceError("PLAN_CHANGED", { topology, changes: lines });

@@ -13,6 +13,7 @@ import { RowTopicPurger } from "../row-topics/row-topic-purger.ts";
 import { rowTopics } from "../row-topics/row-topics.ts";
 import { openServices, type Services } from "../services/registry.ts";
 import type { Warn } from "../services/service.ts";
+import { migrateOffline } from "./catalog.ts";
 import { closeAll } from "./close-all.ts";
 import { measureLag, type ReaderPosition } from "./lag-metrics.ts";
 import { Outages, type TellOutage } from "./outages.ts";
@@ -20,7 +21,6 @@ import { type OnTrouble, startPumps } from "./pumps.ts";
 import type { EndOfRun, RunningPlan, RunStatus, TaskReport } from "./running-plan.ts";
 import { SourceWatch } from "./source-watch.ts";
 import { type Stack, storesOf } from "./stack.ts";
-import { migrateOffline } from "./strands.ts";
 import { measureTasks } from "./task-metrics.ts";
 
 export interface ApplicationOptions {

@@ -7,13 +7,14 @@ import { RecordBatchBuilder } from "../../broker/record-batch/builder.ts";
 import { ByteWriter } from "../../schemas/bytes.ts";
 import type { Plan } from "../../schemas/plan.ts";
 import { order, orders, shopTopology } from "../../testing/shops-fixture.ts";
-import { agreeOnPlan, checkStandingPlan, refuseUnsafe } from "../engine/standing-plan.ts";
+import { agreeOnPlan, checkStandingPlan, refuseChanges } from "../engine/standing-plan.ts";
 import { AvroEncoder } from "../schema-registry/avro-codec.ts";
 import { createMemoryRegistry } from "../schema-registry/embedded.ts";
 import { createSources } from "./create-sources.ts";
-import type { RunningPlan } from "./running-plan.ts";
+import { CutOvers } from "./cut-overs.ts";
+import { beginStrand } from "./growth.ts";
 import type { Stack } from "./stack.ts";
-import { beginStrand, CutOvers, goneStrands, strandsOf } from "./strands.ts";
+import { evolutionOf, strandsOf } from "./strands.ts";
 
 const small = shopTopology("shops", 4);
 const grown = shopTopology("shops", 4, { second: ["1h", "3h"] });
@@ -52,6 +53,19 @@ async function sendTo({ broker, registry }: Standing, partition: number, times: 
   const producer = await broker.producer({ transactionalId: null });
   await producer.send([{ topic: "orders", partition, batch: batch.build() }]);
   await producer.close();
+}
+
+/** All tasks of a plan have come so far, and their pumps have stored what they have written. */
+async function reach(broker: Broker, plan: Plan, time: number): Promise<void> {
+  const places = plan.subtopologies.flatMap(({ inbox: topic, partitions }) =>
+    Array.from({ length: partitions }, (_, partition) => ({ topic, partition, offset: 0 })),
+  );
+  const metadata = `${time} 0`;
+  await broker.commitOffsets(
+    plan.name,
+    places.map((place) => ({ ...place, metadata })),
+    null,
+  );
 }
 
 async function lose({ broker }: Standing, offsets: readonly number[]): Promise<void> {
@@ -110,11 +124,12 @@ test("a cut-over that failed is done again, and once done, nothing is asked any 
     names.push(...views.map(({ name }) => name));
   };
   const offline = { of: () => ({ migrate }) } as unknown as Stack["offline"];
-  const part = (plan: Plan, taskProgress: number) =>
-    ({ plan, status: { taskProgress, commits: 0, committedRecords: 0 } }) as RunningPlan;
-  const behind = new CutOvers([part(trunk, t + 1), part(strand, t)], { broker, offline });
-  await behind.look(() => assert.fail("it has not caught up"));
-  const cutOvers = new CutOvers([part(trunk, t), part(strand, t)], { broker, offline });
+  const plans = [trunk, strand];
+  await reach(broker, trunk, t + 1);
+  await reach(broker, strand, t);
+  const cutOvers = new CutOvers(plans, { broker, offline });
+  await cutOvers.look(() => assert.fail("it has not caught up"));
+  await reach(broker, strand, t + 1);
   const done: Plan[] = [];
   await assert.rejects(cutOvers.look((plan) => done.push(plan)));
   assert.deepEqual([cutOvers.areDone, done], [false, []]);
@@ -130,10 +145,10 @@ test("a cut-over that failed is done again, and once done, nothing is asked any 
 
 test("a view that was added, ran and is taken out again is missed, and its name kept", async () => {
   const { broker, strand } = await standing();
-  assert.deepEqual(await goneStrands(broker, small), [], "it has never run");
+  assert.deepEqual((await evolutionOf(broker, small)).changes, [], "it has never run");
   await makeTopics(broker, strand);
   await agreeOnPlan(broker, strand);
-  assert.deepEqual(await goneStrands(broker, grown), []);
+  assert.deepEqual((await evolutionOf(broker, grown)).changes, []);
   // What others have called so is no plan.
   for (const name of ["shops.my.plan", "shopsX.shop.v2.plan"]) {
     await broker.createTopics([{ name, partitions: 1, config: {} }]);
@@ -143,12 +158,12 @@ test("a view that was added, ran and is taken out again is missed, and its name 
     await producer.send([{ topic: name, partition: 0, batch: batch.build() }]);
     await producer.close();
   }
-  const gone = await goneStrands(broker, small);
+  const gone = (await evolutionOf(broker, small)).changes;
   assert.deepEqual(
     gone.map(({ part, kind }) => [part, kind]),
     [["view shop@2", "break"]],
   );
   assert.ok(gone.every(({ remedy }) => remedy !== null));
-  assert.throws(() => refuseUnsafe("shops", gone), { code: "PLAN_CHANGED" });
+  assert.throws(() => refuseChanges("shops", gone), { code: "PLAN_CHANGED" });
   assert.deepEqual(await checkStandingPlan(broker, small), [], "what stood goes on as it was");
 });

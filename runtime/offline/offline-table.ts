@@ -1,5 +1,6 @@
 import type { ColumnSpec, TableSpec } from "../../schemas/plan.ts";
-import { quoteName } from "../../schemas/sql-text.ts";
+import { quoteName, quoteText } from "../../schemas/sql-text.ts";
+import { sqlTime } from "../../sinks/sql-time.ts";
 import type { OfflineColumn, OfflineTable, OfflineView } from "../../sinks/store.ts";
 import { plumbingColumns, utc } from "./plumbing.ts";
 
@@ -21,13 +22,36 @@ export function offlineTable({ name, columns, orderBy }: TableSpec): OfflineTabl
   };
 }
 
-/** What analysts see of a table. */
-export function offlineView({ name, view, shown, lastBy }: TableSpec): OfflineView {
-  const from = quoteName(`raw_${name}`);
-  const select = `SELECT ${names(shown)} FROM ${from}`;
-  if (lastBy === null) return { name: view, select };
-  const instant = names(lastBy);
-  return { name: view, select: `${select} ORDER BY ${instant}, seq DESC LIMIT 1 BY ${instant}` };
+/** What analysts see of a table, and of those that hold what came before it. */
+export function offlineView(table: TableSpec): OfflineView {
+  const { view: name, shown, columns, filling = [] } = table;
+  const own = shown.map((each) => columns.find((column) => column.name === each) ?? null);
+  const all = [...own.filter((column) => column !== null), ...filling];
+  return { name, select: select(table, all, null) };
+}
+
+/**
+ * @param columns - what is shown; null where the table does not have it.
+ * @param before - event time, UTC ms, that the rows shown came before; null: all.
+ */
+function select(table: TableSpec, columns: readonly ColumnSpec[], before: number | null): string {
+  const { name, shown, lastBy, earlier } = table;
+  const list = columns.map((column) => {
+    if (shown.includes(column.name)) return quoteName(column.name);
+    const type = quoteText(columnType({ ...column, nullable: true }));
+    return `CAST(NULL, ${type}) AS ${quoteName(column.name)}`;
+  });
+  const bounds = [
+    ...(earlier === undefined ? [] : [`as_of >= ${sqlTime(earlier.than)}`]),
+    ...(before === null ? [] : [`as_of < ${sqlTime(before)}`]),
+  ];
+  const where = bounds.length === 0 ? "" : ` WHERE ${bounds.join(" AND ")}`;
+  const instant = names(lastBy ?? []);
+  const last = lastBy === null ? "" : ` ORDER BY ${instant}, seq DESC LIMIT 1 BY ${instant}`;
+  const own = `SELECT ${list.join(", ")} FROM ${quoteName(`raw_${name}`)}${where}${last}`;
+  if (earlier === undefined) return own;
+  const past = select(earlier.table, columns, Math.min(earlier.than, before ?? earlier.than));
+  return `SELECT * FROM (${own}) UNION ALL SELECT * FROM (${past})`;
 }
 
 function names(columns: readonly string[]): string {

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import type { ViewColumns } from "../../schemas/feature-view.ts";
 import type { Plan, StepKind, StepSpec } from "../../schemas/plan.ts";
 import { checkCycles } from "./compile/cycles.ts";
 import { accounts, link, type Part } from "./compile/link.ts";
@@ -8,7 +9,7 @@ import { Problems } from "./compile/problems.ts";
 import { reach } from "./compile/reach.ts";
 import { sourcePart } from "./compile/source-part.ts";
 import { checkStreams, sourceSpecs } from "./compile/source-specs.ts";
-import type { Reached, Specs } from "./compile/step-module.ts";
+import type { Context, Reached, Specs } from "./compile/step-module.ts";
 import { storedTopics } from "./compile/stored-topics.ts";
 import { topicSpecs } from "./compile/topics.ts";
 import type { Step } from "./definitions.ts";
@@ -26,10 +27,15 @@ const partitionsMax = 1_024;
  * Compiles steps to a frozen plan. Pure: names of state and topics come from the names given, and
  * the order of the steps changes nothing.
  *
+ * @param columns - views that have other columns than the steps say, by their ids.
  * @throws {MillraceError} TOPOLOGY_INVALID listing every rule of the steps that does not hold;
  * where all do, every one of what they compile to (cycles, names of topics and tables).
  */
-export function compile(settings: PlanSettings, steps: Readonly<Record<string, Step>>): Plan {
+export function compile(
+  settings: PlanSettings,
+  steps: Readonly<Record<string, Step>>,
+  columns: ReadonlyMap<string, ViewColumns> = new Map(),
+): Plan {
   const problems = new Problems();
   checkTopologyName(problems, settings.name);
   problems.check(Object.keys(steps).length > 0, "topology", "has no steps");
@@ -45,7 +51,7 @@ export function compile(settings: PlanSettings, steps: Readonly<Record<string, S
     "topology",
     `guarantee "${settings.guarantee}" is unknown: write "exactly-once" or "at-least-once"`,
   );
-  const specs = resolve(problems, settings, reach(problems, steps));
+  const specs = resolve(problems, settings, reach(problems, steps), columns);
   const parts = [
     ...specs.sources.map((source) => sourcePart(source, specs.partitions)),
     ...specs.steps.map(({ kind, spec }) => stepModule(kind).part(spec, specs)),
@@ -71,14 +77,24 @@ export function compile(settings: PlanSettings, steps: Readonly<Record<string, S
     topics,
   };
   const fingerprint = createHash("sha256").update(describe(plan)).digest("hex");
-  return freezeDeeply({ ...plan, fingerprint });
+  const built = { ...plan, fingerprint };
+  // No part of what the plan says: neither printed nor compared.
+  Object.defineProperty(built, "withColumns", {
+    value: (other: ReadonlyMap<string, ViewColumns>) => compile(settings, steps, other),
+  });
+  return freezeDeeply(built);
 }
 
-function resolve(problems: Problems, settings: PlanSettings, reached: Reached): Specs {
+function resolve(
+  problems: Problems,
+  settings: PlanSettings,
+  reached: Reached,
+  columns: Context["columns"],
+): Specs {
   const steps: StepSpec[] = [];
   const kinds = Object.keys(stepKinds) as StepKind[];
   for (const kind of kinds) {
-    const context = { topology: settings.name, reached, steps };
+    const context = { topology: settings.name, reached, steps, columns };
     const specs = stepModule(kind).specs(problems, reached(kind), context);
     // The kind says what its specs are, which the types cannot follow through the table.
     steps.push(...specs.map((spec) => ({ kind, spec }) as StepSpec));

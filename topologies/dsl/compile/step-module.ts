@@ -1,3 +1,4 @@
+import type { ViewColumns } from "../../../schemas/feature-view.ts";
 import type { Plan, StepKind, StepSpec, StepSpecs } from "../../../schemas/plan.ts";
 import type { RouteSpec } from "../../../schemas/route.ts";
 import type { Need, StreamDefinition } from "../definitions.ts";
@@ -18,6 +19,8 @@ export interface Context {
   readonly reached: Reached;
   /** Of the kinds that stand before it in `kinds.ts`. */
   readonly steps: readonly StepSpec[];
+  /** Views that have other columns than they were told, by their ids. */
+  readonly columns: ReadonlyMap<string, ViewColumns>;
 }
 
 /** The specs of a plan, before they are cut into subtopologies. */

@@ -47,7 +47,8 @@ export function viewSpecs(
 ): FeatureViewSpec[] {
   const specs = new Map<string, FeatureViewSpec>();
   for (const { definition } of steps) {
-    const spec = viewSpec(problems, definition, context);
+    const told = viewSpec(problems, definition, context);
+    const spec = { ...told, ...context.columns.get(definition.id) };
     const other = specs.get(definition.id);
     if (other === undefined) specs.set(viewId(spec), spec);
     else {

@@ -4,7 +4,9 @@ import {
   aggregateInputs,
   type FeatureViewSpec,
   featureColumns,
+  onlineName,
   snakeCase,
+  tableName,
   viewId,
 } from "../../../schemas/feature-view.ts";
 import type { ColumnSpec, TableSpec } from "../../../schemas/plan.ts";
@@ -67,7 +69,7 @@ function part(view: FeatureViewSpec, specs: Specs): Part {
 
 /** Every row ever emitted, unique by (key, as_of, seq); of an instant the last one holds. */
 function rows(topology: string, view: FeatureViewSpec): WorldOutput {
-  const { name, version, keyFields, ttlMs, stores } = view;
+  const { name, version, layout = 1, keyFields, ttlMs, stores } = view;
   const keys = keyFields.map(snakeCase);
   const features = featureColumns(view).map(
     ({ column: feature, aggregate }): ColumnSpec => ({
@@ -76,9 +78,10 @@ function rows(topology: string, view: FeatureViewSpec): WorldOutput {
     }),
   );
   const table: TableSpec = {
-    name: `${name}_v${version}`,
+    name: tableName(view),
     view: name,
     version,
+    ...(layout > 1 && { layout }),
     columns: [
       ...keys.map((key) => column.word(key)),
       { ...column.timestamp("as_of"), ascending: true },
@@ -100,7 +103,7 @@ function rows(topology: string, view: FeatureViewSpec): WorldOutput {
     stored: {
       values: { kind: "rows", keyFields: keys.length },
       table: stores.includes("offline") ? table : null,
-      online: stores.includes("online") ? { view: viewId(view), ttlMs } : null,
+      online: stores.includes("online") ? { view: onlineName(view), ttlMs } : null,
     },
   };
 }

@@ -1,0 +1,124 @@
+import type { Broker } from "../../broker/broker.ts";
+import { committedPages, readCommitted } from "../../broker/committed-records.ts";
+import { RecordBatchBuilder } from "../../broker/record-batch/builder.ts";
+import { featureColumns } from "../../schemas/feature-view.ts";
+import { type Growth, type Plan, type SourceSpec, stepsOf } from "../../schemas/plan.ts";
+import { planTopic } from "../../topologies/dsl/compile/topics.ts";
+import { GroupProgress } from "../engine/group-progress.ts";
+import { growthPart } from "../engine/standing-plan.ts";
+import type { RecordDecoder } from "../schema-registry/record-decoder.ts";
+import type { SchemaRegistry } from "../schema-registry/registry.ts";
+import { sourceDecoder } from "../schema-registry/source-codec.ts";
+import type { Stack } from "./stack.ts";
+
+/**
+ * Writes down, when a strand is begun, from which event time on each of its columns is right:
+ * whatever the source still holds of its beginning then. Later starts keep to it.
+ *
+ * @param trunk - what stood before.
+ * @param now - live mode: what the clock says; else null.
+ * @returns the strand with what is known of it.
+ */
+export async function beginStrand(
+  stack: Pick<Stack, "broker" | "registry">,
+  strand: Plan,
+  trunk: Plan,
+  now: number | null,
+): Promise<Plan> {
+  const { broker, registry } = stack;
+  const known = await readGrowth(broker, strand.name);
+  const [source] = strand.sources;
+  const [view] = stepsOf(strand, "view");
+  if (source === undefined || view === undefined)
+    throw new RangeError(`${strand.name} is no strand`);
+  // One that was begun for other columns and never ran is begun again.
+  if (known !== null && featureColumns(view).every(({ column }) => column in known.completeSince))
+    return Object.freeze({ ...strand, growth: known });
+  await broker.createTopics(strand.topics.filter(({ role }) => role === "plan"));
+  const read = await new GroupProgress(trunk, broker).latestRead();
+  const first = await firstKept(broker, registry, source, {
+    lost: now ?? Math.max(0, read),
+    now: now ?? Number.POSITIVE_INFINITY,
+  });
+  const completeSince = Object.fromEntries(
+    featureColumns(view).map(({ column, window }) => [
+      column,
+      first === null ? null : first + source.latenessMs + window.lengthMs,
+    ]),
+  );
+  const growth = { completeSince, cutOver: false };
+  await writeGrowth(broker, strand.name, growth);
+  return Object.freeze({ ...strand, growth });
+}
+
+/**
+ * Latest event time at which a partition begins that has lost its beginning; null: none has.
+ *
+ * @param lost - taken for one of which no record is left: all that was there came before.
+ * @param now - records beyond it say nothing: they are refused.
+ */
+async function firstKept(
+  broker: Broker,
+  registry: SchemaRegistry,
+  source: SourceSpec,
+  { lost, now }: { readonly lost: number; readonly now: number },
+): Promise<number | null> {
+  const { topic } = source;
+  const decoder = sourceDecoder(registry, source);
+  const [{ partitions = 0 } = {}] = await broker.describeTopics([topic]);
+  let latest: number | null = null;
+  for (let partition = 0; partition < partitions; partition++) {
+    const [earliest = 0] = await broker.listOffsets([{ topic, partition, at: "earliest" }]);
+    if (earliest === 0) continue;
+    const first = await firstTime(broker, decoder, source, partition, now);
+    latest = Math.max(latest ?? 0, first ?? lost);
+  }
+  return latest;
+}
+
+/** Event time of the first record of a partition that has one; null: none is left. */
+async function firstTime(
+  broker: Broker,
+  decoder: RecordDecoder,
+  { topic, timeField }: SourceSpec,
+  partition: number,
+  now: number,
+): Promise<number | null> {
+  for await (const page of committedPages(broker, topic, partition)) {
+    for (const { value } of page) {
+      if (value === null) continue;
+      let decoded = decoder.decode(value, 0, value.length);
+      if (decoded.kind === "need-schema") {
+        await decoder.resolve(decoded.id);
+        decoded = decoder.decode(value, 0, value.length);
+      }
+      if (decoded.kind !== "value") continue;
+      const time = decoded.value[timeField];
+      if (typeof time !== "number" || !Number.isSafeInteger(time)) continue;
+      if (time >= 0 && time <= now) return time;
+    }
+  }
+  return null;
+}
+
+export async function readGrowth(broker: Broker, strand: string): Promise<Growth | null> {
+  const topic = planTopic(strand);
+  if ((await broker.describeTopics([topic])).length === 0) return null;
+  let found: Growth | null = null;
+  await readCommitted(broker, topic, 0, ({ buffer, keyStart, keyEnd, valueStart, valueEnd }) => {
+    if (buffer.toString("utf8", keyStart, keyEnd) !== growthPart) return;
+    found = JSON.parse(buffer.toString("utf8", valueStart, valueEnd)) as Growth;
+  });
+  return found;
+}
+
+export async function writeGrowth(broker: Broker, strand: string, growth: Growth): Promise<void> {
+  const batch = new RecordBatchBuilder();
+  batch.append(Buffer.from(growthPart, "utf8"), Buffer.from(JSON.stringify(growth), "utf8"), 0);
+  const producer = await broker.producer({ transactionalId: null });
+  try {
+    await producer.send([{ topic: planTopic(strand), partition: 0, batch: batch.build() }]);
+  } finally {
+    await producer.close();
+  }
+}
