@@ -14,6 +14,10 @@ export {
   eventFeeder,
   type FedEvent,
 } from "./runtime/hosting/event-feeder.ts";
+export {
+  type RegisteredSchemaOptions,
+  registeredSchema,
+} from "./runtime/schema-registry/registered-schema.ts";
 export type { Duration } from "./schemas/duration.ts";
 export { MillraceError } from "./schemas/errors.ts";
 export * from "./schemas/formats/kinds.ts";
@@ -46,6 +50,7 @@ export { lower, upper } from "./topologies/dsl/select.ts";
 export {
   from,
   type RecordFormat,
+  recordTime,
   type SourceOptions,
   type Stream,
 } from "./topologies/dsl/stream.ts";

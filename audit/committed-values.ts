@@ -15,9 +15,10 @@ export async function* committedValues(
   isWanted: (offset: number) => boolean = () => true,
 ): AsyncGenerator<{ readonly offset: number; readonly value: Record<string, unknown> }> {
   for await (const page of committedPages(broker, topic, partition)) {
-    for (const { offset, value } of page) {
+    for (const record of page) {
+      const { offset, value } = record;
       if (value === null || !isWanted(offset)) continue;
-      yield { offset, value: await decoder.decodeAwaiting(value, 0, value.length) };
+      yield { offset, value: await decoder.decodeAwaiting(value, 0, value.length, record) };
     }
   }
 }

@@ -7,6 +7,9 @@ export interface PlainRecord {
   /** null: it has none. */
   readonly key: Buffer | null;
   readonly value: Buffer | null;
+  readonly timestampMs: number;
+  /** Of the header that names the schema of the value. */
+  readonly schemaHeader: Buffer | null;
 }
 
 const fetchBytes = 4 * 1024 * 1024;
@@ -48,9 +51,12 @@ export async function* committedPages(
 ): AsyncGenerator<readonly PlainRecord[]> {
   for await (const records of fetches(broker, topic, partition, pageBytes)) {
     const page: PlainRecord[] = [];
-    for (const { offset, buffer, keyStart, keyEnd, valueStart, valueEnd } of records) {
+    for (const record of records) {
+      const { offset, buffer, keyStart, keyEnd, valueStart, valueEnd } = record;
       page.push({
         offset,
+        timestampMs: record.timestampMs,
+        schemaHeader: record.schemaHeader,
         key: keyStart < 0 ? null : buffer.subarray(keyStart, keyEnd),
         value: valueStart < 0 ? null : buffer.subarray(valueStart, valueEnd),
       });

@@ -470,6 +470,11 @@ export const errorTable = {
     policy: "stop",
     message: "The schema registry {url} refused {request} (HTTP {status}): {reason}",
   },
+  REGISTERED_SCHEMA_MISSING: {
+    policy: "stop",
+    message:
+      "The schema registry {url} has no Avro schema as {what} of {subject}: check the subject's name (<topic>-value, mostly) and its versions.",
+  },
   REGISTRY_LOGIN: {
     policy: "stop",
     message:
@@ -625,6 +630,10 @@ export const errorTable = {
     message: "{reason}",
   },
   MALFORMED_JSON: {
+    policy: "dead-letter",
+    message: "{reason}",
+  },
+  MALFORMED_RECORD: {
     policy: "dead-letter",
     message: "{reason}",
   },

@@ -2,6 +2,7 @@ import type { FeatureViewSpec, ViewColumns } from "./feature-view.ts";
 import type { FormatSpec } from "./formats/formats.ts";
 import type { RouteSpec } from "./route.ts";
 import type { RowField, RowLayout } from "./row-layout.ts";
+import type { TimeUnit } from "./source-time.ts";
 import type { StepKind, StepOperators, StepSpec, StepSpecs } from "./steps/steps.ts";
 import type { SubjectNaming } from "./subjects.ts";
 
@@ -28,6 +29,10 @@ export interface SourceSpec {
   readonly layout: RowLayout;
   /** Field with the event time, UTC ms. */
   readonly timeField: string;
+  /** That field holds the timestamp of the Kafka record. @default it is one of the format */
+  readonly recordTime?: true;
+  /** That field is written as a number in this unit. @default as a timestamp */
+  readonly timeUnit?: TimeUnit;
   readonly latenessMs: number;
   /** The field whose text is the record key and whose murmur2 names the partition. */
   readonly partitionField: string;

@@ -27,8 +27,9 @@ import { fieldAt } from "../schemas/formats/field-at.ts";
 import { watermark } from "../schemas/generated.ts";
 import { partitionOf } from "../schemas/murmur2.ts";
 import { nearest } from "../schemas/nearest.ts";
-import { type Plan, type Subtopology, stepsOf } from "../schemas/plan.ts";
+import { type Plan, type SourceSpec, type Subtopology, stepsOf } from "../schemas/plan.ts";
 import type { FeatureRow } from "../schemas/row.ts";
+import { msOf } from "../schemas/source-time.ts";
 import { watermarksTopic } from "../schemas/topic-names.ts";
 import { judgeFreshness } from "../sinks/freshness.ts";
 import {
@@ -256,7 +257,7 @@ export class TopologyDriver {
       encoders.get(topic)?.encode(record, writer);
       bytes = writer.take();
       if (sent.key === undefined) key = String(fieldAt(record, source.partitionField));
-      timestamp = sent.timestamp ?? Number(fieldAt(record, source.timeField));
+      timestamp = sent.timestamp ?? timeOf(record, source);
     }
     const partition = sent.partition ?? partitionOf(key ?? "", this.#plan.partitions);
     await send(producer, topic, partition, key, bytes, timestamp);
@@ -324,4 +325,13 @@ export class TopologyDriver {
     const training = stepsOf(this.#plan, "training").find(({ name }) => name === subtopology.name);
     return standIn(work, this.#options, training?.trainingTimeMs ?? 0);
   }
+}
+
+/** The event time of a record as it is written. */
+function timeOf(record: object, { topic, timeField, recordTime, timeUnit }: SourceSpec): number {
+  if (recordTime === true) {
+    throw new RangeError(`${topic} is timed by recordTime(): send its records with a timestamp`);
+  }
+  const written = fieldAt(record, timeField);
+  return Number(timeUnit === undefined ? written : msOf(written, timeUnit));
 }

@@ -142,6 +142,34 @@ export class RecordReader {
     return list;
   }
 
+  /**
+   * Value of the header that names the schema of the value, a view; null: there is none. Costs
+   * nothing where a record has no headers.
+   *
+   * @throws {MillraceError} RECORD_BATCH_CORRUPT.
+   */
+  get schemaHeader(): Buffer | null {
+    if (this.buffer[this.#headersAt] === 0) return null;
+    this.#position = this.#headersAt;
+    let found: Buffer | null = null;
+    for (let left = this.#zigzag(); left > 0 && this.#position < this.recordEnd; left--) {
+      const keyStart = this.#position + zigzagBytes(this.buffer, this.#position);
+      const keyEnd = keyStart + this.#zigzag();
+      this.#position = keyEnd;
+      const length = this.#zigzag();
+      const start = this.#position;
+      if (length > 0) this.#position += length;
+      if (keyEnd < keyStart || this.#position > this.recordEnd) {
+        this.#corrupt("a header runs beyond its record");
+      }
+      const isSchema = this.buffer.compare(schemaHeaderKey, 0, undefined, keyStart, keyEnd) === 0;
+      // Of several the last counts, as for Java's clients.
+      if (isSchema && length >= 0) found = this.buffer.subarray(start, this.#position);
+    }
+    this.#position = this.recordEnd;
+    return found;
+  }
+
   #readRecord(): void {
     this.recordStart = this.#position;
     const length = this.#zigzag();
@@ -298,6 +326,15 @@ export class RecordReader {
       ...this.#place(),
     });
   }
+}
+
+/** Of Confluent's serializers, where the id of a schema stands in a header. */
+const schemaHeaderKey = Buffer.from("__value_schema_id");
+
+function zigzagBytes(buffer: Buffer, at: number): number {
+  let end = at;
+  while ((buffer[end] ?? 0) >= 0x80) end++;
+  return end + 1 - at;
 }
 
 /** Whether a control batch is an abort marker: its record's key is i16 version, i16 type 0. */

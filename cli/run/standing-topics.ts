@@ -1,5 +1,5 @@
 import type { Broker } from "../../broker/broker.ts";
-import { committedPages } from "../../broker/committed-records.ts";
+import { committedPages, type PlainRecord } from "../../broker/committed-records.ts";
 import { RecordBatchBuilder } from "../../broker/record-batch/builder.ts";
 import type { Config } from "../../runtime/config/settings.ts";
 import { planOnSources } from "../../runtime/engine/plan-on-sources.ts";
@@ -73,10 +73,10 @@ async function standingIn(
     const [end = 0] = await broker.listOffsets([{ topic, partition, at: "stable" }]);
     endOffsets.push(end);
     for await (const page of committedPages(broker, topic, partition)) {
-      for (const { offset, value } of page) {
-        if (offset >= end) break;
+      for (const record of page) {
+        if (record.offset >= end) break;
         records++;
-        const time = value === null ? null : await eventTime(decoder, value, timeField);
+        const time = await eventTime(decoder, record, timeField);
         if (time === null) continue;
         least = Math.min(least, time);
         most = Math.max(most, time);
@@ -89,13 +89,15 @@ async function standingIn(
 /** Null where the value cannot be read: the run says what is wrong with it. */
 async function eventTime(
   decoder: RecordDecoder,
-  value: Buffer,
+  record: PlainRecord,
   field: string,
 ): Promise<number | null> {
-  let decoded = decoder.decode(value, 0, value.length);
+  const { value } = record;
+  if (value === null) return null;
+  let decoded = decoder.decode(value, 0, value.length, record);
   if (decoded.kind === "need-schema") {
     await decoder.resolve(decoded.id);
-    decoded = decoder.decode(value, 0, value.length);
+    decoded = decoder.decode(value, 0, value.length, record);
   }
   const time = decoded.kind === "value" ? Number(decoded.value[field] ?? Number.NaN) : Number.NaN;
   return Number.isFinite(time) ? time : null;

@@ -5,6 +5,7 @@ import { ByteReader, ByteWriter } from "../../schemas/bytes.ts";
 import { MillraceError } from "../../schemas/errors.ts";
 import type { Plan, Subtopology } from "../../schemas/plan.ts";
 import type { RecordDecoder } from "../schema-registry/record-decoder.ts";
+import type { SchemaId } from "../schema-registry/registry.ts";
 import { changelogOf, type Restorable, type TaskChangelog, writeSnapshot } from "./changelog.ts";
 import { ChangelogCut } from "./changelog-cut.ts";
 import type { CommitBatches } from "./commit-batches.ts";
@@ -52,7 +53,7 @@ export class SourceTask implements Task, Restorable {
   #recordTime = Number.NEGATIVE_INFINITY;
   #again = false;
   #collected = 0;
-  #missingSchema: number | null = null;
+  #missingSchema: SchemaId | null = null;
   #lookingUp = false;
   #lookUpAgainAt = 0;
   #lookUpPauseMs = lookUpPauseMs.least as number;
@@ -301,8 +302,8 @@ export class SourceTask implements Task, Restorable {
     }
     const { decisions } = this.#wiring;
     const decoded = decisions.refusesSchema(reader.offset)
-      ? this.#wiring.decoder.unknown(buffer.readInt32BE(valueStart + 1))
-      : this.#wiring.decoder.decode(buffer, valueStart, valueEnd);
+      ? this.#wiring.decoder.refused(buffer, valueStart, valueEnd, reader)
+      : this.#wiring.decoder.decode(buffer, valueStart, valueEnd, reader);
     if (decoded.kind === "need-schema") {
       this.#missingSchema = decoded.id;
       return false;

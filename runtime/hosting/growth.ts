@@ -85,12 +85,13 @@ async function firstTime(
   now: number,
 ): Promise<number | null> {
   for await (const page of committedPages(broker, topic, partition)) {
-    for (const { value } of page) {
+    for (const record of page) {
+      const { value } = record;
       if (value === null) continue;
-      let decoded = decoder.decode(value, 0, value.length);
+      let decoded = decoder.decode(value, 0, value.length, record);
       if (decoded.kind === "need-schema") {
         await decoder.resolve(decoded.id);
-        decoded = decoder.decode(value, 0, value.length);
+        decoded = decoder.decode(value, 0, value.length, record);
       }
       if (decoded.kind !== "value") continue;
       const time = decoded.value[timeField];

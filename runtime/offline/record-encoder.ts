@@ -5,7 +5,7 @@ import type { SinkRecord } from "../../sinks/sink.ts";
 import type { OfflineColumn, OfflineTable } from "../../sinks/store.ts";
 import type { RowEncoder } from "../pump/offline-sink.ts";
 import { AvroDecoder } from "../schema-registry/avro-codec.ts";
-import type { SchemaRegistry } from "../schema-registry/registry.ts";
+import type { SchemaId, SchemaRegistry } from "../schema-registry/registry.ts";
 import { columnType, offlineTable } from "./offline-table.ts";
 import { utc } from "./plumbing.ts";
 
@@ -38,7 +38,7 @@ export class RecordEncoder implements RowEncoder {
     reader: SinkRecord,
     partition: number,
     into: ByteWriter,
-  ): number | { readonly needSchema: number } {
+  ): number | { readonly needSchema: SchemaId } {
     const decoded = this.#decoder.decode(reader.buffer, reader.valueStart, reader.valueEnd);
     if (decoded.kind === "need-schema") return { needSchema: decoded.id };
     if (decoded.kind === "failed") {
@@ -51,7 +51,7 @@ export class RecordEncoder implements RowEncoder {
     return 1;
   }
 
-  resolve(schemaId: number): Promise<void> {
+  resolve(schemaId: SchemaId): Promise<void> {
     return this.#decoder.resolve(schemaId);
   }
 }

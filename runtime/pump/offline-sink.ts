@@ -2,6 +2,7 @@ import { ByteWriter } from "../../schemas/bytes.ts";
 import { stringBytes } from "../../sinks/row-binary.ts";
 import type { BlockRange, Sink, SinkBlock, SinkRecord } from "../../sinks/sink.ts";
 import type { OfflineStore, OfflineTable } from "../../sinks/store.ts";
+import type { SchemaId } from "../schema-registry/registry.ts";
 
 /** Turns records of one topic into RowBinary rows of one table. */
 export interface RowEncoder {
@@ -16,8 +17,8 @@ export interface RowEncoder {
     reader: SinkRecord,
     partition: number,
     into: ByteWriter,
-  ): number | { readonly needSchema: number };
-  resolve(schemaId: number): Promise<void>;
+  ): number | { readonly needSchema: SchemaId };
+  resolve(schemaId: SchemaId): Promise<void>;
 }
 
 /** Blocks of rows into one table of the offline store, each under a token that names its range. */
@@ -84,7 +85,7 @@ class RowBlock implements SinkBlock {
     this.rows += rows;
   }
 
-  async #addResolved(reader: SinkRecord, schemaId: number): Promise<void> {
+  async #addResolved(reader: SinkRecord, schemaId: SchemaId): Promise<void> {
     await this.#encoder.resolve(schemaId);
     const appended = this.#encoder.append(reader, this.#partition, this.#writer);
     if (typeof appended === "object") throw new RangeError(`schema ${schemaId} stays unknown`);

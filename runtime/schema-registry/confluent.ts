@@ -32,18 +32,24 @@ interface SchemaAnswer {
   readonly references?: readonly { readonly subject: string; readonly version: number }[];
 }
 
+/** One that tells the versions of a subject apart. */
+export interface VersionedRegistry extends SchemaRegistry {
+  /** A version of a subject; null when there is none, or none in Avro. */
+  versionOf(subject: string, version: number | "latest"): Promise<RegisteredSchema | null>;
+}
+
 /** Schemas that one may name, those that they name included. */
 const maxReferences = 200;
 
 /** A registry behind Confluent's HTTP interface (Confluent, Apicurio, Karapace). */
-export function openConfluentRegistry(options: ConfluentRegistryOptions): SchemaRegistry {
+export function openConfluentRegistry(options: ConfluentRegistryOptions): VersionedRegistry {
   return new ConfluentRegistry(options);
 }
 
 /** Tries to register a schema that the registry refuses although it fits the latest version. */
 const conflictAttempts = 5;
 
-class ConfluentRegistry implements SchemaRegistry {
+class ConfluentRegistry implements VersionedRegistry {
   readonly #url: string;
   readonly #auth: ConfluentRegistryOptions["auth"];
   readonly #retries: number;
@@ -114,7 +120,33 @@ class ConfluentRegistry implements SchemaRegistry {
 
   async schemaById(id: number): Promise<WriterSchema | null> {
     const answer = await this.#find(`schema ${id}`, `schemas/ids/${id}`);
-    if (answer === null) return null;
+    return answer === null ? null : this.#whole(answer);
+  }
+
+  async schemaByGuid(guid: string, subject: string | null): Promise<WriterSchema | null> {
+    const request = `schema ${guid}`;
+    const answer = await this.#send(request, `schemas/guids/${guid}`);
+    // Also what a registry says that has no such path: a value may look as if it had a GUID.
+    if (answer.status === 404) return null;
+    const { status, body } = answer;
+    if (status !== 200 || !isSchemaAnswer(body)) throw this.#refusal(request, answer);
+    if (subject !== null && !(await this.#isOn(subject, body))) return null;
+    return this.#whole(body);
+  }
+
+  /** Whether a schema is a version of a subject, also one that is deleted from it. */
+  async #isOn(subject: string, { schema, schemaType, references }: SchemaAnswer): Promise<boolean> {
+    const request = `whether a schema is on ${subject}`;
+    const answer = await this.#send(request, `${subjectPath(subject)}?deleted=true`, {
+      method: "POST",
+      body: { schema, schemaType, references },
+    });
+    if (isMissing(answer)) return false;
+    if (answer.status !== 200) throw this.#refusal(request, answer);
+    return true;
+  }
+
+  async #whole(answer: SchemaAnswer): Promise<WriterSchema> {
     const references: unknown[] = [];
     await this.#addReferences(answer, references, new Set());
     const { schemaType = "AVRO" } = answer;
@@ -151,10 +183,14 @@ class ConfluentRegistry implements SchemaRegistry {
     );
   }
 
-  async latest(subject: string): Promise<RegisteredSchema | null> {
+  latest(subject: string): Promise<RegisteredSchema | null> {
+    return this.versionOf(subject, "latest");
+  }
+
+  async versionOf(subject: string, version: number | "latest"): Promise<RegisteredSchema | null> {
     const answer = await this.#find(
-      `the latest version of ${subject}`,
-      `${subjectPath(subject)}/versions/latest`,
+      `version ${version} of ${subject}`,
+      `${subjectPath(subject)}/versions/${version}`,
     );
     const { id, schemaType = "AVRO" } = answer ?? {};
     if (answer === null || id === undefined || schemaType !== "AVRO") return null;

@@ -79,6 +79,11 @@ class EmbeddedRegistry implements SchemaRegistry {
     return schema === undefined ? null : { type: "AVRO", schema, references: [] };
   }
 
+  /** Its schemas have none. */
+  async schemaByGuid(): Promise<null> {
+    return null;
+  }
+
   async subjectsOf(id: number): Promise<readonly string[]> {
     const all = [...this.#versions];
     return all.flatMap(([subject, ids]) => (ids.includes(id) ? [subject] : []));

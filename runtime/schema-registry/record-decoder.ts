@@ -1,9 +1,19 @@
 import { type DeadLetterCode, errorMessage, MillraceError } from "../../schemas/errors.ts";
-import type { FormatReader, ReadRecord } from "../../schemas/formats/format.ts";
-import type { SchemaRegistry } from "./registry.ts";
+import type { FormatReader, ReadRecord, WriterSchema } from "../../schemas/formats/format.ts";
+import type { SchemaId, SchemaRegistry } from "./registry.ts";
 
 /** Magic byte and schema id in front of a value: Confluent's wire format. */
 export const framingBytes = 5;
+
+/** The same with a GUID in place of the number, and what stands in a header. */
+const guidBytes = 17;
+
+/** What a record has besides its value that says how it is read. */
+export interface AroundValue {
+  readonly timestampMs: number;
+  /** Of the header that names the schema; null: there is none. */
+  readonly schemaHeader: Buffer | null;
+}
 
 /** Unknown ids remembered, so that a poisoned id does not cost a request a record. */
 const unknownIdsLimit = 10_000;
@@ -16,13 +26,15 @@ export interface DecoderOptions {
    * @default 10000
    */
   readonly askAgainMs?: number;
+  /** Field that takes the timestamp of the record. @default none */
+  readonly timestampField?: string | null;
 }
 
-const defaults = { subject: null, askAgainMs: 10_000 } as const;
+const defaults = { subject: null, askAgainMs: 10_000, timestampField: null } as const;
 
 export type Decoded =
   | { readonly kind: "value"; readonly value: Record<string, unknown> }
-  | { readonly kind: "need-schema"; readonly id: number }
+  | { readonly kind: "need-schema"; readonly id: SchemaId }
   | {
       readonly kind: "failed";
       /** `UNKNOWN_SCHEMA`, or what the format calls it, e.g. `MALFORMED_AVRO`. */
@@ -40,17 +52,19 @@ export class RecordDecoder {
   readonly #reader: FormatReader;
   readonly #subject: string | null;
   readonly #askAgainMs: number;
+  readonly #timestampField: string | null;
   /** By writer id: how to read it, or why it cannot be read. */
-  readonly #writers = new Map<number, ReadRecord | string>();
+  readonly #writers = new Map<SchemaId, ReadRecord | string>();
   /** By id: when the registry said that it has none. */
-  readonly #unknown = new Map<number, number>();
-  readonly #asked = new Map<number, Promise<void>>();
+  readonly #unknown = new Map<SchemaId, number>();
+  readonly #asked = new Map<SchemaId, Promise<void>>();
   readonly #outcome = { kind: "value" as const, value: {} as Record<string, unknown> };
   /** Of values that are read by no writer's schema. */
   readonly #plain: ReadRecord | null;
 
   constructor(registry: SchemaRegistry, reader: FormatReader, options: DecoderOptions = {}) {
-    const { subject, askAgainMs } = { ...defaults, ...options };
+    const { subject, askAgainMs, timestampField } = { ...defaults, ...options };
+    this.#timestampField = timestampField;
     this.#registry = registry;
     this.#reader = reader;
     this.#subject = subject;
@@ -58,20 +72,28 @@ export class RecordDecoder {
     this.#plain = reader.framing === "required" && reader.bySchema ? null : reader.readerOf(null);
   }
 
-  decode(buffer: Buffer, start: number, end: number): Decoded {
+  /** @param around - @default the value stands alone */
+  decode(buffer: Buffer, start: number, end: number, around: AroundValue = alone): Decoded {
     if (start < 0) return this.#malformed("it is null");
-    const framed = end - start >= framingBytes && buffer[start] === 0;
-    if (!framed) {
-      if (this.#reader.framing === "required") {
+    const { framing, bySchema } = this.#reader;
+    if (framing === "none") return this.#read(this.#plain, buffer, start, end, around);
+    const header = around.schemaHeader;
+    const id = header === null ? idIn(buffer, start, end) : idIn(header, 0, header.length);
+    if (id === null) {
+      if (framing === "required") {
         return this.#malformed("it has no magic byte and schema id in front");
       }
-      return this.#read(this.#plain, buffer, start, end);
+      return this.#read(this.#plain, buffer, start, end, around);
     }
-    const body = start + framingBytes;
-    if (!this.#reader.bySchema) return this.#read(this.#plain, buffer, body, end);
-    const id = buffer.readInt32BE(start + 1);
+    const idBytes = typeof id === "number" ? framingBytes : guidBytes;
+    const body = header === null ? start + idBytes : start;
+    if (!bySchema) return this.#read(this.#plain, buffer, body, end, around);
     const writer = this.#writers.get(id);
-    if (writer !== undefined) return this.#read(writer, buffer, body, end);
+    if (writer !== undefined) {
+      // What stands behind an id in a header belongs to it, not to the value.
+      const behind = header?.subarray(idBytes);
+      return this.#read(writer, buffer, body, end, around, behind);
+    }
     const since = this.#unknown.get(id);
     if (since === undefined || performance.now() - since > this.#askAgainMs) {
       return { kind: "need-schema", id };
@@ -79,8 +101,16 @@ export class RecordDecoder {
     return this.unknown(id);
   }
 
+  /** The outcome of a value whose schema was refused before. */
+  refused(buffer: Buffer, start: number, end: number, around: AroundValue = alone): Decoded {
+    const header = around.schemaHeader;
+    return this.unknown(
+      (header === null ? idIn(buffer, start, end) : idIn(header, 0, header.length)) ?? 0,
+    );
+  }
+
   /** The outcome of a value whose schema the registry does not give, or only to others. */
-  unknown(id: number): Decoded & { kind: "failed" } {
+  unknown(id: SchemaId): Decoded & { kind: "failed" } {
     const subject = this.#subject;
     const code = "UNKNOWN_SCHEMA";
     const of = subject === null ? "" : ` of the subject ${subject}`;
@@ -93,7 +123,7 @@ export class RecordDecoder {
    *
    * @throws {MillraceError} REGISTRY_UNAVAILABLE, REGISTRY_LOGIN: nothing is known yet.
    */
-  async resolve(id: number): Promise<void> {
+  async resolve(id: SchemaId): Promise<void> {
     const asked = this.#asked.get(id) ?? this.#resolve(id);
     this.#asked.set(id, asked);
     try {
@@ -112,22 +142,32 @@ export class RecordDecoder {
     buffer: Buffer,
     start: number,
     end: number,
+    around: AroundValue = alone,
   ): Promise<Record<string, unknown>> {
-    let decoded = this.decode(buffer, start, end);
+    let decoded = this.decode(buffer, start, end, around);
     if (decoded.kind === "need-schema") {
       await this.resolve(decoded.id);
-      decoded = this.decode(buffer, start, end);
+      decoded = this.decode(buffer, start, end, around);
     }
     if (decoded.kind === "value") return decoded.value;
     const reason = decoded.kind === "failed" ? decoded.reason : "its schema stays unknown";
     throw new MillraceError("VALUE_UNREADABLE", { format: this.#reader.name, reason });
   }
 
-  #read(read: ReadRecord | string | null, buffer: Buffer, start: number, end: number): Decoded {
+  #read(
+    read: ReadRecord | string | null,
+    buffer: Buffer,
+    start: number,
+    end: number,
+    { timestampMs }: AroundValue,
+    behindId?: Buffer,
+  ): Decoded {
     if (read === null || typeof read === "string")
       return this.#malformed(read ?? "it has no schema");
     try {
-      this.#outcome.value = read(buffer, start, end);
+      const value = read(buffer, start, end, behindId);
+      if (this.#timestampField !== null) value[this.#timestampField] = timestampMs;
+      this.#outcome.value = value;
     } catch (error) {
       return this.#malformed(messageOf(error));
     }
@@ -139,8 +179,8 @@ export class RecordDecoder {
     return { kind: "failed", code, reason: errorMessage(code, { reason }) };
   }
 
-  async #resolve(id: number): Promise<void> {
-    const schema = await givenOr(null, this.#registry.schemaById(id));
+  async #resolve(id: SchemaId): Promise<void> {
+    const schema = await givenOr(null, this.#schemaOf(id));
     if (schema === null) return this.#refuse(id);
     let read: ReadRecord | string;
     try {
@@ -149,7 +189,7 @@ export class RecordDecoder {
       read = `schema ${id} cannot be read as ${this.#reader.name}: ${messageOf(error)}`;
     }
     // What cannot be read is named for what it is, whosever it is.
-    if (typeof read !== "string" && this.#subject !== null) {
+    if (typeof read !== "string" && typeof id === "number" && this.#subject !== null) {
       const subjects = await givenOr([], this.#registry.subjectsOf(id));
       if (!subjects.includes(this.#subject)) return this.#refuse(id);
     }
@@ -157,10 +197,29 @@ export class RecordDecoder {
     this.#writers.set(id, read);
   }
 
-  #refuse(id: number): void {
+  #schemaOf(id: SchemaId): Promise<WriterSchema | null> {
+    if (typeof id === "number") return this.#registry.schemaById(id);
+    return this.#registry.schemaByGuid(id, this.#subject);
+  }
+
+  #refuse(id: SchemaId): void {
     if (this.#unknown.size >= unknownIdsLimit) this.#unknown.clear();
     this.#unknown.set(id, performance.now());
   }
+}
+
+const alone: AroundValue = { timestampMs: -1, schemaHeader: null };
+
+/**
+ * The id at the start of a value or a header: a zero and a number (version 0), or a one and a GUID
+ * (version 1); null: there is none.
+ */
+function idIn(buffer: Buffer, start: number, end: number): SchemaId | null {
+  const length = end - start;
+  if (length >= framingBytes && buffer[start] === 0) return buffer.readInt32BE(start + 1);
+  if (length < guidBytes || buffer[start] !== 1) return null;
+  const hex = buffer.toString("hex", start + 1, start + guidBytes);
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
 }
 
 /** What the registry gives, or something else where it refuses to. */

@@ -1,6 +1,12 @@
 import type { WriterSchema } from "../../schemas/formats/format.ts";
 import type { AvroSchema } from "../../schemas/plan.ts";
 
+/**
+ * What names a schema: a number of its registry, or a GUID (lower case, with hyphens), which is the
+ * same everywhere.
+ */
+export type SchemaId = number | string;
+
 /** A schema under its id. */
 export interface RegisteredSchema {
   readonly id: number;
@@ -26,6 +32,12 @@ export interface SchemaRegistry {
    * @throws {MillraceError} REGISTRY_UNAVAILABLE, REGISTRY_LOGIN, REGISTRY_REFUSED.
    */
   schemaById(id: number): Promise<WriterSchema | null>;
+  /**
+   * The schema of a GUID; null when there is none, or none on the subject (null: any will do).
+   *
+   * @throws {MillraceError} as {@link schemaById}.
+   */
+  schemaByGuid(guid: string, subject: string | null): Promise<WriterSchema | null>;
   /**
    * The subjects that a schema is registered on; none when its id is unknown.
    *

@@ -17,9 +17,16 @@ export interface WriterSchema {
  * Reads the record that fills `buffer[start, end)`: its wanted fields under their paths, null
  * where they are missing. A record is read anew each time and may be kept.
  *
+ * @param behindId - what stands behind the schema id where that is in a header; else it is part of
+ * the value.
  * @throws {Error} saying why the bytes are no such record.
  */
-export type ReadRecord = (buffer: Buffer, start: number, end: number) => Record<string, unknown>;
+export type ReadRecord = (
+  buffer: Buffer,
+  start: number,
+  end: number,
+  behindId?: Buffer,
+) => Record<string, unknown>;
 
 /** How the values of a topic are read. */
 export interface FormatReader {
@@ -27,8 +34,11 @@ export interface FormatReader {
   readonly name: string;
   /** Code of a dead letter for bytes that are no such record, e.g. `MALFORMED_AVRO`. */
   readonly malformed: DeadLetterCode;
-  /** Whether a magic byte and a schema id must stand in front, or may (Confluent's framing). */
-  readonly framing: "required" | "optional";
+  /**
+   * Whether a schema id must or may stand in front or in a header (Confluent's framing); none: the
+   * whole value is the record.
+   */
+  readonly framing: "required" | "optional" | "none";
   /** Whether framed values are read by the schema of their id, which then has to be looked up. */
   readonly bySchema: boolean;
   /**

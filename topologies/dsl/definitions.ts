@@ -1,6 +1,7 @@
 import type { FormatSpec } from "../../schemas/formats/formats.ts";
 import type { StepKind } from "../../schemas/plan.ts";
 import type { RowLayout } from "../../schemas/row-layout.ts";
+import type { SourceTime } from "../../schemas/source-time.ts";
 import type { SubjectNaming } from "../../schemas/subjects.ts";
 import type { TransformSpec } from "../../schemas/transforms/through.ts";
 
@@ -12,7 +13,7 @@ export interface SourceDefinition {
   readonly topic: string;
   readonly format: FormatSpec;
   readonly subjects: SubjectNaming;
-  readonly timeField: string;
+  readonly time: SourceTime;
   readonly lateness: string;
   readonly partitionField: string;
   readonly repartitioned: boolean;

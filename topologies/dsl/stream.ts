@@ -2,6 +2,12 @@ import type { Duration } from "../../schemas/duration.ts";
 import { avro } from "../../schemas/formats/avro/avro-format.ts";
 import { type FormatSpec, layoutOf } from "../../schemas/formats/formats.ts";
 import type { RecordSchema } from "../../schemas/record-schema.ts";
+import {
+  recordTimeField,
+  type SourceTime,
+  type TimeUnit,
+  timedLayout,
+} from "../../schemas/source-time.ts";
 import type { SubjectNaming } from "../../schemas/subjects.ts";
 import type { Test } from "./conditions.ts";
 import { type DedupOptions, deduped } from "./dedup.ts";
@@ -13,15 +19,49 @@ import { type Selected, type Selection, selection, transformed } from "./select.
 import type { SourceStream } from "./source-stream.ts";
 import { type Keyed, keyed } from "./view.ts";
 
+/** How the event time of a topic is taken. */
+export interface TimeOptions {
+  /**
+   * How far out of order a partition may run; what is older than its stream time by more is late.
+   * No default: it decides what counts.
+   */
+  readonly lateness: Duration;
+  /** Of a field that is a plain number, since 1970. @default the field is a timestamp */
+  readonly unit?: TimeUnit;
+}
+
+/** The time of a Kafka record, in place of a field. */
+export interface RecordTime {
+  readonly kind: "record-time";
+}
+
+/**
+ * The timestamp of the Kafka record as the event time, for records that have no time in them: its
+ * producer's, or the broker's where the topic says so (`message.timestamp.type=LogAppendTime`).
+ */
+export function recordTime(): RecordTime {
+  return { kind: "record-time" };
+}
+
 /** A topic whose records have no time yet. */
 export interface Source<T> {
   /**
-   * Names the field with the event time (UTC ms).
+   * Names the field with the event time: a timestamp, or a plain number with its unit, which is a
+   * timestamp (UTC ms) from here on.
    *
-   * @param options.lateness - how far out of order a partition may run; what is older than its
-   * stream time by more is late. No default: it decides what counts.
+   * @example payments.timedBy("paid_at", { lateness: "10m", unit: "s" })
    */
-  timedBy(field: TimeField<T>, options: { readonly lateness: Duration }): Timed<T>;
+  timedBy(field: TimeField<T>, options: TimeOptions): Timed<T>;
+  /**
+   * Takes the timestamp of the Kafka record for the event time, which is the field `recordTime`
+   * then.
+   *
+   * @example clicks.timedBy(recordTime(), { lateness: "10s" })
+   */
+  timedBy(
+    time: RecordTime,
+    options: { readonly lateness: Duration },
+  ): Timed<T & { readonly [recordTimeField]: number }>;
 }
 
 /** A topic with a clock. */
@@ -105,11 +145,13 @@ export function from<T>(
 }
 
 function source<T>(topic: string, format: FormatSpec, subjects: SubjectNaming): Source<T> {
-  const layout = layoutOf(format);
+  const written = layoutOf(format);
   return freezeDeeply({
-    timedBy: (timeField, { lateness }) => {
+    timedBy: (given: TimeField<T> | RecordTime, { lateness, unit }: TimeOptions) => {
+      const time = timeOf(given, unit);
+      const layout = timedLayout(written, time);
       const read = <Id>(partitionField: string, repartitioned: boolean) => {
-        const named = { topic, format, subjects, timeField, lateness };
+        const named = { topic, format, subjects, time, lateness };
         return stream<T, Id>({
           topic,
           origin: { ...named, partitionField, repartitioned },
@@ -121,11 +163,16 @@ function source<T>(topic: string, format: FormatSpec, subjects: SubjectNaming): 
         });
       };
       return freezeDeeply({
-        partitionedBy: (field) => read(field, false),
-        repartitionedBy: (field) => read(field, true),
+        partitionedBy: (field: string) => read(field, false),
+        repartitionedBy: (field: string) => read(field, true),
       });
     },
-  });
+  }) as unknown as Source<T>;
+}
+
+function timeOf(given: string | RecordTime, unit: TimeUnit | undefined): SourceTime {
+  if (typeof given !== "string") return { timeField: recordTimeField, recordTime: true };
+  return unit === undefined ? { timeField: given } : { timeField: given, timeUnit: unit };
 }
 
 function stream<T, Id>(source: StreamDefinition): Stream<T, Id> {

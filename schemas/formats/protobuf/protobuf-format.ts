@@ -103,11 +103,12 @@ function framedRead(spec: ProtobufFormatSpec, { type, schema, references }: Writ
   if (messages[spec.message] === undefined) throw new Error(`it has no message ${spec.message}`);
   const read = protobufRead(spec, { message: spec.message, messages });
   const head = new WireInput();
-  return (buffer: Buffer, start: number, end: number) => {
-    head.open(buffer, start, end);
+  return (buffer: Buffer, start: number, end: number, behindId?: Buffer) => {
+    if (behindId === undefined) head.open(buffer, start, end);
+    else head.open(behindId, 0, behindId.length);
     const { name } = takeIndexes(head, placed);
     if (name !== spec.message) fail(`it is the message ${name}`);
-    return read(buffer, head.position, end);
+    return read(buffer, behindId === undefined ? head.position : start, end);
   };
 }
 

@@ -1,5 +1,7 @@
 import { layoutOf } from "../../../schemas/formats/formats.ts";
 import type { SourceSpec } from "../../../schemas/plan.ts";
+import type { RowField, RowLayout } from "../../../schemas/row-layout.ts";
+import { isNumber, type SourceTime, timedLayout } from "../../../schemas/source-time.ts";
 import { layoutThrough } from "../../../schemas/transforms/through.ts";
 import type { SourceDefinition, StreamDefinition } from "../definitions.ts";
 import { checkCondition } from "./conditions.ts";
@@ -30,16 +32,12 @@ export function sourceSpecs(
 }
 
 function sourceSpec(problems: Problems, definition: SourceDefinition): SourceSpec {
-  const { topic, format, timeField, partitionField, repartitioned } = definition;
-  const layout = layoutOf(format);
+  const { topic, format, time, partitionField, repartitioned } = definition;
+  const written = layoutOf(format);
+  const layout = timedLayout(written, time);
   const where = `source "${topic}"`;
   checkTopicName(problems, where, topic);
-  const time = layoutField(layout, timeField);
-  problems.check(
-    time?.type === "timestamp" && !time.nullable,
-    where,
-    `timedBy("${timeField}") needs a timestamp that is never null`,
-  );
+  checkTime(problems, where, written, time);
   const verb = repartitioned ? "repartitionedBy" : "partitionedBy";
   problems.check(
     isId(layoutField(layout, partitionField)),
@@ -49,7 +47,38 @@ function sourceSpec(problems: Problems, definition: SourceDefinition): SourceSpe
   const latenessMs = problems.duration(where, "lateness", definition.lateness);
   const { subjects } = definition;
   const named = subjects === "topic" ? {} : { subjects };
-  return { topic, format, ...named, layout, timeField, latenessMs, partitionField, repartitioned };
+  return {
+    ...{ topic, format, ...named, layout, ...time },
+    ...{ latenessMs, partitionField, repartitioned },
+  };
+}
+
+function checkTime(
+  problems: Problems,
+  where: string,
+  layout: RowLayout,
+  { timeField, recordTime, timeUnit }: SourceTime,
+): void {
+  const field = layoutField(layout, timeField);
+  if (recordTime === true) {
+    const text = `recordTime() is a field "${timeField}" itself, which the format has already`;
+    problems.check(field === null, where, text);
+    return;
+  }
+  const isTime =
+    timeUnit === undefined ? field?.type === "timestamp" : field !== null && isNumber(field);
+  const wanted = timeUnit === undefined ? "a timestamp" : `a number in ${timeUnit}`;
+  problems.check(
+    isTime && field?.nullable === false,
+    where,
+    `timedBy("${timeField}") needs ${wanted} that is never null${hint(field, timeUnit)}`,
+  );
+}
+
+function hint(field: RowField | null, timeUnit: string | undefined): string {
+  if (field === null) return "";
+  if (timeUnit !== undefined) return field.type === "timestamp" ? ": a timestamp has one" : "";
+  return isNumber(field) ? ': say its unit, e.g. { unit: "ms" }' : "";
 }
 
 /** Checks each thing that records go through against those that come to it. */

@@ -7,13 +7,14 @@ export function sourceText({
   format,
   subjects,
   timeField,
+  timeUnit,
   latenessMs,
   partitionField,
   repartitioned,
 }: SourceSpec): string {
   const { heading, lines } = formatText(format);
   return block(`source ${topic}`, [
-    `time ${timeField}, lateness ${durationText(latenessMs)}`,
+    `time ${timeField}${timeUnit === undefined ? "" : ` in ${timeUnit}`}, lateness ${durationText(latenessMs)}`,
     repartitioned ? `repartitioned by ${partitionField}` : `key ${partitionField}`,
     ...(subjects === undefined ? [] : [`subjects ${subjects}`]),
     block(heading, lines),
