@@ -5,7 +5,7 @@ import { RecordReader } from "../../broker/record-batch/reader.ts";
 import { ByteWriter } from "../../schemas/bytes.ts";
 import { avroWriter } from "../../schemas/formats/avro/avro-format.ts";
 import { type FormatSpec, layoutOf } from "../../schemas/formats/formats.ts";
-import { avro, json, protobuf } from "../../schemas/formats/kinds.ts";
+import { avro, decoder, json, protobuf } from "../../schemas/formats/kinds.ts";
 import { types } from "../../schemas/formats/types.ts";
 import type { AvroSchema } from "../../schemas/plan.ts";
 import { openConfluentRegistry } from "./confluent.ts";
@@ -153,4 +153,20 @@ test("a schema of the registry is whole, and what is not there is told", async (
   const newest = await registeredSchema("readings-value", { url });
   assert.equal(newest.name, "Reading");
   await server.close();
+});
+
+test("a decoder of one's own is given all of a value, and any header", async () => {
+  const given: string[] = [];
+  const format = decoder({
+    ...{ name: "raw", version: 1, fields: { n: types.integer() } },
+    decode: (bytes) => ({ n: given.push(Buffer.from(bytes).toString("hex")) }),
+  });
+  const { read, close } = await setUp(format);
+  const values = [Buffer.alloc(20, 0), Buffer.concat([guidBytes, Buffer.from([9])])];
+  for (const value of values) await read(record(value, [["__value_schema_id", guidBytes]]));
+  assert.deepEqual(
+    given,
+    values.map((value) => value.toString("hex")),
+  );
+  await close();
 });
