@@ -1,12 +1,6 @@
-import type {
-  Broker,
-  GroupMember,
-  MemberIdentity,
-  Producer,
-  TransactionScope,
-} from "../../broker/broker.ts";
-import { MillraceError } from "../../schemas/errors.ts";
+import type { Broker, MemberIdentity, Producer, TransactionScope } from "../../broker/broker.ts";
 import type { Plan } from "../../schemas/plan.ts";
+import { GroupPlace } from "../group-place.ts";
 import {
   type Assignment,
   assignTasks,
@@ -33,25 +27,23 @@ const transactionTimeoutMs = 10_000;
  */
 export class Membership {
   readonly #instance: Instance;
-  readonly #member: GroupMember;
+  readonly #place: GroupPlace;
   #producer: Producer;
-  #lost = false;
-  #rejoinedForMissing = false;
 
-  private constructor(instance: Instance, member: GroupMember, producer: Producer) {
+  private constructor(instance: Instance, place: GroupPlace, producer: Producer) {
     this.#instance = instance;
-    this.#member = member;
+    this.#place = place;
     this.#producer = producer;
   }
 
   /** Joins; if it cannot have a producer it leaves again: nobody waits for what will not come. */
   static async join(instance: Instance): Promise<Membership> {
-    const member = await joinGroup(instance);
+    const place = await joinGroup(instance);
     const producer = await openProducer(instance).catch(async (error: unknown) => {
-      await member.leave();
+      await place.leave();
       throw error;
     });
-    return new Membership(instance, member, producer);
+    return new Membership(instance, place, producer);
   }
 
   get producer(): Producer {
@@ -59,38 +51,27 @@ export class Membership {
   }
 
   get identity(): MemberIdentity {
-    return this.#member.identity;
+    return this.#place.identity;
   }
 
   get assignment(): Assignment {
-    return readAssignment(this.#member.assignment);
+    return readAssignment(this.#place.assignment);
   }
 
   /** Whether every ownership is over: {@link rejoin} is due. */
   get lost(): boolean {
-    return this.#lost;
+    return this.#place.lost;
   }
 
   /** @param tell - called when ownership is lost. */
   watch(tell: () => void): void {
-    this.#member.onLost(() => {
-      this.#lost = true;
-      tell();
-    });
+    this.#place.onLost(tell);
   }
 
   async rejoin(): Promise<void> {
-    this.#lost = false;
-    try {
-      // First of all: the others may wait for what is still open here, and we for them.
-      await this.#producer.close().catch(() => {});
-      await this.#member.rejoin();
-      await this.renewProducer();
-    } catch (error) {
-      // Still due: whoever waits for the broker tries again.
-      this.#lost = true;
-      throw error;
-    }
+    // First of all: the others may wait for what is still open here, and we for them.
+    await this.#producer.close().catch(() => {});
+    await this.#place.rejoin(() => this.renewProducer());
   }
 
   async renewProducer(): Promise<void> {
@@ -98,20 +79,14 @@ export class Membership {
     this.#producer = await openProducer(this.#instance);
   }
 
-  /**
-   * Whether joining again may cure an error: what is missing may have been deleted by a new owner
-   * of its task, behind the back of a process that hung. Once; where it does not, it is lost.
-   */
-  mayCure(error: unknown): boolean {
-    const missing = error instanceof MillraceError && error.code === "OFFSET_OUT_OF_RANGE";
-    if (!missing || this.#rejoinedForMissing) return false;
-    this.#rejoinedForMissing = true;
-    return true;
+  /** Whether joining again may cure an error; then it is due. */
+  curedByRejoining(error: unknown): boolean {
+    return this.#place.curedByRejoining(error);
   }
 
   /** A commit stands. */
   committed(): void {
-    this.#rejoinedForMissing = false;
+    this.#place.worked();
   }
 
   /** Ends the open transactions of processes that are not in the group: nobody waits for them. */
@@ -129,7 +104,7 @@ export class Membership {
     try {
       await this.#producer.close();
     } finally {
-      await this.#member.leave();
+      await this.#place.leave();
     }
   }
 }
@@ -138,19 +113,19 @@ export class Membership {
  * Joins; an assignment that was made for another plan (kept for a process that comes back within
  * its session) is given up for a new one.
  */
-async function joinGroup(options: Instance): Promise<GroupMember> {
+async function joinGroup(options: Instance): Promise<GroupPlace> {
   const { plan, broker, instanceId, sessionTimeoutMs } = options;
   for (let attempt = 0; ; attempt++) {
-    const member = await broker.join({
+    const place = await GroupPlace.join(broker, {
       group: plan.name,
       metadata: memberMetadata(plan, instanceId),
       assign: (members) => assignTasks(plan, members),
       instanceId,
       ...(sessionTimeoutMs === undefined ? {} : { sessionTimeoutMs }),
     });
-    const { tasksHash: assignedFor } = readAssignment(member.assignment);
-    if (attempt > 0 || assignedFor === tasksHash(plan) || assignedFor === "") return member;
-    await member.leave();
+    const { tasksHash: assignedFor } = readAssignment(place.assignment);
+    if (attempt > 0 || assignedFor === tasksHash(plan) || assignedFor === "") return place;
+    await place.leave();
   }
 }
 

@@ -307,7 +307,7 @@ export class Worker {
     try {
       return await this.#poll(idle);
     } catch (error) {
-      if (!this.#membership.mayCure(error)) throw error;
+      if (!this.#membership.curedByRejoining(error)) throw error;
       await this.#rebalance();
       return 1;
     }

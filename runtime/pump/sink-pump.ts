@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { FetchedPartition, GroupMember, OffsetToCommit } from "../../broker/broker.ts";
+import type { FetchedPartition, OffsetToCommit } from "../../broker/broker.ts";
 import { RecordReader } from "../../broker/record-batch/reader.ts";
-import { MillraceError, policyOf } from "../../schemas/errors.ts";
-import { outlast, pauseMs } from "../outlast.ts";
+import { MillraceError } from "../../schemas/errors.ts";
+import { GroupPlace } from "../group-place.ts";
+import { outlast, passes } from "../outlast.ts";
 import { BlockBudget, blockBudgetBytes } from "./block-budget.ts";
 import { pendingText } from "./pending-range.ts";
 import { assignPartitions, parsePartitions } from "./pump-assignment.ts";
@@ -35,28 +36,23 @@ export class SinkPump {
   readonly sink: string;
   readonly #options: SinkPumpOptions & Readonly<Record<keyof typeof pumpDefaults, number>>;
   readonly #topicId: string;
-  readonly #member: GroupMember;
+  readonly #place: GroupPlace;
   readonly #reader = new RecordReader();
   readonly #abort = new AbortController();
   readonly #budget: BlockBudget;
   #owned = new Map<number, PumpPartition>();
   readonly #waiters = new PumpWaiters();
-  #lost = false;
-  #rejoinedForMissing = false;
   #failing = false;
   #failure: unknown = null;
   #running: Promise<void> = Promise.resolve();
 
-  private constructor(options: SinkPumpOptions, topicId: string, member: GroupMember) {
+  private constructor(options: SinkPumpOptions, topicId: string, place: GroupPlace) {
     this.#options = { ...pumpDefaults, ...options };
     this.#budget = options.budget ?? new BlockBudget(blockBudgetBytes);
     this.topic = options.topic;
     this.sink = options.sink.name;
     this.#topicId = topicId;
-    this.#member = member;
-    member.onLost(() => {
-      this.#lost = true;
-    });
+    this.#place = place;
   }
 
   /** Joins the group; ranges that were pending are written before anything else, by the loop. */
@@ -65,13 +61,13 @@ export class SinkPump {
     const [description] = await broker.describeTopics([topic]);
     if (description === undefined)
       throw new MillraceError("TOPIC_UNKNOWN", { topic, partition: 0 });
-    const member = await broker.join({
+    const place = await GroupPlace.join(broker, {
       group,
       metadata: Buffer.alloc(0),
       assign: (members) => assignPartitions(partitions, members),
       ...(instanceId === undefined ? {} : { instanceId }),
     });
-    const pump = new SinkPump(options, description.id, member);
+    const pump = new SinkPump(options, description.id, place);
     pump.#running = pump.#run();
     return pump;
   }
@@ -124,10 +120,7 @@ export class SinkPump {
     try {
       await this.#interruptible(() => this.#own());
       while (!signal.aborted) {
-        if (this.#lost) {
-          this.#lost = false;
-          await this.#interruptible(() => this.#rejoin());
-        } else await this.#interruptible(() => this.#turnOrRejoin());
+        await this.#interruptible(() => (this.#place.lost ? this.#rejoin() : this.#turn()));
       }
     } catch (error) {
       if (!(error instanceof Interrupted)) {
@@ -138,7 +131,7 @@ export class SinkPump {
       this.#abort.abort();
       this.#disown();
       this.#waiters.fail(this.#stoppedError());
-      await this.#member.leave().catch(() => {});
+      await this.#place.leave().catch(() => {});
     }
   }
 
@@ -147,19 +140,19 @@ export class SinkPump {
     try {
       await work();
     } catch (error) {
-      if (!(error instanceof Interrupted)) throw error;
+      if (!(error instanceof Interrupted) && !this.#place.curedByRejoining(error)) throw error;
     }
   }
 
   async #rejoin(): Promise<void> {
-    await this.#insist(() => this.#member.rejoin());
+    await this.#outlast(() => this.#place.rejoin());
     await this.#own();
   }
 
   /** Takes over its share: where the store says, and ranges that were pending. */
   async #own(): Promise<void> {
     this.#disown();
-    const numbers = parsePartitions(this.#member.assignment);
+    const numbers = parsePartitions(this.#place.assignment);
     if (numbers.length === 0) return;
     const starts = await this.#insist(() => pumpStarts(this.#options, this.#topicId, numbers));
     const { sink } = this.#options;
@@ -185,22 +178,6 @@ export class SinkPump {
     this.#owned = new Map();
   }
 
-  /**
-   * What is missing may have been stored and deleted by a new owner, behind the back of a process
-   * that hung: then joining again cures it. Where it does not, it is lost.
-   */
-  async #turnOrRejoin(): Promise<void> {
-    try {
-      await this.#turn();
-      this.#rejoinedForMissing = false;
-    } catch (error) {
-      const missing = error instanceof MillraceError && error.code === "OFFSET_OUT_OF_RANGE";
-      if (!missing || this.#rejoinedForMissing) throw error;
-      this.#rejoinedForMissing = true;
-      this.#lost = true;
-    }
-  }
-
   async #turn(): Promise<void> {
     const open = [...this.#owned.values()];
     const fetched = open.length === 0 ? await this.#rest() : await this.#fetch(open);
@@ -210,6 +187,7 @@ export class SinkPump {
     }
     await this.#writeDue(fetched.length === 0);
     await this.#answerWaiters();
+    this.#place.worked();
   }
 
   async #rest(): Promise<FetchedPartition[]> {
@@ -328,7 +306,7 @@ export class SinkPump {
       offset: range.first,
       metadata: pending ? pendingText(range) : "",
     }));
-    await this.#insist(() => broker.commitOffsets(group, offsets, this.#member.identity));
+    await this.#insist(() => broker.commitOffsets(group, offsets, this.#place.identity));
     for (const each of partitions) each.committed = each.range.first;
   }
 
@@ -347,29 +325,31 @@ export class SinkPump {
     }
   }
 
-  /**
-   * Repeats what the table of errors says to try again, until it succeeds, the partitions are lost
-   * or the pump is stopped.
-   */
-  async #insist<T>(attempt: () => Promise<T>): Promise<T> {
-    for (let wait: number = pauseMs.first; ; wait = Math.min(pauseMs.most, wait * 2)) {
-      if (this.#lost || this.#abort.signal.aborted) throw new Interrupted();
-      try {
-        const result = await attempt();
-        if (this.#failing) this.#options.onTrouble?.(null);
-        this.#failing = false;
-        return result;
-      } catch (error) {
-        const policy = policyOf(error);
-        if (policy === "rejoin") this.#lost = true;
-        else if (policy !== "retry") throw error;
-        else {
-          if (!this.#failing) this.#options.onTrouble?.(error);
-          this.#failing = true;
-          await sleep(wait, null, { signal: this.#abort.signal }).catch(() => {});
-        }
-      }
+  /** What only an owner may do, again and again while what it fails with may pass. */
+  #insist<T>(attempt: () => Promise<T>): Promise<T> {
+    return this.#outlast(() => {
+      if (this.#place.lost) throw new Interrupted();
+      return attempt();
+    });
+  }
+
+  /** @throws {Interrupted} when the partitions are lost, or the pump is stopped. */
+  async #outlast<T>(attempt: () => Promise<T>): Promise<T> {
+    const { signal } = this.#abort;
+    if (signal.aborted) throw new Interrupted();
+    try {
+      return await outlast(attempt, { signal, tell: (error) => this.#tell(error) });
+    } catch (error) {
+      const wasStopped = signal.aborted && passes(error);
+      throw wasStopped || this.#place.endedBy(error) ? new Interrupted() : error;
     }
+  }
+
+  /** Once when it begins to wait, and once when it goes on. */
+  #tell(error: unknown | null): void {
+    const isNews = this.#failing !== (error !== null);
+    this.#failing = error !== null;
+    if (isNews && !this.#abort.signal.aborted) this.#options.onTrouble?.(error);
   }
 
   async #answerWaiters(): Promise<void> {

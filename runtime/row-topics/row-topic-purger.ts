@@ -1,6 +1,6 @@
-import type { Broker, FetchedPartition, GroupMember } from "../../broker/broker.ts";
+import type { Broker, FetchedPartition } from "../../broker/broker.ts";
 import { RecordReader } from "../../broker/record-batch/reader.ts";
-import { policyOf } from "../../schemas/errors.ts";
+import { GroupPlace } from "../group-place.ts";
 import type { RowTopic } from "./row-topics.ts";
 import { readTallies, type Tally, TallyCounter, tallyGroup, tallyText } from "./tally.ts";
 
@@ -46,24 +46,20 @@ interface Sample {
  */
 export class RowTopicPurger {
   readonly #options: RowTopicPurgerOptions;
-  readonly #member: GroupMember;
+  readonly #place: GroupPlace;
   readonly #reader = new RecordReader();
   readonly #samples = new Map<string, Sample>();
   readonly #failing = new Set<string>();
   readonly #timer: NodeJS.Timeout;
-  #lost = false;
   #stopped = false;
   #running: Promise<void> = Promise.resolve();
   #looking = false;
 
-  private constructor(options: RowTopicPurgerOptions, member: GroupMember) {
+  private constructor(options: RowTopicPurgerOptions, place: GroupPlace) {
     this.#options = options;
-    this.#member = member;
-    member.onLost(() => {
-      this.#lost = true;
-      // Others wait in the group until it has joined again.
-      void this.purge();
-    });
+    this.#place = place;
+    // Others wait in the group until it has joined again.
+    place.onLost(() => void this.purge());
     this.#timer = setInterval(() => {
       if (!this.#looking) void this.purge();
     }, lookEveryMs);
@@ -72,13 +68,13 @@ export class RowTopicPurger {
 
   static async start(options: RowTopicPurgerOptions): Promise<RowTopicPurger> {
     const { broker, plan, instanceId } = options;
-    const member = await broker.join({
+    const place = await GroupPlace.join(broker, {
       group: tallyGroup(plan),
       metadata: Buffer.alloc(0),
       assign: pickOne,
       ...(instanceId === undefined ? {} : { instanceId }),
     });
-    return new RowTopicPurger(options, member);
+    return new RowTopicPurger(options, place);
   }
 
   /**
@@ -99,35 +95,24 @@ export class RowTopicPurger {
     this.#stopped = true;
     clearInterval(this.#timer);
     await this.#running;
-    await this.#member.leave().catch(() => {});
+    await this.#place.leave().catch(() => {});
   }
 
   async #look(topic: RowTopic): Promise<void> {
     if (this.#stopped) return;
     try {
-      if (this.#lost) await this.#rejoin();
-      if (this.#member.assignment.length === 0) return;
+      // One that could not join again has no work for ever: the next look tries once more.
+      if (this.#place.lost) await this.#place.rejoin();
+      if (this.#place.assignment.length === 0) return;
       for (let partition = 0; partition < topic.partitions; partition++) {
         while (!this.#stopped && (await this.#purgeSlice(topic, partition)));
       }
       if (this.#failing.delete(topic.topic)) this.#options.onTrouble?.(topic.topic, null);
     } catch (error) {
-      if (policyOf(error) === "rejoin") this.#lost = true;
-      else if (!this.#failing.has(topic.topic)) {
+      if (!this.#place.endedBy(error) && !this.#failing.has(topic.topic)) {
         this.#failing.add(topic.topic);
         this.#options.onTrouble?.(topic.topic, error);
       }
-    }
-  }
-
-  /** A member that could not join again has no work for ever: the next look tries once more. */
-  async #rejoin(): Promise<void> {
-    this.#lost = false;
-    try {
-      await this.#member.rejoin();
-    } catch (error) {
-      this.#lost = true;
-      throw error;
     }
   }
 
@@ -151,7 +136,7 @@ export class RowTopicPurger {
     const surplus = Math.min(sliceBytes, size - keptShare * limitBytes);
     const next = await this.#count(topic, partition, tally, stored, surplus);
     const offsets = [{ ...place, offset: next.below, metadata: tallyText(next) }];
-    await broker.commitOffsets(tallyGroup(plan), offsets, this.#member.identity);
+    await broker.commitOffsets(tallyGroup(plan), offsets, this.#place.identity);
     await broker.deleteRecords([{ ...place, offset: next.below }]);
     return true;
   }
