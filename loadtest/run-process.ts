@@ -20,15 +20,14 @@ export class RunProcess {
   /** Whether all that it printed has come, which may be after it exited. */
   #isOver = false;
 
-  /** @param args - what follows `millrace run`; `--log-level info` is added. */
-  constructor(args: readonly string[]) {
-    this.#child = spawn(
-      process.execPath,
-      [program, "run", flightsApp, ...args, "--log-level", "info"],
-      {
-        stdio: ["ignore", "pipe", "pipe"],
-      },
-    );
+  /**
+   * @param args - what follows `millrace run`; `--log-level info` is added.
+   * @param app - the application's module.
+   */
+  constructor(args: readonly string[], app = flightsApp) {
+    this.#child = spawn(process.execPath, [program, "run", app, ...args, "--log-level", "info"], {
+      stdio: ["ignore", "pipe", "pipe"],
+    });
     const { pid, stdout, stderr } = this.#child;
     if (!args.includes("--workers") && pid !== undefined) this.workers.set("0", pid);
     stdout?.setEncoding("utf8").on("data", (text: string) => this.#take(text));

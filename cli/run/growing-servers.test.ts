@@ -1,0 +1,263 @@
+/** A topology that grows on real servers: from another directory, with workers, and live. */
+import assert from "node:assert/strict";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { setTimeout as wait } from "node:timers/promises";
+import { verifyRun } from "../../audit/verify-run.ts";
+import { RecordBatchBuilder } from "../../broker/record-batch/builder.ts";
+import { RunProcess } from "../../loadtest/run-process.ts";
+import { openStack, run } from "../../run.ts";
+import { type Stack, storesOf } from "../../runtime/hosting/stack.ts";
+import { strandsOf } from "../../runtime/hosting/strands.ts";
+import { AvroEncoder } from "../../runtime/schema-registry/avro-codec.ts";
+import { ByteWriter } from "../../schemas/bytes.ts";
+import { partitionOf } from "../../schemas/murmur2.ts";
+import type { Plan } from "../../schemas/plan.ts";
+import { inspectStack } from "../../serving/stack-inspector.ts";
+import { clickHousePasswordFile } from "../../stacks/local/clickhouse.ts";
+import { freePorts } from "../../stacks/local/free-ports.ts";
+import { stopLocalServers } from "../../stacks/local/local-servers.ts";
+import { openLocalStack } from "../../stacks/local-stack.ts";
+import { requirement } from "../../testing/requirements-fixture.ts";
+import {
+  type Order,
+  order,
+  type ShopOptions,
+  sendOrders,
+  shopTopology,
+} from "../../testing/shops-fixture.ts";
+import { until, withStack } from "../millrace-fixture.ts";
+
+const skip = requirement("java-21", "maven", "redis-server");
+const folder = await mkdtemp(join(tmpdir(), "millrace-growing-servers-"));
+const directory = join(folder, "servers");
+const wide = { counted: true, windows: ["1h", "3h"] } as const satisfies ShopOptions;
+let stack: Stack;
+let settings: Readonly<Record<string, string>>;
+
+before(async () => {
+  if (skip !== false) return;
+  const [kafka = 0, registry = 0, redis = 0, clickhouse = 0] = await freePorts(4);
+  stack = await openLocalStack({ directory, ports: { kafka, registry, redis, clickhouse } });
+  settings = {
+    kafkaBrokers: `127.0.0.1:${kafka}`,
+    registryUrl: `http://127.0.0.1:${registry}/apis/ccompat/v7`,
+    redisUrl: `redis://127.0.0.1:${redis}`,
+    clickhouseUrl: `http://127.0.0.1:${clickhouse}`,
+    clickhousePasswordFile: clickHousePasswordFile(join(directory, "clickhouse")),
+  };
+  await sendOrders(shopTopology("alpha", 4), stack);
+});
+
+after(async () => {
+  if (skip === false) {
+    await stack?.close();
+    await stopLocalServers(directory);
+  }
+  await rm(folder, { recursive: true, force: true });
+});
+
+const place = "topic, partition, offset, topic_id";
+
+/** Rows of a table, and the sum of their hashes: blind to where they stood. */
+function digest({ offline }: Pick<Stack, "offline">, topology: string, table: string) {
+  const measured = table === "raw_scores" ? ", latency_ms, source_offset" : "";
+  const hash = `sum(cityHash64(tuple(* EXCEPT (${place}${measured}))))`;
+  return offline.of(topology).queryText(`SELECT count(), ${hash} FROM ${table}`, "TSV");
+}
+
+const wholes = new Map<string, Promise<string[]>>();
+
+/** What tables of a topology hold that runs from the beginning, on its own embedded stack. */
+function wholeOf(plan: Plan, tables: readonly string[]): Promise<string[]> {
+  const found = wholes.get(plan.fingerprint) ?? runWhole(plan, tables);
+  wholes.set(plan.fingerprint, found);
+  return found;
+}
+
+async function runWhole(plan: Plan, tables: readonly string[]): Promise<string[]> {
+  const data = join(folder, `whole-${plan.name}-${plan.fingerprint.slice(0, 8)}`);
+  const own = await openStack({ data });
+  await sendOrders(plan, own);
+  await own.close();
+  assert.deepEqual((await run(plan, { data })).problems, []);
+  return withStack(data, (whole) =>
+    Promise.all(tables.map((table) => digest(whole, plan.name, table))),
+  );
+}
+
+async function moduleOf(name: string, options: ShopOptions): Promise<string> {
+  const app = join(folder, `${name}.ts`);
+  const fixture = new URL("../../testing/shops-fixture.js", import.meta.url).href;
+  const lines = [
+    `import { shopTopology } from ${JSON.stringify(fixture)};`,
+    `export default shopTopology(${JSON.stringify(name)}, 4, ${JSON.stringify(options)});\n`,
+  ];
+  await writeFile(app, lines.join("\n"));
+  return app;
+}
+
+const flags = () => [
+  ...["--stack", "cluster", "--kafka-brokers", settings["kafkaBrokers"] ?? ""],
+  ...["--registry-url", settings["registryUrl"] ?? ""],
+  ...["--redis-url", settings["redisUrl"] ?? ""],
+  ...["--clickhouse-url", settings["clickhouseUrl"] ?? ""],
+  ...["--clickhouse-password-file", settings["clickhousePasswordFile"] ?? ""],
+];
+
+async function assertGrown(small: Plan, grown: Plan): Promise<void> {
+  const { name } = small;
+  const standing = ["raw_shop_v1", "raw_scores", "raw_dead_letters"];
+  assert.deepEqual(
+    await Promise.all(standing.map((table) => digest(stack, name, table))),
+    await wholeOf(small, standing),
+    "what stood is what it would be alone",
+  );
+  const [rows, shown] = await wholeOf(grown, ["raw_shop_v1"]).then(async ([first]) => [
+    first,
+    await digest(stack, name, "raw_shop_v1_l2"),
+  ]);
+  assert.equal(shown, rows, "and the view what it would be with its columns from the beginning");
+  const strands = await strandsOf(stack.broker, grown);
+  for (const plan of strands) {
+    const { problems } = await verifyRun({ plan, ...storesOf(stack, name) });
+    assert.deepEqual(problems, [], plan.name);
+  }
+  const ask = { view: "shop", key: ["s0"], at: null, topology: name };
+  const { freshness, features } = await inspectStack(strands, stack, []).features(ask);
+  assert.equal(freshness, "FRESH");
+  assert.ok(features.every(({ filled, value }) => filled && value !== null));
+}
+
+test("a window that is added on another data directory grows there, and mixes with nothing", {
+  skip,
+  timeout: 300_000,
+}, async () => {
+  const small = shopTopology("alpha", 4);
+  const grown = shopTopology("alpha", 4, { windows: ["1h", "2h"] });
+  const of = (data: string) => ({ stack: "cluster", data: join(folder, data), settings }) as const;
+  assert.equal((await run(small, of("alpha-here"))).outcome, "done");
+  assert.equal((await run(grown, of("alpha-there"))).outcome, "done");
+  await assertGrown(small, grown);
+  // Back on the first directory it is the plan of Kafka that counts.
+  await assert.rejects(run(small, of("alpha-here")), { code: "PLAN_CHANGED" });
+  assert.equal((await run(grown, of("alpha-here"))).outcome, "done");
+  await assertGrown(small, grown);
+});
+
+/** What the metrics of a run say of a series of one plan, all labels added up. */
+async function scrape(address: string, series: string, plan: string): Promise<number> {
+  const text = await (await fetch(address)).text();
+  const values = [...text.matchAll(new RegExp(`^${series}\\{([^}]*)\\} (\\S+)$`, "gm"))];
+  return values
+    .filter(([, labels]) => labels?.includes(`topology="${plan}"`))
+    .reduce((sum, [, , value]) => sum + Number(value), 0);
+}
+
+/** Kills a worker of a strand once that has committed something, and waits for its successor. */
+async function killWorkerOf(growing: RunProcess, strand: string): Promise<void> {
+  const [, address = ""] = await growing.saw(/metrics +(\S+)/);
+  await growing.saw(/(?:tasks restored[\s\S]*){4}/);
+  await until("a commit of the strand", async () => {
+    const commits = await scrape(address, "millrace_commits_total", strand).catch(() => null);
+    if (commits === null) assert.fail(`it ended before:\n${growing.output}`);
+    return commits > 0 ? true : null;
+  });
+  // The last that were started are those of the strand.
+  const victim = growing.workers.get("1") ?? 0;
+  process.kill(victim, "SIGKILL");
+  await growing.saw(/Worker 1 was killed by SIGKILL; it is started again/);
+}
+
+test("with two workers, one of them killed while it grows, it is the same", {
+  skip,
+  timeout: 300_000,
+}, async () => {
+  const small = shopTopology("beta", 4);
+  const data = join(folder, "beta");
+  assert.equal((await run(small, { stack: "cluster", data, settings })).outcome, "done");
+  const app = await moduleOf("beta", wide);
+  const slowly = ["--workers", "2", "--slow", "orders=400", "--commit-interval-ms", "20"];
+  const growing = new RunProcess([...flags(), "--data", data, ...slowly], app);
+  await killWorkerOf(growing, "beta.shop.v1.l2");
+  assert.equal(await growing.ended, 0, growing.output);
+  assert.match(growing.output, /shop@1 has caught up/);
+  await assertGrown(small, shopTopology("beta", 4, wide));
+});
+
+/** Sends an order of now every 25 ms until it is stopped. */
+function sendingNow(): { readonly stop: () => Promise<number> } {
+  let [sent, stopped] = [0, false];
+  const sending = (async () => {
+    const producer = await stack.broker.producer({ transactionalId: null });
+    const encoder = new AvroEncoder(order, await stack.registry.register("orders-value", order));
+    for (; !stopped; sent++) {
+      const orderId = `live${sent}`;
+      const value = new ByteWriter();
+      const made: Order = { orderId, at: Date.now(), shop: `s${sent % 3}`, amount: sent % 20 };
+      encoder.encode(made as unknown as Record<string, unknown>, value);
+      const batch = new RecordBatchBuilder();
+      batch.append(Buffer.from(orderId), value.take(), made.at);
+      await producer.send([
+        { topic: "orders", partition: partitionOf(orderId, 2), batch: batch.build() },
+      ]);
+      await wait(25);
+    }
+    await producer.close();
+  })();
+  return {
+    stop: async () => {
+      stopped = true;
+      await sending;
+      return sent;
+    },
+  };
+}
+
+test("live, with two workers, one of them killed, what stood and what is added agree", {
+  skip,
+  timeout: 300_000,
+}, async () => {
+  const data = join(folder, "gamma");
+  const live = (time: string) => [...flags(), "--data", data, "--live", "--for", time];
+  const first = new RunProcess(live("5s"), await moduleOf("gamma", {}));
+  assert.equal(await first.ended, 0, first.output);
+  const sending = sendingNow();
+  const grown = new RunProcess([...live("9m"), "--workers", "2"], await moduleOf("gamma", wide));
+  await killWorkerOf(grown, "gamma.shop.v1.l2").catch(async (error: unknown) => {
+    await sending.stop();
+    throw error;
+  });
+  await grown.saw(/shop@1 has caught up/);
+  const sent = await sending.stop();
+  const own = stack.offline.of("gamma");
+  const scored = "SELECT count() AS n FROM raw_scores WHERE order_id LIKE 'live%'";
+  const counted =
+    "SELECT sum(n) AS n FROM " +
+    "(SELECT argMax(orders_1h, (as_of, seq)) AS n FROM raw_shop_v1_l2 GROUP BY shop)";
+  for (const sql of [scored, counted]) {
+    await until(`${sent} orders: ${sql}`, async () => {
+      const [row] = await own.query<{ n: number }>(sql);
+      return row?.n === sent ? true : null;
+    });
+  }
+  grown.signal("SIGINT");
+  assert.equal(await grown.ended, 130, grown.output);
+  // Rows on the way may differ: the clock decides for each which partition it waits for.
+  const last = (table: string) =>
+    own.queryText(
+      `SELECT shop, argMax(large_1h, (as_of, seq)) FROM ${table} GROUP BY shop ORDER BY shop`,
+      "TSV",
+    );
+  assert.equal(await last("raw_shop_v1_l2"), await last("raw_shop_v1"));
+  const plans = await strandsOf(stack.broker, shopTopology("gamma", 4, wide));
+  assert.deepEqual(
+    plans.map(({ growth }) => growth?.cutOver),
+    [undefined, true],
+  );
+  const ask = { view: "shop", key: ["s0"], at: null, topology: "gamma" };
+  const { features } = await inspectStack(plans, stack, []).features(ask);
+  assert.ok(features.every(({ filled }) => filled));
+});
