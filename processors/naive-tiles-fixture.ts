@@ -1,3 +1,4 @@
+import type { Scalar } from "../schemas/expression.ts";
 import type { FeatureViewSpec } from "../schemas/feature-view.ts";
 import { type Event, naiveAggregate, type Row, rounded, valuesAt } from "./naive-view-fixture.ts";
 import { compareKeys } from "./view/key-order.ts";
@@ -19,7 +20,7 @@ interface Key {
 
 export interface NaiveOutput {
   readonly rows: { readonly served: number; readonly row: Row }[];
-  readonly answers: number[][];
+  readonly answers: Scalar[][];
 }
 
 /**
@@ -130,7 +131,7 @@ export class NaiveTiles {
     return this.#view.aggregates.flatMap((aggregate) =>
       this.#lengths.map((_, window) => {
         const events = held.filter(({ isIn }) => isIn[window]).map(({ event }) => event);
-        return rounded(naiveAggregate(aggregate, events));
+        return rounded(Number(naiveAggregate(aggregate, events)));
       }),
     );
   }

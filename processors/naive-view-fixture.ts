@@ -1,19 +1,23 @@
+import type { Scalar } from "../schemas/expression.ts";
 import {
   type AggregateSpec,
   type FeatureViewSpec,
   featureColumns,
+  isValueOutput,
   valueAt,
 } from "../schemas/feature-view.ts";
-import { readInput } from "./aggregate/read-input.ts";
+import { readInput, readValue } from "./aggregate/read-input.ts";
 import { aggregateKind } from "./aggregate/registry.ts";
 import { compareKeys } from "./view/key-order.ts";
 
-/** An update of a test view with one number, as the source stamped it. */
+/** An update of a test view with one number and maybe other values, as the source stamped it. */
 export interface Event {
   readonly key: string;
   readonly knownAt: number;
   readonly eventTime: number;
   readonly delay: number;
+  /** Fields that are no doubles. @default none */
+  readonly others?: Readonly<Record<string, Scalar>>;
 }
 
 export interface Row {
@@ -21,11 +25,26 @@ export interface Row {
   readonly asOf: number;
   readonly seq: number;
   readonly validUntil: number;
-  readonly values: number[];
+  readonly values: Scalar[];
 }
 
-/** What a row holds of the events of a window, recomputed; null is NaN. */
-export function naiveAggregate(spec: AggregateSpec, events: readonly Event[]): number {
+/** What a row holds of the events of a window, recomputed; of doubles null is NaN. */
+export function naiveAggregate(spec: AggregateSpec, events: readonly Event[]): Scalar {
+  if (isValueOutput(spec.output)) {
+    const kept = events
+      .map(({ delay, others, eventTime }) => {
+        return { value: readValue(spec, { delay, ...others }), time: eventTime };
+      })
+      .filter(({ value }) => value !== null);
+    const times = kept.map(({ time }) => time);
+    const of = aggregateKind(spec.kind).ofValues?.(spec.output);
+    return (
+      of?.naive(
+        kept.map(({ value }) => value),
+        times,
+      ) ?? null
+    );
+  }
   const known = events
     .map(({ delay, eventTime }) => ({ value: readInput(spec, { delay }), time: eventTime }))
     .filter(({ value }) => !Number.isNaN(value));
@@ -35,19 +54,20 @@ export function naiveAggregate(spec: AggregateSpec, events: readonly Event[]): n
 }
 
 /** What a row holds of a key at q: an event is in window w when q − w ≤ t. */
-export function naiveValues(view: FeatureViewSpec, known: readonly Event[], q: number): number[] {
+export function naiveValues(view: FeatureViewSpec, known: readonly Event[], q: number): Scalar[] {
   return view.aggregates.flatMap((aggregate) =>
     view.windows.map(({ lengthMs }) => {
       const included = known.filter(({ eventTime }) => q - lengthMs <= eventTime);
-      return rounded(naiveAggregate(aggregate, included));
+      const value = naiveAggregate(aggregate, included);
+      return isValueOutput(aggregate.output) ? value : rounded(Number(value));
     }),
   );
 }
 
 /** What a look-up at q says of values that a row holds. */
-export function valuesAt(view: FeatureViewSpec, stored: readonly number[], q: number): number[] {
-  return featureColumns(view).map(({ aggregate }, i) =>
-    rounded(valueAt(aggregate.output, stored[i] as number, q)),
+export function valuesAt(view: FeatureViewSpec, stored: readonly Scalar[], q: number): Scalar[] {
+  return featureColumns(view).map(({ aggregate: { output } }, i) =>
+    isValueOutput(output) ? (stored[i] ?? null) : rounded(valueAt(output, Number(stored[i]), q)),
   );
 }
 

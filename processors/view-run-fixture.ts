@@ -1,8 +1,9 @@
 import { ByteReader, ByteWriter } from "../schemas/bytes.ts";
-import { aggregateInputs, type FeatureViewSpec } from "../schemas/feature-view.ts";
+import { aggregateInputs, type FeatureViewSpec, partAggregates } from "../schemas/feature-view.ts";
 import type { Ports } from "../schemas/plan.ts";
 import { type FeatureRow, readRow } from "../schemas/row.ts";
-import { readInput } from "./aggregate/read-input.ts";
+import { valueCodec } from "../schemas/row-codec.ts";
+import { readInput, readValue } from "./aggregate/read-input.ts";
 import { aggregateKind } from "./aggregate/registry.ts";
 import { sampleAggregates } from "./aggregate/samples-fixture.ts";
 import { type Event, type Row, rounded } from "./naive-view-fixture.ts";
@@ -16,12 +17,12 @@ export const allKinds: Omit<FeatureViewSpec, "windows" | "exactLimit"> = {
   source: "arrivals",
   keyFields: ["airport"],
   aggregates: Object.entries(sampleAggregates("delay", 2, 5)).map(([name, definition]) => {
-    return { name, output: aggregateKind(definition.kind).output, ...definition };
+    const { output } = aggregateKind(definition.kind);
+    return { name, output: output === "value" ? "number" : output, ...definition };
   }),
   ttlMs: 1_000,
   stores: ["online"],
 };
-const { inputs } = aggregateInputs(allKinds.aggregates);
 
 /** Only what a view processor reads of its ports. */
 const ports = {
@@ -49,7 +50,13 @@ export function timeOf(step: Step): number {
 }
 
 /** Runs a processor as the merge would: look-ups, then timers, then updates of an instant. */
-export function run(processor: ViewProcessor, steps: readonly Step[], out: RecordingOutbox): void {
+export function run(
+  processor: ViewProcessor,
+  steps: readonly Step[],
+  out: RecordingOutbox,
+  { aggregates }: Pick<FeatureViewSpec, "aggregates"> = allKinds,
+): void {
+  const { numbers, values } = partAggregates(aggregates);
   const writer = new ByteWriter();
   for (const step of steps) {
     const isUpdate = step.kind === "update";
@@ -57,10 +64,16 @@ export function run(processor: ViewProcessor, steps: readonly Step[], out: Recor
     fireUpTo(processor, isUpdate ? instant : instant - 1, out);
     writer.reset();
     if (isUpdate) {
-      const { key, eventTime, delay } = step.event;
+      const { key, eventTime, delay, others } = step.event;
       writer.text(key);
       writer.f64(eventTime);
-      for (const input of inputs) writer.f64(readInput(input, { delay }));
+      for (const input of aggregateInputs(numbers).inputs) {
+        writer.f64(readInput(input, { delay, ...others }));
+      }
+      for (const input of aggregateInputs(values).inputs) {
+        const codec = valueCodec({ type: input.type ?? "number", nullable: true });
+        codec.write(writer, readValue(input, { delay, ...others }));
+      }
     } else {
       writer.text(step.key);
       writer.u8(3);

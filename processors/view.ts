@@ -1,4 +1,4 @@
-import type { ByteReader, ByteWriter } from "../schemas/bytes.ts";
+import { type ByteReader, ByteWriter } from "../schemas/bytes.ts";
 import { type FeatureViewSpec, viewId } from "../schemas/feature-view.ts";
 import { partitionOf } from "../schemas/murmur2.ts";
 import type { Ports } from "../schemas/plan.ts";
@@ -49,6 +49,8 @@ export class ViewProcessor implements Processor {
   /** Keys without events that still number the rows of their last instant. */
   #emptied: KeyWindows[] = [];
   readonly #row: FeatureRow;
+  /** The columns of the row that are no doubles. */
+  readonly #others = new ByteWriter(64);
   readonly #nobody: KeyWindows;
 
   constructor(view: FeatureViewSpec, { inputs, outputs }: Ports) {
@@ -131,10 +133,14 @@ export class ViewProcessor implements Processor {
     const windows = this.#keys.get(key);
     if (windows === undefined || windows.size === 0) return null;
     const { served, asOf, seq, nextExpiry } = windows;
-    return { served, asOf, seq, validUntil: nextExpiry, values: windows.values.slice() };
+    const others = this.#othersOf(windows);
+    return {
+      ...{ served, asOf, seq, validUntil: nextExpiry, values: windows.values.slice() },
+      ...(others && { others: Buffer.from(others) }),
+    };
   }
 
-  /** Payload: text entityKey, f64 eventTime, n × f64 aggregate inputs. */
+  /** Payload: text entityKey, f64 eventTime, n × f64 aggregate inputs, then the others. */
   #update(writer: number, knownAt: number, payload: ByteReader, out: Outbox): void {
     this.#forgetEmptied(knownAt);
     tallyOf(this.counters, this.#name, writer).processed++;
@@ -170,7 +176,7 @@ export class ViewProcessor implements Processor {
     answer.u8(slot);
     answer.u8(incomplete ? 1 : 0);
     answer.f64(windows.lastKnownAt);
-    this.#columns.writeAt(knownAt, windows.values, answer);
+    this.#columns.writeAt(knownAt, windows.values, windows.others, answer);
     out.end();
   }
 
@@ -184,8 +190,19 @@ export class ViewProcessor implements Processor {
     const { nextExpiry } = windows;
     row.validUntil = nextExpiry === Number.POSITIVE_INFINITY ? Number.NaN : nextExpiry;
     row.values = windows.values;
+    if (this.#columns.values.areKept) row.others = this.#othersOf(windows);
     writeRow(out.beginRow(this.#rows, windows.key, asOf), row);
     out.end();
+  }
+
+  /** A view of bytes that the next call replaces. */
+  #othersOf({ others }: KeyWindows): Buffer | undefined {
+    const columns = this.#columns.values;
+    if (!columns.areKept) return undefined;
+    const writer = this.#others;
+    writer.reset();
+    columns.writeColumns(others, writer);
+    return writer.buffer.subarray(0, writer.position);
   }
 
   /** All of them were emptied at one instant, of which an update may have written rows since. */

@@ -1,11 +1,23 @@
 import type { Condition } from "./expression.ts";
+import type { RowLayout, ScalarType } from "./row-layout.ts";
 import type { TransformSpec } from "./transforms/through.ts";
 
+/** What stands in a column as a double: NaN is null, in all but counts. */
+type NumberOutput = "count" | "number" | "since";
+/** What stands in a column as a value of its own type, or null. */
+export type ValueOutput = Exclude<ScalarType, "number">;
+
 /**
- * What a column of a view holds: a whole number that is never null; a number; or an instant, UTC
- * ms, which is read at q as the time that has passed since (`valueAt`).
+ * What a column of a view holds: a whole number that is never null; a number; an instant, UTC ms,
+ * which is read at q as the time that has passed since (`valueAt`); or a value of a field that is
+ * no double, as it was.
  */
-export type FeatureOutput = "count" | "number" | "since";
+export type FeatureOutput = NumberOutput | ValueOutput;
+
+/** Whether a column holds values of their own type, and not doubles. */
+export function isValueOutput(output: FeatureOutput): output is ValueOutput {
+  return output !== "count" && output !== "number" && output !== "since";
+}
 
 /** One feature of a view before it is fanned out over the windows. */
 export interface AggregateSpec {
@@ -110,17 +122,32 @@ export function featureColumns(
   );
 }
 
+/** The columns that hold doubles, in their order. */
+export function numberColumns(
+  view: Pick<FeatureViewSpec, "aggregates" | "windows">,
+): readonly FeatureColumn[] {
+  return featureColumns(view).filter(({ aggregate }) => !isValueOutput(aggregate.output));
+}
+
+/** The other columns, in their order: the layout in which they follow the doubles of a row. */
+export function valueLayout(view: Pick<FeatureViewSpec, "aggregates" | "windows">): RowLayout {
+  return {
+    fields: featureColumns(view).flatMap(({ column, aggregate: { output } }) =>
+      isValueOutput(output) ? [{ name: column, type: output, nullable: true }] : [],
+    ),
+  };
+}
+
 /** `delayMean` → `delay_mean`. */
 export function snakeCase(name: string): string {
   return name.replace(/([a-z0-9])([A-Z])/g, "$1_$2").toLowerCase();
 }
 
-/**
- * Inputs of the aggregates of a view, as computed once at the source for each record and sent as
- * numbers (NaN = null, or not aggregated): the distinct fields and conditions, in order of first
- * use.
- */
-export type AggregateInput = Pick<AggregateSpec, "field" | "identity" | "condition" | "where">;
+/** What of a record is aggregated. */
+export type AggregateInput = Pick<AggregateSpec, "field" | "identity" | "condition" | "where"> & {
+  /** Type of the field's values, where they are no doubles. */
+  readonly type?: ValueOutput;
+};
 
 export interface AggregateInputs {
   readonly inputs: readonly AggregateInput[];
@@ -128,17 +155,24 @@ export interface AggregateInputs {
   readonly indexOf: readonly number[];
 }
 
+/**
+ * Inputs of aggregates, as computed once at the source for each record: the distinct fields and
+ * conditions, in order of first use. Of aggregates over numbers they are sent as numbers (NaN =
+ * null, or not aggregated); behind them those of the others, each as a value of its type, or null.
+ */
 export function aggregateInputs(aggregates: readonly AggregateSpec[]): AggregateInputs {
   const inputs: AggregateInput[] = [];
   const indexOf = aggregates.map((aggregate) => {
-    const { field, identity, condition, where } = aggregate;
+    const { field, identity, condition, where, output } = aggregate;
+    const type = isValueOutput(output) ? output : undefined;
     if (field === undefined && condition === undefined && where === undefined) return -1;
     const found = inputs.findIndex(
       (each) =>
         each.field === field &&
         each.identity === identity &&
         each.condition === condition &&
-        each.where === where,
+        each.where === where &&
+        each.type === type,
     );
     if (found >= 0) return found;
     const input = {
@@ -146,13 +180,25 @@ export function aggregateInputs(aggregates: readonly AggregateSpec[]): Aggregate
       ...(identity && { identity }),
       ...(condition && { condition }),
       ...(where && { where }),
+      ...(type && { type }),
     };
     return inputs.push(input) - 1;
   });
   return { inputs, indexOf };
 }
 
-/** What a stored value of a column says at q: of an instant the ms since; NaN stays NaN. */
+/** Aggregates over doubles, and those over values of other types: each kind has its own inputs. */
+export function partAggregates(aggregates: readonly AggregateSpec[]): {
+  readonly numbers: readonly AggregateSpec[];
+  readonly values: readonly AggregateSpec[];
+} {
+  return {
+    numbers: aggregates.filter(({ output }) => !isValueOutput(output)),
+    values: aggregates.filter(({ output }) => isValueOutput(output)),
+  };
+}
+
+/** What a stored double of a column says at q: of an instant the ms since; NaN stays NaN. */
 export function valueAt(output: FeatureOutput, stored: number, q: number): number {
   return output === "since" ? q - stored : stored;
 }

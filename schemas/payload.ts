@@ -4,9 +4,9 @@
  * | input | payload |
  * | --- | --- |
  * | dedup ← source, `update` | text value, f64 eventTime, f64 source partition, f64 source offset, the fields (`row-codec.ts`) |
- * | view ← source, dedup, scoring, `update` | text entityKey, f64 eventTime, n × f64 aggregate inputs (`aggregateInputs`) |
+ * | view ← source, dedup, scoring, `update` | text entityKey, f64 eventTime, n × f64 aggregate inputs (`aggregateInputs`), then those of other types, each as a field that may be null (`row-codec.ts`) |
  * | view ← source, `lookup` | text entityKey, u8 slot, text id (key of the triggering record) |
- * | scoring ← view, `answer` | text id, u8 slot, u8 incomplete (a wait for updates was ended), f64 asOf (knownAt of the newest record seen, −Infinity if none), n × f64 features |
+ * | scoring ← view, `answer` | text id, u8 slot, u8 incomplete (a wait for updates was ended), f64 asOf (knownAt of the newest record seen, −Infinity if none), n × f64 features, then those of other types (`valueLayout`) |
  * | scoring ← source, dedup, `trigger` | text id, f64 eventTime, f64 source offset, from dedup: f64 source partition, m × f64 request features |
  * | scoring ← source, `label` (`update`) | text id, f64 eventTime, f64 label (1, 0, NaN unknown) |
  * | watch ← scoring, `prediction` (`trigger`) | text id, text version ("" fallback), f64 probability, k × f64 features |

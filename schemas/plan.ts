@@ -9,6 +9,8 @@ import type { SubjectNaming } from "./subjects.ts";
 export type { DedupSpec } from "./steps/dedup.ts";
 export type { LabelSpec } from "./steps/label.ts";
 export type {
+  AnswerSpec,
+  EncodedFeatureSpec,
   LookupSpec,
   RequestFeatureSpec,
   ScoringOperator,
@@ -221,7 +223,12 @@ export interface StoredTopic {
   readonly topic: string;
   /** How its values are written: as rows (`schemas/row.ts`), or as Avro of a schema. */
   readonly values:
-    | { readonly kind: "rows"; readonly keyFields: number }
+    | {
+        readonly kind: "rows";
+        readonly keyFields: number;
+        /** Columns that hold other values than doubles (`valueLayout`). @default none */
+        readonly others?: RowLayout;
+      }
     | { readonly kind: "avro"; readonly schema: AvroSchema };
   readonly table: TableSpec | null;
   readonly online: OnlineSpec | null;

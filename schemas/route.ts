@@ -1,5 +1,5 @@
 import type { Encoding } from "./encoding.ts";
-import type { AggregateInput } from "./feature-view.ts";
+import type { AggregateInput, ValueOutput } from "./feature-view.ts";
 import type { RowLayout } from "./row-layout.ts";
 import type { TransformSpec } from "./transforms/through.ts";
 
@@ -11,6 +11,8 @@ export type RouteField =
   | { readonly from: "text"; readonly field: string }
   /** Number of a field, of the truth of a condition, or of the record itself; NaN for null. */
   | { readonly from: "number"; readonly input: AggregateInput }
+  /** Value of a field as `row-codec.ts` writes one of its type that may be null. */
+  | { readonly from: "value"; readonly input: AggregateInput; readonly type: ValueOutput }
   /** Number that a text is encoded as; NaN for null. */
   | { readonly from: "encoded"; readonly field: string; readonly encoding: Encoding }
   /** Number: event time, UTC ms. */

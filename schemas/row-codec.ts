@@ -20,7 +20,7 @@ export class RowCodec {
 
   constructor(layout: RowLayout) {
     this.layout = layout;
-    this.#fields = layout.fields.map((field) => ({ name: field.name, codec: codecOf(field) }));
+    this.#fields = layout.fields.map((field) => ({ name: field.name, codec: valueCodec(field) }));
   }
 
   /**
@@ -33,6 +33,18 @@ export class RowCodec {
     for (const { name, codec } of this.#fields) codec.write(writer, row[name] ?? null);
   }
 
+  /** As `write`: the values in the order of the fields. */
+  writeValues(writer: ByteWriter, values: readonly unknown[]): void {
+    for (let i = 0; i < this.#fields.length; i++) {
+      this.#fields[i]?.codec.write(writer, values[i] ?? null);
+    }
+  }
+
+  /** As `read`: the values in the order of the fields. */
+  readValues(reader: ByteReader): unknown[] {
+    return this.#fields.map(({ codec }) => codec.read(reader));
+  }
+
   /** A whole number is a bigint where no double is exact. */
   read(reader: ByteReader): Record<string, unknown> {
     const row: Record<string, unknown> = {};
@@ -41,7 +53,8 @@ export class RowCodec {
   }
 }
 
-interface ValueCodec {
+/** Bytes of one field; null stands for nothing. */
+export interface ValueCodec {
   write(writer: ByteWriter, value: unknown): void;
   read(reader: ByteReader): unknown;
 }
@@ -93,7 +106,8 @@ const scalars: Readonly<Record<ScalarType, ValueCodec>> = {
   },
 };
 
-function codecOf({ type, nullable }: Pick<RowField, "type" | "nullable">): ValueCodec {
+/** The bytes of a field of this type alone. */
+export function valueCodec({ type, nullable }: Pick<RowField, "type" | "nullable">): ValueCodec {
   const codec = typeof type === "string" ? scalars[type] : listOf(type);
   return nullable && type !== "number" ? orNull(codec) : codec;
 }
@@ -109,7 +123,7 @@ function orNull({ write, read }: ValueCodec): ValueCodec {
 }
 
 function listOf({ list }: Exclude<RowType, ScalarType>): ValueCodec {
-  const item = codecOf({ type: list, nullable: true });
+  const item = valueCodec({ type: list, nullable: true });
   return {
     write: (writer, value) => {
       const items = value as readonly unknown[];

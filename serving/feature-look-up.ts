@@ -1,11 +1,15 @@
 import { MillraceError } from "../schemas/errors.ts";
+import type { Scalar } from "../schemas/expression.ts";
+import { featureValues } from "../schemas/feature-values.ts";
 import {
   entityKey,
   type FeatureColumn,
   type FeatureViewSpec,
   featureColumns,
+  isValueOutput,
   onlineName,
   snakeCase,
+  type ValueOutput,
   valueAt,
   viewId,
   viewTable,
@@ -52,16 +56,15 @@ export async function readFeatures(
   // A key that the online store has let go of may have a past, too.
   const isPast = row === null ? at < progress : at <= row.asOf;
   const source = isPast ? "offline" : "online";
-  const known = isPast ? await readPast(own.offline, view, request.key, at) : row;
+  const past = isPast ? await readPast(own.offline, view, request.key, at) : null;
+  const known = isPast ? past : row;
   const limits = { ttlMs: view.ttlMs, maxLagMs: Number.POSITIVE_INFINITY };
   const { freshness } = judgeFreshness({ row: known, progress }, at, limits);
   // What is older than the ttl is not served at all.
   if (known === null || freshness === "MISSING") return { ...answer, ...nothing, source };
+  const found = past?.features ?? featureValues(view, known, at);
   const values = new Map(
-    featureColumns(view).map(({ column, aggregate }, index) => [
-      column,
-      finite(valueAt(aggregate.output, known.values[index] ?? Number.NaN, at)),
-    ]),
+    featureColumns(view).map(({ column }, index) => [column, jsonValue(found[index] ?? null)]),
   );
   const isFilled = isServed(plan);
   return {
@@ -154,12 +157,12 @@ async function readPast(
   view: FeatureViewSpec,
   key: readonly string[],
   at: number,
-): Promise<FeatureRow | null> {
+): Promise<PastRow | null> {
   const columns = featureColumns(view);
   const where = view.keyFields.map(
     (field, index) => `${snakeCase(field)} = ${quoteText(key[index] ?? "")}`,
   );
-  const [row] = await offline.query<Record<string, number | null>>(
+  const [row] = await offline.query<Record<string, number | string | null>>(
     `SELECT toUnixTimestamp64Milli(as_of) AS "asOf",
       toUnixTimestamp64Milli(valid_until) AS "validUntil", seq, served,
       ${columns.map(storedSql).join(", ")}
@@ -174,14 +177,49 @@ async function readPast(
     seq: number("seq"),
     asOf: number("asOf"),
     validUntil: number("validUntil"),
-    values: Float64Array.from(columns, ({ column }) => number(column)),
+    values: noNumbers,
+    features: columns.map(({ column, aggregate: { output } }) => {
+      if (isValueOutput(output)) return storedValue(output, row[column] ?? null);
+      const value = valueAt(output, number(column), at);
+      return Number.isNaN(value) ? null : value;
+    }),
   };
 }
 
-/** A column as a row holds it. */
+/** A row of the offline store, which says what its features are at the instant. */
+interface PastRow extends FeatureRow {
+  readonly features: readonly Scalar[];
+}
+
+const noNumbers = new Float64Array();
+
+/** A value as `storedSql` reads it. */
+function storedValue(output: ValueOutput, stored: number | string | null): Scalar {
+  if (stored === null || output === "text") return stored;
+  if (output === "boolean") return Number(stored) === 1;
+  const whole = BigInt(stored);
+  return whole === BigInt(Number(whole)) ? Number(whole) : whole;
+}
+
+/** A column as a row holds it; whole numbers of 64 bits as texts, for JSON has doubles alone. */
 function storedSql({ column, aggregate }: FeatureColumn): string {
   const name = quoteName(column);
-  return aggregate.output === "since" ? `toUnixTimestamp64Milli(${name}) AS ${name}` : name;
+  switch (aggregate.output) {
+    case "since":
+      return `toUnixTimestamp64Milli(${name}) AS ${name}`;
+    case "timestamp":
+      return `toString(toUnixTimestamp64Milli(${name})) AS ${name}`;
+    case "integer":
+      return `toString(${name}) AS ${name}`;
+    default:
+      return name;
+  }
+}
+
+/** A whole number that no double holds as the text of its digits; no infinity and no NaN. */
+function jsonValue(value: Scalar): number | string | boolean | null {
+  if (typeof value === "bigint") return String(value);
+  return typeof value === "number" ? finite(value) : value;
 }
 
 /** JSON knows no infinity and no NaN. */

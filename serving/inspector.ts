@@ -73,7 +73,11 @@ export interface FeatureAnswer {
   readonly validUntil: number | null;
   readonly features: readonly {
     readonly name: string;
-    readonly value: number | null;
+    /**
+     * Instants are UTC ms. A whole number beyond the exact doubles, ±(2^53 − 1), is the text of its
+     * digits.
+     */
+    readonly value: number | string | boolean | null;
     /** Event time from which on it is right, UTC ms; null: since the topology began. */
     readonly completeSince: number | null;
     /** False: what came before it was added is still being read; null in a view that stands. */

@@ -49,7 +49,10 @@ function roundTripTests(name: string, store: Store): void {
       validUntil: Number.NaN,
       values: Float64Array.of(Number.NaN, -0, 1e-308, 1 / 3, Number.MAX_VALUE),
     };
-    const other = { ...row, served: 0, validUntil: 978_307_300_000, values: new Float64Array() };
+    const other = {
+      ...{ ...row, served: 0, validUntil: 978_307_300_000, values: new Float64Array() },
+      others: Buffer.from([1, 2, 0, 0xc3, 0xa9, 0]),
+    };
     await store().write(
       flush("a@1", 3, 10, 5_000, [
         ["é|\\|\0 x", 8, row],

@@ -6,11 +6,12 @@ import { progressKey } from "../runtime/engine/task-outbox.ts";
 import { AvroDecoder, AvroEncoder } from "../runtime/schema-registry/avro-codec.ts";
 import type { SchemaRegistry } from "../runtime/schema-registry/registry.ts";
 import { ByteReader, ByteWriter } from "../schemas/bytes.ts";
-import { featureColumns, viewId } from "../schemas/feature-view.ts";
+import { storedValues } from "../schemas/feature-values.ts";
+import { viewId } from "../schemas/feature-view.ts";
 import { stepsOf } from "../schemas/plan.ts";
 import { type FeatureRow, readRow } from "../schemas/row.ts";
 import { air } from "./schedule-fixture.ts";
-import type { OracleOutput } from "./sequential-oracle.ts";
+import { type OracleOutput, text } from "./sequential-oracle.ts";
 
 /** What a run left, for comparison with the oracle, and with other runs byte by byte. */
 export interface AirOutput {
@@ -87,19 +88,11 @@ async function rowsOf(broker: Broker, hash: Hash): Promise<string[]> {
       hash.update(key).update(buffer.subarray(valueStart, valueEnd));
       readRow(new ByteReader(buffer, valueStart, valueEnd), row);
       const until = Number.isNaN(row.validUntil) ? "-" : String(row.validUntil);
-      assert.equal(row.values.length, featureColumns(view).length);
-      rows.push(
-        [viewId(view), key.toString(), row.asOf, row.seq, until, text(row.values)].join("|"),
-      );
+      const features = text(storedValues(view, row));
+      rows.push([viewId(view), key.toString(), row.asOf, row.seq, until, features].join("|"));
     });
   }
   return rows;
-}
-
-function text(values: Iterable<number | null>): string {
-  return [...values]
-    .map((value) => (value === null || Number.isNaN(value) ? "-" : value.toFixed(9)))
-    .join(",");
 }
 
 async function rawValues(broker: Broker, topic: string): Promise<Buffer[]> {

@@ -3,6 +3,7 @@ import { partitionOf } from "../schemas/murmur2.ts";
 import type { Plan } from "../schemas/plan.ts";
 import { type Aggregate, agg } from "../topologies/dsl/aggregates.ts";
 import { gt, lt } from "../topologies/dsl/conditions.ts";
+import { hashed, oneHot } from "../topologies/dsl/encodings.ts";
 import { calendar } from "../topologies/dsl/enrichment.ts";
 import { offline, online, topic } from "../topologies/dsl/roles.ts";
 import { prior } from "../topologies/dsl/scoring.ts";
@@ -105,7 +106,12 @@ function airPlan(variant: keyof typeof streams): Plan {
   const departed = departures
     .keyedBy("origin")
     .over("3h")
-    .compute({ ...everyAggregate, destinations: agg.distinct("destination") })
+    .compute({
+      ...everyAggregate,
+      destinations: agg.distinct("destination"),
+      to: agg.last("destination"),
+      before: agg.first("destination", { where: gt("distanceMiles", 900) }),
+    })
     .asFeatureView("departed@1", { ttl: "48h" })
     .into(online);
 
@@ -119,6 +125,10 @@ function airPlan(variant: keyof typeof streams): Plan {
       },
       { missing: "null", request: { hour: calendar("localHour"), miles: "distanceMiles" } },
     )
+    .derived({
+      to: oneHot("departed_to_3h", ["A0", "A1"]),
+      before: hashed("departed_before_3h", 3),
+    })
     .scoredBy("late", { model: "@champion", deadline: "20ms", fallback: prior(0.2) })
     .into(topic("air.predictions"), offline);
   const outcomes = predictions

@@ -1,10 +1,12 @@
 import { aggregateKind } from "../processors/aggregate/registry.ts";
-import { evaluate } from "../schemas/expression.ts";
+import { encode } from "../schemas/encoding.ts";
+import { evaluate, type Scalar } from "../schemas/expression.ts";
 import type { AggregateSpec } from "../schemas/feature-view.ts";
 import {
   entityKey,
   type FeatureViewSpec,
   featureColumns,
+  isValueOutput,
   valueAt,
   viewId,
 } from "../schemas/feature-view.ts";
@@ -12,6 +14,7 @@ import { partitionOf } from "../schemas/murmur2.ts";
 import {
   type DedupSpec,
   type LabelSpec,
+  type LookupSpec,
   type Plan,
   type SourceSpec,
   stepsOf,
@@ -161,7 +164,8 @@ function features(
   });
 }
 
-function naive(aggregate: AggregateSpec, events: readonly Known[]): number | null {
+function naive(aggregate: AggregateSpec, events: readonly Known[]): Scalar {
+  if (isValueOutput(aggregate.output)) return naiveValue(aggregate, events);
   const values: number[] = [];
   const times: number[] = [];
   for (const { record, time } of events) {
@@ -177,6 +181,24 @@ function naive(aggregate: AggregateSpec, events: readonly Known[]): number | nul
   return aggregateKind(aggregate.kind).naive(values, aggregate, times);
 }
 
+function naiveValue(
+  { kind, field = "", where, output }: AggregateSpec,
+  events: readonly Known[],
+): Scalar {
+  const kept = events.filter(
+    ({ record }) =>
+      (where === undefined || evaluate(where, record) === true) && (record[field] ?? null) !== null,
+  );
+  const of = isValueOutput(output) ? aggregateKind(kind).ofValues?.(output) : undefined;
+  const values = kept.map(({ record }) => record[field] as Scalar);
+  return (
+    of?.naive(
+      values,
+      kept.map(({ time }) => time),
+    ) ?? null
+  );
+}
+
 const numbers = new Map<string, number>();
 
 /** A number for each text, another for another. */
@@ -186,17 +208,32 @@ function numberOf(text: string): number {
   return number;
 }
 
-/** The features of a view as rows hold them, at q. */
-function at(view: FeatureViewSpec, stored: readonly (number | null)[], q: number) {
-  return featureColumns(view).map(({ aggregate }, i) => {
+/** The features that a look-up brings at q, of values as rows hold them: all are numbers. */
+function at(
+  { encoded = [] }: LookupSpec,
+  view: FeatureViewSpec,
+  stored: readonly Scalar[],
+  q: number,
+): (number | null)[] {
+  const columns = featureColumns(view);
+  const numbers = columns.flatMap(({ aggregate: { output } }, i) => {
     const value = stored[i] ?? null;
-    return value === null ? null : valueAt(aggregate.output, value, q);
+    if (output === "text") return [];
+    if (value === null) return [null];
+    return [isValueOutput(output) ? Number(value) : valueAt(output, Number(value), q)];
   });
+  const made = encoded.map(({ column, encoding }) => {
+    const number = encode(encoding, stored[columns.findIndex((each) => each.column === column)]);
+    return Number.isNaN(number) ? null : number;
+  });
+  return [...numbers, ...made];
 }
 
-/** Numbers as they compare: to nine significant digits behind the point. */
-function text(values: readonly (number | null)[]): string {
-  return values.map((value) => (value === null ? "-" : value.toFixed(9))).join(",");
+/** Values as they compare: numbers to nine digits behind the point. */
+export function text(values: readonly Scalar[]): string {
+  return values
+    .map((value) => (typeof value === "number" ? value.toFixed(9) : String(value ?? "-")))
+    .join(",");
 }
 
 function rowsOf(view: FeatureViewSpec, events: Map<string, Known[]> | undefined, end: number) {
@@ -271,7 +308,7 @@ function scored(
           (event) => event.knownAt < trigger.knownAt && event.time < trigger.knownAt,
         );
         const stored = features(view, seen, (length) => trigger.knownAt - length);
-        return at(view, stored, trigger.knownAt);
+        return at(lookup, view, stored, trigger.knownAt);
       });
       const request = scoring.request.map(({ field }) => trigger.record[field] as number | null);
       predictions.push([id, trigger.knownAt, text([...values, ...request])].join("|"));

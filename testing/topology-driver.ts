@@ -16,10 +16,11 @@ import { sourceEncoder } from "../runtime/schema-registry/source-codec.ts";
 import type { ValueEncoder } from "../runtime/schema-registry/value-encoder.ts";
 import { ByteWriter } from "../schemas/bytes.ts";
 import { MillraceError } from "../schemas/errors.ts";
+import type { Scalar } from "../schemas/expression.ts";
+import { featureValues } from "../schemas/feature-values.ts";
 import {
   type FeatureViewSpec,
   featureColumns,
-  valueAt,
   viewId,
   viewTable,
 } from "../schemas/feature-view.ts";
@@ -86,8 +87,8 @@ export interface DriverFeatures {
   readonly freshness: Freshness;
   readonly asOf: number | null;
   readonly validUntil: number | null;
-  /** By column, e.g. `delay_mean_1h`; null where a window is empty. */
-  readonly features: Readonly<Record<string, number | null>>;
+  /** By column, e.g. `delay_mean_1h`, of its type; null where a window is empty. */
+  readonly features: Readonly<Record<string, Scalar>>;
 }
 
 export class TopologyDriver {
@@ -179,10 +180,10 @@ export class TopologyDriver {
     const instant = at ?? progress;
     const limits = { ttlMs: spec.ttlMs, maxLagMs: Number.POSITIVE_INFINITY };
     const { freshness } = judgeFreshness({ row, progress }, instant, limits);
-    const columns = featureColumns(spec).map(({ column, aggregate }, index) => {
-      const value = valueAt(aggregate.output, row?.values[index] ?? Number.NaN, instant);
-      return [column, Number.isNaN(value) ? null : value] as const;
-    });
+    const values = row === null ? [] : featureValues(spec, row, instant);
+    const columns = featureColumns(spec).map(
+      ({ column }, index) => [column, values[index] ?? null] as const,
+    );
     const until = row === null || Number.isNaN(row.validUntil) ? null : row.validUntil;
     return {
       freshness,

@@ -1,15 +1,17 @@
 import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import {
+  type FeatureOutput,
   type FeatureViewSpec,
   featureColumns,
+  isValueOutput,
   snakeCase,
   viewId,
   viewTable,
 } from "../../schemas/feature-view.ts";
 import { quoteName, quoteText } from "../../schemas/sql-text.ts";
 import type { OfflineStore } from "../../sinks/store.ts";
-import { type Definitions, expectedSql } from "./expected-sql.ts";
+import { type Definitions, expectedSql, valueText } from "./expected-sql.ts";
 import { choosePoints, type Point } from "./points.ts";
 import { tsvText } from "./source-events.ts";
 
@@ -39,8 +41,8 @@ export interface Mismatch {
   readonly key: string;
   readonly q: number;
   readonly column: string;
-  readonly expected: number | null;
-  readonly found: number | null;
+  readonly expected: number | string | null;
+  readonly found: number | string | null;
 }
 
 export interface RowsReport {
@@ -91,7 +93,7 @@ export function joinReports(reports: readonly RowsReport[]): RowsReport {
   };
 }
 
-type Answer = Readonly<Record<string, number | null>>;
+type Answer = Readonly<Record<string, Value>>;
 
 async function comparePart(
   { offline, files, definitions, events, folder }: RowsCheck,
@@ -128,9 +130,7 @@ function foundSql(view: FeatureViewSpec, rows: string, points: string): string {
   const keys = view.keyFields.map((field) => quoteName(snakeCase(field)));
   const columns = featureColumns(view).map(({ column, aggregate }) => {
     const stored = `r.${quoteName(column)}`;
-    const isSince = aggregate.output === "since";
-    const read = isSince ? `toFloat64(p.q - toUnixTimestamp64Milli(${stored}))` : stored;
-    return `${read} AS ${quoteName(column)}`;
+    return `${readSql(stored, aggregate.output)} AS ${quoteName(column)}`;
   });
   return `SELECT p.id AS id, toFloat64(toUnixTimestamp64Milli(r.as_of)) AS as_of_ms,
       toFloat64(toUnixTimestamp64Milli(r.valid_until)) AS valid_until_ms,
@@ -143,13 +143,23 @@ function foundSql(view: FeatureViewSpec, rows: string, points: string): string {
     ORDER BY id SETTINGS join_use_nulls = 1`;
 }
 
+/** A stored column as `expectedSql` computes it. */
+function readSql(stored: string, output: FeatureOutput): string {
+  if (output === "since") return `toFloat64(p.q - toUnixTimestamp64Milli(${stored}))`;
+  if (!isValueOutput(output)) return stored;
+  return valueText(output === "timestamp" ? `toUnixTimestamp64Milli(${stored})` : stored, output);
+}
+
+/** A number, or a value of another type as a text. */
+type Value = number | string | null;
+
 function differences(
   view: FeatureViewSpec,
   definitions: Definitions,
   { key, q }: Point,
   [expected, found]: readonly (Answer | undefined)[],
 ): Mismatch[] {
-  const mismatch = (column: string, wanted: number | null, was: number | null): Mismatch => ({
+  const mismatch = (column: string, wanted: Value, was: Value): Mismatch => ({
     view: viewId(view),
     key: key.join("|"),
     q,
@@ -161,7 +171,8 @@ function differences(
   const validUntil = found?.["valid_until_ms"] ?? null;
   const problems: Mismatch[] = [];
   // A row that has run out by q without a successor would be served although it is wrong.
-  if (validUntil !== null && q > validUntil) problems.push(mismatch("valid_until", q, validUntil));
+  if (validUntil !== null && q > Number(validUntil))
+    problems.push(mismatch("valid_until", q, validUntil));
   for (const { column, aggregate } of featureColumns(view)) {
     const wanted = expected?.[column] ?? null;
     const { naive, tolerance } = definitions(aggregate.kind);
@@ -171,7 +182,9 @@ function differences(
   return problems;
 }
 
-function agree(expected: number | null, found: number | null, tolerance: number): boolean {
-  if (expected === null || found === null || tolerance === 0) return expected === found;
+function agree(expected: Value, found: Value, tolerance: number): boolean {
+  if (typeof expected !== "number" || typeof found !== "number" || tolerance === 0) {
+    return expected === found;
+  }
   return Math.abs(expected - found) <= tolerance * Math.max(1, Math.abs(expected));
 }

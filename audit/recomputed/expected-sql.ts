@@ -4,8 +4,18 @@ import {
   type FeatureColumn,
   type FeatureViewSpec,
   featureColumns,
+  isValueOutput,
+  type ValueOutput,
 } from "../../schemas/feature-view.ts";
 import { quoteName } from "../../schemas/sql-text.ts";
+
+/**
+ * A value of a type that is no double as a text: JSON has no whole numbers of 64 bits. Instants
+ * are UTC ms in the events, and booleans are 0 and 1 in tables.
+ */
+export function valueText(value: string, output: ValueOutput): string {
+  return output === "boolean" ? `toString(toUInt8(${value}))` : `toString(${value})`;
+}
 
 /** What a kind of aggregate is by its definition; whoever checks brings the registry of them. */
 export interface DefinedAggregate {
@@ -70,7 +80,8 @@ export function expectedSql(
 function aggregateSql({ aggregate, window }: FeatureColumn, definitions: Definitions): string {
   const { field, identity, condition, where } = aggregate;
   const named = field === undefined ? "1" : `e.${quoteName(field)}`;
-  const read = identity ? named : `toFloat64(${named})`;
+  const isValue = isValueOutput(aggregate.output);
+  const read = identity || isValue ? named : `toFloat64(${named})`;
   const value = condition ? conditionSql(condition, "e.") : read;
   const time = `e.${event.time}`;
   const inside = [
@@ -82,6 +93,7 @@ function aggregateSql({ aggregate, window }: FeatureColumn, definitions: Definit
   const { naive, sql } = definitions(aggregate.kind);
   const empty = naive([], aggregate, []) ?? "NULL";
   const stored = sql({ ...aggregate, value, time, inside });
-  const all = aggregate.output === "since" ? `toFloat64(any(p.q) - ${stored})` : stored;
+  const since = aggregate.output === "since" ? `toFloat64(any(p.q) - ${stored})` : stored;
+  const all = isValueOutput(aggregate.output) ? valueText(stored, aggregate.output) : since;
   return `if(countIf(${inside}) = 0, ${empty}, ${all})`;
 }

@@ -1,4 +1,5 @@
 import type { ResolvedConfig } from "../../runtime/config.ts";
+import { plainText } from "../../schemas/plain-text.ts";
 import type {
   DeadLetterRequest,
   FeatureAnswer,
@@ -90,7 +91,10 @@ function featureText(answer: FeatureAnswer): string {
       `view at ${time(progress)}`,
     table(
       ["feature", "value"],
-      answer.features.map(({ name, value }) => [name, value === null ? "-" : String(value)]),
+      answer.features.map(({ name, value }) => [
+        name,
+        value === null ? "-" : plainText(String(value)),
+      ]),
     ),
     ...answer.features.flatMap(({ name, completeSince, filled }) => [
       ...(completeSince === null ? [] : [`${name} is complete since ${time(completeSince)}`]),

@@ -65,7 +65,7 @@ let widerRows = "";
 const cutAt = (orders[200]?.at ?? 0) + 5 * hour;
 let rowsFromCut = "";
 const ask = { view: "shop", key: ["s0"], at: null, topology: null };
-let values: readonly (readonly [string, number | null])[] = [];
+let values: readonly (readonly [string, unknown])[] = [];
 
 before(async () => {
   await withStack(await begun("small", small), async (stack) => {

@@ -150,8 +150,11 @@ export function isNewer(
 function sameRow(a: FeatureRow, b: FeatureRow | null): boolean {
   if (b === null || a.served !== b.served || a.asOf !== b.asOf || a.seq !== b.seq) return false;
   if (!Object.is(a.validUntil, b.validUntil) || a.values.length !== b.values.length) return false;
+  if (!(a.others ?? none).equals(b.others ?? none)) return false;
   return a.values.every((value, index) => Object.is(value, b.values[index]));
 }
+
+const none = Buffer.alloc(0);
 
 function text(row: FeatureRow | null): string {
   return row === null ? "missing" : `as of ${new Date(row.asOf).toISOString()}, seq ${row.seq}`;

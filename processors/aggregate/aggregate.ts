@@ -1,11 +1,16 @@
-import type { Condition, Test } from "../../schemas/expression.ts";
-import type { AggregateSpec, FeatureOutput } from "../../schemas/feature-view.ts";
+import type { Condition, Test, Scalar as Value } from "../../schemas/expression.ts";
+import type { AggregateSpec, FeatureOutput, ValueOutput } from "../../schemas/feature-view.ts";
 import type { Algebra } from "./algebra.ts";
 import type { TileAlgebra } from "./tile-algebra.ts";
 
-/** How one feature is computed from the records of a window that have the fields of `R`. */
-export interface Aggregate<in R> {
+/**
+ * How one feature is computed from the records of a window that have the fields of `R`; `Field` is
+ * the one whose values it gives, as they are, where it does.
+ */
+export interface Aggregate<in R, out Field extends string = string> {
   readonly definition: AggregateDefinition;
+  /** Only a type: whose values it gives. */
+  readonly __gives?: Field;
   /** Only a type: what the aggregate reads. */
   readonly __reads?: (record: R) => void;
 }
@@ -34,11 +39,11 @@ export interface AggregateOptions<R> {
 }
 
 /** The definition of an aggregate as a topology writes it. */
-export function define<R>(
+export function define<R, Field extends string = never>(
   kind: string,
   what: Omit<AggregateDefinition, "kind" | "where">,
   options: AggregateOptions<never> = {},
-): Aggregate<R> {
+): Aggregate<R, Field> {
   const where = options.where?.condition;
   return { definition: { kind, ...what, ...(where && { where }) } };
 }
@@ -48,12 +53,24 @@ export type AnyAlgebra = Algebra<object>;
 /** A tile algebra whose state is known to itself alone. */
 export type AnyTileAlgebra = TileAlgebra<object>;
 
+/** An algebra over values that are no doubles. */
+export type AnyValueAlgebra = Algebra<object, Value>;
+export type AnyValueTileAlgebra = TileAlgebra<object, Value>;
+
+/** An aggregate of values that are no doubles; null stands for none. */
+export interface ValueAggregate {
+  readonly exact: AnyValueAlgebra;
+  readonly tiled: AnyValueTileAlgebra;
+  /** From the definition, over the values that are not null and their times. */
+  readonly naive: (values: readonly Value[], times: readonly number[]) => Value;
+}
+
 /** What an aggregate computes with: its parameters as the topology gives them. */
 export type Parameters = Pick<AggregateSpec, "parameters">;
 
 /** What the SQL form is made of: ClickHouse expressions over the events of one key. */
 export interface SqlParts extends Parameters {
-  /** The input: a field (a number but for identities), or the truth of a condition. */
+  /** The input: a field (a number where one is aggregated), or the truth of a condition. */
   readonly value: string;
   /** Event time, UTC ms. */
   readonly time: string;
@@ -69,11 +86,12 @@ export interface AggregateKind<Define = (...given: never[]) => Aggregate<never>>
   /** Its name in a topology and in a plan. */
   readonly kind: string;
   /**
-   * What it takes of a record: nothing, a numeric field, the truth of a test, or what a field is
-   * told apart by, be it a number or not.
+   * What it takes of a record: nothing, a numeric field, the truth of a test, what a field is told
+   * apart by, be it a number or not, or its value, whatever its type.
    */
-  readonly input: "record" | "number" | "truth" | "identity";
-  readonly output: FeatureOutput;
+  readonly input: "record" | "number" | "truth" | "identity" | "value";
+  /** `value`: of the type of its field. */
+  readonly output: FeatureOutput | "value";
   /** Its function in `agg`. */
   readonly define: Define;
   /** What is wrong with its parameters; null: nothing. @default nothing can be */
@@ -88,6 +106,8 @@ export interface AggregateKind<Define = (...given: never[]) => Aggregate<never>>
     parameters: Parameters,
     times: readonly number[],
   ) => number | null;
+  /** Over values of a type that is no double. @default it takes none */
+  readonly ofValues?: (type: ValueOutput) => ValueAggregate;
   /** From the definition, in SQL; asked only where there are values. */
   readonly sql: (parts: SqlParts) => string;
   /** Relative difference that rounding alone explains. */

@@ -1,4 +1,4 @@
-import { type Condition, evaluate } from "../../schemas/expression.ts";
+import { type Condition, evaluate, type Scalar } from "../../schemas/expression.ts";
 import type { AggregateInput } from "../../schemas/feature-view.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -13,6 +13,13 @@ export function readInput(input: AggregateInput, record: Fields): number {
   if (identity && field !== undefined) return identityOf(record[field]);
   if (field !== undefined) return numberOf(record[field]);
   return condition === undefined ? 1 : truthOf(condition, record);
+}
+
+/** Reads an input that has a type; null where it is null, and where `where` does not hold. */
+export function readValue({ field, where }: AggregateInput, record: Fields): Scalar {
+  if (field === undefined) return null;
+  if (where !== undefined && evaluate(where, record) !== true) return null;
+  return (record[field] ?? null) as Scalar;
 }
 
 /** 1 where a condition holds, 0 where not, NaN where that is unknown. */

@@ -16,7 +16,13 @@ export function sampleAggregates(
   const condition: Condition = { op: "gt", field, value: limit };
   const where: Condition = { op: "neq", field, value: not };
   const samples = Object.values<AggregateKind>(aggregateKinds).flatMap(({ kind, input }) => {
-    const of = { number: { field }, identity: { field }, truth: { condition }, record: {} }[input];
+    const of = {
+      number: { field },
+      identity: { field },
+      value: { field },
+      truth: { condition },
+      record: {},
+    }[input];
     const sample = { kind, ...of, parameters: { probability: 0.9 } };
     return [
       [kind, sample],

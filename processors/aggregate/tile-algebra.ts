@@ -5,7 +5,7 @@ import type { Algebra } from "./algebra.ts";
  * One aggregate as an algebra over tiles: records are put in one by one, and leave as the part that
  * a tile merged. The state is bounded whatever the number of records, and can be written.
  */
-export interface TileAlgebra<State> extends Omit<Algebra<State>, "retract"> {
+export interface TileAlgebra<State, Value = number> extends Omit<Algebra<State, Value>, "retract"> {
   /** Adds the records of `other`, which stays as it is: associative and commutative. */
   merge(state: State, other: State): void;
   /**

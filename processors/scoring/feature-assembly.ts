@@ -1,6 +1,7 @@
 import type { ByteReader, ByteWriter } from "../../schemas/bytes.ts";
 import { MillraceError } from "../../schemas/errors.ts";
 import type { ScoringOperator, ScoringSpec } from "../../schemas/plan.ts";
+import { type ReadAnswer, readNumbers, readTyped } from "./read-answer.ts";
 
 /** Vectors kept for reuse; more are left to the garbage collector. */
 const spareVectors = 1024;
@@ -28,6 +29,7 @@ export class FeatureAssembly {
   /** By slot: where its features start, and how many there are. */
   readonly #start: number[] = [];
   readonly #count: number[] = [];
+  readonly #read: ReadAnswer[] = [];
   readonly #assemblies = new Map<string, Assembly>();
   readonly #spare: Assembly[] = [];
   readonly #mayLack: boolean;
@@ -37,13 +39,15 @@ export class FeatureAssembly {
   incomplete = false;
 
   /** @param mayLack - whether waits may have been ended; else a missing answer is an error. */
-  constructor({ scoring, widths }: ScoringOperator, mayLack: boolean) {
+  constructor({ scoring, widths, answers = [] }: ScoringOperator, mayLack: boolean) {
     this.#scoring = scoring;
     this.#mayLack = mayLack;
     let start = 0;
-    for (const count of widths) {
+    for (const [slot, count] of widths.entries()) {
+      const spec = answers[slot] ?? null;
       this.#start.push(start);
       this.#count.push(count);
+      this.#read.push(spec === null ? readNumbers(count) : readTyped(spec));
       start += count;
     }
     this.width = start;
@@ -52,7 +56,7 @@ export class FeatureAssembly {
     }
   }
 
-  /** Takes the payload of one answer behind its id: u8 slot, u8 incomplete, f64 asOf, n × f64. */
+  /** Takes the payload of one answer behind its id: u8 slot, u8 incomplete, f64 asOf, features. */
   answer(id: string, payload: ByteReader): void {
     const slot = payload.u8();
     if (this.#owed.size > 0 && this.#repay(id, slot)) {
@@ -68,9 +72,7 @@ export class FeatureAssembly {
     const asOf = payload.f64();
     if (asOf > assembly.asOf) assembly.asOf = asOf;
     assembly.answers[slot] = (assembly.answers[slot] as number) + 1;
-    const start = this.#start[slot] as number;
-    const end = start + (this.#count[slot] as number);
-    for (let i = start; i < end; i++) assembly.vector[i] = payload.f64();
+    this.#read[slot]?.(payload, assembly.vector, this.#start[slot] as number);
   }
 
   /**

@@ -1,10 +1,11 @@
+import type { ByteWriter } from "../../schemas/bytes.ts";
 import { encode } from "../../schemas/encoding.ts";
 import { entityKey } from "../../schemas/feature-view.ts";
 import { partitionOf } from "../../schemas/murmur2.ts";
 import type { Ports } from "../../schemas/plan.ts";
 import type { RouteField, RouteSpec } from "../../schemas/route.ts";
-import { RowCodec } from "../../schemas/row-codec.ts";
-import { readInput } from "../aggregate/read-input.ts";
+import { RowCodec, valueCodec } from "../../schemas/row-codec.ts";
+import { readInput, readValue } from "../aggregate/read-input.ts";
 import type { Outbox, RefusedRecord } from "../processor.ts";
 
 /** A decoded record, with the time it is known at and its place. */
@@ -17,6 +18,19 @@ export interface StampedRecord {
   offset: number;
 }
 
+type WriteTyped = (payload: ByteWriter, fields: StampedRecord["fields"]) => void;
+
+function writeTyped(field: RouteField): WriteTyped | undefined {
+  if (field.from === "row") {
+    const codec = new RowCodec(field.layout);
+    return (payload, fields) => codec.write(payload, fields);
+  }
+  if (field.from !== "value") return undefined;
+  const { input, type } = field;
+  const codec = valueCodec({ type, nullable: true });
+  return (payload, fields) => codec.write(payload, readValue(input, fields));
+}
+
 /** Writes one payload for each record. */
 export class Route {
   /** The step that answers for the record; null: it is counted elsewhere. */
@@ -26,7 +40,8 @@ export class Route {
   readonly #key: readonly string[];
   readonly #values: unknown[];
   readonly #fields: readonly RouteField[];
-  readonly #codecs: readonly (RowCodec | undefined)[];
+  /** By field what writes it, where that goes by its type. */
+  readonly #typed: readonly (WriteTyped | undefined)[];
 
   /** @throws {RangeError} when the output is no inbox. */
   constructor({ output, key, fields, counted }: RouteSpec, { name, outputs }: Ports) {
@@ -38,9 +53,7 @@ export class Route {
     this.#key = key;
     this.#values = key.map(() => null);
     this.#fields = fields;
-    this.#codecs = fields.map((each) =>
-      each.from === "row" ? new RowCodec(each.layout) : undefined,
-    );
+    this.#typed = fields.map(writeTyped);
   }
 
   /** False: what is derived is too large, and a dead letter. */
@@ -72,8 +85,9 @@ export class Route {
         case "partition":
           payload.f64(record.partition);
           break;
+        case "value":
         case "row":
-          this.#codecs[i]?.write(payload, record.fields);
+          this.#typed[i]?.(payload, record.fields);
           break;
         case "byte":
           payload.u8(field.value);

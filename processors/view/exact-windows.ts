@@ -1,5 +1,7 @@
 import type { ByteReader, ByteWriter } from "../../schemas/bytes.ts";
+import type { Scalar } from "../../schemas/expression.ts";
 import type { FeatureColumns } from "./feature-columns.ts";
+import { type EventValues, noValues } from "./value-columns.ts";
 
 const initialEvents = 4;
 
@@ -11,17 +13,22 @@ export class ExactWindows {
   nextExpiry = Number.POSITIVE_INFINITY;
   readonly #columns: FeatureColumns;
   readonly #values: Float64Array;
+  readonly #others: Scalar[];
   readonly #states: object[];
   /** By window the index of its first event. */
   readonly #starts: Uint32Array;
   #times = new Float64Array(initialEvents);
   #inputs: Float64Array;
+  /** By event its inputs that are no doubles; null where there are none. */
+  #eventValues: EventValues[] | null;
   #end = 0;
 
-  /** @param values - the columns of the key, which the windows keep up to date. */
-  constructor(columns: FeatureColumns, values: Float64Array) {
+  /** @param values, others - the columns of the key, which the windows keep up to date. */
+  constructor(columns: FeatureColumns, values: Float64Array, others: Scalar[]) {
     this.#columns = columns;
     this.#values = values;
+    this.#others = others;
+    this.#eventValues = columns.values.areKept ? [] : null;
     this.#states = columns.prepare();
     this.#starts = new Uint32Array(columns.windowMs.length);
     this.#inputs = new Float64Array(initialEvents * columns.inputs);
@@ -42,12 +49,14 @@ export class ExactWindows {
     const stride = this.#columns.inputs;
     this.#times[at] = eventTime;
     for (let i = 0; i < stride; i++) this.#inputs[at * stride + i] = payload.f64();
+    const values = this.#columns.values.readEvent(payload);
+    if (this.#eventValues !== null) this.#eventValues[at] = values;
     for (let window = 0; window < this.#starts.length; window++) {
       if (eventTime + (this.#columns.windowMs[window] as number) <= knownAt) {
         this.#starts[window] = (this.#starts[window] as number) + 1;
         continue;
       }
-      this.#columns.update(this.#states, window, this.#inputs, at * stride, eventTime);
+      this.#columns.update(this.#states, window, this.#inputs, at * stride, eventTime, values);
       this.#finalize(window);
     }
     this.#findNextExpiry();
@@ -63,7 +72,8 @@ export class ExactWindows {
       while (start < this.#end) {
         const time = this.#times[start] as number;
         if (time + lengthMs > instant) break;
-        this.#columns.retract(this.#states, window, this.#inputs, start * stride, time);
+        const values = this.#valuesOf(start);
+        this.#columns.retract(this.#states, window, this.#inputs, start * stride, time, values);
         start++;
       }
       if (start === before) continue;
@@ -74,18 +84,22 @@ export class ExactWindows {
   }
 
   /** Calls `take` with each event of the longest window, in order; its inputs start at `at`. */
-  forEach(take: (eventTime: number, inputs: Float64Array, at: number) => void): void {
+  forEach(
+    take: (eventTime: number, inputs: Float64Array, at: number, values: EventValues) => void,
+  ): void {
     for (let event = this.#first; event < this.#end; event++) {
-      take(this.#times[event] as number, this.#inputs, event * this.#columns.inputs);
+      const time = this.#times[event] as number;
+      take(time, this.#inputs, event * this.#columns.inputs, this.#valuesOf(event));
     }
   }
 
   /** Adds an event behind all others, without effect until `open`. */
-  append(eventTime: number, inputs: Float64Array, at: number): void {
+  append(eventTime: number, inputs: Float64Array, at: number, values: EventValues): void {
     if (this.#end === this.#times.length) this.#compact();
     const stride = this.#columns.inputs;
     this.#times[this.#end] = eventTime;
     this.#inputs.set(inputs.subarray(at, at + stride), this.#end * stride);
+    this.#eventValues?.push(values);
     this.#end++;
   }
 
@@ -100,7 +114,7 @@ export class ExactWindows {
     this.#fill();
   }
 
-  /** u32 events, u32 start a window; then time and inputs. */
+  /** u32 events, u32 start a window; then time, inputs and values. */
   snapshot(writer: ByteWriter): void {
     const first = this.#first;
     const stride = this.#columns.inputs;
@@ -109,6 +123,7 @@ export class ExactWindows {
     for (let event = first; event < this.#end; event++) {
       writer.f64(this.#times[event] as number);
       for (let i = 0; i < stride; i++) writer.f64(this.#inputs[event * stride + i] as number);
+      this.#columns.values.writeEvent(this.#valuesOf(event), writer);
     }
   }
 
@@ -125,6 +140,7 @@ export class ExactWindows {
     for (let event = 0; event < events; event++) {
       this.#times[event] = reader.f64();
       for (let i = 0; i < stride; i++) this.#inputs[event * stride + i] = reader.f64();
+      this.#eventValues?.push(this.#columns.values.readEvent(reader));
     }
     this.#fill();
   }
@@ -140,7 +156,8 @@ export class ExactWindows {
     for (let window = 0; window < this.#starts.length; window++) {
       for (let event = this.#starts[window] as number; event < this.#end; event++) {
         const time = this.#times[event] as number;
-        this.#columns.update(this.#states, window, this.#inputs, event * stride, time);
+        const values = this.#valuesOf(event);
+        this.#columns.update(this.#states, window, this.#inputs, event * stride, time, values);
       }
       this.#finalize(window);
     }
@@ -148,7 +165,11 @@ export class ExactWindows {
   }
 
   #finalize(window: number): void {
-    this.#columns.finalize(this.#states, window, this.#values);
+    this.#columns.finalize(this.#states, window, this.#values, this.#others);
+  }
+
+  #valuesOf(event: number): EventValues {
+    return this.#eventValues === null ? noValues : (this.#eventValues[event] as EventValues);
   }
 
   #findNextExpiry(): void {
@@ -175,6 +196,7 @@ export class ExactWindows {
       if ((times[middle] as number) <= eventTime) low = middle + 1;
       else high = middle;
     }
+    this.#eventValues?.splice(low, 0, noValues);
     if (low < this.#end) {
       const stride = this.#columns.inputs;
       times.copyWithin(low + 1, low, this.#end);
@@ -198,6 +220,7 @@ export class ExactWindows {
     inputs.set(this.#inputs.subarray(first * stride, this.#end * stride));
     this.#times = times;
     this.#inputs = inputs;
+    this.#eventValues?.splice(0, first);
     for (let window = 0; window < this.#starts.length; window++) {
       this.#starts[window] = (this.#starts[window] as number) - first;
     }

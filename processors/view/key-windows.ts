@@ -1,8 +1,12 @@
 import type { ByteReader, ByteWriter } from "../../schemas/bytes.ts";
+import type { Scalar } from "../../schemas/expression.ts";
 import { ExactWindows } from "./exact-windows.ts";
 import type { Expiring } from "./expiry-heap.ts";
 import type { FeatureColumns } from "./feature-columns.ts";
 import { TiledWindows } from "./tiled-windows.ts";
+
+/** Of every key of a view whose columns all hold doubles. */
+const none: Scalar[] = [];
 
 /**
  * One entity key: its columns, and the windows that they come from.
@@ -21,8 +25,9 @@ export class KeyWindows implements Expiring {
   /** Of the newest row. */
   asOf = Number.NEGATIVE_INFINITY;
   seq = 0;
-  /** The columns as of now. */
+  /** The columns as of now: those that hold doubles, and the others. */
   readonly values: Float64Array;
+  readonly others: Scalar[];
   readonly #columns: FeatureColumns;
   #exact: ExactWindows;
   /** Null while the exact windows serve; they are empty while these do. */
@@ -32,7 +37,8 @@ export class KeyWindows implements Expiring {
     this.key = key;
     this.#columns = columns;
     this.values = new Float64Array(columns.columns);
-    this.#exact = new ExactWindows(columns, this.values);
+    this.others = columns.values.areKept ? new Array(columns.values.columns).fill(null) : none;
+    this.#exact = this.#noEvents();
   }
 
   /** Events in the longest window. */
@@ -92,17 +98,21 @@ export class KeyWindows implements Expiring {
       this.nextExpiry = this.#exact.nextExpiry;
       return;
     }
-    this.#tiled = new TiledWindows(this.#columns, this.values);
+    this.#tiled = new TiledWindows(this.#columns, this.values, this.others);
     this.#tiled.restore(reader);
     this.nextExpiry = this.#tiled.nextExpiry;
   }
 
+  #noEvents(): ExactWindows {
+    return new ExactWindows(this.#columns, this.values, this.others);
+  }
+
   #tile(now: number): void {
-    const tiled = new TiledWindows(this.#columns, this.values);
-    this.#exact.forEach((eventTime, inputs, at) => {
-      tiled.adopt(eventTime, now, inputs, at);
+    const tiled = new TiledWindows(this.#columns, this.values, this.others);
+    this.#exact.forEach((eventTime, inputs, at, values) => {
+      tiled.adopt(eventTime, now, inputs, at, values);
     });
-    this.#exact = new ExactWindows(this.#columns, this.values);
+    this.#exact = this.#noEvents();
     this.#tiled = tiled;
     tiled.open();
     this.nextExpiry = tiled.nextExpiry;
@@ -112,9 +122,10 @@ export class KeyWindows implements Expiring {
     const { recent } = tiled;
     const { windowMs, inputs } = this.#columns;
     this.#tiled = null;
-    this.#exact = new ExactWindows(this.#columns, this.values);
+    this.#exact = this.#noEvents();
     for (const index of recent.after(now - (windowMs[windowMs.length - 1] as number))) {
-      this.#exact.append(recent.times[index] as number, recent.inputs, index * inputs);
+      const time = recent.times[index] as number;
+      this.#exact.append(time, recent.inputs, index * inputs, recent.valuesOf(index));
     }
     this.#exact.open(now);
     this.nextExpiry = this.#exact.nextExpiry;

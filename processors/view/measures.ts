@@ -1,8 +1,4 @@
-import {
-  type AggregateSpec,
-  aggregateInputs,
-  type FeatureViewSpec,
-} from "../../schemas/feature-view.ts";
+import { type AggregateSpec, aggregateInputs } from "../../schemas/feature-view.ts";
 
 /** One state that a window keeps: an algebra over one input. */
 export interface Measure<Algebra> {
@@ -20,11 +16,11 @@ export interface Measures<Algebra> {
 
 /** Aggregates whose algebras keep equal states over the same input share a measure. */
 export function measuresOf<Algebra extends { readonly stateName: string }>(
-  view: FeatureViewSpec,
+  aggregates: readonly AggregateSpec[],
   algebraOf: (spec: AggregateSpec) => Algebra,
 ): Measures<Algebra> {
-  const { indexOf } = aggregateInputs(view.aggregates);
-  const algebras = view.aggregates.map((spec) => algebraOf(spec));
+  const { indexOf } = aggregateInputs(aggregates);
+  const algebras = aggregates.map((spec) => algebraOf(spec));
   const measures: Measure<Algebra>[] = [];
   const measureOf = algebras.map((algebra, aggregate) => {
     const input = indexOf[aggregate] as number;

@@ -1,16 +1,21 @@
 import type { ByteReader, ByteWriter } from "../../schemas/bytes.ts";
+import { type EventValues, noValues, type ValueColumns } from "./value-columns.ts";
 
 /** The newest events of a key by arrival, up to a fixed number: a ring. */
 export class RecentEvents {
   readonly times: Float64Array;
   readonly inputs: Float64Array;
+  /** Empty where events have doubles alone. */
+  readonly #values: EventValues[] = [];
+  readonly #columns: ValueColumns;
   readonly #capacity: number;
   readonly #stride: number;
   #oldest = 0;
   #size = 0;
 
   /** @param capacity - events kept, ≥ 1. */
-  constructor(capacity: number, stride: number) {
+  constructor(capacity: number, stride: number, columns: ValueColumns) {
+    this.#columns = columns;
     this.#capacity = capacity;
     this.#stride = stride;
     this.times = new Float64Array(capacity);
@@ -22,6 +27,16 @@ export class RecentEvents {
     return this.#size < this.#capacity
       ? Number.NEGATIVE_INFINITY
       : (this.times[this.#oldest] as number);
+  }
+
+  /** The inputs of an event that are no doubles. */
+  valuesOf(index: number): EventValues {
+    return this.#columns.areKept ? (this.#values[index] as EventValues) : noValues;
+  }
+
+  /** Keeps the inputs of an event that are no doubles. */
+  keepValues(index: number, values: EventValues): void {
+    if (this.#columns.areKept) this.#values[index] = values;
   }
 
   /** Makes place for an event; the caller fills its inputs. Returns its index. */
@@ -44,7 +59,7 @@ export class RecentEvents {
     return indices.sort((a, b) => (this.times[a] as number) - (this.times[b] as number));
   }
 
-  /** u32 events, then by arrival the f64 time and the f64 inputs of each. */
+  /** u32 events, then by arrival the f64 time, the f64 inputs and the values of each. */
   write(writer: ByteWriter): void {
     writer.u32(this.#size);
     for (let i = 0; i < this.#size; i++) {
@@ -52,6 +67,7 @@ export class RecentEvents {
       writer.f64(this.times[index] as number);
       const first = index * this.#stride;
       for (let at = first; at < first + this.#stride; at++) writer.f64(this.inputs[at] as number);
+      this.#columns.writeEvent(this.valuesOf(index), writer);
     }
   }
 
@@ -60,6 +76,7 @@ export class RecentEvents {
     for (let events = reader.u32(); events > 0; events--) {
       const index = this.push(reader.f64());
       for (let i = 0; i < this.#stride; i++) this.inputs[index * this.#stride + i] = reader.f64();
+      this.keepValues(index, this.#columns.readEvent(reader));
     }
   }
 }

@@ -1,5 +1,6 @@
 import type { ByteReader, ByteWriter } from "../../schemas/bytes.ts";
 import type { TileColumns } from "./tile-columns.ts";
+import type { EventValues } from "./value-columns.ts";
 
 /** Events of one key whose times are in [start, start + the size of its level). */
 export interface Tile {
@@ -36,8 +37,8 @@ export class TileLevel {
     return first.start + this.#sizeMs - 1 + this.windowMs;
   }
 
-  /** Takes an event with its inputs, which start at `at`. */
-  insert(eventTime: number, inputs: Float64Array, at: number): void {
+  /** Takes an event with its inputs: the doubles, which start at `at`, and the values. */
+  insert(eventTime: number, inputs: Float64Array, at: number, values: EventValues): void {
     const start = this.#startOf(eventTime);
     const place = this.#placeOf(start);
     let tile = this.#tiles[place];
@@ -46,7 +47,7 @@ export class TileLevel {
       this.#tiles.splice(place, 0, tile);
     }
     tile.events++;
-    this.#columns.update(tile.states, inputs, at, eventTime);
+    this.#columns.update(tile.states, inputs, at, eventTime, values);
   }
 
   /** Takes a tile of a finer level, which is not used any more. */

@@ -1,9 +1,11 @@
 import type { ByteReader, ByteWriter } from "../../schemas/bytes.ts";
+import type { Scalar } from "../../schemas/expression.ts";
 import type { FeatureColumns } from "./feature-columns.ts";
 import { RecentEvents } from "./recent-events.ts";
 import type { TileColumns } from "./tile-columns.ts";
 import { TileLevel } from "./tile-level.ts";
 import { tileSizes } from "./tile-sizes.ts";
+import type { EventValues } from "./value-columns.ts";
 
 /**
  * The windows of one key over tiles instead of events.
@@ -26,35 +28,44 @@ export class TiledWindows {
   readonly #shape: FeatureColumns;
   readonly #columns: TileColumns;
   readonly #values: Float64Array;
+  readonly #others: Scalar[];
   readonly #levels: readonly TileLevel[];
   /** By window. */
   readonly #states: object[][];
   readonly #torn: Uint8Array;
 
-  /** @param values - the columns of the key, which the windows keep up to date. */
-  constructor(shape: FeatureColumns, values: Float64Array) {
+  /** @param values, others - the columns of the key, which the windows keep up to date. */
+  constructor(shape: FeatureColumns, values: Float64Array, others: Scalar[]) {
     const { tiles, windowMs, inputs, exactLimit } = shape;
     const sizes = tileSizes(windowMs);
     this.#shape = shape;
     this.#columns = tiles;
     this.#values = values;
+    this.#others = others;
     this.#levels = Array.from(
       windowMs,
       (lengthMs, i) => new TileLevel(lengthMs, sizes[i] as number, tiles),
     );
     this.#states = this.#levels.map(() => tiles.prepare());
     this.#torn = tiles.noneTorn();
-    this.recent = new RecentEvents(Math.max(1, exactLimit >>> 1), inputs);
+    this.recent = new RecentEvents(Math.max(1, exactLimit >>> 1), inputs, shape.values);
   }
 
   /** Takes an event of the exact windows; `open` follows the last. */
-  adopt(eventTime: number, now: number, inputs: Float64Array, at: number): void {
+  adopt(
+    eventTime: number,
+    now: number,
+    inputs: Float64Array,
+    at: number,
+    values: EventValues,
+  ): void {
     const stride = this.#shape.inputs;
     const index = this.#keep(eventTime);
     for (let i = 0; i < stride; i++) {
       this.recent.inputs[index * stride + i] = inputs[at + i] as number;
     }
-    this.#include(eventTime, now, index * stride);
+    this.recent.keepValues(index, values);
+    this.#include(eventTime, now, index);
   }
 
   open(): void {
@@ -67,7 +78,8 @@ export class TiledWindows {
     const stride = this.#shape.inputs;
     const index = this.#keep(eventTime);
     for (let i = 0; i < stride; i++) this.recent.inputs[index * stride + i] = payload.f64();
-    const first = this.#include(eventTime, knownAt, index * stride);
+    this.recent.keepValues(index, this.#shape.values.readEvent(payload));
+    const first = this.#include(eventTime, knownAt, index);
     for (let window = first; window < this.#levels.length; window++) this.#finalize(window);
     this.#findNextExpiry();
   }
@@ -124,14 +136,16 @@ export class TiledWindows {
   }
 
   /** Puts an event into its tile and the windows not left yet; returns the first of them. */
-  #include(eventTime: number, now: number, at: number): number {
+  #include(eventTime: number, now: number, index: number): number {
     const { inputs } = this.recent;
+    const at = index * this.#shape.inputs;
+    const values = this.recent.valuesOf(index);
     const { windowMs } = this.#shape;
     let first = 0;
     while (eventTime + (windowMs[first] as number) <= now) first++;
-    (this.#levels[first] as TileLevel).insert(eventTime, inputs, at);
+    (this.#levels[first] as TileLevel).insert(eventTime, inputs, at, values);
     for (let window = first; window < this.#levels.length; window++) {
-      this.#columns.update(this.#states[window] as object[], inputs, at, eventTime);
+      this.#columns.update(this.#states[window] as object[], inputs, at, eventTime, values);
     }
     this.size++;
     return first;
@@ -149,7 +163,8 @@ export class TiledWindows {
   }
 
   #finalize(window: number): void {
-    this.#columns.finalize(this.#states[window] as object[], window, this.#values);
+    const states = this.#states[window] as object[];
+    this.#columns.finalize(states, window, this.#values, this.#others);
   }
 
   #findNextExpiry(): void {

@@ -2,7 +2,8 @@ import { ByteReader, type ByteWriter } from "../../schemas/bytes.ts";
 import { entityKeyParts } from "../../schemas/feature-view.ts";
 import type { TableSpec } from "../../schemas/plan.ts";
 import { type FeatureRow, readRow } from "../../schemas/row.ts";
-import type { RowType } from "../../schemas/row-layout.ts";
+import { RowCodec } from "../../schemas/row-codec.ts";
+import type { RowLayout, RowType } from "../../schemas/row-layout.ts";
 import {
   int64,
   nullableFloat64,
@@ -24,8 +25,11 @@ export class FeatureRowEncoder implements RowEncoder {
   readonly table: OfflineTable;
   readonly #topic: Buffer;
   readonly #keyFields: number;
-  /** Of each feature. */
+  /** Of each feature its type, and whether it is no double of the row. */
   readonly #types: readonly RowType[];
+  readonly #isOther: readonly boolean[];
+  /** Null where all are doubles. */
+  readonly #others: RowCodec | null;
   readonly #payload = new ByteReader();
   readonly #row: FeatureRow = {
     served: 0,
@@ -35,12 +39,19 @@ export class FeatureRowEncoder implements RowEncoder {
     values: new Float64Array(),
   };
 
-  /** @param keyFields - how many columns the key makes; they come first. */
-  constructor(topic: string, keyFields: number, table: TableSpec) {
+  /**
+   * @param keyFields - how many columns the key makes; they come first.
+   * @param others - columns that are no doubles of the row.
+   */
+  constructor(topic: string, keyFields: number, table: TableSpec, others?: RowLayout) {
     this.table = offlineTable(table);
     this.#topic = Buffer.from(topic, "utf8");
     this.#keyFields = keyFields;
-    this.#types = table.columns.slice(keyFields + rowHead).map(({ type }) => type);
+    const names = new Set(others?.fields.map(({ name }) => name));
+    const features = table.columns.slice(keyFields + rowHead);
+    this.#types = features.map(({ type }) => type);
+    this.#isOther = features.map(({ name }) => names.has(name));
+    this.#others = others === undefined ? null : new RowCodec(others);
   }
 
   append(reader: SinkRecord, partition: number, into: ByteWriter): number {
@@ -58,9 +69,15 @@ export class FeatureRowEncoder implements RowEncoder {
     into.u32(row.seq);
     nullableTime(into, row.validUntil);
     into.u8(row.served);
-    for (let i = 0; i < row.values.length; i++) {
-      const value = row.values[i] as number;
-      const type = this.#types[i];
+    const others = this.#readOthers(row);
+    let [number, other] = [0, 0];
+    for (let i = 0; i < this.#types.length; i++) {
+      const type = this.#types[i] as RowType;
+      if (this.#isOther[i]) {
+        nullableValue(into, type, others[other++]);
+        continue;
+      }
+      const value = row.values[number++] as number;
       if (type === "integer") into.u32(value);
       else if (type === "timestamp") nullableTime(into, value);
       else nullableFloat64(into, value);
@@ -72,6 +89,23 @@ export class FeatureRowEncoder implements RowEncoder {
   }
 
   async resolve(): Promise<void> {}
+
+  #readOthers({ others }: FeatureRow): readonly unknown[] {
+    if (this.#others === null) return none;
+    return others === undefined ? none : this.#others.readValues(new ByteReader(others));
+  }
+}
+
+const none: readonly unknown[] = [];
+
+/** A value of a type that is no double. */
+function nullableValue(into: ByteWriter, type: RowType, value: unknown): void {
+  const isNull = value === null || value === undefined;
+  into.u8(isNull ? 1 : 0);
+  if (isNull) return;
+  if (type === "text") string(into, String(value));
+  else if (type === "boolean") into.u8(value === true ? 1 : 0);
+  else int64(into, value as number | bigint);
 }
 
 /** UTC ms, NaN for null. */

@@ -39,7 +39,7 @@ function encoderOf(
   registry: SchemaRegistry,
 ): RowEncoder {
   return values.kind === "rows"
-    ? new FeatureRowEncoder(topic, values.keyFields, table)
+    ? new FeatureRowEncoder(topic, values.keyFields, table, values.others)
     : new RecordEncoder(topic, values.schema, table, registry);
 }
 

@@ -1,4 +1,5 @@
 import type { Encoding } from "../encoding.ts";
+import type { FeatureOutput } from "../feature-view.ts";
 import type { RouteSpec } from "../route.ts";
 import type { TransformSpec } from "../transforms/through.ts";
 import type { LabelSpec } from "./label.ts";
@@ -12,6 +13,16 @@ export interface LookupSpec {
   readonly view: string;
   /** Fields of the triggering record that make the entity key. */
   readonly keyFields: readonly string[];
+  /** Features made of texts of the view, by name. @default none */
+  readonly encoded?: readonly EncodedFeatureSpec[];
+}
+
+/** A number that is made of a text column of a view. */
+export interface EncodedFeatureSpec {
+  /** Its name in the vector. */
+  readonly name: string;
+  readonly column: string;
+  readonly encoding: Encoding;
 }
 
 /** A field of the triggering record that is a feature itself. */
@@ -40,8 +51,8 @@ export interface ScoringSpec {
   readonly lookups: readonly LookupSpec[];
   readonly request: readonly RequestFeatureSpec[];
   /**
-   * Names of the feature vector in order: `slot_column` by look-up, then the request features by
-   * name. Numbers; null (NaN) where missing.
+   * Names of the feature vector in order: by look-up `slot_column` of all columns but texts, then
+   * what is made of these; then the request features by name. Numbers; null (NaN) where missing.
    */
   readonly features: readonly string[];
   readonly model: { readonly name: string; readonly alias: "champion" };
@@ -62,8 +73,18 @@ export interface ScoringOperator {
     readonly predictions: readonly RouteSpec[];
     readonly outcomes: readonly RouteSpec[];
   };
-  /** By look-up how many features it answers with. */
+  /** By look-up how many features it brings. */
   readonly widths: readonly number[];
+  /** By look-up how its answers become features, where not all of them are numbers. @default are */
+  readonly answers?: readonly (AnswerSpec | null)[];
+}
+
+/** How an answer with values of several types becomes features. */
+export interface AnswerSpec {
+  /** All columns of the view, in their order. */
+  readonly columns: readonly { readonly name: string; readonly output: FeatureOutput }[];
+  /** Features that follow those of the columns. */
+  readonly encoded: readonly EncodedFeatureSpec[];
 }
 
 export const scoring: StepFacts<ScoringSpec, ScoringOperator> = {

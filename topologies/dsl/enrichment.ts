@@ -5,7 +5,7 @@ import { type Encoded, encodedProblem } from "./encodings.ts";
 import type { NumericField, SnakeCase } from "./field-types.ts";
 import { freezeDeeply } from "./freeze.ts";
 import type { Lookup } from "./lookup.ts";
-import { type ScoreBy, scoreBy } from "./scoring.ts";
+import { type EnrichedDefinition, type ScoreBy, scoreBy } from "./scoring.ts";
 
 /** A feature by its name; of one name there may be two, which is a problem of the topology. */
 export type NamedRequest = readonly [name: string, RequestDefinition];
@@ -64,17 +64,34 @@ type LookupFeatures<L> = {
     : never;
 }[keyof L & string];
 
+type LookupTexts<L> = {
+  [Slot in keyof L & string]: L[Slot] extends Lookup<never, string, infer Text>
+    ? `${SnakeCase<Slot>}_${Text}`
+    : never;
+}[keyof L & string];
+
 /** Joins each record of a stream with features of views, as of the moment at which it is known. */
 export type Enrich<T, Id> = <const L extends Lookups<T>, const Q extends Requests<T> = NoRequests>(
   lookups: L,
   options: EnrichmentOptions<Q>,
-) => Enriched<Id, LookupFeatures<L> | RequestFeatures<Q>>;
+) => Enriched<Id, LookupFeatures<L> | RequestFeatures<Q>, LookupTexts<L>>;
 
-/** Records with a feature vector. */
-export interface Enriched<Id, Feature extends string> {
+/** Records with a feature vector; `Text` are the texts that look-ups answer with. */
+export interface Enriched<Id, Feature extends string, Text extends string = never> {
+  /**
+   * Features made of texts of views, by name: `oneHot("slot_column", texts)` or
+   * `hashed("slot_column", buckets)`. A text that nothing is made of is no feature.
+   */
+  derived<const D extends Derived<Text>>(
+    features: D,
+  ): Enriched<Id, Feature | RequestFeatures<D>, Text>;
   /** Scores each record with the model in force. */
   readonly scoredBy: ScoreBy<Id, Feature>;
 }
+
+type Derived<Text extends string> = Readonly<
+  Record<string, Encoded<{ readonly [K in Text]: string | null }, string>>
+>;
 
 /** Second verb family of a stream: features from views. */
 export function enrich<T, Id>(source: StreamDefinition): Enrich<T, Id> {
@@ -83,15 +100,28 @@ export function enrich<T, Id>(source: StreamDefinition): Enrich<T, Id> {
     const requests = Object.entries<Request>(request ?? {}).flatMap(([name, feature]) =>
       requestsOf(name, feature),
     );
-    return freezeDeeply({
-      scoredBy: scoreBy({
-        source,
-        lookups: Object.fromEntries(slots),
-        request: requests,
-        missing,
-      }),
+    return enriched({
+      source,
+      lookups: Object.fromEntries(slots),
+      request: requests,
+      derived: [],
+      missing,
     });
   };
+}
+
+function enriched<Id, Feature extends string, Text extends string>(
+  definition: EnrichedDefinition,
+): Enriched<Id, Feature, Text> {
+  return freezeDeeply({
+    derived: (features) => {
+      const named = Object.entries(features).flatMap(([name, feature]) =>
+        requestsOf(name, feature),
+      );
+      return enriched({ ...definition, derived: [...definition.derived, ...named] });
+    },
+    scoredBy: scoreBy(definition),
+  });
 }
 
 type Request = string | Calendar<never> | Encoded<never, string>;

@@ -146,3 +146,44 @@ test("select makes no field with the name that every object has for its prototyp
     /select\(\) makes a field "__proto__"/,
   );
 });
+
+test("values of lists, too many texts in a row, and what is made of no text are refused", () => {
+  const view = (aggregates: Record<string, unknown>) =>
+    arrivals
+      .keyedBy("origin")
+      .over("1h", "2h")
+      .compute(wrong(aggregates))
+      .asFeatureView("texts@1", { ttl: "2h" })
+      .into(online);
+  const none = problemsOf(() => topology("t", { view: view({ last: agg.last("none") }) }));
+  assert.match(
+    none,
+    /last\("none"\) needs a field of arrivals that is text, a number or a boolean/,
+  );
+  const texts = (count: number) =>
+    Object.fromEntries(Array.from({ length: count }, (_, i) => [`t${i}`, agg.last("origin")]));
+  assert.equal(
+    problemsOf(() => topology("t", { view: view(texts(7)) })),
+    "",
+  );
+  const many = problemsOf(() => topology("t", { view: view(texts(8)) }));
+  assert.match(many, /view "texts@1": has 16 columns of texts; 15 are the most: part it/);
+  const made = (field: string) => {
+    const scores = departures
+      .enrichedWith(
+        { at: wrong(view({ n: agg.count(), to: agg.last("destination") }).at("origin")) },
+        {
+          missing: "null",
+        },
+      )
+      .derived(wrong({ to: oneHot(field, ["ORD"]) }))
+      .scoredBy("late", { model: "@champion", deadline: "20ms", fallback: prior(0.2) })
+      .into(topic("scores"));
+    return problemsOf(() => topology("t", { scores }));
+  };
+  assert.equal(made("at_to_1h"), "");
+  assert.match(
+    made("at_n_1h"),
+    /derived feature "to_ord": "at_n_1h" is no text of a look-up; there are "at_to_1h", "at_to_2h"/,
+  );
+});

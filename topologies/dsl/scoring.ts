@@ -9,12 +9,15 @@ import { freezeDeeply } from "./freeze.ts";
 import { type LabelBy, labelBy } from "./labels.ts";
 import type { LookupDefinition } from "./lookup.ts";
 import type { Offline, OutputTopic } from "./roles.ts";
+import { columnsOf } from "./view/outputs.ts";
 import { type Keyed, keyed } from "./view.ts";
 
 export interface ScoringDefinition {
   readonly source: StreamDefinition;
   readonly lookups: Readonly<Record<string, LookupDefinition>>;
   readonly request: readonly NamedRequest[];
+  /** Made of texts of look-ups, whose fields are `slot_column`. */
+  readonly derived: readonly NamedRequest[];
   readonly missing: string;
   readonly modelName: string;
   readonly model: string;
@@ -23,6 +26,12 @@ export interface ScoringDefinition {
   readonly topic: string;
   readonly roles: readonly StoreRole[];
 }
+
+/** What is known of records before they are scored. */
+export type EnrichedDefinition = Pick<
+  ScoringDefinition,
+  "source" | "lookups" | "request" | "derived" | "missing"
+>;
 
 /** A probability that answers when no model does. */
 export interface Prior {
@@ -95,7 +104,7 @@ export type FeatureOf<P> = P extends { readonly __features?: infer Feature exten
   : never;
 
 export function scoreBy<Id, Feature extends string>(
-  enriched: Pick<ScoringDefinition, "source" | "lookups" | "request" | "missing">,
+  enriched: EnrichedDefinition,
 ): ScoreBy<Id, Feature> {
   return (modelName, { model, deadline, fallback }) =>
     freezeDeeply({
@@ -127,7 +136,7 @@ function recordsOf(definition: ScoringDefinition): StreamDefinition {
   const { source, topic } = definition;
   const features = [
     ...lookUpFeatures(definition),
-    ...definition.request.map(([name]) => snakeCase(name)),
+    ...[...definition.derived, ...definition.request].map(([name]) => snakeCase(name)),
   ];
   const layout: RowLayout = {
     fields: [
@@ -149,8 +158,8 @@ function recordsOf(definition: ScoringDefinition): StreamDefinition {
 
 function lookUpFeatures({ lookups }: ScoringDefinition): string[] {
   return Object.entries(lookups).flatMap(([slot, { view }]) =>
-    Object.keys(view.aggregates).flatMap((name) =>
-      view.windows.map((window) => `${snakeCase(slot)}_${snakeCase(name)}_${window}`),
-    ),
+    columnsOf(view)
+      .filter(({ output }) => output !== "text")
+      .map(({ column }) => `${snakeCase(slot)}_${column}`),
   );
 }

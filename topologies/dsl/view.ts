@@ -35,8 +35,23 @@ export interface Windowed<T, Key extends readonly unknown[], Window extends stri
   /** Names the features; each is computed over each window. */
   compute<const A extends Readonly<Record<string, Aggregate<T>>>>(
     aggregates: A,
-  ): Computed<Key, `${SnakeCase<keyof A & string>}_${Window}`>;
+  ): Computed<
+    Key,
+    `${SnakeCase<Exclude<keyof A & string, TextsOf<T, A>>>}_${Window}`,
+    `${SnakeCase<TextsOf<T, A>>}_${Window}`
+  >;
 }
+
+/** Names of aggregates that give texts: the values of a field that is one. */
+type TextsOf<T, A> = {
+  [K in keyof A & string]: A[K] extends Aggregate<never, infer Field>
+    ? [Field] extends [never]
+      ? never
+      : [T[Field & keyof T]] extends [string | null]
+        ? K
+        : never
+    : never;
+}[keyof A & string];
 
 export interface ViewOptions {
   /** Event time after which a row is no longer served; at least the longest window. */
@@ -48,19 +63,33 @@ export interface ViewOptions {
   readonly exactLimit?: number;
 }
 
-/** Features without a name. */
-export interface Computed<Key extends readonly unknown[], Column extends string> {
+/** Features without a name: `Column` of numbers, booleans and instants, `Text` of texts. */
+export interface Computed<
+  Key extends readonly unknown[],
+  Column extends string,
+  Text extends string,
+> {
   /** Gives the features their identity: `name@version`, unique in the topology. */
-  asFeatureView(id: `${string}@${bigint}`, options: ViewOptions): UnstoredView<Key, Column>;
+  asFeatureView(id: `${string}@${bigint}`, options: ViewOptions): UnstoredView<Key, Column, Text>;
 }
 
 /** A feature view that does not say yet where its rows are kept. */
-export interface UnstoredView<Key extends readonly unknown[], Column extends string> {
-  into(...stores: readonly [Online | Offline, ...(Online | Offline)[]]): FeatureView<Key, Column>;
+export interface UnstoredView<
+  Key extends readonly unknown[],
+  Column extends string,
+  Text extends string,
+> {
+  into(
+    ...stores: readonly [Online | Offline, ...(Online | Offline)[]]
+  ): FeatureView<Key, Column, Text>;
 }
 
 /** A feature view: written once, read by streams, stores and training sets alike. */
-export interface FeatureView<Key extends readonly unknown[], Column extends string> {
+export interface FeatureView<
+  Key extends readonly unknown[],
+  Column extends string,
+  Text extends string = never,
+> {
   readonly kind: "view";
   readonly definition: ViewDefinition;
   /**
@@ -69,7 +98,7 @@ export interface FeatureView<Key extends readonly unknown[], Column extends stri
    */
   at<const F extends { readonly [I in keyof Key]: string }>(
     ...fields: F
-  ): Lookup<RecordWith<F, Key>, Column>;
+  ): Lookup<RecordWith<F, Key>, Column, Text>;
 }
 
 /** First verb family of a stream: features of its own records. */
@@ -105,9 +134,9 @@ export function keyed<T, Key extends readonly unknown[]>(
   });
 }
 
-function featureView<Key extends readonly unknown[], Column extends string>(
+function featureView<Key extends readonly unknown[], Column extends string, Text extends string>(
   definition: ViewDefinition,
-): FeatureView<Key, Column> {
+): FeatureView<Key, Column, Text> {
   return freezeDeeply({
     kind: "view",
     definition,

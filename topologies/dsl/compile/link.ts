@@ -183,3 +183,8 @@ export function fanOutOf(
 export function numberField(input: AggregateInput): RouteField {
   return { from: "number", input };
 }
+
+/** Number in a payload, or a value of the type that an aggregate takes. */
+export function inputField({ type, ...input }: AggregateInput): RouteField {
+  return type === undefined ? numberField(input) : { from: "value", input, type };
+}

@@ -10,6 +10,12 @@ export const plumbingColumns = ["topic", "partition", "offset", "written_at"] as
 /** A row has this many features at most: n of a row is 16 bits, tables want fewer. */
 export const featuresMax = 1_000;
 
+/**
+ * Columns of texts that a row has at most: each takes 64 KiB, and a row is one record of 1 MiB, as
+ * an answer to a look-up is.
+ */
+export const textColumnsMax = 15;
+
 /** Checks a name that a topology gives to itself or to a step. */
 export function checkStepName(problems: Problems, what: string, name: string): void {
   problems.check(

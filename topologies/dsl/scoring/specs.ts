@@ -1,10 +1,12 @@
 import {
+  type FeatureColumn,
   type FeatureViewSpec,
   featureColumns,
   snakeCase,
   viewId,
 } from "../../../schemas/feature-view.ts";
 import {
+  type EncodedFeatureSpec,
   type LookupSpec,
   type RequestFeatureSpec,
   type ScoringSpec,
@@ -64,9 +66,11 @@ function scoringSpec(
   const views = stepsOf(context, "view");
   const where = `step "${name}"`;
   const { source, fallback, modelName } = definition;
-  const lookups = Object.entries(definition.lookups).map(([slot, lookup]) =>
-    lookupSpec(problems, where, slot, lookup, definition),
-  );
+  const derived = derivedSpecs(problems, where, definition, views);
+  const lookups = Object.entries(definition.lookups).map(([slot, lookup]) => ({
+    ...lookupSpec(problems, where, slot, lookup, definition),
+    ...(derived[slot] && { encoded: derived[slot] }),
+  }));
   const request = requestSpecs(problems, where, definition);
   const features = [
     ...lookups.flatMap((lookup) => lookupFeatures(lookup, views)),
@@ -176,10 +180,51 @@ function requestSpecs(
     .sort((a, b) => compareText(a.name, b.name));
 }
 
+/** Features made of texts of look-ups, by slot and in the order of their names. */
+function derivedSpecs(
+  problems: Problems,
+  where: string,
+  { lookups, derived }: ScoringDefinition,
+  views: readonly FeatureViewSpec[],
+): Readonly<Record<string, readonly EncodedFeatureSpec[]>> {
+  const texts = Object.entries(lookups).flatMap(([slot, { view }]) =>
+    columnsOf(views, view.id)
+      .filter(({ aggregate }) => aggregate.output === "text")
+      .map(({ column }) => ({ slot, column, field: `${snakeCase(slot)}_${column}` })),
+  );
+  const made = derived.flatMap(([name, { field, encoding, problem }]) => {
+    const here = `${where}, derived feature "${name}"`;
+    checkIdentifier(problems, here, name);
+    problems.check(problem === undefined, here, problem ?? "");
+    const text = texts.find((each) => each.field === field);
+    if (text === undefined) {
+      const known = texts.map((each) => `"${each.field}"`).join(", ");
+      problems.add(here, `"${field}" is no text of a look-up${known && `; there are ${known}`}`);
+    }
+    if (text === undefined || encoding === undefined) return [];
+    const { slot, column } = text;
+    return { slot, spec: { name: snakeCase(name), column, encoding } };
+  });
+  const sorted = made.sort((a, b) => compareText(a.spec.name, b.spec.name));
+  const slots = [...new Set(sorted.map(({ slot }) => slot))];
+  return Object.fromEntries(
+    slots.map((slot) => [slot, sorted.flatMap((each) => (each.slot === slot ? [each.spec] : []))]),
+  );
+}
+
+/** Those that the topology runs with, which may be fewer than its text has. */
+function columnsOf(views: readonly FeatureViewSpec[], id: string): readonly FeatureColumn[] {
+  const view = views.find((each) => viewId(each) === id);
+  return view === undefined ? [] : featureColumns(view);
+}
+
 function lookupFeatures(lookup: LookupSpec, views: readonly FeatureViewSpec[]): string[] {
-  const view = views.find((each) => viewId(each) === lookup.view);
-  if (view === undefined) return [];
-  return featureColumns(view).map(({ column }) => `${lookup.slot}_${column}`);
+  return [
+    ...columnsOf(views, lookup.view)
+      .filter(({ aggregate }) => aggregate.output !== "text")
+      .map(({ column }) => `${lookup.slot}_${column}`),
+    ...(lookup.encoded ?? []).map(({ name }) => name),
+  ];
 }
 
 function checkFeatures(

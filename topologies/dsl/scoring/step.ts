@@ -1,7 +1,9 @@
 import { encodingText } from "../../../schemas/encoding.ts";
-import { featureColumns, viewId } from "../../../schemas/feature-view.ts";
+import { featureColumns, isValueOutput, viewId } from "../../../schemas/feature-view.ts";
 import { predictionSchema } from "../../../schemas/outputs.ts";
 import {
+  type AnswerSpec,
+  type LookupSpec,
   type RequestFeatureSpec,
   type ScoringOperator,
   type ScoringSpec,
@@ -76,10 +78,14 @@ function part(scoring: ScoringSpec, specs: Specs): Part {
 }
 
 function operatorOf(specs: Specs, scoring: ScoringSpec, routesOf: RoutesOf): ScoringOperator {
-  const widths = scoring.lookups.map((lookup) => {
-    const view = stepsOf(specs, "view").find((each) => viewId(each) === lookup.view);
-    return view === undefined ? 0 : featureColumns(view).length;
-  });
+  const answers = scoring.lookups.map((lookup) => answerOf(specs, lookup));
+  const widths = answers.map(
+    ({ columns, encoded }) =>
+      columns.filter(({ output }) => output !== "text").length + encoded.length,
+  );
+  const typed = answers.map((each) =>
+    each.columns.some(({ output }) => isValueOutput(output)) ? each : null,
+  );
   const label = stepsOf(specs, "label").find((each) => each.predictions === scoring.name);
   const placed = isPlaced(specs, scoring) && ({ placed: true } as const);
   const predictions = routesOf(scoring.name);
@@ -90,7 +96,17 @@ function operatorOf(specs: Specs, scoring: ScoringSpec, routesOf: RoutesOf): Sco
     label: label ?? null,
     widths,
     ...placed,
+    ...(typed.some((each) => each !== null) && { answers: typed }),
     ...(isAsked && { routes: { predictions, outcomes } }),
+  };
+}
+
+function answerOf(specs: Specs, { view: id, encoded = [] }: LookupSpec): AnswerSpec {
+  const view = stepsOf(specs, "view").find((each) => viewId(each) === id);
+  const columns = view === undefined ? [] : featureColumns(view);
+  return {
+    columns: columns.map(({ column: name, aggregate: { output } }) => ({ name, output })),
+    encoded,
   };
 }
 
@@ -183,6 +199,11 @@ function text(scoring: ScoringSpec): string {
     ...transformLines(scoring.through),
     ...scoring.lookups.map(
       ({ slot, view, keyFields }) => `${slot} = ${view} at (${list(keyFields)})`,
+    ),
+    ...scoring.lookups.flatMap(({ slot, encoded = [] }) =>
+      encoded.map(
+        ({ name, column: of, encoding }) => `${name} = ${encodingText(encoding, `${slot}_${of}`)}`,
+      ),
     ),
     ...scoring.request.map((feature) => `${feature.name} = ${requestText(feature)}`),
     `vector of ${scoring.features.length} features; missing ones are null`,

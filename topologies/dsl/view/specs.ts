@@ -11,10 +11,11 @@ import {
 } from "../../../schemas/feature-view.ts";
 import { checkCondition } from "../compile/conditions.ts";
 import { isNumeric, layoutField, scalarKind } from "../compile/layout-field.ts";
-import { checkIdentifier, featuresMax, plumbingColumns } from "../compile/names.ts";
+import { checkIdentifier, featuresMax, plumbingColumns, textColumnsMax } from "../compile/names.ts";
 import type { Problems } from "../compile/problems.ts";
 import { type Context, type Named, originOf, throughOf } from "../compile/step-module.ts";
 import type { ViewDefinition } from "../view.ts";
+import { outputOf } from "./outputs.ts";
 
 const viewName = /^([a-z][a-z0-9_]{0,79})@([1-9]\d{0,5})$/;
 
@@ -157,15 +158,16 @@ function aggregateSpec(
   const feature = `${where}, feature "${name}"`;
   checkIdentifier(problems, feature, name);
   const { kind, field, condition, where: only } = aggregate;
-  const { input, output, problem } = aggregateKind(kind);
+  const { input, problem } = aggregateKind(kind);
+  const output = outputOf(aggregate, source.layout);
   if (field !== undefined) {
     const found = layoutField(source.layout, field);
-    const isIdentity = input === "identity";
+    const isAny = input === "identity" || input === "value";
     problems.check(
-      found !== null && (isIdentity ? scalarKind(found) !== null : isNumeric(found)),
+      found !== null && (isAny ? scalarKind(found) !== null : isNumeric(found)),
       feature,
-      `${kind}("${field}") needs a ${isIdentity ? "" : "numeric "}field of ` +
-        `${source.topic}${isIdentity ? " that is text, a number or a boolean" : ""}`,
+      `${kind}("${field}") needs a ${isAny ? "" : "numeric "}field of ` +
+        `${source.topic}${isAny ? " that is text, a number or a boolean" : ""}`,
     );
   }
   if (condition !== undefined) checkCondition(problems, feature, condition, source);
@@ -201,7 +203,14 @@ function checkColumns(
   aggregates: readonly AggregateSpec[],
   windows: readonly WindowSpec[],
 ): void {
-  const columns = featureColumns({ aggregates, windows }).map(({ column }) => column);
+  const all = featureColumns({ aggregates, windows });
+  const columns = all.map(({ column }) => column);
+  const texts = all.filter(({ aggregate }) => aggregate.output === "text").length;
+  problems.check(
+    texts <= textColumnsMax,
+    where,
+    `has ${texts} columns of texts; ${textColumnsMax} are the most: part it`,
+  );
   problems.check(columns.length > 0, where, "compute() names no feature");
   problems.check(
     columns.length <= featuresMax,

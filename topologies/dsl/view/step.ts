@@ -4,16 +4,19 @@ import {
   aggregateInputs,
   type FeatureViewSpec,
   featureColumns,
+  isValueOutput,
   onlineName,
+  partAggregates,
   snakeCase,
   tableName,
+  valueLayout,
   viewId,
 } from "../../../schemas/feature-view.ts";
 import type { ColumnSpec, TableSpec } from "../../../schemas/plan.ts";
 import { topicText } from "../../../schemas/topic-names.ts";
 import { transformLines } from "../../../schemas/transforms/through.ts";
 import * as column from "../compile/columns.ts";
-import { numberField, type Part, type WorldOutput } from "../compile/link.ts";
+import { inputField, type Part, type WorldOutput } from "../compile/link.ts";
 import { type Specs, type StepModule, throughOf } from "../compile/step-module.ts";
 import { block, durationText, list } from "../describe/text.ts";
 import type { ViewDefinition } from "../view.ts";
@@ -39,7 +42,8 @@ export const viewStep: StepModule<"view", ViewDefinition> = {
  */
 function part(view: FeatureViewSpec, specs: Specs): Part {
   const name = viewId(view);
-  const inputs = aggregateInputs(view.aggregates).inputs.map(numberField);
+  const { numbers, values } = partAggregates(view.aggregates);
+  const inputs = [numbers, values].flatMap((part) => aggregateInputs(part).inputs.map(inputField));
   return {
     name,
     tasks: name,
@@ -77,6 +81,7 @@ function rows(topology: string, view: FeatureViewSpec): WorldOutput {
       ...featureTypes[aggregate.output],
     }),
   );
+  const others = valueLayout(view);
   const table: TableSpec = {
     name: tableName(view),
     view: name,
@@ -101,7 +106,11 @@ function rows(topology: string, view: FeatureViewSpec): WorldOutput {
       view: viewId(view),
     },
     stored: {
-      values: { kind: "rows", keyFields: keys.length },
+      values: {
+        kind: "rows",
+        keyFields: keys.length,
+        ...(others.fields.length > 0 && { others }),
+      },
       table: stores.includes("offline") ? table : null,
       online: stores.includes("online") ? { view: onlineName(view), ttlMs } : null,
     },
@@ -112,6 +121,10 @@ const featureTypes = {
   count: { type: "integer", bits: 32, nullable: false },
   number: { type: "number", nullable: true },
   since: { type: "timestamp", nullable: true },
+  integer: { type: "integer", nullable: true },
+  boolean: { type: "boolean", nullable: true },
+  text: { type: "text", nullable: true },
+  timestamp: { type: "timestamp", nullable: true },
 } as const;
 
 function text(view: FeatureViewSpec): string {
@@ -126,12 +139,13 @@ function text(view: FeatureViewSpec): string {
 }
 
 function aggregateText(aggregate: AggregateSpec): string {
-  const { kind, field, condition, where, parameters = {} } = aggregate;
+  const { kind, field, condition, where, output, parameters = {} } = aggregate;
   const inputs = [
     field,
     condition === undefined ? undefined : conditionText(condition),
     ...Object.values(parameters).map(String),
     where === undefined ? undefined : `where ${conditionText(where)}`,
   ];
-  return `${kind}(${inputs.filter((input) => input !== undefined).join(", ")})`;
+  const of = `${kind}(${inputs.filter((input) => input !== undefined).join(", ")})`;
+  return isValueOutput(output) ? `${of}, ${output}` : of;
 }
