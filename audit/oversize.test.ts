@@ -20,6 +20,7 @@ import { type DriverRecord, readAll, send } from "../testing/driver-topics.ts";
 import { agg } from "../topologies/dsl/aggregates.ts";
 import { offline, online, topic } from "../topologies/dsl/roles.ts";
 import { prior } from "../topologies/dsl/scoring.ts";
+import { upper } from "../topologies/dsl/select.ts";
 import { from } from "../topologies/dsl/stream.ts";
 import { topology } from "../topologies/dsl/topology.ts";
 import { verifyRun } from "./verify-run.ts";
@@ -197,6 +198,71 @@ test("what a step derives and its topic does not take is a dead letter of the st
   assert.deepEqual(
     report.scorings.map(({ expected, predictions: found }) => [expected, found]),
     [[2, 2]],
+  );
+});
+
+test("what a step refuses before scoring has no prediction, and verify asks for none", async () => {
+  const once = payments.dedupedBy("id", { within: "1m" });
+  const shouted = once.select({
+    id: "id",
+    at: "at",
+    shop: upper("shop"),
+    note: upper("note"),
+  });
+  const busy = shouted
+    .keyedBy("shop")
+    .over("1h")
+    .compute({ payments: agg.count() })
+    .asFeatureView("busy@1", { ttl: "1d" })
+    .into(online, offline);
+  const scores = shouted
+    .enrichedWith({ shop: busy.at("shop") }, { missing: "null" })
+    .scoredBy("fraud", { model: "@champion", deadline: "20ms", fallback: prior(0.1) })
+    .into(topic("predicted"), offline);
+  // Of 400 and 64,000 bytes; as capitals three times as many.
+  const [shop, note] = ["\u0390".repeat(200), "\u0390".repeat(32_000)];
+  const { accounts, report, letters } = await runOver(topology("sizes", { scores, busy }), [
+    { payment: makePayment("1", { shop }) },
+    { payment: makePayment("1", { shop: "s" }) },
+    { payment: makePayment("2", { note }) },
+    { payment: makePayment("3") },
+  ]);
+  assert.deepEqual(letters.map(({ code, step }) => [code, step]).sort(), [
+    ["KEY_OVERSIZE", "payments-by-id"],
+    ["TEXT_OVERSIZE", "payments-by-id"],
+  ]);
+  for (const { in: read, processed, deadLettered, duplicates } of accounts) {
+    assert.equal(read, processed + deadLettered + duplicates);
+  }
+  assert.deepEqual(report.problems, []);
+  assert.deepEqual(
+    report.scorings.map(({ expected, predictions: found }) => [expected, found]),
+    [[1, 1]],
+  );
+});
+
+test("an id that comes again is predicted again, and is no record that was predicted twice", async () => {
+  const { report } = await runOver(plan, [
+    { payment: makePayment("1") },
+    { payment: makePayment("1", { at: noon + 1 }) },
+  ]);
+  assert.deepEqual(report.problems, []);
+  assert.deepEqual(
+    report.scorings.map(({ expected, predictions: found }) => [expected, found]),
+    [[1, 1]],
+  );
+});
+
+test("a trigger too large for the topic of its step has no prediction, and verify asks for none", async () => {
+  const { report, letters } = await runOver(narrow({ "sizes.predictions.inbox": 1_500 }), [
+    { payment: makePayment("i".repeat(1_000)) },
+    { payment: makePayment("3") },
+  ]);
+  assert.ok(letters.some(({ code }) => code === "DERIVED_OVERSIZE"));
+  assert.deepEqual(report.problems, []);
+  assert.deepEqual(
+    report.scorings.map(({ expected, predictions: found }) => [expected, found]),
+    [[1, 1]],
   );
 });
 

@@ -1,32 +1,17 @@
 import type { Broker } from "../broker/broker.ts";
 import { readCommitted } from "../broker/committed-records.ts";
-import type { RecordReader } from "../broker/record-batch/reader.ts";
 import { planOnSources } from "../runtime/engine/plan-on-sources.ts";
 import { offlineEncoders } from "../runtime/offline/tables.ts";
 import { readAcceptedGaps } from "../runtime/row-topics/accepted-gaps.ts";
 import { readTallies } from "../runtime/row-topics/tally.ts";
 import { AvroDecoder } from "../runtime/schema-registry/avro-codec.ts";
 import type { SchemaRegistry } from "../runtime/schema-registry/registry.ts";
-import { sourceDecoder } from "../runtime/schema-registry/source-codec.ts";
 import { deadLetter, lateRecord } from "../schemas/generated.ts";
-import { partitionOf } from "../schemas/murmur2.ts";
-import {
-  type AvroSchema,
-  type LabelSpec,
-  type Plan,
-  type ScoringSpec,
-  type SourceSpec,
-  stepsOf,
-} from "../schemas/plan.ts";
-import { nameOfStep, passedBy } from "../schemas/steps/steps.ts";
-import {
-  copiedThrough,
-  keepsAll,
-  type TransformSpec,
-  through,
-} from "../schemas/transforms/through.ts";
+import { type AvroSchema, type Plan, stepsOf } from "../schemas/plan.ts";
 import type { OfflineStore } from "../sinks/store.ts";
+import { checkScoring, partitionsOf, type ScoringCheck } from "./check-scoring.ts";
 import { committedValues } from "./committed-values.ts";
+import { readDerivedLetters } from "./derived-letters.ts";
 import { checkTable, named, type TableCheck } from "./table-check.ts";
 
 export interface VerifyOptions {
@@ -48,16 +33,6 @@ export interface SourceCheck {
   readonly deadLettered: number;
   /** Offsets that a run went on without, because it was told to. */
   readonly missing: number;
-}
-
-export interface ScoringCheck {
-  readonly scoring: string;
-  /** Distinct keys among the records that were neither late nor refused. */
-  readonly expected: number;
-  readonly predictions: number;
-  readonly outcomes: number;
-  readonly labelled: number;
-  readonly pending: number;
 }
 
 export interface VerifyReport {
@@ -86,7 +61,7 @@ export async function verifyRun(given: VerifyOptions): Promise<VerifyReport> {
   next("what was refused");
   const late = await rejectedOffsets(options, "late", lateRecord);
   const dead = await rejectedOffsets(options, "dead-letters", deadLetter);
-  const oversize = await oversizeKeys(options);
+  const derived = await readDerivedLetters(broker, registry, plan);
   const sources: SourceCheck[] = [];
   for (const { topic } of plan.sources) {
     next(topic);
@@ -103,7 +78,8 @@ export async function verifyRun(given: VerifyOptions): Promise<VerifyReport> {
     next(scoring.topic);
     const rejected = (place: string, offset: number) =>
       late.get(place)?.has(offset) === true || dead.get(place)?.has(offset) === true;
-    scorings.push(await checkScoring(options, scoring, rejected, oversize, problems));
+    const world = { plan, broker, registry, rejected, derived };
+    scorings.push(await checkScoring(world, scoring, problems));
   }
   const tables: TableCheck[] = [];
   for (const { topic, encoder } of encoders) {
@@ -128,8 +104,6 @@ export async function verifyRun(given: VerifyOptions): Promise<VerifyReport> {
 /** By `topic/partition`: offsets of its records. */
 type Offsets = ReadonlyMap<string, ReadonlySet<number>>;
 
-type Keys = ReadonlyMap<string, ReadonlySet<string>>;
-
 /** Where the late records or the dead letters came from. */
 async function rejectedOffsets(
   { plan, broker, registry }: VerifyOptions,
@@ -148,27 +122,6 @@ async function rejectedOffsets(
     }
   }
   return offsets;
-}
-
-/** By `topic/partition`: keys of what was too large for the topic, and is a dead letter instead. */
-async function oversizeKeys({ plan, broker, registry }: VerifyOptions): Promise<Keys> {
-  const keys = new Map<string, Set<string>>();
-  const decoder = new AvroDecoder(registry, deadLetter);
-  for (const topic of plan.topics.filter(({ role }) => role === "dead-letters")) {
-    for (let partition = 0; partition < topic.partitions; partition++) {
-      for await (const { value } of committedValues(broker, topic.name, partition, decoder)) {
-        if (value["code"] !== "DERIVED_OVERSIZE") continue;
-        const place = `${value["topic"]}/${value["partition"]}`;
-        const known = keys.get(place) ?? new Set();
-        keys.set(place, known.add(String(value["key"])));
-      }
-    }
-  }
-  return keys;
-}
-
-function partitionsOf(plan: Plan, topic: string): number {
-  return plan.topics.find(({ name }) => name === topic)?.partitions ?? 1;
 }
 
 /** Partitions that were added to a source: the plan reads none of them. */
@@ -209,178 +162,4 @@ async function checkSource(
   }
   const sizes = { late: late.get(place)?.size ?? 0, deadLettered: dead.get(place)?.size ?? 0 };
   return { source, partition, records, ...sizes };
-}
-
-async function checkScoring(
-  { plan, broker, registry }: VerifyOptions,
-  scoring: ScoringSpec,
-  rejected: (place: string, offset: number) => boolean,
-  oversize: Keys,
-  problems: string[],
-): Promise<ScoringCheck> {
-  const label = stepsOf(plan, "label").find((each) => each.predictions === scoring.name);
-  const total = { expected: 0, predictions: 0, outcomes: 0, labelled: 0, pending: 0 };
-  const read = readFor(plan, scoring);
-  const { topic, partitionField, repartitioned } = read.source;
-  const isKey =
-    partitionField === scoring.keyField &&
-    !repartitioned &&
-    read.specs.length === 0 &&
-    partitionsOf(plan, topic) === plan.partitions;
-  const ids = isKey ? null : await acceptedIds(broker, registry, plan, read, rejected);
-  for (let partition = 0; partition < plan.partitions; partition++) {
-    const expected = ids?.[partition] ?? new Set<string>();
-    if (ids === null) {
-      await readCommitted(broker, topic, partition, (reader) => {
-        if (!rejected(`${topic}/${partition}`, reader.offset)) expected.add(keyOf(reader));
-      });
-    }
-    const predicted = await keysOnce(broker, scoring.topic, partition, problems);
-    const place = `${scoring.topic}/${partition}`;
-    const unsent = oversize.get(place) ?? new Set<string>();
-    for (const key of unsent) if (!predicted.has(key)) expected.delete(key);
-    // Which of the records of a value was the first does not stand in the topics.
-    if (!read.isWhole) for (const key of expected) if (!predicted.has(key)) expected.delete(key);
-    compare(place, expected, predicted, problems);
-    total.expected += expected.size;
-    total.predictions += predicted.size;
-    if (label === undefined) continue;
-    const outcomes = await keysOnce(broker, label.topic, partition, problems);
-    const strange = [...outcomes].filter((key) => !predicted.has(key) && !unsent.has(key));
-    if (strange.length > 0) {
-      problems.push(`${label.topic}/${partition}: outcomes without prediction: ${named(strange)}`);
-    }
-    total.outcomes += outcomes.size;
-    total.pending += predicted.size - outcomes.size + strange.length;
-    total.labelled += await countLabelled(broker, registry, plan, label, partition);
-  }
-  return { scoring: scoring.name, ...total };
-}
-
-/** What leads from a topic to a step. */
-interface Read {
-  readonly source: SourceSpec;
-  readonly specs: readonly TransformSpec[];
-  /** The id of the step in what comes out. */
-  readonly keyField: string;
-  /** Whether every id that comes out is one that the step has; else some were left out. */
-  readonly isWhole: boolean;
-}
-
-/** Follows a step back to its source: where each id comes once, one record of each is left. */
-function readFor(
-  plan: Plan,
-  {
-    name,
-    source: from,
-    through: specs = [],
-    keyField,
-  }: Pick<ScoringSpec, "name" | "source" | "through" | "keyField">,
-): Read {
-  const source = plan.sources.find(({ topic }) => topic === from);
-  if (source !== undefined) return { source, specs, keyField, isWhole: true };
-  const step = plan.steps.find((each) => nameOfStep(each) === from);
-  const passed = step === undefined ? null : passedBy(step);
-  if (passed === null) throw new RangeError(`${name} has no source in the plan`);
-  const isId = copiedThrough(specs, keyField) === passed.onceBy;
-  const before = readFor(plan, { ...passed, name: from, keyField });
-  return {
-    ...before,
-    specs: [...before.specs, ...specs],
-    isWhole: before.isWhole && isId && keepsAll(specs),
-  };
-}
-
-/**
- * Ids of the accepted records that a step takes, which stand in their values alone, by partition
- * of their task.
- */
-async function acceptedIds(
-  broker: Broker,
-  registry: SchemaRegistry,
-  plan: Plan,
-  { source, specs, keyField }: Read,
-  rejected: (place: string, offset: number) => boolean,
-): Promise<readonly Set<string>[]> {
-  const ids = Array.from({ length: plan.partitions }, () => new Set<string>());
-  const { topic } = source;
-  const decoder = sourceDecoder(registry, source);
-  const derive = through(specs);
-  for (let partition = 0; partition < partitionsOf(plan, topic); partition++) {
-    const place = `${topic}/${partition}`;
-    // What cannot be decoded was refused: it is not looked at.
-    const isWanted = (offset: number) => !rejected(place, offset);
-    const values = committedValues(broker, topic, partition, decoder, isWanted);
-    for await (const { value } of values) {
-      const taken = derive(value);
-      if (taken === null) continue;
-      const id = String(taken[keyField]);
-      ids[partitionOf(id, plan.partitions)]?.add(id);
-    }
-  }
-  return ids;
-}
-
-function compare(
-  place: string,
-  expected: ReadonlySet<string>,
-  predicted: ReadonlySet<string>,
-  problems: string[],
-): void {
-  const missing = [...expected].filter((key) => !predicted.has(key));
-  const strange = [...predicted].filter((key) => !expected.has(key));
-  if (missing.length > 0) {
-    problems.push(`${place}: ${missing.length} records have no prediction: ${named(missing)}`);
-  }
-  if (strange.length > 0) {
-    problems.push(`${place}: ${strange.length} predictions of no record: ${named(strange)}`);
-  }
-}
-
-/** Keys of a partition; one that comes twice is a problem. */
-async function keysOnce(
-  broker: Broker,
-  topic: string,
-  partition: number,
-  problems: string[],
-): Promise<Set<string>> {
-  const keys = new Set<string>();
-  const twice: string[] = [];
-  await readCommitted(broker, topic, partition, (reader) => {
-    const key = keyOf(reader);
-    if (keys.has(key)) twice.push(key);
-    keys.add(key);
-  });
-  if (twice.length > 0) problems.push(`${topic}/${partition}: more than once: ${named(twice)}`);
-  return keys;
-}
-
-async function countLabelled(
-  broker: Broker,
-  registry: SchemaRegistry,
-  plan: Plan,
-  label: LabelSpec,
-  partition: number,
-): Promise<number> {
-  const schema = schemaOf(plan, label.topic);
-  if (schema === null) return 0;
-  const decoder = new AvroDecoder(registry, schema);
-  let labelled = 0;
-  for await (const { value } of committedValues(broker, label.topic, partition, decoder)) {
-    if (value["labelled"] === true) labelled++;
-  }
-  return labelled;
-}
-
-function schemaOf(plan: Plan, topic: string): AvroSchema | null {
-  for (const { outputs } of plan.subtopologies) {
-    for (const output of outputs) {
-      if (output.kind === "topic" && output.topic === topic) return output.schema;
-    }
-  }
-  return null;
-}
-
-function keyOf({ buffer, keyStart, keyEnd }: RecordReader): string {
-  return keyStart < 0 ? "" : buffer.toString("utf8", keyStart, keyEnd);
 }

@@ -33,6 +33,8 @@ export interface RefusedRecord {
   /** UTC ms. */
   readonly knownAt: number;
   readonly fields: Readonly<Record<string, unknown>>;
+  /** Place in the source of what it was made of; null where that is no one record. */
+  readonly source: { readonly partition: number; readonly offset: number } | null;
 }
 
 /**

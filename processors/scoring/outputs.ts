@@ -121,7 +121,8 @@ export class ScoringOutputs {
   }
 
   #record(eventTime: number, knownAt: number, offset: number): StampedRecord {
-    return { fields: {}, eventTime, knownAt, partition: this.#partition, offset };
+    const partition = this.#partition;
+    return { fields: {}, eventTime, knownAt, partition, offset, isAnswer: true };
   }
 
   /** A prediction with its features by their paths. */

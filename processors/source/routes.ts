@@ -16,6 +16,8 @@ export interface StampedRecord {
   /** Place in the source. */
   partition: number;
   offset: number;
+  /** Whether it has none: the partition is that of its task. */
+  readonly isAnswer?: boolean;
 }
 
 type WriteTyped = (payload: ByteWriter, fields: StampedRecord["fields"]) => void;
@@ -98,9 +100,12 @@ export class Route {
   }
 
   /** Has a record that is out of bounds refused in place of a payload. */
-  refuse(code: RefusedRecord["code"], { fields, knownAt }: StampedRecord, out: Outbox): void {
+  refuse(code: RefusedRecord["code"], record: StampedRecord, out: Outbox): void {
+    const { fields, knownAt, partition, offset, isAnswer } = record;
     const key = this.#readKey(fields);
-    out.refuse(this.#output, partitionOf(key, this.#partitions), { code, key, knownAt, fields });
+    const source = isAnswer === true ? null : { partition, offset };
+    const refused = { code, key, knownAt, fields, source };
+    out.refuse(this.#output, partitionOf(key, this.#partitions), refused);
   }
 
   /** One array takes the values of every record. */

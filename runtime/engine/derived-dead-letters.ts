@@ -1,3 +1,4 @@
+import type { RefusedRecord } from "../../processors/processor.ts";
 import { ByteWriter } from "../../schemas/bytes.ts";
 import type { DeadLetterCode } from "../../schemas/errors.ts";
 import type { AvroEncoder } from "../schema-registry/avro-codec.ts";
@@ -13,6 +14,12 @@ export interface DeadLetterPlace {
 
 /** What is kept of a value that is too large, in bytes. */
 const keptValueBytes = 64 * 1024;
+
+/** Headers that say which record of the source a dead letter of a step was made of, as text. */
+export const sourceHeaders = Object.freeze({
+  partition: "millrace.source.partition",
+  offset: "millrace.source.offset",
+});
 
 /**
  * What a step has derived and nobody behind it takes: dead letters of the step, in the commit that
@@ -38,6 +45,7 @@ export class DerivedDeadLetters {
     key: string | null,
     value: Buffer,
     timestampMs: number,
+    source: RefusedRecord["source"] = null,
   ): void {
     const timestamp = Number.isFinite(timestampMs) ? Math.max(0, timestampMs) : 0;
     const keyBytes = key === null ? null : Buffer.from(key).subarray(0, keyLimitBytes);
@@ -50,7 +58,7 @@ export class DerivedDeadLetters {
         timestamp,
         key: keyBytes,
         value: value.subarray(0, keptValueBytes),
-        headers: [],
+        headers: source === null ? [] : headersOf(source),
         schemaId: null,
         step: this.#step,
         code,
@@ -76,4 +84,11 @@ export class DerivedDeadLetters {
     this.#waiting.length = 0;
     this.bytes = 0;
   }
+}
+
+function headersOf({ partition, offset }: NonNullable<RefusedRecord["source"]>) {
+  return [
+    { key: sourceHeaders.partition, value: Buffer.from(String(partition)) },
+    { key: sourceHeaders.offset, value: Buffer.from(String(offset)) },
+  ];
 }

@@ -199,12 +199,13 @@ export class TaskOutbox implements Outbox {
     this.#oversize.add("DERIVED_OVERSIZE", target, key, value, this.#openKnownAt);
   }
 
-  refuse(output: number, partition: number, { code, key, knownAt, fields }: RefusedRecord): void {
+  refuse(output: number, partition: number, refused: RefusedRecord): void {
+    const { code, key, knownAt, fields, source } = refused;
     const { topic, maxBytes } = this.#lanes[output] as InboxLane;
     this.#payloads++;
     const exact = (_: string, value: unknown) => (typeof value === "bigint" ? `${value}` : value);
     const value = Buffer.from(JSON.stringify(fields, exact));
-    this.#oversize.add(code, { topic, maxBytes, partition }, key, value, knownAt);
+    this.#oversize.add(code, { topic, maxBytes, partition }, key, value, knownAt, source);
   }
 
   publish(output: number, key: string, timestampMs: number, value: object): void {
