@@ -1,6 +1,6 @@
 import type { Broker } from "../broker/broker.ts";
 import { readCommitted } from "../broker/committed-records.ts";
-import { planOnSources } from "../runtime/engine/plan-on-sources.ts";
+import { planAsRead } from "../runtime/engine/plan-on-sources.ts";
 import { offlineEncoders } from "../runtime/offline/tables.ts";
 import { readAcceptedGaps } from "../runtime/row-topics/accepted-gaps.ts";
 import { readTallies } from "../runtime/row-topics/tally.ts";
@@ -51,7 +51,7 @@ export interface VerifyReport {
  */
 export async function verifyRun(given: VerifyOptions): Promise<VerifyReport> {
   const { broker, registry, offline } = given;
-  const plan = await planOnSources(broker, given.plan);
+  const plan = await planAsRead(broker, given.plan);
   const options = { ...given, plan };
   const problems: string[] = [];
   const encoders = offlineEncoders(plan, registry);

@@ -115,6 +115,7 @@ test("partitions added to a source stop a start, and a run, by name", async () =
   await watch.look();
   const { failure } = watch;
   assert.equal(failure?.code, "SOURCE_PARTITIONS");
+  assert.deepEqual(watch.unread, [{ topic: source, partition: air.partitions }]);
   watch.stop();
   const second = new SourceWatch(broker, options.plan);
   await second.look();

@@ -4,7 +4,7 @@ import type { Broker } from "../../broker/broker.ts";
 import { openEmbeddedBroker } from "../../broker/embedded/embedded-broker.ts";
 import { openOverlayBroker } from "../../broker/overlay/overlay-broker.ts";
 import { branchAccounts, recordsIn } from "../../runtime/engine/accounting.ts";
-import { planOnSources } from "../../runtime/engine/plan-on-sources.ts";
+import { planAsRead } from "../../runtime/engine/plan-on-sources.ts";
 import { Worker } from "../../runtime/engine/worker.ts";
 import { type Stack, storesOf } from "../../runtime/hosting/stack.ts";
 import { openServices } from "../../runtime/services/registry.ts";
@@ -57,7 +57,7 @@ const inputs: ReadonlySet<TopicSpec["role"]> = new Set(["source", "watermarks", 
  */
 export async function rereadRun(given: RereadOptions): Promise<RereadReport> {
   const { stack, directory } = given;
-  const plan = await planOnSources(stack.broker, given.plan);
+  const plan = await planAsRead(stack.broker, given.plan);
   const options = { ...given, plan };
   await removeLeftovers(directory);
   const folder = await mkdtemp(join(directory, prefix));

@@ -11,6 +11,29 @@ import type { Plan, Subtopology, TopicSpec } from "../../schemas/plan.ts";
  * read another number of partitions.
  */
 export async function planOnSources(broker: Broker, plan: Plan): Promise<Plan> {
+  const actual = withSourcePartitions(plan, await partitionsThere(broker, plan));
+  const before = await partitionsRead(broker, actual);
+  for (const { topic } of actual.sources) {
+    const there = actual.topics.find(({ name }) => name === topic)?.partitions ?? plan.partitions;
+    const read = before.get(topic) ?? there;
+    if (read !== there)
+      throw new MillraceError("SOURCE_PARTITIONS", { topic, actual: there, read });
+  }
+  return actual;
+}
+
+/**
+ * A plan as an earlier start has read its sources: partitions that were added since are none of it.
+ *
+ * @throws {MillraceError} SOURCE_MISSING, with near names.
+ */
+export async function planAsRead(broker: Broker, plan: Plan): Promise<Plan> {
+  const there = await partitionsThere(broker, plan);
+  return withSourcePartitions(plan, new Map([...there, ...(await partitionsRead(broker, plan))]));
+}
+
+/** By source, how many partitions its topic has. */
+async function partitionsThere(broker: Broker, plan: Plan): Promise<ReadonlyMap<string, number>> {
   const sources = plan.sources.map(({ topic }) => topic);
   const found = await broker.describeTopics(sources);
   const partitions = new Map(found.map((each) => [each.name, each.partitions]));
@@ -20,9 +43,7 @@ export async function planOnSources(broker: Broker, plan: Plan): Promise<Plan> {
     const topics = missing.map((topic) => `${topic}${nearest(topic, known)}`).join(", ");
     throw new MillraceError("SOURCE_MISSING", { topics });
   }
-  const actual = withSourcePartitions(plan, partitions);
-  await checkSources(broker, actual);
-  return actual;
+  return partitions;
 }
 
 /** The topics of a plan that are its own to make. */
@@ -75,15 +96,15 @@ function onSources(subtopology: Subtopology, partitions: ReadonlyMap<string, num
   return { ...subtopology, partitions: own, inputs, outputs };
 }
 
-/** A changelog that an earlier start made says how many partitions of the source it read. */
-async function checkSources(broker: Broker, plan: Plan): Promise<void> {
+/** By source that was read before: a changelog says of how many partitions. */
+async function partitionsRead(broker: Broker, plan: Plan): Promise<ReadonlyMap<string, number>> {
   const sources = plan.subtopologies.filter(({ operator }) => operator.kind === "source");
   const found = await broker.describeTopics(sources.map(({ changelog }) => changelog));
   const read = new Map(found.map((each) => [each.name, each.partitions]));
-  for (const { inbox: topic, changelog, partitions: actual } of sources) {
-    const before = read.get(changelog) ?? actual;
-    if (before !== actual) {
-      throw new MillraceError("SOURCE_PARTITIONS", { topic, actual, read: before });
-    }
-  }
+  return new Map(
+    sources.flatMap(({ inbox, changelog }) => {
+      const partitions = read.get(changelog);
+      return partitions === undefined ? [] : [[inbox, partitions] as const];
+    }),
+  );
 }

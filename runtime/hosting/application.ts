@@ -321,7 +321,10 @@ export class Application implements RunningPlan {
     const pumps = this.#pumps.flatMap(({ sink: reader, topic, positions }) =>
       [...positions].map(([partition, offset]) => ({ reader, topic, partition, offset })),
     );
-    return [...sources, ...pumps];
+    const unread = (this.#sources?.unread ?? []).map((place) => {
+      return { reader: "source", ...place, offset: 0 };
+    });
+    return [...sources, ...unread, ...pumps];
   }
 }
 

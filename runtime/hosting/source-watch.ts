@@ -1,4 +1,4 @@
-import type { Broker } from "../../broker/broker.ts";
+import type { Broker, TopicPartition } from "../../broker/broker.ts";
 import { MillraceError } from "../../schemas/errors.ts";
 import type { Plan } from "../../schemas/plan.ts";
 import { sourceId } from "../engine/source-position.ts";
@@ -40,6 +40,16 @@ export class SourceWatch {
   /** SOURCE_PARTITIONS, SOURCE_RECREATED or TOPIC_UNKNOWN once a source has changed. */
   get failure(): MillraceError | null {
     return this.#failure;
+  }
+
+  /** Partitions that were added to the source that has failed: nobody reads them. */
+  get unread(): readonly TopicPartition[] {
+    if (this.#failure?.code !== "SOURCE_PARTITIONS") return [];
+    const { topic, actual, read } = this.#failure.context;
+    const added = Math.max(0, Number(actual) - Number(read));
+    return Array.from({ length: added }, (_, i) => {
+      return { topic: String(topic), partition: Number(read) + i };
+    });
   }
 
   /** Looks now. Never rejects: a broker that is away is looked at again. */
