@@ -85,13 +85,33 @@ export interface Interrupt {
    * at once: nothing is under way that a kill could spoil, and waiting for the start would be long.
    */
   begin(): void;
+  /**
+   * From here on a stop is not held up by servers that are away: some seconds after a Ctrl-C, while
+   * any is waited for, the process ends as with a second one, and says so.
+   *
+   * @param waitingFor - names of servers that are waited for now.
+   */
+  insist(waitingFor: () => readonly string[]): void;
   release(): void;
 }
+
+/** How long a stop waits for a server that is away, ms. */
+const awayMs = 5_000;
 
 /** Listens for Ctrl-C; while the work is brought to its end, a second one ends at once. */
 export function listenForInterrupt(): Interrupt {
   const controller = new AbortController();
   let begun = false;
+  let waitingFor: () => readonly string[] = () => [];
+  let timer: NodeJS.Timeout | undefined;
+  const giveUp = () => {
+    const away = waitingFor();
+    if (away.length === 0) return;
+    console.error(
+      `Gave up waiting for ${away.join(" and ")}: what is not committed is done again by the next start.`,
+    );
+    process.exit(exitCodes.interrupted);
+  };
   const stop = () => {
     if (controller.signal.aborted) process.exit(exitCodes.interrupted);
     if (!begun) {
@@ -100,6 +120,11 @@ export function listenForInterrupt(): Interrupt {
     }
     console.error("\nStopping; a second Ctrl-C ends at once.");
     controller.abort();
+    timer = setTimeout(() => {
+      giveUp();
+      // One that goes away while the rest comes to its end.
+      timer = setInterval(giveUp, 1_000);
+    }, awayMs);
   };
   const names = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
   for (const name of names) process.on(name, stop);
@@ -108,7 +133,11 @@ export function listenForInterrupt(): Interrupt {
     begin: () => {
       begun = true;
     },
+    insist: (servers) => {
+      waitingFor = servers;
+    },
     release: () => {
+      clearTimeout(timer);
       for (const name of names) process.off(name, stop);
     },
   };

@@ -5,6 +5,7 @@ import { RecordBatchBuilder } from "../record-batch/builder.ts";
 import { ClusterClient } from "./cluster-client.ts";
 import { kafkaCode } from "./error-codes.ts";
 import { openKafkaBroker } from "./kafka-broker.ts";
+import { Lane } from "./lane.ts";
 import { leaveGroupRequest } from "./requests/groups.ts";
 import { byTopic } from "./requests/kafka-request.ts";
 import { type Answer, type Leaders, startScriptedBroker } from "./scripted-broker-fixture.ts";
@@ -292,4 +293,35 @@ test("a call with a limit of its own ends with it when no broker is there", asyn
   const left = client.onCoordinator(client.lane(), "group", "g", leave, (code) => code, 200);
   await assert.rejects(left, { code: "BROKER_UNAVAILABLE" });
   assert.ok(performance.now() - started < 5_000);
+});
+
+test("however many requests a silent connection takes with it, it is ended once", async (t) => {
+  const scripted = await startScriptedBroker({ answers: {}, leaders: () => ({}) });
+  const [host = "", port = ""] = (scripted.brokers[0] ?? "").split(":");
+  const logger = { error() {}, warn() {}, info() {}, debug() {} };
+  const lane = new Lane({
+    clientId: "test",
+    ssl: null,
+    sasl: null,
+    logger,
+    requestTimeoutMs: 200,
+    connectTimeoutMs: 1_000,
+  });
+  const warnings: string[] = [];
+  const note = ({ name }: Error) => warnings.push(name);
+  process.on("warning", note);
+  t.after(async () => {
+    process.off("warning", note);
+    await lane.close();
+    await scripted.close();
+  });
+  const address = { node: 0, host, port: Number(port) };
+  // The first gives up before the others, which end with its connection.
+  const unanswered = Array.from({ length: 40 }, (_, i) => {
+    const leave = { ...leaveGroupRequest("g", "m"), waitMs: i === 0 ? 0 : 60_000 };
+    return assert.rejects(lane.send(address, leave), { code: "BROKER_UNAVAILABLE" });
+  });
+  await Promise.all(unanswered);
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual(warnings, []);
 });

@@ -130,8 +130,15 @@ export class Lane {
   }
 }
 
-/** Ends a connection at once: what is in flight is rejected, not waited for. */
+const dropped = new WeakSet<KafkajsConnection>();
+
+/**
+ * Ends a connection at once: what is in flight is rejected, not waited for. Each request that was
+ * in flight asks for it, and once is enough: a socket that is gone keeps a listener of each more.
+ */
 async function drop(connection: KafkajsConnection): Promise<void> {
+  if (dropped.has(connection)) return;
+  dropped.add(connection);
   connection.rejectRequests(new Error("the connection was closed"));
   await connection.disconnect();
   connection.socket?.destroy();

@@ -34,7 +34,7 @@ import { startPlans } from "./start-plan.ts";
 export interface RunRequest {
   readonly application: LoadedApplication;
   readonly resolved: ResolvedConfig;
-  readonly interrupt: Pick<Interrupt, "signal" | "begin">;
+  readonly interrupt: Pick<Interrupt, "signal" | "begin" | "insist">;
   /** What it shows of itself while it runs. */
   readonly progress: Progress;
   /** Takes the summary as text. */
@@ -120,6 +120,7 @@ export function withRun<Before>(
       startPlans(loaded.module, strands, stack, config, range.to, progress, log),
     );
     interrupt.begin();
+    interrupt.insist(() => application.waitingFor);
     closing.push(() => application.close());
     start.done(application);
     const shown = [...strands];

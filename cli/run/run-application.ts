@@ -65,7 +65,7 @@ export async function run(
   };
   const request: RunRequest = {
     ...{ application: loaded, resolved, progress, print: () => {} },
-    interrupt: { signal, begin: () => {} },
+    interrupt: { signal, begin: () => {}, insist: () => {} },
   };
   if (resolved.config.live) return await (await import("../live/live-run.ts")).runLive(request);
   return await (await import("./replay-run.ts")).runReplay(request);

@@ -68,6 +68,27 @@ test("a server that was away when a score's time was over fails no call that com
   }
 });
 
+test("a server that is away for many scores is told once, and once that it is back", async () => {
+  let isAway = false;
+  const { desk, troubles, doWork } = openDesk(async () => {
+    if (isAway) throw away;
+    return Buffer.alloc(17);
+  });
+  await doWork();
+  isAway = true;
+  for (let call = 0; call < 3; call++) await doWork();
+  const told = () => troubles.map(([, error]) => error === null);
+  assert.ok(!told().includes(true), "no score has had it back");
+  isAway = false;
+  for (let call = 0; call < 3; call++) await doWork();
+  assert.deepEqual(told().filter(Boolean), [true]);
+  isAway = true;
+  await doWork();
+  desk.forget();
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(told().at(-1), true, "who is made anew waits for nobody");
+});
+
 test("what work has failed with is thrown once: its task is then made anew", async () => {
   const { desk, doWork } = openDesk(() => Promise.reject(new Error("the model fails")));
   assert.equal(await doWork(), null);

@@ -24,6 +24,8 @@ export interface WorkDeskOptions {
 export class WorkDesk {
   readonly #options: WorkDeskOptions;
   readonly #limits = new Map<string, ServiceLimit<object> | null>();
+  /** Whose last work was over before the server was back. */
+  readonly #waiting = new Set<string>();
   #ownership = 0;
   #working = 0;
   #failure: unknown = null;
@@ -58,6 +60,8 @@ export class WorkDesk {
   forget(): void {
     this.#ownership++;
     this.#working = 0;
+    for (const who of this.#waiting) this.#options.onTrouble(who, null);
+    this.#waiting.clear();
   }
 
   /** Whether work has failed: its task waits for what does not come, until it is made anew. */
@@ -79,17 +83,26 @@ export class WorkDesk {
     return limit === null ? call() : limit.bound(work.payload, subtopology, call);
   }
 
-  /** Tries again while a server is away, for as long as somebody asks for the result. */
-  #insist(task: MergeTask, work: ExternalWork, signal?: AbortSignal): Promise<Buffer> {
+  /**
+   * Tries again while a server is away, for as long as somebody asks for the result. One whose time
+   * is over has not got the server back: the next that has an answer has.
+   */
+  async #insist(task: MergeTask, work: ExternalWork, signal?: AbortSignal): Promise<Buffer> {
     const { subtopology, partition } = task;
     const { execute, onTrouble } = this.#options;
     const who = `${work.service} of ${taskName(subtopology.name, partition)}`;
     const ownership = this.#ownership;
-    return outlast(() => execute(subtopology, work, signal), {
+    const result = await outlast(() => execute(subtopology, work, signal), {
       ...(signal === undefined ? {} : { signal }),
       mayPass: (error) => passes(error) && ownership === this.#ownership,
-      tell: (error) => onTrouble(who, error),
+      tell: (error) => {
+        const isOver = error === null && signal?.aborted === true;
+        if (isOver && ownership === this.#ownership) this.#waiting.add(who);
+        else onTrouble(who, error);
+      },
     });
+    if (this.#waiting.delete(who)) onTrouble(who, null);
+    return result;
   }
 
   #limitOf(work: ExternalWork): ServiceLimit<object> | null {
