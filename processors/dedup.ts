@@ -59,6 +59,10 @@ export class DedupProcessor implements Processor {
     this.#fanOut.pass(this.#codec.read(payload), record, out);
   }
 
+  get keys(): number {
+    return this.#passed.size;
+  }
+
   nextTimer(): number {
     return Number.POSITIVE_INFINITY;
   }

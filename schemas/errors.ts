@@ -455,7 +455,7 @@ export const errorTable = {
   STATE_BUDGET: {
     policy: "stop",
     message:
-      "The state of the task {task} has {bytes} bytes, for {keys} keys, beyond its budget of {budgetBytes}. Nothing that was committed is lost: give more (--state-budget-mb, and memory of some times as much), more partitions, shorter windows, or keys of fewer values.",
+      "The state of the task {task} has {bytes} bytes, for {keys} keys, beyond its budget of {budgetBytes}. Nothing that was committed is lost: give more (--state-budget-mb, and memory of some times as much), more partitions, shorter windows or within, or keys of fewer values.",
   },
   SCHEMA_INCOMPATIBLE: {
     policy: "stop",

@@ -3,12 +3,13 @@ import type { RunningPlan } from "../../runtime/hosting/running-plan.ts";
 import { type Stack, storesOf, type TopologyStack } from "../../runtime/hosting/stack.ts";
 import { offlineEncoders } from "../../runtime/offline/tables.ts";
 import { isProgress, readTallies } from "../../runtime/row-topics/tally.ts";
-import { type Plan, stepsOf, topologyOf } from "../../schemas/plan.ts";
+import { type Plan, stepsOf, type TopicSpec, topologyOf } from "../../schemas/plan.ts";
 import { quoteText } from "../../schemas/sql-text.ts";
 import { aucSql } from "../../serving/model-lines.ts";
 import {
   imbalances,
   type ModelSummary,
+  type Rejects,
   type Summary,
   type TableCount,
   topologySummary,
@@ -39,7 +40,10 @@ export async function collectSummary(
     range: { from: iso(facts.range.from), to: iso(facts.range.to) },
     balanced: problems.length === 0,
     topologies: Object.fromEntries(
-      running.map((each) => [each.plan.name, topologySummary(each.accounts())]),
+      running.map((each, i) => [
+        each.plan.name,
+        topologySummary(each.accounts(), (parts[i] as PlanCounts).rejects),
+      ]),
     ),
     features: { rows: sum(parts, ({ featureRows }) => featureRows) },
     predictions: {
@@ -68,6 +72,7 @@ interface PlanCounts {
   readonly outcomes: Summary["outcomes"];
   readonly featureRows: number;
   readonly models: readonly ModelSummary[];
+  readonly rejects: Rejects;
   readonly problems: readonly string[];
 }
 
@@ -101,6 +106,10 @@ async function countPlan(running: RunningPlan, stack: TopologyStack): Promise<Pl
     outcomes,
     featureRows: sum(tables, ({ table, rows }) => (viewTables.has(table) ? rows : 0)),
     models: await modelSummaries(plan, stack, served),
+    rejects: {
+      lateRecords: await countRole(plan, stack, "late"),
+      deadLetters: await countRole(plan, stack, "dead-letters"),
+    },
     problems,
   };
 }
@@ -133,6 +142,21 @@ async function countRows(plan: Plan, { broker }: TopologyStack, topic: string): 
       await readCommitted(broker, topic, partition, (reader) => {
         if (reader.offset >= tally.below && !isProgress(reader)) records++;
       });
+    }
+  }
+  return records;
+}
+
+/** Records of all topics of a role. */
+async function countRole(
+  { topics }: Plan,
+  { broker }: TopologyStack,
+  role: TopicSpec["role"],
+): Promise<number> {
+  let records = 0;
+  for (const topic of topics.filter((each) => each.role === role)) {
+    for (let partition = 0; partition < topic.partitions; partition++) {
+      records += await countCommitted(broker, topic.name, partition);
     }
   }
   return records;

@@ -7,6 +7,11 @@ function leftOutText({ excluded, duplicates }: TopologySummary): string {
   return duplicates === 0 ? byWhere : `${byWhere}, ${count(duplicates)} duplicates`;
 }
 
+/** How many records that were, each counted once. */
+function distinct(records: number): string {
+  return records === 0 ? "" : ` (${count(records)} ${records === 1 ? "record" : "records"})`;
+}
+
 /** The summary for people. */
 export function summaryText(summary: Summary, problems: readonly string[]): string {
   const { range, features, predictions, outcomes, throughput, memory, models } = summary;
@@ -16,8 +21,10 @@ export function summaryText(summary: Summary, problems: readonly string[]): stri
   for (const [name, topology] of Object.entries(summary.topologies)) {
     lines.push(
       `${name}: ${count(topology.in)} in (every branch of a source counts), ` +
-        `${count(topology.processed)} processed, ${count(topology.late)} late, ` +
-        `${count(topology.deadLettered)} dead-lettered, ${count(topology.filtered)} filtered` +
+        `${count(topology.processed)} processed, ` +
+        `${count(topology.late)} late${distinct(topology.rejects.lateRecords)}, ` +
+        `${count(topology.deadLettered)} dead-lettered${distinct(topology.rejects.deadLetters)}, ` +
+        `${count(topology.filtered)} filtered` +
         leftOutText(topology),
     );
   }

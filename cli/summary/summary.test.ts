@@ -63,7 +63,7 @@ test("the summary for people says that it balances, or what does not", () => {
     stack: "embedded",
     range: { from: "2001-01-01T00:00:00.000Z", to: "2001-01-15T00:00:00.000Z" },
     balanced: true,
-    topologies: { flights: topologySummary(balanced.branches) },
+    topologies: { flights: topologySummary(balanced.branches, { lateRecords: 2, deadLetters: 1 }) },
     features: { rows: 1_234_567 },
     predictions: { total: 10, fallback: 4, byVersion: { v1: 6 } },
     outcomes: balanced.outcomes,
@@ -91,6 +91,8 @@ test("the summary for people says that it balances, or what does not", () => {
   assert.match(text, /v1 +yes +2001-01-03 01:02 +20,000 +0\.723 +6 +-\n/);
   assert.match(text, /1,024 MB at most; workers 256, 512 MB\n/);
   assert.match(text, /Balanced: every record/);
+  // Each branch of a source counts a record that is put aside; the record is one.
+  assert.match(text, /, 4 late \(2 records\), 2 dead-lettered \(1 record\), 1 filtered\n/);
   assert.match(
     summaryText({ ...summary, balanced: false }, ["x is missing"]),
     /NOT balanced:\n- x/,

@@ -14,6 +14,12 @@ export interface BranchSummary {
   readonly duplicates: number;
 }
 
+/** How many records were put aside. */
+export interface Rejects {
+  readonly lateRecords: number;
+  readonly deadLetters: number;
+}
+
 export interface TopologySummary {
   /** Sums over the branches: a record counts once in each branch of its source. */
   readonly in: number;
@@ -23,6 +29,8 @@ export interface TopologySummary {
   readonly filtered: number;
   readonly excluded: number;
   readonly duplicates: number;
+  /** Records in the topics of late records and dead letters: each once, whatever asked for it. */
+  readonly rejects: Rejects;
   readonly branches: readonly BranchSummary[];
 }
 
@@ -132,7 +140,10 @@ export function imbalances(input: BalanceInput): string[] {
 }
 
 /** Sums of branches. */
-export function topologySummary(branches: readonly BranchSummary[]): TopologySummary {
+export function topologySummary(
+  branches: readonly BranchSummary[],
+  rejects: Rejects,
+): TopologySummary {
   const sum = (of: (branch: BranchSummary) => number) =>
     branches.reduce((total, branch) => total + of(branch), 0);
   return {
@@ -143,6 +154,7 @@ export function topologySummary(branches: readonly BranchSummary[]): TopologySum
     filtered: sum((branch) => branch.filtered),
     excluded: sum((branch) => branch.excluded),
     duplicates: sum((branch) => branch.duplicates),
+    rejects,
     branches,
   };
 }

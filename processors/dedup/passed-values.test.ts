@@ -54,6 +54,8 @@ test("what can be near no record any more is forgotten", () => {
     passed.add(`value ${time}`, time, time);
   }
   assert.ok(bytes() < 20 * 40);
+  assert.ok(passed.size > 0 && passed.size < 20);
   passed.advanceTo(20_000);
+  assert.equal(passed.size, 0);
   assert.equal(bytes(), empty);
 });

@@ -23,6 +23,11 @@ export class PassedValues {
     this.#keptMs = withinMs + latenessMs;
   }
 
+  /** Values that it keeps. */
+  get size(): number {
+    return this.#timesOf.size;
+  }
+
   /** Forgets what no record known at `knownAt` or later can come near. */
   advanceTo(knownAt: number): void {
     const horizon = knownAt - this.#keptMs;
