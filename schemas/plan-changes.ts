@@ -93,7 +93,7 @@ function changed(was: PlanPart, is: PlanPart): PlanChange {
   if (bound.length === 0) return { part, kind: "safe", what, remedy: null };
   const growth = growthIn(kind);
   const grown = growth === null ? null : newColumns(growth, was, is, bound);
-  if (grown !== null) {
+  if (grown !== null && grown.length > 0) {
     const remedy = `keep the columns that it has, or ${elsewhere}`;
     return { part, kind: "grow", what: `gets ${grown.join(", ")}`, remedy };
   }
@@ -128,7 +128,10 @@ function growthIn(kind: PlanPart["kind"]): StepGrowth<unknown> | null {
   return kind === "source" || kind === "topology" ? null : growthOf(kind);
 }
 
-/** Columns that a step gets, and nothing else about its rows changes; null: it is not so. */
+/**
+ * Columns that a step gets, and nothing else about its rows changes; none where they only stand in
+ * another order; null: it is not so.
+ */
 export function addedColumns(was: PlanPart, is: PlanPart): readonly string[] | null {
   const growth = growthIn(is.kind);
   return growth === null ? null : newColumns(growth, was, is, boundChanges(was, is));
@@ -157,8 +160,7 @@ function newColumns(
   for (const [column, definition] of before) {
     if (canonical(after.get(column)) !== canonical(definition)) return null;
   }
-  const fresh = [...after.keys()].filter((column) => !before.has(column));
-  return fresh.length === 0 ? null : fresh;
+  return [...after.keys()].filter((column) => !before.has(column));
 }
 
 /** As much of a value as a line has room for. */

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type ShopOptions, shopTopology } from "../testing/shops-fixture.ts";
-import type { Growth, Plan } from "./plan.ts";
+import { type Growth, type Plan, stepsOf } from "./plan.ts";
 import { isRefused } from "./plan-changes.ts";
 import { evolution, type Standing } from "./plan-evolution.ts";
 import { completeSince, takesOverAt } from "./plan-names.ts";
@@ -131,4 +131,17 @@ test("where a plan cannot be compiled with what stood, columns are refused as th
   const found = evolution(standing(small), copied);
   assert.ok(isRefused(found.changes));
   assert.match(lines(found).join("\n"), /grow view shop@1: gets orders_1h/);
+});
+
+test("features in another order are the same, in what stood and in a layout", () => {
+  const [view] = stepsOf(wide, "view");
+  assert.ok(view !== undefined && wide.withColumns !== undefined);
+  const aggregates = view.aggregates.toReversed();
+  const is = wide.withColumns(new Map([["shop@1", { ...view, aggregates }]]));
+  assert.notDeepEqual(partsOf(is), partsOf(wide));
+  const back = evolution(standing(is), wide);
+  assert.deepEqual([lines(back), names(back.running)], [[], ["shops"]]);
+  assert.deepEqual(partsOf(back.running[0] as Plan), partsOf(is), "it keeps the order that it has");
+  const strand = strandIn(evolution(standing(small), is));
+  assert.deepEqual(lines(evolution(standing(small, [strand, growth(true)]), wide)), []);
 });

@@ -59,7 +59,8 @@ export function evolution(standing: Standing, plan: Plan): Evolution {
   for (const view of stepsOf(plan, "view")) {
     const [was, is] = [known, parts].map((all) => all.get(`view ${viewId(view)}`));
     if (was === undefined || is === undefined || !isOverSource(plan, view)) continue;
-    if (addedColumns(was, is) !== null) pins.set(viewId(view), columnsOf(was, view));
+    if (addedColumns(was, is) === null) continue;
+    pins.set(viewId(view), columnsOf(was, view));
   }
   const narrowed = withColumns(plan, pins);
   const trunk = withoutViews(narrowed ?? plan, new Set(fresh));
@@ -118,13 +119,17 @@ function strandsOfView(grown: ViewToGrow): Evolution {
   if (newest === null) {
     layouts.push({ columns: { aggregates, windows }, growth: growthOf(1), parts: [] });
   } else if (is !== undefined) {
-    const [change] = planChanges([withoutLayout(newest)], [withoutLayout(is)]);
-    if (change?.kind === "grow") {
+    const [was, now] = [withoutLayout(newest), withoutLayout(is)];
+    const [change] = planChanges([was], [now]);
+    const added = addedColumns(was, now);
+    if (change !== undefined && added !== null && added.length > 0) {
       const layout = (columnsOf(newest, view).layout ?? 1) + 1;
       const columns = { aggregates, windows, layout };
       layouts.push({ columns, growth: growthOf(layout), parts: [] });
       changes.push({ ...change, remedy: null });
-    } else if (change?.kind === "break" && stood.length > 0) changes.push(change);
+    } else if (added === null && change?.kind === "break" && stood.length > 0) {
+      changes.push(change);
+    }
   }
   let serving: Widened | undefined = base === null ? undefined : layoutIn(trunk, id);
   const strands: Plan[] = [];
