@@ -182,8 +182,8 @@ export interface AccountSpec {
 export interface ColumnSpec extends RowField {
   /** Path of the field, e.g. `features.hour`. @default the name */
   readonly from?: string;
-  /** Bits of a whole number that is never negative. @default 64, with a sign */
-  readonly bits?: 8 | 16 | 32;
+  /** Bits of a whole number: up to 32 it is never negative. @default 64 */
+  readonly bits?: 8 | 16 | 32 | 128;
   /** Whether a text has few values. @default false */
   readonly few?: boolean;
   /** Whether values mostly rise from row to row. @default false */

@@ -40,6 +40,8 @@ class RowBinaryCursor {
         return this.#null() ? null : this.value("Float64");
       case "Nullable(UInt8)":
         return this.#null() ? null : this.value("UInt8");
+      case "Nullable(Int128)":
+        return this.#null() ? null : this.value("Int128");
       case "Nullable(Int64)":
       case "Nullable(DateTime64(3, 'UTC'))":
         return this.#null() ? null : this.value("Int64");
@@ -60,6 +62,10 @@ class RowBinaryCursor {
         return bytes.readInt32LE(this.#pass(4));
       case "UInt64":
         return exact(bytes.readBigUInt64LE(this.#pass(8)));
+      case "Int128": {
+        const low = bytes.readBigUInt64LE(this.#pass(8));
+        return exact((bytes.readBigInt64LE(this.#pass(8)) << 64n) + low);
+      }
       case "Int64":
       case "DateTime64(3, 'UTC')":
         return exact(bytes.readBigInt64LE(this.#pass(8)));

@@ -15,6 +15,14 @@ export function int64(writer: ByteWriter, value: number | bigint): void {
   writer.buffer.writeInt32LE(high, at + 4);
 }
 
+/** Int128 of a whole number of 64 bits, with a sign or without one. */
+export function int128(writer: ByteWriter, value: number | bigint): void {
+  const whole = BigInt(value);
+  const at = writer.reserve(16);
+  writer.buffer.writeBigUInt64LE(BigInt.asUintN(64, whole), at);
+  writer.buffer.writeBigInt64LE(whole < 0n ? -1n : 0n, at + 8);
+}
+
 /** Bytes behind their length as a LEB128 number. */
 export function stringBytes(writer: ByteWriter, bytes: Uint8Array): void {
   length(writer, bytes.length);

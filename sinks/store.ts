@@ -78,6 +78,8 @@ export interface OfflineColumn {
     | "Int32"
     | "Int64"
     | "Nullable(Int64)"
+    | "Int128"
+    | "Nullable(Int128)"
     | "UInt64"
     | "DateTime64(3, 'UTC')"
     | "Nullable(DateTime64(3, 'UTC'))";

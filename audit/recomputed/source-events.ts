@@ -52,6 +52,8 @@ function sqlType({ name, type }: RowField): string {
     case "number":
       return "Nullable(Float64)";
     case "integer":
+      // Of 64 bits with a sign or without one.
+      return "Nullable(Int128)";
     case "timestamp":
       return "Nullable(Int64)";
     case "boolean":

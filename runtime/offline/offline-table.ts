@@ -69,6 +69,7 @@ export function columnType(column: ColumnSpec): OfflineColumn["type"] {
     case "timestamp":
       return nullable ? `Nullable(${utc})` : utc;
     case "integer":
+      if (column.bits === 128) return nullable ? "Nullable(Int128)" : "Int128";
       return nullable ? "Nullable(Int64)" : wholeTypes[column.bits ?? 64];
     case "text":
       if (nullable) return "Nullable(String)";

@@ -1,6 +1,6 @@
 import type { ByteWriter } from "../../schemas/bytes.ts";
 import type { AvroSchema, TableSpec } from "../../schemas/plan.ts";
-import { int64, string, stringBytes } from "../../sinks/row-binary.ts";
+import { int64, int128, string, stringBytes } from "../../sinks/row-binary.ts";
 import type { SinkRecord } from "../../sinks/sink.ts";
 import type { OfflineColumn, OfflineTable } from "../../sinks/store.ts";
 import type { RowEncoder } from "../pump/offline-sink.ts";
@@ -108,6 +108,8 @@ function plainWriter(type: string): (writer: ByteWriter, value: unknown) => void
       return (writer, value) => writer.u32(Number(value));
     case "Int32":
       return (writer, value) => writer.u32(Number(value) >>> 0);
+    case "Int128":
+      return (writer, value) => int128(writer, value as number | bigint);
     case "Int64":
     case "UInt64":
     case utc:

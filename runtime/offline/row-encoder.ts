@@ -6,6 +6,7 @@ import { RowCodec } from "../../schemas/row-codec.ts";
 import type { RowLayout, RowType } from "../../schemas/row-layout.ts";
 import {
   int64,
+  int128,
   nullableFloat64,
   string,
   stringBytes,
@@ -105,6 +106,7 @@ function nullableValue(into: ByteWriter, type: RowType, value: unknown): void {
   if (isNull) return;
   if (type === "text") string(into, String(value));
   else if (type === "boolean") into.u8(value === true ? 1 : 0);
+  else if (type === "integer") int128(into, value as number | bigint);
   else int64(into, value as number | bigint);
 }
 

@@ -121,7 +121,8 @@ const featureTypes = {
   count: { type: "integer", bits: 32, nullable: false },
   number: { type: "number", nullable: true },
   since: { type: "timestamp", nullable: true },
-  integer: { type: "integer", nullable: true },
+  // With a sign or without one: both stand in 64 bits.
+  integer: { type: "integer", bits: 128, nullable: true },
   boolean: { type: "boolean", nullable: true },
   text: { type: "text", nullable: true },
   timestamp: { type: "timestamp", nullable: true },
