@@ -438,6 +438,11 @@ export const errorTable = {
     message:
       "The store of model artifacts, {where}, does not answer: {reason}. Check the artifacts settings and that the store is up.",
   },
+  TRAINING_OVERSIZE: {
+    policy: "stop",
+    message:
+      "What the training {training} says of its model takes {sizeBytes} bytes, more than the {limitBytes} that fit a record, most of it the histograms of its features: score by fewer of them. The model before it stays in force.",
+  },
   MODEL_REFUSED: {
     policy: "stop",
     message:

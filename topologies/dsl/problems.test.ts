@@ -187,3 +187,17 @@ test("values of lists, too many texts in a row, and what is made of no text are 
     /derived feature "to_ord": "at_n_1h" is no text of a look-up; there are "at_to_1h", "at_to_2h"/,
   );
 });
+
+test("more features than an answer to a look-up, or a vector, may have are one problem each", () => {
+  const many = Object.fromEntries(Array.from({ length: 251 }, (_, i) => [`n${i}`, agg.count()]));
+  const wide = departures
+    .keyedBy("origin")
+    .over("15m", "1h", "3h", "24h")
+    .compute(many)
+    .asFeatureView("wide@1", { ttl: "48h" })
+    .into(online);
+  assert.throws(
+    () => topology("wide", { wide }),
+    /view "wide@1": has 1004 features; 1000 are the most/,
+  );
+});

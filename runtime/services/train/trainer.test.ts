@@ -14,7 +14,12 @@ import type { OfflineColumn, OfflineStore, OfflineTable } from "../../../sinks/s
 import { requirement } from "../../../testing/requirements-fixture.ts";
 import { mountSmallDisk } from "../../../testing/small-disk-fixture.ts";
 import { type ArtifactStore, openArtifactStore } from "./artifacts.ts";
-import { createTrainer, type TrainerOptions } from "./trainer.ts";
+import {
+  createTrainer,
+  encodeModelAnswer,
+  type TrainerOptions,
+  trainerDefaults,
+} from "./trainer.ts";
 
 const plan = loopPlan();
 const [scoring] = stepsOf(plan, "scoring");
@@ -277,6 +282,20 @@ test("a disk without room for the artifact is no answer; the same request has on
   } finally {
     disk.unmount();
   }
+});
+
+test("an answer that would fit no record is answered as failed, by its code, and is small", async () => {
+  const whole = await trainer().train(work());
+  const bytes = encodeModelAnswer(whole).length;
+  assert.deepEqual(await trainer({ maxAnswerBytes: bytes }).train(work()), whole);
+  const refused = await trainer({ maxAnswerBytes: bytes - 1 }).train(work());
+  assert.match(
+    refused.reason,
+    /^training failed: TRAINING_OVERSIZE: .* takes \d+ bytes, more than/,
+  );
+  assert.deepEqual([refused.promoted, refused.sha256, refused.reference], [false, "", []]);
+  assert.equal(refused.version, whole.version);
+  assert.ok(trainerDefaults.maxAnswerBytes < 1024 * 1024 - 16 * 1024, "with all around it");
 });
 
 test("requests that come together are answered one after the other", async () => {

@@ -32,11 +32,17 @@ export interface TrainerOptions {
   readonly maxRows?: number;
   /** A training that takes longer is answered as failed. Wall clock, ms. @default 600000 */
   readonly timeoutMs?: number;
+  /**
+   * An answer that takes more is answered as failed: it would fit no record of the changelog, the
+   * models or the decisions, which take 1 MiB. @default 1000000
+   */
+  readonly maxAnswerBytes?: number;
 }
 
 export const trainerDefaults = Object.freeze({
   maxRows: 200_000,
   timeoutMs: 600_000,
+  maxAnswerBytes: 1_000_000,
 });
 
 /** Trains models on request, one at a time, each in a thread of its own. */
@@ -107,11 +113,14 @@ class ThreadTrainer implements Trainer {
       cutoff: request.cutoff,
       championVersion: work.champion,
     };
-    if ("trained" in result) return { ...common, ...result.trained };
+    const answer = "trained" in result ? { ...common, ...result.trained } : null;
+    const tooLarge = answer === null ? null : this.#tooLarge(answer);
+    if (answer !== null && tooLarge === null) return answer;
+    const failed = "failed" in result ? result.failed : tooLarge;
     return {
       ...common,
       promoted: false,
-      reason: `training failed: ${result.failed}`,
+      reason: `training failed: ${failed}`,
       trainedOn: 0,
       heldOut: 0,
       holdoutAuc: null,
@@ -120,6 +129,16 @@ class ThreadTrainer implements Trainer {
       sha256: "",
       reference: [],
     };
+  }
+
+  /** Why an answer fits no record, which would fail its commit for ever; null: it fits. */
+  #tooLarge(answer: ModelAnswer): string | null {
+    const { training, maxAnswerBytes: limitBytes } = this.#options;
+    const sizeBytes = encodeModelAnswer(answer).length;
+    if (sizeBytes <= limitBytes) return null;
+    const context = { training: training.name, sizeBytes, limitBytes };
+    const { code, message } = new MillraceError("TRAINING_OVERSIZE", context);
+    return `${code}: ${message}`;
   }
 
   async close(): Promise<void> {
