@@ -1,5 +1,6 @@
 import type { ByteReader, ByteWriter } from "../schemas/bytes.ts";
 import { readModelAnswer } from "../schemas/json-payload.ts";
+import { labelPayload } from "../schemas/payload.ts";
 import type { LabelSpec, Ports, ScoringOperator, ScoringSpec } from "../schemas/plan.ts";
 import { readCounters, tallyOf, writeCounters } from "./branch-tally.ts";
 import type { Spill } from "./local-store.ts";
@@ -234,17 +235,19 @@ export class ScoringProcessor implements Processor {
     return this.#models.isAside(version) ? "put aside" : null;
   }
 
-  /** Payload: text id, f64 eventTime, f64 label. */
+  /** Payload: {@link labelPayload}. */
   #label(writer: number, knownAt: number, payload: ByteReader): void {
     if (this.#join === undefined || this.#labels === undefined) return;
-    const id = payload.text();
-    const eventTime = payload.f64();
-    const label = payload.f64();
+    const { id, eventTime, label } = labelPayload.read(payload);
     const tally = tallyOf(this.counters, this.#labels.name, writer);
-    const prediction = Number.isNaN(label) ? null : this.#join.close(id);
+    if (label === null) {
+      tally.filtered++;
+      return;
+    }
+    const prediction = this.#join.close(id);
     if (prediction === null) {
       tally.filtered++;
-      if (!Number.isNaN(label) && !this.#predicted?.owns(id)) {
+      if (!this.#predicted?.owns(id)) {
         this.#join.keep({ id, knownAt, eventTime, label, writer });
       }
       return;

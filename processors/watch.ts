@@ -1,6 +1,6 @@
 import type { ByteReader, ByteWriter } from "../schemas/bytes.ts";
 import { readModelAnswer, writeJson } from "../schemas/json-payload.ts";
-import type { RetrainRequest } from "../schemas/payload.ts";
+import { outcomePayload, predictionPayload, type RetrainRequest } from "../schemas/payload.ts";
 import type { Ports, WatchOperator, WatchSpec } from "../schemas/plan.ts";
 import type { Counters, Outbox, Processor } from "./processor.ts";
 import { alarmOf, type DriftWindow } from "./watch/drift-window.ts";
@@ -106,31 +106,30 @@ export class WatchProcessor implements Processor {
     this.#performanceWindows?.restore(reader);
   }
 
-  /** Payload: text id, text version, f64 probability, k × f64 features. */
+  /** Payload: {@link predictionPayload}, k × f64 features. */
   #prediction(knownAt: number, payload: ByteReader): void {
     this.#decision.seen(knownAt);
-    payload.text();
-    const version = payload.text();
+    const { version } = predictionPayload.read(payload);
     this.#performanceWindows?.predicted(knownAt, version);
     if (this.#featureWindows === null) return;
-    payload.position += 8;
     const vector = this.#vector;
     for (let i = 0; i < vector.length; i++) vector[i] = payload.f64();
     this.#featureWindows.predicted(knownAt, version, vector, this.#champion);
   }
 
-  /** Payload: text id, f64 predictedAt, text version, f64 probability, f64 label. */
+  /** Payload: {@link outcomePayload}. */
   #outcome(knownAt: number, payload: ByteReader, out: Outbox): void {
     this.#decision.seen(knownAt);
-    payload.text();
-    const predictedAt = payload.f64();
-    const version = payload.text();
-    const probability = payload.f64();
-    const label = payload.f64();
-    if (!Number.isNaN(label)) this.#decision.labelled();
+    const { predictedAt, version, probability, label } = outcomePayload.read(payload);
+    if (label !== null) this.#decision.labelled();
     const windows = this.#performanceWindows;
     if (windows !== null) {
-      const closed = windows.resolved(predictedAt, version, probability, label);
+      const closed = windows.resolved(
+        predictedAt,
+        version,
+        probability ?? Number.NaN,
+        label ?? Number.NaN,
+      );
       if (closed.length > 0) this.#performanceClosed(closed, knownAt, out);
     }
     this.#decide(knownAt, out);

@@ -1,5 +1,10 @@
+import { RowCodec } from "./row-codec.ts";
+import type { RowField, ScalarType } from "./row-layout.ts";
+
 /**
- * Payloads of inbox records, by input role. Little endian (`bytes.ts`); NaN stands for null.
+ * Payloads of inbox records, by input role. Little endian (`bytes.ts`); NaN stands for null. Those
+ * with a name are rows of a layout. Vectors of numbers, and what stands before one in a record of
+ * which there are most, are read where they are, without an object.
  *
  * | input | payload |
  * | --- | --- |
@@ -8,12 +13,58 @@
  * | view ← source, `lookup` | text entityKey, u8 slot, text id (key of the triggering record) |
  * | scoring ← view, `answer` | text id, u8 slot, u8 incomplete (a wait for updates was ended), f64 asOf (knownAt of the newest record seen, −Infinity if none), n × f64 features, then those of other types (`valueLayout`) |
  * | scoring ← source, dedup, `trigger` | text id, f64 eventTime, f64 source offset, from dedup: f64 source partition, m × f64 request features |
- * | scoring ← source, `label` (`update`) | text id, f64 eventTime, f64 label (1, 0, NaN unknown) |
- * | watch ← scoring, `prediction` (`trigger`) | text id, text version ("" fallback), f64 probability, k × f64 features |
- * | watch ← scoring, `outcome` (`trigger`) | text id, f64 predictedAt, text version, f64 probability, f64 label (NaN unlabelled) |
+ * | scoring ← source, `label` (`update`) | {@link labelPayload} |
+ * | watch ← scoring, `prediction` (`trigger`) | {@link predictionPayload}, k × f64 features |
+ * | watch ← scoring, `outcome` (`trigger`) | {@link outcomePayload} |
  * | training ← watch, `request` (`trigger`) | {@link RetrainRequest} by `json-payload.ts` |
  * | scoring, watch ← training, `model` (`update`) | {@link ModelAnswer} by `json-payload.ts` |
  */
+export interface LabelPayload {
+  readonly id: string;
+  /** UTC ms. */
+  readonly eventTime: number;
+  /** 1 or 0; null: unknown. */
+  readonly label: number | null;
+}
+
+export const labelPayload = new RowCodec<LabelPayload>({
+  fields: [field("id", "text"), field("eventTime", "number"), field("label", "number", true)],
+});
+
+/** What a watch is told of each prediction, before its features. */
+export interface PredictionPayload {
+  readonly id: string;
+  /** "" for the fallback. */
+  readonly version: string;
+  readonly probability: number | null;
+}
+
+export const predictionPayload = new RowCodec<PredictionPayload>({
+  fields: [field("id", "text"), field("version", "text"), field("probability", "number", true)],
+});
+
+/** What a watch is told of each outcome. */
+export interface OutcomePayload extends PredictionPayload {
+  /** UTC ms. */
+  readonly predictedAt: number;
+  /** 1 or 0; null: no label came in time, or it is unknown. */
+  readonly label: number | null;
+}
+
+export const outcomePayload = new RowCodec<OutcomePayload>({
+  fields: [
+    field("id", "text"),
+    field("predictedAt", "number"),
+    field("version", "text"),
+    field("probability", "number", true),
+    field("label", "number", true),
+  ],
+});
+
+function field(name: string, type: ScalarType, nullable = false): RowField {
+  return { name, type, nullable };
+}
+
 export interface RetrainRequest {
   /** `<watch>-<number>`, the number counting from 1: the version id derives from it. */
   readonly id: string;

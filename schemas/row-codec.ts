@@ -13,8 +13,10 @@ import type { RowField, RowLayout, RowType, ScalarType } from "./row-layout.ts";
  * | list | u32 length, then the values, each as one that may be null |
  *
  * All but number stand behind a byte, 0 for null and 1 else, where they may be null.
+ *
+ * `Row` is for who knows the layout as it is written: names and types have to be those of it.
  */
-export class RowCodec {
+export class RowCodec<Row extends object = Record<string, unknown>> {
   readonly layout: RowLayout;
   readonly #fields: readonly { readonly name: string; readonly codec: ValueCodec }[];
 
@@ -29,8 +31,9 @@ export class RowCodec {
    * @throws {TypeError | RangeError | SyntaxError} for what is no list, or no whole number of 64
    * bits.
    */
-  write(writer: ByteWriter, row: Readonly<Record<string, unknown>>): void {
-    for (const { name, codec } of this.#fields) codec.write(writer, row[name] ?? null);
+  write(writer: ByteWriter, row: Readonly<Row>): void {
+    const values = row as Readonly<Record<string, unknown>>;
+    for (const { name, codec } of this.#fields) codec.write(writer, values[name] ?? null);
   }
 
   /** As `write`: the values in the order of the fields. */
@@ -46,10 +49,10 @@ export class RowCodec {
   }
 
   /** A whole number is a bigint where no double is exact. */
-  read(reader: ByteReader): Record<string, unknown> {
+  read(reader: ByteReader): Row {
     const row: Record<string, unknown> = {};
     for (const { name, codec } of this.#fields) row[name] = codec.read(reader);
-    return row;
+    return row as Row;
   }
 }
 

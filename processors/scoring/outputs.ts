@@ -1,3 +1,4 @@
+import { outcomePayload, predictionPayload } from "../../schemas/payload.ts";
 import type { OutputSpec, Ports, ScoringOperator, ScoringSpec } from "../../schemas/plan.ts";
 import type { Counters, Outbox } from "../processor.ts";
 import { FanOut } from "../source/fan-out.ts";
@@ -91,9 +92,7 @@ export class ScoringOutputs {
     }
     for (const output of this.#watchPredictions) {
       const writer = out.begin(output, 0, prediction.predictedAt);
-      writer.text(prediction.id);
-      writer.text(prediction.version);
-      writer.f64(prediction.probability);
+      predictionPayload.write(writer, prediction);
       for (let i = start; i < start + width; i++) writer.f64(values[i] as number);
       out.end();
     }
@@ -109,13 +108,10 @@ export class ScoringOutputs {
       this.#record(knownAt, knownAt, 0),
       out,
     );
+    const told = { ...prediction, label };
     for (const output of this.#watchOutcomes) {
       const writer = out.begin(output, 0, knownAt);
-      writer.text(prediction.id);
-      writer.f64(prediction.predictedAt);
-      writer.text(prediction.version);
-      writer.f64(prediction.probability);
-      writer.f64(label);
+      outcomePayload.write(writer, told);
       out.end();
     }
   }
