@@ -44,7 +44,7 @@ const seams: readonly Seam[] = [
     about: [
       "schemas/plan-strands.ts",
       "runtime/hosting/strands.ts",
-      "cli/commands/diff.ts",
+      "schemas/plan-evolution.ts",
       "runtime/services/train/",
     ],
   },
