@@ -1,5 +1,6 @@
 import { createRequire } from "node:module";
 import type * as Protobuf from "protobufjs";
+import { type Descriptors, isDescriptor, rootOfDescriptors } from "./parse-descriptor.ts";
 import {
   type ProtoField,
   type ProtoMessages,
@@ -52,7 +53,8 @@ const known = new Map<string, ProtoType>([
 
 /**
  * Reads the text of `.proto` files (proto2, proto3, editions). What they import has to be among
- * them, but for `google/protobuf` and `confluent`; a field of another type is left out.
+ * them, but for `google/protobuf` and `confluent`; a field of another type is left out. What a
+ * registry gives may be descriptors instead, as base64.
  *
  * @param imported - files that `text` imports, or these each other, in any order.
  * @throws {Error} where the text is no Protobuf schema, or too long.
@@ -62,14 +64,12 @@ export function parseProto(text: string, imported: readonly string[] = []): Prot
   const characters = files.reduce((sum, { length }) => sum + length, 0);
   if (characters > maxCharacters) throw new Error(`it has more than ${maxCharacters} characters`);
   const protobuf = loaded();
-  const options = { keepCase: true };
-  const root = new protobuf.Root();
-  for (const file of [decimalProto, ...files]) protobuf.parse(file, root, options);
-  for (const name of ["timestamp", "wrappers"]) {
-    const { nested } = protobuf.common.get(`google/protobuf/${name}.proto`) ?? {};
-    const isThere = root.lookup(name === "timestamp" ? "google.protobuf.Timestamp" : boolValue);
-    if (isThere === null && nested !== undefined) root.addJSON(nested);
-  }
+  const { root, placed } = isDescriptor(text)
+    ? rootOfDescriptors(files, rootOfTexts([], protobuf), protobuf, descriptors())
+    : {
+        root: rootOfTexts(files, protobuf),
+        placed: placedIn(protobuf.parse(text, options).root, protobuf),
+      };
   const types = typesIn(root, protobuf);
   const left = new Set<Protobuf.Field>();
   for (const type of types) {
@@ -85,7 +85,21 @@ export function parseProto(text: string, imported: readonly string[] = []): Prot
     const fields = type.fieldsArray.filter((field) => !left.has(field));
     messages[nameOf(type)] = fields.flatMap((field) => fieldOf(field, protobuf));
   }
-  return { messages, placed: placedIn(protobuf.parse(text, options).root, protobuf) };
+  return { messages, placed };
+}
+
+const options = { keepCase: true };
+
+/** What texts declare, with the types that no file has to declare. */
+function rootOfTexts(files: readonly string[], protobuf: typeof Protobuf): Protobuf.Root {
+  const root = new protobuf.Root();
+  for (const file of [decimalProto, ...files]) protobuf.parse(file, root, options);
+  for (const name of ["timestamp", "wrappers"]) {
+    const { nested } = protobuf.common.get(`google/protobuf/${name}.proto`) ?? {};
+    const isThere = root.lookup(name === "timestamp" ? "google.protobuf.Timestamp" : boolValue);
+    if (isThere === null && nested !== undefined) root.addJSON(nested);
+  }
+  return root;
 }
 
 const boolValue = "google.protobuf.BoolValue";
@@ -93,6 +107,10 @@ const boolValue = "google.protobuf.BoolValue";
 /** Most applications have no Protobuf: the library is loaded for those that do. */
 function loaded(): typeof Protobuf {
   return createRequire(import.meta.url)("protobufjs") as typeof Protobuf;
+}
+
+function descriptors(): Descriptors {
+  return createRequire(import.meta.url)("protobufjs/ext/descriptor") as Descriptors;
 }
 
 function nameOf({ fullName }: Protobuf.ReflectionObject): string {
