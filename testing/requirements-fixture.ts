@@ -120,7 +120,7 @@ function hasPythonClients(): boolean {
   const libraries = join(pythonEnvironment, "lib");
   if (!existsSync(libraries)) return false;
   return readdirSync(libraries).some((version) =>
-    ["confluent_kafka", "clickhouse_connect"].every((name) =>
+    ["confluent_kafka", "clickhouse_connect", "grpc_tools"].every((name) =>
       existsSync(join(libraries, version, "site-packages", name)),
     ),
   );
