@@ -4,7 +4,6 @@ const primitives: Readonly<Record<string, string>> = {
   null: "null",
   boolean: "boolean",
   int: "number",
-  long: "number",
   float: "number",
   double: "number",
   string: "string",
@@ -17,20 +16,35 @@ export interface GeneratedHead {
   readonly comment: readonly string[];
   /** Module that `recordSchema` is imported from. */
   readonly from: string;
+  /** What stands for a long that is no instant. */
+  readonly long: "number" | "number | bigint";
 }
+
+/** What has been declared, by its name, and how longs are. */
+interface Declared {
+  readonly texts: Map<string, string>;
+  readonly long: GeneratedHead["long"];
+}
+
+const instants: ReadonlySet<unknown> = new Set([
+  "timestamp-millis",
+  "timestamp-micros",
+  "timestamp-nanos",
+]);
 
 /**
  * Writes the TypeScript module for Avro schemas: an interface a record (nested ones too), a union
  * an enum, and for each record given a frozen constant that carries its record type.
  *
- * Avro to TypeScript: int, long, float, double → number (a long beyond ±(2^53 − 1)
- * comes as a bigint); bytes, fixed → Buffer; union → union; array → readonly array; map → record.
+ * Avro to TypeScript: int, float, double, instants → number; another long → number | bigint (the
+ * latter beyond ±(2^53 − 1)), or number where the head says so; bytes, fixed → Buffer; union →
+ * union; array → readonly array; map → record.
  * Deterministic: the same schemas in the same order give the same text.
  *
  * @throws {Error} when a type is not Avro, or a name stands for two different types.
  */
 export function generateTypes(schemas: readonly NamedAvroType[], head: GeneratedHead): string {
-  const declarations = new Map<string, string>();
+  const declarations: Declared = { texts: new Map(), long: head.long };
   const constants: string[] = [];
   for (const schema of schemas) {
     typeText(schema, declarations);
@@ -40,18 +54,19 @@ export function generateTypes(schemas: readonly NamedAvroType[], head: Generated
   return [
     ...head.comment.map((line) => `// ${line}\n`),
     constants.length > 0 ? `\n${imports}\n\n` : "\n",
-    [...declarations.values(), ...constants].join("\n\n"),
+    [...declarations.texts.values(), ...constants].join("\n\n"),
     "\n",
   ].join("");
 }
 
 /** The TypeScript type of an Avro type; named types are declared once on the way. */
-function typeText(type: unknown, declarations: Map<string, string>): string {
+function typeText(type: unknown, declarations: Declared): string {
   if (typeof type === "string") {
+    if (type === "long") return declarations.long;
     const primitive = primitives[type];
     if (primitive) return primitive;
     const name = shortName(type);
-    if (declarations.has(name)) return name;
+    if (declarations.texts.has(name)) return name;
     throw new Error(`"${type}" is neither an Avro type nor declared before its use.`);
   }
   if (Array.isArray(type)) {
@@ -60,7 +75,12 @@ function typeText(type: unknown, declarations: Map<string, string>): string {
       .map((part: unknown) => typeText(part, declarations))
       .join(" | ");
   }
-  const complex = type as { type?: unknown; items?: unknown; values?: unknown };
+  const complex = type as {
+    type?: unknown;
+    items?: unknown;
+    values?: unknown;
+    logicalType?: unknown;
+  };
   switch (complex.type) {
     case "array":
       return `readonly ${inParentheses(typeText(complex.items, declarations))}[]`;
@@ -70,6 +90,8 @@ function typeText(type: unknown, declarations: Map<string, string>): string {
     case "enum":
     case "fixed":
       return declare(type as NamedAvroType, declarations);
+    case "long":
+      return instants.has(complex.logicalType) ? "number" : declarations.long;
     default:
       return typeText(complex.type, declarations);
   }
@@ -79,11 +101,11 @@ function inParentheses(text: string): string {
   return text.includes(" ") ? `(${text})` : text;
 }
 
-function declare(type: NamedAvroType, declarations: Map<string, string>): string {
+function declare(type: NamedAvroType, declarations: Declared): string {
   if (type.type === "fixed") return "Buffer";
   const name = shortName(type.name);
-  const before = declarations.get(name);
-  declarations.set(name, "");
+  const before = declarations.texts.get(name);
+  declarations.texts.set(name, "");
   const body =
     type.type === "enum"
       ? `type ${name} = ${type.symbols?.map((symbol) => JSON.stringify(symbol)).join(" | ")};`
@@ -93,8 +115,8 @@ function declare(type: NamedAvroType, declarations: Map<string, string>): string
     throw new Error(`The name "${name}" stands for two different Avro types.`);
   }
   // Behind what it is made of, so that the file reads from parts to wholes.
-  declarations.delete(name);
-  declarations.set(name, text);
+  declarations.texts.delete(name);
+  declarations.texts.set(name, text);
   return name;
 }
 
@@ -103,7 +125,7 @@ function shortName(name: string): string {
   return name.slice(name.lastIndexOf(".") + 1);
 }
 
-function fieldLines(type: NamedAvroType, declarations: Map<string, string>): string[] {
+function fieldLines(type: NamedAvroType, declarations: Declared): string[] {
   return (type.fields ?? []).map((field) => {
     const text = typeText(field.type, declarations);
     return `${docText(field.doc, "  ")}  readonly ${field.name}: ${text};`;

@@ -10,8 +10,10 @@ import { generateTypes } from "./generate-types.ts";
 import { watermark } from "./generated.ts";
 import { packageRoot } from "./package-root.ts";
 
-const generateUserTypes = (contracts: readonly NamedAvroType[]): string =>
-  generateTypes(contracts, { comment: ["Generated."], from: "millrace" });
+const generateUserTypes = (
+  contracts: readonly NamedAvroType[],
+  long: "number" | "number | bigint" = "number",
+): string => generateTypes(contracts, { comment: ["Generated."], from: "millrace", long });
 
 test("each generated.ts is what the Avro contracts beside it say", () => {
   assert.deepEqual(contractFolders(), ["schemas", "topologies/flights"]);
@@ -118,4 +120,20 @@ test("a type of another contract is put where it is first referred to", () => {
   assert.equal(text.match(/export interface Card/g)?.length, 1);
   assert.match(text, /readonly kinds: readonly \(Kind \| null\)\[\];/);
   assert.match(text, /export type Kind = "debit" \| "credit";/);
+});
+
+test("a long may be a bigint in a user's types, and an instant is a number", () => {
+  const field = (name: string, type: unknown) => ({ name, type });
+  const instant = { type: "long", logicalType: "timestamp-micros" };
+  const fields = [
+    field("id", "long"),
+    field("at", instant),
+    field("maybe", ["null", "long"]),
+    field("ids", { type: "array", items: "long" }),
+  ];
+  const text = generateUserTypes([{ type: "record", name: "R", fields }], "number | bigint");
+  assert.match(text, /readonly id: number \| bigint;/);
+  assert.match(text, /readonly at: number;/);
+  assert.match(text, /readonly maybe: number \| bigint \| null;/);
+  assert.match(text, /readonly ids: readonly \(number \| bigint\)\[\];/);
 });

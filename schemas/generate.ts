@@ -39,6 +39,8 @@ export function generatedText(folder: string): string {
       "Why long: one file for all contracts, so that what is generated can be told from what is not.",
     ],
     from: `${up === "" ? "." : up}/record-schema.ts`,
+    // Ours are offsets, instants and small ids, which a double holds.
+    long: "number",
   });
 }
 

@@ -16,7 +16,7 @@ const noon = Date.UTC(2026, 0, 1, 12);
 const ids = [9_007_199_254_740_992n, 9_007_199_254_740_993n];
 
 interface Payment {
-  readonly paymentId: number;
+  readonly paymentId: number | bigint;
   readonly at: number;
 }
 interface Dispute extends Payment {

@@ -38,6 +38,8 @@ const entries: readonly string[] = [
   "examples/card-payments/app.ts",
   "examples/card-payments/app-json.ts",
   "examples/flights/app.ts",
+  "examples/producers/app.ts",
+  "examples/producers/send-kafkajs.mjs",
   "cli/init/project/app.ts",
   "examples/tutorial/app.ts",
   "examples/writing-a-topology/card-payments.ts",

@@ -52,6 +52,7 @@ function moduleOf(files: readonly string[]): string {
     generateTypes(whole, {
       comment: [`Written by \`millrace generate\` from ${names}. Change those instead.`],
       from: "millrace",
+      long: "number | bigint",
     }),
   );
 }

@@ -30,7 +30,7 @@ const kafkajs = from(
   .repartitionedBy("customer");
 
 interface Order {
-  readonly order_id: number;
+  readonly order_id: number | bigint;
   readonly customer: string;
   readonly placed_at: number | null;
   readonly amount: number;
@@ -49,7 +49,7 @@ const python = from(
   .repartitionedBy("customer");
 
 interface AvroOrder {
-  readonly orderId: number;
+  readonly orderId: number | bigint;
   readonly customer: string;
   readonly placedAt: number;
   readonly amount: number;

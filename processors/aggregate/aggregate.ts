@@ -25,7 +25,7 @@ export interface AggregateDefinition {
 }
 
 /** A record with a numeric field. */
-export type Numeric<F extends string> = { readonly [K in F]: number | null };
+export type Numeric<F extends string> = { readonly [K in F]: number | bigint | null };
 
 /** A record with a field of text, numbers or booleans. */
 export type Scalar<F extends string> = {

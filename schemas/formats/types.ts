@@ -31,8 +31,11 @@ export type RecordOf<F extends Fields> = { readonly [K in keyof F]: ValueOf<F[K]
  */
 export const types = Object.freeze({
   text: (): FieldType<string> => ({ type: "text" }),
-  /** A whole number of 64 bits, exact; beyond ±(2^53 − 1) it comes as a bigint. */
-  integer: (): FieldType<number> => ({ type: "integer" }),
+  /**
+   * A whole number of 64 bits, exact: a number, or beyond ±(2^53 − 1) a bigint. Compare it with
+   * either; `Number(…)` makes it one to count with.
+   */
+  integer: (): FieldType<number | bigint> => ({ type: "integer" }),
   /** A double. */
   number: (): FieldType<number> => ({ type: "number" }),
   /** A decimal, as a number or in quotes: the double that is nearest. */

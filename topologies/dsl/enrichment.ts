@@ -32,7 +32,7 @@ export interface Calendar<in R> {
  */
 export function calendar<F extends string>(
   field: F,
-): Calendar<{ readonly [K in F]: number | null }> {
+): Calendar<{ readonly [K in F]: number | bigint | null }> {
   return freezeDeeply({ calendar: { field, calendar: true } });
 }
 

@@ -30,22 +30,28 @@ export type Flat<T> = [Nested<T[keyof T]>] extends [never]
 
 type Simple<T> = { readonly [K in keyof T]: T[K] };
 
+/**
+ * A whole number is the same id or key whether its type admits that it comes as a bigint, beyond
+ * ±(2^53 − 1), or not.
+ */
+export type Whole<V> = V extends number | bigint ? number | bigint : V;
+
 /** Names of the fields of `T` whose values are all of type `V`. */
 export type FieldOf<T, V> = {
   [K in keyof T & string]: [T[K]] extends [V] ? K : never;
 }[keyof T & string];
 
 /** Fields that can be aggregated or be a feature; null counts as missing. */
-export type NumericField<T> = FieldOf<T, number | null>;
+export type NumericField<T> = FieldOf<T, number | bigint | null>;
 
 /** Fields that can stand in a key: never null. */
-export type KeyField<T> = FieldOf<T, string | number | boolean>;
+export type KeyField<T> = FieldOf<T, string | number | bigint | boolean>;
 
 /** Fields that can name the partition of a source: text or a whole number, never null. */
-export type PartitionField<T> = FieldOf<T, string | number>;
+export type PartitionField<T> = FieldOf<T, string | number | bigint>;
 
 /** Fields that can hold the event time, UTC ms. */
-export type TimeField<T> = FieldOf<T, number>;
+export type TimeField<T> = FieldOf<T, number | bigint>;
 
 type Digit = "0" | "1" | "2" | "3" | "4" | "5" | "6" | "7" | "8" | "9";
 
@@ -83,7 +89,7 @@ export type RecordWith<Fields, Values> = Fields extends readonly [
   ...infer Others,
 ]
   ? Values extends readonly [infer Value, ...infer OtherValues]
-    ? { readonly [K in Field]: Value } & RecordWith<Others, OtherValues>
+    ? { readonly [K in Field]: Whole<Value> } & RecordWith<Others, OtherValues>
     : unknown
   : unknown;
 

@@ -4,7 +4,7 @@ import type { RowLayout } from "../../schemas/row-layout.ts";
 import { answerFields, idOf } from "./answers.ts";
 import type { Test } from "./conditions.ts";
 import type { StoreRole, StreamDefinition } from "./definitions.ts";
-import type { FieldOf, KeyField, ValuesOf } from "./field-types.ts";
+import type { FieldOf, KeyField, ValuesOf, Whole } from "./field-types.ts";
 import { freezeDeeply } from "./freeze.ts";
 import type { Offline, OutputTopic } from "./roles.ts";
 import type { ScoringDefinition } from "./scoring.ts";
@@ -25,7 +25,7 @@ export interface LabelDefinition {
 
 export interface LabelOptions<T, Id> {
   /** Field of the label record that holds the key of the prediction. */
-  readonly on: FieldOf<T, Id>;
+  readonly on: FieldOf<T, Whole<Id>>;
   /** Event time for which a prediction waits for its label. */
   readonly within: Duration;
   /**

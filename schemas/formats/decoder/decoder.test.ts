@@ -85,7 +85,7 @@ test("a decoder is given the whole value, whatever it begins with", () => {
   const format = decoder({
     ...{ name: "raw", version: 1, fields: { n: types.integer() } },
     decode: (bytes) => ({ n: seen.push(bytes.length) }),
-    encode: ({ n }) => Uint8Array.of(n),
+    encode: ({ n }) => Uint8Array.of(Number(n)),
   });
   assert.equal(openFormat(format).framing, "none");
   const by = openFormat(format).readerOf(null);

@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { createRequire } from "node:module";
 import { test } from "node:test";
 import fc from "fast-check";
 import protobufjs from "protobufjs";
@@ -388,27 +387,4 @@ test("a decimal is the nearest double, whatever its scale", () => {
   assert.equal(amount([0xff], 0), -1);
   assert.equal(amount([5], -3), 5_000);
   assert.equal(amount([], 4), 0);
-});
-
-test("a schema of a registry may be a descriptor as base64, whose indexes count maps too", () => {
-  const text = `syntax = "proto3"; package shop; import "google/protobuf/timestamp.proto";
-    message Holder { map<string, int32> counts = 1; message Inner { int32 n = 1; } }
-    message Payment { int64 id = 1; google.protobuf.Timestamp paid_at = 3; optional string card = 2; }`;
-  const require = createRequire(import.meta.url);
-  const { FileDescriptorProto } = require("protobufjs/ext/descriptor") as {
-    FileDescriptorProto: { encode(file: unknown): { finish(): Uint8Array } };
-  };
-  const root = protobufjs.parse(text, { keepCase: true }).root;
-  root.addJSON(timestamp?.nested ?? {});
-  root.resolveAll();
-  const { file } = (
-    root as unknown as { toDescriptor(edition: string): { file: { package: string }[] } }
-  ).toDescriptor("proto3");
-  const own = file.find((each) => each.package === "shop");
-  const base64 = Buffer.from(FileDescriptorProto.encode(own).finish()).toString("base64");
-  const reader = writer(base64);
-  const record = read(framed([1], encoded({ id: 4, paid_at: { seconds: 2 }, card: "c" })), reader);
-  assert.deepEqual([record["id"], record["paid_at"], record["card"]], [4, 2_000, "c"]);
-  assert.throws(() => read(framed([0, 1], Buffer.alloc(0)), reader), /shop.Holder.Inner/);
-  assert.throws(() => writer("AAAA"), /.+/);
 });
