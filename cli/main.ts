@@ -246,6 +246,15 @@ function storeCommands(program: Command, line: CommandLine): void {
       line.code = await (await looks()).features(resolved, request, flags);
     });
 
+  looking(features.command("list"))
+    .description("The features of a view, or of all, and since when each is complete.")
+    .argument("[view]", "that one alone, e.g. card_spending or card_spending@1")
+    .addHelpText("after", example("millrace features list card_spending"))
+    .action(async (view: string | undefined, flags: Flags) => {
+      const resolved = resolveLook(flags, line);
+      line.code = await (await looks()).columns(resolved, view ?? null, flags);
+    });
+
   looking(program.command("models"))
     .description("Model versions: trained on what, in force since when, and how good.")
     .argument("[model...]", "those alone")

@@ -1,5 +1,5 @@
-import { featureColumns } from "./feature-view.ts";
-import type { Plan, StoredTopic, TableSpec } from "./plan.ts";
+import { type FeatureViewSpec, featureColumns, viewId } from "./feature-view.ts";
+import { type Plan, type StoredTopic, stepsOf, type TableSpec, topologyOf } from "./plan.ts";
 
 /**
  * Event time from which on a strand has every column that it took over as right as it was before;
@@ -24,6 +24,34 @@ export function completeSince(
 ): number | null {
   const before = widens && featureColumns(widens.view).some((each) => each.column === column);
   return before ? completeSince(widens, column) : (growth?.completeSince[column] ?? null);
+}
+
+/** A column of a version of a view, as readers get it. */
+export interface ServedColumn {
+  readonly topology: string;
+  readonly view: FeatureViewSpec;
+  readonly column: string;
+  /** Event time from which on it is right, UTC ms; null: from the beginning. */
+  readonly completeSince: number | null;
+  /** False: what came before it was added is still being read. */
+  readonly filled: boolean;
+}
+
+/** The columns of all versions, each as it is served, or as it will be once it is filled. */
+export function servedColumns(plans: readonly Plan[]): ServedColumn[] {
+  const all = new Map<string, ServedColumn>();
+  for (const plan of plans) {
+    const [filled, topology] = [isServed(plan), topologyOf(plan)];
+    for (const view of stepsOf(plan, "view")) {
+      for (const { column } of featureColumns(view)) {
+        const key = `${topology} ${viewId(view)} ${column}`;
+        if (!filled && all.has(key)) continue;
+        const since = completeSince(plan, column);
+        all.set(key, { topology, view, column, completeSince: since, filled });
+      }
+    }
+  }
+  return [...all.values()];
 }
 
 /** Whether rows of a plan are what readers get. */

@@ -2,6 +2,8 @@
 export interface Inspector {
   topics(request: TopicsRequest): Promise<TopicReport[]>;
   features(request: FeatureRequest): Promise<FeatureAnswer>;
+  /** The features of a view, or of all: how complete each is. */
+  columns(request: ColumnsRequest): Promise<ColumnLine[]>;
   deadLetters(request: DeadLetterRequest): Promise<DeadLetterLine[]>;
   /** Of the models that are named; of all where none is. */
   models(request: { readonly names: readonly string[] }): Promise<ModelLine[]>;
@@ -15,6 +17,7 @@ export interface Inspector {
 export const inspectorMethods = [
   "topics",
   "features",
+  "columns",
   "deadLetters",
   "models",
   "sql",
@@ -56,6 +59,22 @@ export interface FeatureRequest {
   readonly at: number | null;
   /** Whose view it is; null: of the only topology that has it. */
   readonly topology: string | null;
+}
+
+export interface ColumnsRequest {
+  /** `name` or `name@version`; null: all. */
+  readonly view: string | null;
+}
+
+export interface ColumnLine {
+  readonly topology: string;
+  /** `name@version`. */
+  readonly view: string;
+  readonly name: string;
+  /** Event time from which on it is right, UTC ms; null: since the topology began. */
+  readonly completeSince: number | null;
+  /** False: what came before it was added is still being read. */
+  readonly filled: boolean;
 }
 
 export interface FeatureAnswer {

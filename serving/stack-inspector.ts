@@ -1,10 +1,13 @@
 import { countCommitted } from "../broker/committed-records.ts";
 import { MillraceError } from "../schemas/errors.ts";
+import { viewId } from "../schemas/feature-view.ts";
 import { nearest } from "../schemas/nearest.ts";
 import type { Plan } from "../schemas/plan.ts";
+import { servedColumns } from "../schemas/plan-names.ts";
 import type { OfflineStore } from "../sinks/store.ts";
 import { readFeatures } from "./feature-look-up.ts";
 import type {
+  ColumnLine,
   ConfigLine,
   DeadLetterLine,
   DeadLetterRequest,
@@ -31,6 +34,7 @@ export function inspectStack(
   return {
     topics: (request) => topicReports(plans, stack, request),
     features: (request) => readFeatures(plans, stack, { ...request, at: request.at ?? now() }),
+    columns: async ({ view }) => columnLines(plans, view),
     deadLetters: (request) => deadLetterLines(plans, stack, request),
     models: ({ names }) => modelLines(plans, stack, names),
     sql: ({ query, format, topology }) => {
@@ -40,6 +44,17 @@ export function inspectStack(
     config: () => Promise.resolve([...config]),
     close: () => Promise.resolve(),
   };
+}
+
+function columnLines(plans: readonly Plan[], asked: string | null): ColumnLine[] {
+  const all = servedColumns(plans).map(({ topology, view, column: name, ...told }) => {
+    return { topology, view: viewId(view), name, ...told };
+  });
+  const found = all.filter(({ view }) => [null, view, view.split("@")[0]].includes(asked));
+  if (found.length > 0 || asked === null) return found;
+  const ids = [...new Set(all.map(({ view }) => view))];
+  const near = nearest(asked, ids);
+  throw new MillraceError("VIEW_UNKNOWN", { view: asked, near, known: ids.join(", ") });
 }
 
 async function topicReports(

@@ -77,6 +77,31 @@ export function features(
   });
 }
 
+/** `millrace features list [VIEW]`. */
+export function columns(
+  resolved: Look,
+  view: string | null,
+  options: LookOptions,
+): Promise<number> {
+  return look(resolved, async (inspector) => {
+    const lines = await inspector.columns({ view });
+    if (options.json) return json(lines);
+    if (lines.length === 0) return "There is no feature view.";
+    return table(
+      ["view", "feature", "complete since"],
+      lines.map(({ view, name, completeSince, filled }) => [
+        view,
+        name,
+        !filled
+          ? "is being filled"
+          : completeSince === null
+            ? "the beginning"
+            : new Date(completeSince).toISOString(),
+      ]),
+    );
+  });
+}
+
 function featureText(answer: FeatureAnswer): string {
   const time = (instant: number | null) =>
     instant === null ? "never" : new Date(instant).toISOString();

@@ -18,6 +18,7 @@ const inspector: Inspector = {
   topics: refuse,
   features: ({ view }) =>
     Promise.reject(new MillraceError("VIEW_UNKNOWN", { view, near: "", known: "none" })),
+  columns: refuse,
   deadLetters: refuse,
   models: refuse,
   sql: ({ query }) => Promise.resolve(query.repeat(3)),

@@ -133,6 +133,8 @@ test("columns that are added to a view are filled from the beginning, beside wha
     assert.equal((await run(widened, { data })).outcome, "done", start);
     await withStack(data, assertWidened);
   }
+  const list = await startMillrace("features", "list", "shop", app, "--data", data).ended;
+  assert.match(list.out, /shop@1 +orders_3h +the beginning/, list.err);
   const same = await startMillrace("diff", app, "--data", data).ended;
   assert.equal(same.out.trim(), "shops: same");
   await assert.rejects(run(small, { data }), {
@@ -156,6 +158,11 @@ test("until the cut-over readers see what stood, and null in the columns that ar
         ["large_1h", expected.get("large_1h"), true],
         ...["orders_1h", "orders_3h", "large_3h"].map((name) => [name, null, false]),
       ],
+    );
+    const listed = await inspectStack(running, stack, []).columns({ view: "shop@1" });
+    assert.deepEqual(
+      listed.map(({ name, filled }) => [name, filled]),
+      features.map(({ name, filled }) => [name, filled]),
     );
     const own = stack.offline.of("shops");
     const rows = "SELECT count(), count(orders_1h), count(large_3h) FROM shop";

@@ -1,6 +1,5 @@
-import { featureColumns, viewId } from "../../schemas/feature-view.ts";
-import { type Plan, stepsOf, topologyOf } from "../../schemas/plan.ts";
-import { completeSince, isServed } from "../../schemas/plan-names.ts";
+import { type Plan, topologyOf } from "../../schemas/plan.ts";
+import { isServed, servedColumns } from "../../schemas/plan-names.ts";
 import { quoteName, quoteText } from "../../schemas/sql-text.ts";
 import { sqlTime } from "../../sinks/sql-time.ts";
 import { utc } from "../offline/plumbing.ts";
@@ -23,10 +22,10 @@ export async function migrateCatalog(
   topology: string,
   strands: readonly Plan[],
 ): Promise<void> {
-  const columns = columnsOf(strands).map(({ view, version, column, since, isFilled }) => {
-    const time = since === null ? "NULL" : sqlTime(since);
-    const of = [quoteText(view), `toUInt32(${version})`, quoteText(column)];
-    const told = [...of, `CAST(${time}, ${quoteText(instant)})`, isFilled ? 1 : 0];
+  const columns = servedColumns(strands).map(({ view, column, completeSince, filled }) => {
+    const time = completeSince === null ? "NULL" : sqlTime(completeSince);
+    const of = [quoteText(view.name), `toUInt32(${view.version})`, quoteText(column)];
+    const told = [...of, `CAST(${time}, ${quoteText(instant)})`, filled ? 1 : 0];
     return `tuple(${told.join(", ")})`;
   });
   if (columns.length === 0) return;
@@ -37,30 +36,3 @@ export async function migrateCatalog(
 }
 
 const instant = `Nullable(${utc})`;
-
-interface CatalogColumn {
-  readonly view: string;
-  readonly version: number;
-  readonly column: string;
-  /** Event time, UTC ms; null: from the beginning. */
-  readonly since: number | null;
-  readonly isFilled: boolean;
-}
-
-/** The columns of all versions, each as it is served, or once it is filled. */
-function columnsOf(strands: readonly Plan[]): CatalogColumn[] {
-  const all = new Map<string, CatalogColumn>();
-  for (const plan of strands) {
-    const isFilled = isServed(plan);
-    for (const view of stepsOf(plan, "view")) {
-      for (const { column } of featureColumns(view)) {
-        const key = `${viewId(view)} ${column}`;
-        const since = completeSince(plan, column);
-        const { name, version } = view;
-        if (isFilled || !all.has(key))
-          all.set(key, { view: name, version, column, since, isFilled });
-      }
-    }
-  }
-  return [...all.values()];
-}
