@@ -27,8 +27,9 @@ import { KeyWindows } from "./view/key-windows.ts";
  * values over many powers of ten, see `aggregate/value-summary.ts`). A key is exact again once all
  * events of its longest window are among the newest `exactLimit` / 2.
  *
- * Memory of an exact key: its events, 8 bytes and 8 an input each, and some 100 bytes a window and
- * aggregate; of a tiled one: `exactLimit` / 2 events and some 200 tiles a window, whatever comes.
+ * Memory of an exact key: its events, 8 bytes and 8 an input each (a text as long as it is, up to
+ * 64 KiB), and some 100 bytes a window and aggregate; of a tiled one: `exactLimit` / 2 events and
+ * some 200 tiles a window, whatever comes.
  * A key whose events have all left is forgotten once its instant has passed: a look-up then answers
  * asOf −Infinity, as for a key that was never seen. Until then it answers the knownAt of the newest
  * record that entered a window, though that one may have left again; a record that came too late
