@@ -5,9 +5,10 @@ import type { Broker } from "../../broker/broker.ts";
 import { openEmbeddedBroker } from "../../broker/embedded/embedded-broker.ts";
 import { RecordBatchBuilder } from "../../broker/record-batch/builder.ts";
 import { ByteWriter } from "../../schemas/bytes.ts";
-import type { Plan } from "../../schemas/plan.ts";
+import { type Plan, stepsOf } from "../../schemas/plan.ts";
 import { order, orders, shopTopology } from "../../testing/shops-fixture.ts";
 import { agreeOnPlan, checkStandingPlan, refuseChanges } from "../engine/standing-plan.ts";
+import { pumpGroup } from "../row-topics/row-topics.ts";
 import { AvroEncoder } from "../schema-registry/avro-codec.ts";
 import { createMemoryRegistry } from "../schema-registry/embedded.ts";
 import { createSources } from "./create-sources.ts";
@@ -141,6 +142,42 @@ test("a cut-over that failed is done again, and once done, nothing is asked any 
   assert.ok(cutOvers.areDone && names.includes("shop"));
   broker.describeTopics = () => assert.fail("it asks on");
   await cutOvers.look(() => assert.fail("it is cut over again"));
+});
+
+test("a strand is cut over once its rows are stored, and what it takes over is right", async () => {
+  const all = await standing();
+  const { broker, trunk } = all;
+  await makeTopics(broker, all.strand);
+  const rows = all.strand.stored.find(({ table }) => table !== null);
+  assert.ok(rows !== undefined && trunk.growth === undefined);
+  const [view] = stepsOf(trunk, "view");
+  assert.ok(view !== undefined);
+  const widens = { view, table: null, strand: trunk.name };
+  const growth = { completeSince: { large_1h: t + hour }, cutOver: false };
+  const offline = { of: () => ({ migrate: async () => {} }) } as unknown as Stack["offline"];
+  const cutOvers = new CutOvers([trunk, { ...all.strand, growth, widens }], { broker, offline });
+  const notYet = (why: string) => cutOvers.look(() => assert.fail(why));
+  await reach(broker, trunk, t);
+  await reach(broker, all.strand, t);
+  await notYet("it has come as far, but a column that stood is not right yet");
+  await reach(broker, trunk, t + hour);
+  await reach(broker, all.strand, t + hour);
+  const batch = new RecordBatchBuilder();
+  batch.append(Buffer.from("k"), Buffer.from("v"), 0);
+  const producer = await broker.producer({ transactionalId: null });
+  await producer.send([{ topic: rows.topic, partition: 1, batch: batch.build() }]);
+  await producer.close();
+  await notYet("a row is in no store");
+  const stands = async (sink: string) => {
+    const place = { topic: rows.topic, partition: 1, offset: 1, metadata: "" };
+    await broker.commitOffsets(pumpGroup(all.strand.name, sink, rows.topic), [place], null);
+  };
+  await stands("offline");
+  await notYet("a row is in one store alone");
+  await stands("online");
+  const done: string[] = [];
+  await cutOvers.look(({ name }) => done.push(name));
+  assert.deepEqual(done, ["shops.shop.v2"]);
 });
 
 test("a view that was added, ran and is taken out again is missed, and its name kept", async () => {
