@@ -4,15 +4,9 @@ import type { RecordReader } from "../broker/record-batch/reader.ts";
 import { AvroDecoder } from "../runtime/schema-registry/avro-codec.ts";
 import type { SchemaRegistry } from "../runtime/schema-registry/registry.ts";
 import { sourceDecoder } from "../runtime/schema-registry/source-codec.ts";
+import { labelOf } from "../schemas/loop-steps.ts";
 import { partitionOf } from "../schemas/murmur2.ts";
-import {
-  type AvroSchema,
-  type LabelSpec,
-  type Plan,
-  type ScoringSpec,
-  type SourceSpec,
-  stepsOf,
-} from "../schemas/plan.ts";
+import type { AvroSchema, LabelSpec, Plan, ScoringSpec, SourceSpec } from "../schemas/plan.ts";
 import { nameOfStep, passedBy } from "../schemas/steps/steps.ts";
 import {
   copiedThrough,
@@ -54,7 +48,7 @@ export async function checkScoring(
   problems: string[],
 ): Promise<ScoringCheck> {
   const { plan, broker, registry, rejected, derived } = world;
-  const label = stepsOf(plan, "label").find((each) => each.predictions === scoring.name);
+  const label = labelOf(plan, scoring);
   const total = { expected: 0, predictions: 0, outcomes: 0, labelled: 0, pending: 0 };
   const read = readFor(plan, scoring);
   const { topic, partitionField, repartitioned } = read.source;

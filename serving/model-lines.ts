@@ -1,4 +1,5 @@
 import { MillraceError } from "../schemas/errors.ts";
+import { scoringOf } from "../schemas/loop-steps.ts";
 import { nearest } from "../schemas/nearest.ts";
 import { type Plan, stepsOf } from "../schemas/plan.ts";
 import { quoteText } from "../schemas/sql-text.ts";
@@ -26,12 +27,11 @@ async function linesOf(
   offline: ServedStack["offline"],
   names: readonly string[],
 ): Promise<ModelLine[]> {
+  // Only trainings have a table of models.
   if (stepsOf(plan, "training").length === 0) return [];
   const lines: ModelLine[] = [];
-  // Only trainings have a table of models.
-  if (stepsOf(plan, "training").length === 0) return lines;
   for (const label of stepsOf(plan, "label")) {
-    const scoring = stepsOf(plan, "scoring").find(({ name }) => name === label.predictions);
+    const scoring = scoringOf(plan, label);
     if (names.length > 0 && !names.includes(scoring?.model.name ?? "")) continue;
     lines.push(
       ...(await offline.query<ModelLine>(

@@ -3,6 +3,7 @@ import type { RunningPlan } from "../../runtime/hosting/running-plan.ts";
 import { type Stack, storesOf, type TopologyStack } from "../../runtime/hosting/stack.ts";
 import { offlineEncoders } from "../../runtime/offline/tables.ts";
 import { isProgress, readTallies } from "../../runtime/row-topics/tally.ts";
+import { labelOf } from "../../schemas/loop-steps.ts";
 import { type Plan, stepsOf, type TopicSpec, topologyOf } from "../../schemas/plan.ts";
 import { quoteText } from "../../schemas/sql-text.ts";
 import { aucSql } from "../../serving/model-lines.ts";
@@ -83,7 +84,7 @@ async function countPlan(running: RunningPlan, stack: TopologyStack): Promise<Pl
   const counted = await countOutcomes(plan, stack);
   const predictions = sum(served, ({ total }) => total);
   // A prediction without a label step waits for nothing.
-  const scorings = stepsOf(plan, "scoring").filter(({ name }) => !isLabelled(plan, name));
+  const scorings = stepsOf(plan, "scoring").filter((each) => labelOf(plan, each) === undefined);
   const unasked = sum(
     served.filter(({ scoring }) => scorings.some(({ name }) => name === scoring)),
     ({ total }) => total,
@@ -112,10 +113,6 @@ async function countPlan(running: RunningPlan, stack: TopologyStack): Promise<Pl
     },
     problems,
   };
-}
-
-function isLabelled(plan: Plan, scoring: string): boolean {
-  return stepsOf(plan, "label").some(({ predictions }) => predictions === scoring);
 }
 
 async function countTables(plan: Plan, stack: TopologyStack): Promise<TableCount[]> {
@@ -174,12 +171,13 @@ interface Served {
 
 async function servedByVersion(plan: Plan, { offline }: TopologyStack): Promise<Served[]> {
   const served: Served[] = [];
-  for (const { name } of stepsOf(plan, "scoring")) {
+  for (const scoring of stepsOf(plan, "scoring")) {
+    const { name } = scoring;
     const totals = await offline.query<{ version: string | null; total: number }>(
       `SELECT version, toFloat64(count()) AS total FROM ${name}
       GROUP BY version ORDER BY version`,
     );
-    const label = stepsOf(plan, "label").find(({ predictions }) => predictions === name);
+    const label = labelOf(plan, scoring);
     const aucs =
       label === undefined
         ? []

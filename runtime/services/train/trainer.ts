@@ -5,14 +5,9 @@ import type { TrainWork } from "../../../processors/train/train-work.ts";
 import { ByteWriter } from "../../../schemas/bytes.ts";
 import { MillraceError } from "../../../schemas/errors.ts";
 import { writeJson } from "../../../schemas/json-payload.ts";
+import { learnedBy } from "../../../schemas/loop-steps.ts";
 import type { ModelAnswer, RetrainRequest } from "../../../schemas/payload.ts";
-import {
-  type LabelSpec,
-  type Plan,
-  type ScoringSpec,
-  stepsOf,
-  type TrainingSpec,
-} from "../../../schemas/plan.ts";
+import type { LabelSpec, Plan, ScoringSpec, TrainingSpec } from "../../../schemas/plan.ts";
 import { storageFull } from "../../../schemas/storage-error.ts";
 import type { OfflineStore } from "../../../sinks/store.ts";
 import { turnOffTelemetry } from "../../config/onnx-telemetry.ts";
@@ -81,9 +76,7 @@ class ThreadTrainer implements Trainer {
   constructor(options: Required<TrainerOptions>) {
     this.#options = options;
     const { plan, training } = options;
-    const watch = stepsOf(plan, "watch").find((each) => each.name === training.watch);
-    const label = stepsOf(plan, "label").find((each) => each.name === watch?.outcomes);
-    const scoring = stepsOf(plan, "scoring").find((each) => each.name === label?.predictions);
+    const { label, scoring } = learnedBy(plan, training);
     if (label === undefined || scoring === undefined) {
       throw new RangeError(`${training.name}: the plan has no outcomes to train on`);
     }

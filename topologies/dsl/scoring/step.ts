@@ -1,5 +1,6 @@
 import { encodingText } from "../../../schemas/encoding.ts";
 import { featureColumns, isValueOutput, viewId } from "../../../schemas/feature-view.ts";
+import { labelOf } from "../../../schemas/loop-steps.ts";
 import { predictionSchema } from "../../../schemas/outputs.ts";
 import {
   type AnswerSpec,
@@ -86,7 +87,7 @@ function operatorOf(specs: Specs, scoring: ScoringSpec, routesOf: RoutesOf): Sco
   const typed = answers.map((each) =>
     each.columns.some(({ output }) => isValueOutput(output)) ? each : null,
   );
-  const label = stepsOf(specs, "label").find((each) => each.predictions === scoring.name);
+  const label = labelOf(specs, scoring);
   const placed = isPlaced(specs, scoring) && ({ placed: true } as const);
   const predictions = routesOf(scoring.name);
   const outcomes = label === undefined ? [] : routesOf(label.name);

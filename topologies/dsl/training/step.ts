@@ -1,5 +1,6 @@
 import { model } from "../../../schemas/generated.ts";
-import { type Plan, stepsOf, type TrainingSpec } from "../../../schemas/plan.ts";
+import { learnedBy, watchedBy } from "../../../schemas/loop-steps.ts";
+import type { TrainingSpec } from "../../../schemas/plan.ts";
 import * as column from "../compile/columns.ts";
 import type { Link, Part } from "../compile/link.ts";
 import { checkStepName } from "../compile/names.ts";
@@ -41,7 +42,7 @@ function trainingSpecs(
     const where = `step "${watch}"`;
     checkStepName(problems, "step", name);
     const outcomes = nameOf(reached("label"), definition.watch.outcomes);
-    const { label, scoring } = learnedFrom({ steps }, outcomes);
+    const { label, scoring } = watchedBy({ steps }, { outcomes });
     for (const step of [label, scoring]) {
       problems.check(
         step === undefined || step.stores.includes("offline"),
@@ -88,13 +89,6 @@ function checkModel(
   trained.set(model, watch);
 }
 
-/** The steps behind outcomes. */
-function learnedFrom(specs: Pick<Plan, "steps">, outcomes: string | undefined) {
-  const label = stepsOf(specs, "label").find((each) => each.name === outcomes);
-  const scoring = stepsOf(specs, "scoring").find((each) => each.name === label?.predictions);
-  return { label, scoring };
-}
-
 /**
  * What a model promises: a request at K is answered at K + trainingTime, when the model takes
  * effect. So models run ahead of the requests by trainingTime: the look-ahead without which the
@@ -102,8 +96,7 @@ function learnedFrom(specs: Pick<Plan, "steps">, outcomes: string | undefined) {
  */
 function part(training: TrainingSpec, specs: Specs): Part {
   const { name, trainingTimeMs } = training;
-  const watch = stepsOf(specs, "watch").find((each) => each.name === training.watch);
-  const { label, scoring } = learnedFrom(specs, watch?.outcomes);
+  const { label, scoring } = learnedBy(specs, training);
   const models = (to: string): Link => ({
     from: name,
     to,

@@ -1,10 +1,6 @@
 import { drift, retrainRequest } from "../../../schemas/generated.ts";
-import {
-  type DetectorSpec,
-  type RetrainTrigger,
-  stepsOf,
-  type WatchSpec,
-} from "../../../schemas/plan.ts";
+import { watchedBy } from "../../../schemas/loop-steps.ts";
+import type { DetectorSpec, RetrainTrigger, WatchSpec } from "../../../schemas/plan.ts";
 import * as column from "../compile/columns.ts";
 import type { Link, Part } from "../compile/link.ts";
 import type { Problems } from "../compile/problems.ts";
@@ -129,8 +125,7 @@ function triggerSpec(
  * say what the reference is. So the least of predictions, outcomes and the next timer is promised.
  */
 function part(watch: WatchSpec, specs: Specs): Part {
-  const label = stepsOf(specs, "label").find((each) => each.name === watch.outcomes);
-  const scoring = stepsOf(specs, "scoring").find((each) => each.name === label?.predictions);
+  const { label, scoring } = watchedBy(specs, watch);
   const { name } = watch;
   const taken = (from: string, input: string): Link => ({
     from,
