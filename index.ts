@@ -21,6 +21,7 @@ export {
 export type { Duration } from "./schemas/duration.ts";
 export { MillraceError } from "./schemas/errors.ts";
 export * from "./schemas/formats/kinds.ts";
+export type { ProtobufSchema } from "./schemas/formats/protobuf/protobuf-format.ts";
 export { type FieldType, type RecordOf, types } from "./schemas/formats/types.ts";
 export type { Plan } from "./schemas/plan.ts";
 export { type RecordSchema, recordSchema } from "./schemas/record-schema.ts";

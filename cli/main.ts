@@ -362,8 +362,8 @@ function projectCommands(program: Command, line: CommandLine): void {
 
   program
     .command("generate")
-    .description("TypeScript types and schemas from Avro contracts.")
-    .argument("<files...>", "the contracts, .avsc; they may refer to each other")
+    .description("TypeScript types and schemas from contracts, Avro or Protobuf.")
+    .argument("<files...>", "the contracts, .avsc or .proto; they may refer to each other")
     .option("--out <file>", "write this module (default: print it)")
     .option("--check", "write nothing; exit 1 when the module is not what the contracts say")
     .addHelpText(

@@ -35,7 +35,7 @@ export const errorTable = {
   },
   SCHEMA_FILE_INVALID: {
     policy: "stop",
-    message: "{file} is no Avro schema: {reason}",
+    message: "{file} is no schema: {reason}",
   },
   TOPOLOGY_INVALID: {
     policy: "stop",

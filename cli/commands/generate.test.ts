@@ -51,7 +51,7 @@ test("contracts become one module of types and whole schemas, and --check holds 
 
 test("a file that is no contract is named with what is wrong", () => {
   const wrong: [string, unknown, RegExp][] = [
-    ["text.avsc", "no JSON", /text\.avsc is no Avro schema: .*JSON/],
+    ["text.avsc", "no JSON", /text\.avsc is no schema: .*JSON/],
     ["field.avsc", { name: "amount", type: "double", fields: [] }, /field\.avsc .*named type/],
     ["list.avsc", [kind], /list\.avsc .*named type/],
     ["card.avsc", card, /card\.avsc .*type "shop\.Kind" is not declared/],
@@ -64,4 +64,36 @@ test("a file that is no contract is named with what is wrong", () => {
   }
   assert.match(generate("absent.avsc").stderr, /absent\.avsc.*no such file/);
   assert.match(generate("kind.avsc", "--check").stderr, /--check: give the module/);
+});
+
+test("messages become a module of types and constants for protobuf, with their files", () => {
+  contract("money.proto", 'syntax = "proto3"; package shop; message Money { sint64 cents = 1; }');
+  contract(
+    "paid.proto",
+    `syntax = "proto3"; package shop; import "money.proto";
+    message Paid { Money price = 1; repeated uint64 ids = 2; Kind kind = 3; optional bool ok = 4;
+      Within within = 5; Paid earlier = 6; map<string, int32> counts = 7; bytes raw = 8;
+      enum Kind { NONE = 0; CARD = 1; } message Within { double n = 1; } }`,
+  );
+  const { stdout, status, stderr } = generate("paid.proto", "money.proto");
+  assert.equal(status, 0, stderr);
+  assert.match(stdout, /^import type \{ ProtobufSchema \} from "millrace";$/m);
+  const lines = [
+    "export interface Paid {",
+    "  readonly price: Money | null;",
+    "  readonly ids: readonly (number | bigint)[];",
+    '  readonly kind: "NONE" | "CARD";',
+    "  readonly ok: boolean | null;",
+    "  readonly within: PaidWithin | null;",
+    "  readonly raw: string;",
+    "}",
+  ];
+  assert.ok(stdout.includes(lines.join("\n")), stdout);
+  assert.match(
+    stdout,
+    /^export const paid: ProtobufSchema<Paid> = \{ message: "shop.Paid", proto \};$/m,
+  );
+  assert.match(stdout, /^export const money: /m);
+  assert.doesNotMatch(stdout, /const paidWithin/);
+  assert.match(generate("paid.proto", "kind.avsc").stderr, /a module is of Avro or of Protobuf/);
 });

@@ -3,6 +3,7 @@ import { relative } from "node:path";
 import { inlineReferences, type NamedAvroType } from "../../schemas/avro-references.ts";
 import { MillraceError } from "../../schemas/errors.ts";
 import { parseAvro } from "../../schemas/formats/avro/parse-avro.ts";
+import { generateProtoTypes } from "../../schemas/generate-proto-types.ts";
 import { generateTypes } from "../../schemas/generate-types.ts";
 import { exitCodes } from "../exit.ts";
 import { writeOut } from "../write-out.ts";
@@ -16,9 +17,10 @@ export interface GenerateFlags {
 }
 
 /**
- * `millrace generate`: the TypeScript module of Avro contracts, in the order of the files.
+ * `millrace generate`: the TypeScript module of contracts, Avro or Protobuf, in the order of the
+ * files.
  *
- * @throws {MillraceError} SCHEMA_FILE_INVALID when a file is no Avro schema; CONFIG_INVALID when
+ * @throws {MillraceError} SCHEMA_FILE_INVALID when a file is no schema; CONFIG_INVALID when
  * there is nothing to compare with.
  */
 export function generate(files: readonly string[], { out, check = false }: GenerateFlags): number {
@@ -42,15 +44,26 @@ export function generate(files: readonly string[], { out, check = false }: Gener
 }
 
 function moduleOf(files: readonly string[]): string {
+  const protos = files.filter((file) => file.endsWith(".proto"));
+  const names = files.map((file) => relative("", file)).join(" ");
+  const comment = [`Written by \`millrace generate\` from ${names}. Change those instead.`];
+  if (protos.length > 0) {
+    return said(names, () => {
+      if (protos.length < files.length) throw new Error("a module is of Avro or of Protobuf");
+      return generateProtoTypes(
+        files.map((file) => readFileSync(file, "utf8")),
+        comment,
+      );
+    });
+  }
   const contracts = files.map((file) => said(file, () => readContract(file)));
   const whole = inlineReferences(contracts);
   for (const [index, file] of files.entries()) {
     said(file, () => parseAvro(whole[index]));
   }
-  const names = files.map((file) => relative("", file)).join(" ");
   return said(names, () =>
     generateTypes(whole, {
-      comment: [`Written by \`millrace generate\` from ${names}. Change those instead.`],
+      comment,
       from: "millrace",
       long: "number | bigint",
     }),

@@ -11,7 +11,7 @@ import {
   topology,
   types,
 } from "millrace";
-import { orderProto } from "./order-proto.ts";
+import { type Order, order } from "./generated.ts";
 
 const lateness = { lateness: "1h" } as const;
 const features = { orders: agg.count(), spent: agg.sum("amount") } as const;
@@ -29,21 +29,10 @@ const kafkajs = from(
   .timedBy("placedAt", lateness)
   .repartitionedBy("customer");
 
-interface Order {
-  readonly order_id: number | bigint;
-  readonly customer: string;
-  readonly placed_at: number | null;
-  readonly amount: number;
-  readonly note: string | null;
-}
-
 /** What Python sends with confluent-kafka: Protobuf, its schema registered. */
 const python = from(
   "orders.protobuf",
-  protobuf<Order, "placed_at">(
-    { message: "shop.Order", proto: orderProto },
-    { required: ["placed_at"] },
-  ),
+  protobuf<Order, "placed_at">(order, { required: ["placed_at"] }),
 )
   .timedBy("placed_at", lateness)
   .repartitionedBy("customer");
@@ -55,7 +44,7 @@ interface AvroOrder {
   readonly amount: number;
 }
 
-const order = recordSchema<AvroOrder>({
+const avroOrder = recordSchema<AvroOrder>({
   type: "record",
   name: "Order",
   namespace: "shop",
@@ -68,7 +57,7 @@ const order = recordSchema<AvroOrder>({
 });
 
 /** And Avro. */
-const pythonAvro = from("orders.avro", avro(order))
+const pythonAvro = from("orders.avro", avro(avroOrder))
   .timedBy("placedAt", lateness)
   .repartitionedBy("customer");
 
