@@ -3,9 +3,8 @@ import type { ProtoField, ProtoMessages, ProtoType } from "./formats/protobuf/pr
 
 /**
  * Writes the TypeScript module for `.proto` files: an interface a message with the fields that are
- * read (`docs/formats.md`), and for
- * each message of the top of a file a constant that `protobuf` takes.
- * Deterministic.
+ * read (`docs/formats.md`), and for each message that stands in no other a constant that `protobuf`
+ * takes. Deterministic.
  *
  * @throws {Error} when a text is no Protobuf schema, or two messages would have one name.
  */
