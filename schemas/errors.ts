@@ -403,6 +403,11 @@ export const errorTable = {
     message:
       "The topic {topic} has {actual} partitions now, but {read} are read: records in the others would be passed over. Make it again with {read}, or start over with a topology of {actual} partitions; verify counts what nobody read.",
   },
+  PUMP_SILENT: {
+    policy: "retry",
+    message:
+      "The sink {sink} was given rows of {topic} and has said nothing for {silentMs} ms; it is waited for: check that it runs.",
+  },
   PUMP_GAP: {
     policy: "stop",
     message:

@@ -141,6 +141,7 @@ test("a disk that is full ends a run with one code, wherever it is; with room it
       assert.equal(code, 1, out);
       assert.match(out, /^STORAGE_FULL: What stands in .* cannot be written/m);
       assert.doesNotMatch(out, /^\s+at /m, "no stack");
+      assert.doesNotMatch(out, /Waiting for/, "it is not waited for");
     }
     assert.ok(ends > 2, `${ends} sizes were too small`);
     assert.equal(await digest("disk/data"), undisturbed);

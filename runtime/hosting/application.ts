@@ -1,4 +1,5 @@
 import type { Broker } from "../../broker/broker.ts";
+import { policyOf } from "../../schemas/errors.ts";
 import { type Plan, stepsOf, topologyOf } from "../../schemas/plan.ts";
 import { type BranchAccount, branchAccounts } from "../engine/accounting.ts";
 import type { SpillOptions } from "../engine/local-stores.ts";
@@ -160,7 +161,7 @@ export class Application implements RunningPlan {
     });
     onFailure(() => worker.close());
     const { mode, instanceId: named, acceptGaps } = options;
-    const pumping = startPumps(plan, stack, onTrouble, named, mode.kind, acceptGaps);
+    const pumping = startPumps(plan, stack, butStops(onTrouble), named, mode.kind, acceptGaps);
     const purging = startPurger(options, onTrouble);
     pumping.then(
       (started) => onFailure(() => stopPumps(started)),
@@ -330,6 +331,13 @@ export class Application implements RunningPlan {
 
 async function isDone(worker: Worker, to: number | null): Promise<boolean> {
   return to !== null && worker.finished(to) && (await worker.caughtUp());
+}
+
+/** What ends a pump ends the run, which says so: nobody waits for it. */
+function butStops(onTrouble: OnTrouble): OnTrouble {
+  return (who, error) => {
+    if (policyOf(error) !== "stop") onTrouble(who, error);
+  };
 }
 
 const defaultRowTopicBytes = 256 * 1024 * 1024;

@@ -24,6 +24,11 @@ export function recordError(
   return new MillraceError("PUMP_RECORD", context, { cause: error });
 }
 
+/** Told, never thrown: a write goes on. */
+export function pumpSilence({ topic, sink }: PumpPlace, silentMs: number): MillraceError {
+  return new MillraceError("PUMP_SILENT", { topic, sink, silentMs });
+}
+
 function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

@@ -30,6 +30,8 @@ export interface SinkPumpOptions {
   readonly maxWaitMs?: number;
   /** How long a stop waits for a write in hand, in ms. @default 10000 */
   readonly stopWithinMs?: number;
+  /** How long a write goes without an answer until that is told, in ms. @default 30000 */
+  readonly silentMs?: number;
   /** Shared by the pumps of a process. @default 256 MiB of its own */
   readonly budget?: BlockBudget;
   /** What was purged of each partition, once every sink had it. @default nothing */
@@ -48,4 +50,5 @@ export const pumpDefaults = {
   maxBytes: 8 * 1024 * 1024,
   maxWaitMs: 1_000,
   stopWithinMs: 10_000,
+  silentMs: 30_000,
 } as const;

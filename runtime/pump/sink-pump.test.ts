@@ -92,6 +92,35 @@ test("while the store is away a pump waits, says so once, and goes on where it w
   await broker.close();
 });
 
+test("a store that takes a write and says nothing is told, and told again once it has answered", async () => {
+  const { broker, topic, store, numbers } = await setUp();
+  let release = () => {};
+  const held = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const silent: OfflineStore = Object.assign(likeStore(store), {
+    insert: async (...given: Parameters<OfflineStore["insert"]>) => {
+      await held;
+      await store.insert(...given);
+    },
+  });
+  const troubles: (unknown | null)[] = [];
+  const running = await pump(broker, offlineSink(silent, numbersEncoder), {
+    onTrouble: (error) => {
+      troubles.push(error);
+      if (error !== null) release();
+    },
+    silentMs: 20,
+  });
+  await topic.write(20);
+  await running.drain();
+  const codes = troubles.map((each) => (each as MillraceError | null)?.code ?? null);
+  assert.deepEqual(codes.slice(0, 2), ["PUMP_SILENT", null]);
+  assert.deepEqual(numbers(), topic.committed);
+  await running.stop();
+  await broker.close();
+});
+
 test("what waiting does not mend ends a pump, with a code even where nobody has foreseen it", async () => {
   const refused = new MillraceError("OFFLINE_QUERY_FAILED", { code: "60", reason: "no table" });
   const cases = [

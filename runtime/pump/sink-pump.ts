@@ -7,7 +7,7 @@ import { outlast, passes } from "../outlast.ts";
 import { BlockBudget, blockBudgetBytes } from "./block-budget.ts";
 import { pendingText } from "./pending-range.ts";
 import { assignPartitions, parsePartitions } from "./pump-assignment.ts";
-import { pumpError, recordError } from "./pump-errors.ts";
+import { pumpError, pumpSilence, recordError } from "./pump-errors.ts";
 import { PumpPartition } from "./pump-partition.ts";
 import { pumpStarts } from "./pump-start.ts";
 import { PumpWaiters } from "./pump-waiters.ts";
@@ -294,7 +294,7 @@ export class SinkPump {
   async #write(partition: PumpPartition): Promise<void> {
     const { sink } = this.#options;
     const range = { ...partition.range, topicId: this.#topicId };
-    await this.#insist(() => sink.write(partition.block, range));
+    await this.#insist(() => this.#heard(sink.write(partition.block, range)));
     partition.written(sink.open(partition.number));
   }
 
@@ -342,6 +342,22 @@ export class SinkPump {
     } catch (error) {
       const wasStopped = signal.aborted && passes(error);
       throw wasStopped || this.#place.endedBy(error) ? new Interrupted() : error;
+    }
+  }
+
+  /** A store that stands still is told long before its client gives it up. */
+  async #heard(writing: Promise<void>): Promise<void> {
+    const { silentMs } = this.#options;
+    let isSilent = false;
+    const timer = setTimeout(() => {
+      isSilent = true;
+      this.#tell(pumpSilence(this, silentMs));
+    }, silentMs);
+    try {
+      await writing;
+      if (isSilent) this.#tell(null);
+    } finally {
+      clearTimeout(timer);
     }
   }
 
