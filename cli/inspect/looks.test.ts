@@ -77,7 +77,7 @@ const settled = [
   ["describe"],
   [
     "sql",
-    "SELECT count(), sum(probability) FROM predictions WHERE known_at < '2001-01-03 12:00:00'",
+    "SELECT count(), round(sum(probability), 6) FROM predictions WHERE known_at < '2001-01-03 12:00:00'",
   ],
   ["sql", "SELECT count(), max(as_of) FROM origin_delays WHERE as_of < '2001-01-03 12:00:00'"],
 ] as const;
