@@ -47,7 +47,7 @@ function sourceFiles(root) {
     const folder = join(root, entry);
     if (entry.endsWith(".ts") || !existsSync(folder)) continue;
     for (const file of filesBelow(folder)) {
-      if (/\.(ts|json)$/.test(file)) files.push(relative(root, file));
+      if (/\.(c?ts|json)$/.test(file)) files.push(relative(root, file));
     }
   }
   return files.sort();
@@ -75,7 +75,7 @@ function removeStale(root, sources) {
   const dist = join(root, "dist");
   for (const file of filesBelow(dist)) {
     const path = relative(dist, file);
-    const source = path.replace(/\.(js|js\.map|d\.ts)$/, ".ts");
+    const source = path.replace(/\.d(\.c?ts)$/, "$1").replace(/\.(c?)js(\.map)?$/, ".$1ts");
     if (!sources.has(source) && !sources.has(path)) rmSync(file);
   }
 }

@@ -114,9 +114,10 @@ class Pool implements ScoringPool {
   #start(): Piscina {
     const { artifacts, threads } = this.#options;
     const here = fileURLToPath(import.meta.url);
+    // Compiled files end in .cjs, sources run directly in .cts.
+    const thread = extname(here) === ".ts" ? "./scoring-thread.cts" : "./scoring-thread.cjs";
     const started = new Piscina({
-      // Compiled files end in .js, sources run directly in .ts.
-      filename: fileURLToPath(new URL(`./scoring-worker${extname(here)}`, import.meta.url)),
+      filename: fileURLToPath(new URL(thread, import.meta.url)),
       name: "scoreBatch",
       workerData: { directory: artifacts.directory },
       minThreads: threads,
