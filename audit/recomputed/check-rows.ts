@@ -11,7 +11,7 @@ import {
 } from "../../schemas/feature-view.ts";
 import { quoteName, quoteText } from "../../schemas/sql-text.ts";
 import type { OfflineStore } from "../../sinks/store.ts";
-import { type Definitions, expectedSql, valueText } from "./expected-sql.ts";
+import { type Definitions, expectedSql, magnitudeName, valueText } from "./expected-sql.ts";
 import { choosePoints, type Point } from "./points.ts";
 import { tsvText } from "./source-events.ts";
 
@@ -175,16 +175,21 @@ function differences(
     problems.push(mismatch("valid_until", q, validUntil));
   for (const { column, aggregate } of featureColumns(view)) {
     const wanted = expected?.[column] ?? null;
-    const { naive, tolerance } = definitions(aggregate.kind);
+    const { naive, sqlMagnitude, tolerance } = definitions(aggregate.kind);
     const was = asOf === null ? naive([], aggregate, []) : (found?.[column] ?? null);
-    if (!agree(wanted, was, tolerance.sql)) problems.push(mismatch(column, wanted, was));
+    const magnitude = sqlMagnitude && Number(expected?.[magnitudeName(column)] ?? 0);
+    if (!agree(wanted, was, tolerance.sql, magnitude)) {
+      problems.push(mismatch(column, wanted, was));
+    }
   }
   return problems;
 }
 
-function agree(expected: Value, found: Value, tolerance: number): boolean {
+/** @param magnitude - of what the tolerance is a share. @default the value, or 1 if that is more */
+function agree(expected: Value, found: Value, tolerance: number, magnitude?: number): boolean {
   if (typeof expected !== "number" || typeof found !== "number" || tolerance === 0) {
     return expected === found;
   }
-  return Math.abs(expected - found) <= tolerance * Math.max(1, Math.abs(expected));
+  const relativeTo = magnitude ?? Math.max(1, Math.abs(expected));
+  return Math.abs(expected - found) <= tolerance * relativeTo;
 }

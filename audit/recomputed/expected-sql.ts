@@ -17,6 +17,13 @@ export function valueText(value: string, output: ValueOutput): string {
   return output === "boolean" ? `toString(toUInt8(${value}))` : `toString(${value})`;
 }
 
+/** What the SQL of an aggregate is made of. */
+type Parts = Pick<AggregateSpec, "parameters"> & {
+  readonly value: string;
+  readonly time: string;
+  readonly inside: string;
+};
+
 /** What a kind of aggregate is by its definition; whoever checks brings the registry of them. */
 export interface DefinedAggregate {
   /** What stands where there are no values. */
@@ -26,13 +33,9 @@ export interface DefinedAggregate {
     times: readonly number[],
   ) => number | null;
   /** ClickHouse's expression for it over the events of one key. */
-  readonly sql: (
-    parts: Pick<AggregateSpec, "parameters"> & {
-      readonly value: string;
-      readonly time: string;
-      readonly inside: string;
-    },
-  ) => string;
+  readonly sql: (parts: Parts) => string;
+  /** What its rounding is relative to. @default its value, or 1 if that is more */
+  readonly sqlMagnitude?: (parts: Parts) => string;
   /** Relative difference that rounding alone explains. */
   readonly tolerance: { readonly sql: number };
 }
@@ -42,6 +45,9 @@ export interface DefinedAggregate {
  * event time, and when it was known, UTC ms. No field has such a name.
  */
 export const event = { id: "`:id`", time: "`:time`", known: "`:known`" } as const;
+
+/** Name of what the rounding of a column is relative to, which no column has. */
+export const magnitudeName = (column: string) => `:magnitude ${column}`;
 
 /** The aggregates by kind. */
 export type Definitions = (kind: string) => DefinedAggregate;
@@ -60,9 +66,7 @@ export function expectedSql(
   points: string,
 ): string {
   const longest = Math.max(...view.windows.map(({ lengthMs }) => lengthMs));
-  const aggregates = featureColumns(view).map(
-    (column) => `${aggregateSql(column, definitions)} AS ${quoteName(column.column)}`,
-  );
+  const aggregates = featureColumns(view).flatMap((column) => aggregateSql(column, definitions));
   const keys = view.keyFields.map(
     (field, index) => `p.key_${index} = toString(e.${quoteName(field)})`,
   );
@@ -77,7 +81,8 @@ export function expectedSql(
   GROUP BY id ORDER BY id`;
 }
 
-function aggregateSql({ aggregate, window }: FeatureColumn, definitions: Definitions): string {
+function aggregateSql(featureColumn: FeatureColumn, definitions: Definitions): string[] {
+  const { aggregate, window, column } = featureColumn;
   const { field, identity, condition, where } = aggregate;
   const named = field === undefined ? "1" : `e.${quoteName(field)}`;
   const isValue = isValueOutput(aggregate.output);
@@ -90,10 +95,14 @@ function aggregateSql({ aggregate, window }: FeatureColumn, definitions: Definit
     `isNotNull(${value})`,
     ...(where ? [conditionSql(where, "e.")] : []),
   ].join(" AND ");
-  const { naive, sql } = definitions(aggregate.kind);
+  const { naive, sql, sqlMagnitude } = definitions(aggregate.kind);
   const empty = naive([], aggregate, []) ?? "NULL";
-  const stored = sql({ ...aggregate, value, time, inside });
+  const parts = { ...aggregate, value, time, inside };
+  const stored = sql(parts);
   const since = aggregate.output === "since" ? `toFloat64(any(p.q) - ${stored})` : stored;
   const all = isValueOutput(aggregate.output) ? valueText(stored, aggregate.output) : since;
-  return `if(countIf(${inside}) = 0, ${empty}, ${all})`;
+  return [
+    `if(countIf(${inside}) = 0, ${empty}, ${all}) AS ${quoteName(column)}`,
+    ...(sqlMagnitude ? [`${sqlMagnitude(parts)} AS ${quoteName(magnitudeName(column))}`] : []),
+  ];
 }

@@ -110,6 +110,8 @@ export interface AggregateKind<Define = (...given: never[]) => Aggregate<never>>
   readonly ofValues?: (type: ValueOutput) => ValueAggregate;
   /** From the definition, in SQL; asked only where there are values. */
   readonly sql: (parts: SqlParts) => string;
+  /** In SQL, what the rounding of `sql` is relative to. @default its value, or 1 if that is more */
+  readonly sqlMagnitude?: (parts: SqlParts) => string;
   /** Relative difference that rounding alone explains. */
   readonly tolerance: { readonly naive: number; readonly sql: number };
 }

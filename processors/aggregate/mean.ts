@@ -17,5 +17,6 @@ export const mean = {
   tiled: () => ({ ...sumState, finalize }),
   naive: meanOf,
   sql: ({ value, inside }) => `avgIf(${value}, ${inside})`,
-  tolerance: { naive: 0, sql: 1e-9 },
+  sqlMagnitude: ({ value, inside }) => `avgIf(abs(${value}), ${inside})`,
+  tolerance: { naive: 0, sql: 1e-12 },
 } satisfies AggregateKind;

@@ -43,6 +43,7 @@ export const stddev = {
   tiled: () => tiled,
   naive,
   sql: ({ value, inside }) => `stddevPopStableIf(${value}, ${inside})`,
+  sqlMagnitude: ({ value, inside }) => `avgIf(abs(${value}), ${inside})`,
   tolerance: { naive: 1e-13, sql: 1e-9 },
 } satisfies AggregateKind;
 
