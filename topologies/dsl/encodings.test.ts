@@ -92,7 +92,12 @@ test("every text falls into one bucket, and null into none", () => {
 
 test("texts that make no name, or the same one, and fields that are no text are named", () => {
   assert.throws(() => scored(oneHot("country", ["DE", "de"])), /differ in case alone/);
-  assert.throws(() => scored(oneHot("country", ["South Tyrol"])), /letters, digits and _/);
+  for (const odd of ["South Tyrol", "Österreich", "", "x".repeat(41)]) {
+    assert.throws(
+      () => scored(oneHot("country", [odd])),
+      /oneHot\(".*"\) needs texts of 1 to 40 of the letters a to z, digits and _/,
+    );
+  }
   const wrong = () =>
     payments.enrichedWith(
       {},

@@ -19,7 +19,8 @@ type HasText<F extends string> = { readonly [K in F]: string | null };
  * text that is not among them, and all are missing where the field is null. They are called
  * `name_text`, in lower case.
  *
- * @param values - one to 100 texts of letters, digits and _, not two that differ in case alone.
+ * @param values - one to 100 texts, each of 1 to 40 of the letters a to z in either case, digits
+ * and _; not two that differ in case alone. `hashed` takes any text.
  * @example request: { country: oneHot("country", ["DE", "FR"]) } // country_de, country_fr
  */
 export function oneHot<F extends string, const V extends readonly [string, ...string[]]>(
@@ -66,7 +67,10 @@ export function encodedProblem({ encodings }: Encoded<never, string>): string | 
   if (encodings.length === 0) return "needs texts for oneHot(), or 2 to 256 buckets for hashed()";
   if (encodings.length > valuesMax) return `oneHot() takes ${valuesMax} texts at most`;
   const odd = suffixes.find((suffix) => !/^[a-z0-9_]{1,40}$/.test(suffix));
-  if (odd !== undefined) return `oneHot("${odd}") needs texts of letters, digits and _`;
+  if (odd !== undefined) {
+    const shown = JSON.stringify(odd);
+    return `oneHot(${shown}) needs texts of 1 to 40 of the letters a to z, digits and _`;
+  }
   const isUnique = new Set(suffixes).size === suffixes.length;
   return isUnique ? null : "oneHot() names a text twice, or two that differ in case alone";
 }

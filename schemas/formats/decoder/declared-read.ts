@@ -80,6 +80,7 @@ function checked(spec: TypeSpec): (value: unknown) => unknown {
     case "boolean":
       return (value) => (typeof value === "boolean" ? value : undefined);
     case "number":
+      return (value) => (typeof value === "number" ? value : undefined);
     case "decimal":
       return (value) => (Number.isFinite(value) ? value : undefined);
     case "integer":
@@ -116,6 +117,9 @@ function whole(value: unknown): number | bigint | undefined {
 }
 
 function shown(value: unknown): string {
+  // Not every object can be made a text.
+  if (typeof value === "object" || typeof value === "function") return `of type ${typeof value}`;
   const text = typeof value === "string" ? JSON.stringify(value) : String(value);
+  if (typeof value === "bigint") return `the bigint ${text}`;
   return text.length <= 40 ? text : `${text.slice(0, 40)}…`;
 }
