@@ -78,9 +78,16 @@ function added(
 function changed(was: PlanPart, is: PlanPart): PlanChange {
   const { part, kind } = is;
   const names = changedFields(was, is);
-  const what = names
-    .map((name) => `${name} ${shown(was.definition[name])} → ${shown(is.definition[name])}`)
-    .join("; ");
+  const growth = growthIn(kind);
+  const inColumns: readonly string[] = growth?.fields ?? [];
+  const what = [
+    ...(growth !== null && names.some((name) => inColumns.includes(name))
+      ? columnChanges(growth, was, is)
+      : []),
+    ...names
+      .filter((name) => !inColumns.includes(name))
+      .map((name) => `${name} ${difference(was.definition[name], is.definition[name])}`),
+  ].join("; ");
   const bound = boundChanges(was, is);
   if (kind === "source" && !names.every((name) => name !== "layout" || widened(was, is))) {
     return { part, kind: "break", what, remedy: `keep the fields, or ${elsewhere}` };
@@ -91,7 +98,6 @@ function changed(was: PlanPart, is: PlanPart): PlanChange {
     return { part, kind: "break", what: units.join("; "), remedy };
   }
   if (bound.length === 0) return { part, kind: "safe", what, remedy: null };
-  const growth = growthIn(kind);
   const grown = growth === null ? null : newColumns(growth, was, is, bound);
   if (grown !== null && grown.length > 0) {
     const remedy = `keep the columns that it has, or ${elsewhere}`;
@@ -163,8 +169,37 @@ function newColumns(
   return [...after.keys()].filter((column) => !before.has(column));
 }
 
-/** As much of a value as a line has room for. */
-function shown(value: unknown): string {
-  const text = value === undefined ? "nothing" : canonical(value);
-  return text.length <= 60 ? text : `${text.slice(0, 59)}…`;
+/** What became of the columns of a step, by their names. */
+function columnChanges(
+  { columns }: StepGrowth<unknown>,
+  was: PlanPart,
+  is: PlanPart,
+): readonly string[] {
+  const [before, after] = [columns(was.definition), columns(is.definition)];
+  const stay = [...before.keys()].filter((column) => after.has(column));
+  const isOther = (column: string) =>
+    canonical(before.get(column)) !== canonical(after.get(column));
+  const told = [
+    [[...before.keys()].filter((column) => !after.has(column)), "no more"],
+    [stay.filter(isOther), "computed otherwise"],
+    [[...after.keys()].filter((column) => !before.has(column)), "new"],
+  ] as const;
+  return told.flatMap(([names, became]) =>
+    names.length === 0 ? [] : [`${became}: ${names.join(", ")}`],
+  );
+}
+
+/** As much of two values as a line has room for, from shortly before they differ. */
+function difference(was: unknown, is: unknown): string {
+  const [before, after] = [was, is].map((value) =>
+    value === undefined ? "nothing" : canonical(value),
+  ) as [string, string];
+  let same = 0;
+  while (same < before.length && before[same] === after[same]) same++;
+  const from = Math.max(before.length, after.length) <= 60 ? 0 : Math.max(0, same - 20);
+  const shown = (text: string) => {
+    const part = text.slice(from, from + 60);
+    return `${from > 0 ? "…" : ""}${part}${from + 60 < text.length ? "…" : ""}`;
+  };
+  return `${shown(before)} → ${shown(after)}`;
 }
