@@ -32,8 +32,8 @@ test("the package holds what its entries reach, and no tests, fixtures, load tes
   const [pack] = Object.values(JSON.parse(out) as Record<string, { files: { path: string }[] }>);
   const packed = (pack?.files ?? []).map(({ path }) => path);
   const outputs = reached.flatMap(({ path }) => {
-    const output = `dist/${path.slice(0, -".ts".length)}`;
-    return [`${output}.js`, `${output}.d.ts`];
+    const output = `dist/${path.replace(/\.c?ts$/, "")}`;
+    return path.endsWith(".cts") ? [`${output}.cjs`] : [`${output}.js`, `${output}.d.ts`];
   });
   const project = join(packageRoot(), "cli", "init", "project");
   const template = readdirSync(project, { recursive: true, withFileTypes: true })

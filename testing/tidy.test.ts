@@ -100,7 +100,7 @@ test("a line has at most 100 characters unless it is one string, a test's name o
 
 test("files are named in kebab-case for what they hold, and never for a drawer", () => {
   const drawer = /(^|[/-])(utils?|helpers?|common|misc|manager)([./-]|$)/;
-  const kebab = /^([a-z0-9]+(-[a-z0-9]+)*\/)*[a-z0-9]+(-[a-z0-9]+)*(\.(test|types))?\.(ts|mjs)$/;
+  const kebab = /^([a-z0-9]+(-[a-z0-9]+)*\/)*[a-z0-9]+(-[a-z0-9]+)*(\.(test|types))?\.(c?ts|mjs)$/;
   assert.deepEqual(
     paths(files.filter((file) => drawer.test(file.path) || !kebab.test(file.path))),
     [],

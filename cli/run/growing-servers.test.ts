@@ -159,10 +159,14 @@ async function scrape(address: string, series: string, plan: string): Promise<nu
 /** Kills a worker of a strand once that has committed something, and waits for its successor. */
 async function killWorkerOf(growing: RunProcess, strand: string): Promise<void> {
   const [, address = ""] = await growing.saw(/metrics +(\S+)/);
-  await growing.saw(/(?:tasks restored[\s\S]*){4}/);
+  await growing.saw(/(?:worker started[\s\S]*){4}/);
+  let isOver = false;
+  void growing.ended.then(() => {
+    isOver = true;
+  });
   await until("a commit of the strand", async () => {
-    const commits = await scrape(address, "millrace_commits_total", strand).catch(() => null);
-    if (commits === null) assert.fail(`it ended before:\n${growing.output}`);
+    const commits = await scrape(address, "millrace_commits_total", strand).catch(() => 0);
+    if (isOver) assert.fail(`it ended before:\n${growing.output}`);
     return commits > 0 ? true : null;
   });
   // The last that were started are those of the strand.
@@ -226,6 +230,7 @@ test("live, with two workers, one of them killed, what stood and what is added a
   assert.equal(await first.ended, 0, first.output);
   const sending = sendingNow();
   const grown = new RunProcess([...live("9m"), "--workers", "2"], await moduleOf("gamma", wide));
+  await grown.saw(/(?:tasks restored[\s\S]*){4}/);
   await killWorkerOf(grown, "gamma.shop.v1.l2").catch(async (error: unknown) => {
     await sending.stop();
     throw error;

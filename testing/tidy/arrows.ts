@@ -65,9 +65,10 @@ export function importCycles(files: readonly SourceFile[]): string[] {
 /** Files started as processes or threads of their own: `new URL("./name…", import.meta.url)`. */
 export function workerFiles(files: readonly SourceFile[]): string[] {
   return files.flatMap((file) =>
-    [...file.text.matchAll(/new URL\(\s*["'`]\.\/([\w-]+)/g)].map(
-      ([, name]) => `${file.path.slice(0, file.path.lastIndexOf("/") + 1)}${name}.ts`,
-    ),
+    [...file.text.matchAll(/new URL\(\s*["'`]\.\/([\w-]+)/g)].flatMap(([, name]) => {
+      const path = `${file.path.slice(0, file.path.lastIndexOf("/") + 1)}${name}`;
+      return [`${path}.ts`, `${path}.cts`];
+    }),
   );
 }
 

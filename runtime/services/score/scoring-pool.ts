@@ -115,9 +115,9 @@ class Pool implements ScoringPool {
     const { artifacts, threads } = this.#options;
     const here = fileURLToPath(import.meta.url);
     // Compiled files end in .cjs, sources run directly in .cts.
-    const thread = extname(here) === ".ts" ? "./scoring-thread.cts" : "./scoring-thread.cjs";
+    const ending = `c${extname(here).slice(1)}`;
     const started = new Piscina({
-      filename: fileURLToPath(new URL(thread, import.meta.url)),
+      filename: fileURLToPath(new URL(`./scoring-thread.${ending}`, import.meta.url)),
       name: "scoreBatch",
       workerData: { directory: artifacts.directory },
       minThreads: threads,
