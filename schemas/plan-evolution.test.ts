@@ -68,8 +68,8 @@ test("a layout that runs is the same again, and one with fewer columns is refuse
   const stands = standing(small, [strand, growth(true)]);
   assert.deepEqual(lines(evolution(stands, wide)), []);
   for (const [plan, text] of [
-    [small, /^break view shop@1: aggregates /],
-    [shops({ windows: ["1h", "3h"] }), /^break view shop@1: aggregates /],
+    [small, /^break view shop@1: no more: orders_1h/],
+    [shops({ windows: ["1h", "3h"] }), /^break view shop@1: no more: /],
   ] as const) {
     const found = evolution(stands, plan);
     assert.ok(isRefused(found.changes));
