@@ -35,6 +35,23 @@ test("state of another definition is never read", async () => {
   await broker.close();
 });
 
+test("a transaction that does not end is told of, by the place where it stands open", async () => {
+  const broker = await openEmbeddedBroker({ directory: null });
+  await broker.createTopics([{ name: "t.changelog", partitions: 1, config: {} }]);
+  const producer = await broker.producer({ transactionalId: "hangs" });
+  const batches = new CommitBatches(() => 1_000);
+  writeSnapshot(batches, log("a"), Buffer.from("state"), Buffer.from("positions"));
+  producer.begin();
+  for (const round of batches.rounds()) await producer.send(round);
+  await assert.rejects(restoreFromChangelog(broker, log("a"), nothing, { undecidedMs: 1 }), {
+    code: "LOG_UNDECIDED",
+    message: /transaction in t\.changelog\/0 has been open for \d+ ms/,
+  });
+  await producer.abort();
+  assert.equal(await restoreFromChangelog(broker, log("a"), nothing), false);
+  await broker.close();
+});
+
 test("a changelog that another build wrote is refused, with what to do", async () => {
   const broker = await openEmbeddedBroker({ directory: null });
   await broker.createTopics([{ name: "t.changelog", partitions: 1, config: {} }]);

@@ -103,6 +103,11 @@ export interface Restorable {
   restorePositions(positions: Buffer, deltaBytes: number): void;
 }
 
+export interface RestoreOptions {
+  /** By then a transaction has ended, and its markers stand; ms. @default 60000 */
+  readonly undecidedMs?: number;
+}
+
 /**
  * Restores one task: the last complete snapshot, then the deltas behind it. Reads to the stable end
  * of the partition as it is now; call it after fencing the previous owner. Returns whether there
@@ -116,8 +121,9 @@ export async function restoreFromChangelog(
   broker: Broker,
   { topic, partition, definition }: TaskChangelog,
   task: Restorable,
+  { undecidedMs = 60_000 }: RestoreOptions = {},
 ): Promise<boolean> {
-  const end = await decidedEnd(broker, topic, partition);
+  const end = await decidedEnd(broker, topic, partition, undecidedMs);
   const [start] = await broker.listOffsets([{ topic, partition, at: "earliest" }]);
   const reader = new RecordReader({ checkCrc: true });
   const replay = new Replay(task);
@@ -215,16 +221,18 @@ class Replay {
 /** Waits between looks at a partition whose commit markers are still being written, in ms. */
 const markerWaitMs = { first: 5, most: 500 } as const;
 
-/** By then a transaction has ended, and its markers stand; {@link decidedEnd} tells of it; ms. */
-const undecidedMs = 60_000;
-
 /**
  * The present end of a partition, once nothing below it is undecided. Kafka answers a commit before
  * it has written the markers of all partitions: until then the last commit is not stable.
  *
- * @throws {MillraceError} LOG_UNDECIDED after a minute.
+ * @throws {MillraceError} LOG_UNDECIDED when it takes longer than `undecidedMs`.
  */
-async function decidedEnd(broker: Broker, topic: string, partition: number): Promise<number> {
+async function decidedEnd(
+  broker: Broker,
+  topic: string,
+  partition: number,
+  undecidedMs: number,
+): Promise<number> {
   const [end = 0] = await broker.listOffsets([{ topic, partition, at: "latest" }]);
   const begun = performance.now();
   const { first, most } = markerWaitMs;
