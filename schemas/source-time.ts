@@ -8,6 +8,8 @@ export const recordTimeField = "recordTime";
 
 const perMs = { s: 0.001, ms: 1, us: 1_000, ns: 1_000_000 } as const;
 
+export const timeUnits: readonly string[] = Object.keys(perMs);
+
 /** UTC ms of a number in a unit, rounded towards the past; anything else stays as it is. */
 export function msOf(value: unknown, unit: TimeUnit): unknown {
   if (typeof value === "bigint") {

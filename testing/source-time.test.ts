@@ -107,6 +107,10 @@ test("a time that is no number, has no unit or stands twice is told when the top
     () => build(dated.timedBy("paid", { lateness, unit: "s" }) as never),
     /needs a number in s that is never null: a timestamp has one/,
   );
+  assert.throws(
+    () => build(payments.timedBy("paid", { lateness, unit: "min" as "s" }) as never),
+    /timedBy\("paid"\) has the unit "min": one of s, ms, us, ns/,
+  );
   const twice = from("payments", json({ ...iso, paid: types.integer(), recordTime: types.text() }));
   assert.throws(
     () => build(twice.timedBy(recordTime(), { lateness }) as never),

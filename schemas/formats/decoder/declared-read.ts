@@ -10,7 +10,8 @@ type Put = (value: unknown, out: Out) => void;
 /**
  * What a decoder gives, as a record of the declared fields by their paths.
  *
- * @throws {Error} for a timestamp as ISO text, which a decoder can make a number.
+ * @throws {Error} for a timestamp as ISO text, which a decoder can make a number, and for a list of
+ * records.
  */
 export function declaredRead(
   fields: FieldSpecs,

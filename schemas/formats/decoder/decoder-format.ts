@@ -47,7 +47,8 @@ export interface DecoderFormatSpec {
  * function says why it is none or throws, where a field that is not `nullable` is missing or null,
  * or is of another type.
  *
- * @throws {Error} for a name or a version of no use, and for a timestamp as ISO text.
+ * @throws {Error} for a name or a version of no use, for a timestamp as ISO text and a list of
+ * records.
  * @example
  * from("readings", decoder({
  *   name: "readings",
@@ -74,6 +75,8 @@ export const decoder = formatVerb(
     if (!Number.isSafeInteger(version) || version < 1) {
       throw new Error(`the version of decoder "${name}" is ${version}, not a whole number from 1`);
     }
+    // Throws for fields that no function can give.
+    declaredRead(fields, decode);
     const spec = { kind: "decoder", name, version, fields, decode } as const;
     return encode === undefined ? spec : { ...spec, encode };
   },

@@ -116,9 +116,6 @@ test("a decoder has a name and a version, and gives instants as numbers", () => 
   const one = { fields: { n: types.integer() }, decode };
   assert.throws(() => decoder({ ...one, name: "", version: 1 }), /needs a name of letters/);
   assert.throws(() => decoder({ ...one, name: "a", version: 0 }), /version of decoder "a" is 0/);
-  const iso = decoder({
-    ...{ name: "a", version: 1, fields: { at: types.timestamp("iso") } },
-    decode: () => ({ at: 1 }),
-  });
-  assert.throws(() => openFormat(iso).readerOf(null), /instants as numbers/);
+  const iso = { fields: { at: types.timestamp("iso") }, decode: () => ({ at: 1 }) };
+  assert.throws(() => decoder({ ...iso, name: "a", version: 1 }), /instants as numbers/);
 });

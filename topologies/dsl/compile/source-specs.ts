@@ -1,7 +1,7 @@
 import { layoutOf } from "../../../schemas/formats/formats.ts";
 import type { SourceSpec } from "../../../schemas/plan.ts";
 import type { RowField, RowLayout } from "../../../schemas/row-layout.ts";
-import { isNumber, type SourceTime, timedLayout } from "../../../schemas/source-time.ts";
+import { isNumber, type SourceTime, timedLayout, timeUnits } from "../../../schemas/source-time.ts";
 import { layoutThrough } from "../../../schemas/transforms/through.ts";
 import type { SourceDefinition, StreamDefinition } from "../definitions.ts";
 import { checkCondition } from "./conditions.ts";
@@ -65,6 +65,11 @@ function checkTime(
     problems.check(field === null, where, text);
     return;
   }
+  problems.check(
+    timeUnit === undefined || timeUnits.includes(timeUnit),
+    where,
+    `timedBy("${timeField}") has the unit "${timeUnit}": one of ${timeUnits.join(", ")}`,
+  );
   const isTime =
     timeUnit === undefined ? field?.type === "timestamp" : field !== null && isNumber(field);
   const wanted = timeUnit === undefined ? "a timestamp" : `a number in ${timeUnit}`;
