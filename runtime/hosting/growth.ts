@@ -96,7 +96,8 @@ async function firstTime(
       if (decoded.kind !== "value") continue;
       const time = decoded.value[timeField];
       if (typeof time !== "number" || !Number.isSafeInteger(time)) continue;
-      if (time >= 0 && time <= now) return time;
+      // As the source judges it: 0 is what programs write where they have no time.
+      if (time > 0 && time <= now) return time;
     }
   }
   return null;

@@ -101,7 +101,7 @@ test("of a live source that has lost all, a column is right from the clock on", 
 
 test("records that are none, or beyond the clock, do not say where a source begins", async () => {
   const all = await standing();
-  await sendTo(all, 0, [t, null, -1, t + 9 * hour, t + 2 * minute, t + 3 * minute]);
+  await sendTo(all, 0, [t, null, -1, 0, t + 9 * hour, t + 2 * minute, t + 3 * minute]);
   await lose(all, [1]);
   const begun = await beginStrand(all, all.strand, all.trunk, t + hour);
   assert.equal(since(begun), t + 2 * minute + minute + hour);
