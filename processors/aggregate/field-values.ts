@@ -43,6 +43,30 @@ export function valuesOf(type: ValueOutput): FieldValues<Scalar> {
   };
 }
 
+/** Of what is kept of a tile: how many values it has, and one of them with its time. */
+export interface ChosenValue<Value> {
+  values: number;
+  /** Infinite, and the value none, where there are no values. */
+  time: number;
+  value: Value;
+}
+
+/** How a chosen value stands in a snapshot. */
+export function chosenCodec<Value>(of: FieldValues<Value>) {
+  return {
+    write(state: ChosenValue<Value>, writer: ByteWriter): void {
+      writer.f64(state.values);
+      writer.f64(state.time);
+      of.write(writer, state.value);
+    },
+    read: (reader: ByteReader): ChosenValue<Value> => ({
+      values: reader.f64(),
+      time: reader.f64(),
+      value: of.read(reader),
+    }),
+  };
+}
+
 function byBytes(a: Scalar, b: Scalar): number {
   return compareKeys(a as string, b as string);
 }

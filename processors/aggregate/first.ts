@@ -7,7 +7,14 @@ import {
   type ValueAggregate,
 } from "./aggregate.ts";
 import type { Algebra } from "./algebra.ts";
-import { doubles, type FieldValues, inOrder, valuesOf } from "./field-values.ts";
+import {
+  type ChosenValue,
+  chosenCodec,
+  doubles,
+  type FieldValues,
+  inOrder,
+  valuesOf,
+} from "./field-values.ts";
 import type { TileAlgebra } from "./tile-algebra.ts";
 
 /** Values by time, those of one instant ascending; what has left stands before `start`. */
@@ -75,16 +82,9 @@ class TimedValues<V> {
   }
 }
 
-interface FirstState<V> {
-  values: number;
-  /** Of the first value; Infinity and none without any. */
-  time: number;
-  value: V;
-}
-
 interface Algebras<V> {
   readonly exact: Algebra<TimedValues<V>, V>;
-  readonly tiled: TileAlgebra<FirstState<V>, V>;
+  readonly tiled: TileAlgebra<ChosenValue<V>, V>;
 }
 
 function algebrasOf<V>(of: FieldValues<V>): Algebras<V> {
@@ -105,9 +105,9 @@ function exactOf<V>(of: FieldValues<V>): Algebra<TimedValues<V>, V> {
   };
 }
 
-function tiledOf<V>(of: FieldValues<V>): TileAlgebra<FirstState<V>, V> {
+function tiledOf<V>(of: FieldValues<V>): TileAlgebra<ChosenValue<V>, V> {
   /** Of values of one instant the smallest is the first: the order of arrival does not show. */
-  function take(state: FirstState<V>, values: number, time: number, value: V): void {
+  function take(state: ChosenValue<V>, values: number, time: number, value: V): void {
     state.values += values;
     if (time > state.time) return;
     if (time === state.time && of.compare(value, state.value) >= 0) return;
@@ -133,12 +133,7 @@ function tiledOf<V>(of: FieldValues<V>): TileAlgebra<FirstState<V>, V> {
       state.value = of.none;
       return true;
     },
-    write(state, writer) {
-      writer.f64(state.values);
-      writer.f64(state.time);
-      of.write(writer, state.value);
-    },
-    read: (reader) => ({ values: reader.f64(), time: reader.f64(), value: of.read(reader) }),
+    ...chosenCodec(of),
     finalize: (state) => state.value,
   };
 }

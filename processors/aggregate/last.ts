@@ -7,24 +7,24 @@ import {
   type ValueAggregate,
 } from "./aggregate.ts";
 import type { Algebra } from "./algebra.ts";
-import { doubles, type FieldValues, inOrder, valuesOf } from "./field-values.ts";
+import {
+  type ChosenValue,
+  chosenCodec,
+  doubles,
+  type FieldValues,
+  inOrder,
+  valuesOf,
+} from "./field-values.ts";
 import type { TileAlgebra } from "./tile-algebra.ts";
 
-interface LastState<V> {
-  values: number;
-  /** Of the last value; −Infinity and none without any. */
-  time: number;
-  value: V;
-}
-
 interface Algebras<V> {
-  readonly exact: Algebra<LastState<V>, V>;
-  readonly tiled: TileAlgebra<LastState<V>, V>;
+  readonly exact: Algebra<ChosenValue<V>, V>;
+  readonly tiled: TileAlgebra<ChosenValue<V>, V>;
 }
 
 function algebrasOf<V>(of: FieldValues<V>): Algebras<V> {
   /** Of values of one instant the largest is the last: the order of arrival does not show. */
-  function take(state: LastState<V>, values: number, time: number, value: V): void {
+  function take(state: ChosenValue<V>, values: number, time: number, value: V): void {
     state.values += values;
     if (time < state.time) return;
     if (time === state.time && of.compare(value, state.value) <= 0) return;
@@ -33,14 +33,14 @@ function algebrasOf<V>(of: FieldValues<V>): Algebras<V> {
   }
 
   /** Takes out what is older than all that stays, so that the last stays until all is out. */
-  function takeOut(state: LastState<V>, values: number): void {
+  function takeOut(state: ChosenValue<V>, values: number): void {
     state.values -= values;
     if (state.values > 0) return;
     state.time = Number.NEGATIVE_INFINITY;
     state.value = of.none;
   }
 
-  const exact: Algebra<LastState<V>, V> = {
+  const exact: Algebra<ChosenValue<V>, V> = {
     stateName: "last",
     prepare: () => ({ values: 0, time: Number.NEGATIVE_INFINITY, value: of.none }),
     update(state, value, time) {
@@ -51,7 +51,7 @@ function algebrasOf<V>(of: FieldValues<V>): Algebras<V> {
     },
     finalize: (state) => state.value,
   };
-  const tiled: TileAlgebra<LastState<V>, V> = {
+  const tiled: TileAlgebra<ChosenValue<V>, V> = {
     ...exact,
     merge(state, other) {
       if (other.values > 0) take(state, other.values, other.time, other.value);
@@ -60,12 +60,7 @@ function algebrasOf<V>(of: FieldValues<V>): Algebras<V> {
       takeOut(state, part.values);
       return true;
     },
-    write(state, writer) {
-      writer.f64(state.values);
-      writer.f64(state.time);
-      of.write(writer, state.value);
-    },
-    read: (reader) => ({ values: reader.f64(), time: reader.f64(), value: of.read(reader) }),
+    ...chosenCodec(of),
   };
   return { exact, tiled };
 }
