@@ -183,7 +183,8 @@ test("with two workers, one of them killed while it grows, it is the same", {
   const data = join(folder, "beta");
   assert.equal((await run(small, { stack: "cluster", data, settings })).outcome, "done");
   const app = await moduleOf("beta", wide);
-  const slowly = ["--workers", "2", "--slow", "orders=400", "--commit-interval-ms", "20"];
+  // Slow enough that the strand still runs when its first commit shows in the metrics.
+  const slowly = ["--workers", "2", "--slow", "orders=4000", "--commit-interval-ms", "20"];
   const growing = new RunProcess([...flags(), "--data", data, ...slowly], app);
   await killWorkerOf(growing, "beta.shop.v1.l2");
   assert.equal(await growing.ended, 0, growing.output);
