@@ -7,7 +7,7 @@ import { quoteName, quoteText } from "../schemas/sql-text.ts";
  * the record behind it, stood in its topic: what a killed replay left in a transaction that was
  * aborted takes offsets on Kafka.
  */
-export function digestsOf(plan: Plan): Readonly<Record<string, string>> {
+function digestsOf(plan: Plan): Readonly<Record<string, string>> {
   const refused = plan.topics.filter(({ role }) => role === "late" || role === "dead-letters");
   const names = new Set(refused.map(({ name }) => name));
   return Object.fromEntries(

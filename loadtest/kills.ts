@@ -1,30 +1,27 @@
 /**
  * Kills `millrace run` with SIGKILL at random moments, lets it finish, and compares what it left
- * behind with an undisturbed run: feature rows, predictions, outcomes and models must be equal.
+ * behind with an undisturbed run: feature rows, predictions, outcomes and models must be equal, and
+ * at least so many models as `--models` says promoted, with records that they scored.
  *
- * node dist/loadtest/kills.js [--app NAME] [--kills N] [--seed S] [--report FILE] [-- FLAGS OF RUN]
+ * node dist/loadtest/kills.js [--app NAME] [--kills N] [--seed S] [--models N] [--report FILE]
+ *   [-- FLAGS OF RUN]
  */
-import { execFile, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { parseArgs, promisify } from "node:util";
+import { parseArgs } from "node:util";
+import type { Summary } from "../cli/summary/summary.ts";
 import type { ApplicationSpec } from "../runtime/hosting/application-spec.ts";
 import type { Plan } from "../schemas/plan.ts";
 import { circumstances } from "./circumstances.ts";
-import { digestsOf, leaksOf } from "./digests.ts";
+import { allDigests, leaksOf } from "./digests.ts";
+import { querySql } from "./run-process.ts";
 import { seededRandom } from "./seeded-random.ts";
 
-const run = promisify(execFile);
 const program = fileURLToPath(new URL("../cli/main.js", import.meta.url));
-
-async function query(data: string, sql: string): Promise<string> {
-  const args = [program, "sql", "--data", data, "--format", "TSV", sql];
-  const { stdout } = await run(process.execPath, args, { maxBuffer: 1 << 26 });
-  return stdout.trim();
-}
 
 interface Attempt {
   readonly code: number | null;
@@ -51,6 +48,7 @@ async function main(): Promise<number> {
       app: { type: "string", default: "flights" },
       kills: { type: "string", default: "10" },
       seed: { type: "string", default: "1" },
+      models: { type: "string", default: "0" },
       report: { type: "string" },
     },
   });
@@ -62,7 +60,7 @@ async function main(): Promise<number> {
   }
 }
 
-type Values = Readonly<Record<"app" | "kills" | "seed", string>> & {
+type Values = Readonly<Record<"app" | "kills" | "seed" | "models", string>> & {
   readonly report?: string;
   /** What follows `millrace run` and the module. */
   readonly flags: readonly string[];
@@ -92,15 +90,18 @@ async function compare(work: string, values: Values): Promise<number> {
   }
   const last = await attempt([...command, "--data", killed, "--summary", summary], null);
   console.log(`last run: exit ${last.code}, ${last.seconds.toFixed(1)} s`);
-  const { balanced } = JSON.parse(await readFile(summary, "utf8")) as { balanced: boolean };
+  const { balanced, models } = JSON.parse(await readFile(summary, "utf8")) as Summary;
+  const scoring = models.filter(({ promoted, scored }) => promoted && scored > 0);
+  const enough = scoring.length >= Number(values.models);
   const lines: Difference[] = [];
   for (const plan of spec.topologies) lines.push(...(await differences(plan, calm, killed)));
-  const failed = last.code !== 0 || !balanced || lines.some(({ equal }) => !equal);
+  const failed = last.code !== 0 || !balanced || !enough || lines.some(({ equal }) => !equal);
   const text = [
     ...lines.map(({ name, calm, killed, equal }) =>
       equal ? `equal      ${name}: ${calm}` : `DIFFERENT  ${name}: ${calm} against ${killed}`,
     ),
     balanced ? "the summary balances" : "the summary DOES NOT balance",
+    `${scoring.length} models promoted that scored${enough ? "" : `, NOT ${values.models}`}`,
   ].join("\n");
   console.log(text);
   if (values.report !== undefined) await report(values.report, values, undisturbed, text);
@@ -115,25 +116,30 @@ interface Difference {
 }
 
 async function differences(plan: Plan, calm: string, killed: string): Promise<Difference[]> {
-  const lines: Difference[] = [];
-  for (const [name, sql] of Object.entries(digestsOf(plan))) {
-    const [a, b] = [await query(calm, sql), await query(killed, sql)];
-    lines.push({ name, calm: a, killed: b, equal: a === b });
-  }
+  const digests = allDigests(plan);
+  const before = (await querySql(["--data", calm], digests)).split("\n");
+  const after = (await querySql(["--data", killed], digests)).split("\n");
+  const lines = before.map((line, index) => {
+    const [name = "", ...digest] = line.split("\t");
+    const [, ...other] = (after[index] ?? "").split("\t");
+    const equal = line === after[index];
+    return { name, calm: digest.join(" "), killed: other.join(" "), equal };
+  });
   for (const [name, sql] of Object.entries(leaksOf(plan))) {
-    const leaked = await query(killed, sql);
+    const leaked = await querySql(["--data", killed], sql);
     lines.push({ name, calm: "0", killed: leaked, equal: leaked === "0" });
   }
   return lines;
 }
 
 async function report(file: string, values: Values, calm: Attempt, text: string): Promise<void> {
-  const { app, kills, seed, flags } = values;
+  const { app, kills, seed, models, flags } = values;
   const own = flags.length === 0 ? "" : ` -- ${flags.join(" ")}`;
   const lines = [
     `# ${kills} SIGKILLs of ${app}`,
     "",
-    `Command: \`node dist/loadtest/kills.js --app ${app} --kills ${kills} --seed ${seed}${own}\``,
+    `Command: \`node dist/loadtest/kills.js --app ${app} --kills ${kills} --seed ${seed} ` +
+      `--models ${models}${own}\``,
     await circumstances(),
     `The undisturbed run took ${calm.seconds.toFixed(1)} s.`,
     "",

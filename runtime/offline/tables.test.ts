@@ -259,25 +259,6 @@ test("every kind of record comes back from its view, nulls and bytes included", 
   }
 });
 
-test("feature rows are encoded without objects, some hundred thousand a second", async () => {
-  const topic = rowsTopic("origin_delays@1");
-  const encoder = encoders.get(topic);
-  assert.ok(encoder);
-  const values = Float64Array.from({ length: 16 }, (_, i) => (i % 5 === 4 ? Number.NaN : i));
-  const records = Array.from({ length: 20_000 }, (_, i) =>
-    rowRecord(`K${i % 229}`, { asOf: noon + i, seq: 0, validUntil: noon + i + 1, values }),
-  );
-  let best = Number.POSITIVE_INFINITY;
-  for (let round = 0; round < 5; round++) {
-    const reader = readerOf(records);
-    const started = performance.now();
-    await encode(encoder, reader);
-    best = Math.min(best, performance.now() - started);
-  }
-  // The machine of a test is slow and shared: a fifth of what is measured on a quiet one.
-  assert.ok(records.length / best > 80, `${Math.round(records.length / best)} rows a millisecond`);
-});
-
 type FieldType = string | readonly FieldType[] | { readonly type: string; [key: string]: unknown };
 
 /** A value of a schema; with `empty`, null wherever the schema allows. */
