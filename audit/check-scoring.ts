@@ -4,6 +4,7 @@ import type { RecordReader } from "../broker/record-batch/reader.ts";
 import { AvroDecoder } from "../runtime/schema-registry/avro-codec.ts";
 import type { SchemaRegistry } from "../runtime/schema-registry/registry.ts";
 import { sourceDecoder } from "../runtime/schema-registry/source-codec.ts";
+import { ClosureFailure } from "../schemas/expression.ts";
 import { labelOf } from "../schemas/loop-steps.ts";
 import { partitionOf } from "../schemas/murmur2.ts";
 import type { AvroSchema, LabelSpec, Plan, ScoringSpec, SourceSpec } from "../schemas/plan.ts";
@@ -162,7 +163,7 @@ async function readIds(
     const isWanted = (offset: number) => !rejected(place, offset);
     const values = committedValues(broker, topic, partition, decoder, isWanted);
     for await (const { offset, value } of values) {
-      const taken = derive(value);
+      const taken = takenOf(() => derive(value));
       if (taken === null) continue;
       const id = String(taken[keyField]);
       const task = partitionOf(id, plan.partitions);
@@ -258,4 +259,14 @@ function keyOf({ buffer, keyStart, keyEnd }: RecordReader): string {
 /** As many as the topic has; a source as many as its topic. */
 export function partitionsOf(plan: Plan, topic: string): number {
   return plan.topics.find(({ name }) => name === topic)?.partitions ?? 1;
+}
+
+/** What becomes of a record; null where a closure fails on it, and nobody took it. */
+function takenOf<T>(take: () => T): T | null {
+  try {
+    return take();
+  } catch (error) {
+    if (error instanceof ClosureFailure) return null;
+    throw error;
+  }
 }

@@ -18,6 +18,7 @@ import { createMemoryOfflineStore } from "../sinks/memory/memory.ts";
 import { standIn } from "../testing/driver-models.ts";
 import { type DriverRecord, readAll, send } from "../testing/driver-topics.ts";
 import { agg } from "../topologies/dsl/aggregates.ts";
+import { custom } from "../topologies/dsl/conditions.ts";
 import { offline, online, topic } from "../topologies/dsl/roles.ts";
 import { prior } from "../topologies/dsl/scoring.ts";
 import { upper } from "../topologies/dsl/select.ts";
@@ -234,6 +235,38 @@ test("what a step refuses before scoring has no prediction, and verify asks for 
   for (const { in: read, processed, deadLettered, duplicates } of accounts) {
     assert.equal(read, processed + deadLettered + duplicates);
   }
+  assert.deepEqual(report.problems, []);
+  assert.deepEqual(
+    report.scorings.map(({ expected, predictions: found }) => [expected, found]),
+    [[1, 1]],
+  );
+});
+
+test("where a closure fails on a record, behind a source and a step, verify asks for no prediction", async () => {
+  const failsOn = (cursed: string) =>
+    custom({
+      ...{ name: "fails", version: 1 },
+      test: ({ id }: { readonly id: string }) => {
+        if (id === cursed) throw new Error("no answer");
+        return true;
+      },
+    });
+  const scores = payments
+    .where(failsOn("1"))
+    .dedupedBy("id", { within: "1m" })
+    .where(failsOn("2"))
+    .enrichedWith({ shop: shops.at("shop") }, { missing: "null" })
+    .scoredBy("fraud", { model: "@champion", deadline: "20ms", fallback: prior(0.1) })
+    .into(topic("predicted"), offline);
+  const { report, letters } = await runOver(topology("sizes", { scores }), [
+    { payment: makePayment("1") },
+    { payment: makePayment("2") },
+    { payment: makePayment("3") },
+  ]);
+  assert.deepEqual(letters.map(({ code, step }) => [code, step]).sort(), [
+    ["CLOSURE_FAILED", "payments"],
+    ["CLOSURE_FAILED", "payments-by-id"],
+  ]);
   assert.deepEqual(report.problems, []);
   assert.deepEqual(
     report.scorings.map(({ expected, predictions: found }) => [expected, found]),

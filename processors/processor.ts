@@ -19,7 +19,7 @@ export interface Outbox {
    * step in its stead. A restore repeats no output: state must not depend on it behind an inbox.
    */
   end(): boolean;
-  /** A record that is too large for a payload of an inbox output: a dead letter of the step. */
+  /** A record that makes no payload of an inbox output: a dead letter of the step. */
   refuse(output: number, partition: number, refused: RefusedRecord): void;
   /** One record of a `topic` output; `value` fits its Avro schema. */
   publish(output: number, key: string, timestampMs: number, value: object): void;
@@ -27,9 +27,11 @@ export interface Outbox {
 
 /** What a step yields and nobody behind it takes. */
 export interface RefusedRecord {
-  readonly code: "KEY_OVERSIZE" | "TEXT_OVERSIZE";
-  /** That it would have had. */
-  readonly key: string;
+  readonly code: "KEY_OVERSIZE" | "TEXT_OVERSIZE" | "CLOSURE_FAILED";
+  /** What the message of the code names. */
+  readonly facts: Readonly<Record<string, string>>;
+  /** That it would have had; null where it came to none. */
+  readonly key: string | null;
   /** UTC ms. */
   readonly knownAt: number;
   readonly fields: Readonly<Record<string, unknown>>;

@@ -76,7 +76,7 @@ function flight(at: unknown, delay: number | null = 20): Record<string, unknown>
   return { flightId, at, origin: "SFO", destination: "J|FK", delay, miles: 2_586 };
 }
 
-function accept(processor: SourceProcessor, at: number, out = new RecordingOutbox()): string {
+function accept(processor: SourceProcessor, at: number, out = new RecordingOutbox()) {
   return processor.accept(flight(at), String(flightId), 41, far, out);
 }
 

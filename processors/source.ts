@@ -1,4 +1,5 @@
 import type { ByteReader, ByteWriter } from "../schemas/bytes.ts";
+import type { ClosureFailure } from "../schemas/expression.ts";
 import { partitionOf } from "../schemas/murmur2.ts";
 import type { OperatorSpecs, Ports, SourceSpec } from "../schemas/plan.ts";
 import { readCounters, writeCounters } from "./branch-tally.ts";
@@ -14,7 +15,8 @@ export type SourceRejection =
   | "KEY_OVERSIZE"
   | "TEXT_OVERSIZE"
   | "EVENT_TIME_MISSING"
-  | "EVENT_TIME_AHEAD";
+  | "EVENT_TIME_AHEAD"
+  | ClosureFailure;
 
 /**
  * One partition of a source: judges each record once, stamps it with its known-at (the stream time

@@ -498,11 +498,6 @@ export const errorTable = {
     policy: "stop",
     message: "A value does not fit {format}: {reason}.",
   },
-  CLOSURE_FAILED: {
-    policy: "stop",
-    message:
-      "The custom test {name} threw on a record: {reason}. A test answers for every record of its stream; whole numbers beyond 2^53 are bigints.",
-  },
   VALUE_UNREADABLE: {
     policy: "stop",
     message: "A value of {format} cannot be read: {reason}.",
@@ -630,6 +625,10 @@ export const errorTable = {
     policy: "dead-letter",
     message:
       "{sizeBytes} bytes were derived where {topic} takes {limitBytes}; the first {keptBytes} are kept",
+  },
+  CLOSURE_FAILED: {
+    policy: "dead-letter",
+    message: "the custom test {name} {reason}",
   },
   UNKNOWN_SCHEMA: {
     policy: "dead-letter",

@@ -1,4 +1,4 @@
-import { MillraceError } from "./errors.ts";
+import { thrownText } from "./plain-text.ts";
 
 /** A field's value in a decoded record; anything else (records, arrays) is no operand. */
 export type Scalar = string | number | bigint | boolean | null;
@@ -36,11 +36,23 @@ export interface Test<in R> {
   readonly __reads?: (record: R) => void;
 }
 
+/** A closure that has no answer for a record, which is a dead letter for that. */
+export class ClosureFailure extends Error {
+  override readonly name = "ClosureFailure";
+  readonly code = "CLOSURE_FAILED";
+  readonly facts: { readonly name: string; readonly reason: string };
+
+  constructor(name: string, reason: string, options?: ErrorOptions) {
+    super(`${name} ${reason}`, options);
+    this.facts = { name, reason };
+  }
+}
+
 /**
  * Truth of a condition; a comparison with a field that is missing, null or NaN is `null` (unknown),
  * as in SQL.
  *
- * @throws {MillraceError} CLOSURE_FAILED where a custom test throws.
+ * @throws {ClosureFailure} where a custom test throws, or gives neither true nor false.
  */
 export function evaluate(
   condition: Condition,
@@ -92,15 +104,29 @@ function answer(
   condition: Extract<Condition, { readonly op: "custom" }>,
   record: Readonly<Record<string, unknown>>,
 ): boolean {
+  let truth: unknown;
   try {
-    return condition.test(record);
+    truth = condition.test(record);
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new MillraceError(
-      "CLOSURE_FAILED",
-      { name: conditionText(condition), reason },
-      { cause },
-    );
+    throw new ClosureFailure(conditionText(condition), `threw: ${thrownText(cause)}`, { cause });
+  }
+  if (typeof truth === "boolean") return truth;
+  const given = truth === null ? "null" : typeof truth;
+  throw new ClosureFailure(conditionText(condition), `gave ${given}, neither true nor false`);
+}
+
+/** Whether closures are asked for the truth of a condition. */
+export function asksClosures(condition: Condition): boolean {
+  switch (condition.op) {
+    case "custom":
+      return true;
+    case "not":
+      return asksClosures(condition.condition);
+    case "and":
+    case "or":
+      return condition.all.some(asksClosures);
+    default:
+      return false;
   }
 }
 

@@ -7,6 +7,15 @@ const controls = /[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu;
 /** Longest reason that is kept with a record or a model, in characters. */
 export const reasonLimit = 500;
 
+/** What was thrown, as text, whatever it is: not everything that is thrown can be made one. */
+export function thrownText(thrown: unknown): string {
+  try {
+    return String(thrown instanceof Error ? thrown.message : thrown);
+  } catch {
+    return `something of type ${typeof thrown} that is no text`;
+  }
+}
+
 /** A text with its control characters written out (`\u001b`), so that it can be shown. */
 export function plainText(text: string): string {
   return text.replace(controls, (each) => {

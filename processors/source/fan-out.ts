@@ -1,11 +1,12 @@
+import { ClosureFailure } from "../../schemas/expression.ts";
 import type { Ports } from "../../schemas/plan.ts";
 import type { RouteSpec } from "../../schemas/route.ts";
 import { through } from "../../schemas/transforms/through.ts";
 import type { Fields } from "../../schemas/transforms/transform.ts";
 import { tallyOf } from "../branch-tally.ts";
-import type { BranchCounters, Counters, Outbox, RefusedRecord } from "../processor.ts";
+import type { BranchCounters, Counters, Outbox } from "../processor.ts";
 import { RecordBounds } from "./record-bounds.ts";
-import { Route, type StampedRecord } from "./routes.ts";
+import { type Refusal, Route, type StampedRecord } from "./routes.ts";
 
 /** Routes whose records go through the same first. */
 interface Branch {
@@ -47,29 +48,26 @@ export class FanOut {
 
   /**
    * Counts, judges and writes a record that a step yields. What becomes of it in a branch and is
-   * too large is a dead letter of the step, and counted so; the other branches have theirs.
+   * too large, or has a closure fail, is a dead letter of the step, and counted so; the other
+   * branches have theirs.
    */
   pass(fields: Fields, record: StampedRecord, out: Outbox): void {
     for (const each of this.#tallies) each.in++;
     for (const branch of this.#branches) {
-      branch.fields = branch.derive === undefined ? fields : branch.derive(fields);
-      const code = branch.fields === null ? null : branch.bounds.judge(branch.fields);
-      if (code === null) writeBranch(branch, record, out);
-      else refuseBranch(branch, code, record, out);
+      const why = take(branch, fields) ?? boundOf(branch);
+      if (why === null) writeBranch(branch, record, out);
+      else refuseBranch(branch, why, fields, record, out);
     }
   }
 
-  /** Takes a record in hand; says what of it, or of what becomes of it, is too large, or null. */
-  judge(record: Fields): ReturnType<RecordBounds["judge"]> {
-    let rejection = this.#bounds.judge(record);
+  /** Takes a record in hand; says why it, or what becomes of it, is refused, or null. */
+  judge(record: Fields): Refusal | null {
+    let refusal: Refusal | null = this.#bounds.judge(record);
     for (const branch of this.#branches) {
-      if (branch.derive === undefined) branch.fields = record;
-      else {
-        branch.fields = branch.derive(record);
-        if (branch.fields !== null) rejection ??= branch.bounds.judge(branch.fields);
-      }
+      const failure = take(branch, record);
+      refusal ??= failure ?? (branch.derive === undefined ? null : boundOf(branch));
     }
-    return rejection;
+    return refusal;
   }
 
   /** Writes what becomes of the record in hand, and counts where it is left out. */
@@ -108,14 +106,32 @@ function writeBranch(
   }
 }
 
+/** Takes what becomes of a record in hand: a closure that fails on it is told. */
+function take(branch: Branch, record: Fields): ClosureFailure | null {
+  branch.fields = null;
+  try {
+    branch.fields = branch.derive === undefined ? record : branch.derive(record);
+    if (branch.fields !== null) for (const route of branch.routes) route.ask(branch.fields);
+  } catch (error) {
+    if (error instanceof ClosureFailure) return error;
+    throw error;
+  }
+  return null;
+}
+
+function boundOf({ bounds, fields }: Branch): Refusal | null {
+  return fields === null ? null : bounds.judge(fields);
+}
+
 /** One dead letter for all routes: they would have had the same record. */
 function refuseBranch(
   { fields, routes, tallies }: Branch,
-  code: RefusedRecord["code"],
+  why: Refusal,
+  given: Fields,
   record: StampedRecord,
   out: Outbox,
 ): void {
-  record.fields = fields as Fields;
-  routes[0]?.refuse(code, record, out);
+  record.fields = fields ?? given;
+  routes[0]?.refuse(why, fields !== null, record, out);
   for (const tally of tallies) if (tally !== undefined) tally.deadLettered++;
 }

@@ -12,6 +12,9 @@ export const allTextsLimitBytes = 524_288;
 /** Every character that is not UTF-8 becomes three bytes, and a separator in a key two. */
 const growth = 6;
 
+/** What of a record is too large. */
+export type Bound = "KEY_OVERSIZE" | "TEXT_OVERSIZE";
+
 /**
  * Bounds on what is derived from a record, after it is encoded: a record may fit where its keys and
  * texts do not.
@@ -28,7 +31,7 @@ export class RecordBounds {
   }
 
   /** What of a record is too large, or null. */
-  judge(record: Readonly<Record<string, unknown>>): "KEY_OVERSIZE" | "TEXT_OVERSIZE" | null {
+  judge(record: Readonly<Record<string, unknown>>): Bound | null {
     for (const fields of this.#keys) {
       let length = fields.length;
       for (const field of fields) {

@@ -1,12 +1,14 @@
 import type { ByteWriter } from "../../schemas/bytes.ts";
 import { encode } from "../../schemas/encoding.ts";
-import { entityKey } from "../../schemas/feature-view.ts";
+import { asksClosures, type ClosureFailure, type Scalar } from "../../schemas/expression.ts";
+import { type AggregateInput, entityKey } from "../../schemas/feature-view.ts";
 import { partitionOf } from "../../schemas/murmur2.ts";
 import type { Ports } from "../../schemas/plan.ts";
 import type { RouteField, RouteSpec } from "../../schemas/route.ts";
 import { RowCodec, valueCodec } from "../../schemas/row-codec.ts";
 import { readInput, readValue } from "../aggregate/read-input.ts";
-import type { Outbox, RefusedRecord } from "../processor.ts";
+import type { Outbox } from "../processor.ts";
+import type { Bound } from "./record-bounds.ts";
 
 /** A decoded record, with the time it is known at and its place. */
 export interface StampedRecord {
@@ -20,9 +22,27 @@ export interface StampedRecord {
   readonly isAnswer?: boolean;
 }
 
+/** Why nobody gets a record. */
+export type Refusal = Bound | ClosureFailure;
+
 type WriteTyped = (payload: ByteWriter, fields: StampedRecord["fields"]) => void;
 
-function writeTyped(field: RouteField): WriteTyped | undefined {
+/** A field for which closures are asked, and what they said of the record in hand. */
+interface Asked {
+  readonly input: AggregateInput;
+  readonly isNumber: boolean;
+  value: Scalar;
+}
+
+function askedFor(field: RouteField): Asked | undefined {
+  if (field.from !== "number" && field.from !== "value") return undefined;
+  const { input } = field;
+  const conditions = [input.where, input.condition].filter((each) => each !== undefined);
+  if (!conditions.some(asksClosures)) return undefined;
+  return { input, isNumber: field.from === "number", value: null };
+}
+
+function writeTyped(field: RouteField, asked: Asked | undefined): WriteTyped | undefined {
   if (field.from === "row") {
     const codec = new RowCodec(field.layout);
     return (payload, fields) => codec.write(payload, fields);
@@ -30,7 +50,8 @@ function writeTyped(field: RouteField): WriteTyped | undefined {
   if (field.from !== "value") return undefined;
   const { input, type } = field;
   const codec = valueCodec({ type, nullable: true });
-  return (payload, fields) => codec.write(payload, readValue(input, fields));
+  return (payload, fields) =>
+    codec.write(payload, asked === undefined ? readValue(input, fields) : asked.value);
 }
 
 /** Writes one payload for each record. */
@@ -45,6 +66,9 @@ export class Route {
   /** By field what writes it, where that goes by its type. */
   readonly #typed: readonly (WriteTyped | undefined)[];
 
+  readonly #asked: readonly (Asked | undefined)[];
+  readonly #asksClosures: boolean;
+
   /** @throws {RangeError} when the output is no inbox. */
   constructor({ output, key, fields, counted }: RouteSpec, { name, outputs }: Ports) {
     const target = outputs[output];
@@ -55,7 +79,22 @@ export class Route {
     this.#key = key;
     this.#values = key.map(() => null);
     this.#fields = fields;
-    this.#typed = fields.map(writeTyped);
+    this.#asked = fields.map(askedFor);
+    this.#typed = fields.map((field, i) => writeTyped(field, this.#asked[i]));
+    this.#asksClosures = this.#asked.some((each) => each !== undefined);
+  }
+
+  /**
+   * Asks the closures that its fields go by, once for each record that is written.
+   *
+   * @throws {ClosureFailure} where one has no answer: nothing is written yet.
+   */
+  ask(fields: StampedRecord["fields"]): void {
+    if (!this.#asksClosures) return;
+    for (const asked of this.#asked) {
+      if (asked === undefined) continue;
+      asked.value = (asked.isNumber ? readInput : readValue)(asked.input, fields);
+    }
   }
 
   /** False: what is derived is too large, and a dead letter. */
@@ -72,9 +111,13 @@ export class Route {
         case "text":
           payload.text(String(record.fields[field.field]));
           break;
-        case "number":
-          payload.f64(readInput(field.input, record.fields));
+        case "number": {
+          const asked = this.#asked[i];
+          payload.f64(
+            asked === undefined ? readInput(field.input, record.fields) : (asked.value as number),
+          );
           break;
+        }
         case "encoded":
           payload.f64(encode(field.encoding, record.fields[field.field]));
           break;
@@ -99,13 +142,18 @@ export class Route {
     return out.end();
   }
 
-  /** Has a record that is out of bounds refused in place of a payload. */
-  refuse(code: RefusedRecord["code"], record: StampedRecord, out: Outbox): void {
+  /**
+   * Has a record refused in place of a payload.
+   *
+   * @param isMade - whether its fields are those of the payload; else the key is not known.
+   */
+  refuse(why: Refusal, isMade: boolean, record: StampedRecord, out: Outbox): void {
     const { fields, knownAt, partition, offset, isAnswer } = record;
-    const key = this.#readKey(fields);
+    const key = isMade ? this.#readKey(fields) : null;
     const source = isAnswer === true ? null : { partition, offset };
-    const refused = { code, key, knownAt, fields, source };
-    out.refuse(this.#output, partitionOf(key, this.#partitions), refused);
+    const { code, facts } = typeof why === "string" ? { code: why, facts: {} as const } : why;
+    const target = key === null ? 0 : partitionOf(key, this.#partitions);
+    out.refuse(this.#output, target, { code, facts, key, knownAt, fields, source });
   }
 
   /** One array takes the values of every record. */

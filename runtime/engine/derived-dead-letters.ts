@@ -1,6 +1,7 @@
 import type { RefusedRecord } from "../../processors/processor.ts";
 import { ByteWriter } from "../../schemas/bytes.ts";
-import type { DeadLetterCode } from "../../schemas/errors.ts";
+import type { DeadLetterCode, ErrorContext } from "../../schemas/errors.ts";
+import { shortReason } from "../../schemas/plain-text.ts";
 import type { AvroEncoder } from "../schema-registry/avro-codec.ts";
 import type { CommitBatches } from "./commit-batches.ts";
 import { keyLimitBytes, rejectionReason } from "./rejections.ts";
@@ -10,6 +11,13 @@ export interface DeadLetterPlace {
   readonly topic: string;
   readonly partition: number;
   readonly encoder: AvroEncoder;
+}
+
+/** Whom it was meant for. */
+interface Target {
+  readonly topic: string;
+  readonly partition: number;
+  readonly maxBytes: number;
 }
 
 /** What is kept of a value that is too large, in bytes. */
@@ -23,7 +31,8 @@ export const sourceHeaders = Object.freeze({
 
 /**
  * What a step has derived and nobody behind it takes: dead letters of the step, in the commit that
- * would have held it. They name the topic and the partition that it was meant for, at offset −1.
+ * would have held it. They name the topic and the partition that it was meant for (0 where a record
+ * came to no key), at offset −1.
  */
 export class DerivedDeadLetters {
   readonly #step: string;
@@ -39,13 +48,29 @@ export class DerivedDeadLetters {
   }
 
   /** @param value - as it stands in a larger buffer: what is needed of it is copied. */
-  add(
-    code: DeadLetterCode,
-    target: { readonly topic: string; readonly partition: number; readonly maxBytes: number },
+  addOversize(target: Target, key: string | null, value: Buffer, timestampMs: number): void {
+    const facts = {
+      sizeBytes: value.length,
+      topic: target.topic,
+      limitBytes: target.maxBytes,
+      keptBytes: keptValueBytes,
+    };
+    const why = { code: "DERIVED_OVERSIZE", facts } as const;
+    this.#add(why, target, key, value, timestampMs, null);
+  }
+
+  /** @param value - the record as text, of which the first bytes are kept. */
+  addRefused(refused: RefusedRecord, target: Target, value: Buffer): void {
+    this.#add(refused, target, refused.key, value, refused.knownAt, refused.source);
+  }
+
+  #add(
+    { code, facts }: { readonly code: DeadLetterCode; readonly facts: ErrorContext },
+    target: Target,
     key: string | null,
     value: Buffer,
     timestampMs: number,
-    source: RefusedRecord["source"] = null,
+    source: RefusedRecord["source"],
   ): void {
     const timestamp = Number.isFinite(timestampMs) ? Math.max(0, timestampMs) : 0;
     const keyBytes = key === null ? null : Buffer.from(key).subarray(0, keyLimitBytes);
@@ -62,12 +87,7 @@ export class DerivedDeadLetters {
         schemaId: null,
         step: this.#step,
         code,
-        reason: rejectionReason(code, {
-          sizeBytes: value.length,
-          topic: target.topic,
-          limitBytes: target.maxBytes,
-          keptBytes: keptValueBytes,
-        }),
+        reason: shortReason(rejectionReason(code, facts)),
       },
       this.#value,
     );

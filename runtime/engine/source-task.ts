@@ -10,7 +10,7 @@ import { changelogOf, type Restorable, type TaskChangelog, writeSnapshot } from 
 import { ChangelogCut } from "./changelog-cut.ts";
 import type { CommitBatches } from "./commit-batches.ts";
 import type { SourceDecisions } from "./live/source-decisions.ts";
-import { keyLimitBytes, recordLimitBytes } from "./rejections.ts";
+import { keyLimitBytes, recordLimitBytes, rejectionReason } from "./rejections.ts";
 import { type RejectsWiring, SourceRejects } from "./source-rejects.ts";
 import type { SourceWatermarks } from "./source-watermarks.ts";
 import type { Task, Wanted } from "./task.ts";
@@ -328,7 +328,8 @@ export class SourceTask implements Task, Restorable {
     if (outcome === "accepted") return true;
     if (outcome === "EVENT_TIME_AHEAD") decisions.refused(reader.offset);
     if (outcome === "late") rejects.late(reader, decoded.value, processor);
-    else rejects.deadLetter(reader, outcome);
+    else if (typeof outcome === "string") rejects.deadLetter(reader, outcome);
+    else rejects.deadLetter(reader, outcome.code, rejectionReason(outcome.code, outcome.facts));
     return true;
   }
 }

@@ -76,7 +76,7 @@ export class TaskOutbox implements Outbox {
   readonly #index: number[] = [];
   readonly #every = new ByteWriter();
   readonly #value = new ByteWriter();
-  readonly #oversize: DerivedDeadLetters;
+  readonly #refused: DerivedDeadLetters;
   #open: FrameWriter | null = null;
   #openEvery = false;
   #openLane: InboxLane | RowsLane | null = null;
@@ -92,7 +92,7 @@ export class TaskOutbox implements Outbox {
     this.#commitBytes = wiring.commitBytes;
     this.#lanes = subtopology.outputs.map((spec) => makeLane(spec, subtopology, partition, wiring));
     const topic = wiring.deadLetterTopic;
-    this.#oversize = new DerivedDeadLetters(subtopology.name, {
+    this.#refused = new DerivedDeadLetters(subtopology.name, {
       topic,
       partition: partition % wiring.partitionsOf(topic),
       encoder: wiring.encoderOf(topic),
@@ -112,7 +112,7 @@ export class TaskOutbox implements Outbox {
   isFull(elsewhere: number): boolean {
     return (
       this.#payloads >= maxPayloadsPerCommit ||
-      this.#frameBytes + this.#records.position + this.#oversize.bytes + elsewhere >=
+      this.#frameBytes + this.#records.position + this.#refused.bytes + elsewhere >=
         this.#commitBytes
     );
   }
@@ -196,16 +196,16 @@ export class TaskOutbox implements Outbox {
   #refuse(lane: InboxLane | RowsLane, key: string | null, value: Buffer): void {
     const { topic, maxBytes } = lane;
     const target = { topic, maxBytes, partition: this.#openPartition };
-    this.#oversize.add("DERIVED_OVERSIZE", target, key, value, this.#openKnownAt);
+    this.#refused.addOversize(target, key, value, this.#openKnownAt);
   }
 
   refuse(output: number, partition: number, refused: RefusedRecord): void {
-    const { code, key, knownAt, fields, source } = refused;
+    const { fields } = refused;
     const { topic, maxBytes } = this.#lanes[output] as InboxLane;
     this.#payloads++;
     const exact = (_: string, value: unknown) => (typeof value === "bigint" ? `${value}` : value);
     const value = Buffer.from(JSON.stringify(fields, exact));
-    this.#oversize.add(code, { topic, maxBytes, partition }, key, value, knownAt, source);
+    this.#refused.addRefused(refused, { topic, maxBytes, partition }, value);
   }
 
   publish(output: number, key: string, timestampMs: number, value: object): void {
@@ -218,7 +218,7 @@ export class TaskOutbox implements Outbox {
     if (this.#value.position + key.length * 3 > maxBytes) {
       const value = this.#value.buffer.subarray(0, this.#value.position);
       const target = { topic, maxBytes, partition };
-      this.#oversize.add("DERIVED_OVERSIZE", target, key, value, timestampMs);
+      this.#refused.addOversize(target, key, value, timestampMs);
       return;
     }
     this.#startRecord(output, partition, key, timestampMs);
@@ -235,7 +235,7 @@ export class TaskOutbox implements Outbox {
 
   /** Moves everything into a commit: payloads in frames that end with the output's progress. */
   collect(batches: CommitBatches, progressOf: (output: number) => number): void {
-    this.#oversize.collect(batches);
+    this.#refused.collect(batches);
     this.#collectRecords(batches);
     for (const [output, lane] of this.#lanes.entries()) {
       if (lane.kind === "topic") continue;

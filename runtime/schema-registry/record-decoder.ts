@@ -1,5 +1,6 @@
 import { type DeadLetterCode, errorMessage, MillraceError } from "../../schemas/errors.ts";
 import type { FormatReader, ReadRecord, WriterSchema } from "../../schemas/formats/format.ts";
+import { thrownText } from "../../schemas/plain-text.ts";
 import type { SchemaId, SchemaRegistry } from "./registry.ts";
 
 /** Magic byte and schema id in front of a value: Confluent's wire format. */
@@ -169,7 +170,7 @@ export class RecordDecoder {
       if (this.#timestampField !== null) value[this.#timestampField] = timestampMs;
       this.#outcome.value = value;
     } catch (error) {
-      return this.#malformed(messageOf(error));
+      return this.#malformed(thrownText(error));
     }
     return this.#outcome;
   }
@@ -186,7 +187,7 @@ export class RecordDecoder {
     try {
       read = this.#reader.readerOf(schema);
     } catch (error) {
-      read = `schema ${id} cannot be read as ${this.#reader.name}: ${messageOf(error)}`;
+      read = `schema ${id} cannot be read as ${this.#reader.name}: ${thrownText(error)}`;
     }
     // What cannot be read is named for what it is, whosever it is.
     if (typeof read !== "string" && typeof id === "number" && this.#subject !== null) {
@@ -242,7 +243,3 @@ function isRefusal(error: unknown): boolean {
  * says in another way that there is no such id.
  */
 const passing: ReadonlySet<number> = new Set([401, 404, 407, 408, 425, 429]);
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}

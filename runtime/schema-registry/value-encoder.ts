@@ -1,6 +1,7 @@
 import type { ByteWriter } from "../../schemas/bytes.ts";
 import { MillraceError } from "../../schemas/errors.ts";
 import type { FormatWriter } from "../../schemas/formats/format.ts";
+import { thrownText } from "../../schemas/plain-text.ts";
 import { framingBytes } from "./record-decoder.ts";
 
 /** Encodes values of a format, in Confluent's wire format where they have a schema id. */
@@ -30,7 +31,7 @@ export class ValueEncoder {
       this.#writer.write(value, writer);
     } catch (cause) {
       writer.position = start;
-      const reason = cause instanceof Error ? cause.message : String(cause);
+      const reason = thrownText(cause);
       throw new MillraceError("VALUE_INVALID", { format: this.#writer.name, reason }, { cause });
     }
   }

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { MillraceError } from "../errors.ts";
-import { conditionText, evaluate } from "../expression.ts";
+import { ClosureFailure, conditionText, evaluate } from "../expression.ts";
 import type { RowLayout } from "../row-layout.ts";
 import type { Expression } from "./select.ts";
 import {
@@ -53,21 +52,39 @@ test("a whole number beyond the exact doubles is compared by what it is", () => 
   assert.equal(conditionText({ op: "gt", field: "id", value: large }), `id > ${large}n`);
 });
 
-test("a closure that throws ends the run with an error that names it, and says why", () => {
-  const test = ({ n }: Readonly<Record<string, unknown>>) => (n as number) % 2 === 1;
-  const odd = through([
-    { kind: "where", condition: { op: "custom", name: "odd", version: 2, test } },
-  ]);
+test("a closure that throws, or gives neither true nor false, fails by its name and says why", () => {
+  const where = (test: (record: Readonly<Record<string, unknown>>) => unknown) =>
+    through([
+      {
+        kind: "where",
+        condition: { op: "custom", name: "odd", version: 2, test: test as () => boolean },
+      },
+    ]);
+  const odd = where(({ n }) => (n as number) % 2 === 1);
   assert.notEqual(odd({ n: 3 }), null);
-  assert.throws(
-    () => odd({ n: large }),
-    (error: unknown) => {
-      assert.ok(error instanceof MillraceError && error.cause instanceof TypeError);
-      assert.equal(error.code, "CLOSURE_FAILED");
-      assert.match(error.message, /odd#2 .*BigInt/);
-      return true;
-    },
-  );
+  const thrown = (value: unknown) => () => {
+    throw value;
+  };
+  const cases: [(record: Readonly<Record<string, unknown>>) => unknown, RegExp][] = [
+    [({ n }) => (n as number) % 2 === 1, /^odd#2 threw: .*BigInt/],
+    [thrown("a text"), /^odd#2 threw: a text$/],
+    [thrown(Object.create(null)), /^odd#2 threw: something of type object that is no text$/],
+    [thrown(Symbol("s")), /^odd#2 threw: Symbol\(s\)$/],
+    [async () => true, /^odd#2 gave object, neither true nor false$/],
+    [() => undefined, /^odd#2 gave undefined, neither/],
+    [() => null, /^odd#2 gave null, neither/],
+  ];
+  for (const [test, message] of cases) {
+    assert.throws(
+      () => where(test)({ n: large }),
+      (error: unknown) => {
+        assert.ok(error instanceof ClosureFailure);
+        assert.equal(error.code, "CLOSURE_FAILED");
+        assert.match(error.message, message);
+        return true;
+      },
+    );
+  }
 });
 
 test("select makes records of what is named: copies, texts in one case, truths", () => {

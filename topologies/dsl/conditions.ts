@@ -123,7 +123,8 @@ export interface CustomTest<R> {
   readonly version: number;
   /**
    * Pure: the same record always gives the same answer. A whole number of 64 bits beyond
-   * ±(2^53 − 1) comes as a bigint; a test that throws stops the run (CLOSURE_FAILED).
+   * ±(2^53 − 1) comes as a bigint. A record on which it throws, or gives neither true nor false, is
+   * a dead letter (CLOSURE_FAILED).
    */
   readonly test: (record: R) => boolean;
 }
