@@ -450,8 +450,7 @@ export const errorTable = {
   },
   MODEL_REFUSED: {
     policy: "stop",
-    message:
-      "The model cannot be served: {reason}. It needs one float32 input [N, features] and one float32 output [N] that does not depend on the batch; export it again.",
+    message: "The model cannot be served: {reason}.",
   },
   SCORING_CLOSED: {
     policy: "stop",

@@ -34,7 +34,7 @@ export async function answerBatch(
 
 /** A batch that has no answer. */
 export function failedBatch(rows: number, failure: string): BatchAnswer {
-  return { probabilities: new Float32Array(rows).fill(Number.NaN), failure };
+  return { probabilities: new Float64Array(rows).fill(Number.NaN), failure };
 }
 
 async function rowByRow(
@@ -42,7 +42,7 @@ async function rowByRow(
   vectors: Float64Array,
   rows: number,
 ): Promise<BatchAnswer> {
-  const probabilities = new Float32Array(rows);
+  const probabilities = new Float64Array(rows);
   let failure: string | null = null;
   for (let row = 0; row < rows; row++) {
     const vector = vectors.slice(row * model.features, (row + 1) * model.features);
@@ -58,7 +58,7 @@ async function rowByRow(
   return { probabilities, failure };
 }
 
-function checked(probabilities: Float32Array): BatchAnswer {
+function checked(probabilities: Float64Array): BatchAnswer {
   let failure: string | null = null;
   for (let row = 0; row < probabilities.length; row++) {
     const probability = probabilities[row] as number;

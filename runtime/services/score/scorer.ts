@@ -28,7 +28,7 @@ export function emptyResult(rows: number): ScoreResult {
 /** What a model made of a micro-batch. */
 export interface BatchAnswer {
   /** NaN where the model failed. */
-  readonly probabilities: Float32Array;
+  readonly probabilities: Float64Array;
   /** Why, of the first row that it failed at; null where it failed at none. */
   readonly failure: string | null;
 }

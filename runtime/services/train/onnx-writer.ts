@@ -1,3 +1,5 @@
+import { wireBytes, wireNumber } from "../../../processors/scoring/onnx/wire.ts";
+
 /** Element types of ONNX tensors that are written here (TensorProto.DataType). */
 export const onnxTypes = { float: 1, int64: 7, double: 11 } as const;
 
@@ -43,28 +45,28 @@ const attributeTypeInt = 2;
  */
 export function encodeOnnx(graph: OnnxGraph): Buffer {
   const encodedGraph = [
-    ...graph.nodes.map((node) => message(1, encodeNode(node))),
-    text(2, graph.name),
-    ...graph.initializers.map((tensor) => message(5, encodeTensor(tensor))),
-    message(11, valueInfo(graph.input)),
-    message(12, valueInfo(graph.output)),
+    ...graph.nodes.map((node) => wireBytes(1, encodeNode(node))),
+    wireBytes(2, graph.name),
+    ...graph.initializers.map((tensor) => wireBytes(5, encodeTensor(tensor))),
+    wireBytes(11, valueInfo(graph.input)),
+    wireBytes(12, valueInfo(graph.output)),
   ];
   return Buffer.concat([
-    integer(1, irVersion),
-    text(2, "millrace"),
-    message(7, encodedGraph),
-    message(8, [text(1, ""), integer(2, opset)]),
+    wireNumber(1, irVersion),
+    wireBytes(2, "millrace"),
+    wireBytes(7, encodedGraph),
+    wireBytes(8, [wireBytes(1, ""), wireNumber(2, opset)]),
   ]);
 }
 
 function encodeNode({ op, inputs, outputs, attributes = {} }: OnnxNode): Buffer[] {
   return [
-    ...inputs.map((name) => text(1, name)),
-    ...outputs.map((name) => text(2, name)),
-    text(3, `${op}_${outputs[0]}`),
-    text(4, op),
+    ...inputs.map((name) => wireBytes(1, name)),
+    ...outputs.map((name) => wireBytes(2, name)),
+    wireBytes(3, `${op}_${outputs[0]}`),
+    wireBytes(4, op),
     ...Object.entries(attributes).map(([name, value]) =>
-      message(5, [text(1, name), integer(3, value), integer(20, attributeTypeInt)]),
+      wireBytes(5, [wireBytes(1, name), wireNumber(3, value), wireNumber(20, attributeTypeInt)]),
     ),
   ];
 }
@@ -72,10 +74,10 @@ function encodeNode({ op, inputs, outputs, attributes = {} }: OnnxNode): Buffer[
 function encodeTensor({ name, dims, data }: OnnxTensor): Buffer[] {
   const raw = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
   return [
-    ...dims.map((dim) => integer(1, dim)),
-    integer(2, typeOf(data)),
-    text(8, name),
-    Buffer.concat([tag(9, 2), varint(raw.length), raw]),
+    ...dims.map((dim) => wireNumber(1, dim)),
+    wireNumber(2, typeOf(data)),
+    wireBytes(8, name),
+    wireBytes(9, [raw]),
   ];
 }
 
@@ -86,36 +88,10 @@ function typeOf(data: OnnxTensor["data"]): number {
 
 function valueInfo({ name, type, dims }: OnnxValue): Buffer[] {
   const shape = dims.map((dim) =>
-    message(1, [typeof dim === "string" ? text(2, dim) : integer(1, dim)]),
+    wireBytes(1, [typeof dim === "string" ? wireBytes(2, dim) : wireNumber(1, dim)]),
   );
-  return [text(1, name), message(2, [message(1, [integer(1, type), message(2, shape)])])];
-}
-
-function message(field: number, parts: readonly Buffer[]): Buffer {
-  const body = Buffer.concat(parts);
-  return Buffer.concat([tag(field, 2), varint(body.length), body]);
-}
-
-function text(field: number, value: string): Buffer {
-  return message(field, [Buffer.from(value, "utf8")]);
-}
-
-function integer(field: number, value: number): Buffer {
-  return Buffer.concat([tag(field, 0), varint(value)]);
-}
-
-function tag(field: number, wireType: number): Buffer {
-  return varint(field * 8 + wireType);
-}
-
-/** Base-128 little endian; 0 ≤ value < 2^53. */
-function varint(value: number): Buffer {
-  const bytes: number[] = [];
-  let rest = value;
-  while (rest >= 128) {
-    bytes.push((rest % 128) + 128);
-    rest = Math.floor(rest / 128);
-  }
-  bytes.push(rest);
-  return Buffer.from(bytes);
+  return [
+    wireBytes(1, name),
+    wireBytes(2, [wireBytes(1, [wireNumber(1, type), wireBytes(2, shape)])]),
+  ];
 }
