@@ -27,7 +27,7 @@ export interface Outbox {
 
 /** What a step yields and nobody behind it takes. */
 export interface RefusedRecord {
-  readonly code: "KEY_OVERSIZE" | "TEXT_OVERSIZE" | "CLOSURE_FAILED";
+  readonly code: "KEY_OVERSIZE" | "TEXT_OVERSIZE" | "ID_BEYOND_LONG" | "CLOSURE_FAILED";
   /** What the message of the code names. */
   readonly facts: Readonly<Record<string, string>>;
   /** That it would have had; null where it came to none. */

@@ -14,6 +14,7 @@ export type SourceRejection =
   | "WRONG_PARTITION"
   | "KEY_OVERSIZE"
   | "TEXT_OVERSIZE"
+  | "ID_BEYOND_LONG"
   | "EVENT_TIME_MISSING"
   | "EVENT_TIME_AHEAD"
   | ClosureFailure;

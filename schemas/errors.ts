@@ -611,6 +611,11 @@ export const errorTable = {
     policy: "dead-letter",
     message: "a key, or the text of fields that make one, takes more than {keyLimitBytes} bytes",
   },
+  ID_BEYOND_LONG: {
+    policy: "dead-letter",
+    message:
+      "the id of a prediction is a whole number beyond 2^63 − 1, which no long holds: name a text by identifiedBy()",
+  },
   TEXT_OVERSIZE: {
     policy: "dead-letter",
     message:

@@ -36,6 +36,8 @@ export interface RouteSpec {
   readonly output: number;
   /** Fields whose values make the key; its murmur2 names the partition. */
   readonly key: readonly string[];
+  /** Whether its key is a long: a record whose field is beyond it is refused. @default false */
+  readonly signedKey?: true;
   /** Fields of the keys that those who get the record make of it later. @default none */
   readonly laterKeys?: readonly (readonly string[])[];
   readonly fields: readonly RouteField[];

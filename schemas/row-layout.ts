@@ -11,6 +11,8 @@ export interface RowField {
   readonly name: string;
   readonly type: RowType;
   readonly nullable: boolean;
+  /** A whole number without a sign, which may lie beyond 2^63 − 1. @default false */
+  readonly unsigned?: true;
   /** What it means, for people. */
   readonly doc?: string;
 }

@@ -36,10 +36,13 @@ export class FanOut {
     }
     const keysOf = (alike: readonly RouteSpec[] = []) =>
       alike.flatMap(({ key, laterKeys = [] }) => [key, ...laterKeys]);
-    this.#bounds = new RecordBounds([...keysOf(shared.get(undefined)), key]);
+    const idsOf = (alike: readonly RouteSpec[] = []) =>
+      alike.flatMap(({ key, signedKey }) => (signedKey === true ? key : []));
+    const untouched = shared.get(undefined);
+    this.#bounds = new RecordBounds([...keysOf(untouched), key], idsOf(untouched));
     this.#branches = [...shared].map(([specs, alike]) => ({
       derive: specs && through(specs),
-      bounds: new RecordBounds(keysOf(alike)),
+      bounds: new RecordBounds(keysOf(alike), idsOf(alike)),
       routes: alike.map((route) => new Route(route, ports)),
       tallies: [],
       fields: null,

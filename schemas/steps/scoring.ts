@@ -48,6 +48,8 @@ export interface ScoringSpec {
   readonly keyField: string;
   /** Avro type of the key field: how the id appears in predictions and outcomes. */
   readonly keyType: "long" | "string";
+  /** Whether the key field may be beyond what a long holds: no such record is scored. */
+  readonly unsignedKey?: true;
   readonly lookups: readonly LookupSpec[];
   readonly request: readonly RequestFeatureSpec[];
   /**

@@ -93,7 +93,8 @@ function checked(spec: TypeSpec): (value: unknown) => unknown {
       }
       return (value) => {
         const isInstant = typeof value === "bigint" || Number.isFinite(value);
-        return isInstant ? whole(msOf(value, unit)) : undefined;
+        const ms = isInstant ? whole(msOf(value, unit)) : undefined;
+        return typeof ms === "bigint" && BigInt.asIntN(64, ms) !== ms ? undefined : ms;
       };
     }
     case "list": {

@@ -81,7 +81,12 @@ export const decoder = formatVerb(
     return encode === undefined ? spec : { ...spec, encode };
   },
   {
-    layout: ({ fields }: DecoderFormatSpec) => layoutOfTypes(fields),
+    layout: ({ fields }: DecoderFormatSpec) => ({
+      // A whole number of 64 bits may come without a sign.
+      fields: layoutOfTypes(fields).fields.map((field) =>
+        field.type === "integer" ? { ...field, unsigned: true } : field,
+      ),
+    }),
     units: ({ fields }) => unitsOfTypes(fields),
     text: ({ name, version, fields }) => ({
       heading: `decoder ${name}#${version}`,

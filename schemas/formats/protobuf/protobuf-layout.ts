@@ -60,7 +60,7 @@ export function protobufLayout(target: ProtoTarget): RowLayout {
   const fields = placedFields(target).map(({ path, field, nullable }): RowField => {
     const scalar = scalarType(field.type);
     const type: RowType = field.presence === "repeated" ? { list: scalar } : scalar;
-    return { name: path, type, nullable };
+    return { name: path, type, nullable, ...(isUnsigned(field.type) && { unsigned: true }) };
   });
   if (fields.length === 0) throw new Error(`${target.message} has no field that can be read`);
   return { fields };
@@ -83,6 +83,12 @@ function scalarType(type: ProtoType): ScalarType {
       if (scalarWire[type.name] === "bytes") return "text";
       return type.name === "double" || type.name === "float" ? "number" : "integer";
   }
+}
+
+/** Whether it is a whole number of 64 bits without a sign. */
+function isUnsigned(type: ProtoType): boolean {
+  const name = type.kind === "wrapper" ? type.of : type.kind === "scalar" ? type.name : null;
+  return name === "uint64" || name === "fixed64";
 }
 
 /** Fields in lines, for `describe`: all that decides how a record is read. */

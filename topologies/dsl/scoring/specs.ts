@@ -114,6 +114,7 @@ function scoringSpec(
     ...throughOf(source),
     keyField,
     keyType: key !== null && isWhole(key) ? "long" : "string",
+    ...(key?.unsigned === true && { unsignedKey: true }),
     lookups,
     request,
     features,

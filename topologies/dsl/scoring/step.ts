@@ -64,6 +64,7 @@ function part(scoring: ScoringSpec, specs: Specs): Part {
           what: `trigger of ${name}`,
           ...throughOf(scoring),
           key: [keyField],
+          ...(scoring.unsignedKey === true && { signedKey: true }),
           fields: [
             { from: "key" },
             { from: "time" },
