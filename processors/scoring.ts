@@ -2,6 +2,8 @@ import type { ByteReader, ByteWriter } from "../schemas/bytes.ts";
 import { readModelAnswer } from "../schemas/json-payload.ts";
 import { labelPayload } from "../schemas/payload.ts";
 import type { LabelSpec, Ports, ScoringOperator, ScoringSpec } from "../schemas/plan.ts";
+import { RowCodec } from "../schemas/row-codec.ts";
+import type { RowLayout } from "../schemas/row-layout.ts";
 import { readCounters, tallyOf, writeCounters } from "./branch-tally.ts";
 import type { Spill } from "./local-store.ts";
 import type { Counters, ExternalWork, Outbox, Processor } from "./processor.ts";
@@ -45,6 +47,8 @@ export class ScoringProcessor implements Processor {
   readonly #triggers: number;
   readonly #placed: boolean;
   readonly #labelsInput: number;
+  /** Of what predictions tell of the fields of their records; null: nothing. */
+  readonly #keys: RowCodec | null;
   readonly #models = new ModelRegister();
   /** With a label step. */
   readonly #predicted: PredictedIds | undefined;
@@ -69,9 +73,10 @@ export class ScoringProcessor implements Processor {
     this.#placed = placed;
     this.#scoring = scoring;
     this.#labels = label ?? undefined;
+    this.#keys = scoring.keys === undefined ? null : new RowCodec(byPath(scoring.keys));
     this.#assembly = new FeatureAssembly(operator, answersMayLack);
     const withinMs = this.#labels?.withinMs;
-    this.#join = withinMs === undefined ? undefined : new LabelJoin(withinMs, spill);
+    this.#join = withinMs === undefined ? undefined : new LabelJoin(withinMs, spill, this.#keys);
     this.#predicted = withinMs === undefined ? undefined : new PredictedIds(withinMs, spill);
     this.#outputs = new ScoringOutputs(ports, operator, partition);
     this.#outputs.findTallies(this.counters);
@@ -184,7 +189,7 @@ export class ScoringProcessor implements Processor {
     this.#outputs.findTallies(this.counters);
   }
 
-  /** Payload: text id, f64 eventTime, f64 source offset, m × f64 request features; see `placed`. */
+  /** Payload: as `schemas/payload.ts` has it; see `placed` and `keys`. */
   #trigger(writer: number, knownAt: number, payload: ByteReader): void {
     const id = payload.text();
     const tally = tallyOf(this.counters, this.#scoring.name, writer);
@@ -212,6 +217,7 @@ export class ScoringProcessor implements Processor {
       predictedAt: knownAt,
       version: fallbackReason === null ? model.version : "",
       probability: fallbackReason === null ? Number.NaN : this.#scoring.fallback.value,
+      keys: this.#keys === null ? null : this.#keys.read(payload),
     };
     this.#deferred.push({
       kind: "prediction",
@@ -276,4 +282,9 @@ export class ScoringProcessor implements Processor {
   ): void {
     this.#deferred.push({ kind: "outcome", prediction, knownAt, label, labelEventTime });
   }
+}
+
+/** Fields of a triggering record as its prediction tells of them. */
+function byPath({ fields }: RowLayout): RowLayout {
+  return { fields: fields.map((field) => ({ ...field, name: `keys.${field.name}` })) };
 }

@@ -12,7 +12,7 @@ import type { RowField, ScalarType } from "./row-layout.ts";
  * | view ← source, dedup, scoring, `update` | text entityKey, f64 eventTime, n × f64 aggregate inputs (`aggregateInputs`), then those of other types, each as a field that may be null (`row-codec.ts`) |
  * | view ← source, `lookup` | text entityKey, u8 slot, text id (key of the triggering record) |
  * | scoring ← view, `answer` | text id, u8 slot, u8 incomplete (a wait for updates was ended), f64 asOf (knownAt of the newest record seen, −Infinity if none), n × f64 features, then those of other types (`valueLayout`) |
- * | scoring ← source, dedup, `trigger` | text id, f64 eventTime, f64 source offset, from dedup: f64 source partition, m × f64 request features |
+ * | scoring ← source, dedup, `trigger` | text id, f64 eventTime, f64 source offset, from dedup: f64 source partition, m × f64 request features, then the fields that predictions tell of (`keys`) |
  * | scoring ← source, `label` (`update`) | {@link labelPayload} |
  * | watch ← scoring, `prediction` (`trigger`) | {@link predictionPayload}, k × f64 features |
  * | watch ← scoring, `outcome` (`trigger`) | {@link outcomePayload} |

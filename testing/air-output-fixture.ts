@@ -8,10 +8,11 @@ import type { SchemaRegistry } from "../runtime/schema-registry/registry.ts";
 import { ByteReader, ByteWriter } from "../schemas/bytes.ts";
 import { storedValues } from "../schemas/feature-values.ts";
 import { viewId } from "../schemas/feature-view.ts";
-import { stepsOf } from "../schemas/plan.ts";
+import { type Plan, stepsOf } from "../schemas/plan.ts";
 import { type FeatureRow, readRow } from "../schemas/row.ts";
 import { air } from "./schedule-fixture.ts";
-import { type OracleOutput, text } from "./sequential-oracle.ts";
+import type { OracleOutput } from "./sequential-oracle.ts";
+import { text } from "./view-oracle.ts";
 
 /** What a run left, for comparison with the oracle, and with other runs byte by byte. */
 export interface AirOutput {
@@ -21,9 +22,13 @@ export interface AirOutput {
 }
 
 /** Reads all that a run committed, as a read_committed reader sees it. */
-export async function collectAir(broker: Broker, registry: SchemaRegistry): Promise<AirOutput> {
+export async function collectAir(
+  broker: Broker,
+  registry: SchemaRegistry,
+  plan: Plan = air,
+): Promise<AirOutput> {
   const hash = createHash("sha256");
-  const rows = await rowsOf(broker, hash);
+  const rows = await rowsOf(plan, broker, hash);
   const values = async (topic: string) => {
     const latest = await registry.latest(`${topic}-value`);
     assert.ok(latest);
@@ -76,11 +81,11 @@ function unmeasured(encoder: AvroEncoder, prediction: object): Buffer {
 }
 
 /** Feature rows as text; their keys and bytes go into the hash. */
-async function rowsOf(broker: Broker, hash: Hash): Promise<string[]> {
+async function rowsOf(plan: Plan, broker: Broker, hash: Hash): Promise<string[]> {
   const rows: string[] = [];
   const values = new Float64Array();
   const row: FeatureRow = { served: 0, asOf: 0, seq: 0, validUntil: 0, values };
-  for (const view of stepsOf(air, "view")) {
+  for (const view of stepsOf(plan, "view")) {
     const name = `air.${view.name}.v${view.version}.rows`;
     await readTopic(broker, name, ({ buffer, keyStart, keyEnd, valueStart, valueEnd }) => {
       const key = buffer.subarray(keyStart, keyEnd);

@@ -13,6 +13,7 @@ import { ScoringProcessor } from "../processors/scoring.ts";
 import { LocalStores } from "../runtime/engine/local-stores.ts";
 import { createMemoryRegistry } from "../runtime/schema-registry/embedded.ts";
 import { ByteReader, ByteWriter } from "../schemas/bytes.ts";
+import { RowCodec } from "../schemas/row-codec.ts";
 import { executeAir, produceAir } from "./air-input-fixture.ts";
 import { collectAir } from "./air-output-fixture.ts";
 import { air, makeLogs } from "./schedule-fixture.ts";
@@ -50,8 +51,9 @@ test("a join and its ids answer alike in memory and on disk, at any share", () =
   const within = 1_000;
   const stores = new LocalStores({ directory: join(folder, "alike"), entries: 7 });
   const spill = stores.open();
+  const keys = new RowCodec({ fields: [{ name: "keys.card", type: "text", nullable: false }] });
   const sides = [null, spill].map((each) => ({
-    join: new LabelJoin(within, each),
+    join: new LabelJoin(within, each, keys),
     ids: new PredictedIds(within, each),
   }));
   const random = seededRandom(11);
@@ -68,7 +70,9 @@ test("a join and its ids answer alike in memory and on disk, at any share", () =
       if (isPrediction) {
         if (ids.isDuplicate(id, now)) return [...heard, "duplicate"];
         ids.add(id, now);
-        const prediction = { id, predictedAt: now, version: "", probability: Number.NaN };
+        const said = { version: "", probability: Number.NaN };
+        const keys = { "keys.card": `c${step % 5}` };
+        const prediction = { id, predictedAt: now, ...said, keys };
         heard.push(join.predict(prediction));
         prediction.version = `v${step % 3}`;
         prediction.probability = step;

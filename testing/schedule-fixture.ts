@@ -2,7 +2,7 @@ import { sampleAggregates } from "../processors/aggregate/samples-fixture.ts";
 import { partitionOf } from "../schemas/murmur2.ts";
 import type { Plan } from "../schemas/plan.ts";
 import { type Aggregate, agg } from "../topologies/dsl/aggregates.ts";
-import { gt, lt } from "../topologies/dsl/conditions.ts";
+import { eq, gt, lt, neq } from "../topologies/dsl/conditions.ts";
 import { hashed, oneHot } from "../topologies/dsl/encodings.ts";
 import { calendar } from "../topologies/dsl/enrichment.ts";
 import { offline, online, topic } from "../topologies/dsl/roles.ts";
@@ -84,7 +84,15 @@ export const dedupedAir = airPlan("deduped");
 /** The same over topics that are partitioned by anything. */
 export const scatteredDedupedAir = airPlan("scatteredDeduped");
 
-function airPlan(variant: keyof typeof streams): Plan {
+/** Features of what scoring yields, beside all that `air` has. */
+export const airOfAnswers = airPlan("plain", true);
+
+function airPlan(variant: keyof typeof streams, ofAnswers = false): Plan {
+  const loop = airLoop(variant);
+  return topology("air", ofAnswers ? { ...loop, ...answerViews(loop) } : loop);
+}
+
+function airLoop(variant: keyof typeof streams) {
   const { arrivals, departures } = streams[variant];
   const originDelays = arrivals
     .keyedBy("origin")
@@ -142,7 +150,36 @@ function airPlan(variant: keyof typeof streams): Plan {
     .retrainedWhen(any(noModel({ labels: 250 }), every("2d"), labels(700)), { cooldown: "24h" })
     .trainedBy(logisticRegression({ seed: 1 }), { over: "4d", trainingTime: "6h" });
 
-  return topology("air", { predictions, outcomes, retraining });
+  return { predictions, outcomes, retraining };
+}
+
+/** Of predictions and outcomes: by a key of theirs, of some of them, of one a key and hour. */
+function answerViews({ predictions, outcomes }: ReturnType<typeof airLoop>) {
+  const far = predictions
+    .where(gt("features.miles", 500))
+    .keyedBy("keys.origin", "keys.destination")
+    .over("2h")
+    .compute({ n: agg.count(), miles: agg.mean("features.miles"), ids: agg.distinct("id") })
+    .asFeatureView("far@1", { ttl: "48h" })
+    .into(online);
+  const known = outcomes
+    .where(eq("labelled", true))
+    .select({ at: lower("keys.origin"), to: "keys.destination", late: "label", id: "id" })
+    .where(neq("to", "A0"))
+    .keyedBy("at")
+    .over("6h")
+    .compute({ n: agg.count(), late: agg.share(eq("late", true)), to: agg.last("to") })
+    .asFeatureView("known@1", { ttl: "48h" })
+    .into(online, offline);
+  const once = outcomes
+    .dedupedBy("keys.destination", { within: "1h" })
+    .where(eq("labelled", true))
+    .keyedBy("keys.destination")
+    .over("6h")
+    .compute({ n: agg.count(), after: agg.max("labelEventTime") })
+    .asFeatureView("once@1", { ttl: "48h" })
+    .into(online);
+  return { far, known, once };
 }
 
 /** A record on its way to a source topic. */

@@ -7,6 +7,7 @@ import { executeAir, produceAir } from "./air-input-fixture.ts";
 import { type AirOutput, collectAir, compareAir } from "./air-output-fixture.ts";
 import {
   air,
+  airOfAnswers,
   chosenAir,
   dedupedAir,
   makeLogs,
@@ -71,6 +72,20 @@ for (const [plan, isScattered] of [
   });
 }
 
+test("features of predictions and outcomes are those of their definitions, whatever crashes", async () => {
+  const logs = makeLogs(6, 350, 4);
+  const expected = sequentialOracle(airOfAnswers, logs);
+  const rowsOf = (view: string) => expected.rows.filter((row) => row.startsWith(`${view}|`)).length;
+  for (const view of ["far@1", "known@1", "once@1"]) assert.ok(rowsOf(view) > 100, view);
+  const digests = new Set<string>();
+  for (const seed of [1, 2]) {
+    const run = await runOnce(logs, seed, airOfAnswers);
+    compareAir(run.output, expected, `schedule ${seed}`);
+    digests.add(run.digest);
+  }
+  assert.equal(digests.size, 1);
+});
+
 interface Run extends AirOutput {
   readonly crashes: number;
 }
@@ -78,7 +93,7 @@ interface Run extends AirOutput {
 async function runOnce(logs: SourceLogs, seed: number, plan = air): Promise<Run> {
   const broker = await openEmbeddedBroker({ directory: null });
   const registry = createMemoryRegistry();
-  await broker.createTopics(air.topics);
+  await broker.createTopics(plan.topics);
   await produceAir(broker, registry, logs);
   const random = seededRandom(seed * 7919);
   const slow = ["none", "air.departures", "air.arrivals", "one"][seed % 4];
@@ -97,7 +112,7 @@ async function runOnce(logs: SourceLogs, seed: number, plan = air): Promise<Run>
     snapshots: { factor: 0.5, minBytes: 3_000 },
     fetchBytes: [2_000, 20_000, 200_000][seed % 3] ?? 2_000,
   });
-  const output = await collectAir(broker, registry);
+  const output = await collectAir(broker, registry, plan);
   for (const { operator, changelog } of plan.subtopologies) {
     if (operator.kind !== "view") continue;
     const places = [0, 1, 2, 3].map((partition) => ({ topic: changelog, partition }));

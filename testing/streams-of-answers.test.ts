@@ -73,7 +73,15 @@ const judged = outcomes
   })
   .asFeatureView("judged@1", { ttl: "1d" })
   .into(online, offline);
-const plan = topology("cards", { predictions, outcomes, scored, judged });
+const disputedAlone = outcomes
+  .where(eq("label", true))
+  .select({ who: "model", sure: gt("probability", 0.5) })
+  .keyedBy("who")
+  .over("1h")
+  .compute({ n: agg.count() })
+  .asFeatureView("disputed@1", { ttl: "1d" })
+  .into(online, offline);
+const plan = topology("cards", { predictions, outcomes, scored, judged, disputedAlone });
 const noon = Date.UTC(2026, 0, 1, 12);
 const hour = 3_600_000;
 
@@ -150,14 +158,28 @@ test("features of predictions and of outcomes are what their topics say, at ever
     assert.deepEqual(found, expected, `outcomes at ${instant}`);
   }
 
+  for (const [instant, row] of lastRows(await driver.offline("disputed@1"))) {
+    const inside = disputed.filter(
+      ({ knownAt, label }) =>
+        Number(knownAt) <= instant && Number(knownAt) + hour > instant && label === true,
+    );
+    assert.equal(row["n_1h"], inside.length, `upheld disputes at ${instant}`);
+  }
+
   const accounts = await driver.accounting();
   for (const [branch, source] of [
     ["scored@1", "predictions"],
     ["judged@1", "outcomes"],
+    ["disputed@1", "outcomes"],
   ]) {
     const own = accounts.filter((each) => each.branch === branch);
     assert.deepEqual([...new Set(own.map((each) => each.source))], [source]);
-    for (const each of own) assert.equal(each.in, each.processed);
+    for (const each of own) assert.equal(each.in, each.processed + each.excluded);
+    const counted = branch === "disputed@1" ? disputed.filter(({ label }) => label === true) : null;
+    assert.equal(
+      own.reduce((sum, each) => sum + each.processed, 0),
+      (counted ?? predicted).length,
+    );
     assert.equal(
       own.reduce((sum, each) => sum + each.in, 0),
       predicted.length,

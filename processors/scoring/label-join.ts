@@ -1,4 +1,5 @@
 import type { ByteReader, ByteWriter } from "../../schemas/bytes.ts";
+import type { RowCodec } from "../../schemas/row-codec.ts";
 import type { Spill } from "../local-store.ts";
 import { ArrivalMap, type EntryCodec } from "./arrival-map.ts";
 
@@ -11,6 +12,8 @@ export interface Prediction {
   version: string;
   /** Filled in once the model has answered. */
   probability: number;
+  /** What it tells of the fields of its record, by their paths; null where no step takes them. */
+  readonly keys: Readonly<Record<string, unknown>> | null;
 }
 
 /** A label that came before its prediction. */
@@ -35,12 +38,15 @@ export interface EarlyLabel {
  */
 export class LabelJoin {
   readonly #withinMs: number;
+  readonly #predictions: EntryCodec<Prediction>;
   readonly #open: ArrivalMap<Prediction>;
   readonly #early: ArrivalMap<EarlyLabel>;
 
-  constructor(withinMs: number, spill: Spill | null = null) {
+  /** @param keys - of predictions. @default they have none */
+  constructor(withinMs: number, spill: Spill | null = null, keys: RowCodec | null = null) {
     this.#withinMs = withinMs;
-    this.#open = new ArrivalMap("open", predictions, spill);
+    this.#predictions = predictionCodec(keys);
+    this.#open = new ArrivalMap("open", this.#predictions, spill);
     this.#early = new ArrivalMap("early", earlyLabels, spill);
   }
 
@@ -98,7 +104,7 @@ export class LabelJoin {
 
   snapshot(writer: ByteWriter): void {
     writer.u32(this.#open.size);
-    for (const prediction of this.#open.values()) predictions.write(writer, prediction);
+    for (const prediction of this.#open.values()) this.#predictions.write(writer, prediction);
     writer.u32(this.#early.size);
     for (const label of this.#early.values()) earlyLabels.write(writer, label);
   }
@@ -107,7 +113,7 @@ export class LabelJoin {
     this.#open.clear();
     this.#early.clear();
     for (let left = reader.u32(); left > 0; left--) {
-      this.#open.add(predictions.read(reader));
+      this.#open.add(this.#predictions.read(reader));
       this.#open.trim();
     }
     for (let left = reader.u32(); left > 0; left--) {
@@ -117,20 +123,24 @@ export class LabelJoin {
   }
 }
 
-const predictions: EntryCodec<Prediction> = {
-  write: (writer, { id, predictedAt, version, probability }) => {
-    writer.text(id);
-    writer.f64(predictedAt);
-    writer.text(version);
-    writer.f64(probability);
-  },
-  read: (reader) => ({
-    id: reader.text(),
-    predictedAt: reader.f64(),
-    version: reader.text(),
-    probability: reader.f64(),
-  }),
-};
+function predictionCodec(codec: RowCodec | null): EntryCodec<Prediction> {
+  return {
+    write: (writer, { id, predictedAt, version, probability, keys }) => {
+      writer.text(id);
+      writer.f64(predictedAt);
+      writer.text(version);
+      writer.f64(probability);
+      if (codec !== null && keys !== null) codec.write(writer, keys);
+    },
+    read: (reader) => ({
+      id: reader.text(),
+      predictedAt: reader.f64(),
+      version: reader.text(),
+      probability: reader.f64(),
+      keys: codec === null ? null : codec.read(reader),
+    }),
+  };
+}
 
 const earlyLabels: EntryCodec<EarlyLabel> = {
   write: (writer, { id, knownAt, eventTime, label, writer: from }) => {

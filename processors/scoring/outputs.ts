@@ -2,7 +2,6 @@ import { outcomePayload, predictionPayload } from "../../schemas/payload.ts";
 import type { OutputSpec, Ports, ScoringOperator, ScoringSpec } from "../../schemas/plan.ts";
 import type { Counters, Outbox } from "../processor.ts";
 import { FanOut } from "../source/fan-out.ts";
-import type { StampedRecord } from "../source/routes.ts";
 import type { Prediction } from "./label-join.ts";
 import type { VectorBuffer } from "./vector-buffer.ts";
 
@@ -86,9 +85,9 @@ export class ScoringOutputs {
     }
     if (this.#asked !== null) {
       const fields = this.#predictionFields(deferred, values, start);
-      const { eventTime, sourceOffset } = deferred;
-      const record = this.#record(eventTime, prediction.predictedAt, sourceOffset);
-      this.#asked.predictions.pass(fields, record, out);
+      const { eventTime, sourcePartition: partition, sourceOffset: offset } = deferred;
+      const { predictedAt: knownAt } = prediction;
+      this.#asked.predictions.pass(fields, { fields, eventTime, knownAt, partition, offset }, out);
     }
     for (const output of this.#watchPredictions) {
       const writer = out.begin(output, 0, prediction.predictedAt);
@@ -103,11 +102,12 @@ export class ScoringOutputs {
     for (const output of this.#outcomes) {
       out.publish(output, prediction.id, knownAt, this.#outcomeValue(deferred));
     }
-    this.#asked?.outcomes.pass(
-      { ...this.#outcomeValue(deferred), id: this.#key(prediction.id) },
-      this.#record(knownAt, knownAt, 0),
-      out,
-    );
+    if (this.#asked !== null) {
+      const id = this.#key(prediction.id);
+      const fields = { ...this.#outcomeValue(deferred), id, ...prediction.keys };
+      const place = { partition: this.#partition, offset: -1 };
+      this.#asked.outcomes.pass(fields, { fields, eventTime: knownAt, knownAt, ...place }, out);
+    }
     const told = { ...prediction, label };
     for (const output of this.#watchOutcomes) {
       const writer = out.begin(output, 0, knownAt);
@@ -116,16 +116,12 @@ export class ScoringOutputs {
     }
   }
 
-  #record(eventTime: number, knownAt: number, offset: number): StampedRecord {
-    const partition = this.#partition;
-    return { fields: {}, eventTime, knownAt, partition, offset, isAnswer: true };
-  }
-
-  /** A prediction with its features by their paths. */
+  /** A prediction with its features and its keys by their paths. */
   #predictionFields(deferred: DeferredPrediction, values: Float64Array, start: number) {
     const { features, ...fields } = this.#predictionValue(deferred, values, start);
     const byPath = Object.entries(features).map(([name, value]) => [`features.${name}`, value]);
-    return { ...fields, id: this.#key(deferred.prediction.id), ...Object.fromEntries(byPath) };
+    const { id, keys } = deferred.prediction;
+    return { ...fields, id: this.#key(id), ...Object.fromEntries(byPath), ...keys };
   }
 
   #predictionValue(deferred: DeferredPrediction, values: Float64Array, start: number) {

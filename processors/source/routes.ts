@@ -15,11 +15,9 @@ export interface StampedRecord {
   fields: Readonly<Record<string, unknown>>;
   eventTime: number;
   knownAt: number;
-  /** Place in the source. */
+  /** Place in the source; without one an offset of −1, and the partition of the task. */
   partition: number;
   offset: number;
-  /** Whether it has none: the partition is that of its task. */
-  readonly isAnswer?: boolean;
 }
 
 /** Why nobody gets a record. */
@@ -148,9 +146,9 @@ export class Route {
    * @param isMade - whether its fields are those of the payload; else the key is not known.
    */
   refuse(why: Refusal, isMade: boolean, record: StampedRecord, out: Outbox): void {
-    const { fields, knownAt, partition, offset, isAnswer } = record;
+    const { fields, knownAt, partition, offset } = record;
     const key = isMade ? this.#readKey(fields) : null;
-    const source = isAnswer === true ? null : { partition, offset };
+    const source = offset < 0 ? null : { partition, offset };
     const { code, facts } = typeof why === "string" ? { code: why, facts: {} as const } : why;
     const target = key === null ? 0 : partitionOf(key, this.#partitions);
     out.refuse(this.#output, target, { code, facts, key, knownAt, fields, source });

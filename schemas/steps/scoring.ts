@@ -1,6 +1,7 @@
 import type { Encoding } from "../encoding.ts";
 import type { FeatureOutput } from "../feature-view.ts";
 import type { RouteSpec } from "../route.ts";
+import type { RowLayout } from "../row-layout.ts";
 import type { TransformSpec } from "../transforms/through.ts";
 import type { LabelSpec } from "./label.ts";
 import type { StepFacts } from "./step-facts.ts";
@@ -57,6 +58,11 @@ export interface ScoringSpec {
    * what is made of these; then the request features by name. Numbers; null (NaN) where missing.
    */
   readonly features: readonly string[];
+  /**
+   * Fields of the triggering record that predictions and outcomes tell other steps of.
+   * @default none: no step takes their records
+   */
+  readonly keys?: RowLayout;
   readonly model: { readonly name: string; readonly alias: "champion" };
   /** Live mode only: bounds the model call. */
   readonly deadlineMs: number;

@@ -1,5 +1,6 @@
 import type { RowField } from "../../schemas/row-layout.ts";
 import type { StreamDefinition } from "./definitions.ts";
+import type { LookupDefinition } from "./lookup.ts";
 
 /** Fields of an answer, as features of predictions and of outcomes may be made of them. */
 export const answerFields: readonly RowField[] = [
@@ -14,4 +15,21 @@ export function idOf({ layout, idField }: StreamDefinition): RowField[] {
   return layout.fields.flatMap((field) =>
     field.name === idField ? [{ ...field, name: "id" }] : [],
   );
+}
+
+/** Fields of the record that was scored which made entity keys, in the order of its layout. */
+export function keysOf({
+  source,
+  lookups,
+}: {
+  readonly source: StreamDefinition;
+  readonly lookups: Readonly<Record<string, LookupDefinition>>;
+}): RowField[] {
+  const names = new Set(Object.values(lookups).flatMap(({ fields }) => fields));
+  return source.layout.fields.filter(({ name }) => names.has(name));
+}
+
+/** The same as predictions and outcomes tell of them: under their paths. */
+export function keyPaths(keys: readonly RowField[]): RowField[] {
+  return keys.map((field) => ({ ...field, name: `keys.${field.name}` }));
 }

@@ -93,15 +93,18 @@ function resolve(
 ): Specs {
   const steps: StepSpec[] = [];
   const kinds = Object.keys(stepKinds) as StepKind[];
+  const streams = kinds.flatMap((kind) =>
+    reached(kind).flatMap(({ definition }) => stepModule(kind).streams(definition)),
+  );
+  const giving = new Set(
+    streams.flatMap(({ origin }) => ("definition" in origin ? [origin.definition] : [])),
+  );
   for (const kind of kinds) {
-    const context = { topology: settings.name, reached, steps, columns };
+    const context = { topology: settings.name, reached, giving, steps, columns };
     const specs = stepModule(kind).specs(problems, reached(kind), context);
     // The kind says what its specs are, which the types cannot follow through the table.
     steps.push(...specs.map((spec) => ({ kind, spec }) as StepSpec));
   }
-  const streams = kinds.flatMap((kind) =>
-    reached(kind).flatMap(({ definition }) => stepModule(kind).streams(definition)),
-  );
   checkStreams(problems, streams);
   return { ...settings, sources: sourceSpecs(problems, streams), steps };
 }

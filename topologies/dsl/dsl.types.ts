@@ -323,25 +323,6 @@ predictions.labelledBy(arrivals, { on: "flightId", label: late });
 // @ts-expect-error departures do not know the delay
 predictions.labelledBy(departures, { on: "flightId", within: "36h", label: late });
 
-// Features of predictions and outcomes: by their fields, features by their paths.
-predictions
-  .keyedBy("id", "model")
-  .over("1h")
-  .compute({ mean: agg.mean("features.in_bound_flights_1h"), top: agg.max("probability") });
-outcomes
-  .keyedBy("fallback")
-  .over("1h")
-  .compute({ right: agg.share(eq("label", true)) });
-// @ts-expect-error the fallback has no version
-predictions.keyedBy("version");
-// @ts-expect-error the record is known by its id alone
-predictions.keyedBy("origin");
-const byModel = predictions.keyedBy("model").over("1h");
-// @ts-expect-error there is no such feature
-byModel.compute({ mean: agg.mean("features.outbound") });
-// @ts-expect-error predictions do not know what came of them
-byModel.compute({ right: agg.share(eq("label", true)) });
-
 // Watch and training.
 const watched = outcomes.watchedFor(drift.features({ over: "24h" }));
 const cooldown = { cooldown: "24h" } as const;

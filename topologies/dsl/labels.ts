@@ -1,15 +1,15 @@
 import type { Duration } from "../../schemas/duration.ts";
 import type { Condition } from "../../schemas/expression.ts";
 import type { RowLayout } from "../../schemas/row-layout.ts";
-import { answerFields, idOf } from "./answers.ts";
+import { answerFields, idOf, keyPaths, keysOf } from "./answers.ts";
 import type { Test } from "./conditions.ts";
 import type { StoreRole, StreamDefinition } from "./definitions.ts";
-import type { FieldOf, KeyField, ValuesOf, Whole } from "./field-types.ts";
+import type { FieldOf, Whole } from "./field-types.ts";
 import { freezeDeeply } from "./freeze.ts";
+import { type Records, records } from "./records.ts";
 import type { Offline, OutputTopic } from "./roles.ts";
 import type { ScoringDefinition } from "./scoring.ts";
 import type { SourceStream } from "./source-stream.ts";
-import { type Keyed, keyed } from "./view.ts";
 import { type WatchFor, watchFor } from "./watch.ts";
 
 export interface LabelDefinition {
@@ -40,30 +40,35 @@ export interface LabelOptions<T, Id> {
 }
 
 /** Joins predictions with ground truth of another stream. */
-export type LabelBy<Id> = <T>(
+export type LabelBy<Id, Keys> = <T>(
   stream: SourceStream<T>,
   options: LabelOptions<NoInfer<T>, Id>,
-) => UnpublishedOutcomes<Id>;
+) => UnpublishedOutcomes<Id, Keys>;
 
 /** Outcomes that do not say yet where they go. */
-export interface UnpublishedOutcomes<Id> {
+export interface UnpublishedOutcomes<Id, Keys> {
   /** Writes outcomes to a topic and, with `offline`, into the offline store. */
-  into(topic: OutputTopic, ...stores: readonly Offline[]): Outcomes<Id>;
+  into(topic: OutputTopic, ...stores: readonly Offline[]): Outcomes<Id, Keys>;
 }
 
-/** Predictions joined with their labels, one outcome for each prediction. */
-export interface Outcomes<Id = unknown> {
+/**
+ * Predictions joined with their labels, one outcome for each prediction. Features are kept over
+ * them as over the records of a stream, each at the time that it is known.
+ *
+ * @example
+ * outcomes.where(eq("labelled", true)).keyedBy("keys.card").over("30d").compute({ … })
+ */
+export interface Outcomes<Id = unknown, Keys = unknown> extends Records<Outcome<Id> & Keys> {
   readonly kind: "label";
   readonly definition: LabelDefinition;
   /** Watches predictions and outcomes over windows of event time. */
   readonly watchedFor: WatchFor;
-  /** Groups outcomes for features of them: fields of an outcome, at the time that it is known. */
-  keyedBy<const K extends readonly [KeyField<Outcome<Id>>, ...KeyField<Outcome<Id>>[]]>(
-    ...fields: K
-  ): Keyed<Outcome<Id>, ValuesOf<Outcome<Id>, K>>;
 }
 
-/** What an outcome says, with the id of its record as `id`. */
+/**
+ * What an outcome says, with the id of its record as `id`, beside the fields of its record that
+ * made entity keys, under their paths: `keys.card`.
+ */
 export interface Outcome<Id> {
   readonly id: Id;
   readonly predictedAt: number;
@@ -77,7 +82,7 @@ export interface Outcome<Id> {
   readonly version: string | null;
 }
 
-export function labelBy<Id>(predictions: ScoringDefinition): LabelBy<Id> {
+export function labelBy<Id, Keys>(predictions: ScoringDefinition): LabelBy<Id, Keys> {
   return (stream, { on, within, unlabelled = "unknown", label }) =>
     freezeDeeply({
       into: (topic, ...roles) =>
@@ -94,12 +99,12 @@ export function labelBy<Id>(predictions: ScoringDefinition): LabelBy<Id> {
     });
 }
 
-function outcomes<Id>(definition: LabelDefinition): Outcomes<Id> {
+function outcomes<Id, Keys>(definition: LabelDefinition): Outcomes<Id, Keys> {
   return freezeDeeply({
     kind: "label",
     definition,
     watchedFor: watchFor(definition),
-    keyedBy: (...fields) => keyed(recordsOf(definition), fields),
+    ...records<Outcome<Id> & Keys>(recordsOf(definition)),
   });
 }
 
@@ -115,6 +120,7 @@ function recordsOf(definition: LabelDefinition): StreamDefinition {
       { name: "label", type: "boolean", nullable: true },
       { name: "labelEventTime", type: "timestamp", nullable: true },
       ...answerFields,
+      ...keyPaths(keysOf(predictions)),
     ],
   };
   const origin = { kind: "label", definition, name: "outcomes", topic } as const;

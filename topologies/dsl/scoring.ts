@@ -1,16 +1,15 @@
 import type { Duration } from "../../schemas/duration.ts";
 import { snakeCase } from "../../schemas/feature-view.ts";
 import type { RowField, RowLayout } from "../../schemas/row-layout.ts";
-import { answerFields, idOf } from "./answers.ts";
+import { answerFields, idOf, keyPaths, keysOf } from "./answers.ts";
 import type { StoreRole, StreamDefinition } from "./definitions.ts";
 import type { NamedRequest } from "./enrichment.ts";
-import type { KeyField, ValuesOf } from "./field-types.ts";
 import { freezeDeeply } from "./freeze.ts";
 import { type LabelBy, labelBy } from "./labels.ts";
 import type { LookupDefinition } from "./lookup.ts";
+import { type Records, records } from "./records.ts";
 import type { Offline, OutputTopic } from "./roles.ts";
 import { columnsOf } from "./view/outputs.ts";
-import { type Keyed, keyed } from "./view.ts";
 
 export interface ScoringDefinition {
   readonly source: StreamDefinition;
@@ -54,39 +53,39 @@ export interface ScoringOptions {
 }
 
 /** Names the model and how it is called. */
-export type ScoreBy<Id, Feature extends string> = (
+export type ScoreBy<Id, Feature extends string, Keys> = (
   modelName: string,
   options: ScoringOptions,
-) => Unpublished<Id, Feature>;
+) => Unpublished<Id, Feature, Keys>;
 
 /** Predictions that do not say yet where they go. */
-export interface Unpublished<Id, Feature extends string> {
+export interface Unpublished<Id, Feature extends string, Keys> {
   /** Writes predictions to a topic and, with `offline`, into the offline store. */
-  into(topic: OutputTopic, ...stores: readonly Offline[]): Predictions<Id, Feature>;
+  into(topic: OutputTopic, ...stores: readonly Offline[]): Predictions<Id, Feature, Keys>;
 }
 
-/** Scored records, one prediction for each triggering record. */
-export interface Predictions<Id, Feature extends string> {
+/**
+ * Scored records, one prediction for each triggering record. Features are kept over them as over
+ * those of a stream, each at the event time of its record.
+ *
+ * @example
+ * predictions.where(gt("probability", 0.9)).keyedBy("keys.card").over("1d").compute({ … })
+ */
+export interface Predictions<Id, Feature extends string, Keys = unknown>
+  extends Records<Prediction<Id, Feature, Keys>> {
   readonly kind: "scoring";
   readonly definition: ScoringDefinition;
   /** Joins each prediction with the ground truth once that is known. */
-  readonly labelledBy: LabelBy<Id>;
-  /**
-   * Groups predictions for features of them: fields of a prediction, at the event time of its
-   * record; its features under their paths, `features.card_payments_1h`.
-   */
-  keyedBy<
-    const K extends readonly [
-      KeyField<Prediction<Id, Feature>>,
-      ...KeyField<Prediction<Id, Feature>>[],
-    ],
-  >(...fields: K): Keyed<Prediction<Id, Feature>, ValuesOf<Prediction<Id, Feature>, K>>;
+  readonly labelledBy: LabelBy<Id, Keys>;
   /** Only a type: the names of the feature vector. */
   readonly __features?: Feature;
 }
 
-/** What a prediction says, with the id of its record as `id`. */
-export type Prediction<Id, Feature extends string> = {
+/**
+ * What a prediction says, with the id of its record as `id`; its features and the fields of its
+ * record that made entity keys under their paths, `features.card_payments_1h` and `keys.card`.
+ */
+export type Prediction<Id, Feature extends string, Keys> = {
   readonly id: Id;
   readonly eventTime: number;
   readonly knownAt: number;
@@ -96,16 +95,16 @@ export type Prediction<Id, Feature extends string> = {
   readonly model: string;
   readonly version: string | null;
   readonly incomplete: boolean;
-} & { readonly [F in `features.${Feature}`]: number | null };
+} & { readonly [F in `features.${Feature}`]: number | null } & Keys;
 
 /** Names of the feature vector of predictions. */
 export type FeatureOf<P> = P extends { readonly __features?: infer Feature extends string }
   ? Feature
   : never;
 
-export function scoreBy<Id, Feature extends string>(
+export function scoreBy<Id, Feature extends string, Keys>(
   enriched: EnrichedDefinition,
-): ScoreBy<Id, Feature> {
+): ScoreBy<Id, Feature, Keys> {
   return (modelName, { model, deadline, fallback }) =>
     freezeDeeply({
       into: (topic, ...roles) =>
@@ -121,14 +120,14 @@ export function scoreBy<Id, Feature extends string>(
     });
 }
 
-function predictions<Id, Feature extends string>(
+function predictions<Id, Feature extends string, Keys>(
   definition: ScoringDefinition,
-): Predictions<Id, Feature> {
+): Predictions<Id, Feature, Keys> {
   return freezeDeeply({
     kind: "scoring",
     definition,
     labelledBy: labelBy(definition),
-    keyedBy: (...fields) => keyed(recordsOf(definition), fields),
+    ...records<Prediction<Id, Feature, Keys>>(recordsOf(definition)),
   });
 }
 
@@ -146,6 +145,7 @@ function recordsOf(definition: ScoringDefinition): StreamDefinition {
       ...answerFields,
       { name: "fallbackReason", type: "text", nullable: true },
       { name: "incomplete", type: "boolean", nullable: false },
+      ...keyPaths(keysOf(definition)),
       ...features.map((name): RowField => {
         return { name: `features.${name}`, type: "number", nullable: true };
       }),

@@ -17,6 +17,8 @@ export type Reached = (kind: StepKind) => readonly Named[];
 export interface Context {
   readonly topology: string;
   readonly reached: Reached;
+  /** Definitions of the steps that others take records of. */
+  readonly giving: ReadonlySet<object>;
   /** Of the kinds that stand before it in `kinds.ts`. */
   readonly steps: readonly StepSpec[];
   /** Views that have other columns than they were told, by their ids. */

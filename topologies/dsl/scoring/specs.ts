@@ -12,11 +12,13 @@ import {
   type ScoringSpec,
   stepsOf,
 } from "../../../schemas/plan.ts";
+import { keysOf } from "../answers.ts";
 import { isId, isNumeric, isWhole, layoutField, scalarKind } from "../compile/layout-field.ts";
 import { checkIdentifier, compareText, featuresMax, plumbingColumns } from "../compile/names.ts";
 import type { Problems } from "../compile/problems.ts";
 import { type Context, type Named, originOf, throughOf } from "../compile/step-module.ts";
 import { storesOf } from "../compile/stores.ts";
+import type { LabelDefinition } from "../labels.ts";
 import type { LookupDefinition } from "../lookup.ts";
 import type { ScoringDefinition } from "../scoring.ts";
 
@@ -118,12 +120,27 @@ function scoringSpec(
     lookups,
     request,
     features,
+    ...keysAsked(definition, context),
     model: { name: modelName, alias: "champion" },
     deadlineMs: problems.duration(where, "deadline", definition.deadline),
     fallback,
     topic: definition.topic,
     stores: storesOf(problems, where, definition.roles),
   };
+}
+
+/** What others may ask of its predictions, or of their outcomes, where a step takes these. */
+function keysAsked(
+  definition: ScoringDefinition,
+  { reached, giving }: Context,
+): Pick<ScoringSpec, "keys"> {
+  const labels = (reached("label") as readonly Named<LabelDefinition>[])
+    .map((label) => label.definition)
+    .filter(({ predictions }) => predictions === definition);
+  if (![definition, ...labels].some((each) => giving.has(each))) return {};
+  // What fields mean for people is no part of what rows are.
+  const fields = keysOf(definition).map(({ doc: _, ...field }) => field);
+  return fields.length === 0 ? {} : { keys: { fields } };
 }
 
 function lookupSpec(

@@ -12,6 +12,7 @@ import {
   type TableSpec,
 } from "../../../schemas/plan.ts";
 import type { RouteField } from "../../../schemas/route.ts";
+import type { RowField } from "../../../schemas/row-layout.ts";
 import { transformLines } from "../../../schemas/transforms/through.ts";
 import * as column from "../compile/columns.ts";
 import { fanOutOf, type Link, numberField, type Part, type RoutesOf } from "../compile/link.ts";
@@ -71,6 +72,7 @@ function part(scoring: ScoringSpec, specs: Specs): Part {
             { from: "offset" },
             ...(isPlaced(specs, scoring) ? [{ from: "partition" } as const] : []),
             ...scoring.request.map(requestField),
+            ...(scoring.keys ? [{ from: "row", layout: scoring.keys } as const] : []),
           ],
           counted: name,
         },
@@ -194,6 +196,10 @@ function requestText({ field, calendar, encoding }: RequestFeatureSpec): string 
   return calendar ? `${field}, a calendar feature` : field;
 }
 
+function keyText({ name, type }: RowField): string {
+  return `${name} (${JSON.stringify(type)})`;
+}
+
 function text(scoring: ScoringSpec): string {
   const { model, fallback } = scoring;
   return block(`scoring ${scoring.name}`, [
@@ -209,6 +215,7 @@ function text(scoring: ScoringSpec): string {
     ),
     ...scoring.request.map((feature) => `${feature.name} = ${requestText(feature)}`),
     `vector of ${scoring.features.length} features; missing ones are null`,
+    ...(scoring.keys ? [`tells of keys ${list(scoring.keys.fields.map(keyText))}`] : []),
     `model ${model.name}@${model.alias}, deadline ${durationText(scoring.deadlineMs)}`,
     `fallback ${fallback.kind} ${fallback.value}`,
     `into topic ${scoring.topic}, stores ${list(scoring.stores)}`,
