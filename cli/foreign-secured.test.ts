@@ -58,7 +58,7 @@ function execute(
   const { PATH, HOME, JAVA_HOME } = process.env;
   const env = { PATH, HOME, JAVA_HOME, PYTHONFAULTHANDLER: "1", ...settings };
   // On SIGABRT Python says where it hangs.
-  const options = { cwd: folder, env, timeout: 60_000, killSignal: "SIGABRT" as const };
+  const options = { cwd: folder, env, timeout: 300_000, killSignal: "SIGABRT" as const };
   return new Promise((resolve) => {
     execFile(program, args, options, (error, out, err) => {
       resolve({ code: error === null ? 0 : Number(error.code ?? 1), out, err });

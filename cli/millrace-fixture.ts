@@ -63,7 +63,7 @@ export async function withStack<T>(
   }
 }
 
-const patienceMs = 120_000;
+const patienceMs = 300_000;
 
 /** Asks again until the answer is not null. */
 export async function until<T>(what: string, ask: () => Promise<T | null> | T | null): Promise<T> {

@@ -122,7 +122,7 @@ test("a worker that hangs is replaced, and what it does afterwards does not coun
 
 test("a Kafka that stands still or is killed is waited for and told, and nothing is lost", {
   skip,
-  timeout: 120_000,
+  timeout: 300_000,
 }, async ({ signal }) => {
   await emptyKafka();
   const registry = await fill(broker);

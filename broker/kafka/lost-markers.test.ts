@@ -40,7 +40,7 @@ after(async () => {
 
 test("ends that Kafka lost with its only node are told again, as they were", {
   skip,
-  timeout: 120_000,
+  timeout: 300_000,
 }, async () => {
   await broker.createTopics(ids.map((name) => ({ name, partitions, config: {} })));
   const producers = await Promise.all(ids.map(fill));
