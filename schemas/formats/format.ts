@@ -79,6 +79,8 @@ export interface Format<Spec> {
    */
   readonly units: (spec: Spec) => ReadonlyMap<string, string>;
   readonly text: (spec: Spec) => FormatText;
+  /** By their paths the fields that it knows of and does not read, and what each is: "a map". */
+  readonly unread?: (spec: Spec) => ReadonlyMap<string, string>;
   /** @param paths - of the fields of its layout: what is no such field is passed over. */
   readonly open: (spec: Spec, paths: ReadonlySet<string>) => FormatReader;
   readonly writer: (spec: Spec) => FormatWriter;

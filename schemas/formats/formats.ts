@@ -21,6 +21,11 @@ export function unitsOf(spec: FormatSpec): ReadonlyMap<string, string> {
   return formatOf(spec).units(spec);
 }
 
+/** By their paths the fields that are known of and not read, and what each is. */
+export function unreadOf(spec: FormatSpec): ReadonlyMap<string, string> {
+  return formatOf(spec).unread?.(spec) ?? new Map();
+}
+
 /** Everything that decides how records are read, as text. */
 export function formatText(spec: FormatSpec): FormatText {
   return formatOf(spec).text(spec);

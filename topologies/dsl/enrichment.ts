@@ -2,7 +2,7 @@ import type { Encoding } from "../../schemas/encoding.ts";
 import { snakeCase } from "../../schemas/feature-view.ts";
 import type { StreamDefinition } from "./definitions.ts";
 import { type Encoded, encodedProblem } from "./encodings.ts";
-import type { NumericField, SnakeCase } from "./field-types.ts";
+import type { SnakeCase, VectorField } from "./field-types.ts";
 import { freezeDeeply } from "./freeze.ts";
 import type { Lookup } from "./lookup.ts";
 import { type EnrichedDefinition, type ScoreBy, scoreBy } from "./scoring.ts";
@@ -40,8 +40,8 @@ export interface EnrichmentOptions<Q> {
   /** What stands for a feature that no row answers: null, which the model has to understand. */
   readonly missing: "null";
   /**
-   * Features that the record brings itself, by name: a numeric field, `calendar(field)`,
-   * `oneHot(field, texts)` or `hashed(field, buckets)`.
+   * Features that the record brings itself, by name: a numeric field, a boolean (1 or 0),
+   * `calendar(field)`, `oneHot(field, texts)` or `hashed(field, buckets)`.
    * @default {} none
    */
   readonly request?: Q;
@@ -49,7 +49,7 @@ export interface EnrichmentOptions<Q> {
 
 /** Slots of look-ups by name: the name is the prefix of the feature names. */
 type Lookups<T> = Readonly<Record<string, Lookup<T, string>>>;
-type Requests<T> = Readonly<Record<string, NumericField<T> | Calendar<T> | Encoded<T, string>>>;
+type Requests<T> = Readonly<Record<string, VectorField<T> | Calendar<T> | Encoded<T, string>>>;
 type NoRequests = Readonly<Record<never, never>>;
 
 type RequestFeatures<Q> = {

@@ -41,8 +41,8 @@ export type FieldOf<T, V> = {
   [K in keyof T & string]: [T[K]] extends [V] ? K : never;
 }[keyof T & string];
 
-/** Fields that can be aggregated or be a feature; null counts as missing. */
-export type NumericField<T> = FieldOf<T, number | bigint | null>;
+/** Fields that can be a feature as they are; null counts as missing. */
+export type VectorField<T> = FieldOf<T, number | bigint | null> | FieldOf<T, boolean | null>;
 
 /** Fields that can stand in a key: never null. */
 export type KeyField<T> = FieldOf<T, string | number | bigint | boolean>;

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MillraceError } from "../../schemas/errors.ts";
+import { protobuf } from "../../schemas/formats/kinds.ts";
 import { arrival, departure } from "../flights/generated.ts";
 import { agg } from "./aggregates.ts";
 import { eq, field, gt, type Test } from "./conditions.ts";
@@ -200,4 +201,56 @@ test("more features than an answer to a look-up, or a vector, may have are one p
     () => topology("wide", { wide }),
     /view "wide@1": has 1004 features; 1000 are the most/,
   );
+});
+
+test("a field of Protobuf that is not read is refused where a step names it, with what it is", () => {
+  const proto = `syntax = "proto3";
+message Payment {
+  string id = 1;
+  int64 at = 2;
+  map<string, string> labels = 3;
+  repeated Line lines = 4;
+  repeated string tags = 5;
+  Payment earlier = 6;
+}
+message Line { double amount = 1; }`;
+  /** As somebody may declare it who does not know. */
+  interface Payment {
+    readonly id: string;
+    readonly at: number;
+    readonly labels: string;
+    readonly lines: { readonly amount: number };
+    readonly earlier: { readonly id: string };
+  }
+  const given = from("payments", protobuf<Payment>({ message: "Payment", proto }))
+    .timedBy("at", { lateness: "1m", unit: "ms" })
+    .repartitionedBy("id");
+  const count = { n: agg.count() };
+  const options = { ttl: "1d" } as const;
+  const problems = (view: Parameters<typeof topology>[1][string]) =>
+    problemsOf(() => topology("unread", { view }));
+  const byId = given.keyedBy("id").over("1h");
+  const viewOf = (keyed: Pick<typeof byId, "compute">) =>
+    keyed.compute(count).asFeatureView("view@1", options).into(online);
+  assert.equal(problems(viewOf(byId)), "");
+  assert.match(
+    problems(viewOf(given.keyedBy("labels").over("1h") as never)),
+    /; "labels" of payments is a map, which is not read$/m,
+  );
+  const sum = byId.compute({ n: agg.sum("lines.amount") });
+  assert.match(
+    problems(sum.asFeatureView("view@1", options).into(online)),
+    /; "lines" of payments is a list of messages, which is not read$/m,
+  );
+  const earlier = given.where(eq("earlier.id", "a"));
+  assert.match(
+    problems(viewOf(earlier.keyedBy("id").over("1h"))),
+    /; "earlier" of payments is a message within itself, which is not read$/m,
+  );
+  const chosen = given.select({ id: "id", l: "labels" });
+  assert.match(
+    problems(viewOf(chosen.keyedBy("id").over("1h") as never)),
+    /; "labels" of payments is a map, which is not read$/m,
+  );
+  assert.doesNotMatch(problems(viewOf(given.keyedBy(wrong("nothing")).over("1h"))), /not read/);
 });

@@ -3,7 +3,7 @@
 
 import type { RecordSchema } from "../../schemas/record-schema.ts";
 import { agg } from "./aggregates.ts";
-import { hashed, oneHot } from "./encodings.ts";
+import { type Encoded, hashed, oneHot } from "./encodings.ts";
 import { offline, online, topic } from "./roles.ts";
 import { type FeatureOf, prior } from "./scoring.ts";
 import { from } from "./stream.ts";
@@ -61,6 +61,10 @@ const derived = enriched
 const scores = derived.scoredBy("fraud", options).into(topic("scores"));
 type Derived = Plain | "last_in_de" | "last_in_fr" | `began_hash_${bigint}`;
 same<FeatureOf<typeof scores>, Derived>(true);
+
+// A text that is no name has its hash in the name, which the compiler cannot know.
+const places = oneHot("theCardLastCountry", ["South Tyrol", "DE", "FR", "fr", ""]);
+same<typeof places extends Encoded<never, infer S> ? S : never, `${string}_${string}` | "de">(true);
 
 // @ts-expect-error the window belongs to the name
 enriched.derived({ lastIn: oneHot("the_card_last_country", ["DE"]) });

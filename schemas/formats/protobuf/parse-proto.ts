@@ -7,6 +7,7 @@ import {
   type ProtoType,
   type Scalar,
   scalarWire,
+  type Unread,
 } from "./proto-types.ts";
 
 /** Characters of the files of a schema, together: they may be anybody's. */
@@ -22,6 +23,8 @@ export interface PlacedMessage {
 /** What the files of a schema declare. */
 export interface ProtoSchema {
   readonly messages: ProtoMessages;
+  /** By their full names the fields of messages that cannot be read, and what each is. */
+  readonly unread: Unread;
   /** Of the file itself, without those that it imports. */
   readonly placed: readonly PlacedMessage[];
 }
@@ -81,11 +84,21 @@ export function parseProto(text: string, imported: readonly string[] = []): Prot
   }
   root.resolveAll();
   const messages: Record<string, readonly ProtoField[]> = {};
+  const unread: Record<string, Readonly<Record<string, string>>> = {};
   for (const type of types) {
     const fields = type.fieldsArray.filter((field) => !left.has(field));
-    messages[nameOf(type)] = fields.flatMap((field) => fieldOf(field, protobuf));
+    const typed = fields.map((field) => fieldOf(field, protobuf));
+    messages[nameOf(type)] = typed.filter((each) => typeof each !== "string");
+    unread[nameOf(type)] = Object.fromEntries([
+      ...[...left].flatMap((each) =>
+        each.parent === type ? [[each.name, "of a type that no file declares"]] : [],
+      ),
+      ...typed.flatMap((each, i) => {
+        return typeof each === "string" ? [[(fields[i] as Protobuf.Field).name, each]] : [];
+      }),
+    ]);
   }
-  return { messages, placed };
+  return { messages, unread, placed };
 }
 
 const options = { keepCase: true };
@@ -147,14 +160,16 @@ function isNamespace(
   return each instanceof protobuf.Namespace || each instanceof protobuf.Type;
 }
 
-/** None for what has no type here: maps, groups, extensions, lists of messages. */
-function fieldOf(field: Protobuf.Field, protobuf: typeof Protobuf): ProtoField[] {
+/** A field, or what it is where it has no type here. */
+function fieldOf(field: Protobuf.Field, protobuf: typeof Protobuf): ProtoField | string {
+  if (field.name.startsWith(".")) return "an extension";
+  if (field.map) return "a map";
   const type = typeOf(field, protobuf);
-  if (type === null || field.map || field.name.startsWith(".")) return [];
+  if (type === null) return "a group";
   const isMessage = type.kind !== "scalar" && type.kind !== "enum";
-  if (field.repeated && isMessage) return [];
+  if (field.repeated && isMessage) return "a list of messages";
   const { name, id: number } = field;
-  return [{ name, number, type, presence: presenceOf(field, isMessage) }];
+  return { name, number, type, presence: presenceOf(field, isMessage) };
 }
 
 function presenceOf(field: Protobuf.Field, isMessage: boolean): ProtoField["presence"] {

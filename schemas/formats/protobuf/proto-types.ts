@@ -52,6 +52,9 @@ export interface ProtoField {
 /** By their full names the fields of messages that can be read. */
 export type ProtoMessages = Readonly<Record<string, readonly ProtoField[]>>;
 
+/** By their full names the fields of messages that are passed over, and what each is. */
+export type Unread = Readonly<Record<string, Readonly<Record<string, string>>>>;
+
 /** How a type stands on the wire. */
 export function wireClassOf(type: ProtoType): WireClass {
   if (type.kind === "scalar") return scalarWire[type.name];

@@ -2,7 +2,7 @@ import { formatVerb, type WriterSchema } from "../format.ts";
 import { takeIndexes } from "./message-indexes.ts";
 import { parseProto } from "./parse-proto.ts";
 import type { ProtoMessages } from "./proto-types.ts";
-import { type ProtoTarget, protobufLayout, protobufText } from "./protobuf-layout.ts";
+import { type ProtoTarget, protobufLayout, protobufText, unreadFields } from "./protobuf-layout.ts";
 import { protobufRead } from "./protobuf-read.ts";
 import { writeMessage } from "./protobuf-write.ts";
 import { fail, WireInput } from "./wire-input.ts";
@@ -68,18 +68,23 @@ export const protobuf = formatVerb(
     { required = [] }: ProtobufOptions<P & PathsOf<T>> = {},
   ): ProtobufFormatSpec & { readonly __type?: [P] extends [never] ? T : With<T, P> } => {
     const [text = "", ...imported] = typeof proto === "string" ? [proto] : proto;
-    const { messages } = parseProto(text, imported);
+    const { messages, unread } = parseProto(text, imported);
     const reached = reachedFrom(message, messages);
+    const left = Object.entries(unread).filter(
+      ([name, fields]) => name in reached && Object.keys(fields).length > 0,
+    );
     return {
       kind: "protobuf",
       message,
       messages: reached,
+      ...(left.length > 0 && { unread: Object.fromEntries(left) }),
       ...(required.length > 0 && { required }),
     };
   },
   {
     layout: (spec: ProtobufFormatSpec) => protobufLayout(spec),
     units: () => new Map(),
+    unread: unreadFields,
     text: (spec) => ({ heading: `protobuf ${spec.message}`, lines: protobufText(spec) }),
     open: (spec) => ({
       name: spec.message,

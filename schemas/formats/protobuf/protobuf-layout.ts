@@ -1,5 +1,11 @@
 import type { RowField, RowLayout, RowType, ScalarType } from "../../row-layout.ts";
-import { type ProtoField, type ProtoMessages, type ProtoType, scalarWire } from "./proto-types.ts";
+import {
+  type ProtoField,
+  type ProtoMessages,
+  type ProtoType,
+  scalarWire,
+  type Unread,
+} from "./proto-types.ts";
 
 /** Fields of a record, all levels together: messages of messages could name ever more. */
 const maxFields = 2_000;
@@ -9,6 +15,8 @@ export interface ProtoTarget {
   /** With its package. */
   readonly message: string;
   readonly messages: ProtoMessages;
+  /** Fields that are passed over, and what each is, by their messages. @default none */
+  readonly unread?: Unread;
   /** Paths of fields without which a record is none. @default none */
   readonly required?: readonly string[];
 }
@@ -51,8 +59,28 @@ export function placedFields(target: ProtoTarget): readonly PlacedField[] {
   };
   collect(target.message, { path: "", nullable: false, numbers: [] }, [target.message]);
   const missing = target.required?.find((path) => !paths.has(path));
-  if (missing !== undefined) throw new Error(`"${missing}" is no field of ${target.message}`);
+  if (missing !== undefined) {
+    const what = unreadFields(target).get(missing);
+    const why = what === undefined ? `no field of ${target.message}` : `${what}, which is not read`;
+    throw new Error(`"${missing}" is ${why}`);
+  }
   return placed;
+}
+
+/** By their paths the fields that cannot be named, and what each is. */
+export function unreadFields({ message, messages, unread = {} }: ProtoTarget) {
+  const found = new Map<string, string>();
+  const collect = (name: string, around: string, within: readonly string[]) => {
+    for (const [field, what] of Object.entries(unread[name] ?? {})) found.set(around + field, what);
+    for (const { name: field, type } of messages[name] ?? []) {
+      if (type.kind !== "message") continue;
+      const path = `${around}${field}`;
+      if (within.includes(type.name)) found.set(path, "a message within itself");
+      else collect(type.name, `${path}.`, [...within, type.name]);
+    }
+  };
+  collect(message, "", [message]);
+  return found;
 }
 
 /** @throws {Error} as {@link placedFields}. */

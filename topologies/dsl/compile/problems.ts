@@ -6,12 +6,29 @@ const longest = "36500d";
 
 /** What is wrong with a topology, gathered so that all of it is reported together. */
 export class Problems {
-  private readonly found: string[] = [];
+  /** What is wrong by its line, which says where. */
+  private readonly found = new Map<string, string>();
+  /** By a name that no layout has, why. */
+  private readonly unread = new Map<string, string>();
 
   /** @param where - the step or value, in the words of the topology. */
   add(where: string, problem: string): void {
     const line = `${where}: ${problem}`;
-    if (!this.found.includes(line)) this.found.push(line);
+    this.found.set(line, problem);
+  }
+
+  /** Says of a field, where a problem names it or one within it, why nobody has it. */
+  explain(path: string, why: string): void {
+    this.unread.set(path, why);
+  }
+
+  #whyUnread(problem: string): string {
+    for (const [, name = ""] of problem.matchAll(/"([^"]*)"/g)) {
+      for (const [path, why] of this.unread) {
+        if (name === path || name.startsWith(`${path}.`)) return `; ${why}`;
+      }
+    }
+    return "";
   }
 
   /** Adds the problem unless the rule holds. */
@@ -45,11 +62,13 @@ export class Problems {
 
   /** @throws {MillraceError} TOPOLOGY_INVALID listing all problems, when there are any. */
   throwIfAny(topology: string): void {
-    if (this.found.length === 0) return;
+    const { size } = this.found;
+    if (size === 0) return;
+    const lines = [...this.found].map(([line, problem]) => `- ${line}${this.#whyUnread(problem)}`);
     throw new MillraceError("TOPOLOGY_INVALID", {
       topology,
-      count: `${this.found.length} ${this.found.length === 1 ? "problem" : "problems"}`,
-      problems: this.found.map((problem) => `- ${problem}`).join("\n"),
+      count: `${size} ${size === 1 ? "problem" : "problems"}`,
+      problems: lines.join("\n"),
     });
   }
 }

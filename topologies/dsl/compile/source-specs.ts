@@ -1,4 +1,4 @@
-import { layoutOf } from "../../../schemas/formats/formats.ts";
+import { layoutOf, unreadOf } from "../../../schemas/formats/formats.ts";
 import type { SourceSpec } from "../../../schemas/plan.ts";
 import type { RowField, RowLayout } from "../../../schemas/row-layout.ts";
 import { isNumber, type SourceTime, timedLayout, timeUnits } from "../../../schemas/source-time.ts";
@@ -36,6 +36,9 @@ function sourceSpec(problems: Problems, definition: SourceDefinition): SourceSpe
   const written = layoutOf(format);
   const layout = timedLayout(written, time);
   const where = `source "${topic}"`;
+  for (const [path, what] of unreadOf(format)) {
+    problems.explain(path, `"${path}" of ${topic} is ${what}, which is not read`);
+  }
   checkTopicName(problems, where, topic);
   checkTime(problems, where, written, time);
   const verb = repartitioned ? "repartitionedBy" : "partitionedBy";

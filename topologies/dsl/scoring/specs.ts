@@ -12,6 +12,7 @@ import {
   type ScoringSpec,
   stepsOf,
 } from "../../../schemas/plan.ts";
+import type { RowField } from "../../../schemas/row-layout.ts";
 import { keysOf } from "../answers.ts";
 import { isId, isNumeric, isWhole, layoutField, scalarKind } from "../compile/layout-field.ts";
 import { checkIdentifier, compareText, featuresMax, plumbingColumns } from "../compile/names.ts";
@@ -187,15 +188,20 @@ function requestSpecs(
       checkIdentifier(problems, here, name);
       const found = layoutField(source.layout, field);
       const isText = encoding !== undefined || problem !== undefined;
+      const needed = isText ? "text" : calendar ? "numeric" : "numeric or boolean";
       problems.check(
-        found !== null && (isText ? found.type === "text" : isNumeric(found)),
+        found !== null && (isText ? found.type === "text" : isVector(found, calendar)),
         here,
-        `"${field}" is no ${isText ? "text" : "numeric"} field of ${source.topic}`,
+        `"${field}" is no ${needed} field of ${source.topic}`,
       );
       problems.check(problem === undefined, here, problem ?? "");
       return { name: snakeCase(name), field, calendar, ...(encoding && { encoding }) };
     })
     .sort((a, b) => compareText(a.name, b.name));
+}
+
+function isVector(field: RowField, calendar: boolean): boolean {
+  return isNumeric(field) || (field.type === "boolean" && !calendar);
 }
 
 /** Features made of texts of look-ups, by slot and in the order of their names. */
