@@ -96,6 +96,16 @@ export const errorTable = {
     policy: "stop",
     message: "The local server {name} did not start: {reason}",
   },
+  K6_MISSING_GO: {
+    policy: "stop",
+    message:
+      "No Go was found on the PATH or in /usr/local/go, and k6 has to be built with our extension: apt-get install golang-go (an old one fetches Go {version} by itself), or take it from go.dev/dl.",
+  },
+  K6_BUILD_FAILED: {
+    policy: "stop",
+    message:
+      "k6 could not be built with our extension: {reason}\nIf a module could not be fetched, check the network and GOPROXY, and run again.",
+  },
   LIVE_AT_LEAST_ONCE: {
     policy: "stop",
     message:

@@ -14,6 +14,7 @@ export type Requirement =
   | "openssl"
   | "python-clients"
   | "kcat"
+  | "go"
   | "mount";
 
 /** Folder of the Python environment that the examples are tested in, below the package. */
@@ -63,6 +64,11 @@ const entries: Readonly<Record<Requirement, RequirementEntry>> = {
     what: "kcat and curl",
     found: () => onPath("kcat") && onPath("curl"),
     install: { apt: "kcat curl", brew: "kcat curl" },
+  },
+  go: {
+    what: "Go (builds k6 with the extension of the load tests)",
+    found: () => onPath("go") || existsSync("/usr/local/go/bin/go"),
+    install: { apt: "golang-go", brew: "go" },
   },
   mount: {
     what: "the right to mount a file system (Linux, as root)",

@@ -28,6 +28,8 @@ const entries: readonly string[] = [
   "loadtest/chaos.ts",
   "loadtest/determinism.ts",
   "loadtest/gate.ts",
+  "loadtest/ingest-kafka.js",
+  "loadtest/k6.ts",
   "loadtest/kills.ts",
   "loadtest/latency.ts",
   "loadtest/live.ts",
@@ -100,7 +102,7 @@ test("a line has at most 100 characters unless it is one string, a test's name o
 
 test("files are named in kebab-case for what they hold, and never for a drawer", () => {
   const drawer = /(^|[/-])(utils?|helpers?|common|misc|manager)([./-]|$)/;
-  const kebab = /^([a-z0-9]+(-[a-z0-9]+)*\/)*[a-z0-9]+(-[a-z0-9]+)*(\.(test|types))?\.(c?ts|mjs)$/;
+  const kebab = /^([a-z0-9]+(-[a-z0-9]+)*\/)*[a-z0-9]+(-[a-z0-9]+)*(\.(test|types))?\.(c?ts|m?js)$/;
   assert.deepEqual(
     paths(files.filter((file) => drawer.test(file.path) || !kebab.test(file.path))),
     [],

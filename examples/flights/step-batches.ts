@@ -1,5 +1,6 @@
 import { partitionOf } from "../../schemas/murmur2.ts";
-import { type FlightBatches, setLocalClock } from "./flight-batches.ts";
+import type { FlightBatches } from "./flight-batches.ts";
+import { setLocalClock } from "./local-clock.ts";
 import { departureKind, type StepEvents } from "./replay-steps.ts";
 
 /** Adds the records of a step, each to the partition of its key. */

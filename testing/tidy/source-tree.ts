@@ -39,14 +39,14 @@ export const rooms = [
 
 const root = packageRoot();
 
-/** Every .ts, .cts and .mjs file of the rooms and at the root, in path order. */
+/** Every source of the rooms and at the root but declarations (.d.ts), in path order. */
 export function sourceFiles(): readonly SourceFile[] {
   const paths = ["index.ts", "run.ts"];
   for (const room of rooms) {
     const folder = join(root, room);
     if (!existsSync(folder)) continue;
     for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
-      if (!entry.isFile() || !/\.(c?ts|mjs)$/.test(entry.name)) continue;
+      if (!entry.isFile() || !/(?<!\.d)\.(c?ts|m?js)$/.test(entry.name)) continue;
       paths.push(relative(root, join(entry.parentPath, entry.name)).split("\\").join("/"));
     }
   }

@@ -5,7 +5,8 @@ import type { SchemaRegistry } from "../../../runtime/schema-registry/registry.t
 import { MillraceError } from "../../../schemas/errors.ts";
 import { partitionOf } from "../../../schemas/murmur2.ts";
 import { arrival, departure } from "../../../topologies/flights/generated.ts";
-import { FlightBatches, setLocalClock } from "../flight-batches.ts";
+import { FlightBatches } from "../flight-batches.ts";
+import { setLocalClock } from "../local-clock.ts";
 import { flightTopics } from "../replay.ts";
 import { type GeneratedFlight, GeneratedFlights } from "./generated-flights.ts";
 import { lastFlights } from "./last-flights.ts";

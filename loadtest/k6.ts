@@ -1,0 +1,148 @@
+/**
+ * Runs a k6 script against flights that run live on the local stack, and starts what is missing:
+ * k6 with our extension (built once, needs Go), the servers, the run. Ends with 1 when a threshold
+ * of the script fails.
+ *
+ * npm run loadtest -- [SCRIPT] [--rate 1000] [--for 30s] [--set NAME=VALUE …] [--data DIR]
+ *   [--workers 1] [--max-wait 5s] [--report FILE] [--build]
+ */
+import { spawn } from "node:child_process";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { loadavg, tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { parseArgs } from "node:util";
+import { durationMs } from "../schemas/duration.ts";
+import { MillraceError } from "../schemas/errors.ts";
+import { packageRoot } from "../schemas/package-root.ts";
+import { circumstances } from "./circumstances.ts";
+import { buildK6 } from "./k6/build-k6.ts";
+import { reportText } from "./k6/report.ts";
+import { startMissing } from "./k6/under-test.ts";
+import { failuresOf, type K6Summary } from "./k6/verdict.ts";
+
+const scripts = ["ingest-kafka"] as const;
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    rate: { type: "string", default: "1000" },
+    for: { type: "string", default: "30s" },
+    set: { type: "string", multiple: true, default: [] },
+    data: { type: "string" },
+    workers: { type: "string", default: "1" },
+    "max-wait": { type: "string", default: "5s" },
+    report: { type: "string" },
+    build: { type: "boolean", default: false },
+  },
+});
+
+const [script = "ingest-kafka"] = positionals;
+/** What a load test takes besides its load: warm-up, drain, start and end, ms. */
+const besidesMs = 240_000;
+const mostMs = durationMs(values.for) + besidesMs;
+const say = (line: string) => console.log(line);
+
+/** NAME=VALUE of `--set`, after the rate and the length. */
+function settings(): Record<string, string> {
+  const given = values.set.map((text) => {
+    const at = text.indexOf("=");
+    return [text.slice(0, at), text.slice(at + 1)] as const;
+  });
+  return { RATE: values.rate, LENGTH: values.for, ...Object.fromEntries(given) };
+}
+
+/** Runs k6 until it ends, is interrupted, or has taken too long; resolves to its exit code. */
+async function runK6(
+  program: string,
+  all: Readonly<Record<string, string>>,
+  interrupted: AbortSignal,
+): Promise<number | null> {
+  const environment = Object.entries(all).flatMap(([name, value]) => ["-e", `${name}=${value}`]);
+  const args = ["run", "--quiet", "--address", "127.0.0.1:0", ...environment];
+  const file = join(packageRoot(), "loadtest", `${script}.js`);
+  const child = spawn(program, [...args, file], { stdio: ["ignore", "inherit", "inherit"] });
+  const end = () => child.kill("SIGINT");
+  interrupted.addEventListener("abort", end);
+  const late = setTimeout(() => child.kill("SIGKILL"), mostMs);
+  try {
+    return await new Promise((done, fail) => {
+      child.once("error", fail);
+      child.once("close", done);
+    });
+  } finally {
+    clearTimeout(late);
+    interrupted.removeEventListener("abort", end);
+  }
+}
+
+async function readSummary(file: string): Promise<K6Summary | null> {
+  try {
+    return JSON.parse(await readFile(file, "utf8")) as K6Summary;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
+    throw error;
+  }
+}
+
+/** @param work - folder of what is not the run's. */
+async function load(program: string, work: string, interrupted: AbortSignal): Promise<string[]> {
+  const data = values.data === undefined ? join(work, "local") : resolve(values.data);
+  const workers = Number(values.workers);
+  const under = await startMissing({
+    ...{ data, usualPorts: values.data !== undefined, workers, mostMs, say },
+    runFlags: ["--max-wait", values["max-wait"]],
+  });
+  const summaryFile = join(work, `${script}.json`);
+  let printed = "";
+  let failures: string[] = ["it was interrupted"];
+  try {
+    if (interrupted.aborted) return failures;
+    const given = settings();
+    const all = { ...under.settings, ...given, SUMMARY: summaryFile };
+    const exit = await runK6(program, all, interrupted);
+    const summary = await readSummary(summaryFile);
+    failures = failuresOf(summary, exit);
+    if (summary !== null && values.report !== undefined) {
+      const command = `npm run loadtest -- ${process.argv.slice(2).join(" ")}`;
+      const facts = { script, command, settings: given, summary, failures };
+      const page = reportText({
+        ...facts,
+        circumstances: await circumstances(),
+        loadAverage: loadavg()[0] ?? 0,
+      });
+      await writeFile(resolve(values.report), page);
+    }
+  } finally {
+    printed = await under.stop();
+  }
+  if (failures.length > 0) console.error(printed.split("\n").slice(-20).join("\n"));
+  return failures;
+}
+
+async function main(): Promise<number> {
+  if (!scripts.some((each) => each === script)) {
+    throw new MillraceError("CONFIG_INVALID", {
+      count: 1,
+      problems: `- there is no load test "${script}": ${scripts.join(", ")}`,
+    });
+  }
+  const program = await buildK6(say);
+  if (values.build) return 0;
+  const interruption = new AbortController();
+  const interrupt = () => interruption.abort();
+  for (const name of ["SIGINT", "SIGTERM"] as const) process.on(name, interrupt);
+  const work = await mkdtemp(join(tmpdir(), "millrace-k6-"));
+  const failures = await load(program, work, interruption.signal);
+  for (const failure of failures) console.error(`FAILED: ${failure}`);
+  if (failures.length === 0) await rm(work, { recursive: true, force: true });
+  else say(`What it left stays in ${work}.`);
+  return failures.length === 0 ? 0 : 1;
+}
+
+try {
+  process.exitCode = await main();
+} catch (error) {
+  if (!(error instanceof MillraceError)) throw error;
+  console.error(`${error.code}: ${error.message}`);
+  process.exitCode = 2;
+}

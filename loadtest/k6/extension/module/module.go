@@ -1,0 +1,161 @@
+// Package module is k6/x/millrace: what a script needs to load a Millrace topology over Kafka.
+package module
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/grafana/sobek"
+	"go.k6.io/k6/js/common"
+	"go.k6.io/k6/js/modules"
+
+	"millrace.dev/loadtest/k6/stream"
+)
+
+func init() {
+	modules.Register("k6/x/millrace", &root{ledger: stream.NewLedger(), contracts: map[string]*stream.Contracts{}})
+}
+
+// root is shared by all VUs: one ledger, one reader, one set of schemas a registry.
+type root struct {
+	ledger    *stream.Ledger
+	mu        sync.Mutex
+	contracts map[string]*stream.Contracts
+	reader    *stream.Reader
+}
+
+// instance is the module as one VU sees it.
+type instance struct {
+	root *root
+	vu   modules.VU
+}
+
+// Servers says where records go.
+type Servers struct {
+	Brokers  []string
+	Registry string
+}
+
+// NewModuleInstance is called once a VU.
+func (r *root) NewModuleInstance(vu modules.VU) modules.Instance { return &instance{r, vu} }
+
+// Exports gives what modules.d.ts declares.
+func (i *instance) Exports() modules.Exports {
+	return modules.Exports{Named: map[string]any{
+		"Producer": i.newProducer,
+		"follow":   i.follow,
+		"look":     i.look,
+		"account":  i.account,
+	}}
+}
+
+func (r *root) contractsOf(registry string) (*stream.Contracts, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if found := r.contracts[registry]; found != nil {
+		return found, nil
+	}
+	made, err := stream.NewContracts(registry)
+	if err == nil {
+		r.contracts[registry] = made
+	}
+	return made, err
+}
+
+// newProducer: new Producer({ brokers, registry }), a client of the VU's own.
+func (i *instance) newProducer(call sobek.ConstructorCall) *sobek.Object {
+	runtime := i.vu.Runtime()
+	var servers Servers
+	if err := runtime.ExportTo(call.Argument(0), &servers); err != nil {
+		common.Throw(runtime, fmt.Errorf("new Producer({ brokers, registry }): %w", err))
+	}
+	contracts, err := i.root.contractsOf(servers.Registry)
+	if err != nil {
+		common.Throw(runtime, err)
+	}
+	producer, err := stream.NewProducer(servers.Brokers, contracts, i.root.ledger)
+	if err != nil {
+		common.Throw(runtime, err)
+	}
+	object := runtime.NewObject()
+	must(runtime, object.Set("send", func(records []stream.Record) (float64, error) {
+		took, err := producer.Send(i.vu.Context(), records)
+		return milliseconds(took), err
+	}))
+	return object
+}
+
+// follow({ brokers, registry }, topic) reads from here on what is committed to the topic.
+func (i *instance) follow(servers Servers, topic string) error {
+	contracts, err := i.root.contractsOf(servers.Registry)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(i.vu.Context(), 30*time.Second)
+	defer cancel()
+	reader, err := stream.OpenReader(ctx, servers.Brokers, topic, contracts, i.root.ledger)
+	if err != nil {
+		return err
+	}
+	i.root.mu.Lock()
+	defer i.root.mu.Unlock()
+	if i.root.reader != nil {
+		i.root.reader.Close()
+	}
+	i.root.reader = reader
+	return nil
+}
+
+// look(ms) waits at most that long and says what came.
+func (i *instance) look(wait float64) (map[string]any, error) {
+	i.root.mu.Lock()
+	reader := i.root.reader
+	i.root.mu.Unlock()
+	if reader == nil {
+		return nil, fmt.Errorf("look: call follow in setup first")
+	}
+	seen, err := reader.Look(i.vu.Context(), time.Duration(wait*float64(time.Millisecond)))
+	if err != nil {
+		return nil, err
+	}
+	latencies := make([]float64, len(seen.Latencies))
+	for at, latency := range seen.Latencies {
+		latencies[at] = milliseconds(latency)
+	}
+	return map[string]any{
+		"records":    seen.Records,
+		"latencies":  latencies,
+		"fallbacks":  seen.Fallbacks,
+		"incomplete": seen.Incomplete,
+	}, nil
+}
+
+// Keys that the account names of each kind.
+const namedKeys = 10
+
+// account() says of every key sent whether it was answered once.
+func (i *instance) account() map[string]any {
+	counts := i.root.ledger.Counts()
+	return map[string]any{
+		"sent":        counts.Sent,
+		"unsure":      counts.Unsure,
+		"answered":    counts.Answered,
+		"missing":     counts.Missing,
+		"doubled":     counts.Doubled,
+		"foreign":     counts.Foreign,
+		"missingKeys": i.root.ledger.Missing(namedKeys),
+		"doubledKeys": i.root.ledger.Doubled(namedKeys),
+	}
+}
+
+func milliseconds(duration time.Duration) float64 {
+	return float64(duration) / float64(time.Millisecond)
+}
+
+func must(runtime *sobek.Runtime, err error) {
+	if err != nil {
+		common.Throw(runtime, err)
+	}
+}
