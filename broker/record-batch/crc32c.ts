@@ -1,8 +1,11 @@
 /** Castagnoli polynomial, bits reversed. */
 const polynomial = 0x82f63b78;
 
-/** Eight tables of 256 entries: slicing-by-8 takes eight bytes a step. */
-const tables = makeTables();
+/** Eight tables of 256 entries, one behind the other: slicing-by-8 takes two words a step. */
+const table = makeTables();
+
+/** From so many bytes on a view of words pays; it needs the bytes of a word in their order. */
+const fewestBytes = new Uint8Array(Int32Array.of(1).buffer)[0] === 1 ? 128 : Infinity;
 
 /**
  * CRC-32C of `buffer[start, end)` as an unsigned 32-bit number; `seed` continues an earlier CRC.
@@ -11,63 +14,51 @@ const tables = makeTables();
  * high-performance CRC generation" (slicing-by-8).
  */
 export function crc32c(buffer: Uint8Array, start = 0, end = buffer.length, seed = 0): number {
-  const [t0, t1, t2, t3, t4, t5, t6, t7] = tables;
-  let crc = ~seed;
-  let at = start;
-  for (const last = end - 8; at <= last; at += 8) {
-    const low = crc ^ word(buffer, at);
-    const high = word(buffer, at + 4);
+  if (end - start < fewestBytes) return ~byBytes(buffer, start, end, ~seed) >>> 0;
+  const offset = buffer.byteOffset + start;
+  // Words stand at multiples of four.
+  const aligned = start + (-offset & 3);
+  let crc = byBytes(buffer, start, aligned, ~seed);
+  const words = new Int32Array(buffer.buffer, buffer.byteOffset + aligned, (end - aligned) >> 2);
+  const pairs = words.length & ~1;
+  for (let index = 0; index < pairs; index += 2) {
+    const low = crc ^ (words[index] as number);
+    const high = words[index + 1] as number;
     crc =
-      entry(t7, low & 255) ^
-      entry(t6, (low >>> 8) & 255) ^
-      entry(t5, (low >>> 16) & 255) ^
-      entry(t4, low >>> 24) ^
-      entry(t3, high & 255) ^
-      entry(t2, (high >>> 8) & 255) ^
-      entry(t1, (high >>> 16) & 255) ^
-      entry(t0, high >>> 24);
+      entry(0x700 | (low & 255)) ^
+      entry(0x600 | ((low >>> 8) & 255)) ^
+      entry(0x500 | ((low >>> 16) & 255)) ^
+      entry(0x400 | (low >>> 24)) ^
+      entry(0x300 | (high & 255)) ^
+      entry(0x200 | ((high >>> 8) & 255)) ^
+      entry(0x100 | ((high >>> 16) & 255)) ^
+      entry(high >>> 24);
   }
-  for (; at < end; at++) crc = entry(t0, (crc ^ (buffer[at] as number)) & 255) ^ (crc >>> 8);
-  return ~crc >>> 0;
+  return ~byBytes(buffer, aligned + 4 * pairs, end, crc) >>> 0;
 }
 
-function word(buffer: Uint8Array, at: number): number {
-  return (
-    (buffer[at] as number) |
-    ((buffer[at + 1] as number) << 8) |
-    ((buffer[at + 2] as number) << 16) |
-    ((buffer[at + 3] as number) << 24)
-  );
+function byBytes(buffer: Uint8Array, start: number, end: number, seed: number): number {
+  let crc = seed;
+  for (let at = start; at < end; at++) {
+    crc = entry((crc ^ (buffer[at] as number)) & 255) ^ (crc >>> 8);
+  }
+  return crc;
 }
 
-function entry(table: Int32Array, index: number): number {
+function entry(index: number): number {
   return table[index] as number;
 }
 
-type Tables = readonly [
-  Int32Array,
-  Int32Array,
-  Int32Array,
-  Int32Array,
-  Int32Array,
-  Int32Array,
-  Int32Array,
-  Int32Array,
-];
-
-function makeTables(): Tables {
-  const made = Array.from({ length: 8 }, () => new Int32Array(256)) as unknown as Tables;
+function makeTables(): Int32Array {
+  const made = new Int32Array(8 * 256);
   for (let byte = 0; byte < 256; byte++) {
     let crc = byte;
     for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ polynomial : crc >>> 1;
-    made[0][byte] = crc;
+    made[byte] = crc;
   }
-  for (let byte = 0; byte < 256; byte++) {
-    let crc = entry(made[0], byte);
-    for (const table of made.slice(1)) {
-      crc = entry(made[0], crc & 255) ^ (crc >>> 8);
-      table[byte] = crc;
-    }
+  for (let index = 256; index < made.length; index++) {
+    const shorter = made[index - 256] as number;
+    made[index] = (made[shorter & 255] as number) ^ (shorter >>> 8);
   }
   return made;
 }
