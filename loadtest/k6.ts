@@ -38,7 +38,7 @@ const { values, positionals } = parseArgs({
 
 const [script = "ingest-kafka"] = positionals;
 /** What a load test takes besides its load: warm-up, drain, start and end, ms. */
-const besidesMs = 240_000;
+const besidesMs = 420_000;
 const mostMs = durationMs(values.for) + besidesMs;
 const say = (line: string) => console.log(line);
 
