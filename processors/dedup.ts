@@ -1,6 +1,7 @@
 import type { ByteReader, ByteWriter } from "../schemas/bytes.ts";
+import { recordInput } from "../schemas/input-payloads.ts";
+import { PayloadView, type Place } from "../schemas/payload-view.ts";
 import type { OperatorSpecs, Ports } from "../schemas/plan.ts";
-import { RowCodec } from "../schemas/row-codec.ts";
 import { readCounters, tallyOf, writeCounters } from "./branch-tally.ts";
 import { PassedValues } from "./dedup/passed-values.ts";
 import type { Counters, Outbox, Processor } from "./processor.ts";
@@ -18,7 +19,11 @@ export class DedupProcessor implements Processor {
   readonly counters: Counters = new Map();
   readonly #name: string;
   readonly #partition: number;
-  readonly #codec: RowCodec;
+  readonly #input: PayloadView;
+  readonly #value: Place;
+  readonly #time: Place;
+  readonly #sourcePartition: Place;
+  readonly #sourceOffset: Place;
   readonly #passed: PassedValues;
   readonly #fanOut: FanOut;
   readonly #record: StampedRecord = {
@@ -32,21 +37,26 @@ export class DedupProcessor implements Processor {
   constructor({ dedup, routes }: OperatorSpecs["dedup"], ports: Ports, partition: number) {
     this.#name = dedup.name;
     this.#partition = partition;
-    this.#codec = new RowCodec(dedup.layout);
+    const input = new PayloadView(recordInput(dedup.layout).layout);
+    this.#input = input;
+    this.#value = input.place("value");
+    this.#time = input.place("eventTime");
+    this.#sourcePartition = input.place("partition");
+    this.#sourceOffset = input.place("offset");
     this.#passed = new PassedValues(dedup.withinMs, dedup.latenessMs);
     this.#fanOut = new FanOut(routes, ports, []);
     this.#fanOut.findTallies(this.counters, partition);
   }
 
-  /** Payload: text value, f64 eventTime, f64 source partition, f64 source offset, the row. */
   process(_: number, writer: number, knownAt: number, payload: ByteReader, out: Outbox): void {
-    const value = payload.text();
-    const eventTime = payload.f64();
+    const input = this.#input;
+    input.open(payload);
+    const value = input.text(this.#value);
+    const eventTime = input.number(this.#time);
     const tally = tallyOf(this.counters, this.#name, writer);
     this.#passed.advanceTo(knownAt);
     if (this.#passed.isNear(value, eventTime)) {
       tally.duplicates++;
-      payload.position = payload.end;
       return;
     }
     this.#passed.add(value, eventTime, knownAt);
@@ -54,9 +64,9 @@ export class DedupProcessor implements Processor {
     const record = this.#record;
     record.eventTime = eventTime;
     record.knownAt = knownAt;
-    record.partition = payload.f64();
-    record.offset = payload.f64();
-    this.#fanOut.pass(this.#codec.read(payload), record, out);
+    record.partition = input.number(this.#sourcePartition);
+    record.offset = input.number(this.#sourceOffset);
+    this.#fanOut.pass(input.row(), record, out);
   }
 
   get keys(): number {

@@ -1,13 +1,11 @@
 import type { ByteReader, ByteWriter } from "../schemas/bytes.ts";
 import { readModelAnswer } from "../schemas/json-payload.ts";
-import { labelPayload } from "../schemas/payload.ts";
 import type { LabelSpec, Ports, ScoringOperator, ScoringSpec } from "../schemas/plan.ts";
-import { RowCodec } from "../schemas/row-codec.ts";
-import type { RowLayout } from "../schemas/row-layout.ts";
 import { readCounters, tallyOf, writeCounters } from "./branch-tally.ts";
 import type { Spill } from "./local-store.ts";
 import type { Counters, ExternalWork, Outbox, Processor } from "./processor.ts";
 import { FeatureAssembly } from "./scoring/feature-assembly.ts";
+import { LabelInput } from "./scoring/label-input.ts";
 import { type EarlyLabel, LabelJoin, type Prediction } from "./scoring/label-join.ts";
 import { type ModelInForce, ModelRegister } from "./scoring/model-register.ts";
 import {
@@ -19,6 +17,7 @@ import {
 import { PredictedIds } from "./scoring/predicted-ids.ts";
 import { ScoreBatch } from "./scoring/score-batch.ts";
 import { rowResultBytes, rowStates, type ScoreWork } from "./scoring/score-work.ts";
+import { keyPaths, TriggerInput } from "./scoring/trigger-input.ts";
 import { VectorBuffer } from "./scoring/vector-buffer.ts";
 
 type Deferred = DeferredPrediction | DeferredOutcome;
@@ -45,10 +44,9 @@ export class ScoringProcessor implements Processor {
   readonly #outputs: ScoringOutputs;
   readonly #answersFrom: readonly boolean[];
   readonly #triggers: number;
-  readonly #placed: boolean;
   readonly #labelsInput: number;
-  /** Of what predictions tell of the fields of their records; null: nothing. */
-  readonly #keys: RowCodec | null;
+  readonly #triggerInput: TriggerInput;
+  readonly #labelInput: LabelInput | undefined;
   readonly #models = new ModelRegister();
   /** With a label step. */
   readonly #predicted: PredictedIds | undefined;
@@ -69,14 +67,15 @@ export class ScoringProcessor implements Processor {
     partition = 0,
     spill: Spill | null = null,
   ) {
-    const { scoring, label, placed = false } = operator;
-    this.#placed = placed;
+    const { scoring, label } = operator;
     this.#scoring = scoring;
     this.#labels = label ?? undefined;
-    this.#keys = scoring.keys === undefined ? null : new RowCodec(byPath(scoring.keys));
+    this.#triggerInput = new TriggerInput(operator);
+    this.#labelInput = label === null ? undefined : new LabelInput(label);
     this.#assembly = new FeatureAssembly(operator, answersMayLack);
     const withinMs = this.#labels?.withinMs;
-    this.#join = withinMs === undefined ? undefined : new LabelJoin(withinMs, spill, this.#keys);
+    this.#join =
+      withinMs === undefined ? undefined : new LabelJoin(withinMs, spill, keyPaths(scoring));
     this.#predicted = withinMs === undefined ? undefined : new PredictedIds(withinMs, spill);
     this.#outputs = new ScoringOutputs(ports, operator, partition);
     this.#outputs.findTallies(this.counters);
@@ -90,7 +89,7 @@ export class ScoringProcessor implements Processor {
 
   process(input: number, writer: number, knownAt: number, payload: ByteReader): void {
     if (this.#answersFrom[input]) {
-      this.#assembly.answer(payload.text(), payload);
+      this.#assembly.answer(payload);
       return;
     }
     this.#join?.advanceTo(knownAt);
@@ -189,9 +188,10 @@ export class ScoringProcessor implements Processor {
     this.#outputs.findTallies(this.counters);
   }
 
-  /** Payload: as `schemas/payload.ts` has it; see `placed` and `keys`. */
   #trigger(writer: number, knownAt: number, payload: ByteReader): void {
-    const id = payload.text();
+    const trigger = this.#triggerInput;
+    trigger.open(payload);
+    const id = trigger.id();
     const tally = tallyOf(this.counters, this.#scoring.name, writer);
     if (this.#predicted?.isDuplicate(id, knownAt)) {
       tally.filtered++;
@@ -199,30 +199,27 @@ export class ScoringProcessor implements Processor {
       return;
     }
     tally.processed++;
-    const eventTime = payload.f64();
-    const sourceOffset = payload.f64();
-    const sourcePartition = this.#placed ? payload.f64() : writer;
+    const sourceOffset = trigger.offset();
+    const sourcePartition = trigger.partition(writer);
     const model = this.#models.at(knownAt);
     const fallbackReason = this.#whyNone(model);
     const vectors = fallbackReason === null ? this.#scored.vectors : this.#unscored;
     const row = vectors.rows;
-    let at = vectors.add();
+    const at = vectors.add();
     const featuresAsOf = this.#assembly.take(id, vectors.values, at);
-    at += this.#assembly.width;
-    const end = at + this.#scoring.request.length;
-    while (at < end) vectors.values[at++] = payload.f64();
+    trigger.copyRequest(vectors.values, at + this.#assembly.width);
     if (fallbackReason === null) this.#scored.add(model, sourcePartition, sourceOffset);
     const prediction: Prediction = {
       id,
       predictedAt: knownAt,
       version: fallbackReason === null ? model.version : "",
       probability: fallbackReason === null ? Number.NaN : this.#scoring.fallback.value,
-      keys: this.#keys === null ? null : this.#keys.read(payload),
+      keys: trigger.keys(),
     };
     this.#deferred.push({
       kind: "prediction",
       prediction,
-      eventTime,
+      eventTime: trigger.eventTime(),
       sourcePartition,
       sourceOffset,
       featuresAsOf,
@@ -241,12 +238,15 @@ export class ScoringProcessor implements Processor {
     return this.#models.isAside(version) ? "put aside" : null;
   }
 
-  /** Payload: {@link labelPayload}. */
   #label(writer: number, knownAt: number, payload: ByteReader): void {
-    if (this.#join === undefined || this.#labels === undefined) return;
-    const { id, eventTime, label } = labelPayload.read(payload);
+    const input = this.#labelInput;
+    if (this.#join === undefined || this.#labels === undefined || input === undefined) return;
+    input.open(payload);
+    const id = input.id();
+    const eventTime = input.eventTime();
+    const label = input.label();
     const tally = tallyOf(this.counters, this.#labels.name, writer);
-    if (label === null) {
+    if (Number.isNaN(label)) {
       tally.filtered++;
       return;
     }
@@ -282,9 +282,4 @@ export class ScoringProcessor implements Processor {
   ): void {
     this.#deferred.push({ kind: "outcome", prediction, knownAt, label, labelEventTime });
   }
-}
-
-/** Fields of a triggering record as its prediction tells of them. */
-function byPath({ fields }: RowLayout): RowLayout {
-  return { fields: fields.map((field) => ({ ...field, name: `keys.${field.name}` })) };
 }

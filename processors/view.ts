@@ -1,5 +1,6 @@
 import { type ByteReader, ByteWriter } from "../schemas/bytes.ts";
 import { type FeatureViewSpec, viewId } from "../schemas/feature-view.ts";
+import { beginAnswer } from "../schemas/input-payloads.ts";
 import { partitionOf } from "../schemas/murmur2.ts";
 import type { Ports } from "../schemas/plan.ts";
 import { type FeatureRow, writeRow } from "../schemas/row.ts";
@@ -9,6 +10,8 @@ import { ExpiryHeap } from "./view/expiry-heap.ts";
 import { FeatureColumns } from "./view/feature-columns.ts";
 import { compareKeys } from "./view/key-order.ts";
 import { KeyWindows } from "./view/key-windows.ts";
+import { LookupInput } from "./view/lookup-input.ts";
+import { UpdateInput } from "./view/update-input.ts";
 
 /**
  * Keeps the continuous windows of one feature view for the keys of one partition.
@@ -53,10 +56,13 @@ export class ViewProcessor implements Processor {
   /** The columns of the row that are no doubles. */
   readonly #others = new ByteWriter(64);
   readonly #nobody: KeyWindows;
+  readonly #updateInput: UpdateInput;
+  readonly #lookupInput = new LookupInput();
 
   constructor(view: FeatureViewSpec, { inputs, outputs }: Ports) {
     this.#name = viewId(view);
     this.#columns = new FeatureColumns(view);
+    this.#updateInput = new UpdateInput(view);
     this.#longestMs = Math.max(...this.#columns.windowMs);
     this.#updates = inputs.findIndex(({ role }) => role === "update");
     this.#rows = outputs.findIndex(({ kind }) => kind === "rows");
@@ -141,25 +147,25 @@ export class ViewProcessor implements Processor {
     };
   }
 
-  /** Payload: text entityKey, f64 eventTime, n × f64 aggregate inputs, then the others. */
   #update(writer: number, knownAt: number, payload: ByteReader, out: Outbox): void {
     this.#forgetEmptied(knownAt);
     tallyOf(this.counters, this.#name, writer).processed++;
-    const key = payload.text();
-    const eventTime = payload.f64();
+    const input = this.#updateInput;
+    input.open(payload);
+    const eventTime = input.eventTime();
     if (eventTime + this.#longestMs <= knownAt) return;
+    const key = input.key();
     let windows = this.#keys.get(key);
     if (windows === undefined) {
       windows = new KeyWindows(key, this.#columns);
       this.#keys.set(key, windows);
     }
     windows.lastKnownAt = knownAt;
-    windows.insert(eventTime, knownAt, payload);
+    windows.insert(eventTime, knownAt, input);
     this.#expiries.moved(windows);
     this.#writeRow(windows, knownAt, out);
   }
 
-  /** Payload: text entityKey, u8 slot, text id → text id, u8 slot, u8 incomplete, f64 asOf, … */
   #answer(
     output: number,
     knownAt: number,
@@ -167,16 +173,14 @@ export class ViewProcessor implements Processor {
     incomplete: boolean,
     out: Outbox,
   ): void {
-    const kept = this.#keys.get(payload.text());
+    const question = this.#lookupInput;
+    question.open(payload);
+    const kept = this.#keys.get(question.key());
     const windows = kept === undefined || kept.size === 0 ? this.#nobody : kept;
-    const slot = payload.u8();
-    const id = payload.text();
+    const id = question.id();
     const partition = partitionOf(id, this.#answerPartitions[output] as number);
     const answer = out.begin(output, partition, knownAt);
-    answer.text(id);
-    answer.u8(slot);
-    answer.u8(incomplete ? 1 : 0);
-    answer.f64(windows.lastKnownAt);
+    beginAnswer(answer, id, question.slot(), incomplete, windows.lastKnownAt);
     this.#columns.writeAt(knownAt, windows.values, windows.others, answer);
     out.end();
   }

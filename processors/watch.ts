@@ -1,6 +1,6 @@
 import type { ByteReader, ByteWriter } from "../schemas/bytes.ts";
 import { readModelAnswer, writeJson } from "../schemas/json-payload.ts";
-import { outcomePayload, predictionPayload, type RetrainRequest } from "../schemas/payload.ts";
+import type { RetrainRequest } from "../schemas/payload.ts";
 import type { Ports, WatchOperator, WatchSpec } from "../schemas/plan.ts";
 import type { Counters, Outbox, Processor } from "./processor.ts";
 import { alarmOf, type DriftWindow } from "./watch/drift-window.ts";
@@ -8,6 +8,7 @@ import { FeatureWindows, readReference, writeReference } from "./watch/feature-w
 import { PerformanceWindows } from "./watch/performance-windows.ts";
 import { Reference } from "./watch/reference.ts";
 import { RetrainDecision } from "./watch/retrain-decision.ts";
+import { OutcomeInput, PredictionInput } from "./watch/watched-inputs.ts";
 
 /**
  * Watches predictions and outcomes: publishes a result for every closed window of its detectors,
@@ -22,6 +23,8 @@ export class WatchProcessor implements Processor {
   readonly #performanceWindows: PerformanceWindows | null = null;
   readonly #decision: RetrainDecision;
   readonly #vector: Float64Array;
+  readonly #predictionInput: PredictionInput;
+  readonly #outcomeInput = new OutcomeInput();
   readonly #predictions: number;
   readonly #outcomes: number;
   readonly #driftOutput: number;
@@ -33,6 +36,7 @@ export class WatchProcessor implements Processor {
     this.#watch = watch;
     this.#features = features;
     this.#vector = new Float64Array(features.length);
+    this.#predictionInput = new PredictionInput(features.length);
     for (const detector of watch.detectors) {
       if (detector.kind === "features") {
         this.#featureWindows = new FeatureWindows(detector.overMs, features);
@@ -106,29 +110,31 @@ export class WatchProcessor implements Processor {
     this.#performanceWindows?.restore(reader);
   }
 
-  /** Payload: {@link predictionPayload}, k × f64 features. */
   #prediction(knownAt: number, payload: ByteReader): void {
     this.#decision.seen(knownAt);
-    const { version } = predictionPayload.read(payload);
+    const prediction = this.#predictionInput;
+    prediction.open(payload);
+    const version = prediction.version();
     this.#performanceWindows?.predicted(knownAt, version);
     if (this.#featureWindows === null) return;
     const vector = this.#vector;
-    for (let i = 0; i < vector.length; i++) vector[i] = payload.f64();
+    prediction.copyFeatures(vector);
     this.#featureWindows.predicted(knownAt, version, vector, this.#champion);
   }
 
-  /** Payload: {@link outcomePayload}. */
   #outcome(knownAt: number, payload: ByteReader, out: Outbox): void {
     this.#decision.seen(knownAt);
-    const { predictedAt, version, probability, label } = outcomePayload.read(payload);
-    if (label !== null) this.#decision.labelled();
+    const outcome = this.#outcomeInput;
+    outcome.open(payload);
+    const label = outcome.label();
+    if (!Number.isNaN(label)) this.#decision.labelled();
     const windows = this.#performanceWindows;
     if (windows !== null) {
       const closed = windows.resolved(
-        predictedAt,
-        version,
-        probability ?? Number.NaN,
-        label ?? Number.NaN,
+        outcome.predictedAt(),
+        outcome.version(),
+        outcome.probability(),
+        label,
       );
       if (closed.length > 0) this.#performanceClosed(closed, knownAt, out);
     }

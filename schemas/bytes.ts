@@ -161,6 +161,13 @@ export class ByteReader {
     return this.buffer.toString("utf8", start, this.position);
   }
 
+  /** Passes over a text. */
+  skipText(): void {
+    const short = this.u16();
+    const length = short === longText ? this.u32() : short;
+    this.position += length;
+  }
+
   /** A view of the bytes, not a copy. */
   bytes(): Buffer {
     const length = this.u32();

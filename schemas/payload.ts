@@ -2,35 +2,23 @@ import { RowCodec } from "./row-codec.ts";
 import type { RowField, ScalarType } from "./row-layout.ts";
 
 /**
- * Payloads of inbox records, by input role. Little endian (`bytes.ts`); NaN stands for null. Those
- * with a name are rows of a layout. Vectors of numbers, and what stands before one in a record of
- * which there are most, are read where they are, without an object.
+ * Payloads of inbox records, by input role. Little endian (`bytes.ts`); NaN stands for null. Each
+ * is said once, for who writes it and who reads it: those of routes and the answers in
+ * `input-payloads.ts`, read where they stand (`payload-view.ts`); the others here.
  *
  * | input | payload |
  * | --- | --- |
- * | dedup ← source, `update` | text value, f64 eventTime, f64 source partition, f64 source offset, the fields (`row-codec.ts`) |
- * | view ← source, dedup, scoring, `update` | text entityKey, f64 eventTime, n × f64 aggregate inputs (`aggregateInputs`), then those of other types, each as a field that may be null (`row-codec.ts`) |
- * | view ← source, `lookup` | text entityKey, u8 slot, text id (key of the triggering record) |
- * | scoring ← view, `answer` | text id, u8 slot, u8 incomplete (a wait for updates was ended), f64 asOf (knownAt of the newest record seen, −Infinity if none), n × f64 features, then those of other types (`valueLayout`) |
- * | scoring ← source, dedup, `trigger` | text id, f64 eventTime, f64 source offset, from dedup: f64 source partition, m × f64 request features, then the fields that predictions tell of (`keys`) |
- * | scoring ← source, `label` (`update`) | {@link labelPayload} |
- * | watch ← scoring, `prediction` (`trigger`) | {@link predictionPayload}, k × f64 features |
- * | watch ← scoring, `outcome` (`trigger`) | {@link outcomePayload} |
+ * | dedup ← source, dedup, scoring, `update` | `recordInput` |
+ * | view ← source, dedup, scoring, `update` | `updateInput` |
+ * | view ← source, dedup, `lookup` | `lookupInput` |
+ * | scoring ← view, `answer` | `answerLayout` |
+ * | scoring ← source, dedup, `trigger` | `triggerInput` |
+ * | scoring ← source, dedup, `label` (`update`) | `labelInput` |
+ * | watch ← scoring, `prediction` (`trigger`) | `predictionLayout` |
+ * | watch ← scoring, `outcome` (`trigger`) | `outcomeLayout` |
  * | training ← watch, `request` (`trigger`) | {@link RetrainRequest} by `json-payload.ts` |
  * | scoring, watch ← training, `model` (`update`) | {@link ModelAnswer} by `json-payload.ts` |
  */
-export interface LabelPayload {
-  readonly id: string;
-  /** UTC ms. */
-  readonly eventTime: number;
-  /** 1 or 0; null: unknown. */
-  readonly label: number | null;
-}
-
-export const labelPayload = new RowCodec<LabelPayload>({
-  fields: [field("id", "text"), field("eventTime", "number"), field("label", "number", true)],
-});
-
 /** What a watch is told of each prediction, before its features. */
 export interface PredictionPayload {
   readonly id: string;

@@ -13,7 +13,7 @@ import { ScoringProcessor } from "../processors/scoring.ts";
 import { LocalStores } from "../runtime/engine/local-stores.ts";
 import { createMemoryRegistry } from "../runtime/schema-registry/embedded.ts";
 import { ByteReader, ByteWriter } from "../schemas/bytes.ts";
-import { RowCodec } from "../schemas/row-codec.ts";
+import type { RowLayout } from "../schemas/row-layout.ts";
 import { executeAir, produceAir } from "./air-input-fixture.ts";
 import { collectAir } from "./air-output-fixture.ts";
 import { air, makeLogs } from "./schedule-fixture.ts";
@@ -51,7 +51,7 @@ test("a join and its ids answer alike in memory and on disk, at any share", () =
   const within = 1_000;
   const stores = new LocalStores({ directory: join(folder, "alike"), entries: 7 });
   const spill = stores.open();
-  const keys = new RowCodec({ fields: [{ name: "keys.card", type: "text", nullable: false }] });
+  const keys: RowLayout = { fields: [{ name: "keys.card", type: "text", nullable: false }] };
   const sides = [null, spill].map((each) => ({
     join: new LabelJoin(within, each, keys),
     ids: new PredictedIds(within, each),

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ByteReader, ByteWriter } from "../../schemas/bytes.ts";
+import { beginAnswer } from "../../schemas/input-payloads.ts";
 import { scoringOperator } from "../loop-fixture.ts";
 import { FeatureAssembly } from "./feature-assembly.ts";
 
@@ -13,12 +14,10 @@ function assembly(mayLack: boolean) {
   return {
     answer(id: string, slot: number, value: number, asOf = value) {
       const writer = new ByteWriter();
-      writer.u8(slot);
-      writer.u8(0);
-      writer.f64(asOf);
+      beginAnswer(writer, id, slot, false, asOf);
       writer.f64(value);
       writer.f64(value);
-      gathered.answer(id, new ByteReader(writer.take()));
+      gathered.answer(new ByteReader(writer.take()));
     },
     take(id: string) {
       const asOf = gathered.take(id, target, 0);

@@ -1,5 +1,7 @@
 import type { ByteReader, ByteWriter } from "../../schemas/bytes.ts";
 import { MillraceError } from "../../schemas/errors.ts";
+import { answerLayout } from "../../schemas/input-payloads.ts";
+import { PayloadView } from "../../schemas/payload-view.ts";
 import type { ScoringOperator, ScoringSpec } from "../../schemas/plan.ts";
 import { type ReadAnswer, readNumbers, readTyped } from "./read-answer.ts";
 
@@ -30,6 +32,12 @@ export class FeatureAssembly {
   readonly #start: number[] = [];
   readonly #count: number[] = [];
   readonly #read: ReadAnswer[] = [];
+  /** What answers of all slots begin with. */
+  readonly #head = new PayloadView(answerLayout(0, { fields: [] }));
+  readonly #id = this.#head.place("id");
+  readonly #slot = this.#head.place("slot");
+  readonly #incomplete = this.#head.place("incomplete");
+  readonly #asOf = this.#head.place("asOf");
   readonly #assemblies = new Map<string, Assembly>();
   readonly #spare: Assembly[] = [];
   readonly #mayLack: boolean;
@@ -56,23 +64,27 @@ export class FeatureAssembly {
     }
   }
 
-  /** Takes the payload of one answer behind its id: u8 slot, u8 incomplete, f64 asOf, features. */
-  answer(id: string, payload: ByteReader): void {
-    const slot = payload.u8();
-    if (this.#owed.size > 0 && this.#repay(id, slot)) {
-      payload.position = payload.end;
-      return;
-    }
+  /** Takes one answer. */
+  answer(payload: ByteReader): void {
+    const start = payload.position;
+    const head = this.#head;
+    head.open(payload);
+    const id = head.text(this.#id);
+    const slot = head.byte(this.#slot);
+    if (this.#owed.size > 0 && this.#repay(id, slot)) return;
     let assembly = this.#assemblies.get(id);
     if (assembly === undefined) {
       assembly = this.#fresh();
       this.#assemblies.set(id, assembly);
     }
-    if (payload.u8() !== 0) assembly.incomplete = true;
-    const asOf = payload.f64();
+    if (head.boolean(this.#incomplete)) assembly.incomplete = true;
+    const asOf = head.number(this.#asOf);
     if (asOf > assembly.asOf) assembly.asOf = asOf;
     assembly.answers[slot] = (assembly.answers[slot] as number) + 1;
-    this.#read[slot]?.(payload, assembly.vector, this.#start[slot] as number);
+    const columns = this.#read[slot] as ReadAnswer;
+    payload.position = start;
+    columns.payload.open(payload);
+    columns.copy(assembly.vector, this.#start[slot] as number);
   }
 
   /**

@@ -1,5 +1,6 @@
 import type { ByteReader, ByteWriter } from "../../schemas/bytes.ts";
-import type { RowCodec } from "../../schemas/row-codec.ts";
+import { RowCodec } from "../../schemas/row-codec.ts";
+import type { RowLayout } from "../../schemas/row-layout.ts";
 import type { Spill } from "../local-store.ts";
 import { ArrivalMap, type EntryCodec } from "./arrival-map.ts";
 
@@ -43,9 +44,9 @@ export class LabelJoin {
   readonly #early: ArrivalMap<EarlyLabel>;
 
   /** @param keys - of predictions. @default they have none */
-  constructor(withinMs: number, spill: Spill | null = null, keys: RowCodec | null = null) {
+  constructor(withinMs: number, spill: Spill | null = null, keys: RowLayout = { fields: [] }) {
     this.#withinMs = withinMs;
-    this.#predictions = predictionCodec(keys);
+    this.#predictions = predictionCodec(keys.fields.length === 0 ? null : new RowCodec(keys));
     this.#open = new ArrivalMap("open", this.#predictions, spill);
     this.#early = new ArrivalMap("early", earlyLabels, spill);
   }

@@ -1,20 +1,26 @@
-import type { ByteReader } from "../../schemas/bytes.ts";
 import { encode } from "../../schemas/encoding.ts";
 import { isValueOutput } from "../../schemas/feature-view.ts";
+import { answerLayout } from "../../schemas/input-payloads.ts";
+import { PayloadView } from "../../schemas/payload-view.ts";
 import type { AnswerSpec } from "../../schemas/plan.ts";
-import { RowCodec } from "../../schemas/row-codec.ts";
 
-/**
- * Reads the features of one answer into `vector`, from `at` on: its columns in their order, but for
- * texts, then what is made of these.
- */
-export type ReadAnswer = (payload: ByteReader, vector: Float64Array, at: number) => void;
+/** Answers of one view, as features. */
+export interface ReadAnswer {
+  /** Open an answer with it, then copy its features. */
+  readonly payload: PayloadView;
+  /**
+   * Copies the features into `vector`, from `at` on: the columns in their order, but for texts,
+   * then what is made of these.
+   */
+  copy(vector: Float64Array, at: number): void;
+}
 
 /** Of a view of numbers alone. */
 export function readNumbers(count: number): ReadAnswer {
-  return (payload, vector, at) => {
-    for (let i = at; i < at + count; i++) vector[i] = payload.f64();
-  };
+  const payload = new PayloadView(answerLayout(count, { fields: [] }));
+  if (count === 0) return { payload, copy: () => {} };
+  const columns = payload.place("columns");
+  return { payload, copy: (vector, at) => payload.numbers(columns, count, vector, at) };
 }
 
 /** The doubles come first, then the others; booleans are 1 or 0, instants UTC ms. */
@@ -22,17 +28,19 @@ export function readTyped({ columns, encoded }: AnswerSpec): ReadAnswer {
   const fields = columns.flatMap(({ name, output }) =>
     isValueOutput(output) ? [{ name, type: output, nullable: true }] : [],
   );
-  const codec = new RowCodec({ fields });
-  const numbers = new Float64Array(columns.length - fields.length);
+  const count = columns.length - fields.length;
+  const numbers = new Float64Array(count);
+  const payload = new PayloadView(answerLayout(count, { fields }));
+  const first = count === 0 ? null : payload.place("columns");
   /** By column its index among the doubles, or the name of its value; texts are left out. */
   let next = 0;
   const sources = columns.flatMap(({ name, output }): (number | string)[] => {
     if (!isValueOutput(output)) return [next++];
     return output === "text" ? [] : [name];
   });
-  return (payload, vector, at) => {
-    for (let i = 0; i < numbers.length; i++) numbers[i] = payload.f64();
-    const values = codec.read(payload);
+  const copy = (vector: Float64Array, at: number) => {
+    if (first !== null) payload.numbers(first, count, numbers, 0);
+    const values = payload.row();
     let to = at;
     for (const source of sources) {
       vector[to++] =
@@ -40,6 +48,7 @@ export function readTyped({ columns, encoded }: AnswerSpec): ReadAnswer {
     }
     for (const { column, encoding } of encoded) vector[to++] = encode(encoding, values[column]);
   };
+  return { payload, copy };
 }
 
 /** The nearest double; NaN for null. */

@@ -1,6 +1,7 @@
 import type { ByteReader, ByteWriter } from "../../schemas/bytes.ts";
 import type { Scalar } from "../../schemas/expression.ts";
 import type { FeatureColumns } from "./feature-columns.ts";
+import type { UpdateInput } from "./update-input.ts";
 import { type EventValues, noValues } from "./value-columns.ts";
 
 const initialEvents = 4;
@@ -44,12 +45,12 @@ export class ExactWindows {
    * Takes an event with its inputs into every window that it has not left already; all expiries up
    * to its knownAt must have been done.
    */
-  insert(eventTime: number, knownAt: number, payload: ByteReader): void {
+  insert(eventTime: number, knownAt: number, event: UpdateInput): void {
     const at = this.#makeRoom(eventTime);
     const stride = this.#columns.inputs;
     this.#times[at] = eventTime;
-    for (let i = 0; i < stride; i++) this.#inputs[at * stride + i] = payload.f64();
-    const values = this.#columns.values.readEvent(payload);
+    event.copyInputs(this.#inputs, at * stride);
+    const values = event.values();
     if (this.#eventValues !== null) this.#eventValues[at] = values;
     for (let window = 0; window < this.#starts.length; window++) {
       if (eventTime + (this.#columns.windowMs[window] as number) <= knownAt) {

@@ -4,6 +4,7 @@ import { ExactWindows } from "./exact-windows.ts";
 import type { Expiring } from "./expiry-heap.ts";
 import type { FeatureColumns } from "./feature-columns.ts";
 import { TiledWindows } from "./tiled-windows.ts";
+import type { UpdateInput } from "./update-input.ts";
 
 /** Of every key of a view whose columns all hold doubles. */
 const none: Scalar[] = [];
@@ -55,13 +56,13 @@ export class KeyWindows implements Expiring {
    * Takes an event with its inputs into every window that it has not left already; all expiries up
    * to its knownAt must have been done.
    */
-  insert(eventTime: number, knownAt: number, payload: ByteReader): void {
+  insert(eventTime: number, knownAt: number, event: UpdateInput): void {
     if (this.#tiled !== null) {
-      this.#tiled.insert(eventTime, knownAt, payload);
+      this.#tiled.insert(eventTime, knownAt, event);
       this.nextExpiry = this.#tiled.nextExpiry;
       return;
     }
-    this.#exact.insert(eventTime, knownAt, payload);
+    this.#exact.insert(eventTime, knownAt, event);
     if (this.#exact.size > this.#columns.exactLimit) this.#tile(knownAt);
     else this.nextExpiry = this.#exact.nextExpiry;
   }

@@ -5,6 +5,7 @@ import { RecentEvents } from "./recent-events.ts";
 import type { TileColumns } from "./tile-columns.ts";
 import { TileLevel } from "./tile-level.ts";
 import { tileSizes } from "./tile-sizes.ts";
+import type { UpdateInput } from "./update-input.ts";
 import type { EventValues } from "./value-columns.ts";
 
 /**
@@ -74,11 +75,10 @@ export class TiledWindows {
   }
 
   /** As the exact windows do. */
-  insert(eventTime: number, knownAt: number, payload: ByteReader): void {
-    const stride = this.#shape.inputs;
+  insert(eventTime: number, knownAt: number, event: UpdateInput): void {
     const index = this.#keep(eventTime);
-    for (let i = 0; i < stride; i++) this.recent.inputs[index * stride + i] = payload.f64();
-    this.recent.keepValues(index, this.#shape.values.readEvent(payload));
+    event.copyInputs(this.recent.inputs, index * this.#shape.inputs);
+    this.recent.keepValues(index, event.values());
     const first = this.#include(eventTime, knownAt, index);
     for (let window = first; window < this.#levels.length; window++) this.#finalize(window);
     this.#findNextExpiry();

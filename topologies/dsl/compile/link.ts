@@ -1,4 +1,3 @@
-import type { AggregateInput } from "../../../schemas/feature-view.ts";
 import type {
   AccountSpec,
   InboxOutputSpec,
@@ -10,7 +9,7 @@ import type {
   Subtopology,
   TopicOutputSpec,
 } from "../../../schemas/plan.ts";
-import type { RouteField, RouteSpec } from "../../../schemas/route.ts";
+import type { RouteSpec } from "../../../schemas/route.ts";
 import { topicText } from "../../../schemas/topic-names.ts";
 import { copiedThrough } from "../../../schemas/transforms/through.ts";
 import type { Specs } from "./step-module.ts";
@@ -177,14 +176,4 @@ export function fanOutOf(
         "partitionField" in spec && spec.name === source && spec.partitionField === field,
     );
   return isThere ? "same" : "key";
-}
-
-/** Number in a payload; NaN where it is unknown. */
-export function numberField(input: AggregateInput): RouteField {
-  return { from: "number", input };
-}
-
-/** Number in a payload, or a value of the type that an aggregate takes. */
-export function inputField({ type, ...input }: AggregateInput): RouteField {
-  return type === undefined ? numberField(input) : { from: "value", input, type };
 }

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
+import { recordInput } from "../../../schemas/input-payloads.ts";
 import type { DedupSpec } from "../../../schemas/plan.ts";
 import { transformLines } from "../../../schemas/transforms/through.ts";
 import { isId, layoutField } from "../compile/layout-field.ts";
@@ -82,13 +83,7 @@ function part(dedup: DedupSpec, specs: Specs): Part {
           what: `record of ${name}`,
           ...throughOf(dedup),
           key: [partitionField],
-          fields: [
-            { from: "key" },
-            { from: "time" },
-            { from: "partition" },
-            { from: "offset" },
-            { from: "row", layout },
-          ],
+          fields: recordInput(layout).fields,
           counted: name,
         },
       },

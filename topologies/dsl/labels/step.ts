@@ -1,4 +1,5 @@
 import { conditionText } from "../../../schemas/expression.ts";
+import { labelInput } from "../../../schemas/input-payloads.ts";
 import { outcomeSchema } from "../../../schemas/outputs.ts";
 import {
   type LabelSpec,
@@ -10,7 +11,7 @@ import { transformLines } from "../../../schemas/transforms/through.ts";
 import * as column from "../compile/columns.ts";
 import { checkCondition } from "../compile/conditions.ts";
 import { layoutField, scalarKind } from "../compile/layout-field.ts";
-import { fanOutOf, numberField, type Part } from "../compile/link.ts";
+import { fanOutOf, type Part } from "../compile/link.ts";
 import type { Problems } from "../compile/problems.ts";
 import {
   type Context,
@@ -124,7 +125,7 @@ function part(label: LabelSpec, specs: Specs): Part {
           what: `label of ${name}`,
           ...throughOf(label),
           key: [keyField],
-          fields: [{ from: "key" }, { from: "time" }, numberField({ condition: label.label })],
+          fields: labelInput(label.label).fields,
           counted: name,
         },
       },

@@ -1,5 +1,6 @@
 import { encodingText } from "../../../schemas/encoding.ts";
 import { featureColumns, isValueOutput, viewId } from "../../../schemas/feature-view.ts";
+import { lookupInput, triggerInput } from "../../../schemas/input-payloads.ts";
 import { labelOf } from "../../../schemas/loop-steps.ts";
 import { predictionSchema } from "../../../schemas/outputs.ts";
 import {
@@ -11,11 +12,10 @@ import {
   stepsOf,
   type TableSpec,
 } from "../../../schemas/plan.ts";
-import type { RouteField } from "../../../schemas/route.ts";
 import type { RowField } from "../../../schemas/row-layout.ts";
 import { transformLines } from "../../../schemas/transforms/through.ts";
 import * as column from "../compile/columns.ts";
-import { fanOutOf, type Link, numberField, type Part, type RoutesOf } from "../compile/link.ts";
+import { fanOutOf, type Link, type Part, type RoutesOf } from "../compile/link.ts";
 import { type Specs, type StepModule, throughOf } from "../compile/step-module.ts";
 import { avroValues } from "../compile/stored-topics.ts";
 import { block, durationText, list } from "../describe/text.ts";
@@ -66,14 +66,7 @@ function part(scoring: ScoringSpec, specs: Specs): Part {
           ...throughOf(scoring),
           key: [keyField],
           ...(scoring.unsignedKey === true && { signedKey: true }),
-          fields: [
-            { from: "key" },
-            { from: "time" },
-            { from: "offset" },
-            ...(isPlaced(specs, scoring) ? [{ from: "partition" } as const] : []),
-            ...scoring.request.map(requestField),
-            ...(scoring.keys ? [{ from: "row", layout: scoring.keys } as const] : []),
-          ],
+          fields: triggerInput(scoring, isPlaced(specs, scoring)).fields,
           counted: name,
         },
       },
@@ -134,7 +127,7 @@ function lookUps(scoring: ScoringSpec): Link[] {
         what: `look-up ${slot} of ${name}`,
         ...throughOf(scoring),
         key: keyFields,
-        fields: [{ from: "key" }, { from: "byte", value: slot }, { from: "text", field: keyField }],
+        fields: lookupInput(slot, keyField).fields,
         // Its trigger is counted.
         counted: null,
       },
@@ -185,10 +178,6 @@ function predictionTable(scoring: ScoringSpec): TableSpec {
     ...scoring.features.map((name) => column.orNull(column.number(name, `features.${name}`))),
   ];
   return column.records(scoring.name, columns, ["known_at", id.name]);
-}
-
-function requestField({ field, encoding }: RequestFeatureSpec): RouteField {
-  return encoding === undefined ? numberField({ field }) : { from: "encoded", field, encoding };
 }
 
 function requestText({ field, calendar, encoding }: RequestFeatureSpec): string {

@@ -1,22 +1,21 @@
 import { conditionText } from "../../../schemas/expression.ts";
 import {
   type AggregateSpec,
-  aggregateInputs,
   type FeatureViewSpec,
   featureColumns,
   isValueOutput,
   onlineName,
-  partAggregates,
   snakeCase,
   tableName,
   valueLayout,
   viewId,
 } from "../../../schemas/feature-view.ts";
+import { updateInput } from "../../../schemas/input-payloads.ts";
 import type { ColumnSpec, TableSpec } from "../../../schemas/plan.ts";
 import { topicText } from "../../../schemas/topic-names.ts";
 import { transformLines } from "../../../schemas/transforms/through.ts";
 import * as column from "../compile/columns.ts";
-import { inputField, type Part, type WorldOutput } from "../compile/link.ts";
+import type { Part, WorldOutput } from "../compile/link.ts";
 import { type Specs, type StepModule, throughOf } from "../compile/step-module.ts";
 import { block, durationText, list } from "../describe/text.ts";
 import type { ViewDefinition } from "../view.ts";
@@ -42,8 +41,6 @@ export const viewStep: StepModule<"view", ViewDefinition> = {
  */
 function part(view: FeatureViewSpec, specs: Specs): Part {
   const name = viewId(view);
-  const { numbers, values } = partAggregates(view.aggregates);
-  const inputs = [numbers, values].flatMap((part) => aggregateInputs(part).inputs.map(inputField));
   return {
     name,
     tasks: name,
@@ -63,7 +60,7 @@ function part(view: FeatureViewSpec, specs: Specs): Part {
           what: `update of ${name}`,
           ...throughOf(view),
           key: view.keyFields,
-          fields: [{ from: "key" }, { from: "time" }, ...inputs],
+          fields: updateInput(view.aggregates).fields,
           counted: name,
         },
       },

@@ -1,0 +1,68 @@
+import type { ByteReader } from "../../schemas/bytes.ts";
+import { outcomeLayout, predictionLayout } from "../../schemas/input-payloads.ts";
+import { PayloadView, type Place } from "../../schemas/payload-view.ts";
+
+/** A prediction as a watch is told of it, read where it stands: one serves all. */
+export class PredictionInput {
+  readonly #payload: PayloadView;
+  readonly #version: Place;
+  /** Null: there are none. */
+  readonly #features: Place | null;
+  readonly #count: number;
+
+  /** @param features - how many a prediction has. */
+  constructor(features: number) {
+    this.#payload = new PayloadView(predictionLayout(features));
+    this.#version = this.#payload.place("version");
+    this.#features = features === 0 ? null : this.#payload.place("features");
+    this.#count = features;
+  }
+
+  /** Takes the prediction at which a reader stands in hand. */
+  open(payload: ByteReader): void {
+    this.#payload.open(payload);
+  }
+
+  /** "" for the fallback. */
+  version(): string {
+    return this.#payload.text(this.#version);
+  }
+
+  copyFeatures(target: Float64Array): void {
+    if (this.#features !== null) this.#payload.numbers(this.#features, this.#count, target, 0);
+  }
+}
+
+/** An outcome as a watch is told of it. */
+export class OutcomeInput {
+  readonly #payload = new PayloadView(outcomeLayout);
+  readonly #predictedAt = this.#payload.place("predictedAt");
+  readonly #version = this.#payload.place("version");
+  readonly #probability = this.#payload.place("probability");
+  readonly #label = this.#payload.place("label");
+
+  /** Takes the outcome at which a reader stands in hand. */
+  open(payload: ByteReader): void {
+    this.#payload.open(payload);
+  }
+
+  /** UTC ms. */
+  predictedAt(): number {
+    return this.#payload.number(this.#predictedAt);
+  }
+
+  /** "" for the fallback. */
+  version(): string {
+    return this.#payload.text(this.#version);
+  }
+
+  /** NaN: there is none. */
+  probability(): number {
+    return this.#payload.number(this.#probability);
+  }
+
+  /** 1 or 0; NaN: no label came in time, or it is unknown. */
+  label(): number {
+    return this.#payload.number(this.#label);
+  }
+}
