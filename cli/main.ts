@@ -175,12 +175,13 @@ function streamCommands(program: Command, line: CommandLine): void {
     .description("The topologies: sources, views, steps, tasks and topics.")
     .argument("[application]", moduleDoc)
     .option("--json", "print JSON")
-    .addHelpText("after", example("millrace describe app.ts"))
+    .option("--grown", "Also since when columns that were added to what runs are complete.")
+    .addHelpText("after", example("millrace describe app.ts", "millrace describe app.ts --grown"))
     .action(async (module: string | undefined, flags: Flags) => {
       refuseModule(line, module);
-      const { config } = resolveLook(flags, line);
-      const application = namedApplication(line.application, config.data);
-      line.code = await (await looks()).describe(application, flags);
+      const resolved = resolveLook(flags, line);
+      const application = namedApplication(line.application, resolved.config.data);
+      line.code = await (await looks()).describe(application, resolved, flags);
     });
 
   addSettings(program.command("diff"), "look")

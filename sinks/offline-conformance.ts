@@ -82,6 +82,23 @@ export function offlineConformance(
 type Skip = { readonly skip: string | boolean };
 
 function insertTests(name: string, store: () => OfflineStore, sql: Skip): void {
+  test(`${name}: whole numbers of a query are exact, as bigints beyond 2^53`, sql, async () => {
+    const [row] = await store().query(
+      "SELECT toInt64(9007199254740993) AS a, toUInt64(18446744073709551615) AS b, " +
+        "toInt128('-170141183460469231731687303715884105728') AS c, toInt64(-7) AS d, " +
+        "[toInt64(9007199254740993), 1] AS e, '9007199254740993' AS f, toFloat64(0.5) AS g, " +
+        "CAST(NULL, 'Nullable(Int128)') AS h",
+    );
+    const large = 9_007_199_254_740_993n;
+    assert.deepEqual(
+      { ...(row as object) },
+      {
+        ...{ a: large, b: 2n ** 64n - 1n, c: -(2n ** 127n), d: -7, e: [large, 1] },
+        ...{ f: "9007199254740993", g: 0.5, h: null },
+      },
+    );
+  });
+
   test(`${name}: rows come back as they were written, and integers as numbers`, sql, async () => {
     await store().insert(conformanceBlock(0, 9));
     const rows = await store().query<Record<string, unknown>>(

@@ -126,7 +126,10 @@ export interface OfflineStore {
    * `offset`). Rows without a topic id, of builds that wrote none, count as those of the topic.
    */
   stored(table: OfflineTable, topicId: string): Promise<StoredRows>;
-  /** Rows as objects (JSONEachRow; 64-bit integers as numbers). One statement. */
+  /**
+   * Rows as objects (JSONEachRow). One statement. Whole numbers of any size are exact: numbers
+   * within ±(2^53 − 1), bigints beyond, in lists and tuples too.
+   */
   query<Row>(sql: string): Promise<Row[]>;
   /**
    * Text in the format that the statement names, else in this one, e.g. `PrettyCompact`. One

@@ -1,6 +1,7 @@
 import type { ResolvedConfig } from "../../runtime/config.ts";
 import { plainText } from "../../schemas/plain-text.ts";
 import type {
+  ColumnLine,
   DeadLetterRequest,
   FeatureAnswer,
   FeatureRequest,
@@ -89,17 +90,22 @@ export function columns(
     if (lines.length === 0) return "There is no feature view.";
     return table(
       ["view", "feature", "complete since"],
-      lines.map(({ view, name, completeSince, filled }) => [
-        view,
-        name,
-        !filled
-          ? "is being filled"
-          : completeSince === null
-            ? "the beginning"
-            : new Date(completeSince).toISOString(),
-      ]),
+      lines.map((line) => [line.view, line.name, sinceText(line)]),
     );
   });
+}
+
+function sinceText({ completeSince, filled }: Pick<ColumnLine, "completeSince" | "filled">) {
+  if (!filled) return "is being filled";
+  return completeSince === null ? "the beginning" : new Date(completeSince).toISOString();
+}
+
+/** A text that could be taken for none, or for something else, stands in quotes. */
+export function shownValue(value: FeatureAnswer["features"][number]["value"]): string {
+  if (value === null) return "-";
+  if (typeof value !== "string") return String(value);
+  const isPlain = value !== "" && value !== "-" && value === value.trim() && !value.includes('"');
+  return plainText(isPlain ? value : JSON.stringify(value));
 }
 
 function featureText(answer: FeatureAnswer): string {
@@ -116,10 +122,7 @@ function featureText(answer: FeatureAnswer): string {
       `view at ${time(progress)}`,
     table(
       ["feature", "value"],
-      answer.features.map(({ name, value }) => [
-        name,
-        value === null ? "-" : plainText(String(value)),
-      ]),
+      answer.features.map(({ name, value }) => [name, shownValue(value)]),
     ),
     ...answer.features.flatMap(({ name, completeSince, filled }) => [
       ...(completeSince === null ? [] : [`${name} is complete since ${time(completeSince)}`]),
@@ -210,12 +213,35 @@ export function sql(
   return look(resolved, (inspector) => inspector.sql({ query, format, topology }));
 }
 
-/** `millrace describe`: its topologies are in the module, so no run is asked. */
-export async function describe({ spec }: LoadedApplication, options: LookOptions): Promise<number> {
-  const plans = spec.topologies;
+/**
+ * `millrace describe`: its topologies are in the module, so no run is asked but for what only one
+ * knows, with `--grown`: since when columns that were added are complete.
+ */
+export async function describe(
+  application: LoadedApplication,
+  resolved: ResolvedConfig,
+  options: LookOptions & { readonly grown?: boolean },
+): Promise<number> {
+  const plans = application.spec.topologies;
   const { describe: text } = await import("../../topologies/dsl/describe.ts");
-  writeOut(options.json ? json(plans.length === 1 ? plans[0] : plans) : plans.map(text).join("\n"));
-  return exitCodes.done;
+  const told = options.json
+    ? json(plans.length === 1 ? plans[0] : plans)
+    : plans.map(text).join("\n");
+  if (options.grown !== true) {
+    writeOut(told);
+    return exitCodes.done;
+  }
+  return look({ ...resolved, application }, async (inspector) => {
+    const all = await inspector.columns({ view: null });
+    const grown = all.filter(({ completeSince, filled }) => completeSince !== null || !filled);
+    if (options.json) return json({ topologies: plans, grown });
+    const lines = grown.map(
+      (each) =>
+        `  ${each.view} ${each.name}: ${each.filled ? "complete since " : ""}${sinceText(each)}`,
+    );
+    const heading = lines.length > 0 ? "columns that were added" : "no column was added";
+    return `${[told.trimEnd(), "", heading, ...lines].join("\n")}\n`;
+  });
 }
 
 /** `millrace config`: of the run that is going on, else of this command line. */

@@ -80,6 +80,7 @@ const settled = [
     "SELECT count(), round(sum(probability), 6) FROM predictions WHERE known_at < '2001-01-03 12:00:00'",
   ],
   ["sql", "SELECT count(), max(as_of) FROM origin_delays WHERE as_of < '2001-01-03 12:00:00'"],
+  ["describe", "--grown"],
 ] as const;
 
 const answers = () => Promise.all(settled.map((args) => look(...args)));
@@ -120,6 +121,7 @@ test("while a run works, every look answers over its socket, ClickHouse and /met
   assert.deepEqual([model?.version, model?.promoted, model?.sha256.length], ["v1", true, 64]);
   assert.match(listed ?? "", /^flights\.departures .*MALFORMED_AVRO/m);
   assert.match(described ?? "", /^topology flights\n/);
+  assert.equal(during.settled.at(-1)?.trimEnd(), `${described?.trimEnd()}\n\nno column was added`);
   const refused = await start("sql", "TRUNCATE TABLE raw_outcomes").ended;
   assert.deepEqual([refused.code, refused.err.includes("OFFLINE_READ_ONLY")], [2, true]);
   await checkMetrics(metrics);

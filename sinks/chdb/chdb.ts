@@ -3,6 +3,7 @@ import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { MillraceError } from "../../schemas/errors.ts";
 import { isStorageFull, storageFull } from "../../schemas/storage-error.ts";
+import { exactJson } from "../exact-json.ts";
 import { insertHead } from "../offline-insert.ts";
 import { type MigrationTarget, migrateTables } from "../offline-migration.ts";
 import { storedRows } from "../offline-stored.ts";
@@ -197,7 +198,7 @@ class ChdbDatabase implements OfflineStore {
       run: async (sql) => void (await this.#text(sql, "TSV", database)),
       query: async <Row>(sql: string) => {
         const text = await this.#text(scanStatement(sql).query, "JSONEachRow", database);
-        return text === "" ? [] : (JSON.parse(`[${text.trim().replaceAll("\n", ",")}]`) as Row[]);
+        return text === "" ? [] : (exactJson(`[${text.trim().replaceAll("\n", ",")}]`) as Row[]);
       },
     };
   }

@@ -7,6 +7,7 @@ import {
   createClient,
 } from "@clickhouse/client";
 import { MillraceError } from "../../schemas/errors.ts";
+import { exactJson } from "../exact-json.ts";
 import { offlineQueryError } from "../offline-error.ts";
 import { insertHead } from "../offline-insert.ts";
 import { migrateTables } from "../offline-migration.ts";
@@ -153,7 +154,11 @@ class ClickHouseStore implements OfflineStore {
         format: "JSONEachRow",
         clickhouse_settings: querySettings,
       });
-      return (await result.json()) as Row[];
+      const found: Row[] = [];
+      for await (const rows of result.stream()) {
+        for (const { text } of rows) found.push(exactJson(text) as Row);
+      }
+      return found;
     });
   }
 
