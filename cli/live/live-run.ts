@@ -126,20 +126,25 @@ class LiveRun {
 
   /** Adds up, prints and writes the summary. */
   async finish(): Promise<RunEnd> {
-    const { application, plans, stack, config, range, spec, print } = this.#run;
+    const { application, plans, stack, config, range, spec, print, addUp } = this.#run;
     const { summary: file, maxWait, data } = config;
     const { elapsedMs, peaks } = await readRunRecord(data);
-    const { summary, problems } = await collectSummary(application.parts, stack, {
+    const facts = {
       range: { from: range.from, to: range.to - graceMs },
       eventsPerSecond: (recordsIn(application.accounts()) * 1000) / elapsedMs,
       maxRssBytes: peakOf(peaks, "all"),
       workerMaxRssBytes: workerPeaks(peaks),
-    });
-    const live = await collectLiveFacts(plans, stack, {
-      maxWaitMs: maxWait,
-      latency: this.#latency.histogram,
-      load: this.#fed,
-    });
+    };
+    const { summary, problems } = await addUp(() =>
+      collectSummary(application.parts, stack, facts),
+    );
+    const live = await addUp(() =>
+      collectLiveFacts(plans, stack, {
+        maxWaitMs: maxWait,
+        latency: this.#latency.histogram,
+        load: this.#fed,
+      }),
+    );
     const own = spec.report({ plans, stack, config, fed: this.#fed });
     print(`\n${[summaryText(summary, problems), liveText(live), ...own].join("\n")}\n`);
     const whole = { ...summary, live };

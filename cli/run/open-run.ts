@@ -20,6 +20,7 @@ import type { Interrupt } from "../exit.ts";
 import { configLines } from "../inspect/open-inspector.ts";
 import { serveInspector } from "../inspect/socket-server.ts";
 import type { LiveFacts } from "../live/live-facts.ts";
+import { addUp as addingUp } from "../summary/add-up.ts";
 import type { Summary } from "../summary/summary.ts";
 import type { LoadedApplication } from "./claim.ts";
 import { type Close, closingAfter } from "./closing-after.ts";
@@ -65,6 +66,8 @@ export interface OpenRun {
   readonly progress: Progress;
   readonly print: (text: string) => void;
   readonly log: Logger;
+  /** Has the stores and topics read for the summary, for as long as one of them is away. */
+  readonly addUp: <T>(read: () => Promise<T>) => Promise<T>;
 }
 
 /** What a data directory was claimed for. */
@@ -127,8 +130,9 @@ export function withRun<Before>(
     const tell = tellingOf(progress, log);
     closing.push(watchStrands({ plans, shown, application, stack, progress, tell }));
     await openDoors(shown, stack, resolved, progress, closing);
-    const run = { spec, plans, application, stack, config, range, progress, print, log };
-    return await work(run, before);
+    const addUp: OpenRun["addUp"] = (read) => addingUp(read, interrupt.signal, tell);
+    const told = { progress, print, log, addUp };
+    return await work({ spec, plans, application, stack, config, range, ...told }, before);
   });
 }
 

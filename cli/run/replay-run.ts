@@ -109,16 +109,19 @@ class Run {
 
   /** Adds up, prints and writes the summary. */
   async finish(): Promise<RunEnd> {
-    const { application, plans, stack, config, range, spec, print } = this.#run;
+    const { application, plans, stack, config, range, spec, print, addUp } = this.#run;
     const record = this.#record(range.to);
     await writeRunRecord(config.data, record);
     const events = Object.values(this.#report?.sent ?? {}).reduce((sum, sent) => sum + sent, 0);
-    const { summary, problems } = await collectSummary(application.parts, stack, {
+    const facts = {
       range,
       eventsPerSecond: record.elapsedMs === 0 ? 0 : (events * 1000) / record.elapsedMs,
       maxRssBytes: peakOf(record.peaks, "all"),
       workerMaxRssBytes: workerPeaks(record.peaks),
-    });
+    };
+    const { summary, problems } = await addUp(() =>
+      collectSummary(application.parts, stack, facts),
+    );
     const own = spec.report({ plans, stack, config, fed: null });
     print(`\n${[summaryText(summary, problems), ...own].join("\n")}\n`);
     const text = `${JSON.stringify(summary, null, 2)}\n`;
