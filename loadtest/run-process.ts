@@ -1,10 +1,14 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
 /** The module of flights, as compiled. */
 export const flightsApp = fileURLToPath(new URL("../examples/flights/app.js", import.meta.url));
 const program = fileURLToPath(new URL("../cli/main.js", import.meta.url));
+
+/** How often `until` asks, ms. */
+const askEveryMs = 20;
 
 /** A `millrace run` as a user starts it, watched through what it prints and logs. */
 export class RunProcess {
@@ -58,6 +62,19 @@ export class RunProcess {
         this.#listeners.add(look);
       });
     }
+  }
+
+  /**
+   * Asks again, also after an error, until the answer is not null; rejects when the run ends
+   * before.
+   */
+  async until<T>(what: string, ask: () => Promise<T | null>): Promise<T> {
+    while (!this.#isOver) {
+      const answer = await ask().catch(() => null);
+      if (answer !== null) return answer;
+      await sleep(askEveryMs);
+    }
+    throw new Error(`the run ended without ${what}:\n${this.output}`);
   }
 
   signal(signal: NodeJS.Signals): void {

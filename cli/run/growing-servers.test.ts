@@ -160,13 +160,8 @@ async function scrape(address: string, series: string, plan: string): Promise<nu
 async function killWorkerOf(growing: RunProcess, strand: string): Promise<void> {
   const [, address = ""] = await growing.saw(/metrics +(\S+)/);
   await growing.saw(/(?:worker started[\s\S]*){4}/);
-  let isOver = false;
-  void growing.ended.then(() => {
-    isOver = true;
-  });
-  await until("a commit of the strand", async () => {
-    const commits = await scrape(address, "millrace_commits_total", strand).catch(() => 0);
-    if (isOver) assert.fail(`it ended before:\n${growing.output}`);
+  await growing.until("a commit of the strand", async () => {
+    const commits = await scrape(address, "millrace_commits_total", strand);
     return commits > 0 ? true : null;
   });
   // The last that were started are those of the strand.

@@ -158,7 +158,9 @@ test("two workers go on where one stood; one is killed on the way, and the rows 
   ]);
   const [, address = ""] = await run.saw(/metrics +(\S+)/);
   const before = await scrape(address, "millrace_commits_total");
-  while ((await scrape(address, "millrace_commits_total")) < before + 4);
+  await run.until("some commits", async () =>
+    (await scrape(address, "millrace_commits_total")) < before + 4 ? null : true,
+  );
   const victim = run.workers.get("1") ?? 0;
   process.kill(victim, "SIGKILL");
   await run.saw(/Worker 1 was killed by SIGKILL; it is started again/);

@@ -1,13 +1,13 @@
 import { readdirSync, readFileSync } from "node:fs";
-import { availableParallelism } from "node:os";
+import { availableParallelism, totalmem } from "node:os";
 import { join, relative } from "node:path";
 import { run } from "node:test";
 import { spec } from "node:test/reporters";
 import { pathToFileURL } from "node:url";
 import { runProgram } from "./program.mjs";
 
-/** Files run side by side at most: some start servers. */
-const mostFilesAtOnce = 4;
+/** Files run side by side at most, and the memory that one may take: some start servers. */
+const [mostFilesAtOnce, fileBytes] = [6, 2.5 * 2 ** 30];
 
 /**
  * Runs the tests of dist and returns the exit code. `args`: options go to `node --test`, anything
@@ -25,8 +25,9 @@ export async function runTests(root, args) {
     console.error(`No test file has ${names.map((name) => `"${name}"`).join(" or ")} in its path.`);
     return 2;
   }
-  // One more than there are cores: files that start servers wait for them most of the time.
-  const filesAtOnce = Math.min(availableParallelism() + 1, mostFilesAtOnce);
+  // Two more than there are cores: files that start servers wait for them most of the time.
+  const inMemory = Math.max(1, Math.floor(totalmem() / fileBytes));
+  const filesAtOnce = Math.min(availableParallelism() + 2, inMemory, mostFilesAtOnce);
   if (options.length === 0) return await runInOrder(dist, longestFirst(dist, files), filesAtOnce);
   const usual = ["--test-reporter=spec", `--test-concurrency=${filesAtOnce}`].filter(
     (option) => !options.some((given) => given.startsWith(option.split("=")[0])),

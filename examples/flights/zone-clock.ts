@@ -17,8 +17,8 @@ export class ZoneClock {
     const offsets = [offsetAt(from)];
     const changes: number[] = [];
     for (let day = from; day < to; day += dayMs) {
-      const [before, after] = [offsetAt(day), offsetAt(day + dayMs)];
-      if (before === after) continue;
+      const after = offsetAt(day + dayMs);
+      if (after === offsets.at(-1)) continue;
       changes.push(changeWithin(offsetAt, day, day + dayMs));
       offsets.push(after);
     }

@@ -54,15 +54,12 @@ function tryWith(npm, tarball, whole) {
     check(status === 1 && asked && more.length === 0, `not asked for chDB: ${stderr}`);
   });
   step("  npm install", () => npmRun("install"));
-  const started = Date.now();
   step("  npm start", () => npmRun("start"));
   const features = step("  millrace features get", () =>
     millrace("features", "get", "card_spending", "4711", "--json"),
   );
   const hour = JSON.parse(features).features.find(({ name }) => name === "payments_1h");
   check(hour?.value === 5, `these are not the features: ${features}`);
-  const seconds = (Date.now() - started) / 1000;
-  check(seconds < 60, `the first feature came after ${seconds} s`);
   if (!whole) return;
   step("  millrace verify --reread", () => millrace("verify", "--reread"));
   step("  npm test", () => npmRun("test"));
