@@ -14,6 +14,7 @@ export type Requirement =
   | "openssl"
   | "python-clients"
   | "kcat"
+  | "zsh"
   | "go"
   | "mount";
 
@@ -69,6 +70,11 @@ const entries: Readonly<Record<Requirement, RequirementEntry>> = {
     what: "Go (builds k6 with the extension of the load tests)",
     found: () => onPath("go") || existsSync("/usr/local/go/bin/go"),
     install: { apt: "golang-go", brew: "go" },
+  },
+  zsh: {
+    what: "zsh",
+    found: () => onPath("zsh"),
+    install: { apt: "zsh", brew: "zsh" },
   },
   mount: {
     what: "the right to mount a file system (Linux, as root)",

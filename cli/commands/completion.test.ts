@@ -1,6 +1,10 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
+import { requirement } from "../../testing/requirements-fixture.ts";
 import { startMillrace } from "../millrace-fixture.ts";
 
 /** What bash offers for the last of the words, which may be empty. */
@@ -32,10 +36,52 @@ test("bash completes commands, their commands, flags and the words of flags", as
   assert.deepEqual(offered(out, "run", "--kafka-password"), ["--kafka-password-file"]);
 });
 
-test("zsh runs the same", async () => {
+/**
+ * Types each line and a tab into a zsh that has loaded nothing, and says what the lines became; §
+ * is a dollar, which would begin something here.
+ */
+const zshDriver = String.raw`zmodload zsh/zpty
+zpty -b shell 'cd /usr; stty -echo; PS1= TERM=dumb exec zsh -f -i 2>&1'
+zpty -w shell "fpath=(§1 \§fpath); autoload -U compinit; compinit -u -D; PS1="
+zpty -w shell "millrace() { print -r -- \"<\"\"<\§*>>\" }; print rea\"\"dy"
+zpty -m -r shell line '*ready*'
+for each in "§{@[2,-1]}"; do
+  zpty -n -w shell "millrace §each"§'\t'
+  zpty -n -w shell §'\n'
+  zpty -m -r shell line '*<<*>>*'
+  print -r -- "§{§{line##*<<}%%>>*}"
+done
+zpty -d shell`.replaceAll("§", "$");
+
+test("zsh completes the same, from the first tab on", {
+  skip: requirement("zsh"),
+  timeout: 60_000,
+}, async () => {
   const { out } = await startMillrace("completion", "zsh").ended;
   assert.match(out, /^#compdef millrace\n/);
-  assert.match(out, /bashcompinit\n[\s\S]*complete .*-F _millrace millrace\n$/);
+  const folder = mkdtempSync(join(tmpdir(), "millrace-zsh-"));
+  try {
+    writeFileSync(join(folder, "_millrace"), out);
+    const lines = {
+      des: "describe",
+      "stack u": "stack up",
+      "run --stack cl": "run --stack cluster",
+      "run --log-level w": "run --log-level warn",
+      "run app.ts --scor": "run app.ts --scoring-threads",
+      "features get --at": "features get --at",
+      "completion z": "completion zsh",
+      "run --data shar": "run --data share",
+      "run --kafka-passw": "run --kafka-password-file",
+    };
+    const typed = Object.keys(lines);
+    const completed = execFileSync("zsh", ["-f", "-c", zshDriver, "zsh", folder, ...typed], {
+      encoding: "utf8",
+      timeout: 50_000,
+    });
+    assert.deepEqual(completed.trimEnd().split("\n"), Object.values(lines));
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 });
 
 test("with --json an error is JSON, whoever finds it", async () => {

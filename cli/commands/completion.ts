@@ -36,7 +36,7 @@ export function bashCompletion(program: Command): string {
 _millrace() {
   local word="\${COMP_WORDS[COMP_CWORD]}" previous="\${COMP_WORDS[COMP_CWORD-1]}"
   local command="" longer each words="" flags=""
-  for each in "\${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
+  for each in "\${COMP_WORDS[@]:1:$((COMP_CWORD - 1))}"; do
     longer="\${command:+$command }$each"
     case "$longer" in
       ${names.join("|")}) command="$longer" ;;
@@ -59,7 +59,9 @@ export function zshCompletion(program: Command): string {
   return `#compdef millrace
 # Completion of millrace for zsh: millrace completion zsh > a folder of fpath, as _millrace
 autoload -U +X bashcompinit && bashcompinit
-${bashCompletion(program)}`;
+${bashCompletion(program)}# Loaded by the first completion, it completes that too.
+if [[ "\${funcstack[1]-}" == _millrace ]]; then _bash_complete -o filenames -F _millrace; fi
+`;
 }
 
 function completed(command: Command, path = ""): Completed[] {
