@@ -1,6 +1,7 @@
 import { type DeadLetterCode, errorMessage, MillraceError } from "../../schemas/errors.ts";
 import type { FormatReader, ReadRecord, WriterSchema } from "../../schemas/formats/format.ts";
 import { thrownText } from "../../schemas/plain-text.ts";
+import { Guids } from "./guids.ts";
 import type { SchemaId, SchemaRegistry } from "./registry.ts";
 
 /** Magic byte and schema id in front of a value: Confluent's wire format. */
@@ -59,6 +60,7 @@ export class RecordDecoder {
   /** By id: when the registry said that it has none. */
   readonly #unknown = new Map<SchemaId, number>();
   readonly #asked = new Map<SchemaId, Promise<void>>();
+  readonly #guids = new Guids();
   readonly #outcome = { kind: "value" as const, value: {} as Record<string, unknown> };
   /** Of values that are read by no writer's schema. */
   readonly #plain: ReadRecord | null;
@@ -79,7 +81,8 @@ export class RecordDecoder {
     const { framing, bySchema } = this.#reader;
     if (framing === "none") return this.#read(this.#plain, buffer, start, end, around);
     const header = around.schemaHeader;
-    const id = header === null ? idIn(buffer, start, end) : idIn(header, 0, header.length);
+    const id =
+      header === null ? this.#idIn(buffer, start, end) : this.#idIn(header, 0, header.length);
     if (id === null) {
       if (framing === "required") {
         return this.#malformed("it has no magic byte and schema id in front");
@@ -92,7 +95,7 @@ export class RecordDecoder {
     const writer = this.#writers.get(id);
     if (writer !== undefined) {
       // What stands behind an id in a header belongs to it, not to the value.
-      const behind = header?.subarray(idBytes);
+      const behind = header?.length === idBytes ? nothing : header?.subarray(idBytes);
       return this.#read(writer, buffer, body, end, around, behind);
     }
     const since = this.#unknown.get(id);
@@ -106,7 +109,8 @@ export class RecordDecoder {
   refused(buffer: Buffer, start: number, end: number, around: AroundValue = alone): Decoded {
     const header = around.schemaHeader;
     return this.unknown(
-      (header === null ? idIn(buffer, start, end) : idIn(header, 0, header.length)) ?? 0,
+      (header === null ? this.#idIn(buffer, start, end) : this.#idIn(header, 0, header.length)) ??
+        0,
     );
   }
 
@@ -203,25 +207,25 @@ export class RecordDecoder {
     return this.#registry.schemaByGuid(id, this.#subject);
   }
 
+  /**
+   * The id at the start of a value or a header: a zero and a number (version 0), or a one and a
+   * GUID (version 1); null: there is none.
+   */
+  #idIn(buffer: Buffer, start: number, end: number): SchemaId | null {
+    const length = end - start;
+    if (length >= framingBytes && buffer[start] === 0) return buffer.readInt32BE(start + 1);
+    return length < guidBytes || buffer[start] !== 1 ? null : this.#guids.at(buffer, start + 1);
+  }
+
   #refuse(id: SchemaId): void {
     if (this.#unknown.size >= unknownIdsLimit) this.#unknown.clear();
     this.#unknown.set(id, performance.now());
   }
 }
 
-const alone: AroundValue = { timestampMs: -1, schemaHeader: null };
+const nothing = Buffer.alloc(0);
 
-/**
- * The id at the start of a value or a header: a zero and a number (version 0), or a one and a GUID
- * (version 1); null: there is none.
- */
-function idIn(buffer: Buffer, start: number, end: number): SchemaId | null {
-  const length = end - start;
-  if (length >= framingBytes && buffer[start] === 0) return buffer.readInt32BE(start + 1);
-  if (length < guidBytes || buffer[start] !== 1) return null;
-  const hex = buffer.toString("hex", start + 1, start + guidBytes);
-  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
-}
+const alone: AroundValue = { timestampMs: -1, schemaHeader: null };
 
 /** What the registry gives, or something else where it refuses to. */
 async function givenOr<T>(refused: T, given: Promise<T>): Promise<T> {
