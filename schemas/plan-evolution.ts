@@ -126,7 +126,8 @@ function strandsOfView(grown: ViewToGrow): Evolution {
       const layout = (columnsOf(newest, view).layout ?? 1) + 1;
       const columns = { aggregates, windows, layout };
       layouts.push({ columns, growth: growthOf(layout), parts: [] });
-      changes.push({ ...change, remedy: null });
+      const what = `${change.what}${keptVectors(trunk, id)}`;
+      changes.push({ ...change, what, remedy: null });
     } else if (added === null && change?.kind === "break" && stood.length > 0) {
       changes.push(change);
     }
@@ -156,6 +157,19 @@ function strandsOfView(grown: ViewToGrow): Evolution {
     retired: strands.filter((strand) => !isRunning(strand)),
     changes,
   };
+}
+
+/** What becomes of the steps that look a view up while it gets columns. */
+function keptVectors(trunk: Plan, id: string): string {
+  const looking = stepsOf(trunk, "scoring").filter(({ lookups }) =>
+    lookups.some(({ view }) => view === id),
+  );
+  if (looking.length === 0) return "";
+  const names = looking.map(({ name }) => name).join(", ");
+  return (
+    `; the vector of ${names} stays without them, as its models were trained on it ` +
+    "(for another vector give the topology another name, or start over)"
+  );
 }
 
 function layoutIn(plan: Plan, id: string): Widened | undefined {

@@ -127,7 +127,9 @@ test("columns that are added to a view are filled from the beginning, beside wha
   assert.equal(diff.code, 0, diff.err);
   assert.equal(
     diff.out.trim(),
-    "shops: grow\n  grow: view shop@1: gets orders_1h, orders_3h, large_3h",
+    "shops: grow\n  grow: view shop@1: gets orders_1h, orders_3h, large_3h; the vector of scores " +
+      "stays without them, as its models were trained on it (for another vector give the " +
+      "topology another name, or start over)",
   );
   for (const start of ["it grows", "it goes on"]) {
     assert.equal((await run(widened, { data })).outcome, "done", start);
