@@ -4,9 +4,9 @@ import { RecordReader } from "../broker/record-batch/reader.ts";
 import type { AvroDecoder } from "../runtime/schema-registry/avro-codec.ts";
 
 /** A record of an output topic. */
-export interface DriverRecord {
+export interface DriverRecord<Value = Record<string, unknown>> {
   readonly key: string | null;
-  readonly value: Record<string, unknown>;
+  readonly value: Value;
   readonly timestamp: number;
   readonly partition: number;
   readonly offset: number;

@@ -4,6 +4,8 @@ export type { DriverRecord } from "./driver-topics.ts";
 export { runSchedule, type ScheduleOptions, type ScheduleReport } from "./simulator.ts";
 export {
   type DriverFeatures,
+  type DriverInput,
+  type DriverOutput,
   type SentOptions,
   TopologyDriver,
   topologyDriver,

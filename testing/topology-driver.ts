@@ -27,7 +27,6 @@ import {
 import { fieldAt } from "../schemas/formats/field-at.ts";
 import { watermark } from "../schemas/generated.ts";
 import { partitionOf } from "../schemas/murmur2.ts";
-import { nearest } from "../schemas/nearest.ts";
 import { type Plan, type SourceSpec, type Subtopology, stepsOf } from "../schemas/plan.ts";
 import type { FeatureRow } from "../schemas/row.ts";
 import { msOf } from "../schemas/source-time.ts";
@@ -41,6 +40,14 @@ import {
 import type { Freshness, OnlineStore } from "../sinks/store.ts";
 import { type DriverModels, standIn } from "./driver-models.ts";
 import { type DriverRecord, readAll, send } from "./driver-topics.ts";
+import {
+  checkFormat,
+  checkTopic,
+  type FormatOf,
+  type NamedPredictions,
+  type NamedView,
+  type PredictionValue,
+} from "./driver-types.ts";
 
 export interface SentOptions {
   /** @default the text of the source's partition field */
@@ -83,12 +90,22 @@ interface World {
 }
 
 /** A row of the online store as a reader sees it. */
-export interface DriverFeatures {
+export interface DriverFeatures<Column extends string = string> {
   readonly freshness: Freshness;
   readonly asOf: number | null;
   readonly validUntil: number | null;
   /** By column, e.g. `delay_mean_1h`, of its type; null where a window is empty. */
-  readonly features: Readonly<Record<string, Scalar>>;
+  readonly features: Readonly<Record<Column, Scalar>>;
+}
+
+/** A source topic to write to. */
+export interface DriverInput<T> {
+  send(value: T | Buffer, sent?: SentOptions): void;
+}
+
+/** A topic to read. */
+export interface DriverOutput<Value> {
+  drain(): Promise<DriverRecord<Value>[]>;
 }
 
 export class TopologyDriver {
@@ -103,29 +120,42 @@ export class TopologyDriver {
     this.#options = options;
   }
 
-  /** A source topic to write to: records by their fields, or bytes as they are. */
-  input(topic: string): { send(value: object | Buffer, sent?: SentOptions): void } {
-    const plan = this.#plan.name;
-    const sources = this.#plan.sources.map((source) => source.topic);
-    if (!sources.includes(topic)) {
-      const near = nearest(topic, sources) || ` (it has ${sources.join(", ")})`;
-      throw new MillraceError("UNKNOWN_TOPIC", { topic, near, plan, kind: "source" });
-    }
+  /**
+   * A source topic to write to: records by their fields, or bytes as they are.
+   *
+   * @param format - as `from` was given it: the records have its type then. @default any records
+   * @throws {MillraceError} UNKNOWN_TOPIC.
+   * @throws {RangeError} for the format of another source.
+   */
+  input(topic: string): DriverInput<object>;
+  input<T>(topic: string, format: FormatOf<T>): DriverInput<T>;
+  input(topic: string, format?: FormatOf<unknown>): DriverInput<object> {
+    const { sources } = this.#plan;
+    const known = sources.map((source) => source.topic);
+    checkTopic(this.#plan, "source", topic, known);
+    const source = sources.find((each) => each.topic === topic);
+    if (format !== undefined && source !== undefined) checkFormat(source, format);
     return { send: (value, sent = {}) => void this.#queue.push({ topic, value, sent }) };
   }
 
-  /** A topic to read; `drain` gives what is new since the last time. */
-  output(topic: string): { drain(): Promise<DriverRecord[]> } {
-    const plan = this.#plan.name;
-    const topics = this.#plan.topics.map(({ name }) => name);
-    if (!topics.includes(topic)) {
-      const near = nearest(topic, topics) || ": describe() lists those it has";
-      throw new MillraceError("UNKNOWN_TOPIC", { topic, near, plan, kind: "topic" });
-    }
+  /**
+   * A topic to read; `drain` gives what is new since the last time. Of a scoring step in place of
+   * its topic's name the values are typed.
+   *
+   * @throws {MillraceError} UNKNOWN_TOPIC.
+   */
+  output(topic: string): DriverOutput<Record<string, unknown>>;
+  output<Feature extends string>(
+    step: NamedPredictions<Feature>,
+  ): DriverOutput<PredictionValue<Feature>>;
+  output(of: string | NamedPredictions<string>): DriverOutput<never> {
+    const topic = typeof of === "string" ? of : of.definition.topic;
+    const known = this.#plan.topics.map(({ name }) => name);
+    checkTopic(this.#plan, "topic", topic, known);
     return {
       drain: async () => {
         await this.#run();
-        return this.#drain(topic);
+        return (await this.#drain(topic)) as unknown as DriverRecord<never>[];
       },
     };
   }
@@ -151,8 +181,8 @@ export class TopologyDriver {
   }
 
   /** The state of a feature view, by entity key, as it stands now. */
-  store(view: string): { get(entityKey: string): Promise<FeatureRow | null> } {
-    this.#view(view);
+  store(of: string | NamedView<string>): { get(entityKey: string): Promise<FeatureRow | null> } {
+    const view = viewId(this.#view(of));
     return {
       get: async (entityKey) => {
         await this.#run();
@@ -170,8 +200,13 @@ export class TopologyDriver {
   }
 
   /** What the online store serves of an entity at an instant. @param at - @default the progress */
-  async online(view: string, entityKey: string, at?: number): Promise<DriverFeatures> {
-    const spec = this.#view(view);
+  async online<Column extends string = string>(
+    of: string | NamedView<Column>,
+    entityKey: string,
+    at?: number,
+  ): Promise<DriverFeatures<Column>> {
+    const spec = this.#view(of);
+    const view = viewId(spec);
     await this.#store();
     const { online } = await this.#open();
     const partition = partitionOf(entityKey, this.#plan.partitions);
@@ -189,7 +224,7 @@ export class TopologyDriver {
       freshness,
       asOf: row?.asOf ?? null,
       validUntil: until,
-      features: Object.fromEntries(columns),
+      features: Object.fromEntries(columns) as Record<Column, Scalar>,
     };
   }
 
@@ -197,7 +232,10 @@ export class TopologyDriver {
    * Rows of an offline table, by column. For a feature view (`name@version`) every row that was
    * emitted; else by the name of the analysts' view, e.g. `predictions`.
    */
-  async offline(name: string): Promise<readonly Readonly<Record<string, unknown>>[]> {
+  async offline(
+    of: string | NamedView<string>,
+  ): Promise<readonly Readonly<Record<string, unknown>>[]> {
+    const name = typeof of === "string" ? of : of.definition.id;
     await this.#store();
     const { offline } = await this.#open();
     const view = stepsOf(this.#plan, "view").find((each) => viewId(each) === name);
@@ -219,7 +257,8 @@ export class TopologyDriver {
     await broker.close();
   }
 
-  #view(name: string): FeatureViewSpec {
+  #view(of: string | NamedView<string>): FeatureViewSpec {
+    const name = typeof of === "string" ? of : of.definition.id;
     const view = stepsOf(this.#plan, "view").find((each) => viewId(each) === name);
     if (view === undefined)
       throw new MillraceError("VIEW_UNKNOWN", {

@@ -92,6 +92,8 @@ export interface FeatureView<
 > {
   readonly kind: "view";
   readonly definition: ViewDefinition;
+  /** Only a type: the columns that its rows have. */
+  readonly __columns?: Column | Text;
   /**
    * A look-up of this view under fields of the triggering record, in the order of the view's key.
    * The fields may have other names than the view's.
