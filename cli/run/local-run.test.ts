@@ -14,6 +14,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { createClient } from "@clickhouse/client";
 import { allDigests } from "../../loadtest/digests.ts";
@@ -224,6 +225,39 @@ test("Ctrl-C ends all workers with 130; a topic to slow that is no source is ref
   assert.equal(refused.code, 2);
   assert.match(refused.err, /flights\.x is no source topic; there are flights\./);
 });
+
+for (const workers of ["1", "2"]) {
+  test(`Ctrl-C while Kafka is away ends a run of ${workers} in seconds with 130, and names Kafka`, {
+    skip,
+    timeout: 300_000,
+  }, async () => {
+    const args = ["--stack", "local", "--data", local, "--from", "2001-01-02T12:00"];
+    // Arrivals stand almost still, so that the run goes on until it is stopped.
+    const slow = ["--slow", "flights.arrivals=1000000"];
+    const run = new RunProcess([...args, "--to", "2001-01-04", "--workers", workers, ...slow]);
+    await run.saw(/tasks restored/);
+    const kafka = (await status()).find(({ name }) => /kafka/i.test(name));
+    process.kill(kafka?.pid ?? 0, "SIGKILL");
+    await run.saw(/Waiting for Kafka/);
+    const began = performance.now();
+    run.signal("SIGINT");
+    assert.equal(await run.ended, 130, run.output);
+    assert.ok(performance.now() - began < 30_000, `${performance.now() - began} ms`);
+    assert.match(run.output, /Gave up waiting for .*Kafka/);
+    // They end with the process that started them, when they see that it has.
+    for (const pid of run.workers.values()) while (isAlive(pid)) await sleep(20);
+    const { code, err } = await millrace("stack", "up", "--data", local);
+    assert.equal(code, 0, err);
+  });
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
 
 /** A module of TypeScript that nothing has compiled, with a syntax that Node does not strip. */
 const orders = `import {
