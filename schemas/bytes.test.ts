@@ -49,3 +49,16 @@ test("a writer that is recycled gives back what a burst has grown, and keeps wha
   for (let commit = 0; commit < 10; commit++) use(0);
   assert.equal(use(0), kept);
 });
+
+test("raw bytes are copied from any part of a source, short or long", () => {
+  const source = Uint8Array.from({ length: 100 }, (_, index) => index);
+  const writer = new ByteWriter(1);
+  const expected: number[] = [];
+  for (const length of [0, 1, 23, 24, 25, 60, 100]) {
+    for (const start of [0, 1, 100 - length].filter((each) => each + length <= 100)) {
+      writer.raw(source, start, start + length);
+      expected.push(...source.subarray(start, start + length));
+    }
+  }
+  assert.deepEqual([...writer.take()], expected);
+});

@@ -1,6 +1,9 @@
 /** Marks a text whose length follows in 32 bits. */
 const longText = 0xffff;
 
+/** Up to so many bytes are copied one by one: a view of them would cost more, e.g. of a key. */
+const shortBytes = 24;
+
 /**
  * A growing little-endian buffer that payload codecs write into. One is reused for millions of
  * payloads, so a write allocates only when the buffer doubles.
@@ -85,11 +88,16 @@ export class ByteWriter {
 
   /** Raw bytes with nothing in front. */
   raw(source: Uint8Array, start: number, end: number): void {
-    const at = this.reserve(end - start);
-    this.buffer.set(
-      start === 0 && end === source.length ? source : source.subarray(start, end),
-      at,
-    );
+    const length = end - start;
+    const at = this.reserve(length);
+    if (length <= shortBytes) {
+      for (let index = 0; index < length; index++) {
+        this.buffer[at + index] = source[start + index] as number;
+      }
+      return;
+    }
+    const whole = start === 0 && end === source.length;
+    this.buffer.set(whole ? source : source.subarray(start, end), at);
   }
 
   #longText(value: string): void {
