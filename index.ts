@@ -46,7 +46,12 @@ export { type Encoded, hashed, oneHot } from "./topologies/dsl/encodings.ts";
 export { calendar } from "./topologies/dsl/enrichment.ts";
 export type { Outcomes } from "./topologies/dsl/labels.ts";
 export { offline, online, topic } from "./topologies/dsl/roles.ts";
-export { type FeatureOf, type Predictions, prior } from "./topologies/dsl/scoring.ts";
+export {
+  type FeatureOf,
+  type Predictions,
+  previousVersion,
+  prior,
+} from "./topologies/dsl/scoring.ts";
 export { lower, upper } from "./topologies/dsl/select.ts";
 export {
   from,

@@ -17,6 +17,8 @@ const usageErrors: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "SOURCE_MISSING",
   "SOURCES_EMPTY",
   "LOOK_UNKNOWN",
+  "MODEL_AMBIGUOUS",
+  "MODEL_VERSION_UNKNOWN",
   "DATA_MODE_CHANGED",
   "DATA_RANGE_CHANGED",
   "DATA_RANGE_SHORTER",

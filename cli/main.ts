@@ -9,6 +9,7 @@ import { isModulePath } from "./application/load-application.ts";
 import type { Look } from "./commands/look.ts";
 import { exitCodes, reportError } from "./exit.ts";
 import { type LookArguments, readLookOptions } from "./look-options.ts";
+import { modelCommands } from "./model-commands.ts";
 import { checkRunSettings } from "./run/check-run-settings.ts";
 import type { LoadedApplication } from "./run/claim.ts";
 import { addSettings, settingFlags } from "./settings-options.ts";
@@ -69,6 +70,8 @@ function commands(line: CommandLine): Command {
     .description("Real-time features and inference from event streams.")
     .version(version(), "--version", "print the version")
     .showHelpAfterError("Add --help for what there is.")
+    // Else what stands behind a command's name could be taken for an option of the one above it.
+    .enablePositionalOptions()
     .exitOverride();
   runCommands(program, line);
   streamCommands(program, line);
@@ -256,14 +259,12 @@ function storeCommands(program: Command, line: CommandLine): void {
       line.code = await (await looks()).columns(resolved, view ?? null, flags);
     });
 
-  looking(program.command("models"))
-    .description("Model versions: trained on what, in force since when, and how good.")
-    .argument("[model...]", "those alone")
-    .addHelpText("after", example("millrace models"))
-    .action(async (names: string[], flags: Flags) => {
-      const resolved = resolveLook(flags, line);
-      line.code = await (await looks()).models(resolved, names, flags);
-    });
+  modelCommands(program, {
+    ...{ looking, example },
+    resolve: (flags, problems = []) =>
+      resolveLook(flags, { ...line, problems: [...line.problems, ...problems] }),
+    ended: (code) => Object.assign(line, { code }),
+  });
 
   looking(program.command("sql"))
     .description("One query of ClickHouse's SQL, read-only, in the database of the topology.")

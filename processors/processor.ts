@@ -83,6 +83,10 @@ export interface Processor {
    * else; a processor without external work leaves both out.
    */
   takeWork?(): ExternalWork | null;
+  /** Whether its work has to be done before it takes another record or timer. @default false */
+  readonly asks?: boolean;
+  /** The world outside has news: its next work asks for them. */
+  news?(): void;
   /** Result of the work, in the form that the service says. */
   settle?(result: ByteReader, out: Outbox): void;
   /** Whole state, deterministic: equal states give equal bytes. */

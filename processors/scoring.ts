@@ -7,6 +7,7 @@ import type { Counters, ExternalWork, Outbox, Processor } from "./processor.ts";
 import { FeatureAssembly } from "./scoring/feature-assembly.ts";
 import { LabelInput } from "./scoring/label-input.ts";
 import { type EarlyLabel, LabelJoin, type Prediction } from "./scoring/label-join.ts";
+import { readNews } from "./scoring/model-news.ts";
 import { type ModelInForce, ModelRegister } from "./scoring/model-register.ts";
 import {
   type DeferredOutcome,
@@ -54,6 +55,13 @@ export class ScoringProcessor implements Processor {
   readonly #scored: ScoreBatch;
   readonly #unscored: VectorBuffer;
   #deferred: Deferred[] = [];
+  /** Whether it has heard which champions were named before its first record. */
+  #informed = false;
+  #asksNews = true;
+  /** Whether deferred rows wait for another round. */
+  #again = false;
+  /** Newest known time of a trigger. */
+  #knownAt = Number.NEGATIVE_INFINITY;
 
   /**
    * @param answersMayLack - whether waits for answers may have been ended (live mode); else a
@@ -109,20 +117,41 @@ export class ScoringProcessor implements Processor {
     this.#deferOutcome(this.#join.expire(), instant, label, Number.NaN);
   }
 
+  /** Champions that were named come first, whatever the records say; then a round at a time. */
+  get asks(): boolean {
+    return !this.#informed || this.#again;
+  }
+
+  news(): void {
+    this.#asksNews = true;
+  }
+
   takeWork(): ExternalWork<ScoreWork> | null {
-    if (this.#deferred.length === 0) return null;
-    return this.#scored.work(this.#models.takeNews());
+    if (this.#deferred.length === 0 && !this.#asksNews) return null;
+    return this.#scored.work({
+      putAside: this.#models.takeNews(),
+      asksNews: this.#asksNews,
+      heard: this.#models.heard,
+      knownAt: this.#knownAt,
+    });
   }
 
   settle(result: ByteReader, out: Outbox): void {
     const { rows } = this.#scored.vectors;
     const start = result.position;
-    if (result.end !== start + rows * rowResultBytes) {
+    if (result.end < start + rows * rowResultBytes) {
       throw new RangeError(
         `${this.#scoring.name}: the result of ${rows} rows has ${result.end - start} bytes`,
       );
     }
-    for (const each of this.#deferred) {
+    result.position = start + rows * rowResultBytes;
+    const news = readNews(result);
+    for (const each of news ?? []) this.#models.hear(each);
+    // What had no time to say them is asked again; without rows there always is time.
+    if (news !== null || rows === 0) [this.#informed, this.#asksNews] = [true, false];
+    const end = result.position;
+    this.#again = false;
+    for (const [index, each] of this.#deferred.entries()) {
       if (each.kind === "outcome") this.#outputs.outcome(each, out);
       else if (each.prediction.version === "") {
         this.#outputs.prediction(each, this.#unscored, out);
@@ -132,11 +161,15 @@ export class ScoringProcessor implements Processor {
         result.position = start + (rows + each.row) * 8;
         each.latencyMs = result.f64();
         result.position = start + rows * 16 + each.row;
-        this.#answered(each, probability, result.u8());
+        if (!this.#answered(each, probability, result.u8())) {
+          this.#askAgain(index);
+          break;
+        }
         this.#outputs.prediction(each, this.#scored.vectors, out);
       }
     }
-    result.position = result.end;
+    result.position = end;
+    if (this.#again) return;
     this.#deferred = [];
     this.#scored.clear();
     this.#unscored.clear();
@@ -144,12 +177,17 @@ export class ScoringProcessor implements Processor {
     this.#join?.trim();
   }
 
-  /** Rows are told in the order of their triggers: what a batch held besides does not matter. */
-  #answered(deferred: DeferredPrediction, probability: number, state: number): void {
+  /**
+   * Rows are told in the order of their triggers: what a batch held besides does not matter. False:
+   * its model was put aside just now, and the one before it is to be asked.
+   */
+  #answered(deferred: DeferredPrediction, probability: number, state: number): boolean {
     const { prediction } = deferred;
     const { version } = prediction;
-    if (this.#models.isAside(version)) this.#fallBack(deferred, "put aside");
-    else if (state === rowStates.answered) {
+    if (this.#models.isAside(version)) {
+      if (this.#inPlaceOf(deferred.model) !== null) return false;
+      this.#fallBack(deferred, "put aside");
+    } else if (state === rowStates.answered) {
       this.#models.answered(version);
       prediction.probability = probability;
     } else if (state === rowStates.late) this.#fallBack(deferred, "late");
@@ -157,6 +195,30 @@ export class ScoringProcessor implements Processor {
       this.#models.failed(version);
       this.#fallBack(deferred, "failed");
     }
+    return true;
+  }
+
+  /** The model that answers in place of one that is put aside; null: none does. */
+  #inPlaceOf(model: ModelInForce | null): ModelInForce | null {
+    const before = this.#scoring.fallback.previous === true ? (model?.before ?? null) : null;
+    return before === null || this.#models.isAside(before.version) ? null : before;
+  }
+
+  /** From one that is deferred on: rows are asked for anew, of the models that are left. */
+  #askAgain(from: number): void {
+    this.#deferred = this.#deferred.slice(from);
+    this.#again = true;
+    this.#scored.again();
+    for (const each of this.#deferred) {
+      if (each.kind === "outcome" || each.model === null) continue;
+      const { prediction, model, sourcePartition, sourceOffset } = each;
+      const aside = this.#models.isAside(model.version);
+      const asked = aside ? (this.#inPlaceOf(model) ?? model) : model;
+      each.model = asked;
+      prediction.version = asked.version;
+      each.row = this.#scored.keep(each.row, asked, sourcePartition, sourceOffset);
+    }
+    this.#scored.vectors.rows = this.#scored.rows;
   }
 
   #fallBack(deferred: DeferredPrediction, reason: FallbackReason): void {
@@ -173,6 +235,7 @@ export class ScoringProcessor implements Processor {
   snapshot(writer: ByteWriter): void {
     if (this.#deferred.length > 0) throw new RangeError("a snapshot cannot be taken before settle");
     this.#models.snapshot(writer);
+    writer.f64(this.#knownAt);
     this.#assembly.snapshot(writer);
     this.#predicted?.snapshot(writer);
     this.#join?.snapshot(writer);
@@ -181,6 +244,7 @@ export class ScoringProcessor implements Processor {
 
   restore(reader: ByteReader): void {
     this.#models.restore(reader);
+    this.#knownAt = reader.f64();
     this.#assembly.restore(reader);
     this.#predicted?.restore(reader);
     this.#join?.restore(reader);
@@ -201,7 +265,9 @@ export class ScoringProcessor implements Processor {
     tally.processed++;
     const sourceOffset = trigger.offset();
     const sourcePartition = trigger.partition(writer);
-    const model = this.#models.at(knownAt);
+    this.#knownAt = knownAt;
+    const inForce = this.#models.at(knownAt);
+    const model = this.#whyNone(inForce) === null ? inForce : (this.#inPlaceOf(inForce) ?? inForce);
     const fallbackReason = this.#whyNone(model);
     const vectors = fallbackReason === null ? this.#scored.vectors : this.#unscored;
     const row = vectors.rows;
@@ -226,6 +292,7 @@ export class ScoringProcessor implements Processor {
       incomplete: this.#assembly.incomplete,
       row,
       fallbackReason,
+      model: fallbackReason === null ? model : null,
       latencyMs: 0,
     });
     this.#predicted?.add(id, knownAt);

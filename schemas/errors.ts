@@ -462,6 +462,21 @@ export const errorTable = {
     policy: "stop",
     message: "The model cannot be served: {reason}.",
   },
+  MODEL_VERSION_UNKNOWN: {
+    policy: "stop",
+    message:
+      "The model {model} has no version {version}; it has: {known}. Say `millrace models history {model}` for what became of each.",
+  },
+  MODEL_AMBIGUOUS: {
+    policy: "stop",
+    message:
+      "Several topologies score by a model {model}: name one of {topologies} with --topology.",
+  },
+  MODEL_CHANGE_LOST: {
+    policy: "stop",
+    message:
+      "The model {model} was changed by {by} meanwhile ({change}), so this change does not count: look at `millrace models history {model}`, then repeat it.",
+  },
   SCORING_CLOSED: {
     policy: "stop",
     message: "Rows were sent to a scorer that is closed: score before closing it.",

@@ -46,7 +46,7 @@ export interface Decision {
   readonly subtopology: string;
   /** Partition of the task that decided. */
   readonly partition: number;
-  /** idle, ahead, unknown-schema, wait, place, deadline, failed or training. */
+  /** idle, ahead, unknown-schema, wait, place, deadline, failed, training or champion. */
   readonly kind: string;
   /** Of a wait or a place: the input of the channel. */
   readonly input: string | null;
@@ -57,19 +57,22 @@ export interface Decision {
   readonly writer: number | null;
   /**
    * Source offset (idle, ahead, unknown-schema, deadline, failed), sequence number of the channel
-   * (wait, place) or number of the request (training).
+   * (wait, place) or number of the request (training) or of the change (champion).
    */
   readonly position: number;
   /** Of a wait: progress of the channel; null when there was none. */
   readonly from: number | null;
-  /** Event time that the decision took for granted (idle, wait, place), UTC. */
+  /**
+   * Event time that the decision took for granted (idle, wait, place), or after which it holds
+   * (champion), UTC.
+   */
   readonly until: number | null;
   /**
    * Of a wait: how long at most a record had been in the task when it ended a wait, since its last
    * commit; nothing is decided by it.
    */
   readonly waitedMs: number | null;
-  /** Of a training: its answer as JSON. */
+  /** Of a training: its answer as JSON. Of a champion: which version it is, as JSON. */
   readonly answer: Buffer | null;
 }
 
@@ -314,7 +317,7 @@ export const decision: RecordSchema<Decision> = recordSchema<Decision>({
     {
       name: "kind",
       type: "string",
-      doc: "idle, ahead, unknown-schema, wait, place, deadline, failed or training."
+      doc: "idle, ahead, unknown-schema, wait, place, deadline, failed, training or champion."
     },
     {
       name: "input",
@@ -337,7 +340,7 @@ export const decision: RecordSchema<Decision> = recordSchema<Decision>({
     {
       name: "position",
       type: "long",
-      doc: "Source offset (idle, ahead, unknown-schema, deadline, failed), sequence number of the channel (wait, place) or number of the request (training)."
+      doc: "Source offset (idle, ahead, unknown-schema, deadline, failed), sequence number of the channel (wait, place) or number of the request (training) or of the change (champion)."
     },
     {
       name: "from",
@@ -360,7 +363,7 @@ export const decision: RecordSchema<Decision> = recordSchema<Decision>({
           logicalType: "timestamp-millis"
         }
       ],
-      doc: "Event time that the decision took for granted (idle, wait, place), UTC.",
+      doc: "Event time that the decision took for granted (idle, wait, place), or after which it holds (champion), UTC.",
       default: null
     },
     {
@@ -378,7 +381,7 @@ export const decision: RecordSchema<Decision> = recordSchema<Decision>({
         "null",
         "bytes"
       ],
-      doc: "Of a training: its answer as JSON.",
+      doc: "Of a training: its answer as JSON. Of a champion: which version it is, as JSON.",
       default: null
     }
   ]

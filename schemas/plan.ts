@@ -164,6 +164,7 @@ export interface TopicSpec {
     | "late"
     | "dead-letters"
     | "models"
+    | "model-register"
     | "decisions"
     | "plan";
   /** Kafka topic configuration, e.g. `retention.ms: "-1"`. */

@@ -1,5 +1,7 @@
+import { type ModelDesk, modelDeskMethods } from "./model-desk.ts";
+
 /** What one can ask about a running or a finished run; answers are plain JSON values. */
-export interface Inspector {
+export interface Inspector extends ModelDesk {
   topics(request: TopicsRequest): Promise<TopicReport[]>;
   features(request: FeatureRequest): Promise<FeatureAnswer>;
   /** The features of a view, or of all: how complete each is. */
@@ -22,6 +24,7 @@ export const inspectorMethods = [
   "models",
   "sql",
   "config",
+  ...modelDeskMethods,
 ] as const;
 export type InspectorMethod = (typeof inspectorMethods)[number];
 

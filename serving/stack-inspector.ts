@@ -15,6 +15,7 @@ import type {
   TopicReport,
   TopicsRequest,
 } from "./inspector.ts";
+import type { ModelDesk } from "./model-desk.ts";
 import { modelLines } from "./model-lines.ts";
 import { firstOf, namedTopology } from "./named-topology.ts";
 import type { ServedStack } from "./served-stack.ts";
@@ -30,7 +31,7 @@ export function inspectStack(
   stack: ServedStack,
   config: readonly ConfigLine[],
   now: () => number | null = () => null,
-): Inspector {
+): Omit<Inspector, keyof ModelDesk> {
   return {
     topics: (request) => topicReports(plans, stack, request),
     features: (request) => readFeatures(plans, stack, { ...request, at: request.at ?? now() }),

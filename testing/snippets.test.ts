@@ -28,7 +28,7 @@ const pages = [
 
 const snippets = pages.flatMap((page) => {
   const text = repositoryText(page) ?? "";
-  return [...text.matchAll(/^```ts(?: file=(\S+))?\n([\s\S]*?)^```/gm)].map(
+  return [...text.matchAll(/^ *```(?:ts|python)(?: file=(\S+))?\n([\s\S]*?)^ *```/gm)].map(
     ({ index, 1: file = null, 2: code = "" }): Snippet => ({
       at: `${page}:${text.slice(0, index).split("\n").length}`,
       file,

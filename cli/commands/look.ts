@@ -25,7 +25,8 @@ export interface Look extends ResolvedConfig {
   readonly application: LoadedApplication | null;
 }
 
-async function look(
+/** Asks, prints the answer and closes. */
+export async function look(
   resolved: Look,
   ask: (inspector: Inspector) => Promise<string>,
 ): Promise<number> {

@@ -6,6 +6,7 @@ import type { ConfigLine, Inspector } from "../../serving/inspector.ts";
 import { checkStack, openStack } from "../../stacks/open-stack.ts";
 import { namedApplication } from "../application/find-application.ts";
 import type { LoadedApplication } from "../run/claim.ts";
+import { modelDesk } from "./model-desk.ts";
 import { connectInspector } from "./socket-client.ts";
 
 /**
@@ -35,6 +36,7 @@ export async function openInspector(
   const inspector = inspectStack(plans.flat(), stack, configLines(resolved), now);
   return {
     ...inspector,
+    ...modelDesk(spec.topologies, stack, now),
     close: async () => {
       await inspector.close();
       await stack.close();

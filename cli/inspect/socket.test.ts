@@ -23,6 +23,11 @@ const inspector: Inspector = {
   models: refuse,
   sql: ({ query }) => Promise.resolve(query.repeat(3)),
   config: () => Promise.resolve([{ name: "data", value: folder, origin: "default" }]),
+  registerModel: refuse,
+  promoteModel: refuse,
+  rollBackModel: refuse,
+  modelHistory: refuse,
+  modelFile: refuse,
   close: () => Promise.resolve(),
 };
 

@@ -17,6 +17,7 @@ import { viewsOf } from "../../schemas/plan-strands.ts";
 import { inspectStack } from "../../serving/stack-inspector.ts";
 import { openStack } from "../../stacks/open-stack.ts";
 import type { Interrupt } from "../exit.ts";
+import { modelDesk } from "../inspect/model-desk.ts";
 import { configLines } from "../inspect/open-inspector.ts";
 import { serveInspector } from "../inspect/socket-server.ts";
 import type { LiveFacts } from "../live/live-facts.ts";
@@ -221,7 +222,8 @@ async function openDoors(
   const { config } = resolved;
   const now = () => (config.live ? Date.now() : null);
   const inspector = inspectStack(plans, stack, configLines(resolved), now);
-  const socket = await serveInspector(inspector, config.data);
+  const desk = modelDesk(plans, stack, now);
+  const socket = await serveInspector({ ...inspector, ...desk }, config.data);
   closing.push(() => socket.close());
   if (stack.offlineAddress !== null) {
     const { offlineAddress: address, offlinePassword: file } = stack;

@@ -40,6 +40,9 @@ export async function timeScoring(
       sourcePartitions: new Uint16Array(size),
       sourceOffsets: new Float64Array(size),
       putAside: [],
+      asksNews: false,
+      heard: 0,
+      knownAt: 0,
     };
   };
   const timings: Timing[] = [];

@@ -39,10 +39,11 @@ test("a model is put aside at its last failure in a row, and said so once; an an
   assert.deepEqual([register.takeNews(), register.takeNews()], [["a"], []]);
 });
 
-test("what a model has failed at is kept over a restore, and forgotten once another is in force", () => {
+test("what a model has failed at is kept over a restore, and forgotten once two others have followed it", () => {
   const register = new ModelRegister();
   register.promote(promoted(0, "a"));
   register.promote(promoted(50, "b"));
+  register.promote(promoted(90, "c"));
   register.at(1);
   for (let row = 0; row < failuresInARow; row++) register.failed("a");
   const again = restored(register);
@@ -51,7 +52,24 @@ test("what a model has failed at is kept over a restore, and forgotten once anot
   assert.equal(again.isAside("a"), true, "it is in force still");
   assert.equal(again.at(51).artifact, "sha of b");
   again.settled();
+  assert.equal(restored(again).isAside("a"), true, "it is the one before");
+  assert.equal(again.at(91).before?.version, "b");
+  again.settled();
   assert.equal(again.isAside("a"), false);
+});
+
+test("a model that somebody names takes its place by its time, once, and never behind a later one", () => {
+  const register = new ModelRegister();
+  register.promote(promoted(100, "trained"));
+  register.hear({ number: 1, ...promoted(50, "named") });
+  register.hear({ number: 1, ...promoted(50, "named") });
+  const versions = [50, 51, 101].map((knownAt) => register.at(knownAt).version);
+  assert.deepEqual(versions, ["", "named", "trained"]);
+  register.hear({ number: 2, ...promoted(80, "late") });
+  assert.equal(restored(register).at(200).version, "trained", "what came into force later stays");
+  register.hear({ number: 3, ...promoted(100, "same instant") });
+  assert.deepEqual([restored(register).heard, register.at(200).version], [3, "same instant"]);
+  assert.equal(register.at(200).before?.version, "trained");
 });
 
 test("vectors stay where they are when their buffer grows", () => {

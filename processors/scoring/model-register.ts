@@ -1,5 +1,6 @@
 import type { ByteReader, ByteWriter } from "../../schemas/bytes.ts";
 import type { ModelAnswer } from "../../schemas/payload.ts";
+import type { ChampionNews } from "./model-news.ts";
 
 /** Rows in a row that a model may fail at before it is put aside. */
 export const failuresInARow = 10;
@@ -9,41 +10,64 @@ export interface ModelInForce {
   readonly version: string;
   /** sha256 of its ONNX artifact. */
   readonly artifact: string;
+  /** The model in force before it: of another version, and without one before it. */
+  readonly before: ModelInForce | null;
 }
 
-interface ComingModel extends ModelInForce {
+interface ComingModel {
   readonly effectiveFrom: number;
+  readonly version: string;
+  readonly artifact: string;
 }
 
-const none: ModelInForce = Object.freeze({ version: "", artifact: "" });
+const none: ModelInForce = Object.freeze({ version: "", artifact: "", before: null });
 
 /**
- * Which model is in force. A promoted one is from after its effectiveFrom on, until the next one.
- * One that fails at {@link failuresInARow} rows without an answer between them is put aside: it
- * answers nothing any more, and the fallback does until the next one. Rows are told in the order of
- * their triggers, so it is decided by the input, however rows were gathered for the model.
+ * Which model is in force. One that is promoted, by the trainer or by somebody, is from after its
+ * effectiveFrom on, until the next one. One that fails at {@link failuresInARow} rows without an
+ * answer between them is put aside: it answers nothing any more until the next one comes. Rows are
+ * told in the order of their triggers, so it is decided by the input, however rows were gathered
+ * for the model.
  */
 export class ModelRegister {
   #current: ModelInForce = none;
-  /** Promoted models that are not in force yet, oldest first. */
+  #currentFrom = Number.NEGATIVE_INFINITY;
+  /** Promoted models that are not in force yet, by effectiveFrom. */
   #coming: ComingModel[] = [];
   /** Failures in a row by version, of those that have any. */
   readonly #failures = new Map<string, number>();
   #news: string[] = [];
+  /** Number of the last news that were heard. */
+  heard = 0;
 
   promote({
     effectiveFrom,
     version,
     sha256,
   }: Pick<ModelAnswer, "effectiveFrom" | "version" | "sha256">): void {
-    this.#coming.push({ effectiveFrom, version, artifact: sha256 });
+    // Whoever came into force later has the last word.
+    if (effectiveFrom < this.#currentFrom) return;
+    const later = this.#coming.findIndex((each) => each.effectiveFrom > effectiveFrom);
+    const at = later < 0 ? this.#coming.length : later;
+    this.#coming.splice(at, 0, { effectiveFrom, version, artifact: sha256 });
+  }
+
+  /** Takes news once, however often they are told. */
+  hear(news: ChampionNews): void {
+    if (news.number <= this.heard) return;
+    this.heard = news.number;
+    this.promote(news);
   }
 
   /** The model for what is known at `knownAt`, which never falls; also one that is put aside. */
   at(knownAt: number): ModelInForce {
     let next = this.#coming[0];
     while (next !== undefined && next.effectiveFrom < knownAt) {
-      this.#current = next;
+      const { version, artifact } = next;
+      const last = this.#current;
+      const before = last.version === version ? last.before : alone(last);
+      this.#current = { version, artifact, before };
+      this.#currentFrom = next.effectiveFrom;
       this.#coming.shift();
       next = this.#coming[0];
     }
@@ -66,8 +90,9 @@ export class ModelRegister {
 
   /** No row is on its way to a model: what earlier ones failed at no longer matters. */
   settled(): void {
+    const { version: current, before } = this.#current;
     for (const version of this.#failures.keys()) {
-      if (version !== this.#current.version) this.#failures.delete(version);
+      if (version !== current && version !== before?.version) this.#failures.delete(version);
     }
   }
 
@@ -79,9 +104,14 @@ export class ModelRegister {
   }
 
   snapshot(writer: ByteWriter): void {
-    writer.text(this.#current.version);
-    writer.text(this.#current.artifact);
-    writer.u32(this.#failures.get(this.#current.version) ?? 0);
+    const { before } = this.#current;
+    writer.f64(this.#currentFrom);
+    for (const model of [this.#current, before ?? none]) {
+      writer.text(model.version);
+      writer.text(model.artifact);
+      writer.u32(this.#failures.get(model.version) ?? 0);
+    }
+    writer.u32(this.heard);
     writer.u16(this.#coming.length);
     for (const { effectiveFrom, version, artifact } of this.#coming) {
       writer.f64(effectiveFrom);
@@ -91,14 +121,27 @@ export class ModelRegister {
   }
 
   restore(reader: ByteReader): void {
-    this.#current = { version: reader.text(), artifact: reader.text() };
     this.#failures.clear();
-    const failures = reader.u32();
-    if (failures > 0) this.#failures.set(this.#current.version, failures);
+    this.#currentFrom = reader.f64();
+    const model = (): ModelInForce => {
+      const { version, artifact } = { version: reader.text(), artifact: reader.text() };
+      const failures = reader.u32();
+      if (failures > 0) this.#failures.set(version, failures);
+      return { version, artifact, before: null };
+    };
+    const current = model();
+    const before = model();
+    this.#current = { ...current, before: before.version === "" ? null : before };
+    this.heard = reader.u32();
     this.#coming = Array.from({ length: reader.u16() }, () => ({
       effectiveFrom: reader.f64(),
       version: reader.text(),
       artifact: reader.text(),
     }));
   }
+}
+
+/** Without what was before it: chains would grow. */
+function alone(model: ModelInForce): ModelInForce | null {
+  return model.version === "" ? null : { ...model, before: null };
 }

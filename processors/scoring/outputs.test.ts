@@ -31,6 +31,7 @@ function deferred(id: string, more: Partial<DeferredPrediction> = {}): DeferredP
     featuresAsOf: 49,
     incomplete: false,
     row: 0,
+    model: null,
     fallbackReason: null,
     latencyMs: 3,
     ...more,

@@ -3,6 +3,7 @@ import type { OutputSpec, Ports, ScoringOperator, ScoringSpec } from "../../sche
 import type { Counters, Outbox } from "../processor.ts";
 import { FanOut } from "../source/fan-out.ts";
 import type { Prediction } from "./label-join.ts";
+import type { ModelInForce } from "./model-register.ts";
 import type { VectorBuffer } from "./vector-buffer.ts";
 
 /** Why the fallback answers in place of a model. */
@@ -20,9 +21,11 @@ export interface DeferredPrediction {
   /** Whether some features were not waited for. */
   readonly incomplete: boolean;
   /** Row in its vector buffer. */
-  readonly row: number;
+  row: number;
   /** Null where a model answers. */
   fallbackReason: FallbackReason | null;
+  /** The model that is asked; null: none is. */
+  model: ModelInForce | null;
   /** Measured; 0 for the fallback. */
   latencyMs: number;
 }

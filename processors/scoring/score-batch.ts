@@ -16,6 +16,11 @@ export class ScoreBatch {
     this.vectors = new VectorBuffer(width);
   }
 
+  /** Rows that were added. */
+  get rows(): number {
+    return this.#versionOf.length;
+  }
+
   /** One row, whose vector stands in `vectors` already. */
   add(model: ModelInForce, sourcePartition: number, sourceOffset: number): void {
     this.#versionOf.push(this.#indexOf(model));
@@ -23,7 +28,24 @@ export class ScoreBatch {
     this.#sourceOffsets.push(sourceOffset);
   }
 
-  work(putAside: readonly string[]): ExternalWork<ScoreWork> {
+  /** Keeps a row of the batch for the next round, in which another model may be asked. */
+  keep(row: number, model: ModelInForce, sourcePartition: number, sourceOffset: number): number {
+    const kept = this.#versionOf.length;
+    this.vectors.move(row, kept);
+    this.add(model, sourcePartition, sourceOffset);
+    return kept;
+  }
+
+  /** Begins the next round: rows that are not kept are over. @see keep */
+  again(): void {
+    const { rows } = this.vectors;
+    this.clear();
+    this.vectors.rows = rows;
+  }
+
+  work(
+    news: Pick<ScoreWork, "putAside" | "asksNews" | "heard" | "knownAt">,
+  ): ExternalWork<ScoreWork> {
     const { rows, width, values } = this.vectors;
     return {
       service: scoreService,
@@ -35,7 +57,7 @@ export class ScoreBatch {
         features: width,
         sourcePartitions: Uint16Array.from(this.#sourcePartitions),
         sourceOffsets: Float64Array.from(this.#sourceOffsets),
-        putAside,
+        ...news,
       },
     };
   }

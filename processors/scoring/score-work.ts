@@ -8,7 +8,8 @@ export const rowResultBytes = 17;
 
 /**
  * Rows to score. The result is the f64 probabilities of all rows (NaN where no model answered),
- * then the f64 latencyMs of all rows, then the u8 states of all rows.
+ * then the f64 latencyMs of all rows, then the u8 states of all rows; behind them the news, where
+ * they were asked for and there was time to say (`model-news.ts`).
  */
 export interface ScoreWork {
   /** Model version in force, in order of first use. */
@@ -25,6 +26,12 @@ export interface ScoreWork {
   readonly sourceOffsets: Float64Array;
   /** Versions that the task has put aside since it last asked, because they failed. */
   readonly putAside: readonly string[];
+  /** Whether the task asks for champions that somebody has named: the result then ends in news. */
+  readonly asksNews: boolean;
+  /** Number of the last news that it has heard. */
+  readonly heard: number;
+  /** Newest known time of its triggers, UTC ms: what is news now is in force after it. */
+  readonly knownAt: number;
 }
 
 /** Name of the service that scores. */

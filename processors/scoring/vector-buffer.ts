@@ -25,6 +25,12 @@ export class VectorBuffer {
     return start;
   }
 
+  /** Copies a row to the place of an earlier one, or its own. */
+  move(row: number, to: number): void {
+    const { width } = this;
+    if (row !== to) this.values.copyWithin(to * width, row * width, (row + 1) * width);
+  }
+
   clear(): void {
     this.rows = 0;
   }

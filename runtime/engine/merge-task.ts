@@ -113,7 +113,7 @@ export class MergeTask implements Task, Restorable {
   }
 
   step(budget: number): number {
-    if (this.#awaiting) return 0;
+    if (this.#awaiting || this.#asks) return 0;
     const { processor, outbox } = this;
     const merge = this.#merge;
     let taken = 0;
@@ -169,6 +169,10 @@ export class MergeTask implements Task, Restorable {
     };
   }
 
+  get #asks(): boolean {
+    return this.processor.asks === true;
+  }
+
   get awaiting(): boolean {
     return this.#awaiting;
   }
@@ -178,7 +182,7 @@ export class MergeTask implements Task, Restorable {
   }
 
   get dirty(): boolean {
-    if (this.#awaiting) return false;
+    if (this.#awaiting || this.#asks) return false;
     return (
       this.#again ||
       this.#processed > 0 ||
@@ -261,7 +265,7 @@ export class MergeTask implements Task, Restorable {
 
   /** Records that wait for a time that no input has reached do not count: nothing can be done. */
   get busy(): boolean {
-    return this.#awaiting && !this.#unanswered;
+    return (this.#awaiting && !this.#unanswered) || this.#asks;
   }
 
   get counters() {
@@ -320,6 +324,11 @@ export class MergeTask implements Task, Restorable {
     this.outbox.writePositions(writer);
     return writer.take();
   }
+}
+
+/** Tells a task that the world outside has something to say that it may want to know. */
+export function tellNews(task: Task): void {
+  if (task instanceof MergeTask) task.processor.news?.();
 }
 
 function indexesOf(subtopology: Subtopology, wants: (input: InputSpec) => boolean): number[] {

@@ -22,6 +22,9 @@ const work: ExternalWork<ScoreWork> = {
     sourcePartitions: new Uint16Array(1),
     sourceOffsets: new Float64Array(1),
     putAside: [],
+    asksNews: false,
+    heard: 0,
+    knownAt: 0,
   },
 };
 

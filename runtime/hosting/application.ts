@@ -1,9 +1,10 @@
 import type { Broker } from "../../broker/broker.ts";
 import { policyOf } from "../../schemas/errors.ts";
 import { type Plan, stepsOf, topologyOf } from "../../schemas/plan.ts";
+import { modelRegisterTopic } from "../../topologies/dsl/compile/topics.ts";
 import { type BranchAccount, branchAccounts } from "../engine/accounting.ts";
 import type { SpillOptions } from "../engine/local-stores.ts";
-import { defaultBudgetBytes, defaultSnapshots } from "../engine/merge-task.ts";
+import { defaultBudgetBytes, defaultSnapshots, tellNews } from "../engine/merge-task.ts";
 import { planOnSources } from "../engine/plan-on-sources.ts";
 import { SourceTask } from "../engine/source-task.ts";
 import type { Mode, TaskTuning } from "../engine/task-factory.ts";
@@ -12,6 +13,7 @@ import { Metrics } from "../metrics/metrics.ts";
 import type { SinkPump } from "../pump/sink-pump.ts";
 import { RowTopicPurger } from "../row-topics/row-topic-purger.ts";
 import { rowTopics } from "../row-topics/row-topics.ts";
+import { ModelTail } from "../services/models/model-tail.ts";
 import { openServices, type Services } from "../services/registry.ts";
 import type { Warn } from "../services/service.ts";
 import { migrateOffline } from "./catalog.ts";
@@ -21,7 +23,7 @@ import { Outages, type TellOutage } from "./outages.ts";
 import { type OnTrouble, startPumps } from "./pumps.ts";
 import type { EndOfRun, RunningPlan, RunStatus, TaskReport } from "./running-plan.ts";
 import { SourceWatch } from "./source-watch.ts";
-import { type Stack, storesOf } from "./stack.ts";
+import { type Stack, storesOf, type TopologyStack } from "./stack.ts";
 import { measureTasks } from "./task-metrics.ts";
 
 export interface ApplicationOptions {
@@ -56,6 +58,28 @@ export interface ApplicationOptions {
 /** Time between looks at whether a pump has stopped, in ms. */
 const pumpCheckMs = 500;
 
+/** Starts what stores rows and what purges them behind it, each told how it is closed. */
+async function startStoring(
+  options: ApplicationOptions,
+  stack: TopologyStack,
+  onTrouble: OnTrouble,
+  onFailure: (close: () => Promise<void>) => void,
+): Promise<{ readonly pumps: readonly SinkPump[]; readonly purger: RowTopicPurger }> {
+  const { plan, mode, instanceId: named, acceptGaps } = options;
+  const pumping = startPumps(plan, stack, butStops(onTrouble), named, mode.kind, acceptGaps);
+  const purging = startPurger(options, onTrouble);
+  pumping.then(
+    (started) => onFailure(() => stopPumps(started)),
+    () => {},
+  );
+  purging.then(
+    (purger) => onFailure(() => purger.stop()),
+    () => {},
+  );
+  await Promise.allSettled([pumping, purging]);
+  return { pumps: await pumping, purger: await purging };
+}
+
 /**
  * A plan running on a stack in this process: the tasks, the pumps behind them, and the services
  * that do what tasks cannot.
@@ -69,6 +93,7 @@ export class Application implements RunningPlan {
   readonly #pumps: readonly SinkPump[];
   readonly #purger: RowTopicPurger;
   readonly #services: Services;
+  readonly #register: ModelTail;
   readonly #totals: { commits: number; records: number };
   readonly #outages: Outages;
   /** Whether the sources are still those that the tasks read; null before a run. */
@@ -82,6 +107,7 @@ export class Application implements RunningPlan {
     pumps: readonly SinkPump[],
     purger: RowTopicPurger,
     services: Services,
+    register: ModelTail,
     metrics: Metrics,
     totals: { commits: number; records: number },
     outages: Outages,
@@ -93,6 +119,7 @@ export class Application implements RunningPlan {
     this.#pumps = pumps;
     this.#purger = purger;
     this.#services = services;
+    this.#register = register;
     this.metrics = metrics;
     this.#totals = totals;
     this.#outages = outages;
@@ -126,8 +153,11 @@ export class Application implements RunningPlan {
     const onTrouble: OnTrouble = (who, error) => outages.note(who, error);
     const totals = { commits: 0, records: 0 };
     let pumps: readonly SinkPump[] = [];
+    const register = new ModelTail(stack.broker, modelRegisterTopic(topologyOf(plan)));
+    onFailure(() => register.close());
     const services = openServices({
       plan,
+      register,
       artifacts: stack.artifacts,
       offline: stack.offline,
       scoringThreads: options.scoringThreads ?? 1,
@@ -160,20 +190,10 @@ export class Application implements RunningPlan {
       },
     });
     onFailure(() => worker.close());
-    const { mode, instanceId: named, acceptGaps } = options;
-    const pumping = startPumps(plan, stack, butStops(onTrouble), named, mode.kind, acceptGaps);
-    const purging = startPurger(options, onTrouble);
-    pumping.then(
-      (started) => onFailure(() => stopPumps(started)),
-      () => {},
-    );
-    purging.then(
-      (purger) => onFailure(() => purger.stop()),
-      () => {},
-    );
-    await Promise.allSettled([pumping, purging]);
-    pumps = await pumping;
-    const purger = await purging;
+    if (stepsOf(plan, "scoring").length > 0) register.follow(() => worker.tasks.forEach(tellNews));
+    const storing = await startStoring({ ...options, plan }, stack, onTrouble, onFailure);
+    pumps = storing.pumps;
+    const { purger } = storing;
     const application = new Application(
       plan,
       instanceId,
@@ -182,6 +202,7 @@ export class Application implements RunningPlan {
       pumps,
       purger,
       services,
+      register,
       metrics,
       totals,
       outages,
@@ -281,6 +302,7 @@ export class Application implements RunningPlan {
     await closeAll([
       () => this.#worker.close(),
       () => this.#services.close(),
+      () => this.#register.close(),
       () => this.#purger.stop(),
       () => stopPumps(this.#pumps),
     ]);

@@ -3,6 +3,7 @@ import type { Decision } from "../../schemas/generated.ts";
 import type { Plan, Subtopology } from "../../schemas/plan.ts";
 import type { OfflineStore } from "../../sinks/store.ts";
 import type { Metrics } from "../metrics/metrics.ts";
+import type { ModelTail } from "./models/model-tail.ts";
 import type { ArtifactStore } from "./train/artifacts.ts";
 
 export type Warn = (message: string, facts: Readonly<Record<string, string | number>>) => void;
@@ -14,6 +15,8 @@ export interface ServiceWorld {
   readonly offline: Pick<OfflineStore, "query" | "queryStream">;
   /** Resolves once the rows that are committed now stand in the offline store. */
   readonly whenStored: () => Promise<void>;
+  /** Champions that somebody has named. @default there are none */
+  readonly register?: Pick<ModelTail, "champions">;
   /** @default 1 */
   readonly scoringThreads?: number;
   /** Told what somebody should look at, with its facts. @default nobody */

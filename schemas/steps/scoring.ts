@@ -66,7 +66,8 @@ export interface ScoringSpec {
   readonly model: { readonly name: string; readonly alias: "champion" };
   /** Live mode only: bounds the model call. */
   readonly deadlineMs: number;
-  readonly fallback: { readonly kind: "prior"; readonly value: number };
+  /** `previous`: in place of a version that is put aside the one before it answers, if any. */
+  readonly fallback: { readonly kind: "prior"; readonly value: number; readonly previous?: true };
   readonly topic: string;
   readonly stores: readonly "offline"[];
 }

@@ -21,7 +21,11 @@ export interface ScoringDefinition {
   readonly modelName: string;
   readonly model: string;
   readonly deadline: string;
-  readonly fallback: { readonly kind: "prior"; readonly value: number };
+  readonly fallback: {
+    readonly kind: "prior";
+    readonly value: number;
+    readonly previous?: true;
+  };
   readonly topic: string;
   readonly roles: readonly StoreRole[];
 }
@@ -43,13 +47,26 @@ export function prior(value: number): Prior {
   return freezeDeeply({ kind: "prior", value });
 }
 
+/** The version of the model that was in force before the one that is. */
+export interface PreviousVersion {
+  readonly kind: "previous-version";
+}
+
+/**
+ * The fallback of a version that is put aside because it failed: the version before it, where there
+ * is one. Such predictions say which version answered.
+ */
+export function previousVersion(): PreviousVersion {
+  return freezeDeeply({ kind: "previous-version" });
+}
+
 export interface ScoringOptions {
   /** Alias of the model version in force. */
   readonly model: "@champion";
   /** Live mode: bounds the model call of a record; past it the fallback answers. */
   readonly deadline: Duration;
   /** Answers while there is no model, or when it fails. */
-  readonly fallback: Prior;
+  readonly fallback: Prior | readonly [PreviousVersion, Prior];
 }
 
 /** Names the model and how it is called. */
@@ -113,11 +130,15 @@ export function scoreBy<Id, Feature extends string, Keys>(
           modelName,
           model,
           deadline,
-          fallback,
+          fallback: chained(fallback),
           topic: topic.name,
           roles,
         }),
     });
+}
+
+function chained(fallback: ScoringOptions["fallback"]): ScoringDefinition["fallback"] {
+  return "kind" in fallback ? fallback : { ...fallback[1], previous: true };
 }
 
 function predictions<Id, Feature extends string, Keys>(

@@ -80,6 +80,9 @@ const ask = async (first) => {
     sourcePartitions: new Uint16Array(first.length),
     sourceOffsets: new Float64Array(first.length),
     putAside: [],
+    asksNews: false,
+    heard: 0,
+    knownAt: 0,
   });
   return [[...states], failure];
 };

@@ -36,6 +36,9 @@ const work = (rows) => ({
   sourcePartitions: new Uint16Array(rows),
   sourceOffsets: new Float64Array(rows),
   putAside: [],
+    asksNews: false,
+    heard: 0,
+    knownAt: 0,
 });
 const failure = (rows) => pool.score(work(rows)).catch(({ code, message }) => [code, message]);
 console.log(JSON.stringify(await Promise.all([failure(2000), failure(1), failure(2000)])));

@@ -13,6 +13,9 @@ const work: ScoreWork = {
   sourcePartitions: new Uint16Array(2),
   sourceOffsets: new Float64Array(2),
   putAside: [],
+  asksNews: false,
+  heard: 0,
+  knownAt: 0,
 };
 const scores = encodeScoreResult({
   probabilities: Float64Array.from([0.25, 0.75]),

@@ -1,7 +1,12 @@
-import { rowStates, type ScoreWork } from "../../../processors/scoring/score-work.ts";
+import { type ChampionNews, newsIn, withNews } from "../../../processors/scoring/model-news.ts";
+import {
+  rowResultBytes,
+  rowStates,
+  type ScoreWork,
+} from "../../../processors/scoring/score-work.ts";
 import { stepsOf } from "../../../schemas/plan.ts";
 import type { Metrics } from "../../metrics/metrics.ts";
-import type { Service } from "../service.ts";
+import type { Service, ServiceDecision } from "../service.ts";
 import { ModelWatch } from "./model-watch.ts";
 import { ScoreDeadline } from "./score-deadline.ts";
 import { encodeScoreResult, type ScoreResult } from "./scorer.ts";
@@ -12,21 +17,31 @@ import { createScoringPool, type ScoringPool } from "./scoring-pool.ts";
  * without a score, whether it came too late or the model failed, is a decision.
  */
 export const scoring: Service<ScoreWork> = {
-  open: ({ artifacts, scoringThreads, metrics, warn = () => {} }) => {
+  open: ({ plan, artifacts, register, scoringThreads, metrics, warn = () => {} }) => {
     const pool = createScoringPool({
       artifacts,
       ...(scoringThreads === undefined ? {} : { threads: scoringThreads }),
     });
     const watch = new ModelWatch(warn, metrics);
     const score = metrics === undefined ? pool.score.bind(pool) : measured(pool, metrics);
+    const modelOf = new Map(stepsOf(plan, "scoring").map(({ name, model }) => [name, model.name]));
+    const tell = async (result: Buffer, step: string, { asksNews, heard }: ScoreWork) => {
+      if (!asksNews) return result;
+      const named = await register?.champions(modelOf.get(step) ?? "");
+      const all = (named ?? []).map((change, index): ChampionNews => {
+        const { effectiveFrom, version, sha256 } = change;
+        return { number: index + 1, effectiveFrom, version, sha256 };
+      });
+      return withNews(result, all.slice(heard));
+    };
     return {
       run: async (work, { name }, signal) => {
         watch.putAside(name, work.putAside);
-        if (work.versionOf.length === 0) return Buffer.alloc(0);
+        if (work.versionOf.length === 0) return await tell(Buffer.alloc(0), name, work);
         for (const sha256 of work.artifacts) if (sha256 !== "") await artifacts.ensure(sha256);
         const result = await score(work, signal);
         if (result.failure !== null) watch.failed(name, work, result);
-        return encodeScoreResult(result);
+        return await tell(encodeScoreResult(result), name, work);
       },
       close: () => pool.close(),
     };
@@ -37,12 +52,16 @@ export const scoring: Service<ScoreWork> = {
     );
     const deadline = new ScoreDeadline();
     return {
+      // Without rows nobody waits: what it asks for is told however long it takes.
       bound: (work, { name }, call) =>
-        deadline.bound(work, call, deadlines.get(name) ?? Number.POSITIVE_INFINITY),
+        work.versionOf.length === 0
+          ? call(new AbortController().signal)
+          : deadline.bound(work, call, deadlines.get(name) ?? Number.POSITIVE_INFINITY),
     };
   },
-  settled: (work, result, _now, decide) => {
+  settled: (work, given, _now, decide) => {
     const rows = work.sourceOffsets.length;
+    const result = decidedNews(work, given, decide);
     for (let row = 0; row < rows; row++) {
       const state = result[stateAt(rows, row)];
       if (state === rowStates.answered) continue;
@@ -55,6 +74,9 @@ export const scoring: Service<ScoreWork> = {
     return result;
   },
   repeat: (decisions) => {
+    const champions = decisions.flatMap(({ kind, answer }) =>
+      kind === "champion" && answer !== null ? [JSON.parse(String(answer)) as ChampionNews] : [],
+    );
     const decided = new Map<string, number>();
     for (const { kind, writer, position } of decisions) {
       const place = placeOf(writer ?? 0, position);
@@ -62,23 +84,53 @@ export const scoring: Service<ScoreWork> = {
       if (kind === "failed") decided.set(place, rowStates.failed);
     }
     return {
-      known: () => undefined,
+      // All of them at once, before the first record: each says after which time it holds.
+      known: ({ versionOf, asksNews }) =>
+        versionOf.length === 0 && asksNews ? withNews(Buffer.alloc(0), champions) : undefined,
       settled: (work, result) => {
-        if (decided.size === 0) return result;
-        const counted = Buffer.from(result);
         const rows = work.sourceOffsets.length;
-        for (let row = 0; row < rows; row++) {
-          const partition = work.sourcePartitions[row] as number;
-          const state = decided.get(placeOf(partition, work.sourceOffsets[row] as number));
-          if (state === undefined) continue;
-          counted.writeDoubleLE(Number.NaN, row * 8);
-          counted[stateAt(rows, row)] = state;
+        // In the place of what the register says by now.
+        if (work.asksNews && rows > 0) {
+          return repeated(withNews(result.subarray(0, rows * rowResultBytes), champions), work);
         }
-        return counted;
+        return repeated(result, work);
       },
     };
+
+    function repeated(result: Buffer, work: ScoreWork): Buffer {
+      if (decided.size === 0) return result;
+      const counted = Buffer.from(result);
+      const rows = work.sourceOffsets.length;
+      for (let row = 0; row < rows; row++) {
+        const partition = work.sourcePartitions[row] as number;
+        const state = decided.get(placeOf(partition, work.sourceOffsets[row] as number));
+        if (state === undefined) continue;
+        counted.writeDoubleLE(Number.NaN, row * 8);
+        counted[stateAt(rows, row)] = state;
+      }
+      return counted;
+    }
   },
 };
+
+/** News are in force after what the task has seen, and after they were made; that is a decision. */
+function decidedNews(
+  work: ScoreWork,
+  result: Buffer,
+  decide: (decision: ServiceDecision) => void,
+): Buffer {
+  const rows = work.sourceOffsets.length;
+  const news = work.asksNews ? newsIn(result, rows) : null;
+  if (news === null || news.length === 0) return result;
+  const decided = news.map((each) => {
+    const effectiveFrom = Math.max(each.effectiveFrom, work.knownAt);
+    const counted = { ...each, effectiveFrom };
+    const answer = Buffer.from(JSON.stringify(counted), "utf8");
+    decide({ kind: "champion", position: each.number, until: effectiveFrom, answer });
+    return counted;
+  });
+  return withNews(result.subarray(0, rows * rowResultBytes), decided);
+}
 
 /** Where the state of a row stands in the result of so many. */
 function stateAt(rows: number, row: number): number {

@@ -27,6 +27,9 @@ for (const threads of [1, 0]) {
     sourcePartitions: new Uint16Array(10),
     sourceOffsets: new Float64Array(10),
     putAside: [],
+    asksNews: false,
+    heard: 0,
+    knownAt: 0,
   });
   if (!(Number(probabilities[0]) > 0)) throw new Error("nothing was scored");
   // What reports does so beside its caller, and shortly after.

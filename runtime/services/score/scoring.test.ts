@@ -46,6 +46,9 @@ function work(seeds: readonly string[], shas: readonly string[], n: number): Sco
     sourcePartitions: new Uint16Array(n),
     sourceOffsets: Float64Array.from({ length: n }, (_, row) => row),
     putAside: [],
+    asksNews: false,
+    heard: 0,
+    knownAt: 0,
   };
 }
 

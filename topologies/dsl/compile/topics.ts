@@ -1,4 +1,4 @@
-import type { Subtopology, TopicSpec } from "../../../schemas/plan.ts";
+import { type Subtopology, stepsOf, type TopicSpec } from "../../../schemas/plan.ts";
 import { watermarksTopic } from "../../../schemas/topic-names.ts";
 import type { Part } from "./link.ts";
 import { checkTopicName, compareText } from "./names.ts";
@@ -40,6 +40,8 @@ const configs: Readonly<Record<TopicSpec["role"], TopicSpec["config"]>> = {
   late: kept,
   "dead-letters": { ...kept, "max.message.bytes": String(deadLetterBytesMax) },
   models: { ...always, "cleanup.policy": "compact" },
+  // Every change of what a model's name stands for, for good.
+  "model-register": kept,
   // The key of a decision says which of them the last one stands for.
   decisions: { ...always, "cleanup.policy": "compact" },
   plan: { ...always, "cleanup.policy": "compact" },
@@ -58,6 +60,11 @@ export function deadLetterTopic(topology: string): string {
 /** Topic with what the tasks of a topology decided by the clock, in live mode. */
 export function decisionsTopic(topology: string): string {
   return `${topology}.decisions`;
+}
+
+/** Topic with the model versions that somebody has registered, promoted or rolled back. */
+export function modelRegisterTopic(topology: string): string {
+  return `${topology}.model-register`;
 }
 
 /** Topic with the parts of a topology's plan, as it runs. */
@@ -100,6 +107,9 @@ export function topicSpecs(
   add(deadLetterTopic(specs.name), specs.partitions, "dead-letters");
   add(decisionsTopic(specs.name), 1, "decisions");
   add(planTopic(specs.name), 1, "plan");
+  if (stepsOf(specs, "scoring").length > 0) {
+    add(modelRegisterTopic(specs.name), 1, "model-register");
+  }
   checkCollisions(problems, [...topics.keys()]);
   return [...topics.values()].sort((a, b) => compareText(a.name, b.name));
 }

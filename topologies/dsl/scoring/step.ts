@@ -206,7 +206,7 @@ function text(scoring: ScoringSpec): string {
     `vector of ${scoring.features.length} features; missing ones are null`,
     ...(scoring.keys ? [`tells of keys ${list(scoring.keys.fields.map(keyText))}`] : []),
     `model ${model.name}@${model.alias}, deadline ${durationText(scoring.deadlineMs)}`,
-    `fallback ${fallback.kind} ${fallback.value}`,
+    `fallback ${fallback.previous ? "previous version, then " : ""}${fallback.kind} ${fallback.value}`,
     `into topic ${scoring.topic}, stores ${list(scoring.stores)}`,
   ]);
 }

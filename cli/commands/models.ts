@@ -1,0 +1,136 @@
+import { copyFile } from "node:fs/promises";
+import { userInfo } from "node:os";
+import { resolve } from "node:path";
+import { plainText } from "../../schemas/plain-text.ts";
+import type { Inspector } from "../../serving/inspector.ts";
+import type { ModelEntry, NamedModel, RegisterRequest } from "../../serving/model-desk.ts";
+import { table } from "../table.ts";
+import { type Look, type LookOptions, look } from "./look.ts";
+
+/** What the flags of a change say. */
+export interface ChangeFlags extends LookOptions {
+  readonly why?: string;
+}
+
+/** A change of a model as its command line says it. */
+export interface AskedChange extends NamedModel {
+  readonly effectiveFrom: number | null;
+  readonly why: string;
+}
+
+type Change<Asked extends object> = (
+  inspector: Inspector,
+  request: Asked & AskedChange & { readonly by: string },
+) => Promise<ModelEntry>;
+
+const json = (value: unknown) => JSON.stringify(value, null, 2);
+
+function change<Asked extends object>(act: Change<Asked>) {
+  return (resolved: Look, asked: Asked & AskedChange, options: LookOptions): Promise<number> =>
+    look(resolved, async (inspector) => {
+      const entry = await act(inspector, { ...asked, by: userInfo().username });
+      return options.json ? json(entry) : changedText(entry);
+    });
+}
+
+type AskedFile = Omit<RegisterRequest, keyof AskedChange | "by">;
+
+/** `millrace models register FILE --name MODEL`. */
+export const registerModel = change<AskedFile>((inspector, request) => {
+  // The run that checks it may stand in another folder.
+  const golden = request.golden === null ? null : resolve(request.golden);
+  return inspector.registerModel({ ...request, file: resolve(request.file), golden });
+});
+
+/** `millrace models promote MODEL VERSION`. */
+export const promoteModel = change<{ readonly version: string }>((inspector, request) =>
+  inspector.promoteModel(request),
+);
+
+/** `millrace models rollback MODEL`. */
+export const rollBackModel = change<object>((inspector, request) =>
+  inspector.rollBackModel(request),
+);
+
+/** `millrace models history MODEL`. */
+export function modelHistory(
+  resolved: Look,
+  asked: NamedModel,
+  options: LookOptions,
+): Promise<number> {
+  return look(resolved, async (inspector) => {
+    const entries = await inspector.modelHistory(asked);
+    if (options.json) return json(entries);
+    if (entries.length === 0) return `No version of ${asked.model} is known yet.`;
+    return table(
+      ["when", "what", "version", "champion before", "in force after", "by", "why", "sha256"],
+      entries.map((entry) => [
+        entry.at === null ? "-" : time(entry.at),
+        entry.kind,
+        entry.version,
+        entry.champion ? entry.from || "none" : "stays",
+        entry.champion ? time(entry.effectiveFrom) : "-",
+        plainText(entry.by),
+        plainText(entry.why),
+        entry.sha256.slice(0, 12),
+      ]),
+    );
+  });
+}
+
+/** `millrace models show MODEL [VERSION]`: all that is known of a version. */
+export function showModel(
+  resolved: Look,
+  asked: NamedModel & { readonly version: string | null },
+  options: LookOptions,
+): Promise<number> {
+  return look(resolved, async (inspector) => {
+    const file = await inspector.modelFile(asked);
+    const history = await inspector.modelHistory(asked);
+    const entries = history.filter(({ version }) => version === file.version);
+    if (options.json) return json({ ...file, changes: entries });
+    const lines = [
+      `${asked.model} ${file.version}`,
+      `sha256  ${file.sha256}`,
+      `file    ${file.path}`,
+    ];
+    for (const { kind, at, effectiveFrom, by, why, checked } of entries) {
+      const when = time(at ?? effectiveFrom);
+      lines.push(`${kind} ${when} by ${plainText(by)}${why === "" ? "" : `: ${plainText(why)}`}`);
+      for (const [name, value] of Object.entries(checked ?? {})) lines.push(`  ${name} ${value}`);
+    }
+    return lines.join("\n");
+  });
+}
+
+/** `millrace models download MODEL [VERSION] --out FILE`. */
+export function downloadModel(
+  resolved: Look,
+  asked: NamedModel & { readonly version: string | null; readonly out: string },
+  options: LookOptions,
+): Promise<number> {
+  return look(resolved, async (inspector) => {
+    const { path, ...file } = await inspector.modelFile(asked);
+    await copyFile(path, asked.out);
+    return options.json ? json({ ...file, path: asked.out }) : `${asked.out}: ${file.version}`;
+  });
+}
+
+function changedText(entry: ModelEntry): string {
+  const { model, version, champion, from, effectiveFrom, kind } = entry;
+  const lines = [`${model} ${version} ${kind === "register" ? "is registered" : "is known"}.`];
+  if (champion) {
+    const before = from === "" ? "there was none" : `in place of ${from}`;
+    lines.push(`It is champion (${before}) for records known after ${time(effectiveFrom)}.`);
+  } else lines.push(`It answers once it is champion: millrace models promote ${model} ${version}`);
+  const { rows, rowsFrom, msPerRow, alone } = (entry.checked ?? {}) as Record<string, unknown>;
+  if (rows !== undefined) {
+    lines.push(`Checked on ${rows} rows (${rowsFrom}); ${Number(msPerRow).toFixed(2)} ms a row.`);
+  }
+  if (alone === true) lines.push("Its answers depend on the batch, so rows are asked one by one.");
+  return lines.join("\n");
+}
+
+function time(instant: number): string {
+  return new Date(instant).toISOString();
+}

@@ -1,0 +1,85 @@
+import { ModelNames, type ModelStores } from "../../runtime/services/models/model-names.ts";
+import { MillraceError } from "../../schemas/errors.ts";
+import type { ModelChange } from "../../schemas/model-change.ts";
+import { nearest } from "../../schemas/nearest.ts";
+import { type Plan, stepsOf } from "../../schemas/plan.ts";
+import type { ModelDesk, ModelEntry, NamedModel } from "../../serving/model-desk.ts";
+import { namedTopology } from "../../serving/named-topology.ts";
+
+/**
+ * Changes models and tells of changes, on an open stack.
+ *
+ * @param now - of a live run: from when on a change is in force. @default a replay: from where its
+ * predictions are
+ */
+export function modelDesk(
+  plans: readonly Plan[],
+  stores: ModelStores,
+  now: () => number | null = () => null,
+): ModelDesk {
+  const namesOf = (asked: NamedModel) =>
+    new ModelNames(planOf(plans, asked), asked.model, stores, now);
+  return {
+    registerModel: async (request) => {
+      const names = namesOf(request);
+      return entryOf(names, await names.register(request, request, request.champion));
+    },
+    promoteModel: async (request) => {
+      const names = namesOf(request);
+      return entryOf(names, await names.promote(request.version, request));
+    },
+    rollBackModel: async (request) => {
+      const names = namesOf(request);
+      return entryOf(names, await names.rollBack(request));
+    },
+    modelHistory: async (request) => {
+      const names = namesOf(request);
+      const { changes, trained } = await names.state();
+      const trainings = trained.map((each): ModelEntry => {
+        const { version, sha256, effectiveFrom } = each;
+        return {
+          ...{ topology: names.topology, model: request.model, kind: "train", version, sha256 },
+          ...{ champion: each.promoted, from: each.champion ?? "", effectiveFrom, at: null },
+          ...{ by: "the trainer", why: each.reason, checked: null },
+        };
+      });
+      const all = [...trainings, ...changes.map((change) => entryOf(names, change))];
+      return all.sort((a, b) => (a.at ?? a.effectiveFrom) - (b.at ?? b.effectiveFrom));
+    },
+    modelFile: (request) => namesOf(request).file(request.version),
+  };
+}
+
+/** @throws {MillraceError} LOOK_UNKNOWN; MODEL_AMBIGUOUS where several topologies have the name. */
+function planOf(plans: readonly Plan[], { model, topology }: NamedModel): Plan {
+  if (topology !== null) return namedTopology(plans, topology);
+  const modelsOf = (plan: Plan) => stepsOf(plan, "scoring").map((step) => step.model.name);
+  const owners = plans.filter((plan) => modelsOf(plan).includes(model));
+  const [only, other] = owners;
+  if (only === undefined) {
+    const near = nearest(model, plans.flatMap(modelsOf));
+    throw new MillraceError("LOOK_UNKNOWN", { what: "model", name: model, near });
+  }
+  if (other === undefined) return only;
+  const topologies = owners.map(({ name }) => name).join(", ");
+  throw new MillraceError("MODEL_AMBIGUOUS", { model, topologies });
+}
+
+function entryOf({ topology }: ModelNames, change: ModelChange): ModelEntry {
+  const { kind, model, version, sha256, champion, from, effectiveFrom, at, by, why, checked } =
+    change;
+  return {
+    topology,
+    model,
+    kind,
+    version,
+    sha256,
+    champion,
+    from,
+    effectiveFrom,
+    at,
+    by,
+    why,
+    checked,
+  };
+}

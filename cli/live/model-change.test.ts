@@ -1,0 +1,118 @@
+/** Models that are registered, promoted and rolled back while a live run scores by them. */
+import assert from "node:assert/strict";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { rereadRun } from "../../audit/reread/reread-run.ts";
+import { fitLogisticRegression } from "../../processors/train/logistic-regression.ts";
+import { fitPreparation, prepare } from "../../processors/train/preparation.ts";
+import { seededRandom } from "../../processors/train/seeded-random-fixture.ts";
+import { logisticRegressionGraph } from "../../runtime/services/train/logistic-regression-graph.ts";
+import { packageRoot } from "../../schemas/package-root.ts";
+import { stepsOf } from "../../schemas/plan.ts";
+import type { Inspector } from "../../serving/inspector.ts";
+import type { ModelEntry } from "../../serving/model-desk.ts";
+import { flights as plan } from "../../topologies/flights/flights.ts";
+import { connectInspector } from "../inspect/socket-client.ts";
+import { killStarted, startMillrace, until, withStack } from "../millrace-fixture.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "millrace-model-change-"));
+const data = join(folder, "data");
+after(() => {
+  killStarted();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const fixtures = join(packageRoot(), "examples", "models", "fixtures");
+const [scoring] = stepsOf(plan, "scoring");
+const features = scoring?.features ?? [];
+const order = features.slice(0, 5).join(",");
+
+/** A logistic regression as the built-in trainer writes them, over the features of flights. */
+function builtIn(): string {
+  const random = seededRandom("built-in");
+  const n = 500;
+  const values = Float64Array.from({ length: n * features.length }, () => random(1_000) / 500);
+  const labels = Uint8Array.from({ length: n }, (_, row) =>
+    (values[row * features.length] as number) > 1 ? 1 : 0,
+  );
+  const rows = { n, features, values, labels, knownAt: new Float64Array(n) };
+  const preparation = fitPreparation(rows, new Set());
+  const fitted = fitLogisticRegression(prepare(preparation, rows), labels, preparation.columns);
+  const file = join(folder, "built-in.onnx");
+  writeFileSync(file, logisticRegressionGraph(features.length, preparation, fitted));
+  return file;
+}
+
+async function models(...args: string[]): Promise<ModelEntry> {
+  const { code, out, err } = await startMillrace("models", ...args, "--json", "--data", data).ended;
+  assert.equal(code, 0, err);
+  return JSON.parse(out) as ModelEntry;
+}
+
+async function refused(...args: string[]): Promise<string> {
+  const { code, err } = await startMillrace("models", ...args, "--data", data).ended;
+  assert.notEqual(code, 0);
+  return err;
+}
+
+/** How long after a change the first record known was that the version has scored, in ms. */
+async function answeredAfter(inspector: Inspector, { version, effectiveFrom }: ModelEntry) {
+  return await until(`an answer of ${version}`, async () => {
+    const query = `SELECT count() AS n, min(toUnixTimestamp64Milli(known_at)) AS first
+      FROM predictions WHERE version = '${version}'
+      AND toUnixTimestamp64Milli(known_at) > ${effectiveFrom}`;
+    const text = await inspector.sql({ query, format: "JSONEachRow", topology: null });
+    const { n, first } = JSON.parse(text) as { n: number; first: number };
+    return Number(n) > 0 ? Number(first) - effectiveFrom : null;
+  });
+}
+
+test("the stream is scored by a LightGBM model once it is promoted, and by the one before after a rollback", async (t) => {
+  const run = startMillrace(
+    ...["run", "--live", "--for", "10m", "--rate", "100", "--flight-time", "1s"],
+    ...["--max-wait", "2s", "--metrics", "off", "--data", data],
+  );
+  const inspector = await until("the run", () => connectInspector(data));
+  const name = ["--name", scoring?.model.name ?? ""];
+  const lightgbm = join(fixtures, "lightgbm-zipmap.onnx");
+  assert.match(await refused("register", lightgbm, ...name), /takes 5 features.*--order/s);
+
+  const first = await models("register", builtIn(), ...name, "--alias", "champion");
+  assert.deepEqual([first.version, first.from, first.champion], ["r1", "", true]);
+  t.diagnostic(`the first champion answers ${await answeredAfter(inspector, first)} ms after it`);
+  const second = await models("register", lightgbm, ...name, "--order", order, "--why", "trees");
+  assert.deepEqual([second.version, second.champion], ["r2", false]);
+  const promoted = await models("promote", scoring?.model.name ?? "", "r2", "--why", "better");
+  assert.deepEqual([promoted.version, promoted.from], ["r2", "r1"]);
+  t.diagnostic(`LightGBM answers ${await answeredAfter(inspector, promoted)} ms after it`);
+  const back = await models("rollback", scoring?.model.name ?? "", "--why", "worse");
+  assert.deepEqual([back.version, back.from, back.why], ["r1", "r2", "worse"]);
+  t.diagnostic(`the one before answers ${await answeredAfter(inspector, back)} ms after it`);
+
+  const { out } = await startMillrace("models", "history", ...name.slice(1), "--data", data).ended;
+  for (const each of [/register +r1/, /promote +r2 +r1/, /rollback +r1 +r2 .*worse/]) {
+    assert.match(out, each);
+  }
+  assert.match(await refused("promote", ...name.slice(1), "r9"), /MODEL_VERSION_UNKNOWN.*r1, r2/s);
+  const file = join(folder, "again.onnx");
+  await models("download", ...name.slice(1), "r2", "--out", file);
+  assert.ok(
+    readFileSync(file).subarray(0, 4_000).equals(readFileSync(lightgbm).subarray(0, 4_000)),
+  );
+  await inspector.close();
+  run.child.kill("SIGINT");
+  const { code, err } = await run.ended;
+  assert.equal(code, 130, err);
+});
+
+test("read again with its decisions it is equal, changes of its models included", async () => {
+  await withStack(data, async (stack) => {
+    const { topics } = await rereadRun({ plan, stack, ended: false, directory: data, live: true });
+    const differences = topics.flatMap((topic) => topic.differences);
+    assert.deepEqual(differences, []);
+    const compared = new Map(topics.map(({ topic, records }) => [topic, records]));
+    assert.ok((compared.get("flights.predictions") ?? 0) > 100);
+  });
+});

@@ -1,0 +1,93 @@
+import type { Broker } from "../../../broker/broker.ts";
+import { RecordReader } from "../../../broker/record-batch/reader.ts";
+import { changesThatCount, type ModelChange } from "../../../schemas/model-change.ts";
+
+/** Time between two looks at the end of the register, ms. */
+const lookEveryMs = 200;
+
+const fetchBytes = 1024 * 1024;
+
+/**
+ * The model register of a topology as a process knows it: read to its end before the first answer,
+ * then followed. Memory: all changes, some hundred bytes each.
+ */
+export class ModelTail {
+  readonly #broker: Broker;
+  readonly #topic: string;
+  readonly #written: ModelChange[] = [];
+  #counted: readonly ModelChange[] = [];
+  #offset: number | null = null;
+  #looking: Promise<void> | null = null;
+  #timer: NodeJS.Timeout | null = null;
+
+  constructor(broker: Broker, topic: string) {
+    this.#broker = broker;
+    this.#topic = topic;
+  }
+
+  /**
+   * The champions of a model, in the order of their changes, up to what the register held when it
+   * was last looked at. Rejects with what the broker says, while nothing has been read yet.
+   */
+  async champions(model: string): Promise<readonly ModelChange[]> {
+    return (await this.changes(model)).filter(({ champion }) => champion);
+  }
+
+  /** The changes of a model that count, as {@link champions}. */
+  async changes(model: string): Promise<readonly ModelChange[]> {
+    if (this.#offset === null) await this.#look();
+    return this.#counted.filter((change) => change.model === model);
+  }
+
+  /** Looks from time to time whether there are changes, and says so. What fails is tried again. */
+  follow(onNews: () => void): void {
+    this.#timer = setInterval(() => {
+      const before = this.#written.length;
+      this.#look().then(
+        () => {
+          if (this.#written.length > before) onNews();
+        },
+        () => {},
+      );
+    }, lookEveryMs);
+    this.#timer.unref();
+  }
+
+  async close(): Promise<void> {
+    if (this.#timer !== null) clearInterval(this.#timer);
+    await this.#looking?.catch(() => {});
+  }
+
+  /** One at a time. */
+  #look(): Promise<void> {
+    this.#looking ??= this.#read().finally(() => {
+      this.#looking = null;
+    });
+    return this.#looking;
+  }
+
+  async #read(): Promise<void> {
+    const place = { topic: this.#topic, partition: 0 };
+    const [end = 0] = await this.#broker.listOffsets([{ ...place, at: "stable" }]);
+    const reader = new RecordReader();
+    let offset = this.#offset ?? 0;
+    const before = this.#written.length;
+    while (offset < end) {
+      const [fetched] = await this.#broker.fetch({
+        partitions: [{ ...place, offset, maxBytes: fetchBytes }],
+        isolation: "read_committed",
+        maxWaitMs: 100,
+        maxBytes: fetchBytes,
+      });
+      if (fetched === undefined) continue;
+      reader.open(fetched, "read_committed");
+      while (reader.next()) {
+        const { buffer, valueStart, valueEnd } = reader;
+        this.#written.push(JSON.parse(buffer.toString("utf8", valueStart, valueEnd)));
+      }
+      offset = Math.max(offset, reader.nextOffset);
+    }
+    this.#offset = offset;
+    if (this.#written.length > before) this.#counted = changesThatCount(this.#written);
+  }
+}

@@ -1,0 +1,55 @@
+/** A change of what a model's name stands for, as it stands in the model register for good. */
+export interface ModelChange {
+  /** Unique: a change that is written twice counts once. */
+  readonly id: string;
+  /**
+   * Id of the change of the same model that its writer saw last, "" for none. A change that does
+   * not follow the last one that counted came too late and counts for nothing.
+   */
+  readonly after: string;
+  readonly kind: "register" | "promote" | "rollback";
+  readonly model: string;
+  readonly version: string;
+  /** sha256 of the ONNX artifact. */
+  readonly sha256: string;
+  /** Whether the version becomes champion: always, but for a register without an alias. */
+  readonly champion: boolean;
+  /** Champion until then, as the writer saw it; "" where there was none. */
+  readonly from: string;
+  /** UTC ms: in force for records known after it. */
+  readonly effectiveFrom: number;
+  /** When it was written, UTC ms. */
+  readonly at: number;
+  /** Who made it, and why. */
+  readonly by: string;
+  readonly why: string;
+  /** Of a registration: what it was registered from, and what the checks found. */
+  readonly checked: ModelChecked | null;
+}
+
+/** What the checks of a registration found. */
+export interface ModelChecked {
+  readonly file: string;
+  readonly sizeBytes: number;
+  /** sha256 of the file as it was given. */
+  readonly fileSha256: string;
+  /** Rows that it was asked for, and where they came from. */
+  readonly rows: number;
+  readonly rowsFrom: "golden" | "offline" | "made";
+  /** Of a row asked alone, the median. */
+  readonly msPerRow: number;
+  /** Whether rows are asked one by one. */
+  readonly alone: boolean;
+}
+
+/** The changes that count, in their order: each follows the one before of its model. */
+export function changesThatCount(written: Iterable<ModelChange>): ModelChange[] {
+  const last = new Map<string, string>();
+  const counted: ModelChange[] = [];
+  for (const change of written) {
+    if ((last.get(change.model) ?? "") !== change.after) continue;
+    last.set(change.model, change.id);
+    counted.push(change);
+  }
+  return counted;
+}

@@ -1,0 +1,79 @@
+/** What is done with models of a running or a finished run; answers are plain JSON values. */
+export interface ModelDesk {
+  registerModel(request: RegisterRequest): Promise<ModelEntry>;
+  /** Makes a version champion that is known already. */
+  promoteModel(request: PromoteRequest): Promise<ModelEntry>;
+  /** Makes the champion before the present one champion again. */
+  rollBackModel(request: ModelRequest): Promise<ModelEntry>;
+  /** Every change of what a model's name stands for, oldest first, the trainer's included. */
+  modelHistory(request: NamedModel): Promise<ModelEntry[]>;
+  /** Where the artifact of a version stands on this machine; null: of the champion. */
+  modelFile(request: NamedModel & { readonly version: string | null }): Promise<ModelFile>;
+}
+
+/** Names of the methods that may be asked for from outside the process. */
+export const modelDeskMethods = [
+  "registerModel",
+  "promoteModel",
+  "rollBackModel",
+  "modelHistory",
+  "modelFile",
+] as const;
+
+export interface NamedModel {
+  readonly model: string;
+  /** Whose model it is; null: of the only topology that has it. */
+  readonly topology: string | null;
+}
+
+export interface ModelRequest extends NamedModel {
+  /** In force for records known after it, UTC ms; null: from now on. */
+  readonly effectiveFrom: number | null;
+  readonly by: string;
+  readonly why: string;
+}
+
+export interface PromoteRequest extends ModelRequest {
+  readonly version: string;
+}
+
+export interface RegisterRequest extends ModelRequest {
+  /** An ONNX file on the machine of the run. */
+  readonly file: string;
+  /** Whether it becomes champion. */
+  readonly champion: boolean;
+  /** A JSON file with `rows`, and `scores` or `features`; null: rows of the offline store. */
+  readonly golden: string | null;
+  readonly tolerance: number;
+  /** See `ModelDeclaration`; null: as the file says. */
+  readonly order: readonly string[] | null;
+  readonly output: string | null;
+  readonly positive: string | null;
+  readonly logit: boolean;
+}
+
+export interface ModelFile {
+  readonly version: string;
+  readonly sha256: string;
+  readonly path: string;
+}
+
+/** One change, or a training's answer that made a version champion. */
+export interface ModelEntry {
+  readonly topology: string;
+  readonly model: string;
+  readonly kind: "register" | "promote" | "rollback" | "train";
+  readonly version: string;
+  readonly sha256: string;
+  readonly champion: boolean;
+  /** Champion before; "" where there was none, or it did not change. */
+  readonly from: string;
+  /** UTC ms. */
+  readonly effectiveFrom: number;
+  /** When it was written, UTC ms; null: by the trainer, in its own time. */
+  readonly at: number | null;
+  readonly by: string;
+  readonly why: string;
+  /** What the checks of a registration found; null: there were none. */
+  readonly checked: object | null;
+}
