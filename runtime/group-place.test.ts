@@ -65,3 +65,43 @@ test("what is missing is cured by joining again once, and anew after work was do
   assert.equal(place.curedByRejoining(missing), true);
   assert.equal(place.lost, true);
 });
+
+test("a turn works while the place is there, and takes over once where it is lost", async () => {
+  const { place, lose } = await placeOf(0);
+  const done: string[] = [];
+  const takeOver = async () => {
+    done.push("take over");
+    await place.rejoin();
+  };
+  const turn = (work: () => Promise<string>) => place.turn(takeOver, work);
+  const works = async () => "worked";
+  const throws = (error: Error) => () => Promise.reject(error);
+  const unknown = new MillraceError("UNKNOWN_MEMBER", { group: "g", member: "m" });
+  const missing = new MillraceError("OFFSET_OUT_OF_RANGE", {
+    ...{ topic: "t", partition: 0, offset: 1, logStart: 2 },
+  });
+  assert.equal(await turn(works), "worked");
+  lose();
+  assert.deepEqual([await turn(works), await turn(works)], [null, "worked"]);
+  for (const ending of [unknown, missing]) {
+    assert.equal(await turn(throws(ending)), null);
+    assert.deepEqual([await turn(works), await turn(works)], [null, "worked"]);
+  }
+  assert.deepEqual(done, ["take over", "take over", "take over"]);
+  await assert.rejects(turn(throws(missing)), missing, "joining again did not cure it");
+  await assert.rejects(turn(throws(new Error("of nobody's"))), /of nobody's/);
+  assert.equal(place.lost, false);
+});
+
+test("a take-over that fails is due again, and its error is the owner's", async () => {
+  const { place, lose } = await placeOf(1);
+  lose();
+  const turn = () =>
+    place.turn(
+      () => place.rejoin(),
+      async () => "worked",
+    );
+  await assert.rejects(turn(), { code: "BROKER_CLOSED" });
+  assert.equal(place.lost, true);
+  assert.deepEqual([await turn(), await turn()], [null, "worked"]);
+});

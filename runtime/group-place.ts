@@ -2,9 +2,10 @@ import type { Broker, GroupMember, GroupOptions, MemberIdentity } from "../broke
 import { MillraceError, policyOf } from "../schemas/errors.ts";
 
 /**
- * The place of a process in a group that shares partitions or other work. When it is lost every
- * ownership is over: who has it looks at {@link lost} before each thing that only an owner may do,
- * and joins again, for the others wait for it.
+ * The place of a process in a group that shares partitions or other work: workers, pumps and the
+ * purger own what they own by it, in {@link turn}s. When it is lost every ownership is over: who has
+ * it looks at {@link lost} before each thing that only an owner may do, and joins again, for the
+ * others wait for it.
  */
 export class GroupPlace {
   readonly #member: GroupMember;
@@ -77,6 +78,26 @@ export class GroupPlace {
     this.#rejoinedForMissing = true;
     this.#lost = true;
     return true;
+  }
+
+  /**
+   * One turn of an owner: where the place is lost, it takes over its new share; else it works. What
+   * ends ownership meanwhile, and what joining again may cure, is no error but the end of the turn:
+   * the next one takes over.
+   *
+   * @param takeOver - drops what was owned, {@link rejoin}s, and makes the new share ready.
+   * @returns what the work gives; null where none was done, or it was ended.
+   */
+  async turn<T>(takeOver: () => Promise<void>, work: () => Promise<T>): Promise<T | null> {
+    const isOwner = !this.#lost;
+    try {
+      if (isOwner) return await work();
+      await takeOver();
+    } catch (error) {
+      if (isOwner && this.endedBy(error)) return null;
+      if (!this.curedByRejoining(error)) throw error;
+    }
+    return null;
   }
 
   /** What it owns was there: what is missing from now on may be cured anew. */

@@ -58,9 +58,9 @@ export class Membership {
     return readAssignment(this.#place.assignment);
   }
 
-  /** Whether every ownership is over: {@link rejoin} is due. */
-  get lost(): boolean {
-    return this.#place.lost;
+  /** Whether an error says that every ownership is over; then {@link rejoin} is due. */
+  endedBy(error: unknown): boolean {
+    return this.#place.endedBy(error);
   }
 
   /** @param tell - called when ownership is lost. */
@@ -79,9 +79,9 @@ export class Membership {
     this.#producer = await openProducer(this.#instance);
   }
 
-  /** Whether joining again may cure an error; then it is due. */
-  curedByRejoining(error: unknown): boolean {
-    return this.#place.curedByRejoining(error);
+  /** One turn of an owner, as {@link GroupPlace.turn} has it. */
+  turn<T>(takeOver: () => Promise<void>, work: () => Promise<T>): Promise<T | null> {
+    return this.#place.turn(takeOver, work);
   }
 
   /** A commit stands. */

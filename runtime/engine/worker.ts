@@ -170,12 +170,19 @@ export class Worker {
   async #turn(idle: boolean, until: (worker: Worker) => boolean | Promise<boolean>): Promise<Turn> {
     const { failure } = this.#commits;
     if (failure !== null) await this.#afterFailedCommit(failure);
-    if (this.#membership.lost) await this.#rebalance();
-    else if (this.#stale) await this.#recover();
+    const turn = await this.#membership.turn(
+      () => this.#rebalance(),
+      () => this.#work(idle, until),
+    );
+    return turn ?? "busy";
+  }
+
+  async #work(idle: boolean, until: (worker: Worker) => boolean | Promise<boolean>): Promise<Turn> {
+    if (this.#stale) await this.#recover();
     this.#stale = this.#desk.failed;
     this.#desk.throwFailure();
     if (this.#lookUpError !== null) throw this.#lookUpError;
-    const fetched = await this.#pollOrRejoin(idle && !this.#news);
+    const fetched = await this.#poll(idle && !this.#news);
     this.#news = false;
     const taken = await this.#stepAll();
     const begun = this.#commits.beginIfDue(this.#tasks, taken === 0);
@@ -303,16 +310,6 @@ export class Worker {
     this.#stale = false;
   }
 
-  async #pollOrRejoin(idle: boolean): Promise<number> {
-    try {
-      return await this.#poll(idle);
-    } catch (error) {
-      if (!this.#membership.curedByRejoining(error)) throw error;
-      await this.#rebalance();
-      return 1;
-    }
-  }
-
   /**
    * Fetches for every task that wants records; waits for some when idle. Returns how many got any.
    */
@@ -385,7 +382,8 @@ export class Worker {
 
   async #afterFailedCommit(error: unknown): Promise<void> {
     const policy = policyOf(error);
-    if (policy === "rejoin") return await this.#rebalance();
+    // The turn that follows takes over.
+    if (this.#membership.endedBy(error)) return;
     if (policy !== "restore" && policy !== "retry") throw error;
     if (policy === "retry") {
       // Told now: what follows takes as long as the server is away.

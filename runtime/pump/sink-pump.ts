@@ -118,10 +118,8 @@ export class SinkPump {
   async #run(): Promise<void> {
     const { signal } = this.#abort;
     try {
-      await this.#interruptible(() => this.#own());
-      while (!signal.aborted) {
-        await this.#interruptible(() => (this.#place.lost ? this.#rejoin() : this.#turn()));
-      }
+      await this.#turn(() => this.#own());
+      while (!signal.aborted) await this.#turn(() => this.#pump());
     } catch (error) {
       if (!(error instanceof Interrupted)) {
         this.#failure = pumpError(error, this);
@@ -135,12 +133,12 @@ export class SinkPump {
     }
   }
 
-  /** A loss of ownership ends the work, and the loop goes on; all else is the caller's. */
-  async #interruptible(work: () => Promise<void>): Promise<void> {
+  /** A loss of ownership, or a stop, ends the work, and the loop goes on. */
+  async #turn(work: () => Promise<void>): Promise<void> {
     try {
-      await work();
+      await this.#place.turn(() => this.#rejoin(), work);
     } catch (error) {
-      if (!(error instanceof Interrupted) && !this.#place.curedByRejoining(error)) throw error;
+      if (!(error instanceof Interrupted)) throw error;
     }
   }
 
@@ -178,7 +176,7 @@ export class SinkPump {
     this.#owned = new Map();
   }
 
-  async #turn(): Promise<void> {
+  async #pump(): Promise<void> {
     const open = [...this.#owned.values()];
     const fetched = open.length === 0 ? await this.#rest() : await this.#fetch(open);
     for (const each of fetched) {

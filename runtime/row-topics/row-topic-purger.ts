@@ -101,19 +101,28 @@ export class RowTopicPurger {
   async #look(topic: RowTopic): Promise<void> {
     if (this.#stopped) return;
     try {
-      // One that could not join again has no work for ever: the next look tries once more.
-      if (this.#place.lost) await this.#place.rejoin();
-      if (this.#place.assignment.length === 0) return;
-      for (let partition = 0; partition < topic.partitions; partition++) {
-        while (!this.#stopped && (await this.#purgeSlice(topic, partition)));
-      }
-      if (this.#failing.delete(topic.topic)) this.#options.onTrouble?.(topic.topic, null);
+      const looked = await this.#place.turn(
+        () => this.#place.rejoin(),
+        () => this.#purgeTopic(topic),
+      );
+      // What it took over is looked at now. One that could not join again tries at the next look.
+      if (looked === null && !this.#place.lost) await this.#look(topic);
     } catch (error) {
       if (!this.#place.endedBy(error) && !this.#failing.has(topic.topic)) {
         this.#failing.add(topic.topic);
         this.#options.onTrouble?.(topic.topic, error);
       }
     }
+  }
+
+  /** Whether this is its work. */
+  async #purgeTopic(topic: RowTopic): Promise<boolean> {
+    if (this.#place.assignment.length === 0) return false;
+    for (let partition = 0; partition < topic.partitions; partition++) {
+      while (!this.#stopped && (await this.#purgeSlice(topic, partition)));
+    }
+    if (this.#failing.delete(topic.topic)) this.#options.onTrouble?.(topic.topic, null);
+    return true;
   }
 
   /** Tallies and deletes one slice; false when nothing more is to be purged. */
