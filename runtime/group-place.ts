@@ -3,9 +3,9 @@ import { MillraceError, policyOf } from "../schemas/errors.ts";
 
 /**
  * The place of a process in a group that shares partitions or other work: workers, pumps and the
- * purger own what they own by it, in {@link turn}s. When it is lost every ownership is over: who has
- * it looks at {@link lost} before each thing that only an owner may do, and joins again, for the
- * others wait for it.
+ * purger own what they own by it, in {@link turn}s. When it is lost every ownership is over: who
+ * has it looks at {@link lost} before each thing that only an owner may do, and joins again, for
+ * the others wait for it.
  */
 export class GroupPlace {
   readonly #member: GroupMember;

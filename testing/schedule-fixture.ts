@@ -85,11 +85,11 @@ export const dedupedAir = airPlan("deduped");
 export const scatteredDedupedAir = airPlan("scatteredDeduped");
 
 /** Features of what scoring yields, beside all that `air` has. */
-export const airOfAnswers = airPlan("plain", true);
+export const airOfPredictions = airPlan("plain", true);
 
-function airPlan(variant: keyof typeof streams, ofAnswers = false): Plan {
+function airPlan(variant: keyof typeof streams, ofPredictions = false): Plan {
   const loop = airLoop(variant);
-  return topology("air", ofAnswers ? { ...loop, ...answerViews(loop) } : loop);
+  return topology("air", ofPredictions ? { ...loop, ...predictionViews(loop) } : loop);
 }
 
 function airLoop(variant: keyof typeof streams) {
@@ -154,7 +154,7 @@ function airLoop(variant: keyof typeof streams) {
 }
 
 /** Of predictions and outcomes: by a key of theirs, of some of them, of one a key and hour. */
-function answerViews({ predictions, outcomes }: ReturnType<typeof airLoop>) {
+function predictionViews({ predictions, outcomes }: ReturnType<typeof airLoop>) {
   const far = predictions
     .where(gt("features.miles", 500))
     .keyedBy("keys.origin", "keys.destination")

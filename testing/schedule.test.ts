@@ -7,7 +7,7 @@ import { executeAir, produceAir } from "./air-input-fixture.ts";
 import { type AirOutput, collectAir, compareAir } from "./air-output-fixture.ts";
 import {
   air,
-  airOfAnswers,
+  airOfPredictions,
   chosenAir,
   dedupedAir,
   makeLogs,
@@ -74,12 +74,12 @@ for (const [plan, isScattered] of [
 
 test("features of predictions and outcomes are those of their definitions, whatever crashes", async () => {
   const logs = makeLogs(6, 350, 4);
-  const expected = sequentialOracle(airOfAnswers, logs);
+  const expected = sequentialOracle(airOfPredictions, logs);
   const rowsOf = (view: string) => expected.rows.filter((row) => row.startsWith(`${view}|`)).length;
   for (const view of ["far@1", "known@1", "once@1"]) assert.ok(rowsOf(view) > 100, view);
   const digests = new Set<string>();
   for (const seed of [1, 2]) {
-    const run = await runOnce(logs, seed, airOfAnswers);
+    const run = await runOnce(logs, seed, airOfPredictions);
     compareAir(run.output, expected, `schedule ${seed}`);
     digests.add(run.digest);
   }

@@ -2,7 +2,7 @@ import { writeFile } from "node:fs/promises";
 import type { Config } from "../../runtime/config/settings.ts";
 import { recordsIn } from "../../runtime/engine/accounting.ts";
 import { readManifest } from "../../runtime/hosting/data-directory.ts";
-import { mayGoOn, outlast } from "../../runtime/outlast.ts";
+import { mayGoOn, retry } from "../../runtime/retry.ts";
 import { claimData, type LoadedApplication } from "../run/claim.ts";
 import { peakOf, workerPeaks } from "../run/memory.ts";
 import {
@@ -168,7 +168,7 @@ class LiveRun {
     const feed = { plans, stack, config, signal, began, until };
     const live = spec.feeder?.live?.bind(spec.feeder);
     if (live === undefined) return;
-    this.#fed = await outlast(() => live(feed), { signal, mayPass: mayGoOn });
+    this.#fed = await retry(() => live(feed), { signal, mayPass: mayGoOn });
   }
 
   /** Of the time that it is to run; null when nobody said how long. */

@@ -100,9 +100,9 @@ export function withRun<Before>(
     const { http: httpPort, data } = config;
     const start = new Start(config, progress);
     await start.openMetrics(closing);
-    const stack = await start.outlast(() => openStack(config, { httpPort, exclusive: true }));
+    const stack = await start.retry(() => openStack(config, { httpPort, exclusive: true }));
     closing.push(() => stack.close());
-    const { range, before, strands } = await start.outlast(async () => {
+    const { range, before, strands } = await start.retry(async () => {
       const evolved = await Promise.all(plans.map((plan) => evolutionOf(stack.broker, plan)));
       // What cannot go on leaves the directory as it was.
       for (const [index, { changes }] of evolved.entries()) {
@@ -120,7 +120,7 @@ export function withRun<Before>(
       return { ...claimed, strands };
     });
     log.info({ data, ...range }, "stack opened");
-    const application = await start.outlast(() =>
+    const application = await start.retry(() =>
       startPlans(loaded.module, strands, stack, config, range.to, progress, log),
     );
     interrupt.begin();

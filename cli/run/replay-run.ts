@@ -1,6 +1,6 @@
 import { writeFile } from "node:fs/promises";
 import type { Feeder, FeedReport } from "../../runtime/hosting/application-spec.ts";
-import { mayGoOn, outlast } from "../../runtime/outlast.ts";
+import { mayGoOn, retry } from "../../runtime/retry.ts";
 import { collectSummary } from "../summary/collect.ts";
 import { summaryText } from "../summary/print.ts";
 import { claimData } from "./claim.ts";
@@ -92,7 +92,7 @@ class Run {
   async #feed(signal: AbortSignal): Promise<FeedReport> {
     const { plans, stack, config } = this.#run;
     let before = 0;
-    const report = await outlast(
+    const report = await retry(
       () => {
         before = this.#sent;
         return this.#feeder.replay({

@@ -3,7 +3,7 @@ import type { Config } from "../../runtime/config/settings.ts";
 import { Outages } from "../../runtime/hosting/outages.ts";
 import type { RunningPlans } from "../../runtime/hosting/running-plans.ts";
 import { serveMetrics } from "../../runtime/metrics/server.ts";
-import { mayStart, outlast } from "../../runtime/outlast.ts";
+import { mayStart, retry } from "../../runtime/retry.ts";
 import type { Close } from "./closing-after.ts";
 import { tellOutage } from "./outage-text.ts";
 import type { Progress } from "./progress.ts";
@@ -26,9 +26,9 @@ export class Start {
   }
 
   /** Does a part of the start, again and again where that may help and is wanted. */
-  outlast<T>(part: () => Promise<T>): Promise<T> {
+  retry<T>(part: () => Promise<T>): Promise<T> {
     const { wait } = this.#config;
-    return outlast(part, {
+    return retry(part, {
       mayPass: (error) => wait && mayStart(error),
       tell: (error) => this.#outages.note("its servers", error),
     });

@@ -1,7 +1,7 @@
 import type { Application } from "../../runtime/hosting/application.ts";
 import { Outages, type TellOutage } from "../../runtime/hosting/outages.ts";
 import { evolutionOf } from "../../runtime/hosting/strands.ts";
-import { mayStart, outlast } from "../../runtime/outlast.ts";
+import { mayStart, retry } from "../../runtime/retry.ts";
 import { withoutNames } from "../../schemas/plan-names.ts";
 import { openStack } from "../../stacks/open-stack.ts";
 import { loadApplication } from "../application/load-application.ts";
@@ -70,8 +70,8 @@ class WorkerProcess {
       mayPass: mayStart,
       tell: (error: unknown | null) => starting.note("its servers", error),
     };
-    const stack = await outlast(() => openStack(config, { exclusive: false }), patient);
-    const evolved = await outlast(
+    const stack = await retry(() => openStack(config, { exclusive: false }), patient);
+    const evolved = await retry(
       () => Promise.all(spec.topologies.map((plan) => evolutionOf(stack.broker, plan))),
       patient,
     );
@@ -79,7 +79,7 @@ class WorkerProcess {
     const plans = evolved.flatMap(({ running, retired }) => [...running, ...retired]);
     const plan = plans.find(({ name }) => name === start.plan);
     if (plan === undefined) throw new RangeError(`${start.module} has no topology ${start.plan}`);
-    const application = await outlast(
+    const application = await retry(
       () => startApplication(withoutNames(plan), stack, config, until, worker, onOutage, log),
       patient,
     );

@@ -1,5 +1,5 @@
 import { Outages, type TellOutage } from "../../runtime/hosting/outages.ts";
-import { outlast } from "../../runtime/outlast.ts";
+import { retry } from "../../runtime/retry.ts";
 
 /**
  * Has something read from stores and topics at the end of a run: a server that is away just then is
@@ -9,5 +9,5 @@ import { outlast } from "../../runtime/outlast.ts";
  */
 export function addUp<T>(read: () => Promise<T>, signal: AbortSignal, tell: TellOutage) {
   const outages = new Outages(tell);
-  return outlast(read, { signal, tell: (error) => outages.note("the summary", error) });
+  return retry(read, { signal, tell: (error) => outages.note("the summary", error) });
 }

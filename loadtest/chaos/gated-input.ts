@@ -4,7 +4,7 @@ import { noInjections } from "../../examples/flights/injections.ts";
 import { openFlights } from "../../examples/flights/open-flights.ts";
 import { replayFlights } from "../../examples/flights/replay.ts";
 import type { Stack } from "../../runtime/hosting/stack.ts";
-import { mayGoOn, outlast } from "../../runtime/outlast.ts";
+import { mayGoOn, retry } from "../../runtime/retry.ts";
 import { flights } from "../../topologies/flights/flights.ts";
 
 /** Flights of a range, replayed no further than they are wanted. */
@@ -40,7 +40,7 @@ export class GatedInput {
       signal: this.#abort.signal,
     };
     const { signal } = this.#abort;
-    const sent = outlast(() => replayFlights(replay), { signal, mayPass: mayGoOn });
+    const sent = retry(() => replayFlights(replay), { signal, mayPass: mayGoOn });
     this.sent = sent.then(({ sent }) => Object.values(sent).reduce((sum, count) => sum + count, 0));
     // Waited for at the end; until then nobody looks.
     this.sent.catch(() => {});

@@ -56,7 +56,7 @@ export class MergeTask implements Task, Restorable {
   #unanswered = false;
   #awaiting = false;
   #processed = 0;
-  #again = false;
+  #isForced = false;
   #committedOffset = 0;
   #committedProgress = Number.NEGATIVE_INFINITY;
   #deltaBytes = 0;
@@ -177,14 +177,14 @@ export class MergeTask implements Task, Restorable {
     return this.#awaiting;
   }
 
-  commitAgain(): void {
-    this.#again = true;
+  forceCommit(): void {
+    this.#isForced = true;
   }
 
   get dirty(): boolean {
     if (this.#awaiting || this.#asks) return false;
     return (
-      this.#again ||
+      this.#isForced ||
       this.#processed > 0 ||
       this.outbox.pending > 0 ||
       this.progress > this.#committedProgress ||
@@ -210,7 +210,7 @@ export class MergeTask implements Task, Restorable {
       this.#deltaBytes += writeDelta(batches, this.changelog, parts, positions);
     }
     this.#processed = 0;
-    this.#again = false;
+    this.#isForced = false;
     this.#committedOffset = offset;
     this.#committedProgress = this.progress;
     return { topic: this.subtopology.inbox, partition: this.partition, offset };

@@ -51,7 +51,7 @@ export class SourceTask implements Task, Restorable {
   #processed = 0;
   /** Stream time at the last record. */
   #recordTime = Number.NEGATIVE_INFINITY;
-  #again = false;
+  #isForced = false;
   #collected = 0;
   #missingSchema: SchemaId | null = null;
   #lookingUp = false;
@@ -186,13 +186,13 @@ export class SourceTask implements Task, Restorable {
     return this.#stalled;
   }
 
-  commitAgain(): void {
-    this.#again = true;
+  forceCommit(): void {
+    this.#isForced = true;
   }
 
   get dirty(): boolean {
     return (
-      this.#again || this.#processed > 0 || this.outbox.hasNews(() => this.processor.streamTime)
+      this.#isForced || this.#processed > 0 || this.outbox.hasNews(() => this.processor.streamTime)
     );
   }
 
@@ -205,7 +205,7 @@ export class SourceTask implements Task, Restorable {
     const place = writeSnapshot(batches, this.changelog, state.take(), this.#positions());
     if (++this.#collected % purgeEvery === 0) this.#cut.wrote(place);
     this.#processed = 0;
-    this.#again = false;
+    this.#isForced = false;
     return { topic: this.subtopology.inbox, partition: this.partition, offset: this.#position };
   }
 

@@ -31,7 +31,7 @@ export interface Task {
   /** Whether a commit now would say something new. */
   readonly dirty: boolean;
   /** Makes it dirty although nothing is new. */
-  commitAgain(): void;
+  forceCommit(): void;
   /** Writes everything since the last commit. Called only when nothing is awaited. */
   collect(batches: CommitBatches): OffsetToCommit;
   /** The collected commit stands; `baseOffset` tells where the first changelog record went. */

@@ -1,6 +1,6 @@
 import type { ExternalWork } from "../../processors/processor.ts";
 import type { Plan } from "../../schemas/plan.ts";
-import { outlast, passes } from "../outlast.ts";
+import { passes, retry } from "../retry.ts";
 import { serviceOf } from "../services/registry.ts";
 import type { Execute, ServiceLimit } from "../services/service.ts";
 import type { MergeTask } from "./merge-task.ts";
@@ -79,7 +79,7 @@ export class WorkDesk {
   #do(task: MergeTask, work: ExternalWork): Promise<Buffer> {
     const { subtopology } = task;
     const limit = this.#options.isLive ? this.#limitOf(work) : null;
-    const call = (signal?: AbortSignal) => this.#insist(task, work, signal);
+    const call = (signal?: AbortSignal) => this.#retry(task, work, signal);
     return limit === null ? call() : limit.bound(work.payload, subtopology, call);
   }
 
@@ -87,12 +87,12 @@ export class WorkDesk {
    * Tries again while a server is away, for as long as somebody asks for the result. One whose time
    * is over has not got the server back: the next that has an answer has.
    */
-  async #insist(task: MergeTask, work: ExternalWork, signal?: AbortSignal): Promise<Buffer> {
+  async #retry(task: MergeTask, work: ExternalWork, signal?: AbortSignal): Promise<Buffer> {
     const { subtopology, partition } = task;
     const { execute, onTrouble } = this.#options;
     const who = `${work.service} of ${taskName(subtopology.name, partition)}`;
     const ownership = this.#ownership;
-    const result = await outlast(() => execute(subtopology, work, signal), {
+    const result = await retry(() => execute(subtopology, work, signal), {
       ...(signal === undefined ? {} : { signal }),
       mayPass: (error) => passes(error) && ownership === this.#ownership,
       tell: (error) => {

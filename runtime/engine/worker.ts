@@ -2,7 +2,7 @@ import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promi
 import type { Broker } from "../../broker/broker.ts";
 import { MillraceError, policyOf } from "../../schemas/errors.ts";
 import type { Plan } from "../../schemas/plan.ts";
-import { passes, pauseMs } from "../outlast.ts";
+import { passes, pauseMs } from "../retry.ts";
 import type { SchemaRegistry } from "../schema-registry/registry.ts";
 import type { Execute } from "../services/service.ts";
 import { allTasks } from "./assignment.ts";
@@ -106,12 +106,12 @@ export class Worker {
     this.#group = new GroupProgress(plan, broker);
     const { mode } = options;
     const isLive = mode.kind === "live";
-    this.#idle = isLive ? new IdleAdvance(plan, broker, mode.now, () => this.#tell()) : null;
+    this.#idle = isLive ? new IdleAdvance(plan, broker, mode.now, () => this.#wakeUp()) : null;
     const { commitIntervalMs: intervalMs = 100, onCommit = () => {} } = options;
-    const commits = { plan, broker, intervalMs, onCommit, tell: () => this.#tell() };
+    const commits = { plan, broker, intervalMs, onCommit, tell: () => this.#wakeUp() };
     this.#commits = new CommitPipeline(commits, membership);
     const { execute, onTrouble = () => {} } = options;
-    this.#desk = new WorkDesk({ plan, execute, isLive, onTrouble, tell: () => this.#tell() });
+    this.#desk = new WorkDesk({ plan, execute, isLive, onTrouble, tell: () => this.#wakeUp() });
     this.#taskCount = allTasks(plan).length;
     this.#pace = new SourcePace(options.slow);
     this.#ahead = new AheadWatch(options.onAhead);
@@ -131,7 +131,7 @@ export class Worker {
     const membership = await Membership.join(options);
     const worker = new Worker(options, factory, membership);
     try {
-      membership.watch(() => worker.#tell());
+      membership.watch(() => worker.#wakeUp());
       await worker.#restoreAll();
     } catch (error) {
       // What it failed with says more than why it cannot leave either.
@@ -303,7 +303,7 @@ export class Worker {
       const known = await restoreFromChangelog(broker, task.changelog, task);
       if (task instanceof SourceTask) await placeSource(broker, plan, task, known, acceptGaps);
       // Without transactions its changelog may be ahead of its offset, which tells others of it.
-      if (plan.guarantee === "at-least-once") task.commitAgain();
+      if (plan.guarantee === "at-least-once") task.forceCommit();
     }
     for (const watermarks of this.#factory.watermarks.values()) await watermarks.catchUp();
     this.#commits.restart();
@@ -317,7 +317,7 @@ export class Worker {
     const maxWaitMs = idle ? (this.#options.idleWaitMs ?? 100) : 0;
     const { watermarks } = this.#factory;
     const request = this.#options.broker.fetch(fetchRequest(this.#tasks, watermarks, maxWaitMs));
-    const fetched = idle ? await Promise.race([request, this.#woken()]) : await request;
+    const fetched = idle ? await Promise.race([request, this.#wokenUp()]) : await request;
     if (fetched === null) {
       request.catch(() => {});
       return 1;
@@ -332,22 +332,22 @@ export class Worker {
     task.resolveSchema().then(
       (unanswered) => {
         this.#options.onTrouble?.(who, unanswered);
-        this.#tell();
+        this.#wakeUp();
       },
       (error: unknown) => {
         this.#lookUpError = error;
-        this.#tell();
+        this.#wakeUp();
       },
     );
   }
 
-  #tell(): void {
+  #wakeUp(): void {
     this.#news = true;
     this.#wake();
   }
 
   /** Resolves with null when work outside is done or membership changes. */
-  #woken(): Promise<null> {
+  #wokenUp(): Promise<null> {
     return new Promise((resolve) => {
       this.#wake = () => resolve(null);
     });

@@ -3,7 +3,7 @@ import type { FetchedPartition, OffsetToCommit } from "../../broker/broker.ts";
 import { RecordReader } from "../../broker/record-batch/reader.ts";
 import { MillraceError } from "../../schemas/errors.ts";
 import { GroupPlace } from "../group-place.ts";
-import { outlast, passes } from "../outlast.ts";
+import { passes, retry } from "../retry.ts";
 import { BlockBudget, blockBudgetBytes } from "./block-budget.ts";
 import { pendingText } from "./pending-range.ts";
 import { assignPartitions, parsePartitions } from "./pump-assignment.ts";
@@ -99,7 +99,7 @@ export class SinkPump {
     const { broker, partitions } = this.#options;
     const at = "latest" as const;
     const asked = partitions.map((partition) => ({ topic: this.topic, partition, at }));
-    const ends = await outlast(() => broker.listOffsets(asked), { signal: this.#abort.signal });
+    const ends = await retry(() => broker.listOffsets(asked), { signal: this.#abort.signal });
     await this.waitFor(new Map(partitions.map((number, index) => [number, ends[index] ?? 0])));
   }
 
@@ -143,7 +143,7 @@ export class SinkPump {
   }
 
   async #rejoin(): Promise<void> {
-    await this.#outlast(() => this.#place.rejoin());
+    await this.#retry(() => this.#place.rejoin());
     await this.#own();
   }
 
@@ -152,7 +152,9 @@ export class SinkPump {
     this.#disown();
     const numbers = parsePartitions(this.#place.assignment);
     if (numbers.length === 0) return;
-    const starts = await this.#insist(() => pumpStarts(this.#options, this.#topicId, numbers));
+    const starts = await this.#retryAsOwner(() =>
+      pumpStarts(this.#options, this.#topicId, numbers),
+    );
     const { sink } = this.#options;
     const owned = starts.map(({ number, committed, position }) => {
       return new PumpPartition(number, position, committed, sink.open(number), this.#budget);
@@ -194,7 +196,7 @@ export class SinkPump {
   }
 
   #fetch(partitions: readonly PumpPartition[]): Promise<FetchedPartition[]> {
-    return this.#insist(() =>
+    return this.#retryAsOwner(() =>
       this.#options.broker.fetch({
         partitions: partitions.map((each) => ({
           topic: this.topic,
@@ -248,7 +250,7 @@ export class SinkPump {
   /** Before a look-up has succeeded nothing is added: one that fails is repeated with it. */
   #lookUp(partition: PumpPartition, first: Promise<void>): Promise<void> {
     let looked: Promise<void> | null = first;
-    return this.#insist(async () => {
+    return this.#retryAsOwner(async () => {
       try {
         await (looked ?? partition.add(this.#reader));
       } catch (error) {
@@ -292,7 +294,7 @@ export class SinkPump {
   async #write(partition: PumpPartition): Promise<void> {
     const { sink } = this.#options;
     const range = { ...partition.range, topicId: this.#topicId };
-    await this.#insist(() => this.#heard(sink.write(partition.block, range)));
+    await this.#retryAsOwner(() => this.#heard(sink.write(partition.block, range)));
     partition.written(sink.open(partition.number));
   }
 
@@ -304,7 +306,7 @@ export class SinkPump {
       offset: range.first,
       metadata: pending ? pendingText(range) : "",
     }));
-    await this.#insist(() => broker.commitOffsets(group, offsets, this.#place.identity));
+    await this.#retryAsOwner(() => broker.commitOffsets(group, offsets, this.#place.identity));
     for (const each of partitions) each.committed = each.range.first;
   }
 
@@ -324,19 +326,19 @@ export class SinkPump {
   }
 
   /** What only an owner may do, again and again while what it fails with may pass. */
-  #insist<T>(attempt: () => Promise<T>): Promise<T> {
-    return this.#outlast(() => {
+  #retryAsOwner<T>(attempt: () => Promise<T>): Promise<T> {
+    return this.#retry(() => {
       if (this.#place.lost) throw new Interrupted();
       return attempt();
     });
   }
 
   /** @throws {Interrupted} when the partitions are lost, or the pump is stopped. */
-  async #outlast<T>(attempt: () => Promise<T>): Promise<T> {
+  async #retry<T>(attempt: () => Promise<T>): Promise<T> {
     const { signal } = this.#abort;
     if (signal.aborted) throw new Interrupted();
     try {
-      return await outlast(attempt, { signal, tell: (error) => this.#tell(error) });
+      return await retry(attempt, { signal, tell: (error) => this.#tell(error) });
     } catch (error) {
       const wasStopped = signal.aborted && passes(error);
       throw wasStopped || this.#place.endedBy(error) ? new Interrupted() : error;
@@ -381,7 +383,7 @@ export class SinkPump {
       .map((partition) => ({ topic: this.topic, partition }));
     if (partitions.length === 0) return new Map();
     const { broker, group } = this.#options;
-    const committed = await this.#insist(() => broker.committed(group, partitions));
+    const committed = await this.#retryAsOwner(() => broker.committed(group, partitions));
     return new Map(committed.map(({ partition, offset }) => [partition, offset ?? 0]));
   }
 

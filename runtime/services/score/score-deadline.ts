@@ -1,5 +1,5 @@
 import { rowStates, type ScoreWork } from "../../../processors/scoring/score-work.ts";
-import { passes } from "../../outlast.ts";
+import { passes } from "../../retry.ts";
 import { encodeScoreResult } from "./scorer.ts";
 
 /** What a timer can wait, in ms; beyond it Node takes 1 ms. */

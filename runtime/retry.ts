@@ -24,7 +24,7 @@ export function mayStart(error: unknown): boolean {
   return isAway ? error.context["mayPass"] === true : mayGoOn(error);
 }
 
-export interface OutlastOptions {
+export interface RetryOptions {
   /** Ends the waiting with the error waited for. @default never */
   readonly signal?: AbortSignal;
   /** Told of each failure, and (null) when the waiting is over. @default nobody */
@@ -34,9 +34,9 @@ export interface OutlastOptions {
 }
 
 /** Repeats an attempt for as long as what it fails with may pass. */
-export async function outlast<T>(
+export async function retry<T>(
   attempt: () => Promise<T>,
-  { signal, tell = () => {}, mayPass = passes }: OutlastOptions = {},
+  { signal, tell = () => {}, mayPass = passes }: RetryOptions = {},
 ): Promise<T> {
   let waited = false;
   try {
