@@ -2,17 +2,26 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Argument, Command, CommanderError, Option } from "commander";
-import { type ResolvedConfig, refuse, resolveConfig } from "../runtime/config.ts";
+import { refuse } from "../runtime/config.ts";
 import { packageRoot } from "../schemas/package-root.ts";
 import { findApplication, namedApplication } from "./application/find-application.ts";
 import { isModulePath } from "./application/load-application.ts";
-import type { Look } from "./commands/look.ts";
+import {
+  type CommandLine,
+  example,
+  type Flags,
+  looking,
+  moduleDoc,
+  ownSettings,
+  refuseModule,
+  resolve,
+  resolveLocal,
+  resolveLook,
+} from "./command-line.ts";
 import { exitCodes, reportError } from "./exit.ts";
-import { type LookArguments, readLookOptions } from "./look-options.ts";
 import { modelCommands } from "./model-commands.ts";
-import { checkRunSettings } from "./run/check-run-settings.ts";
-import type { LoadedApplication } from "./run/claim.ts";
-import { addSettings, settingFlags } from "./settings-options.ts";
+import { serveCommands } from "./serve/serve-commands.ts";
+import { addSettings } from "./settings-options.ts";
 import { checkFlags } from "./unknown-flags.ts";
 import { writeOut } from "./write-out.ts";
 
@@ -50,17 +59,6 @@ function sayAsJson(command: Command): void {
   for (const each of command.commands) sayAsJson(each);
 }
 
-/** What a command leaves and what is known before it begins. */
-interface CommandLine {
-  code: number;
-  /** Unknown flags. */
-  problems: readonly string[];
-  /** Null: nothing says which one is meant, or it does not matter. */
-  application: LoadedApplication | null;
-}
-
-type Flags = Readonly<Record<string, unknown>>;
-
 function version(): string {
   return JSON.parse(readFileSync(join(packageRoot(), "package.json"), "utf8")).version;
 }
@@ -74,6 +72,7 @@ function commands(line: CommandLine): Command {
     .enablePositionalOptions()
     .exitOverride();
   runCommands(program, line);
+  serveCommands(program, line);
   streamCommands(program, line);
   storeCommands(program, line);
   stackCommands(program, line);
@@ -84,51 +83,6 @@ function commands(line: CommandLine): Command {
 }
 
 const looks = () => import("./commands/look.ts");
-
-const ownSettings = ({ application }: CommandLine) => application?.spec.settings ?? {};
-
-/** The configuration of a command that runs an application: checked against it, too. */
-function resolve(flags: Flags, kind: "run" | "replay", line: CommandLine): ResolvedConfig {
-  const own = ownSettings(line);
-  const spec = line.application?.spec;
-  return resolveConfig({
-    own,
-    flags: settingFlags(flags, kind, own),
-    problems: line.problems,
-    check: (checked) => [
-      ...(spec?.check(checked) ?? []),
-      ...checkRunSettings(spec?.topologies ?? [], checked),
-    ],
-  });
-}
-
-function resolveLook(
-  flags: Flags,
-  line: CommandLine,
-  kind: "look" | "verify" = "look",
-): Look & LookArguments {
-  const { application } = line;
-  const own = ownSettings(line);
-  const read = readLookOptions(flags);
-  const problems = [...line.problems, ...read.problems];
-  const config = resolveConfig({ own, flags: settingFlags(flags, kind, own), problems });
-  return { ...read, ...config, application };
-}
-
-function resolveLocal(flags: Flags, { problems }: CommandLine): ResolvedConfig {
-  return resolveConfig({ flags: { ...settingFlags(flags, "stack"), stack: "local" }, problems });
-}
-
-const moduleDoc = "module that exports the application, .ts or .js (default: the data directory's)";
-
-/**
- * The path of the module is taken from the arguments before they are parsed, wherever it stands;
- * what is left in its place is none. The value of an unknown flag may stand there.
- */
-function refuseModule(line: CommandLine, given: string | undefined): void {
-  if (given === undefined || line.problems.length > 0) return;
-  line.problems = [`${given}: this is no module: name a .ts or .js file`];
-}
 
 function runCommands(program: Command, line: CommandLine): void {
   const named = () => namedApplication(line.application, "the data directory");
@@ -380,14 +334,6 @@ function projectCommands(program: Command, line: CommandLine): void {
       const { generate } = await import("./commands/generate.ts");
       line.code = generate(files, flags);
     });
-}
-
-function looking(command: Command): Command {
-  return addSettings(command, "look").option("--json", "print JSON");
-}
-
-function example(...lines: string[]): string {
-  return `\nExamples:\n${lines.map((line) => `  ${line}`).join("\n")}`;
 }
 
 // A reader that has seen enough (`| head`) ends the command quietly, before its end.

@@ -37,8 +37,7 @@ const otherwise: Readonly<Record<string, Readonly<Record<string, Shown>>>> = {
 export function addSettings(command: Command, kind: Kind, own: SettingTable = {}): Command {
   for (const [name, setting] of Object.entries(concerning(kind, own))) {
     const { argument, repeatable } = setting;
-    const { doc, default: fallback } =
-      otherwise[kind === "verify" ? "look" : kind]?.[name] ?? setting;
+    const { doc, default: fallback } = otherwise[isLook(kind) ? "look" : kind]?.[name] ?? setting;
     const isLong = (argument?.length ?? 0) > longestArgument;
     const words = isLong ? /^<(.+\|.+)>$/.exec(argument ?? "")?.[1]?.split("|") : undefined;
     const shape = words === undefined ? argument : "<word>";
@@ -72,13 +71,17 @@ export function settingFlags(
   return Object.fromEntries(names.map((name) => [name, options[name]]));
 }
 
-/** What a command takes: `verify` is a look with settings of its own. */
+/** What a command takes: `verify` and `serve` are looks with settings of their own. */
 function concerning(kind: Kind, own: SettingTable): SettingTable {
-  const kinds: readonly Kind[] = kind === "verify" ? ["look", "verify"] : [kind];
+  const kinds: readonly Kind[] = isLook(kind) ? ["look", kind] : [kind];
   const table: SettingTable = { ...settings, ...own };
   return Object.fromEntries(
     Object.entries(table).filter(([, { commands }]) =>
       commands.some((each) => kinds.includes(each)),
     ),
   );
+}
+
+function isLook(kind: Kind): boolean {
+  return kind === "verify" || kind === "serve";
 }

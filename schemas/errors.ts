@@ -37,6 +37,94 @@ export const errorTable = {
     policy: "stop",
     message: "{file} is no schema: {reason}",
   },
+  REQUEST_INVALID: {
+    policy: "stop",
+    message: "{where}: {reason}",
+  },
+  REQUEST_TOO_LARGE: {
+    policy: "stop",
+    message: "The body is larger than {limitBytes} bytes, which --request-mb allows.",
+  },
+  REQUEST_UNSUPPORTED: {
+    policy: "stop",
+    message: "A body of {found} is not taken here, but {expected}.",
+  },
+  REQUEST_TIMEOUT: {
+    policy: "stop",
+    message: "The answer took longer than {timeoutMs} ms, which --request-timeout allows.",
+  },
+  REQUEST_FAILED: {
+    policy: "stop",
+    message: "The request failed for a reason that is none of the request's.",
+  },
+  ROUTE_UNKNOWN: {
+    policy: "stop",
+    message: "There is no {method} {path}.",
+  },
+  HOST_REFUSED: {
+    policy: "stop",
+    message:
+      "Without keys the gateway answers programs of this machine alone, not {found} (a page in a browser could reach it).",
+  },
+  GATEWAY_BUSY: {
+    policy: "stop",
+    message: "The gateway has as much to do as it may take at a time: {what}.",
+  },
+  GATEWAY_DRAINING: {
+    policy: "stop",
+    message: "The gateway is ending and takes no more requests.",
+  },
+  GATEWAY_OPEN: {
+    policy: "stop",
+    message:
+      "The gateway would listen on {address}, beyond this machine, without any key in {file}: make one with millrace keys add NAME, or listen on 127.0.0.1.",
+  },
+  EVENT_REFUSED: {
+    policy: "stop",
+    message: "{where} cannot be an event of {topic}: {reason}.",
+  },
+  EVENTS_CLOSED: {
+    policy: "stop",
+    message:
+      "Events are taken in live mode alone, and this gateway serves a replay, whose sources are given.",
+  },
+  EVENT_TOPIC_UNKNOWN: {
+    policy: "stop",
+    message: "{topic} is no source of the application{near}; it has {known}.",
+  },
+  EVENT_TOPIC_MISSING: {
+    policy: "retry",
+    message:
+      "The source topic {topic} does not stand: make it, or start the run with --create-sources.",
+  },
+  IDEMPOTENCY_CONFLICT: {
+    policy: "stop",
+    message: "The idempotency key was used for another request.",
+  },
+  KEY_MISSING: {
+    policy: "stop",
+    message: "The request has no API key.",
+  },
+  KEY_REFUSED: {
+    policy: "stop",
+    message: "The API key is none of this gateway's, or was revoked.",
+  },
+  KEY_SCOPE: {
+    policy: "stop",
+    message: "The API key {name} has not the scope {scope}.",
+  },
+  KEY_OVERUSED: {
+    policy: "stop",
+    message: "The API key {name} may ask {rate} times a second, and was used more often.",
+  },
+  KEY_UNKNOWN: {
+    policy: "stop",
+    message: "There is no API key {id} in {file}{near}.",
+  },
+  KEYS_FILE_INVALID: {
+    policy: "stop",
+    message: "{file} is no file of API keys: {reason}.",
+  },
   TOPOLOGY_INVALID: {
     policy: "stop",
     message: 'The topology "{topology}" cannot be built; {count} to correct:\n{problems}',

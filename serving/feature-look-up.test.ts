@@ -33,6 +33,7 @@ async function look(at: number | null, row: "ORD" | "none", past: Record<string,
 const pastRow = Object.fromEntries([
   ...[...columns.map((column) => [column, 7]), ["asOf", 50 * hour], ["validUntil", null]],
   ...[
+    ["key_0", "ORD"],
     ["seq", 0],
     ["served", 0],
   ],

@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 /** The module of flights, as compiled. */
 export const flightsApp = fileURLToPath(new URL("../examples/flights/app.js", import.meta.url));
 
-const named = new Set(["run", "replay", "config"]);
+const named = new Set(["run", "serve", "replay", "config"]);
 
 /** The arguments of a command, about flights where it names no module. */
 export function ofFlights(args: readonly string[]): string[] {

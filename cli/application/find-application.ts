@@ -15,7 +15,7 @@ export interface FoundApplication {
 
 /** Commands that are about an application. */
 const concerned = new Set(
-  "run replay config topics describe diff dead-letters features models sql verify".split(" "),
+  "run serve replay config topics describe diff dead-letters features models sql verify".split(" "),
 );
 
 /**

@@ -131,6 +131,14 @@ export function withRun<Before>(
     const tell = tellingOf(progress, log);
     closing.push(watchStrands({ plans, shown, application, stack, progress, tell }));
     await openDoors(shown, stack, resolved, progress, closing);
+    if (config.listen !== null) {
+      const { openDoor } = await import("../serve/open-door.ts");
+      const waitingFor = () => application.waitingFor;
+      const options = { config, plans: shown, stack, waitingFor, ofProcess: false, log };
+      const gateway = await openDoor(config.listen, options);
+      closing.push(() => gateway.close());
+      progress.say(`gateway     ${gateway.url}`);
+    }
     const addUp: OpenRun["addUp"] = (read) => addingUp(read, interrupt.signal, tell);
     const told = { progress, print, log, addUp };
     return await work({ spec, plans, application, stack, config, range, ...told }, before);

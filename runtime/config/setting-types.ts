@@ -91,6 +91,22 @@ export const port = type(
   "<port|off>",
 );
 
+const listenForm = "write a port of 127.0.0.1, host:port or off";
+
+/** Where to listen: a port of loopback, `host:port` (IPv6 in brackets), or `off` (null). */
+export const listenAddress = type(
+  z.union([z.string(), z.number(), z.null()], { error: listenForm }).transform((value, context) => {
+    if (value === "off" || value === null) return null;
+    const [, host, ipv6, digits = ""] =
+      /^(?:(?:([^\s:/@[\]]+)|\[([\da-f:.]+)\]):)?(\d{1,5})$/i.exec(String(value)) ?? [];
+    const port = Number(digits);
+    if (digits !== "" && port <= 65_535) return { host: host ?? ipv6 ?? "127.0.0.1", port };
+    context.addIssue(listenForm);
+    return z.NEVER;
+  }),
+  "<address>",
+);
+
 /** A TCP port of a server; null when it is not said. */
 export const serverPort = type(
   z.union([z.null(), integer(1, 65_535).schema], { error: "write a port from 1 to 65535" }),

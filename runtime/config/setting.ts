@@ -14,7 +14,7 @@ export interface Setting<T> extends SettingType<T> {
   readonly mode?: "replay" | "live";
 }
 
-export type Command = "run" | "replay" | "look" | "verify" | "stack";
+export type Command = "run" | "replay" | "look" | "verify" | "stack" | "serve" | "keys";
 
 /** Settings by name, e.g. those that an application adds. */
 export type SettingTable = Readonly<Record<string, Setting<unknown>>>;

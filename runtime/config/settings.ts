@@ -1,4 +1,5 @@
 import { artifactsSettings } from "./artifacts-settings.ts";
+import { gatewaySettings } from "./gateway-settings.ts";
 import { liveSettings } from "./live-settings.ts";
 import { serverSettings } from "./server-settings.ts";
 import { type SettingsOf, type SettingTable, setting } from "./setting.ts";
@@ -136,6 +137,7 @@ export const settings = Object.freeze({
     commands: withServers,
   }),
   ...liveSettings,
+  ...gatewaySettings,
   ...artifactsSettings,
   ...serverSettings,
 });

@@ -15,6 +15,11 @@ export class ValueEncoder {
     this.#id = id;
   }
 
+  /** Of the schema that stands in front; null: nothing does. */
+  get schemaId(): number | null {
+    return this.#id;
+  }
+
   /**
    * Appends header and value.
    *

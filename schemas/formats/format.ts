@@ -55,6 +55,8 @@ export interface FormatWriter {
   readonly name: string;
   /** What to register on the subject of the topic, whose id then stands in front; null: nothing. */
   readonly schema: AvroSchema | null;
+  /** The fields of a record, without those of records within it. */
+  readonly fields: readonly string[];
   /**
    * Appends a record as its type has it: records within it as objects, timestamps in UTC ms.
    *

@@ -53,6 +53,7 @@ export function avroWriter(schema: AvroSchema): FormatWriter {
   return {
     name: nameOf(type),
     schema,
+    fields: schema.fields.map((field) => field.name),
     write: (value, into) => {
       try {
         write(value, into);

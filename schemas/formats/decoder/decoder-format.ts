@@ -99,9 +99,10 @@ export const decoder = formatVerb(
       bySchema: false,
       readerOf: () => declaredRead(fields, decode),
     }),
-    writer: ({ name, encode }) => ({
+    writer: ({ name, fields, encode }) => ({
       name,
       schema: null,
+      fields: Object.keys(fields),
       write: (value, into) => {
         if (encode === undefined) throw new Error(`decoder ${name} has no encode`);
         const bytes = encode(value as never);

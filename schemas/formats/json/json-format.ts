@@ -49,6 +49,7 @@ export const json = formatVerb(
     writer: ({ fields }) => ({
       name: "JSON",
       schema: null,
+      fields: Object.keys(fields),
       write: (value, into) => writeText(jsonText(fields, value), into),
     }),
   },

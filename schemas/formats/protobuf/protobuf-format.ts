@@ -96,6 +96,7 @@ export const protobuf = formatVerb(
     writer: (spec) => ({
       name: spec.message,
       schema: null,
+      fields: (spec.messages[spec.message] ?? []).map((field) => field.name),
       write: (value, into) => writeMessage(spec, value, into),
     }),
   },

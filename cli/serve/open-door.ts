@@ -1,0 +1,88 @@
+import { readFileSync } from "node:fs";
+import type { Logger } from "pino";
+import { eventDoor } from "../../gateway/doors/events.ts";
+import { featureDoors } from "../../gateway/doors/features.ts";
+import { metricsDoor } from "../../gateway/doors/metrics.ts";
+import { viewDoors } from "../../gateway/doors/views.ts";
+import { GatewayMetrics } from "../../gateway/gateway-metrics.ts";
+import { watchKeys } from "../../gateway/keys/key-file.ts";
+import { type Gateway, openGateway } from "../../gateway/open-gateway.ts";
+import { Served } from "../../gateway/served.ts";
+import type { Config } from "../../runtime/config/settings.ts";
+import { refuse } from "../../runtime/config.ts";
+import type { Stack } from "../../runtime/hosting/stack.ts";
+import { EventIngest } from "../../runtime/ingest/event-ingest.ts";
+import type { Plan } from "../../schemas/plan.ts";
+
+export interface DoorOptions {
+  readonly config: Config;
+  /** As they run now: the list changes as strands are cut over. */
+  readonly plans: readonly Plan[];
+  readonly stack: Stack;
+  /** What it waits for; empty: it is ready. */
+  readonly waitingFor: () => readonly string[];
+  /** Whether the metrics of the process are told here too. */
+  readonly ofProcess: boolean;
+  readonly log: Logger;
+}
+
+/**
+ * Opens the gateway where the configuration says.
+ *
+ * @throws {MillraceError} CONFIG_INVALID, KEYS_FILE_INVALID, GATEWAY_OPEN, PORT_IN_USE.
+ */
+export async function openDoor(
+  address: NonNullable<Config["listen"]>,
+  { config, plans, stack, waitingFor, ofProcess, log }: DoorOptions,
+): Promise<Gateway> {
+  const served = new Served(plans, stack, () => (config.live ? Date.now() : null));
+  const metrics = new GatewayMetrics(ofProcess);
+  // A replay has its sources as they stand.
+  const ingest = config.live ? new EventIngest(plans, stack) : null;
+  const gateway = await openGateway({
+    address,
+    tls: tlsOf(config),
+    keys: watchKeys(config.keysFile),
+    keysFile: config.keysFile,
+    limits: {
+      bodyBytes: config.requestMb * 2 ** 20,
+      requestsAtOnce: config.requestsAtOnce,
+      requestMs: config.requestTimeout,
+      drainMs: config.drain,
+    },
+    doors: [
+      ...featureDoors(served),
+      ...viewDoors(served),
+      eventDoor(ingest),
+      metricsDoor(metrics.registry),
+    ],
+    waitingFor,
+    metrics,
+    onFailure: (error, requestId, door) => log.error({ err: error, requestId, door }, "failed"),
+  });
+  return {
+    ...gateway,
+    close: async () => {
+      await gateway.close();
+      await ingest?.close();
+    },
+  };
+}
+
+function tlsOf({ listenCertFile, listenKeyFile }: Config) {
+  if (listenCertFile === null && listenKeyFile === null) return null;
+  const problems: string[] = [];
+  const read = (name: string, file: string | null): string => {
+    if (file === null) problems.push(`${name}: a certificate and its key go together: name both`);
+    try {
+      return file === null ? "" : readFileSync(file, "utf8");
+    } catch (error) {
+      problems.push(`${name}: ${(error as Error).message}`);
+      return "";
+    }
+  };
+  const cert = read("listenCertFile", listenCertFile);
+  const key = read("listenKeyFile", listenKeyFile);
+  refuse(problems);
+  return { cert, key };
+}

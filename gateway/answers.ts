@@ -1,0 +1,94 @@
+import { type ErrorCode, MillraceError } from "../schemas/errors.ts";
+
+/** What a request is told that failed. */
+export interface ErrorBody {
+  /** One of `docs/errors.md`. */
+  readonly code: ErrorCode;
+  readonly message: string;
+  /** Part of the request that is wrong, e.g. `body.views[0].keys[3]`; null: no part of it. */
+  readonly where: string | null;
+  /** What to do about it. */
+  readonly todo: string;
+}
+
+export interface ErrorAnswer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: ErrorBody;
+}
+
+interface Told {
+  readonly status: number;
+  readonly todo: string;
+}
+
+const told: Partial<Record<ErrorCode, Told>> = {
+  REQUEST_INVALID: {
+    status: 400,
+    todo: "Correct it as the message says; /openapi.json has the shape.",
+  },
+  REQUEST_TOO_LARGE: { status: 413, todo: "Send less in a request." },
+  REQUEST_UNSUPPORTED: { status: 415, todo: "Send another content type." },
+  REQUEST_TIMEOUT: { status: 503, todo: "Ask again later, or for less." },
+  REQUEST_FAILED: { status: 500, todo: "The log of the gateway says more under the request id." },
+  ROUTE_UNKNOWN: { status: 404, todo: "/openapi.json says what there is." },
+  HOST_REFUSED: {
+    status: 403,
+    todo: "Ask 127.0.0.1 from a program, or make keys: millrace keys add.",
+  },
+  EVENT_REFUSED: {
+    status: 422,
+    todo: "Correct the field as the message says: the topology names the schema.",
+  },
+  EVENTS_CLOSED: { status: 409, todo: "Send to a gateway of a live run." },
+  EVENT_TOPIC_UNKNOWN: { status: 404, todo: "Name a source topic of the application." },
+  SCHEMA_INCOMPATIBLE: {
+    status: 409,
+    todo: "The subject has another schema than the topology: see the topic's owner.",
+  },
+  IDEMPOTENCY_CONFLICT: { status: 409, todo: "Give each request an idempotency key of its own." },
+  GATEWAY_BUSY: { status: 429, todo: "Ask again after the seconds in Retry-After." },
+  GATEWAY_DRAINING: { status: 503, todo: "Ask another gateway." },
+  KEY_MISSING: {
+    status: 401,
+    todo: "Send the header Authorization: Bearer KEY, or X-API-Key: KEY.",
+  },
+  KEY_REFUSED: { status: 401, todo: "Take a key that millrace keys list has." },
+  KEY_SCOPE: { status: 403, todo: "Take a key with that scope: millrace keys add NAME --scope." },
+  KEY_OVERUSED: { status: 429, todo: "Ask again after the seconds in Retry-After." },
+  VIEW_UNKNOWN: { status: 404, todo: "/v1/views lists the views." },
+  VIEW_AMBIGUOUS: { status: 400, todo: "Name the topology." },
+  VIEW_KEY_INVALID: { status: 400, todo: "Give one value a key field, in their order." },
+  LOOK_UNKNOWN: { status: 404, todo: "/v1/views names the topologies." },
+};
+
+/** Seconds after which a store that is away may be back. */
+const awaySeconds = 1;
+
+/** What a request is told; of a defect no more than that it is one. */
+export function errorAnswer(error: unknown): ErrorAnswer {
+  const known = error instanceof MillraceError ? error : null;
+  if (known === null) return errorAnswer(new MillraceError("REQUEST_FAILED"));
+  const { code, message, context } = known;
+  const { where = null } = context;
+  const body = { code, message, where: where === null ? null : String(where) };
+  const found = told[code];
+  if (found === undefined && known.policy === "retry") {
+    const todo = "A server behind the gateway is away: ask again after the seconds in Retry-After.";
+    const headers = { "retry-after": String(awaySeconds) };
+    return { status: 503, headers, body: { ...body, todo } };
+  }
+  if (found === undefined) return errorAnswer(new MillraceError("REQUEST_FAILED"));
+  const { status, todo } = found;
+  const wait = context["retryAfterSeconds"];
+  const isLater = status === 429 || status === 503;
+  const headers: Record<string, string> = {};
+  if (isLater) headers["retry-after"] = String(wait ?? awaySeconds);
+  if (status === 401) headers["www-authenticate"] = "Bearer";
+  return { status, headers, body: { ...body, todo } };
+}
+
+/** The status that a code is answered with. */
+export function statusOf(code: ErrorCode): number {
+  return told[code]?.status ?? 500;
+}

@@ -1,0 +1,66 @@
+import type { z } from "zod";
+import type { ErrorCode } from "../schemas/errors.ts";
+import type { Headers } from "./keys/access.ts";
+import type { Scope } from "./keys/api-key.ts";
+
+/** A request as a door gets it: who asks is known, and its shape is checked. */
+export interface Call<Query = unknown, Body = unknown> {
+  /** Id of the key that asks; null: the gateway has no keys. */
+  readonly user: string | null;
+  readonly requestId: string;
+  /** Parts of the path by the names in the door's, decoded. */
+  readonly path: Readonly<Record<string, string>>;
+  /** What stands for the `*` at the end of the door's path, decoded part by part. */
+  readonly rest: readonly string[];
+  readonly query: Query;
+  readonly body: Body;
+  readonly headers: Headers;
+}
+
+/** What a request is answered with. */
+export interface Answer {
+  /** @default 200 */
+  readonly status?: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** JSON; a text or bytes go out as they are, with a content type of the headers. */
+  readonly body: unknown;
+}
+
+/** How the body of a request is read: JSON, lines of JSON too, or bytes. */
+export type BodyKind = "none" | "json" | "json-or-lines";
+
+/** One way in: everything that is known of a route, for the server and for its description. */
+export interface Door {
+  readonly method: "GET" | "POST";
+  /** As Fastify writes it: `/v1/features/:view/*`. */
+  readonly path: string;
+  /** Null: open to everybody. */
+  readonly scope: Scope | null;
+  /** In a few words. */
+  readonly title: string;
+  /** In sentences. */
+  readonly about: string;
+  /** What the parts of the path are. */
+  readonly parts?: Readonly<Record<string, string>>;
+  readonly query?: z.ZodObject;
+  readonly takes: BodyKind;
+  readonly body?: z.ZodType;
+  /** What headers beside the usual ones mean. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Shape of the answer; a text where it is none of JSON. */
+  readonly answers: { readonly status: number; readonly schema: z.ZodType } | string;
+  /** Codes that it fails with, besides those of every request. */
+  readonly errors: readonly ErrorCode[];
+  readonly handle: (call: Call) => Promise<Answer> | Answer;
+}
+
+/** A door whose handler knows the types of what it is given. */
+export function door<Query extends z.ZodObject, Body extends z.ZodType>(
+  spec: Omit<Door, "query" | "body" | "handle"> & {
+    readonly query?: Query;
+    readonly body?: Body;
+    readonly handle: (call: Call<z.infer<Query>, z.infer<Body>>) => Promise<Answer> | Answer;
+  },
+): Door {
+  return spec as unknown as Door;
+}

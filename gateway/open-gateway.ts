@@ -1,0 +1,280 @@
+import { randomUUID } from "node:crypto";
+import { createServer, type RequestListener, type Server } from "node:http";
+import { createServer as createSecureServer } from "node:https";
+import type { AddressInfo } from "node:net";
+import type { Duplex } from "node:stream";
+import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from "fastify";
+import { MillraceError } from "../schemas/errors.ts";
+import { errorAnswer } from "./answers.ts";
+import type { Answer, Door } from "./door.ts";
+import { GatewayMetrics } from "./gateway-metrics.ts";
+import { Access } from "./keys/access.ts";
+import type { KnownKeys } from "./keys/key-file.ts";
+import { connectionsMost, headerBytesMost, keepAliveMs, type Limits, receiveMs } from "./limits.ts";
+import { isLoopback, type ListenAddress } from "./listen-address.ts";
+import { decodedParts, readBody, requestIdOf, shaped } from "./read-request.ts";
+
+export interface GatewayOptions {
+  readonly address: ListenAddress;
+  /** Certificate and private key, PEM; null: no TLS. */
+  readonly tls: { readonly cert: string; readonly key: string } | null;
+  readonly keys: () => KnownKeys;
+  /** For messages: where the keys stand. */
+  readonly keysFile: string;
+  readonly limits: Limits;
+  readonly doors: readonly Door[];
+  /** What it waits for; empty: it is ready. */
+  readonly waitingFor: () => readonly string[];
+  /** What it measures of itself. @default its own */
+  readonly metrics?: GatewayMetrics;
+  /** Told what failed for no reason of the request's. @default nobody */
+  readonly onFailure?: (error: unknown, requestId: string, door: string) => void;
+}
+
+export interface Gateway {
+  /** Where it listens, e.g. `http://127.0.0.1:8080`. */
+  readonly url: string;
+  readonly metrics: GatewayMetrics;
+  /** Takes no more requests, answers those under way, and closes; some are cut off at the end. */
+  close(): Promise<void>;
+}
+
+/**
+ * Listens for requests and lets them through the doors.
+ *
+ * @throws {MillraceError} GATEWAY_OPEN beyond loopback without keys; PORT_IN_USE; CONFIG_INVALID
+ * for an address that is none of this machine, or a certificate of no use.
+ */
+export async function openGateway(options: GatewayOptions): Promise<Gateway> {
+  const { address, keys, keysFile: file, limits } = options;
+  if (!isLoopback(address.host) && !keys().isLocked) {
+    throw new MillraceError("GATEWAY_OPEN", { address: `${address.host}:${address.port}`, file });
+  }
+  const gate = new Gate(options);
+  const server = serverOf(options, gate);
+  try {
+    await server.listen({ host: address.host, port: address.port });
+  } catch (cause) {
+    await server.close();
+    const { code, message } = cause as NodeJS.ErrnoException;
+    if (code === "EADDRINUSE") {
+      throw new MillraceError("PORT_IN_USE", { port: address.port, what: "listen" }, { cause });
+    }
+    const problems = `- listen: ${address.host}:${address.port}: ${message}`;
+    throw new MillraceError("CONFIG_INVALID", { count: 1, problems }, { cause });
+  }
+  const { port } = server.server.address() as AddressInfo;
+  const host = address.host.includes(":") ? `[${address.host}]` : address.host;
+  return {
+    url: `${options.tls === null ? "http" : "https"}://${host}:${port}`,
+    metrics: gate.metrics,
+    close: () => drain(server, gate, limits.drainMs),
+  };
+}
+
+async function drain(server: FastifyInstance, gate: Gate, drainMs: number): Promise<void> {
+  gate.isDraining = true;
+  const timer = setTimeout(() => server.server.closeAllConnections(), drainMs);
+  await server.close();
+  clearTimeout(timer);
+}
+
+/** What all requests go through. */
+class Gate {
+  readonly metrics: GatewayMetrics;
+  readonly access: Access;
+  isDraining = false;
+  readonly #options: GatewayOptions;
+  #underWay = 0;
+
+  constructor(options: GatewayOptions) {
+    this.#options = options;
+    this.metrics = options.metrics ?? new GatewayMetrics(false);
+    this.access = new Access(options.keys);
+  }
+
+  /** Lets one more in; what is returned lets it out, once. */
+  enter(): () => void {
+    const most = this.#options.limits.requestsAtOnce;
+    if (this.isDraining) throw new MillraceError("GATEWAY_DRAINING");
+    if (this.#underWay >= most) {
+      throw new MillraceError("GATEWAY_BUSY", { what: `${most} requests are under way` });
+    }
+    this.metrics.underWay.set(++this.#underWay);
+    let isIn = true;
+    return () => {
+      if (isIn) this.metrics.underWay.set(--this.#underWay);
+      isIn = false;
+    };
+  }
+
+  /** The answer of a door, or that it took too long: the work goes on then, and counts. */
+  async within(work: () => Promise<Answer>, leave: () => void): Promise<Answer> {
+    const timeoutMs = this.#options.limits.requestMs;
+    const working = work().finally(leave);
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      const error = new MillraceError("REQUEST_TIMEOUT", { timeoutMs });
+      timer = setTimeout(() => reject(error), timeoutMs);
+    });
+    try {
+      return await Promise.race([working, late]);
+    } finally {
+      clearTimeout(timer);
+      working.catch(() => undefined);
+    }
+  }
+
+  fail(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+    reply.header("x-request-id", request.id);
+    const { status, headers, body } = errorAnswer(knownError(error, this.#options.limits));
+    this.metrics.refused(body.code);
+    if (status === 500) this.#options.onFailure?.(error, request.id, doorOf(request));
+    // What of the body was not read would be taken for the next request.
+    if (!request.raw.complete) reply.header("connection", "close");
+    return reply.status(status).headers(headers).send(body);
+  }
+}
+
+function serverOf(options: GatewayOptions, gate: Gate): FastifyInstance {
+  const server = fastify({
+    serverFactory: (handler) => bareServer(options.tls, handler),
+    bodyLimit: options.limits.bodyBytes,
+    return503OnClosing: false,
+    forceCloseConnections: "idle",
+    logger: false,
+    genReqId: ({ headers }) => requestIdOf(headers["x-request-id"], randomUUID),
+    frameworkErrors: (error, request, reply) => {
+      void gate.fail(error, request, reply);
+    },
+  });
+  server.removeAllContentTypeParsers();
+  server.addContentTypeParser("*", { parseAs: "buffer" }, (_, body, done) => done(null, body));
+  server.addHook("onRequest", async (request, reply) => {
+    reply.header("x-request-id", request.id);
+  });
+  server.addHook("onSend", async (_, reply) => {
+    if (gate.isDraining) reply.header("connection", "close");
+  });
+  server.addHook("onResponse", async (request, reply) => {
+    gate.metrics.answered(doorOf(request), reply.statusCode, reply.elapsedTime);
+  });
+  server.setErrorHandler((error, request, reply) => gate.fail(error, request, reply));
+  server.setNotFoundHandler((request, reply) => gate.fail(unknownRoute(request), request, reply));
+  openHealth(server, options, gate);
+  for (const each of options.doors) openDoor(server, each, gate);
+  return server;
+}
+
+function bareServer(tls: GatewayOptions["tls"], handler: RequestListener): Server {
+  const limits = {
+    ...{ maxHeaderSize: headerBytesMost, headersTimeout: receiveMs, requestTimeout: receiveMs },
+    ...{ keepAliveTimeout: keepAliveMs, connectionsCheckingInterval: 1_000 },
+  };
+  const server =
+    tls === null
+      ? createServer(limits, handler)
+      : createSecureServer({ ...limits, ...tls, minVersion: "TLSv1.2" }, handler);
+  server.maxConnections = connectionsMost;
+  server.on("clientError", refuseUnreadable);
+  return server;
+}
+
+/** Paths that tell whether it is up: open to everybody, and never refused for what it has to do. */
+function openHealth(server: FastifyInstance, options: GatewayOptions, gate: Gate): void {
+  server.get("/health/live", () => ({ live: true }));
+  server.get("/health/ready", (_, reply) => {
+    const waitingFor = gate.isDraining ? ["its end"] : options.waitingFor();
+    return reply.status(waitingFor.length === 0 ? 200 : 503).send({ waitingFor });
+  });
+}
+
+function openDoor(server: FastifyInstance, door: Door, gate: Gate): void {
+  const leaves = new WeakMap<FastifyRequest, () => void>();
+  const users = new WeakMap<FastifyRequest, string | null>();
+  server.route({
+    method: door.method,
+    url: door.path,
+    // Before the body is read: who may not ask sends nothing.
+    onRequest: async (request, reply) => {
+      if (door.scope !== null) users.set(request, gate.access.admit(request.headers, door.scope));
+      const leave = gate.enter();
+      leaves.set(request, leave);
+      reply.raw.once("close", () => {
+        if (leaves.delete(request)) leave();
+      });
+    },
+    handler: async (request, reply) => {
+      const leave = leaves.get(request) ?? (() => {});
+      leaves.delete(request);
+      const answer = await gate.within(
+        async () => door.handle(callOf(door, request, users.get(request) ?? null)),
+        leave,
+      );
+      return reply
+        .status(answer.status ?? 200)
+        .headers(answer.headers ?? {})
+        .send(answer.body);
+    },
+  });
+}
+
+function callOf(door: Door, request: FastifyRequest, user: string | null) {
+  const { headers, id: requestId } = request;
+  const given = door.path.split("/").slice(1);
+  const parts = decodedParts((request.raw.url ?? "").split("?")[0]?.slice(1) ?? "");
+  const path: Record<string, string> = {};
+  for (const [index, name] of given.entries()) {
+    if (name.startsWith(":")) path[name.slice(1)] = parts[index] ?? "";
+  }
+  const rest = given.at(-1) === "*" ? parts.slice(given.length - 1) : [];
+  const query = door.query === undefined ? {} : shaped(door.query, request.query, "query");
+  const bytes = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
+  const body = readBody(door.takes, headers["content-type"], bytes);
+  const shape = door.body === undefined ? body : shaped(door.body, body, "body");
+  return { user, requestId, path, rest, query, body: shape, headers };
+}
+
+/** What Fastify refuses, in our words. */
+function knownError(error: unknown, limits: Limits): unknown {
+  if (error instanceof MillraceError) return error;
+  const { code = "", statusCode = 500 } = error as { code?: string; statusCode?: number };
+  if (code === "FST_ERR_CTP_BODY_TOO_LARGE") {
+    return new MillraceError("REQUEST_TOO_LARGE", { limitBytes: limits.bodyBytes });
+  }
+  if (statusCode >= 500 || statusCode < 400) return error;
+  const where = code === "FST_ERR_BAD_URL" ? "path" : "request";
+  const reason = error instanceof Error ? error.message : "it cannot be read";
+  return new MillraceError("REQUEST_INVALID", { where, reason });
+}
+
+function unknownRoute({ method, raw }: FastifyRequest): MillraceError {
+  const path = (raw.url ?? "").split("?")[0] ?? "";
+  return new MillraceError("ROUTE_UNKNOWN", { method, path: path.slice(0, 200), where: "path" });
+}
+
+/** What is no HTTP, too large a head, or too slow. */
+function refuseUnreadable(error: NodeJS.ErrnoException, socket: Duplex): void {
+  if (!socket.writable) return;
+  const isLarge = error.code === "HPE_HEADER_OVERFLOW";
+  const isSlow = error.code === "ERR_HTTP_REQUEST_TIMEOUT";
+  const [status, reason] = isLarge
+    ? ["431 Request Header Fields Too Large", `the headers take more than ${headerBytesMost} bytes`]
+    : isSlow
+      ? ["408 Request Timeout", `it was not there whole within ${receiveMs} ms`]
+      : ["400 Bad Request", "it is no HTTP/1.1"];
+  const refused = new MillraceError("REQUEST_INVALID", {
+    where: "request",
+    reason: String(reason),
+  });
+  const body = JSON.stringify(errorAnswer(refused).body);
+  socket.end(
+    `HTTP/1.1 ${status}\r\ncontent-type: application/json\r\nconnection: close\r\n` +
+      `content-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+  );
+}
+
+/** The template of its path, for metrics and the log. */
+function doorOf(request: FastifyRequest): string {
+  return request.is404 ? "none" : (request.routeOptions.url ?? "none");
+}

@@ -1,0 +1,84 @@
+import type { z } from "zod";
+import { MillraceError } from "../schemas/errors.ts";
+import type { BodyKind } from "./door.ts";
+
+/** A text that a client may name its requests with: what it is not is no use in a log. */
+const sane = /^[\w.:/+=-]{1,128}$/;
+
+/** The id of a request: the one that its client gave it where that is sane, else a new one. */
+export function requestIdOf(given: unknown, make: () => string): string {
+  return typeof given === "string" && sane.test(given) ? given : make();
+}
+
+/** @throws {MillraceError} REQUEST_INVALID. */
+export function invalid(where: string, reason: string): never {
+  throw new MillraceError("REQUEST_INVALID", { where, reason });
+}
+
+/** Parts of a path as they are meant. @throws {MillraceError} REQUEST_INVALID. */
+export function decodedParts(path: string): string[] {
+  return path.split("/").map((part) => {
+    try {
+      return decodeURIComponent(part);
+    } catch {
+      return invalid("path", `${JSON.stringify(part)} is no URL encoding of UTF-8`);
+    }
+  });
+}
+
+/** A value in the shape that a schema says. @throws {MillraceError} REQUEST_INVALID. */
+export function shaped<T>(schema: z.ZodType<T>, value: unknown, where: string): T {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  const path = (issue?.path ?? []).map((each) =>
+    typeof each === "number" ? `[${each}]` : `.${String(each)}`,
+  );
+  return invalid(`${where}${path.join("")}`, issue?.message ?? "it cannot be read");
+}
+
+/** Lines of JSON, one value each. */
+export const linesType = "application/x-ndjson";
+
+/**
+ * What a body says.
+ *
+ * @throws {MillraceError} REQUEST_INVALID, REQUEST_UNSUPPORTED.
+ */
+export function readBody(kind: BodyKind, type: string | undefined, bytes: Buffer): unknown {
+  if (kind === "none") return undefined;
+  const expected = kind === "json" ? "application/json" : `application/json or ${linesType}`;
+  const found = (type ?? "").split(";")[0]?.trim().toLowerCase() ?? "";
+  const isLines = found === linesType || found === "application/jsonl";
+  if (isLines && kind === "json-or-lines") {
+    const lines = textOf(bytes).split(/\r?\n/);
+    return lines.flatMap((line, index) =>
+      line.trim() === "" ? [] : [parsed(line, `body, line ${index + 1}`)],
+    );
+  }
+  if (found !== "application/json" && !/^application\/[\w.-]+\+json$/.test(found)) {
+    const shown = found === "" ? "no content type" : found.slice(0, 60);
+    throw new MillraceError("REQUEST_UNSUPPORTED", { found: shown, expected });
+  }
+  return parsed(textOf(bytes), "body");
+}
+
+const utf8 = new TextDecoder("utf-8", { fatal: true });
+
+function textOf(bytes: Buffer): string {
+  try {
+    return utf8.decode(bytes);
+  } catch {
+    return invalid("body", "it is no UTF-8");
+  }
+}
+
+function parsed(text: string, where: string): unknown {
+  if (text.trim() === "") return invalid(where, "it is empty: send JSON");
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    const at = /at position (\d+)/.exec(String(error))?.[1];
+    return invalid(where, at === undefined ? "it is no JSON" : `it is no JSON at character ${at}`);
+  }
+}

@@ -1,0 +1,40 @@
+import type { Plan } from "../schemas/plan.ts";
+import { type FeatureRead, readFeatureRows, type ViewRows } from "../serving/feature-rows.ts";
+import type { ServedStack } from "../serving/served-stack.ts";
+
+/** Behind a live view by no more than its commits and flushes take, a row is still FRESH, ms. */
+const liveLagMs = 1_000;
+
+/** What the doors show of an application. */
+export class Served {
+  /** As it runs now: strands that are cut over take their places in it. */
+  readonly plans: readonly Plan[];
+  readonly #stack: Pick<ServedStack, "online" | "offline">;
+  readonly #now: () => number | null;
+
+  /** @param now - of a live run: UTC ms; null: of a replay, whose views say how far it is. */
+  constructor(
+    plans: readonly Plan[],
+    stack: Pick<ServedStack, "online" | "offline">,
+    now: () => number | null,
+  ) {
+    this.plans = plans;
+    this.#stack = stack;
+    this.#now = now;
+  }
+
+  /**
+   * As `readFeatureRows`.
+   *
+   * @param at - null: now, or of a replay how far each view is.
+   */
+  features(
+    reads: readonly FeatureRead[],
+    at: number | null,
+    maxLagMs: number | null,
+  ): Promise<ViewRows[]> {
+    const now = this.#now();
+    const freshLagMs = maxLagMs ?? (now === null ? 0 : liveLagMs);
+    return readFeatureRows(this.plans, this.#stack, { reads, at: at ?? now, freshLagMs });
+  }
+}

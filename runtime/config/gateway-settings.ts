@@ -1,0 +1,48 @@
+import { setting } from "./setting.ts";
+import { duration, integer, listenAddress, optionalPath, path } from "./setting-types.ts";
+
+const commands = ["run", "serve"] as const;
+
+/** Settings of the gateway: beside a run, or by itself. */
+export const gatewaySettings = Object.freeze({
+  listen: setting(listenAddress, {
+    default: "off",
+    doc: "Address of the HTTP gateway: a port of 127.0.0.1, host:port, or off; serve takes 8080 where it is off.",
+    commands,
+  }),
+  listenCertFile: setting(optionalPath, {
+    default: null,
+    doc: "Gateway: certificate chain, PEM; with it the gateway speaks TLS alone.",
+    commands,
+  }),
+  listenKeyFile: setting(optionalPath, {
+    default: null,
+    doc: "Gateway: private key of the certificate, PEM.",
+    commands,
+  }),
+  keysFile: setting(path, {
+    default: "millrace.keys.json",
+    doc: "Gateway: hashes of the API keys, as millrace keys writes them.",
+    commands: ["run", "serve", "keys"],
+  }),
+  requestMb: setting(integer(1, 64), {
+    default: 1,
+    doc: "Gateway: largest body of a request, MB.",
+    commands,
+  }),
+  requestsAtOnce: setting(integer(1, 65_536), {
+    default: 256,
+    doc: "Gateway: requests under way; further ones are answered 429.",
+    commands,
+  }),
+  requestTimeout: setting(duration, {
+    default: "10s",
+    doc: "Gateway: longest time for an answer; then it is 503.",
+    commands,
+  }),
+  drain: setting(duration, {
+    default: "10s",
+    doc: "Gateway: how long requests under way may take at the end.",
+    commands,
+  }),
+});
