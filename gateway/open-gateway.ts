@@ -183,10 +183,13 @@ function bareServer(tls: GatewayOptions["tls"], handler: RequestListener): Serve
 /** Paths that tell whether it is up: open to everybody, and never refused for what it has to do. */
 function openHealth(server: FastifyInstance, options: GatewayOptions, gate: Gate): void {
   server.get("/health/live", () => ({ live: true }));
-  server.get("/health/ready", (_, reply) => {
-    const waitingFor = gate.isDraining ? ["its end"] : options.waitingFor();
-    return reply.status(waitingFor.length === 0 ? 200 : 503).send({ waitingFor });
-  });
+  // The second is where clients of Feast look.
+  for (const path of ["/health/ready", "/health"]) {
+    server.get(path, (_, reply) => {
+      const waitingFor = gate.isDraining ? ["its end"] : options.waitingFor();
+      return reply.status(waitingFor.length === 0 ? 200 : 503).send({ waitingFor });
+    });
+  }
 }
 
 function openDoor(server: FastifyInstance, door: Door, gate: Gate): void {

@@ -14,7 +14,7 @@ const about = JSON.parse(repositoryText("package.json") ?? "") as {
 };
 
 const sources = sourceFiles();
-const entries = ["index.ts", "run.ts", "testing/index.ts", "cli/main.ts"];
+const entries = ["index.ts", "run.ts", "client.ts", "testing/index.ts", "cli/main.ts"];
 const reached = reachedFrom(entries);
 
 /** What the files import, and what the processes and threads import that these start. */

@@ -15,6 +15,7 @@ export type Requirement =
   | "python-clients"
   | "kcat"
   | "zsh"
+  | "curl"
   | "go"
   | "mount";
 
@@ -76,6 +77,11 @@ const entries: Readonly<Record<Requirement, RequirementEntry>> = {
     found: () => onPath("zsh"),
     install: { apt: "zsh", brew: "zsh" },
   },
+  curl: {
+    what: "curl",
+    found: () => onPath("curl"),
+    install: { apt: "curl", brew: "curl" },
+  },
   mount: {
     what: "the right to mount a file system (Linux, as root)",
     found: () => spawnSync("unshare", ["--mount", "true"]).status === 0,
@@ -132,7 +138,7 @@ function hasPythonClients(): boolean {
   const libraries = join(pythonEnvironment, "lib");
   if (!existsSync(libraries)) return false;
   return readdirSync(libraries).some((version) =>
-    ["confluent_kafka", "clickhouse_connect", "grpc_tools"].every((name) =>
+    ["confluent_kafka", "clickhouse_connect", "grpc_tools", "requests"].every((name) =>
       existsSync(join(libraries, version, "site-packages", name)),
     ),
   );

@@ -19,6 +19,7 @@ const product = files.filter((file) => !isTestFile(file.path));
 const entries: readonly string[] = [
   "index.ts",
   "run.ts",
+  "client.ts",
   "testing/index.ts",
   "cli/main.ts",
   "cli/millrace.mjs",

@@ -1,9 +1,6 @@
 import { readFileSync } from "node:fs";
 import type { Logger } from "pino";
-import { eventDoor } from "../../gateway/doors/events.ts";
-import { featureDoors } from "../../gateway/doors/features.ts";
-import { metricsDoor } from "../../gateway/doors/metrics.ts";
-import { viewDoors } from "../../gateway/doors/views.ts";
+import { allDoors } from "../../gateway/doors/all-doors.ts";
 import { GatewayMetrics } from "../../gateway/gateway-metrics.ts";
 import { watchKeys } from "../../gateway/keys/key-file.ts";
 import { type Gateway, openGateway } from "../../gateway/open-gateway.ts";
@@ -50,12 +47,7 @@ export async function openDoor(
       requestMs: config.requestTimeout,
       drainMs: config.drain,
     },
-    doors: [
-      ...featureDoors(served),
-      ...viewDoors(served),
-      eventDoor(ingest),
-      metricsDoor(metrics.registry),
-    ],
+    doors: allDoors({ served, ingest, registry: metrics.registry }),
     waitingFor,
     metrics,
     onFailure: (error, requestId, door) => log.error({ err: error, requestId, door }, "failed"),

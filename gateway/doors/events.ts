@@ -13,22 +13,18 @@ const result = z.union([
   z.object({ index: z.number(), code: z.string(), reason: z.string() }),
 ]);
 
-const answers = z
-  .union([
-    z.object({ topic: z.string(), partition: z.number(), offset: z.number() }),
-    z.object({
-      ...{ topic: z.string(), accepted: z.number(), refused: z.number() },
-      results: z.array(result).describe("In the order of the events."),
-    }),
-  ])
-  .meta({ id: "Accepted" });
+const answers = z.union([
+  z.object({ topic: z.string(), partition: z.number(), offset: z.number() }),
+  z.object({
+    ...{ topic: z.string(), accepted: z.number(), refused: z.number() },
+    results: z.array(result).describe("In the order of the events."),
+  }),
+]);
 
 const anyEvent = z.record(z.string(), z.unknown());
-const body = z
-  .union([anyEvent, z.array(z.unknown()).min(1).max(eventsMost)], {
-    error: `send an object, or a list of 1 to ${eventsMost} of them`,
-  })
-  .meta({ id: "Events" });
+const body = z.union([anyEvent, z.array(z.unknown()).min(1).max(eventsMost)], {
+  error: `send an object, or a list of 1 to ${eventsMost} of them`,
+});
 
 /** A key that a client makes: as long as a text of two UUIDs, and then some. */
 const idempotencyKey = /^[\x21-\x7e]{1,128}$/;

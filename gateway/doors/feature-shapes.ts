@@ -1,6 +1,9 @@
 import { z } from "zod";
 import { parseTime } from "../../runtime/config/setting-types.ts";
 
+/** Rows that a request may ask for: entities times views. */
+export const rowsMost = 1_000;
+
 /** An instant: UTC ms, or a text like 2026-01-05T18:00Z; always UTC. */
 export const instant = z
   .union([z.number().int(), z.string()], { error: "write UTC ms or a time like 2026-01-05T18:00Z" })

@@ -4,42 +4,36 @@ import type { FeatureRead, JsonValue, ServedRow, ViewRows } from "../../serving/
 import { type Door, door } from "../door.ts";
 import { invalid } from "../read-request.ts";
 import type { Served } from "../served.ts";
-import { instant, keyPart, lag, rowFacts, value } from "./feature-shapes.ts";
+import { instant, keyPart, lag, rowFacts, rowsMost, value } from "./feature-shapes.ts";
 
-/** Rows that a request may ask for: entities times views. */
-const rowsMost = 1_000;
 /** Views of a request. */
 const viewsMost = 100;
 
-const oneAnswer = z
-  .object({
-    topology: z.string(),
-    view: z.string().describe("name@version."),
-    key: z.record(z.string(), z.string()).describe("The entity, by key field."),
-    ...rowFacts,
-    features: z.record(z.string(), value).describe("By name; empty: MISSING."),
-    incomplete: z
-      .array(z.string())
-      .describe("Features that are still being filled, or not yet right at that time."),
-  })
-  .meta({ id: "Features" });
+const oneAnswer = z.object({
+  topology: z.string(),
+  view: z.string().describe("name@version."),
+  key: z.record(z.string(), z.string()).describe("The entity, by key field."),
+  ...rowFacts,
+  features: z.record(z.string(), value).describe("By name; empty: MISSING."),
+  incomplete: z
+    .array(z.string())
+    .describe("Features that are still being filled, or not yet right at that time."),
+});
 
-const manyAnswer = z
-  .object({
-    views: z.array(
-      z.object({
-        topology: z.string(),
-        view: z.string().describe("name@version."),
-        keyFields: z.array(z.string()),
-        features: z.array(z.string()).describe("Names, in the order of the values."),
-        incomplete: z.array(z.string()),
-        rows: z
-          .array(z.object({ key: z.array(z.string()), ...rowFacts, values: z.array(value) }))
-          .describe("In the order of the keys that were asked for."),
-      }),
-    ),
-  })
-  .meta({ id: "FeatureRows" });
+const manyAnswer = z.object({
+  views: z.array(
+    z.object({
+      topology: z.string(),
+      view: z.string().describe("name@version."),
+      keyFields: z.array(z.string()),
+      features: z.array(z.string()).describe("Names, in the order of the values."),
+      incomplete: z.array(z.string()),
+      rows: z
+        .array(z.object({ key: z.array(z.string()), ...rowFacts, values: z.array(value) }))
+        .describe("In the order of the keys that were asked for."),
+    }),
+  ),
+});
 
 const one = z.strictObject({
   at: instant
@@ -52,32 +46,30 @@ const one = z.strictObject({
   maxLagMs: lag.optional().describe("How far the view may lie behind with its row still FRESH."),
 });
 
-const many = z
-  .strictObject({
-    views: z
-      .array(
-        z.strictObject({
-          view: z.string().describe("name or name@version."),
-          topology: z.string().optional(),
-          keys: z
-            .array(z.union([z.array(keyPart), keyPart.transform((part) => [part])]))
-            .min(1)
-            .describe(
-              "Entities: of each the values of the key fields in their order; of one field the value alone will do.",
-            ),
-          features: z.array(z.string()).optional().describe("Those alone, in this order."),
-          defaults: z
-            .record(z.string(), value)
-            .optional()
-            .describe("Values by feature that stand in for a row that is MISSING."),
-        }),
-      )
-      .min(1)
-      .max(viewsMost, `ask for at most ${viewsMost} views`),
-    at: instant.nullish(),
-    maxLagMs: lag.optional(),
-  })
-  .meta({ id: "FeatureRequest" });
+const many = z.strictObject({
+  views: z
+    .array(
+      z.strictObject({
+        view: z.string().describe("name or name@version."),
+        topology: z.string().optional(),
+        keys: z
+          .array(z.union([z.array(keyPart), keyPart.transform((part) => [part])]))
+          .min(1)
+          .describe(
+            "Entities: of each the values of the key fields in their order; of one field the value alone will do.",
+          ),
+        features: z.array(z.string()).optional().describe("Those alone, in this order."),
+        defaults: z
+          .record(z.string(), value)
+          .optional()
+          .describe("Values by feature that stand in for a row that is MISSING."),
+      }),
+    )
+    .min(1)
+    .max(viewsMost, `ask for at most ${viewsMost} views`),
+  at: instant.nullish(),
+  maxLagMs: lag.optional(),
+});
 
 /** Features as they are served, of one entity or of many. */
 export function featureDoors(served: Served): readonly Door[] {

@@ -41,7 +41,7 @@ const root = packageRoot();
 
 /** Every source of the rooms and at the root but declarations (.d.ts), in path order. */
 export function sourceFiles(): readonly SourceFile[] {
-  const paths = ["index.ts", "run.ts"];
+  const paths = ["index.ts", "run.ts", "client.ts"];
   for (const room of rooms) {
     const folder = join(root, room);
     if (!existsSync(folder)) continue;

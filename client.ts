@@ -1,0 +1,226 @@
+/** `millrace/client`: the gateway from TypeScript, over fetch and nothing else. */
+
+/** A feature's value: instants are UTC ms; whole numbers beyond ±(2^53 − 1) are digits as text. */
+export type FeatureValue = number | string | boolean | null;
+
+export type FeatureStatus = "FRESH" | "STALE" | "MISSING" | "DEFAULT";
+
+/** A value of a key field; of whole numbers beyond ±(2^53 − 1) a bigint or the digits. */
+export type KeyValue = string | number | bigint | boolean;
+
+/** What is said of a row, see `docs/serving.md`; times are UTC ms. */
+export interface RowFacts {
+  readonly status: FeatureStatus;
+  readonly at: number | null;
+  readonly asOf: number | null;
+  readonly validUntil: number | null;
+  readonly ageMs: number | null;
+  readonly lagMs: number | null;
+  readonly source: "online" | "offline";
+}
+
+/** Features of one entity. */
+export interface Features extends RowFacts {
+  readonly topology: string;
+  /** `name@version`. */
+  readonly view: string;
+  readonly key: Readonly<Record<string, string>>;
+  /** By name; empty where the row is MISSING. */
+  readonly features: Readonly<Record<string, FeatureValue>>;
+  readonly incomplete: readonly string[];
+}
+
+/** Features of entities of one view. */
+export interface ViewRows {
+  readonly topology: string;
+  readonly view: string;
+  readonly keyFields: readonly string[];
+  /** Names, in the order of the values. */
+  readonly features: readonly string[];
+  readonly incomplete: readonly string[];
+  /** In the order of the keys. */
+  readonly rows: readonly (RowFacts & {
+    readonly key: readonly string[];
+    readonly values: readonly FeatureValue[];
+  })[];
+}
+
+/** Entities of one view that are asked for. */
+export interface ViewRead {
+  /** `name` or `name@version`. */
+  readonly view: string;
+  readonly topology?: string;
+  /** Each: values of the key fields; of one field the value alone will do. */
+  readonly keys: readonly (KeyValue | readonly KeyValue[])[];
+  /** Those alone, in this order. */
+  readonly features?: readonly string[];
+  /** Values that stand in for a row that is MISSING. */
+  readonly defaults?: Readonly<Record<string, FeatureValue>>;
+}
+
+export interface ReadOptions {
+  /** Event time: UTC ms, a date, or ISO 8601. @default now; of a replay how far the view is */
+  readonly at?: number | string | Date;
+  /** Whose view, where several topologies have one of its name. @default the only one */
+  readonly topology?: string;
+  /** How far the view may lie behind with its row still FRESH, ms. @default 1000 live, else 0 */
+  readonly maxLagMs?: number;
+}
+
+/** Where an event stands. */
+export interface SentEvent {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+}
+
+/** What became of a batch. */
+export interface SentBatch {
+  readonly topic: string;
+  readonly accepted: number;
+  readonly refused: number;
+  /** In the order of the events. */
+  readonly results: readonly (
+    | { readonly index: number; readonly partition: number; readonly offset: number }
+    | { readonly index: number; readonly code: string; readonly reason: string }
+  )[];
+}
+
+export interface SendOptions {
+  /** Names the request, so that it is done once. @default a new UUID */
+  readonly idempotencyKey?: string;
+}
+
+/** The gateway has refused a request, or failed. */
+export class GatewayError extends Error {
+  override readonly name = "GatewayError";
+  /** Of `docs/errors.md`: match on it. */
+  readonly code: string;
+  readonly status: number;
+  /** Part of the request that is wrong. */
+  readonly where: string | null;
+  readonly todo: string;
+  /** As the gateway's log has it. */
+  readonly requestId: string | null;
+
+  constructor(answer: Response, body: Partial<Record<string, unknown>>) {
+    super(String(body["message"] ?? `the gateway answered ${answer.status}`));
+    this.code = String(body["code"] ?? "UNKNOWN");
+    this.status = answer.status;
+    this.where = body["where"] == null ? null : String(body["where"]);
+    this.todo = String(body["todo"] ?? "");
+    this.requestId = answer.headers.get("x-request-id");
+  }
+}
+
+export interface GatewayClientOptions {
+  /** Where the gateway is. @default "http://127.0.0.1:8080" */
+  readonly url?: string;
+  /** API key. @default none */
+  readonly key?: string;
+  /** Of one attempt, ms. @default 10000 */
+  readonly timeoutMs?: number;
+  /** Further attempts where the gateway is busy, ends, or does not answer. @default 2 */
+  readonly retries?: number;
+}
+
+/** Asks a gateway. */
+export interface GatewayClient {
+  /** Features of one entity. @throws {GatewayError} */
+  features(
+    view: string,
+    key: KeyValue | readonly KeyValue[],
+    options?: ReadOptions,
+  ): Promise<Features>;
+  /** Features of many entities of several views, in one request. @throws {GatewayError} */
+  featureRows(
+    views: readonly ViewRead[],
+    options?: Omit<ReadOptions, "topology">,
+  ): Promise<readonly ViewRows[]>;
+  /** Sends one event; resolves once Kafka has it. @throws {GatewayError} EVENT_REFUSED */
+  send(topic: string, event: object, options?: SendOptions): Promise<SentEvent>;
+  /** Sends events, each with a result of its own. @throws {GatewayError} */
+  sendAll(topic: string, events: readonly object[], options?: SendOptions): Promise<SentBatch>;
+}
+
+const defaults = { url: "http://127.0.0.1:8080", timeoutMs: 10_000, retries: 2 };
+
+/**
+ * A client of a gateway. Attempts are repeated where that is safe: reads, and events under the
+ * idempotency key that each request gets.
+ *
+ * @example
+ * const client = gatewayClient({ url: "http://127.0.0.1:8080" });
+ * const { status, features } = await client.features("card_spending", "4711");
+ */
+export function gatewayClient(options: GatewayClientOptions = {}): GatewayClient {
+  const { url, key, timeoutMs, retries } = { ...defaults, ...options };
+  const base = url.replace(/\/+$/, "");
+  const own: Record<string, string> = key === undefined ? {} : { authorization: `Bearer ${key}` };
+
+  const ask = async (path: string, init: RequestInit, expected: readonly number[]) => {
+    for (let attempt = 0; ; attempt++) {
+      const isLast = attempt >= retries;
+      try {
+        const signal = AbortSignal.timeout(timeoutMs);
+        const headers = { ...own, ...(init.headers as Record<string, string>) };
+        const answer = await fetch(base + path, { ...init, headers, signal });
+        const body = (await answer.json().catch(() => ({}))) as Record<string, unknown>;
+        if (expected.includes(answer.status)) return body;
+        const mayPass = answer.status === 429 || answer.status === 503;
+        if (!mayPass || isLast) throw new GatewayError(answer, body);
+        const seconds = Number(answer.headers.get("retry-after") ?? 1);
+        await wait(Math.min(Math.max(seconds, 0), 30) * 1_000);
+      } catch (error) {
+        if (error instanceof GatewayError || isLast) throw error;
+        await wait(100 * 2 ** attempt);
+      }
+    }
+  };
+  const post = (path: string, body: unknown, headers = {}, expected: readonly number[] = [200]) => {
+    const type = { "content-type": "application/json" };
+    const init = { method: "POST", body: exactJson(body), headers: { ...type, ...headers } };
+    return ask(path, init, expected);
+  };
+  const sending = (topic: string, body: unknown, { idempotencyKey }: SendOptions) => {
+    const headers = { "idempotency-key": idempotencyKey ?? globalThis.crypto.randomUUID() };
+    const expected = Array.isArray(body) ? [202, 207, 422] : [202];
+    return post(`/v1/events/${encodeURIComponent(topic)}`, body, headers, expected);
+  };
+  return {
+    features: async (view, entity, read = {}) => {
+      const parts = [entity].flat().map((part) => encodeURIComponent(String(part)));
+      const query = new URLSearchParams();
+      if (read.at !== undefined) query.set("at", String(instantOf(read.at)));
+      if (read.topology !== undefined) query.set("topology", read.topology);
+      if (read.maxLagMs !== undefined) query.set("maxLagMs", String(read.maxLagMs));
+      const asked = query.size === 0 ? "" : `?${query}`;
+      const path = `/v1/features/${encodeURIComponent(view)}/${parts.join("/")}${asked}`;
+      return (await ask(path, {}, [200])) as unknown as Features;
+    },
+    featureRows: async (views, { at, ...read } = {}) => {
+      const time = at === undefined ? {} : { at: instantOf(at) };
+      const body = await post("/v1/features", { views, ...time, ...read });
+      return body["views"] as readonly ViewRows[];
+    },
+    send: async (topic, event, how = {}) =>
+      (await sending(topic, event, how)) as unknown as SentEvent,
+    sendAll: async (topic, events, how = {}) =>
+      (await sending(topic, events, how)) as unknown as SentBatch,
+  };
+}
+
+function instantOf(at: number | string | Date): number | string {
+  return at instanceof Date ? at.getTime() : at;
+}
+
+/** Whole numbers of 64 bits as the text of their digits. */
+function exactJson(value: unknown): string {
+  return JSON.stringify(value, (_, each: unknown) =>
+    typeof each === "bigint" ? String(each) : each,
+  );
+}
+
+function wait(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}

@@ -1,0 +1,45 @@
+import type { Registry } from "prom-client";
+import { z } from "zod";
+import type { EventIngest } from "../../runtime/ingest/event-ingest.ts";
+import { type Door, door } from "../door.ts";
+import { openApiDocument } from "../openapi.ts";
+import type { Served } from "../served.ts";
+import { eventDoor } from "./events.ts";
+import { feastDoor } from "./feast.ts";
+import { featureDoors } from "./features.ts";
+import { metricsDoor } from "./metrics.ts";
+import { viewDoors } from "./views.ts";
+
+/** What stands behind the doors. */
+export interface Behind {
+  readonly served: Served;
+  /** Null: no events are taken. */
+  readonly ingest: EventIngest | null;
+  readonly registry: Registry;
+}
+
+/** All doors of a gateway, and the one that describes them. */
+export function allDoors({ served, ingest, registry }: Behind): readonly Door[] {
+  const doors = [
+    ...featureDoors(served),
+    ...viewDoors(served),
+    eventDoor(ingest),
+    feastDoor(served),
+    metricsDoor(registry),
+  ];
+  return [...doors, descriptionDoor(openApiDocument(doors))];
+}
+
+function descriptionDoor(document: Record<string, unknown>): Door {
+  return door({
+    method: "GET",
+    path: "/openapi.json",
+    scope: null,
+    title: "This description",
+    about: "OpenAPI 3.1.",
+    takes: "none",
+    answers: { status: 200, schema: z.record(z.string(), z.unknown()) },
+    errors: [],
+    handle: () => ({ body: document }),
+  });
+}

@@ -1,0 +1,95 @@
+/** The wire shapes of the feature server of Feast 0.67, as its remote online store has them. */
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { ByteWriter } from "../../schemas/bytes.ts";
+import { type FeatureViewSpec, valueLayout } from "../../schemas/feature-view.ts";
+import { partitionOf } from "../../schemas/murmur2.ts";
+import { stepsOf } from "../../schemas/plan.ts";
+import { RowCodec } from "../../schemas/row-codec.ts";
+import { onlineStoreOf } from "../../sinks/online-namespace.ts";
+import { ask, countedStores, openTestGateway, plan, posting } from "../gateway-fixture.ts";
+import type { Gateway } from "../open-gateway.ts";
+import { Served } from "../served.ts";
+import { feastDoor } from "./feast.ts";
+
+const now = Date.UTC(2026, 0, 5, 12);
+const stores = countedStores();
+let gateway: Gateway;
+
+before(async () => {
+  const online = onlineStoreOf(stores.online, plan.name);
+  const [cards] = stepsOf(plan, "view") as [FeatureViewSpec];
+  const others = new ByteWriter();
+  new RowCodec(valueLayout(cards)).writeValues(others, [7, null]);
+  const facts = { served: 0, asOf: now - 60_000, seq: 0, validUntil: now + 60_000 };
+  const row = { ...facts, values: Float64Array.of(3), others: others.take() };
+  const partition = partitionOf("4711", plan.partitions);
+  const rows = [{ entityKey: "4711", offset: 1, row }];
+  const of = { topicId: "1", nextOffset: 5, partition, progress: now };
+  await online.write({ ...of, view: "cards@1", rows });
+  gateway = await openTestGateway([feastDoor(new Served([plan], stores, () => now))]);
+});
+after(() => gateway.close());
+
+const post = (body: unknown) => ask(`${gateway.url}/get-online-features`, posting(body));
+
+test("features come column by column, the entities first", async () => {
+  const before = stores.online.reads;
+  const { status, body } = await post({
+    features: ["cards:payments_1h", "cards:last_note_1h"],
+    entities: { card: [4711, "nobody"] },
+    full_feature_names: false,
+    include_feature_view_version_metadata: false,
+  });
+  assert.deepEqual([status, stores.online.reads - before], [200, 1]);
+  const epoch = "1970-01-01T00:00:00Z";
+  const since = "2026-01-05T11:59:00.000Z";
+  assert.deepEqual(body, {
+    metadata: { feature_names: ["card", "payments_1h", "last_note_1h"] },
+    results: [
+      {
+        ...{ values: ["4711", "nobody"], statuses: ["PRESENT", "PRESENT"] },
+        event_timestamps: [epoch, epoch],
+      },
+      {
+        ...{ values: [3, null], statuses: ["PRESENT", "NOT_FOUND"] },
+        event_timestamps: [since, epoch],
+      },
+      {
+        ...{ values: [null, null], statuses: ["NULL_VALUE", "NOT_FOUND"] },
+        event_timestamps: [since, epoch],
+      },
+    ],
+    status: true,
+  });
+});
+
+test("full names carry the view; names that would meet are refused without them", async () => {
+  const asked = {
+    features: ["cards@1:payments_1h", "pairs:payments_1h"],
+    entities: { card: ["4711"], terminal: ["t"] },
+  };
+  const full = await post({ ...asked, full_feature_names: true });
+  assert.deepEqual(full.body["metadata"], {
+    feature_names: ["card", "terminal", "cards__payments_1h", "pairs__payments_1h"],
+  });
+  const { status, body } = await post(asked);
+  assert.deepEqual([status, body["where"]], [400, "body.features"]);
+});
+
+test("what cannot be answered is refused with its place", async () => {
+  const told = async (body: unknown) => {
+    const { status, body: answer } = await post(body);
+    return [status, answer["where"]];
+  };
+  const features = ["cards:payments_1h"];
+  const entities = { card: ["1"] };
+  assert.deepEqual(await told({ features, entities: {} }), [400, "body.entities"]);
+  assert.deepEqual(await told({ features, entities: { crad: [1] } }), [400, "body.entities"]);
+  const uneven = { card: [1, 2], terminal: [1] };
+  assert.deepEqual(await told({ features, entities: uneven }), [400, "body.entities"]);
+  assert.deepEqual(await told({ features: ["cards:x"], entities }), [400, "body.features[0]"]);
+  assert.deepEqual(await told({ features: ["cards"], entities }), [400, "body.features[0]"]);
+  assert.deepEqual(await told({ features: ["none:x"], entities }), [404, null]);
+  assert.deepEqual(await told({ feature_service: "s", entities }), [400, "body.features"]);
+});
