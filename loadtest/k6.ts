@@ -20,7 +20,20 @@ import { reportText } from "./k6/report.ts";
 import { startMissing } from "./k6/under-test.ts";
 import { failuresOf, type K6Summary } from "./k6/verdict.ts";
 
-const scripts = ["ingest-kafka"] as const;
+interface Script {
+  /** Whether it asks a gateway. */
+  readonly gateway: boolean;
+  /** Whether flights have to come by themselves, because the script sends none. */
+  readonly fed: boolean;
+}
+
+const scripts: Readonly<Record<string, Script>> = {
+  "ingest-kafka": { gateway: false, fed: false },
+  "ingest-http": { gateway: true, fed: false },
+  features: { gateway: true, fed: true },
+};
+/** Flights of the run's own where a script sends none. */
+const ownLoad = ["--rate", "200", "--flight-time", "5s"];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -85,12 +98,17 @@ async function readSummary(file: string): Promise<K6Summary | null> {
 }
 
 /** @param work - folder of what is not the run's. */
-async function load(program: string, work: string, interrupted: AbortSignal): Promise<string[]> {
+async function load(
+  { gateway, fed }: Script,
+  program: string,
+  work: string,
+  interrupted: AbortSignal,
+): Promise<string[]> {
   const data = values.data === undefined ? join(work, "local") : resolve(values.data);
   const workers = Number(values.workers);
   const under = await startMissing({
-    ...{ data, usualPorts: values.data !== undefined, workers, mostMs, say },
-    runFlags: ["--max-wait", values["max-wait"]],
+    ...{ data, usualPorts: values.data !== undefined, workers, mostMs, say, gateway },
+    runFlags: ["--max-wait", values["max-wait"], ...(fed ? ownLoad : [])],
   });
   const summaryFile = join(work, `${script}.json`);
   let printed = "";
@@ -120,11 +138,10 @@ async function load(program: string, work: string, interrupted: AbortSignal): Pr
 }
 
 async function main(): Promise<number> {
-  if (!scripts.some((each) => each === script)) {
-    throw new MillraceError("CONFIG_INVALID", {
-      count: 1,
-      problems: `- there is no load test "${script}": ${scripts.join(", ")}`,
-    });
+  const spec = scripts[script];
+  if (spec === undefined) {
+    const problems = `- there is no load test "${script}": ${Object.keys(scripts).join(", ")}`;
+    throw new MillraceError("CONFIG_INVALID", { count: 1, problems });
   }
   const program = await buildK6(say);
   if (values.build) return 0;
@@ -132,7 +149,7 @@ async function main(): Promise<number> {
   const interrupt = () => interruption.abort();
   for (const name of ["SIGINT", "SIGTERM"] as const) process.on(name, interrupt);
   const work = await mkdtemp(join(tmpdir(), "millrace-k6-"));
-  const failures = await load(program, work, interruption.signal);
+  const failures = await load(spec, program, work, interruption.signal);
   for (const failure of failures) console.error(`FAILED: ${failure}`);
   if (failures.length === 0) await rm(work, { recursive: true, force: true });
   else say(`What it left stays in ${work}.`);

@@ -29,6 +29,8 @@ const entries: readonly string[] = [
   "loadtest/chaos.ts",
   "loadtest/determinism.ts",
   "loadtest/gate.ts",
+  "loadtest/features.js",
+  "loadtest/ingest-http.js",
   "loadtest/ingest-kafka.js",
   "loadtest/k6.ts",
   "loadtest/kills.ts",

@@ -7,17 +7,42 @@ declare const console: { error(text: string): void };
 /** Reads a file beside the script; only while k6 reads the script. */
 declare function open(path: string): string;
 
+declare module "k6" {
+  export function sleep(seconds: number): void;
+}
+
 declare module "k6/execution" {
   const execution: { readonly scenario: { readonly iterationInTest: number } };
   // biome-ignore lint/style/noDefaultExport: k6 exports it so.
   export default execution;
 }
 
+declare module "k6/http" {
+  interface Answer {
+    /** 0: there was none. */
+    readonly status: number;
+    readonly body: string;
+    readonly error: string;
+    /** ms, from the first byte sent to the last one received. */
+    readonly timings: { readonly duration: number };
+  }
+  interface Options {
+    readonly headers?: Readonly<Record<string, string>>;
+    readonly tags?: Readonly<Record<string, string>>;
+  }
+  const http: {
+    get(url: string, options?: Options): Answer;
+    post(url: string, body: string, options?: Options): Answer;
+  };
+  // biome-ignore lint/style/noDefaultExport: k6 exports it so.
+  export default http;
+}
+
 declare module "k6/metrics" {
   class Metric {
     readonly name: string;
     constructor(name: string, isTime?: boolean);
-    add(value: number, tags?: Readonly<Record<string, string>>): void;
+    add(value: number | boolean, tags?: Readonly<Record<string, string>>): void;
   }
   export class Counter extends Metric {}
   export class Gauge extends Metric {}
@@ -54,6 +79,12 @@ declare module "k6/x/millrace" {
      */
     send(records: readonly Sending[]): number;
   }
+
+  /** Notes that a record with this key is about to be sent by other means than a Producer. */
+  export function expectAnswer(key: string): void;
+
+  /** Notes how that ended: false leaves open whether it was taken. */
+  export function settle(key: string, acknowledged: boolean): void;
 
   /** In setup: from here on `look` reads what is committed to the topic, once for all VUs. */
   export function follow(servers: Servers, topic: string): void;

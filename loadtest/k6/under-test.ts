@@ -25,6 +25,8 @@ export interface UnderTestOptions {
   readonly workers: number;
   /** Flags of the run besides those that it needs. */
   readonly runFlags: readonly string[];
+  /** Whether the script asks a gateway: the run serves one beside itself. */
+  readonly gateway: boolean;
   /** After this time the run ends by itself, whatever becomes of the load test, ms. */
   readonly mostMs: number;
   readonly say: (line: string) => void;
@@ -48,8 +50,11 @@ export async function startMissing(options: UnderTestOptions): Promise<UnderTest
   };
   try {
     say(wasUp ? `Servers of ${data}` : `Starting servers in ${data}`);
-    const settings = await startServers(data, usualPorts || wasUp);
-    const run = isHeld(data) ? null : await startRun(options);
+    const servers = await startServers(data, usualPorts || wasUp);
+    const [port = 0] = options.gateway ? await freePorts(1) : [];
+    const run = isHeld(data) ? null : await startRun(options, port);
+    const gateway = run !== null && port > 0 ? { GATEWAY: `http://127.0.0.1:${port}` } : {};
+    const settings = { ...servers, ...gateway };
     say(run === null ? "The run that holds the directory is put under load" : "Flights run live");
     const stop = async () => {
       if (run !== null) await stopRun(run);
@@ -86,10 +91,12 @@ function isHeld(directory: string): boolean {
   }
 }
 
-async function startRun({ data, workers, runFlags, mostMs }: UnderTestOptions) {
+/** @param port - of the gateway; 0: none. */
+async function startRun({ data, workers, runFlags, mostMs }: UnderTestOptions, port: number) {
   const run = new RunProcess([
     ...["--live", "--stack", "local", "--data", data, "--for", `${mostMs}ms`],
     ...["--workers", String(workers), "--metrics", "off"],
+    ...(port > 0 ? ["--listen", `127.0.0.1:${port}`] : []),
     ...runFlags,
   ]);
   const late = setTimeout(() => run.signal("SIGKILL"), startMs);
@@ -98,6 +105,7 @@ async function startRun({ data, workers, runFlags, mostMs }: UnderTestOptions) {
     for (let worker = 0; workers > 1 && worker < workers; worker++) {
       await run.saw(new RegExp(`"worker":"${worker}"[^\\n]*tasks restored`));
     }
+    if (port > 0) await run.saw(/^gateway +http/m);
     return run;
   } catch (error) {
     run.signal("SIGKILL");

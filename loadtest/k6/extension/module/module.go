@@ -3,6 +3,7 @@ package module
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -44,10 +45,12 @@ func (r *root) NewModuleInstance(vu modules.VU) modules.Instance { return &insta
 // Exports gives what modules.d.ts declares.
 func (i *instance) Exports() modules.Exports {
 	return modules.Exports{Named: map[string]any{
-		"Producer": i.newProducer,
-		"follow":   i.follow,
-		"look":     i.look,
-		"account":  i.account,
+		"Producer":     i.newProducer,
+		"expectAnswer": i.expectAnswer,
+		"settle":       i.settle,
+		"follow":       i.follow,
+		"look":         i.look,
+		"account":      i.account,
 	}}
 }
 
@@ -85,6 +88,20 @@ func (i *instance) newProducer(call sobek.ConstructorCall) *sobek.Object {
 		return milliseconds(took), err
 	}))
 	return object
+}
+
+// expectAnswer(key) notes a record that is about to be sent by other means than a Producer.
+func (i *instance) expectAnswer(key string) { i.root.ledger.Sending(key, time.Now()) }
+
+var errUnsure = errors.New("not acknowledged")
+
+// settle(key, acknowledged) notes how that ended.
+func (i *instance) settle(key string, acknowledged bool) {
+	if acknowledged {
+		i.root.ledger.Settle(key, nil)
+	} else {
+		i.root.ledger.Settle(key, errUnsure)
+	}
 }
 
 // follow({ brokers, registry }, topic) reads from here on what is committed to the topic.
