@@ -7,6 +7,7 @@ import { branchAccounts, recordsIn } from "../../runtime/engine/accounting.ts";
 import { planAsRead } from "../../runtime/engine/plan-on-sources.ts";
 import { Worker } from "../../runtime/engine/worker.ts";
 import { type Stack, storesOf } from "../../runtime/hosting/stack.ts";
+import { ModelTail } from "../../runtime/services/models/model-tail.ts";
 import { openServices } from "../../runtime/services/registry.ts";
 import { openArtifactStore } from "../../runtime/services/train/artifacts.ts";
 import { type Plan, type TopicSpec, topologyOf } from "../../schemas/plan.ts";
@@ -105,7 +106,11 @@ async function compute(options: RereadOptions, broker: Broker, folder: string): 
   };
   const artifacts = openArtifactStore(join(folder, "models"), { shared, retryAfterMs: [] });
   const { offline } = stack;
-  const services = openServices({ plan, artifacts, offline, whenStored: async () => {} });
+  // A replay is scored by whom the register names; a live run by what its decisions say of that.
+  const named = plan.topics.find(({ role }) => role === "model-register")?.name;
+  const register = named === undefined ? {} : { register: new ModelTail(stack.broker, named) };
+  const whenStored = async () => {};
+  const services = openServices({ plan, artifacts, ...register, offline, whenStored });
   const worker = await Worker.start({
     plan,
     broker,
