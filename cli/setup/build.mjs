@@ -12,7 +12,14 @@ import { join, relative } from "node:path";
 import { runProgram } from "./program.mjs";
 
 /** Everything that the compiler reads, besides node_modules (for which the lock stands). */
-const settings = ["tsconfig.json", "package.json", "package-lock.json", "index.ts", "run.ts"];
+const settings = [
+  "tsconfig.json",
+  "package.json",
+  "package-lock.json",
+  "index.ts",
+  "run.ts",
+  "client.ts",
+];
 
 /**
  * Compiles the sources into dist when they are not what dist was built from (by content), and
