@@ -155,7 +155,7 @@ const defaults = { url: "http://127.0.0.1:8080", timeoutMs: 10_000, retries: 2 }
  */
 export function gatewayClient(options: GatewayClientOptions = {}): GatewayClient {
   const { url, key, timeoutMs, retries } = { ...defaults, ...options };
-  const base = url.replace(/\/+$/, "");
+  const base = url.endsWith("/") ? url.slice(0, -1) : url;
   const own: Record<string, string> = key === undefined ? {} : { authorization: `Bearer ${key}` };
 
   const ask = async (path: string, init: RequestInit, expected: readonly number[]) => {

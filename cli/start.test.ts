@@ -67,7 +67,7 @@ test("a build happens when sources changed, and removes what deleted ones left",
   write(root, "tsconfig.json", JSON.stringify({ compilerOptions: options, include: ["room"] }));
   write(root, "package.json", '{ "type": "module" }');
   write(root, "package-lock.json", "{}");
-  for (const entry of ["index.ts", "run.ts"]) write(root, entry, "export {};");
+  for (const entry of ["index.ts", "run.ts", "client.ts"]) write(root, entry, "export {};");
   write(root, "room/kept.ts", "export const a: number = 1;");
   write(root, "room/deleted.ts", "export const b: number = 2;");
   const said: string[] = [];

@@ -26,8 +26,8 @@ export interface Answer {
   readonly body: unknown;
 }
 
-/** How the body of a request is read: JSON, lines of JSON too, or bytes. */
-export type BodyKind = "none" | "json" | "json-or-lines";
+/** How the body of a request is read: not at all, as a value in JSON, or as lines of such, too. */
+export type BodyKind = "none" | "value" | "value-or-lines";
 
 /** One way in: everything that is known of a route, for the server and for its description. */
 export interface Door {

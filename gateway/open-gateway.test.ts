@@ -31,7 +31,7 @@ function slowDoor(): { door: Door; entered: () => number; release: () => void } 
 
 const echo = door({
   ...{ method: "POST", path: "/echo/:name", scope: "ingest", title: "", about: "" },
-  ...{ takes: "json", answers: "text/plain", errors: [] },
+  ...{ takes: "value", answers: "text/plain", errors: [] },
   body: z.strictObject({ text: z.string() }),
   handle: ({ body, path, requestId }) => ({ body: { ...path, ...body, requestId } }),
 });

@@ -47,10 +47,10 @@ export const linesType = "application/x-ndjson";
  */
 export function readBody(kind: BodyKind, type: string | undefined, bytes: Buffer): unknown {
   if (kind === "none") return undefined;
-  const expected = kind === "json" ? "application/json" : `application/json or ${linesType}`;
+  const expected = kind === "value" ? "application/json" : `application/json or ${linesType}`;
   const found = (type ?? "").split(";")[0]?.trim().toLowerCase() ?? "";
   const isLines = found === linesType || found === "application/jsonl";
-  if (isLines && kind === "json-or-lines") {
+  if (isLines && kind === "value-or-lines") {
     const lines = textOf(bytes).split(/\r?\n/);
     return lines.flatMap((line, index) =>
       line.trim() === "" ? [] : [parsed(line, `body, line ${index + 1}`)],

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { exactJson } from "./exact-json.ts";
+import { ExactRows, exactJson } from "./exact-json.ts";
 
 test("whole numbers beyond the exact doubles are bigints, and all else is what JSON says", () => {
   const text = String.raw`{"a":9007199254740993,"b":-170141183460469231731687303715884105728,"c":[
@@ -43,4 +43,18 @@ test("every whole number comes back as it was", () => {
       for (const each of back) assert.ok(typeof each === "bigint" || Number.isSafeInteger(each));
     }),
   );
+});
+
+test("rows go by their columns' types: doubles are numbers, however large and in lists", () => {
+  const found = new ExactRows();
+  found.take('["a","b","c","d"]');
+  found.take('["Nullable(Float64)","Int64","Array(Float32)","Decimal(20, 0)"]');
+  found.take(
+    "[9223372036854775807,9223372036854775807,[1000000000000000000,0.5],12345678901234567890]",
+  );
+  found.take("[null,7,[],1]");
+  assert.deepEqual(found.rows, [
+    { a: 2 ** 63, b: 2n ** 63n - 1n, c: [1e18, 0.5], d: 12_345_678_901_234_567_890n },
+    { a: null, b: 7, c: [], d: 1 },
+  ]);
 });

@@ -87,14 +87,15 @@ function insertTests(name: string, store: () => OfflineStore, sql: Skip): void {
       "SELECT toInt64(9007199254740993) AS a, toUInt64(18446744073709551615) AS b, " +
         "toInt128('-170141183460469231731687303715884105728') AS c, toInt64(-7) AS d, " +
         "[toInt64(9007199254740993), 1] AS e, '9007199254740993' AS f, toFloat64(0.5) AS g, " +
-        "CAST(NULL, 'Nullable(Int128)') AS h",
+        "CAST(NULL, 'Nullable(Int128)') AS h, toFloat64(9223372036854775807) AS i, " +
+        "[toFloat64(1e18), 0.5] AS j",
     );
     const large = 9_007_199_254_740_993n;
     assert.deepEqual(
       { ...(row as object) },
       {
         ...{ a: large, b: 2n ** 64n - 1n, c: -(2n ** 127n), d: -7, e: [large, 1] },
-        ...{ f: "9007199254740993", g: 0.5, h: null },
+        ...{ f: "9007199254740993", g: 0.5, h: null, i: 2 ** 63, j: [1e18, 0.5] },
       },
     );
   });

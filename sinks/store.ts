@@ -127,8 +127,9 @@ export interface OfflineStore {
    */
   stored(table: OfflineTable, topicId: string): Promise<StoredRows>;
   /**
-   * Rows as objects (JSONEachRow). One statement. Whole numbers of any size are exact: numbers
-   * within ±(2^53 − 1), bigints beyond, in lists and tuples too.
+   * Rows as objects. One statement. Whole numbers of any size are exact: numbers within
+   * ±(2^53 − 1), bigints beyond, in lists and tuples too. Doubles are numbers; one in a tuple with
+   * a whole number of 64 bits may be a bigint.
    */
   query<Row>(sql: string): Promise<Row[]>;
   /**

@@ -6,7 +6,13 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { openEmbeddedBroker } from "../broker/embedded/embedded-broker.ts";
 import type { LocalStore } from "../processors/local-store.ts";
-import { loopPlan, partOf, scoringOperator } from "../processors/loop-fixture.ts";
+import {
+  loopPlan,
+  partOf,
+  RecordingOutbox,
+  scoringOperator,
+  settleBy,
+} from "../processors/loop-fixture.ts";
 import { LabelJoin } from "../processors/scoring/label-join.ts";
 import { PredictedIds } from "../processors/scoring/predicted-ids.ts";
 import { ScoringProcessor } from "../processors/scoring.ts";
@@ -114,6 +120,8 @@ test("labels that come before any prediction leave memory too, though nothing is
   };
   const spill = { store: counting, entries };
   const processor = new ScoringProcessor(scoringOperator, part, false, 0, spill);
+  // Which champions were named it asks first.
+  settleBy(processor, new RecordingOutbox(), () => 0);
   const labels = part.inputs.findIndex(({ name }) => name === "labels");
   const writer = new ByteWriter();
   for (let id = 0; id < 2_000; id++) {

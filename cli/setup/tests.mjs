@@ -55,7 +55,11 @@ function longestFirst(dist, files) {
   const rank = (file) => {
     const text = readFileSync(join(dist, file), "utf8");
     if (/\brequirement\(/.test(text)) return 0; // Starts servers.
-    return /node:child_process|millrace-fixture|open\w*Stack\b|"millrace\/run"/.test(text) ? 1 : 2;
+    return /node:child_process|millrace-fixture|open[A-Za-z]{0,16}Stack\b|"millrace\/run"/.test(
+      text,
+    )
+      ? 1
+      : 2;
   };
   const ranks = new Map(files.map((file) => [file, rank(file)]));
   return files.toSorted((a, b) => ranks.get(a) - ranks.get(b));

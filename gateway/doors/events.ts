@@ -44,7 +44,7 @@ export function eventDoor(ingest: EventIngest | null): Door {
     about:
       "One event as an object, or a batch as a list or as lines of JSON (application/x-ndjson). Each is checked against the schema of the source and written in its format; the answer comes once Kafka has acknowledged them. Of a batch in which some are refused the others stand (207; 422 where all are refused).",
     parts: { topic: "a source topic of the application" },
-    takes: "json-or-lines",
+    takes: "value-or-lines",
     body,
     headers: {
       "Idempotency-Key":

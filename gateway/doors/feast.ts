@@ -57,7 +57,7 @@ export function feastDoor(served: Served): Door {
     title: "Features, as Feast's feature server gives them",
     about:
       "Column by column. A row that is STALE is PRESENT here, one that is MISSING is NOT_FOUND; event timestamps say since when the row is in force. Feature services are not known.",
-    takes: "json",
+    takes: "value",
     body,
     answers: { status: 200, schema: answers },
     errors: ["VIEW_UNKNOWN", "VIEW_AMBIGUOUS"],

@@ -109,7 +109,7 @@ export function featureDoors(served: Served): readonly Door[] {
       scope: "read",
       title: "Features of many entities",
       about: `Of several views at one event time, in one round trip to the online store; at most ${rowsMost} rows.`,
-      takes: "json",
+      takes: "value",
       body: many,
       answers: { status: 200, schema: manyAnswer },
       errors: ["VIEW_UNKNOWN", "VIEW_AMBIGUOUS", "VIEW_KEY_INVALID", "LOOK_UNKNOWN"],

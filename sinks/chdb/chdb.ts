@@ -3,7 +3,7 @@ import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { MillraceError } from "../../schemas/errors.ts";
 import { isStorageFull, storageFull } from "../../schemas/storage-error.ts";
-import { exactJson } from "../exact-json.ts";
+import { ExactRows } from "../exact-json.ts";
 import { insertHead } from "../offline-insert.ts";
 import { type MigrationTarget, migrateTables } from "../offline-migration.ts";
 import { storedRows } from "../offline-stored.ts";
@@ -197,8 +197,11 @@ class ChdbDatabase implements OfflineStore {
     return {
       run: async (sql) => void (await this.#text(sql, "TSV", database)),
       query: async <Row>(sql: string) => {
-        const text = await this.#text(scanStatement(sql).query, "JSONEachRow", database);
-        return text === "" ? [] : (exactJson(`[${text.trim().replaceAll("\n", ",")}]`) as Row[]);
+        const format = "JSONCompactEachRowWithNamesAndTypes";
+        const text = await this.#text(scanStatement(sql).query, format, database);
+        const found = new ExactRows();
+        for (const line of text.split("\n")) if (line !== "") found.take(line);
+        return found.rows as Row[];
       },
     };
   }

@@ -7,7 +7,7 @@ import {
   createClient,
 } from "@clickhouse/client";
 import { MillraceError } from "../../schemas/errors.ts";
-import { exactJson } from "../exact-json.ts";
+import { ExactRows } from "../exact-json.ts";
 import { offlineQueryError } from "../offline-error.ts";
 import { insertHead } from "../offline-insert.ts";
 import { migrateTables } from "../offline-migration.ts";
@@ -151,14 +151,14 @@ class ClickHouseStore implements OfflineStore {
     return this.#ask(async () => {
       const result = await client.query({
         query,
-        format: "JSONEachRow",
+        format: "JSONCompactEachRowWithNamesAndTypes",
         clickhouse_settings: querySettings,
       });
-      const found: Row[] = [];
+      const found = new ExactRows();
       for await (const rows of result.stream()) {
-        for (const { text } of rows) found.push(exactJson(text) as Row);
+        for (const { text } of rows) found.take(text);
       }
-      return found;
+      return found.rows as Row[];
     });
   }
 

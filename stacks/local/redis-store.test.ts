@@ -15,7 +15,9 @@ import { type RedisStack, startRedis } from "./redis.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "millrace-redis-"));
 const servers: RedisStack[] = [];
+const proxies: { readonly close: () => Promise<void> }[] = [];
 after(async () => {
+  for (const proxy of proxies) await proxy.close();
   for (const server of servers) await server.stop();
   rmSync(folder, { recursive: true, force: true });
 });
@@ -68,7 +70,7 @@ async function startProxy(port: number) {
     server.pipe(client);
   });
   await new Promise<void>((resolve) => listener.listen(0, "127.0.0.1", resolve));
-  return {
+  const proxy = {
     url: `redis://127.0.0.1:${(listener.address() as AddressInfo).port}`,
     get bytes() {
       return bytes;
@@ -88,6 +90,8 @@ async function startProxy(port: number) {
       await new Promise((resolve) => listener.close(resolve));
     },
   };
+  proxies.push(proxy);
+  return proxy;
 }
 
 const key = { view: "a@1", entityKey: "k", partition: 0 };
@@ -155,10 +159,12 @@ describe("redis", { skip: requirement("redis-server") }, () => {
   test("a server that hangs is sent a part of a flush once, however often it is tried again", async () => {
     const server = await start("hanging");
     const proxy = await startProxy(server.port);
-    const store = await openRedisStore({ urls: [proxy.url], timeoutMs: 200 });
     const flushed = { ...flush(1), rows: rowsOf(20_000) };
-    await store.write(flushed);
+    const patient = await openRedisStore({ urls: [proxy.url] });
+    await patient.write(flushed);
+    await patient.close();
     const flushBytes = proxy.bytes;
+    const store = await openRedisStore({ urls: [proxy.url], timeoutMs: 200 });
     proxy.hang();
     for (let attempt = 0; attempt < 8; attempt++) {
       await assert.rejects(store.write(flushed), { code: "ONLINE_UNAVAILABLE" });
@@ -174,7 +180,6 @@ describe("redis", { skip: requirement("redis-server") }, () => {
     )
       await wait(20);
     await store.close();
-    await proxy.close();
   });
 
   test("after a failover the store writes to the server that its address means now", async () => {
@@ -196,7 +201,6 @@ describe("redis", { skip: requirement("redis-server") }, () => {
       await wait(20);
     }
     await store.close();
-    await proxy.close();
   });
 
   test("a store can be opened while its server is away", async () => {
