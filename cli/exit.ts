@@ -1,4 +1,5 @@
 import { type ErrorCode, MillraceError } from "../schemas/errors.ts";
+import { plainLines } from "../schemas/plain-text.ts";
 
 /** What the shell is told. */
 export const exitCodes = { done: 0, failed: 1, usage: 2, interrupted: 130 } as const;
@@ -49,12 +50,17 @@ export function reportError(error: unknown, asJson = false): number {
     const message = error instanceof Error ? error.message : String(error);
     console.error(JSON.stringify({ error: { code, message, causes: causesOf(error) } }, null, 2));
   } else if (error instanceof MillraceError) {
-    console.error(`${error.code}: ${error.message}`);
-    for (const cause of causesOf(error)) console.error(`  because of ${cause}`);
+    tell(`${error.code}: ${error.message}`);
+    for (const cause of causesOf(error)) tell(`  because of ${cause}`);
   } else if (isAboutPath(error)) {
-    console.error(`${error.message}: name another path, or change what stands there.`);
-  } else console.error(error instanceof Error ? (error.stack ?? error.message) : String(error));
+    tell(`${error.message}: name another path, or change what stands there.`);
+  } else tell(error instanceof Error ? (error.stack ?? error.message) : String(error));
   return exit;
+}
+
+/** What comes from a record or a server must not reach a terminal as it is. */
+function tell(text: string): void {
+  console.error(plainLines(text));
 }
 
 function causesOf(error: unknown): string[] {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { plainText, reasonLimit, shortReason } from "./plain-text.ts";
+import { plainLines, plainText, reasonLimit, shortReason } from "./plain-text.ts";
 
 test("no control character of a record reaches a terminal", () => {
   assert.equal(
@@ -14,4 +14,8 @@ test("a reason is short whatever it quotes", () => {
   assert.equal(shortReason("x".repeat(13_000)).length, reasonLimit);
   assert.equal(shortReason("\u001b".repeat(400)).length, reasonLimit);
   assert.equal(shortReason("short"), "short");
+});
+
+test("lines stay lines, and nothing else of a text reaches a terminal", () => {
+  assert.equal(plainLines("a\u001b]0;x\u0007\nb\r"), "a\\u001b]0;x\\u0007\nb\\u000d");
 });

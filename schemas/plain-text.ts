@@ -23,6 +23,11 @@ export function plainText(text: string): string {
   });
 }
 
+/** {@link plainText} of each line. */
+export function plainLines(text: string): string {
+  return text.split("\n").map(plainText).join("\n");
+}
+
 /** {@link plainText} of at most {@link reasonLimit} characters; what is cut off ends in `…`. */
 export function shortReason(text: string): string {
   const plain = plainText(text.slice(0, reasonLimit + 1));

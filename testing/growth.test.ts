@@ -1,6 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { durationMs, isDuration } from "../schemas/duration.ts";
+import { double, integer, isoMs } from "../schemas/formats/json/json-numbers.ts";
+import { parseProto } from "../schemas/formats/protobuf/parse-proto.ts";
+import { FrontGuard } from "../sinks/chdb/front-guard.ts";
+import { exactJson } from "../sinks/exact-json.ts";
 import { offlineQueryError } from "../sinks/offline-error.ts";
 import { insertPrefixLength, requireReading, scanStatement } from "../sinks/statement.ts";
 import { isTestFile } from "./tidy/arrows.ts";
@@ -54,6 +58,12 @@ const scanners: Readonly<Record<string, (text: string) => unknown>> = {
   insertPrefixLength,
   offlineQueryError,
   duration: (text) => (isDuration(text) ? durationMs(text) : 0),
+  exactJson,
+  FrontGuard: (text) => new FrontGuard(["file", "url"]).check(text),
+  parseProto: (text) => parseProto(text),
+  isoMs,
+  double,
+  integer,
 };
 
 for (const [name, scan] of Object.entries(scanners)) {

@@ -1,5 +1,5 @@
 import type { ResolvedConfig } from "../../runtime/config.ts";
-import { plainText } from "../../schemas/plain-text.ts";
+import { plainLines, plainText } from "../../schemas/plain-text.ts";
 import type {
   ColumnLine,
   DeadLetterRequest,
@@ -211,7 +211,11 @@ export function sql(
     console.error(`The database is that of ${first.name}; --topology takes another: ${known}.`);
   }
   const format = options.format ?? usual;
-  return look(resolved, (inspector) => inspector.sql({ query, format, topology }));
+  // The table for people; a format that somebody asks for comes as it is.
+  const shown = options.format === undefined && !options.json ? plainLines : (text: string) => text;
+  return look(resolved, async (inspector) =>
+    shown(await inspector.sql({ query, format, topology })),
+  );
 }
 
 /**

@@ -1,3 +1,4 @@
+import { plainText } from "../../schemas/plain-text.ts";
 import { table } from "../table.ts";
 import type { Summary, TopologySummary } from "./summary.ts";
 
@@ -45,7 +46,7 @@ export function summaryText(summary: Summary, problems: readonly string[]): stri
   lines.push(
     problems.length === 0
       ? "Balanced: every record is accounted for."
-      : `NOT balanced:\n${problems.map((problem) => `- ${problem}`).join("\n")}`,
+      : `NOT balanced:\n${problems.map((problem) => `- ${plainText(problem)}`).join("\n")}`,
   );
   return lines.join("\n");
 }

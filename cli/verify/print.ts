@@ -1,4 +1,5 @@
 import type { VerifyReport } from "../../audit/verify-run.ts";
+import { plainText } from "../../schemas/plain-text.ts";
 import { table } from "../table.ts";
 
 /** The report for people; the problems stand last, where one sees them. */
@@ -34,6 +35,6 @@ export function verifyText({ sources, scorings, tables, problems }: VerifyReport
     ),
     problems.length === 0
       ? "Everything is there, once."
-      : `${problems.length} wrong:\n${problems.map((problem) => `- ${problem}`).join("\n")}`,
+      : [`${problems.length} wrong:`, ...problems.map((each) => `- ${plainText(each)}`)].join("\n"),
   ].join("\n\n");
 }

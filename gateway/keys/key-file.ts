@@ -91,7 +91,7 @@ export function revokeKey(file: string, id: string, now: Date): ApiKey {
 /** Whole or not at all: a gateway may read it at any time. */
 function writeKeys(file: string, keys: readonly ApiKey[]): void {
   const beside = `${file}.${randomBytes(4).toString("hex")}`;
-  writeFileSync(beside, `${JSON.stringify({ keys }, null, 2)}\n`, { mode: 0o600 });
+  writeFileSync(beside, `${JSON.stringify({ keys }, null, 2)}\n`, { mode: 0o600, flag: "wx" });
   renameSync(beside, file);
 }
 

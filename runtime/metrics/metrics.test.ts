@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { get } from "node:http";
 import { test } from "node:test";
 import { Metrics } from "./metrics.ts";
 import { serveMetrics } from "./server.ts";
@@ -79,6 +80,26 @@ test("a busy port is named", async () => {
   const server = await serveMetrics(metrics, 0);
   try {
     await assert.rejects(serveMetrics(metrics, server.port), { code: "PORT_IN_USE" });
+  } finally {
+    await server.close();
+  }
+});
+
+test("another host, and a page of a browser, are refused", async () => {
+  const server = await serveMetrics(new Metrics(), 0);
+  const ask = (headers: Record<string, string>) =>
+    new Promise<number | undefined>((resolve, reject) => {
+      get({ host: "127.0.0.1", port: server.port, path: "/ready", headers }, (response) => {
+        response.resume();
+        resolve(response.statusCode);
+      }).once("error", reject);
+    });
+  try {
+    assert.equal(await ask({}), 200);
+    assert.equal(await ask({ host: `localhost:${server.port}` }), 200);
+    assert.equal(await ask({ host: "rebound.example" }), 403);
+    assert.equal(await ask({ host: "127.0.0.1.rebound.example" }), 403);
+    assert.equal(await ask({ origin: "https://a.example" }), 403);
   } finally {
     await server.close();
   }

@@ -1,4 +1,4 @@
-import { createServer, type Server } from "node:http";
+import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Registry } from "prom-client";
 import { MillraceError } from "../../schemas/errors.ts";
@@ -6,6 +6,13 @@ import { MillraceError } from "../../schemas/errors.ts";
 /** What can be scraped: the metrics of this process, or of several together. */
 export interface Scraped {
   readonly registry: Pick<Registry, "metrics" | "contentType" | "getMetricsAsJSON">;
+}
+
+const ownHost = /^(?:127\.0\.0\.1|localhost|\[::1\])(?::\d{1,5})?$/i;
+
+/** A page in a browser reaches loopback too; it names its origin, or a host that is not ours. */
+function fromThisMachine({ headers: { host = "", origin } }: IncomingMessage): boolean {
+  return ownHost.test(host) && origin === undefined;
 }
 
 /** `/metrics`, `/live` and `/ready` on loopback. */
@@ -16,7 +23,7 @@ export interface MetricsServer {
 
 /**
  * Serves metrics in Prometheus' text format on 127.0.0.1, and whether the process lives (200) and
- * is ready (200, or 503 with what it waits for as JSON).
+ * is ready (200, or 503 with what it waits for as JSON). Another Host, and an Origin, are refused.
  *
  * @param port - 0 takes a free one.
  * @param waitingFor - what is away; empty: the process is ready.
@@ -28,6 +35,10 @@ export async function serveMetrics(
   waitingFor: () => readonly string[] = () => [],
 ): Promise<MetricsServer> {
   const server = createServer((request, response) => {
+    if (!fromThisMachine(request)) {
+      response.writeHead(403).end("ask 127.0.0.1 or localhost, and not from a page of a browser\n");
+      return;
+    }
     const asked = request.method === "GET" ? request.url : undefined;
     if (asked === "/live" || asked === "/ready") {
       const waiting = asked === "/ready" ? waitingFor() : [];

@@ -2,7 +2,6 @@ import { fork } from "node:child_process";
 import { extname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { MillraceError } from "../../../schemas/errors.ts";
-import { turnOffTelemetry } from "../../config/onnx-telemetry.ts";
 import type { PassedModel } from "./check-model.ts";
 import type { CheckRequest, CheckVerdict } from "./check-process.ts";
 
@@ -20,12 +19,13 @@ export async function checkInProcess(
   request: CheckRequest,
   limitMs: number = checkLimitMs,
 ): Promise<PassedModel> {
-  turnOffTelemetry();
   const here = fileURLToPath(import.meta.url);
   // Compiled files end in .js, sources run directly in .ts.
   const entry = fileURLToPath(new URL(`./check-process${extname(here)}`, import.meta.url));
   const child = fork(entry, {
     serialization: "advanced",
+    // A stranger's file is loaded there: nothing of our settings, among which are passwords.
+    env: { ORT_DISABLE_TELEMETRY: "1", TZ: "UTC" },
     stdio: ["ignore", "ignore", "ignore", "ipc"],
   });
   let timer: NodeJS.Timeout | undefined;

@@ -8,10 +8,11 @@ import type { ScoreResult } from "./scorer.ts";
 export class ModelWatch {
   readonly #warn: Warn;
   readonly #failedRows: Counter<"version"> | undefined;
-  readonly #aside: Counter<"version"> | undefined;
+  readonly #aside: Counter<"step"> | undefined;
   readonly #known = new Set<string>();
 
-  constructor(warn: Warn, metrics: Metrics | undefined) {
+  /** @param steps - names of those that score: of each there is a series from the beginning on. */
+  constructor(warn: Warn, metrics: Metrics | undefined, steps: readonly string[]) {
     this.#warn = warn;
     this.#failedRows = metrics?.counter(
       "millrace_model_failed_rows_total",
@@ -21,13 +22,15 @@ export class ModelWatch {
     this.#aside = metrics?.counter(
       "millrace_model_put_aside_total",
       "Times that a task has put a model aside because it failed.",
-      ["version"],
+      ["step"],
     );
+    // An alarm sees a first time only where there was a number before.
+    for (const step of steps) this.#aside?.inc({ step }, 0);
   }
 
   putAside(step: string, versions: readonly string[]): void {
     for (const version of versions) {
-      this.#aside?.inc({ version });
+      this.#aside?.inc({ step });
       this.#warn("a model is put aside until the next one; the fallback answers", {
         step,
         version,

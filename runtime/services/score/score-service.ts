@@ -22,9 +22,9 @@ export const scoring: Service<ScoreWork> = {
       artifacts,
       ...(scoringThreads === undefined ? {} : { threads: scoringThreads }),
     });
-    const watch = new ModelWatch(warn, metrics);
     const score = metrics === undefined ? pool.score.bind(pool) : measured(pool, metrics);
     const modelOf = new Map(stepsOf(plan, "scoring").map(({ name, model }) => [name, model.name]));
+    const watch = new ModelWatch(warn, metrics, [...modelOf.keys()]);
     const tell = async (result: Buffer, step: string, { asksNews, heard }: ScoreWork) => {
       if (!asksNews) return result;
       const named = await register?.champions(modelOf.get(step) ?? "");
