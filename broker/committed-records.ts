@@ -43,13 +43,24 @@ export async function countCommitted(
   return count;
 }
 
-/** Committed records of a partition from its start to its stable end as of now, in pages. */
+/** Offsets of a partition: the first, and the one behind the last. */
+export interface OffsetRange {
+  readonly from: number;
+  readonly end: number;
+}
+
+/**
+ * Committed records of a partition, in pages.
+ *
+ * @param range - up to the stable end at most. @default from its start to its stable end as of now
+ */
 export async function* committedPages(
   broker: Broker,
   topic: string,
   partition: number,
+  range?: OffsetRange,
 ): AsyncGenerator<readonly PlainRecord[]> {
-  for await (const records of fetches(broker, topic, partition, pageBytes)) {
+  for await (const records of fetches(broker, topic, partition, pageBytes, range)) {
     const page: PlainRecord[] = [];
     for (const record of records) {
       const { offset, buffer, keyStart, keyEnd, valueStart, valueEnd } = record;
@@ -71,14 +82,12 @@ async function* fetches(
   topic: string,
   partition: number,
   maxBytes: number,
+  range?: OffsetRange,
 ): AsyncGenerator<Iterable<RecordReader>> {
   const place = { topic, partition };
-  const [start = 0, end = 0] = await broker.listOffsets([
-    { ...place, at: "earliest" },
-    { ...place, at: "stable" },
-  ]);
+  const { from, end } = range ?? (await wholeOf(broker, topic, partition));
   const reader = new RecordReader();
-  for (let offset = start; offset < end; ) {
+  for (let offset = from; offset < end; ) {
     const [fetched] = await broker.fetch({
       partitions: [{ ...place, offset, maxBytes }],
       isolation: "read_committed",
@@ -95,4 +104,13 @@ async function* fetches(
 /** The reader at each of its records before an offset. */
 function* below(reader: RecordReader, end: number): Generator<RecordReader> {
   while (reader.next() && reader.offset < end) yield reader;
+}
+
+async function wholeOf(broker: Broker, topic: string, partition: number): Promise<OffsetRange> {
+  const place = { topic, partition };
+  const [from = 0, end = 0] = await broker.listOffsets([
+    { ...place, at: "earliest" },
+    { ...place, at: "stable" },
+  ]);
+  return { from, end };
 }

@@ -1,4 +1,5 @@
 import { MillraceError } from "../../schemas/errors.ts";
+import { fromElsewhere } from "../../schemas/from-elsewhere.ts";
 import { hasScope, keyOf, type Scope } from "./api-key.ts";
 import type { KnownKeys } from "./key-file.ts";
 import { TokenBuckets } from "./token-bucket.ts";
@@ -46,21 +47,16 @@ function givenKey(headers: Headers): string | null {
   return bearer ?? (typeof own === "string" ? own : null);
 }
 
-const ownHost = /^(?:127\.0\.0\.1|localhost|\[::1\])(?::\d{1,5})?$/i;
-
-/** A page of another site that a browser here shows could ask, too: it cannot hide that it does. */
+/** A page of another site that a browser here shows could ask, too. */
 function refuseBrowsers(headers: Headers): void {
-  const host = String(headers["host"] ?? "");
-  const origin = headers["origin"];
-  const site = headers["sec-fetch-site"];
-  const refuse = (found: string, where: string): never => {
-    throw new MillraceError("HOST_REFUSED", { found, where });
-  };
-  if (!ownHost.test(host)) refuse(`a request to ${shortly(host)}`, "headers.host");
-  if (origin !== undefined) refuse(`a page of ${shortly(String(origin))}`, "headers.origin");
-  if (site !== undefined && site !== "none" && site !== "same-origin") {
-    refuse("a page of another site", "headers.sec-fetch-site");
-  }
+  const by = fromElsewhere(headers);
+  if (by === null) return;
+  const value = shortly(String(headers[by] ?? ""));
+  const found = { host: `a request to ${value}`, origin: `a page of ${value}` };
+  throw new MillraceError("HOST_REFUSED", {
+    found: by === "sec-fetch-site" ? "a page of another site" : found[by],
+    where: `headers.${by}`,
+  });
 }
 
 function shortly(text: string): string {

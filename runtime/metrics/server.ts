@@ -1,18 +1,12 @@
-import { createServer, type IncomingMessage, type Server } from "node:http";
+import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Registry } from "prom-client";
 import { MillraceError } from "../../schemas/errors.ts";
+import { fromElsewhere } from "../../schemas/from-elsewhere.ts";
 
 /** What can be scraped: the metrics of this process, or of several together. */
 export interface Scraped {
   readonly registry: Pick<Registry, "metrics" | "contentType" | "getMetricsAsJSON">;
-}
-
-const ownHost = /^(?:127\.0\.0\.1|localhost|\[::1\])(?::\d{1,5})?$/i;
-
-/** A page in a browser reaches loopback too; it names its origin, or a host that is not ours. */
-function fromThisMachine({ headers: { host = "", origin } }: IncomingMessage): boolean {
-  return ownHost.test(host) && origin === undefined;
 }
 
 /** `/metrics`, `/live` and `/ready` on loopback. */
@@ -35,7 +29,7 @@ export async function serveMetrics(
   waitingFor: () => readonly string[] = () => [],
 ): Promise<MetricsServer> {
   const server = createServer((request, response) => {
-    if (!fromThisMachine(request)) {
+    if (fromElsewhere(request.headers) !== null) {
       response.writeHead(403).end("ask 127.0.0.1 or localhost, and not from a page of a browser\n");
       return;
     }

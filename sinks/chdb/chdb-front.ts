@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Session } from "chdb";
+import { fromElsewhere } from "../../schemas/from-elsewhere.ts";
 import { clickHouseCode } from "../offline-error.ts";
 import { readOnlySettings, requireReading } from "../statement.ts";
 import type { ChdbEngine, QuerySettings } from "./chdb-engine.ts";
@@ -246,9 +247,7 @@ function isBareGet(request: IncomingMessage, url: URL): boolean {
   return request.method === "GET" && !url.searchParams.has("query");
 }
 
-/** A page in a browser names its origin, or another host when its name was rebound. */
-function fromThisMachine(request: IncomingMessage): boolean {
-  const host = (request.headers.host ?? "").replace(/:\d+$/, "");
-  if (!["127.0.0.1", "localhost", "[::1]"].includes(host)) return false;
-  return request.headers.origin === undefined && request.headers["sec-fetch-site"] === undefined;
+/** No browser at all: the engine's own pages would need the password in their address. */
+function fromThisMachine({ headers }: IncomingMessage): boolean {
+  return fromElsewhere(headers) === null && headers["sec-fetch-site"] === undefined;
 }

@@ -1,11 +1,9 @@
 import type { Broker } from "../../../broker/broker.ts";
-import { RecordReader } from "../../../broker/record-batch/reader.ts";
+import { committedPages } from "../../../broker/committed-records.ts";
 import { changesThatCount, type ModelChange } from "../../../schemas/model-change.ts";
 
 /** Time between two looks at the end of the register, ms. */
 const lookEveryMs = 200;
-
-const fetchBytes = 1024 * 1024;
 
 /**
  * The model register of a topology as a process knows it: read to its end before the first answer,
@@ -69,25 +67,14 @@ export class ModelTail {
   async #read(): Promise<void> {
     const place = { topic: this.#topic, partition: 0 };
     const [end = 0] = await this.#broker.listOffsets([{ ...place, at: "stable" }]);
-    const reader = new RecordReader();
-    let offset = this.#offset ?? 0;
     const before = this.#written.length;
-    while (offset < end) {
-      const [fetched] = await this.#broker.fetch({
-        partitions: [{ ...place, offset, maxBytes: fetchBytes }],
-        isolation: "read_committed",
-        maxWaitMs: 100,
-        maxBytes: fetchBytes,
-      });
-      if (fetched === undefined) continue;
-      reader.open(fetched, "read_committed");
-      while (reader.next()) {
-        const { buffer, valueStart, valueEnd } = reader;
-        this.#written.push(JSON.parse(buffer.toString("utf8", valueStart, valueEnd)));
+    const range = { from: this.#offset ?? 0, end };
+    for await (const page of committedPages(this.#broker, this.#topic, 0, range)) {
+      for (const { value } of page) {
+        if (value !== null) this.#written.push(JSON.parse(value.toString("utf8")));
       }
-      offset = Math.max(offset, reader.nextOffset);
     }
-    this.#offset = offset;
+    this.#offset = end;
     if (this.#written.length > before) this.#counted = changesThatCount(this.#written);
   }
 }
