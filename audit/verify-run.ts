@@ -7,9 +7,10 @@ import { readTallies } from "../runtime/row-topics/tally.ts";
 import { AvroDecoder } from "../runtime/schema-registry/avro-codec.ts";
 import type { SchemaRegistry } from "../runtime/schema-registry/registry.ts";
 import { deadLetter, lateRecord } from "../schemas/generated.ts";
-import { type AvroSchema, type Plan, stepsOf } from "../schemas/plan.ts";
+import type { AvroSchema, Plan } from "../schemas/plan.ts";
+import { predictionsOf } from "../schemas/plan-facts.ts";
 import type { OfflineStore } from "../sinks/store.ts";
-import { checkScoring, partitionsOf, type ScoringCheck } from "./check-scoring.ts";
+import { checkPredictions, type PredictionCheck, partitionsOf } from "./check-predictions.ts";
 import { committedValues } from "./committed-values.ts";
 import { readDerivedLetters } from "./derived-letters.ts";
 import { checkTable, named, type TableCheck } from "./table-check.ts";
@@ -37,7 +38,8 @@ export interface SourceCheck {
 
 export interface VerifyReport {
   readonly sources: readonly SourceCheck[];
-  readonly scorings: readonly ScoringCheck[];
+  /** One a step that predicts. */
+  readonly scorings: readonly PredictionCheck[];
   readonly tables: readonly TableCheck[];
   /** Empty when everything is there, once. */
   readonly problems: readonly string[];
@@ -55,7 +57,7 @@ export async function verifyRun(given: VerifyOptions): Promise<VerifyReport> {
   const options = { ...given, plan };
   const problems: string[] = [];
   const encoders = offlineEncoders(plan, registry);
-  const steps = 1 + plan.sources.length + stepsOf(plan, "scoring").length + encoders.length;
+  const steps = 1 + plan.sources.length + predictionsOf(plan).length + encoders.length;
   let step = 0;
   const next = (what: string) => options.onStep?.(step++ / steps, `counting ${what}`);
   next("what was refused");
@@ -73,13 +75,13 @@ export async function verifyRun(given: VerifyOptions): Promise<VerifyReport> {
     }
     problems.push(...(await unreadPartitions(broker, plan, topic)));
   }
-  const scorings: ScoringCheck[] = [];
-  for (const scoring of stepsOf(plan, "scoring")) {
-    next(scoring.topic);
+  const scorings: PredictionCheck[] = [];
+  for (const predictions of predictionsOf(plan)) {
+    next(predictions.topic);
     const rejected = (place: string, offset: number) =>
       late.get(place)?.has(offset) === true || dead.get(place)?.has(offset) === true;
     const world = { plan, broker, registry, rejected, derived };
-    scorings.push(await checkScoring(world, scoring, problems));
+    scorings.push(await checkPredictions(world, predictions, problems));
   }
   const tables: TableCheck[] = [];
   for (const { topic, encoder } of encoders) {

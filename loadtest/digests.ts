@@ -1,4 +1,5 @@
-import { type Plan, stepsOf } from "../schemas/plan.ts";
+import type { Plan } from "../schemas/plan.ts";
+import { predictionsOf } from "../schemas/plan-facts.ts";
 import { quoteName, quoteText } from "../schemas/sql-text.ts";
 
 /**
@@ -32,7 +33,7 @@ export function allDigests(plan: Plan): string {
 /** Predictions made with something known at or after their own time: there must be none. */
 export function leaksOf(plan: Plan): Readonly<Record<string, string>> {
   return Object.fromEntries(
-    stepsOf(plan, "scoring").map(({ name }) => [
+    predictionsOf(plan).map(({ name }) => [
       `leaks into ${name}`,
       `SELECT count() FROM ${quoteName(`raw_${name}`)} WHERE features_as_of >= known_at`,
     ]),

@@ -1,4 +1,4 @@
-import type { AvroSchema, LabelSpec, ScoringSpec } from "./plan.ts";
+import type { AvroSchema, OutcomeFacts, PredictionFacts } from "./plan.ts";
 
 const timestamp = { type: "long", logicalType: "timestamp-millis" } as const;
 type Field = AvroSchema["fields"][number];
@@ -11,20 +11,20 @@ type Field = AvroSchema["fields"][number];
  */
 export function predictionSchema(
   topology: string,
-  scoring: ScoringSpec,
+  predictions: PredictionFacts,
   keyDoc: string,
 ): AvroSchema {
-  const name = pascalCase(scoring.name);
+  const name = pascalCase(predictions.name);
   return {
     type: "record",
     name,
     namespace: namespaceOf(topology),
-    doc: `One prediction of ${scoring.name} for one record of ${scoring.source}.`,
+    doc: `One prediction of ${predictions.name} for one record of ${predictions.source}.`,
     fields: [
-      keyField(scoring, keyDoc),
+      keyField(predictions, keyDoc),
       field("eventTime", timestamp, "Event time of the triggering record, UTC."),
       field("knownAt", timestamp, "When it was known, UTC: no feature is newer."),
-      ...answerFields(scoring),
+      ...answerFields(predictions),
       nullable(
         "fallbackReason",
         "string",
@@ -35,7 +35,7 @@ export function predictionSchema(
       nullable("featuresAsOf", timestamp, "When the newest record behind the features was known."),
       field("sourcePartition", "int", "Partition of the triggering record."),
       field("sourceOffset", "long", "Offset of the triggering record."),
-      field("features", featuresType(`${name}Features`, scoring), "Features as served."),
+      field("features", featuresType(`${name}Features`, predictions), "Features as served."),
     ],
   };
 }
@@ -47,37 +47,37 @@ export function predictionSchema(
  */
 export function outcomeSchema(
   topology: string,
-  scoring: ScoringSpec,
-  label: LabelSpec,
+  predictions: PredictionFacts,
+  outcomes: OutcomeFacts,
   keyDoc: string,
 ): AvroSchema {
   return {
     type: "record",
-    name: pascalCase(label.name),
+    name: pascalCase(outcomes.name),
     namespace: namespaceOf(topology),
-    doc: `One prediction of ${scoring.name} joined with its label from ${label.source}.`,
+    doc: `One prediction of ${predictions.name} joined with its label from ${outcomes.source}.`,
     fields: [
-      keyField(scoring, keyDoc),
+      keyField(predictions, keyDoc),
       field("predictedAt", timestamp, "When the triggering record was known, UTC."),
       field("knownAt", timestamp, "When the outcome was known, UTC."),
       field("labelled", "boolean", "False when no label came in time."),
       nullable("label", "boolean", "What came about, or is taken for it; null when unknown."),
       nullable("labelEventTime", timestamp, "Event time of the label record."),
-      ...answerFields(scoring),
+      ...answerFields(predictions),
     ],
   };
 }
 
-function answerFields(scoring: ScoringSpec): Field[] {
+function answerFields(predictions: PredictionFacts): Field[] {
   return [
     field("probability", "double", "Predicted probability of the label."),
     field("fallback", "boolean", "Whether the fallback answered instead of a model."),
-    field("model", "string", `Name of the model: ${scoring.model.name}.`),
+    field("model", "string", `Name of the model: ${predictions.model.name}.`),
     nullable("version", "string", "Model version that answered; null for the fallback."),
   ];
 }
 
-function featuresType(name: string, { features }: ScoringSpec): unknown {
+function featuresType(name: string, { features }: PredictionFacts): unknown {
   return {
     type: "record",
     name,
@@ -88,7 +88,7 @@ function featuresType(name: string, { features }: ScoringSpec): unknown {
   };
 }
 
-function keyField({ keyField, keyType }: ScoringSpec, doc: string): Field {
+function keyField({ keyField, keyType }: PredictionFacts, doc: string): Field {
   return field(keyField, keyType, doc === "" ? "Key of the triggering record." : doc);
 }
 

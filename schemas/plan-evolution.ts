@@ -1,17 +1,11 @@
 import { MillraceError } from "./errors.ts";
 import { type FeatureViewSpec, tableName, type ViewColumns, viewId } from "./feature-view.ts";
-import { type Growth, type Plan, stepsOf, type TableSpec, type Widened } from "./plan.ts";
+import type { Growth, Plan, TableSpec, Widened } from "./plan.ts";
 import { addedColumns, type PlanChange, planChanges } from "./plan-changes.ts";
+import { predictionsOf, viewNamed, viewsOf } from "./plan-facts.ts";
 import { shownPlans } from "./plan-names.ts";
-import { canonical, type PlanPart, partsOf } from "./plan-parts.ts";
-import {
-  canBeStrand,
-  isOverSource,
-  strandName,
-  strandOf,
-  viewsOf,
-  withoutViews,
-} from "./plan-strands.ts";
+import { canonical, type PlanPart, partsOf, viewOfPart } from "./plan-parts.ts";
+import { canBeStrand, isOverSource, strandName, strandOf, withoutViews } from "./plan-strands.ts";
 
 /** What runs under the name of a topology, as Kafka has it. */
 export interface Standing {
@@ -52,12 +46,14 @@ export const unknown: Growth = { completeSince: {}, cutOver: false };
  */
 export function evolution(standing: Standing, plan: Plan): Evolution {
   if (standing.parts.length === 0) return { running: [plan], retired: [], changes: [] };
-  const known = new Map(standing.parts.map((part) => [part.part, part]));
-  const parts = new Map(partsOf(plan).map((part) => [part.part, part]));
-  const fresh = viewsOf(plan).filter((id) => !known.has(`view ${id}`) && canBeStrand(plan, id));
+  const known = viewParts(standing.parts);
+  const parts = viewParts(partsOf(plan));
+  const fresh = viewsOf(plan)
+    .map(viewId)
+    .filter((id) => !known.has(id) && canBeStrand(plan, id));
   const pins = new Map<string, ViewColumns>();
-  for (const view of stepsOf(plan, "view")) {
-    const [was, is] = [known, parts].map((all) => all.get(`view ${viewId(view)}`));
+  for (const view of viewsOf(plan)) {
+    const [was, is] = [known, parts].map((all) => all.get(viewId(view)));
     if (was === undefined || is === undefined || !isOverSource(plan, view)) continue;
     if (addedColumns(was, is) === null) continue;
     pins.set(viewId(view), columnsOf(was, view));
@@ -68,19 +64,19 @@ export function evolution(standing: Standing, plan: Plan): Evolution {
     { running: [trunk], retired: [], changes: planChanges(standing.parts, partsOf(trunk)) },
   ];
   if (narrowed !== null) {
-    for (const view of stepsOf(plan, "view")) {
+    for (const view of viewsOf(plan)) {
       const id = viewId(view);
-      const base = fresh.includes(id) ? null : (known.get(`view ${id}`) ?? null);
+      const base = fresh.includes(id) ? null : (known.get(id) ?? null);
       const stood = standing.strands.get(id) ?? [];
       if (base !== null && stood.length === 0 && !pins.has(id)) continue;
       if (base === null && !fresh.includes(id)) continue;
-      const is = parts.get(`view ${id}`);
+      const is = parts.get(id);
       found.push(strandsOfView({ plan, trunk, view, base, stood, is, begun: standing.begun }));
     }
   }
   for (const [id, stood] of standing.strands) {
     const newest = stood.at(-1);
-    if (parts.has(`view ${id}`) || known.has(`view ${id}`) || newest === undefined) continue;
+    if (parts.has(id) || known.has(id) || newest === undefined) continue;
     found.push({ running: [], retired: [], changes: planChanges([newest.view], []) });
   }
   return {
@@ -145,7 +141,7 @@ function strandsOfView(grown: ViewToGrow): Evolution {
     if (parts.length > 0) changes.push(...planChanges(parts, own));
     else if (newest === null) {
       // One that has never run is told as the view that it brings.
-      const others = own.filter(({ kind }) => kind !== "view");
+      const others = own.filter((part) => viewOfPart(part) === null);
       changes.push(...planChanges(others, own));
     }
   }
@@ -159,9 +155,19 @@ function strandsOfView(grown: ViewToGrow): Evolution {
   };
 }
 
+/** The parts that views are of, by their ids. */
+function viewParts(parts: readonly PlanPart[]): ReadonlyMap<string, PlanPart> {
+  return new Map(
+    parts.flatMap((part): [string, PlanPart][] => {
+      const id = viewOfPart(part);
+      return id === null ? [] : [[id, part]];
+    }),
+  );
+}
+
 /** What becomes of the steps that look a view up while it gets columns. */
 function keptVectors(trunk: Plan, id: string): string {
-  const looking = stepsOf(trunk, "scoring").filter(({ lookups }) =>
+  const looking = predictionsOf(trunk).filter(({ lookups }) =>
     lookups.some(({ view }) => view === id),
   );
   if (looking.length === 0) return "";
@@ -173,7 +179,7 @@ function keptVectors(trunk: Plan, id: string): string {
 }
 
 function layoutIn(plan: Plan, id: string): Widened | undefined {
-  const view = stepsOf(plan, "view").find((each) => viewId(each) === id);
+  const view = viewNamed(plan, id);
   if (view === undefined) return undefined;
   const { growth, widens, name: strand } = plan;
   const table = tableOf(plan, view);
@@ -188,7 +194,7 @@ function tableOf(plan: Plan, view: FeatureViewSpec): TableSpec | null {
 
 /** Null: the steps say something about columns that would not be there. */
 function withColumns(plan: Plan, columns: ReadonlyMap<string, ViewColumns>): Plan | null {
-  const isSo = stepsOf(plan, "view").every((view) => {
+  const isSo = viewsOf(plan).every((view) => {
     const other = columns.get(viewId(view));
     return other === undefined || canonical(other) === canonical(columnsIn(view));
   });

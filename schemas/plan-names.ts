@@ -1,5 +1,6 @@
 import { type FeatureViewSpec, featureColumns, viewId } from "./feature-view.ts";
-import { type Plan, type StoredTopic, stepsOf, type TableSpec, topologyOf } from "./plan.ts";
+import { type Plan, type StoredTopic, type TableSpec, topologyOf } from "./plan.ts";
+import { viewsOf } from "./plan-facts.ts";
 
 /**
  * Event time from which on a strand has every column that it took over as right as it was before;
@@ -42,7 +43,7 @@ export function servedColumns(plans: readonly Plan[]): ServedColumn[] {
   const all = new Map<string, ServedColumn>();
   for (const plan of plans) {
     const [filled, topology] = [isServed(plan), topologyOf(plan)];
-    for (const view of stepsOf(plan, "view")) {
+    for (const view of viewsOf(plan)) {
       for (const { column } of featureColumns(view)) {
         const key = `${topology} ${viewId(view)} ${column}`;
         if (!filled && all.has(key)) continue;

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { unitsOf } from "./formats/formats.ts";
 import type { OperatorSpecs, Plan, StepKind, Subtopology } from "./plan.ts";
-import { freeFields, isStepKind, nameOfStep } from "./steps/steps.ts";
+import { freeFields, growthOf, isStepKind, nameOfStep } from "./steps/steps.ts";
 
 /** A part of a plan that is compared with what it was: the topology, a source, or a step. */
 export interface PlanPart {
@@ -18,6 +18,11 @@ export interface PlanPart {
 export function freeIn(kind: PlanPart["kind"]): readonly string[] {
   if (kind === "source") return ["format", "subjects", "layout"];
   return kind === "topology" ? [] : freeFields(kind);
+}
+
+/** Of a step that grows: the id of the view that it gives; null: it is no such step. */
+export function viewOfPart({ part, kind }: PlanPart): string | null {
+  return isStepKind(kind) && growthOf(kind) !== null ? part.slice(kind.length + 1) : null;
 }
 
 /** The parts of a plan, each once. */

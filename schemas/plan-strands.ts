@@ -1,13 +1,9 @@
 import { createHash } from "node:crypto";
 import { type FeatureViewSpec, viewId } from "./feature-view.ts";
-import {
-  type InboxOutputSpec,
-  type Plan,
-  type Subtopology,
-  stepsOf,
-  type TopicSpec,
-} from "./plan.ts";
+import type { InboxOutputSpec, Plan, StepSpec, Subtopology, TopicSpec } from "./plan.ts";
+import { viewNamed } from "./plan-facts.ts";
 import { canonical } from "./plan-parts.ts";
+import { givenBy, growthOf } from "./steps/steps.ts";
 import { topicText, watermarksTopic } from "./topic-names.ts";
 
 /**
@@ -65,7 +61,7 @@ export function withoutViews(plan: Plan, views: ReadonlySet<string>): Plan {
   return finished({
     ...plan,
     sources,
-    steps: plan.steps.filter((step) => step.kind !== "view" || !views.has(viewId(step.spec))),
+    steps: plan.steps.filter((step) => !views.has(idOfView(step) ?? "")),
     accounts: plan.accounts.filter(({ branch }) => !views.has(branch)),
     stored: plan.stored.filter(({ topic }) => !topics.has(topic)),
     subtopologies: left,
@@ -78,7 +74,7 @@ export function withoutViews(plan: Plan, views: ReadonlySet<string>): Plan {
  * it they go on asking of what stands.
  */
 export function strandOf(plan: Plan, view: string): Plan {
-  const spec = stepsOf(plan, "view").find((each) => viewId(each) === view);
+  const spec = viewNamed(plan, view);
   const name = strandName(plan.name, view, spec?.layout);
   const renamed = (topic: string) =>
     topic.startsWith(`${plan.name}.`) ? `${name}${topic.slice(plan.name.length)}` : topic;
@@ -100,7 +96,7 @@ export function strandOf(plan: Plan, view: string): Plan {
     name,
     topology: plan.name,
     sources: plan.sources.filter(({ topic }) => topic === source),
-    steps: plan.steps.filter(({ kind, spec }) => kind === "view" && viewId(spec) === view),
+    steps: plan.steps.filter((step) => idOfView(step) === view),
     accounts: plan.accounts.filter(({ branch }) => branch === view),
     stored: plan.stored
       .filter(({ topic }) => topics.has(topic))
@@ -123,9 +119,10 @@ export function strandOf(plan: Plan, view: string): Plan {
   });
 }
 
-/** Views of a plan, by their ids. */
-export function viewsOf(plan: Plan): string[] {
-  return stepsOf(plan, "view").map(viewId);
+/** Of the view that a step keeps; null: it keeps none. */
+function idOfView(step: StepSpec): string | null {
+  const view = givenBy(step, "view");
+  return view === null ? null : viewId(view);
 }
 
 function topicsOf({ operator, inbox, changelog, outputs }: Subtopology): string[] {
@@ -141,8 +138,8 @@ function sendingTo(
   const kept = subtopology.outputs.map((each) => each.kind !== "inbox" || isKept(each));
   if (kept.every(Boolean)) return subtopology;
   const { operator } = subtopology;
-  // A view finds its outputs by what they are.
-  if (operator.kind === "view")
+  // What grows finds its outputs by what they are.
+  if (operator.kind !== "source" && growthOf(operator.kind) !== null)
     return { ...subtopology, outputs: subtopology.outputs.filter((_, index) => kept[index]) };
   if (operator.kind !== "source") throw new RangeError(`${subtopology.name} feeds a strand`);
   const indexes = kept.map((_, index) => kept.slice(0, index).filter(Boolean).length);

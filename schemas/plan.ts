@@ -9,13 +9,13 @@ import type { SubjectNaming } from "./subjects.ts";
 export type { DedupSpec } from "./steps/dedup.ts";
 export type { LabelSpec } from "./steps/label.ts";
 export type {
-  AnswerSpec,
   EncodedFeatureSpec,
   LookupSpec,
+  OutcomeFacts,
+  PredictionFacts,
   RequestFeatureSpec,
-  ScoringOperator,
-  ScoringSpec,
-} from "./steps/scoring.ts";
+} from "./steps/predictions.ts";
+export type { AnswerSpec, ScoringOperator, ScoringSpec } from "./steps/scoring.ts";
 export type { StepKind, StepSpec, StepSpecs } from "./steps/steps.ts";
 export type { PromoteWhen, TrainingOperator, TrainingSpec } from "./steps/training.ts";
 export type { DetectorSpec, RetrainTrigger, WatchOperator, WatchSpec } from "./steps/watch.ts";

@@ -1,7 +1,7 @@
 import { MillraceError } from "../schemas/errors.ts";
-import { scoringOf } from "../schemas/loop-steps.ts";
 import { nearest } from "../schemas/nearest.ts";
-import { type Plan, stepsOf } from "../schemas/plan.ts";
+import type { Plan } from "../schemas/plan.ts";
+import { modelNames, outcomesOf, predictionsFor } from "../schemas/plan-facts.ts";
 import { quoteText } from "../schemas/sql-text.ts";
 import type { ModelLine } from "./inspector.ts";
 import type { ServedStack } from "./served-stack.ts";
@@ -12,7 +12,7 @@ export async function modelLines(
   { offline }: ServedStack,
   names: readonly string[],
 ): Promise<ModelLine[]> {
-  const known = plans.flatMap((plan) => stepsOf(plan, "scoring").map(({ model }) => model.name));
+  const known = plans.flatMap(modelNames);
   const name = names.find((each) => !known.includes(each));
   if (name !== undefined) {
     throw new MillraceError("LOOK_UNKNOWN", { what: "model", name, near: nearest(name, known) });
@@ -27,12 +27,12 @@ async function linesOf(
   offline: ServedStack["offline"],
   names: readonly string[],
 ): Promise<ModelLine[]> {
-  // Only trainings have a table of models.
-  if (stepsOf(plan, "training").length === 0) return [];
+  // Without anything that trains there is no table of models.
+  if (!plan.topics.some(({ role }) => role === "models")) return [];
   const lines: ModelLine[] = [];
-  for (const label of stepsOf(plan, "label")) {
-    const scoring = scoringOf(plan, label);
-    if (names.length > 0 && !names.includes(scoring?.model.name ?? "")) continue;
+  for (const outcomes of outcomesOf(plan)) {
+    const model = predictionsFor(plan, outcomes)?.model.name ?? "";
+    if (names.length > 0 && !names.includes(model)) continue;
     lines.push(
       ...(await offline.query<ModelLine>(
         `SELECT topology, version, toBool(promoted) AS promoted,
@@ -40,8 +40,8 @@ async function linesOf(
           trained_on AS "trainedOn", holdout_auc AS "holdoutAuc", sha256, reason,
           toUInt32(live.scored) AS scored, live.auc AS "liveAuc"
         FROM models AS model
-        LEFT JOIN (${liveSql(label.name, label.predictions)}) AS live USING (version)
-        WHERE topology = ${quoteText(plan.name)} AND model = ${quoteText(scoring?.model.name ?? "")}
+        LEFT JOIN (${liveSql(outcomes.name, outcomes.predictions)}) AS live USING (version)
+        WHERE topology = ${quoteText(plan.name)} AND model = ${quoteText(model)}
         ORDER BY effective_from, version`,
       )),
     );

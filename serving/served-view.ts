@@ -1,7 +1,8 @@
 import { MillraceError } from "../schemas/errors.ts";
 import { type FeatureViewSpec, featureColumns, viewId } from "../schemas/feature-view.ts";
 import { nearest } from "../schemas/nearest.ts";
-import { type Plan, stepsOf, topologyOf } from "../schemas/plan.ts";
+import { type Plan, topologyOf } from "../schemas/plan.ts";
+import { viewsOf } from "../schemas/plan-facts.ts";
 import { isServed, takesOverAt } from "../schemas/plan-names.ts";
 import { namedTopology } from "./named-topology.ts";
 
@@ -28,7 +29,7 @@ export interface FoundView {
 export function findView(plans: readonly Plan[], { view: asked, topology }: AskedView): FoundView {
   const only = topology === null ? null : namedTopology(plans, topology).name;
   const asking = plans.filter((plan) => only === null || topologyOf(plan) === only);
-  const all = asking.flatMap((plan) => stepsOf(plan, "view").map((view) => ({ view, plan })));
+  const all = asking.flatMap((plan) => viewsOf(plan).map((view) => ({ view, plan })));
   // A version that is still being filled goes by its whole name alone.
   const named = all.filter(
     ({ view, plan }) => viewId(view) === asked || (view.name === asked && isServed(plan)),

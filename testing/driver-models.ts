@@ -16,10 +16,14 @@ export interface DriverModels {
   readonly train?: (request: RetrainRequest, champion: string | null) => Partial<ModelAnswer>;
 }
 
-/** Does the work of both services without their threads. */
-export function standIn(work: ExternalWork, options: DriverModels, trainingTimeMs: number): Buffer {
+/**
+ * Does the work of both services without their threads.
+ *
+ * @param lookAheadMs - what the task promises to answer ahead of: a model takes effect then.
+ */
+export function standIn(work: ExternalWork, options: DriverModels, lookAheadMs: number): Buffer {
   if (isScoreWork(work)) return scoreResult(work.payload, options);
-  if (isTrainWork(work)) return trainResult(work.payload, options, trainingTimeMs);
+  if (isTrainWork(work)) return trainResult(work.payload, options, lookAheadMs);
   throw new RangeError(`the topology driver stands in for no service ${work.service}`);
 }
 
@@ -38,14 +42,14 @@ function scoreResult(work: ScoreWork, options: DriverModels): Buffer {
 }
 
 /** Bytes that a training processor's `settle` takes. */
-function trainResult(work: TrainWork, options: DriverModels, trainingTimeMs: number): Buffer {
+function trainResult(work: TrainWork, options: DriverModels, lookAheadMs: number): Buffer {
   const request = JSON.parse(work.request) as RetrainRequest;
   const answer: ModelAnswer = {
     requestId: request.id,
     version: `v${request.number}`,
     promoted: false,
     reason: "the topology driver trains only with the option `train`",
-    effectiveFrom: request.cutoff + trainingTimeMs,
+    effectiveFrom: request.cutoff + lookAheadMs,
     cutoff: request.cutoff,
     trainedOn: 0,
     heldOut: 0,

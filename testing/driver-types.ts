@@ -5,22 +5,21 @@ import { nearest } from "../schemas/nearest.ts";
 import type { Plan, SourceSpec } from "../schemas/plan.ts";
 import { canonical } from "../schemas/plan-parts.ts";
 import type { RecordSchema } from "../schemas/record-schema.ts";
-import type { Prediction } from "../topologies/dsl/scoring.ts";
+import type { Prediction, Predictions } from "../topologies/dsl/scoring.ts";
 import type { RecordFormat } from "../topologies/dsl/stream.ts";
+import type { FeatureView } from "../topologies/dsl/view.ts";
 
 /** A feature view of the topology, as `asFeatureView(…).into(…)` gives it; or its id. */
-export interface NamedView<Column extends string> {
-  readonly kind: "view";
-  readonly definition: { readonly id: string };
-  readonly __columns?: Column;
-}
+export type NamedView<Column extends string> = Pick<
+  FeatureView<readonly never[], Column>,
+  "kind" | "__columns"
+> & { readonly definition: { readonly id: string } };
 
 /** A scoring step of the topology, as `scoredBy(…).into(…)` gives it. */
-export interface NamedPredictions<Feature extends string> {
-  readonly kind: "scoring";
-  readonly definition: { readonly topic: string };
-  readonly __features?: Feature;
-}
+export type NamedPredictions<Feature extends string> = Pick<
+  Predictions<unknown, Feature>,
+  "kind" | "__features"
+> & { readonly definition: { readonly topic: string } };
 
 /** What a prediction's record holds; its id, under the name of its field, is the key. */
 export type PredictionValue<Feature extends string> = Omit<

@@ -27,7 +27,8 @@ import {
 import { fieldAt } from "../schemas/formats/field-at.ts";
 import { watermark } from "../schemas/generated.ts";
 import { partitionOf } from "../schemas/murmur2.ts";
-import { type Plan, type SourceSpec, type Subtopology, stepsOf } from "../schemas/plan.ts";
+import type { Plan, SourceSpec, Subtopology } from "../schemas/plan.ts";
+import { viewNamed, viewsOf } from "../schemas/plan-facts.ts";
 import type { FeatureRow } from "../schemas/row.ts";
 import { msOf } from "../schemas/source-time.ts";
 import { watermarksTopic } from "../schemas/topic-names.ts";
@@ -238,7 +239,7 @@ export class TopologyDriver {
     const name = typeof of === "string" ? of : of.definition.id;
     await this.#store();
     const { offline } = await this.#open();
-    const view = stepsOf(this.#plan, "view").find((each) => viewId(each) === name);
+    const view = viewNamed(this.#plan, name);
     return offline.rows(view ? viewTable(view) : `raw_${name}`);
   }
 
@@ -259,12 +260,12 @@ export class TopologyDriver {
 
   #view(of: string | NamedView<string>): FeatureViewSpec {
     const name = typeof of === "string" ? of : of.definition.id;
-    const view = stepsOf(this.#plan, "view").find((each) => viewId(each) === name);
+    const view = viewNamed(this.#plan, name);
     if (view === undefined)
       throw new MillraceError("VIEW_UNKNOWN", {
         view: name,
         near: "",
-        known: stepsOf(this.#plan, "view").map(viewId).join(", "),
+        known: viewsOf(this.#plan).map(viewId).join(", "),
       });
     return view;
   }
@@ -362,8 +363,10 @@ export class TopologyDriver {
   }
 
   async #execute(subtopology: Subtopology, work: ExternalWork): Promise<Buffer> {
-    const training = stepsOf(this.#plan, "training").find(({ name }) => name === subtopology.name);
-    return standIn(work, this.#options, training?.trainingTimeMs ?? 0);
+    const ahead = subtopology.outputs.flatMap((output) =>
+      output.kind === "inbox" ? [output.lookAheadMs] : [],
+    );
+    return standIn(work, this.#options, Math.max(0, ...ahead));
   }
 }
 

@@ -3,7 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Stack } from "../../runtime/hosting/stack.ts";
 import { type FeatureViewSpec, viewId } from "../../schemas/feature-view.ts";
-import { type Plan, stepsOf, topologyOf } from "../../schemas/plan.ts";
+import { type Plan, topologyOf } from "../../schemas/plan.ts";
+import { viewsOf } from "../../schemas/plan-facts.ts";
 import { nameOfStep, sqlGapOf } from "../../schemas/steps/steps.ts";
 import { checkRows, joinReports, type RowsReport } from "./check-rows.ts";
 import type { Definitions } from "./expected-sql.ts";
@@ -43,7 +44,7 @@ export interface LeftView {
  */
 export async function recomputeRun(run: RunToRecompute): Promise<RecomputeReport> {
   const { plan, stack, points, seed = 1, rowsOf, ...rest } = run;
-  const stored = stepsOf(plan, "view").filter(({ stores }) => stores.includes("offline"));
+  const stored = viewsOf(plan).filter(({ stores }) => stores.includes("offline"));
   const views = stored.filter((view) => gapOf(plan, view) === null);
   const left = stored.flatMap((view): LeftView[] => {
     const reason = gapOf(plan, view);

@@ -2,7 +2,8 @@ import { ModelNames, type ModelStores } from "../../runtime/services/models/mode
 import { MillraceError } from "../../schemas/errors.ts";
 import type { ModelChange } from "../../schemas/model-change.ts";
 import { nearest } from "../../schemas/nearest.ts";
-import { type Plan, stepsOf } from "../../schemas/plan.ts";
+import type { Plan } from "../../schemas/plan.ts";
+import { modelNames } from "../../schemas/plan-facts.ts";
 import type { ModelDesk, ModelEntry, NamedModel } from "../../serving/model-desk.ts";
 import { namedTopology } from "../../serving/named-topology.ts";
 
@@ -53,11 +54,10 @@ export function modelDesk(
 /** @throws {MillraceError} LOOK_UNKNOWN; MODEL_AMBIGUOUS where several topologies have the name. */
 function planOf(plans: readonly Plan[], { model, topology }: NamedModel): Plan {
   if (topology !== null) return namedTopology(plans, topology);
-  const modelsOf = (plan: Plan) => stepsOf(plan, "scoring").map((step) => step.model.name);
-  const owners = plans.filter((plan) => modelsOf(plan).includes(model));
+  const owners = plans.filter((plan) => modelNames(plan).includes(model));
   const [only, other] = owners;
   if (only === undefined) {
-    const near = nearest(model, plans.flatMap(modelsOf));
+    const near = nearest(model, plans.flatMap(modelNames));
     throw new MillraceError("LOOK_UNKNOWN", { what: "model", name: model, near });
   }
   if (other === undefined) return only;

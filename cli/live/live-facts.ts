@@ -2,7 +2,8 @@ import { readCommitted } from "../../broker/committed-records.ts";
 import type { Stack } from "../../runtime/hosting/stack.ts";
 import { AvroDecoder } from "../../runtime/schema-registry/avro-codec.ts";
 import { type Decision, decision } from "../../schemas/generated.ts";
-import { type Plan, stepsOf } from "../../schemas/plan.ts";
+import type { Plan } from "../../schemas/plan.ts";
+import { predictionsOf } from "../../schemas/plan-facts.ts";
 import { decisionsTopic } from "../../topologies/dsl/compile/topics.ts";
 import type { LatencyHistogram } from "./latency-histogram.ts";
 
@@ -60,7 +61,7 @@ export function latencySummary(latency: LatencyHistogram): LatencySummary {
 async function countIncomplete(plans: readonly Plan[], { offline }: Stack): Promise<number> {
   let incomplete = 0;
   for (const plan of plans) {
-    for (const { name } of stepsOf(plan, "scoring")) {
+    for (const { name } of predictionsOf(plan)) {
       const [found] = await offline
         .of(plan.name)
         .query<{ rows: number }>(

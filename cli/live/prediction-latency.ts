@@ -3,7 +3,8 @@ import type { Broker } from "../../broker/broker.ts";
 import { RecordReader } from "../../broker/record-batch/reader.ts";
 import { AvroDecoder } from "../../runtime/schema-registry/avro-codec.ts";
 import type { SchemaRegistry } from "../../runtime/schema-registry/registry.ts";
-import { type Plan, stepsOf } from "../../schemas/plan.ts";
+import type { Plan } from "../../schemas/plan.ts";
+import { predictionsOf } from "../../schemas/plan-facts.ts";
 import { LatencyHistogram } from "./latency-histogram.ts";
 
 /** What is known so far, as it is kept between starts. */
@@ -63,7 +64,7 @@ export class PredictionLatency {
   static start(options: PredictionLatencyOptions): PredictionLatency {
     const topics = new Map<string, Predictions>();
     for (const plan of options.plans) {
-      const predictions = new Set(stepsOf(plan, "scoring").map(({ topic }) => topic));
+      const predictions = new Set(predictionsOf(plan).map(({ topic }) => topic));
       for (const output of plan.subtopologies.flatMap(({ outputs }) => outputs)) {
         if (output.kind !== "topic" || !predictions.has(output.topic)) continue;
         const before = options.before?.offsets[output.topic];

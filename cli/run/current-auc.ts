@@ -1,4 +1,5 @@
-import { type Plan, stepsOf } from "../../schemas/plan.ts";
+import type { Plan } from "../../schemas/plan.ts";
+import { outcomesOf } from "../../schemas/plan-facts.ts";
 import { aucSql } from "../../serving/model-lines.ts";
 import type { OfflineStore } from "../../sinks/store.ts";
 
@@ -7,13 +8,13 @@ export async function currentAuc(
   plans: readonly Plan[],
   offline: Pick<OfflineStore, "of">,
 ): Promise<number | null> {
-  const [first] = plans.flatMap((plan) => stepsOf(plan, "label").map((label) => ({ plan, label })));
+  const [first] = plans.flatMap((plan) => outcomesOf(plan).map(({ name }) => ({ plan, name })));
   if (first === undefined) return null;
-  const { plan, label } = first;
+  const { plan, name } = first;
   const [found] = await offline.of(plan.name).query<{ auc: number }>(
-    `SELECT ${aucSql} AS auc FROM ${label.name}
+    `SELECT ${aucSql} AS auc FROM ${name}
     WHERE label IS NOT NULL
-      AND known_at > (SELECT max(known_at) FROM ${label.name}) - INTERVAL 1 DAY`,
+      AND known_at > (SELECT max(known_at) FROM ${name}) - INTERVAL 1 DAY`,
   );
   return found === undefined || found.auc < 0 ? null : found.auc;
 }

@@ -11,9 +11,10 @@ import { Outages, type TellOutage } from "../../runtime/hosting/outages.ts";
 import type { RunningPlans } from "../../runtime/hosting/running-plans.ts";
 import type { Stack } from "../../runtime/hosting/stack.ts";
 import { evolutionOf, strandsOf } from "../../runtime/hosting/strands.ts";
+import { viewId } from "../../schemas/feature-view.ts";
 import type { Plan } from "../../schemas/plan.ts";
+import { viewsOf } from "../../schemas/plan-facts.ts";
 import { shownPlans } from "../../schemas/plan-names.ts";
-import { viewsOf } from "../../schemas/plan-strands.ts";
 import { inspectStack } from "../../serving/stack-inspector.ts";
 import { openStack } from "../../stacks/open-stack.ts";
 import type { Interrupt } from "../exit.ts";
@@ -192,7 +193,7 @@ function watchStrands({ plans, shown, application, stack, progress, tell }: Watc
   const look = async () => {
     await cutOvers.look((plan, all) => {
       shown.splice(0, shown.length, ...all);
-      for (const view of viewsOf(plan)) progress.say(`${view} has caught up.`);
+      for (const view of viewsOf(plan)) progress.say(`${viewId(view)} has caught up.`);
       isCatalogOld = true;
     });
     if (isCatalogOld) await tellCatalogs(plans, stack);

@@ -3,8 +3,9 @@ import type { RunningPlan } from "../../runtime/hosting/running-plan.ts";
 import { type Stack, storesOf, type TopologyStack } from "../../runtime/hosting/stack.ts";
 import { offlineEncoders } from "../../runtime/offline/tables.ts";
 import { isProgress, readTallies } from "../../runtime/row-topics/tally.ts";
-import { labelOf } from "../../schemas/loop-steps.ts";
-import { type Plan, stepsOf, type TopicSpec, topologyOf } from "../../schemas/plan.ts";
+import { viewTable } from "../../schemas/feature-view.ts";
+import { type Plan, type TopicSpec, topologyOf } from "../../schemas/plan.ts";
+import { outcomesFor, outcomesOf, predictionsOf, viewsOf } from "../../schemas/plan-facts.ts";
 import { quoteText } from "../../schemas/sql-text.ts";
 import { aucSql } from "../../serving/model-lines.ts";
 import {
@@ -84,24 +85,22 @@ async function countPlan(running: RunningPlan, stack: TopologyStack): Promise<Pl
   const counted = await countOutcomes(plan, stack);
   const predictions = sum(served, ({ total }) => total);
   // A prediction without a label step waits for nothing.
-  const scorings = stepsOf(plan, "scoring").filter((each) => labelOf(plan, each) === undefined);
+  const alone = predictionsOf(plan).filter((each) => outcomesFor(plan, each) === undefined);
   const unasked = sum(
-    served.filter(({ scoring }) => scorings.some(({ name }) => name === scoring)),
+    served.filter(({ scoring }) => alone.some(({ name }) => name === scoring)),
     ({ total }) => total,
   );
   const pending = predictions - unasked - counted.labelled - counted.unlabelled;
   const outcomes = { ...counted, pending };
   const problems = imbalances({
     branches: running.accounts(),
-    scoringBranches: stepsOf(plan, "scoring").map(({ name }) => name),
+    scoringBranches: predictionsOf(plan).map(({ name }) => name),
     predictions,
     unasked,
     outcomes,
     tables,
   });
-  const viewTables = new Set(
-    stepsOf(plan, "view").map(({ name, version }) => `raw_${name}_v${version}`),
-  );
+  const viewTables = new Set(viewsOf(plan).map(viewTable));
   return {
     served,
     outcomes,
@@ -171,19 +170,19 @@ interface Served {
 
 async function servedByVersion(plan: Plan, { offline }: TopologyStack): Promise<Served[]> {
   const served: Served[] = [];
-  for (const scoring of stepsOf(plan, "scoring")) {
-    const { name } = scoring;
+  for (const predictions of predictionsOf(plan)) {
+    const { name } = predictions;
     const totals = await offline.query<{ version: string | null; total: number }>(
       `SELECT version, toFloat64(count()) AS total FROM ${name}
       GROUP BY version ORDER BY version`,
     );
-    const label = labelOf(plan, scoring);
+    const outcomes = outcomesFor(plan, predictions);
     const aucs =
-      label === undefined
+      outcomes === undefined
         ? []
         : await offline.query<{ version: string | null; labelled: number; auc: number }>(
             `SELECT version, toFloat64(count()) AS labelled, ${aucSql} AS auc
-            FROM ${label.name} WHERE label IS NOT NULL GROUP BY version`,
+            FROM ${outcomes.name} WHERE label IS NOT NULL GROUP BY version`,
           );
     for (const { version, total } of totals) {
       const found = aucs.find((each) => each.version === version);
@@ -199,7 +198,7 @@ async function countOutcomes(
   { offline }: TopologyStack,
 ): Promise<{ labelled: number; unlabelled: number }> {
   let [labelled, unlabelled] = [0, 0];
-  for (const { name } of stepsOf(plan, "label")) {
+  for (const { name } of outcomesOf(plan)) {
     const [found] = await offline.query<{ all: number; labelled: number }>(
       `SELECT toFloat64(count()) AS all, toFloat64(countIf(labelled = 1)) AS labelled
       FROM ${name}`,
@@ -215,8 +214,8 @@ async function modelSummaries(
   { offline }: TopologyStack,
   served: readonly Served[],
 ): Promise<ModelSummary[]> {
-  // Only trainings have a table of models.
-  if (stepsOf(plan, "training").length === 0) return [];
+  // Without anything that trains there is no table of models.
+  if (!plan.topics.some(({ role }) => role === "models")) return [];
   const models = await offline.query<Omit<ModelSummary, "scored" | "labelled" | "liveAuc">>(
     `SELECT version, promoted = 1 AS promoted, toFloat64(trained_on) AS "trainedOn",
       formatDateTime(effective_from, '%Y-%m-%dT%H:%i:%SZ', 'UTC') AS "effectiveFrom",

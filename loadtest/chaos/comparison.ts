@@ -4,7 +4,8 @@ import { type Stack, storesOf, type TopologyStack } from "../../runtime/hosting/
 import { isProgress } from "../../runtime/row-topics/tally.ts";
 import { ByteReader } from "../../schemas/bytes.ts";
 import { snakeCase, viewId, viewTable } from "../../schemas/feature-view.ts";
-import { type Plan, stepsOf } from "../../schemas/plan.ts";
+import type { Plan } from "../../schemas/plan.ts";
+import { viewsOf } from "../../schemas/plan-facts.ts";
 import { type FeatureRow, readRow } from "../../schemas/row.ts";
 import type { OnlineKey } from "../../sinks/store.ts";
 import { flights } from "../../topologies/flights/flights.ts";
@@ -60,7 +61,7 @@ async function compareDigests({ offline }: TopologyStack, expected: string): Pro
 /** Raw tables and the columns that name a row. */
 function uniqueKeys(plan: Plan): [string, string][] {
   return [
-    ...stepsOf(plan, "view").map((view): [string, string] => {
+    ...viewsOf(plan).map((view): [string, string] => {
       const keys = view.keyFields.map(snakeCase);
       return [viewTable(view), [...keys, "as_of", "seq"].join(", ")];
     }),
@@ -88,7 +89,7 @@ async function compareOnline(
   const problems: string[] = [];
   let rows = 0;
   let partitions = 0;
-  for (const view of stepsOf(plan, "view").filter(({ stores }) => stores.includes("online"))) {
+  for (const view of viewsOf(plan).filter(({ stores }) => stores.includes("online"))) {
     const id = viewId(view);
     const output = plan.subtopologies
       .flatMap(({ outputs }) => outputs)

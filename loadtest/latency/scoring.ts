@@ -1,7 +1,8 @@
 import type { ScoreWork } from "../../processors/scoring/score-work.ts";
 import type { Stack } from "../../runtime/hosting/stack.ts";
 import { createScoringPool } from "../../runtime/services/score/scoring-pool.ts";
-import { type Plan, stepsOf } from "../../schemas/plan.ts";
+import type { Plan } from "../../schemas/plan.ts";
+import { predictionsOf } from "../../schemas/plan-facts.ts";
 import { type Timing, time } from "./timing.ts";
 
 const batchSizes = [1, 64] as const;
@@ -16,7 +17,7 @@ export async function timeScoring(
   directory: string,
   samples: number,
 ): Promise<Timing[]> {
-  const [scoring] = stepsOf(plan, "scoring");
+  const [scoring] = predictionsOf(plan);
   const offline = stack.offline.of(plan.name);
   const [model] = await offline.query<{ version: string; sha256: string }>(
     "SELECT version, sha256 FROM models WHERE promoted ORDER BY effective_from LIMIT 1",

@@ -1,11 +1,12 @@
 import type { TopologyStores } from "../../runtime/hosting/stack.ts";
 import {
-  type LabelSpec,
+  type OutcomeFacts,
   type Plan,
-  type ScoringSpec,
+  type PredictionFacts,
   stepsOf,
   type TrainingSpec,
 } from "../../schemas/plan.ts";
+import { outcomesOf, predictionsOf } from "../../schemas/plan-facts.ts";
 import type { DayFinding, Findings, ModelFinding, WindowFinding } from "./findings.ts";
 import { rescore } from "./rescoring.ts";
 import { disturbedFrom } from "./scenarios.ts";
@@ -26,23 +27,23 @@ export async function findingsOf(
   plan: Pick<Plan, "name" | "steps">,
   stack: Pick<TopologyStores, "offline" | "artifacts">,
 ): Promise<Findings> {
-  const [scoring] = stepsOf(plan, "scoring");
-  const [label] = stepsOf(plan, "label");
+  const [predictions] = predictionsOf(plan);
+  const [outcomes] = outcomesOf(plan);
   const [training] = stepsOf(plan, "training");
-  if (scoring === undefined || label === undefined || training === undefined) {
+  if (predictions === undefined || outcomes === undefined || training === undefined) {
     throw new RangeError(`${plan.name} does not score, label and train`);
   }
   const { offline } = stack;
   const models = await modelsOf(offline);
   const start = Date.parse(disturbedFrom);
   const old = models.findLast((each) => each.promoted && each.effectiveFrom < start);
-  const days = await daysOf(offline, label);
+  const days = await daysOf(offline, outcomes);
   const disturbed = days.map(({ day }) => day).filter((day) => day >= disturbedFrom);
   const rescored =
-    old === undefined ? null : await rescore(stack, scoring, label, old.sha256, disturbed);
+    old === undefined ? null : await rescore(stack, predictions, outcomes, old.sha256, disturbed);
   const explained: ModelFinding[] = [];
   for (const model of models) {
-    explained.push(await withDepartures(offline, scoring, label, training, model));
+    explained.push(await withDepartures(offline, predictions, outcomes, training, model));
   }
   return {
     days: days.map((day) => ({ ...day, oldChampionAuc: rescored?.byDay.get(day.day) ?? null })),
@@ -74,7 +75,7 @@ async function windowsOf(offline: Offline): Promise<WindowFinding[]> {
 
 async function daysOf(
   offline: Offline,
-  { name }: LabelSpec,
+  { name }: OutcomeFacts,
 ): Promise<Omit<DayFinding, "oldChampionAuc">[]> {
   return await offline.query(
     `SELECT toString(toDate(predicted_at)) AS day, avg(label) AS "lateShare",
@@ -89,8 +90,8 @@ async function daysOf(
 /** Departures of the rows that a model was fitted on: the first ones that its request covers. */
 async function withDepartures(
   offline: Offline,
-  scoring: ScoringSpec,
-  label: LabelSpec,
+  predictions: PredictionFacts,
+  outcomes: OutcomeFacts,
   training: TrainingSpec,
   { sha256: _, ...model }: ModelRow,
 ): Promise<ModelFinding> {
@@ -99,11 +100,11 @@ async function withDepartures(
   const [row] = await offline.query<{ n: number; first: number; last: number }>(
     `SELECT toUInt32(count()) AS n, min(departed) AS first, max(departed) AS last FROM (
       SELECT ${ms("p.event_time")} AS departed
-      FROM ${label.name} AS o INNER JOIN ${scoring.name} AS p
+      FROM ${outcomes.name} AS o INNER JOIN ${predictions.name} AS p
         ON p.flight_id = o.flight_id AND p.known_at = o.predicted_at
       WHERE o.labelled = 1 AND o.known_at >= ${instant(from)}
         AND o.known_at < ${instant(model.cutoff)}
-        AND p.known_at >= ${instant(from - label.withinMs)}
+        AND p.known_at >= ${instant(from - outcomes.withinMs)}
       ORDER BY o.known_at, o.flight_id LIMIT ${model.trainedOn})`,
   );
   if (row === undefined || row.n !== model.trainedOn) {

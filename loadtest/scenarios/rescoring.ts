@@ -3,7 +3,7 @@ import type { TrainingRows } from "../../processors/train/training-rows.ts";
 import type { TopologyStores } from "../../runtime/hosting/stack.ts";
 import { loadOnnxModel, type OnnxModel } from "../../runtime/services/score/onnx-model.ts";
 import { TrainingRowDecoder } from "../../runtime/services/train/training-row-decoder.ts";
-import type { LabelSpec, ScoringSpec } from "../../schemas/plan.ts";
+import type { OutcomeFacts, PredictionFacts } from "../../schemas/plan.ts";
 
 /** Rows scored in one run. */
 const runRows = 4096;
@@ -21,8 +21,8 @@ export interface Rescored {
  */
 export async function rescore(
   { offline, artifacts }: Pick<TopologyStores, "offline" | "artifacts">,
-  scoring: ScoringSpec,
-  label: LabelSpec,
+  predictions: PredictionFacts,
+  outcomes: OutcomeFacts,
   sha256: string,
   days: readonly string[],
 ): Promise<Rescored> {
@@ -32,8 +32,8 @@ export async function rescore(
     const scores: Float64Array[] = [];
     const labels: Uint8Array[] = [];
     for (const day of days) {
-      const decoder = new TrainingRowDecoder(scoring.features);
-      await offline.queryStream(rowsSql(scoring, label, day), (chunk) => decoder.add(chunk));
+      const decoder = new TrainingRowDecoder(predictions.features);
+      await offline.queryStream(rowsSql(predictions, outcomes, day), (chunk) => decoder.add(chunk));
       const rows = decoder.rows();
       const answers = await scoreAll(model, rows);
       byDay.set(day, areaUnderRocOf(answers, rows.labels));
@@ -51,11 +51,11 @@ export async function rescore(
 }
 
 /** In RowBinary as {@link TrainingRowDecoder} reads it: f64 knownAt, u8 label, f64 features. */
-function rowsSql({ name, features }: ScoringSpec, label: LabelSpec, day: string): string {
+function rowsSql({ name, features }: PredictionFacts, outcomes: OutcomeFacts, day: string): string {
   const columns = features.map((each) => `toFloat64(ifNull(p.\`${each}\`, nan))`);
   return `SELECT toFloat64(toUnixTimestamp64Milli(p.known_at)), toUInt8(assumeNotNull(o.label)),
       ${columns.join(", ")}
-    FROM ${name} AS p INNER JOIN ${label.name} AS o
+    FROM ${name} AS p INNER JOIN ${outcomes.name} AS o
       ON p.flight_id = o.flight_id AND p.known_at = o.predicted_at
     WHERE toDate(p.known_at) = '${day}' AND toDate(o.predicted_at) = '${day}' AND o.labelled = 1`;
 }

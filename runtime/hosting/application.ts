@@ -1,6 +1,7 @@
 import type { Broker } from "../../broker/broker.ts";
 import { policyOf } from "../../schemas/errors.ts";
-import { type Plan, stepsOf, topologyOf } from "../../schemas/plan.ts";
+import { type Plan, topologyOf } from "../../schemas/plan.ts";
+import { outcomesOf, predictionsOf } from "../../schemas/plan-facts.ts";
 import { modelRegisterTopic } from "../../topologies/dsl/compile/topics.ts";
 import { type BranchAccount, branchAccounts } from "../engine/accounting.ts";
 import type { SpillOptions } from "../engine/local-stores.ts";
@@ -190,7 +191,7 @@ export class Application implements RunningPlan {
       },
     });
     onFailure(() => worker.close());
-    if (stepsOf(plan, "scoring").length > 0) register.follow(() => worker.tasks.forEach(tellNews));
+    if (predictionsOf(plan).length > 0) register.follow(() => worker.tasks.forEach(tellNews));
     const storing = await startStoring({ ...options, plan }, stack, onTrouble, onFailure);
     pumps = storing.pumps;
     const { purger } = storing;
@@ -386,8 +387,8 @@ function startPurger(options: ApplicationOptions, onTrouble: OnTrouble): Promise
  */
 async function storeScored(plan: Plan, pumps: readonly SinkPump[]): Promise<void> {
   const topics = new Set([
-    ...stepsOf(plan, "scoring").map((scoring) => scoring.topic),
-    ...stepsOf(plan, "label").map((label) => label.topic),
+    ...predictionsOf(plan).map(({ topic }) => topic),
+    ...outcomesOf(plan).map(({ topic }) => topic),
   ]);
   await Promise.all(pumps.filter((pump) => topics.has(pump.topic)).map((pump) => pump.drain()));
 }

@@ -2,7 +2,8 @@ import type { Broker } from "../../broker/broker.ts";
 import { committedPages, readCommitted } from "../../broker/committed-records.ts";
 import { RecordBatchBuilder } from "../../broker/record-batch/builder.ts";
 import { featureColumns } from "../../schemas/feature-view.ts";
-import { type Growth, type Plan, type SourceSpec, stepsOf } from "../../schemas/plan.ts";
+import type { Growth, Plan, SourceSpec } from "../../schemas/plan.ts";
+import { viewsOf } from "../../schemas/plan-facts.ts";
 import { planTopic } from "../../topologies/dsl/compile/topics.ts";
 import { GroupProgress } from "../engine/group-progress.ts";
 import { growthPart } from "../engine/standing-plan.ts";
@@ -28,7 +29,7 @@ export async function beginStrand(
   const { broker, registry } = stack;
   const known = await readGrowth(broker, strand.name);
   const [source] = strand.sources;
-  const [view] = stepsOf(strand, "view");
+  const [view] = viewsOf(strand);
   if (source === undefined || view === undefined)
     throw new RangeError(`${strand.name} is no strand`);
   // One that was begun for other columns and never ran is begun again.

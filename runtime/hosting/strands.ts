@@ -6,6 +6,7 @@ import {
   type Standing,
   type StandingStrand,
 } from "../../schemas/plan-evolution.ts";
+import { viewOfPart } from "../../schemas/plan-parts.ts";
 import { viewOfStrand } from "../../schemas/plan-strands.ts";
 import { planTopic } from "../../topologies/dsl/compile/topics.ts";
 import { standingParts } from "../engine/standing-plan.ts";
@@ -29,7 +30,7 @@ export async function readStanding(broker: Broker, topology: string): Promise<St
   if (parts.length === 0) return { parts, strands, begun };
   for (const strand of await strandNames(broker, topology)) {
     const own = await standingParts(broker, strand.name);
-    const view = own.find(({ kind }) => kind === "view");
+    const view = own.find((part) => viewOfPart(part) !== null);
     const growth = await readGrowth(broker, strand.name);
     if (view !== undefined)
       strands.set(strand.view, [...(strands.get(strand.view) ?? []), { parts: own, view, growth }]);

@@ -31,5 +31,6 @@ export const dedup: StepFacts<DedupSpec, DedupOperator> = {
     ...{ source, through },
     onceBy: partitionField,
   }),
+  gives: {},
   sqlGap: "which of the records of a value came first stands in no topic",
 };

@@ -1,4 +1,6 @@
+import type { FeatureViewSpec } from "../feature-view.ts";
 import type { TransformSpec } from "../transforms/through.ts";
+import type { OutcomeFacts, PredictionFacts } from "./predictions.ts";
 
 /**
  * What others have to know of one kind of step: what it is told, what its tasks are told, what may
@@ -17,11 +19,26 @@ export interface StepFacts<Spec, Operator = never> {
   readonly growth: StepGrowth<Spec> | null;
   /** Of a kind that passes on the records that it takes, as they are; null: it makes others. */
   readonly passes: ((spec: Spec) => PassedRecords) | null;
+  /** What others ask for by what it is, whatever kind of step gives it (`plan-facts.ts`). */
+  readonly gives: StepGifts<Spec>;
   /** Why SQL cannot say which records it yields; null: it yields none. */
   readonly sqlGap: string | null;
 }
 
-/** How much more a step does than one that stands. */
+/** What steps of a kind give that has rows, tables and doors of its own. */
+export interface StepGifts<Spec> {
+  /** A feature view: kept, stored, looked up and served. @default none */
+  view?(spec: Spec): FeatureViewSpec;
+  /** Predictions by a model that has a name in the model register. @default none */
+  predictions?(spec: Spec): PredictionFacts;
+  /** Outcomes of predictions. @default none */
+  outcomes?(spec: Spec): OutcomeFacts;
+}
+
+/**
+ * How much more a step, which gives a view, does than one that stands. A strand of it writes some
+ * of its outputs only: its tasks find them by what they are, never by their places.
+ */
 export interface StepGrowth<Spec> {
   /** Fields of the spec that decide which columns there are, and nothing else. */
   readonly fields: readonly (keyof Spec & string)[];

@@ -1,5 +1,5 @@
 import * as kinds from "./kinds.ts";
-import type { PassedRecords, StepFacts, StepGrowth } from "./step-facts.ts";
+import type { PassedRecords, StepFacts, StepGifts, StepGrowth } from "./step-facts.ts";
 
 type Kinds = typeof kinds;
 
@@ -47,6 +47,16 @@ export function growthOf(kind: StepKind): StepGrowth<unknown> | null {
 export function passedBy({ kind, spec }: StepSpec): PassedRecords | null {
   return byKind[kind].passes?.(spec) ?? null;
 }
+
+/** What it gives of a sort, e.g. the view that it keeps; null: nothing of it. */
+export function givenBy<G extends keyof StepGifts<unknown>>(
+  { kind, spec }: StepSpec,
+  sort: G,
+): Gift<G> | null {
+  return (byKind[kind].gives[sort]?.(spec) as Gift<G> | undefined) ?? null;
+}
+
+type Gift<G extends keyof StepGifts<unknown>> = ReturnType<NonNullable<StepGifts<unknown>[G]>>;
 
 /** Why SQL cannot say which records it yields; null: it yields none. */
 export function sqlGapOf({ kind }: StepSpec): string | null {

@@ -30,5 +30,6 @@ export const training: StepFacts<TrainingSpec, TrainingOperator> = {
   free: ["algorithm", "overMs", "promoteWhen"],
   growth: null,
   passes: null,
+  gives: {},
   sqlGap: null,
 };

@@ -16,5 +16,6 @@ export const view: StepFacts<FeatureViewSpec, FeatureViewSpec> = {
       ),
   },
   passes: null,
+  gives: { view: (spec) => spec },
   sqlGap: null,
 };

@@ -40,5 +40,6 @@ export const watch: StepFacts<WatchSpec, WatchOperator> = {
   free: [],
   growth: null,
   passes: null,
+  gives: {},
   sqlGap: null,
 };

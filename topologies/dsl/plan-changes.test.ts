@@ -1,12 +1,14 @@
 /** What a start with another plan means, part by part. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { viewId } from "../../schemas/feature-view.ts";
 import { json } from "../../schemas/formats/json/json-format.ts";
 import { type TimestampUnit, types } from "../../schemas/formats/types.ts";
 import type { Plan } from "../../schemas/plan.ts";
 import { isRefused, planChanges, verdictOf } from "../../schemas/plan-changes.ts";
+import { viewsOf } from "../../schemas/plan-facts.ts";
 import { partsOf, stateFingerprint } from "../../schemas/plan-parts.ts";
-import { canBeStrand, viewsOf } from "../../schemas/plan-strands.ts";
+import { canBeStrand } from "../../schemas/plan-strands.ts";
 import { recordSchema } from "../../schemas/record-schema.ts";
 import { agg } from "./aggregates.ts";
 import { gt } from "./conditions.ts";
@@ -338,7 +340,11 @@ test("a view over what a step yields is refused with a remedy, as no strand is f
 test("a new view is refused in a comparison exactly where it can be no strand", () => {
   const all = [...Object.values(cases).map(([after]) => [before, after] as const)];
   for (const [was, is] of [...all, ...Object.values(pairs).map(([a, b]) => [a, b] as const)]) {
-    const fresh = viewsOf(is).filter((id) => !viewsOf(was).includes(id));
+    const [before, after] = [was, is].map((plan) => viewsOf(plan).map(viewId)) as [
+      string[],
+      string[],
+    ];
+    const fresh = after.filter((id) => !before.includes(id));
     for (const change of planChanges(partsOf(was), partsOf(is))) {
       const id = fresh.find((each) => change.part === `view ${each}`);
       if (id !== undefined) assert.equal(change.remedy === null, canBeStrand(is, id), id);

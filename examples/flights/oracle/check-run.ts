@@ -7,7 +7,8 @@ import { checkRows, joinReports, type RowsReport } from "../../../audit/recomput
 import { aggregateKind } from "../../../processors/aggregate/registry.ts";
 import type { Stack } from "../../../runtime/hosting/stack.ts";
 import { type FeatureViewSpec, viewId } from "../../../schemas/feature-view.ts";
-import { type Plan, stepsOf } from "../../../schemas/plan.ts";
+import type { Plan } from "../../../schemas/plan.ts";
+import { viewsOf } from "../../../schemas/plan-facts.ts";
 import { quoteText } from "../../../schemas/sql-text.ts";
 import { flightFiles } from "../flights-file.ts";
 import { eventsSql, type TopicDump, topicLines, writeEvents } from "./events-sql.ts";
@@ -33,7 +34,7 @@ export interface RunToCheck {
  * folder of their own meanwhile.
  */
 export async function checkRun(run: RunToCheck): Promise<RowsReport> {
-  const views = stepsOf(run.plan, "view").filter((view) => view.stores.includes("offline"));
+  const views = viewsOf(run.plan).filter((view) => view.stores.includes("offline"));
   const folder = await mkdtemp(join(tmpdir(), "millrace-oracle-"));
   const reports: RowsReport[] = [];
   try {

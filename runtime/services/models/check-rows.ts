@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { MillraceError } from "../../../schemas/errors.ts";
-import type { ScoringSpec } from "../../../schemas/plan.ts";
+import type { PredictionFacts } from "../../../schemas/plan.ts";
 import { quoteName } from "../../../schemas/sql-text.ts";
 import type { OfflineStore } from "../../../sinks/store.ts";
 
@@ -71,7 +71,7 @@ export async function goldenRows(file: string, features: readonly string[]): Pro
 /** The newest feature vectors of a step that were served; null while there are none. */
 export async function storedRows(
   offline: Pick<OfflineStore, "query">,
-  { name, features }: ScoringSpec,
+  { name, features }: PredictionFacts,
 ): Promise<CheckedRows | null> {
   const columns = features.map((feature, index) => `toFloat64(${quoteName(feature)}) AS f${index}`);
   const found = await offline.query<Record<string, number | null>>(

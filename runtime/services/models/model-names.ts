@@ -6,7 +6,8 @@ import { RecordBatchBuilder } from "../../../broker/record-batch/builder.ts";
 import { MillraceError } from "../../../schemas/errors.ts";
 import type { ModelChange, ModelChecked } from "../../../schemas/model-change.ts";
 import { nearest } from "../../../schemas/nearest.ts";
-import { type Plan, type ScoringSpec, stepsOf } from "../../../schemas/plan.ts";
+import type { Plan, PredictionFacts } from "../../../schemas/plan.ts";
+import { predictionsOf } from "../../../schemas/plan-facts.ts";
 import type { OfflineStore } from "../../../sinks/store.ts";
 import { modelRegisterTopic } from "../../../topologies/dsl/compile/topics.ts";
 import type { ArtifactStore, Artifacts } from "../train/artifacts.ts";
@@ -55,7 +56,7 @@ export interface ModelCandidate {
 export class ModelNames {
   readonly topology: string;
   readonly #plan: Plan;
-  readonly #steps: readonly ScoringSpec[];
+  readonly #steps: readonly PredictionFacts[];
   readonly #model: string;
   readonly #broker: Broker;
   readonly #offline: OfflineStore;
@@ -67,7 +68,7 @@ export class ModelNames {
    * @throws {MillraceError} LOOK_UNKNOWN where no step scores by that name.
    */
   constructor(plan: Plan, model: string, stores: ModelStores, now: () => number | null) {
-    const steps = stepsOf(plan, "scoring");
+    const steps = predictionsOf(plan);
     this.#steps = steps.filter((step) => step.model.name === model);
     if (this.#steps.length === 0) {
       const known = steps.map((step) => step.model.name);
@@ -219,13 +220,13 @@ export class ModelNames {
   }
 
   async #rows({ golden }: ModelCandidate): Promise<CheckedRows> {
-    const [step] = this.#steps as [ScoringSpec];
+    const [step] = this.#steps as [PredictionFacts];
     if (golden !== null) return await goldenRows(golden, step.features);
     return (await storedRows(this.#offline, step)) ?? madeRows(step.features.length);
   }
 
   async #check(candidate: ModelCandidate, rows: CheckedRows) {
-    const [step, ...others] = this.#steps as [ScoringSpec, ...ScoringSpec[]];
+    const [step, ...others] = this.#steps as [PredictionFacts, ...PredictionFacts[]];
     const features = step.features.join(", ");
     const other = others.find((each) => each.features.join(", ") !== features);
     if (other !== undefined) {
@@ -292,7 +293,7 @@ export class ModelNames {
   }
 
   async #predictedUntil(): Promise<number> {
-    const [step] = this.#steps as [ScoringSpec];
+    const [step] = this.#steps as [PredictionFacts];
     const [row] = await this.#offline.query<{ until: number | null }>(
       `SELECT toFloat64(max(toUnixTimestamp64Milli(known_at))) AS until FROM ${step.name}`,
     );

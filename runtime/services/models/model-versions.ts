@@ -1,5 +1,5 @@
 import type { ModelChange } from "../../../schemas/model-change.ts";
-import { type Plan, stepsOf } from "../../../schemas/plan.ts";
+import type { Plan } from "../../../schemas/plan.ts";
 import { quoteText } from "../../../schemas/sql-text.ts";
 import type { OfflineStore } from "../../../sinks/store.ts";
 
@@ -25,7 +25,7 @@ export async function trainedVersions(
   model: string,
   offline: Pick<OfflineStore, "query">,
 ): Promise<TrainedVersion[]> {
-  if (stepsOf(plan, "training").length === 0) return [];
+  if (!plan.topics.some(({ role }) => role === "models")) return [];
   return await offline.query<TrainedVersion>(
     `SELECT version, sha256, toBool(promoted) AS promoted, reason, champion_version AS champion,
       toFloat64(toUnixTimestamp64Milli(effective_from)) AS "effectiveFrom"

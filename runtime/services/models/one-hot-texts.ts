@@ -1,12 +1,12 @@
 import type { OneHotFeature } from "../../../processors/scoring/onnx/model-reading.ts";
 import type { Encoding } from "../../../schemas/encoding.ts";
-import type { ScoringSpec } from "../../../schemas/plan.ts";
+import type { PredictionFacts } from "../../../schemas/plan.ts";
 
 /**
  * The texts that a step's vector holds as `oneHot` features, by the name that these begin with: a
  * model with an input of texts of that name gets the text back.
  */
-export function oneHotTexts(step: ScoringSpec): ReadonlyMap<string, readonly OneHotFeature[]> {
+export function oneHotTexts(step: PredictionFacts): ReadonlyMap<string, readonly OneHotFeature[]> {
   const texts = new Map<string, OneHotFeature[]>();
   const add = (feature: string, encoding: Encoding | undefined): void => {
     if (encoding?.kind !== "one-hot") return;

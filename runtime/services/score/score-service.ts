@@ -4,7 +4,7 @@ import {
   rowStates,
   type ScoreWork,
 } from "../../../processors/scoring/score-work.ts";
-import { stepsOf } from "../../../schemas/plan.ts";
+import { predictionsOf } from "../../../schemas/plan-facts.ts";
 import type { Metrics } from "../../metrics/metrics.ts";
 import type { Service, ServiceDecision } from "../service.ts";
 import { ModelWatch } from "./model-watch.ts";
@@ -23,7 +23,7 @@ export const scoring: Service<ScoreWork> = {
       ...(scoringThreads === undefined ? {} : { threads: scoringThreads }),
     });
     const score = metrics === undefined ? pool.score.bind(pool) : measured(pool, metrics);
-    const modelOf = new Map(stepsOf(plan, "scoring").map(({ name, model }) => [name, model.name]));
+    const modelOf = new Map(predictionsOf(plan).map(({ name, model }) => [name, model.name]));
     const watch = new ModelWatch(warn, metrics, [...modelOf.keys()]);
     const tell = async (result: Buffer, step: string, { asksNews, heard }: ScoreWork) => {
       if (!asksNews) return result;
@@ -48,7 +48,7 @@ export const scoring: Service<ScoreWork> = {
   },
   limit: (plan) => {
     const deadlines = new Map(
-      stepsOf(plan, "scoring").map(({ name, deadlineMs }) => [name, deadlineMs]),
+      predictionsOf(plan).map(({ name, deadlineMs }) => [name, deadlineMs]),
     );
     const deadline = new ScoreDeadline();
     return {

@@ -7,7 +7,7 @@ import { MillraceError } from "../../../schemas/errors.ts";
 import { writeJson } from "../../../schemas/json-payload.ts";
 import { learnedBy } from "../../../schemas/loop-steps.ts";
 import type { ModelAnswer, RetrainRequest } from "../../../schemas/payload.ts";
-import type { LabelSpec, Plan, ScoringSpec, TrainingSpec } from "../../../schemas/plan.ts";
+import type { OutcomeFacts, Plan, PredictionFacts, TrainingSpec } from "../../../schemas/plan.ts";
 import { storageFull } from "../../../schemas/storage-error.ts";
 import type { OfflineStore } from "../../../sinks/store.ts";
 import { turnOffTelemetry } from "../../config/onnx-telemetry.ts";
@@ -67,8 +67,8 @@ export function encodeModelAnswer(answer: ModelAnswer): Buffer {
 
 class ThreadTrainer implements Trainer {
   readonly #options: Required<TrainerOptions>;
-  readonly #scoring: ScoringSpec;
-  readonly #label: LabelSpec;
+  readonly #predictions: PredictionFacts;
+  readonly #outcomes: OutcomeFacts;
   #running: TrainingThread | null = null;
   #closed = false;
   #last: Promise<unknown> = Promise.resolve();
@@ -76,12 +76,12 @@ class ThreadTrainer implements Trainer {
   constructor(options: Required<TrainerOptions>) {
     this.#options = options;
     const { plan, training } = options;
-    const { label, scoring } = learnedBy(plan, training);
-    if (label === undefined || scoring === undefined) {
+    const { outcomes, predictions } = learnedBy(plan, training);
+    if (outcomes === undefined || predictions === undefined) {
       throw new RangeError(`${training.name}: the plan has no outcomes to train on`);
     }
-    this.#label = label;
-    this.#scoring = scoring;
+    this.#predictions = predictions;
+    this.#outcomes = outcomes;
   }
 
   /** One after the other: a task that is restored asks again while the first answer is due. */
@@ -150,8 +150,8 @@ class ThreadTrainer implements Trainer {
   ): Promise<TrainingResult> {
     const { offline, training, maxRows, artifacts, timeoutMs } = this.#options;
     const range: TrainingRange = {
-      scoring: this.#scoring,
-      label: this.#label,
+      predictions: this.#predictions,
+      outcomes: this.#outcomes,
       cutoff: request.cutoff,
       overMs: training.overMs,
     };
@@ -162,11 +162,11 @@ class ThreadTrainer implements Trainer {
     // Nobody would wait for a thread that begins once all have been stopped.
     this.#mustBeOpen();
     const thread = new TrainingThread({
-      features: this.#scoring.features,
-      calendar: this.#scoring.request.flatMap(({ name, calendar }) => (calendar ? [name] : [])),
+      features: this.#predictions.features,
+      calendar: this.#predictions.request.flatMap(({ name, calendar }) => (calendar ? [name] : [])),
       rule: { promoteWhen: training.promoteWhen, look: looks + 1 },
       championArtifact,
-      fallback: this.#scoring.fallback.value,
+      fallback: this.#predictions.fallback.value,
       directory: artifacts.directory,
     });
     this.#running = thread;

@@ -1,11 +1,11 @@
 import { snakeCase } from "../../../schemas/feature-view.ts";
-import type { LabelSpec, ScoringSpec } from "../../../schemas/plan.ts";
+import type { OutcomeFacts, PredictionFacts } from "../../../schemas/plan.ts";
 import { quoteName } from "../../../schemas/sql-text.ts";
 
 /** Which outcomes a training takes; the offline views have the names of their steps. */
 export interface TrainingRange {
-  readonly scoring: ScoringSpec;
-  readonly label: LabelSpec;
+  readonly predictions: PredictionFacts;
+  readonly outcomes: OutcomeFacts;
   /** Outcomes known before it, UTC ms. */
   readonly cutoff: number;
   /** And not longer before it than this. */
@@ -32,10 +32,12 @@ export function trainingCountSql(range: TrainingRange): string {
  * null).
  */
 export function trainingRowsSql(range: TrainingRange, sample: TrainingSample): string {
-  const { scoring, label } = range;
-  const id = quoteName(snakeCase(scoring.keyField));
-  const features = scoring.features.map((name) => `toFloat64(ifNull(p.${quoteName(name)}, nan))`);
-  const earliest = range.cutoff - range.overMs - label.withinMs;
+  const { predictions, outcomes } = range;
+  const id = quoteName(snakeCase(predictions.keyField));
+  const features = predictions.features.map(
+    (name) => `toFloat64(ifNull(p.${quoteName(name)}, nan))`,
+  );
+  const earliest = range.cutoff - range.overMs - outcomes.withinMs;
   const where = [`p.known_at >= ${instant(earliest)}`, `p.known_at < ${instant(range.cutoff)}`];
   if (sample.share < 1) {
     const buckets = Math.floor(sample.share * sampleBuckets);
@@ -44,7 +46,7 @@ export function trainingRowsSql(range: TrainingRange, sample: TrainingSample): s
   return [
     "SELECT toFloat64(toUnixTimestamp64Milli(o.outcome_known_at)), o.outcome_label,",
     features.join(", "),
-    `FROM ${quoteName(scoring.name)} AS p`,
+    `FROM ${quoteName(predictions.name)} AS p`,
     `INNER JOIN (${labelledOutcomes(range)}) AS o`,
     `ON p.${id} = o.outcome_id AND p.known_at = o.outcome_predicted_at`,
     `WHERE ${where.join(" AND ")}`,
@@ -52,12 +54,12 @@ export function trainingRowsSql(range: TrainingRange, sample: TrainingSample): s
   ].join(" ");
 }
 
-function labelledOutcomes({ scoring, label, cutoff, overMs }: TrainingRange): string {
+function labelledOutcomes({ predictions, outcomes, cutoff, overMs }: TrainingRange): string {
   return [
-    `SELECT ${quoteName(snakeCase(scoring.keyField))} AS outcome_id,`,
+    `SELECT ${quoteName(snakeCase(predictions.keyField))} AS outcome_id,`,
     "predicted_at AS outcome_predicted_at, known_at AS outcome_known_at,",
     "toUInt8(assumeNotNull(label)) AS outcome_label",
-    `FROM ${quoteName(label.name)}`,
+    `FROM ${quoteName(outcomes.name)}`,
     "WHERE label IS NOT NULL",
     `AND known_at < ${instant(cutoff)} AND known_at >= ${instant(cutoff - overMs)}`,
   ].join(" ");

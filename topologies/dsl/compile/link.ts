@@ -4,12 +4,12 @@ import type {
   InputSpec,
   OperatorSpec,
   RowsOutputSpec,
-  ScoringSpec,
   StoredTopic,
   Subtopology,
   TopicOutputSpec,
 } from "../../../schemas/plan.ts";
 import type { RouteSpec } from "../../../schemas/route.ts";
+import { nameOfStep, passedBy } from "../../../schemas/steps/steps.ts";
 import { topicText } from "../../../schemas/topic-names.ts";
 import { copiedThrough } from "../../../schemas/transforms/through.ts";
 import type { Specs } from "./step-module.ts";
@@ -161,19 +161,22 @@ export function accounts(parts: readonly Part[]): AccountSpec[] {
   );
 }
 
+/** Records that a step takes, and the field whose tasks they go to. */
+interface Taken {
+  readonly source: string;
+  readonly through?: RouteSpec["through"];
+  readonly keyField: string;
+}
+
 /** How records of a source come to tasks whose partition is that of a field. */
 export function fanOutOf(
   { sources, steps }: Pick<Specs, "sources" | "steps">,
-  { source, through = [], keyField }: Pick<ScoringSpec, "source" | "through" | "keyField">,
+  { source, through = [], keyField }: Taken,
 ): "same" | "key" {
   const field = copiedThrough(through, keyField);
   const isThere =
     sources.some(
       (each) => each.topic === source && each.partitionField === field && !each.repartitioned,
-    ) ||
-    steps.some(
-      ({ spec }) =>
-        "partitionField" in spec && spec.name === source && spec.partitionField === field,
-    );
+    ) || steps.some((step) => nameOfStep(step) === source && passedBy(step)?.onceBy === field);
   return isThere ? "same" : "key";
 }

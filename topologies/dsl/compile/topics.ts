@@ -1,4 +1,5 @@
-import { type Subtopology, stepsOf, type TopicSpec } from "../../../schemas/plan.ts";
+import type { Subtopology, TopicSpec } from "../../../schemas/plan.ts";
+import { predictionsOf } from "../../../schemas/plan-facts.ts";
 import { watermarksTopic } from "../../../schemas/topic-names.ts";
 import type { Part } from "./link.ts";
 import { checkTopicName, compareText } from "./names.ts";
@@ -107,7 +108,7 @@ export function topicSpecs(
   add(deadLetterTopic(specs.name), specs.partitions, "dead-letters");
   add(decisionsTopic(specs.name), 1, "decisions");
   add(planTopic(specs.name), 1, "plan");
-  if (stepsOf(specs, "scoring").length > 0) {
+  if (predictionsOf(specs).length > 0) {
     add(modelRegisterTopic(specs.name), 1, "model-register");
   }
   checkCollisions(problems, [...topics.keys()]);

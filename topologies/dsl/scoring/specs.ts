@@ -5,13 +5,13 @@ import {
   snakeCase,
   viewId,
 } from "../../../schemas/feature-view.ts";
-import {
-  type EncodedFeatureSpec,
-  type LookupSpec,
-  type RequestFeatureSpec,
-  type ScoringSpec,
-  stepsOf,
+import type {
+  EncodedFeatureSpec,
+  LookupSpec,
+  RequestFeatureSpec,
+  ScoringSpec,
 } from "../../../schemas/plan.ts";
+import { viewsOf } from "../../../schemas/plan-facts.ts";
 import type { RowField } from "../../../schemas/row-layout.ts";
 import { keysOf } from "../answers.ts";
 import { isId, isNumeric, isWhole, layoutField, scalarKind } from "../compile/layout-field.ts";
@@ -66,7 +66,7 @@ function scoringSpec(
   { name, definition }: Named<ScoringDefinition>,
   context: Context,
 ): ScoringSpec {
-  const views = stepsOf(context, "view");
+  const views = viewsOf(context);
   const where = `step "${name}"`;
   const { source, fallback, modelName } = definition;
   const derived = derivedSpecs(problems, where, definition, views);

@@ -1,7 +1,6 @@
 import { encodingText } from "../../../schemas/encoding.ts";
-import { featureColumns, isValueOutput, viewId } from "../../../schemas/feature-view.ts";
+import { featureColumns, isValueOutput } from "../../../schemas/feature-view.ts";
 import { lookupInput, triggerInput } from "../../../schemas/input-payloads.ts";
-import { labelOf } from "../../../schemas/loop-steps.ts";
 import { predictionSchema } from "../../../schemas/outputs.ts";
 import {
   type AnswerSpec,
@@ -12,6 +11,7 @@ import {
   stepsOf,
   type TableSpec,
 } from "../../../schemas/plan.ts";
+import { viewNamed } from "../../../schemas/plan-facts.ts";
 import type { RowField } from "../../../schemas/row-layout.ts";
 import { transformLines } from "../../../schemas/transforms/through.ts";
 import * as column from "../compile/columns.ts";
@@ -83,7 +83,7 @@ function operatorOf(specs: Specs, scoring: ScoringSpec, routesOf: RoutesOf): Sco
   const typed = answers.map((each) =>
     each.columns.some(({ output }) => isValueOutput(output)) ? each : null,
   );
-  const label = labelOf(specs, scoring);
+  const label = stepsOf(specs, "label").find(({ predictions: of }) => of === scoring.name);
   const placed = isPlaced(specs, scoring) && ({ placed: true } as const);
   const predictions = routesOf(scoring.name);
   const outcomes = label === undefined ? [] : routesOf(label.name);
@@ -99,7 +99,7 @@ function operatorOf(specs: Specs, scoring: ScoringSpec, routesOf: RoutesOf): Sco
 }
 
 function answerOf(specs: Specs, { view: id, encoded = [] }: LookupSpec): AnswerSpec {
-  const view = stepsOf(specs, "view").find((each) => viewId(each) === id);
+  const view = viewNamed(specs, id);
   const columns = view === undefined ? [] : featureColumns(view);
   return {
     columns: columns.map(({ column: name, aggregate: { output } }) => ({ name, output })),

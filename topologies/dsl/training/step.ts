@@ -41,16 +41,18 @@ function trainingSpecs(
     const watch = nameOf(reached("watch"), definition.watch);
     const where = `step "${watch}"`;
     checkStepName(problems, "step", name);
-    const outcomes = nameOf(reached("label"), definition.watch.outcomes);
-    const { label, scoring } = watchedBy({ steps }, { outcomes });
-    for (const step of [label, scoring]) {
+    const watched = nameOf(reached("label"), definition.watch.outcomes);
+    const { outcomes, predictions } = watchedBy({ steps }, { outcomes: watched });
+    for (const step of [outcomes, predictions]) {
       problems.check(
         step === undefined || step.stores.includes("offline"),
         where,
         `trains on "${step?.name}": write it into(topic(…), offline)`,
       );
     }
-    if (scoring !== undefined) checkModel(problems, where, scoring.model.name, watch, trained);
+    if (predictions !== undefined) {
+      checkModel(problems, where, predictions.model.name, watch, trained);
+    }
     const { algorithm, promoteWhen } = definition;
     if (promoteWhen.kind === "not-worse") {
       const { by } = promoteWhen;
@@ -96,7 +98,7 @@ function checkModel(
  */
 function part(training: TrainingSpec, specs: Specs): Part {
   const { name, trainingTimeMs } = training;
-  const { label, scoring } = learnedBy(specs, training);
+  const { outcomes, predictions } = learnedBy(specs, training);
   const models = (to: string): Link => ({
     from: name,
     to,
@@ -110,7 +112,7 @@ function part(training: TrainingSpec, specs: Specs): Part {
     tasks: name,
     operator: () => ({
       kind: "training",
-      spec: { training, topology: specs.name, model: scoring?.model.name ?? name },
+      spec: { training, topology: specs.name, model: predictions?.model.name ?? name },
     }),
     partitions: 1,
     promises: { triggers: ["requests"], timers: false, lookAheadMs: trainingTimeMs },
@@ -128,7 +130,7 @@ function part(training: TrainingSpec, specs: Specs): Part {
     ],
     links: [
       { from: training.watch, to: name, input: "requests", role: "trigger", fanOut: "every" },
-      ...(label === undefined ? [] : [models(label.predictions)]),
+      ...(outcomes === undefined ? [] : [models(outcomes.predictions)]),
       models(training.watch),
     ],
   };

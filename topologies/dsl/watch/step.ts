@@ -125,7 +125,7 @@ function triggerSpec(
  * say what the reference is. So the least of predictions, outcomes and the next timer is promised.
  */
 function part(watch: WatchSpec, specs: Specs): Part {
-  const { label, scoring } = watchedBy(specs, watch);
+  const { outcomes, predictions } = watchedBy(specs, watch);
   const { name } = watch;
   const taken = (from: string, input: string): Link => ({
     from,
@@ -139,7 +139,7 @@ function part(watch: WatchSpec, specs: Specs): Part {
     tasks: name,
     operator: () => ({
       kind: "watch",
-      spec: { watch, features: scoring?.features ?? [], withinMs: label?.withinMs ?? 0 },
+      spec: { watch, features: predictions?.features ?? [], withinMs: outcomes?.withinMs ?? 0 },
     }),
     partitions: 1,
     promises: { triggers: ["predictions", "outcomes"], timers: true, lookAheadMs: 0 },
@@ -161,9 +161,9 @@ function part(watch: WatchSpec, specs: Specs): Part {
       },
     ],
     links:
-      label === undefined
+      outcomes === undefined
         ? []
-        : [taken(label.predictions, "predictions"), taken(label.name, "outcomes")],
+        : [taken(outcomes.predictions, "predictions"), taken(outcomes.name, "outcomes")],
   };
 }
 

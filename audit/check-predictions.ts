@@ -5,9 +5,15 @@ import { AvroDecoder } from "../runtime/schema-registry/avro-codec.ts";
 import type { SchemaRegistry } from "../runtime/schema-registry/registry.ts";
 import { sourceDecoder } from "../runtime/schema-registry/source-codec.ts";
 import { ClosureFailure } from "../schemas/expression.ts";
-import { labelOf } from "../schemas/loop-steps.ts";
 import { partitionOf } from "../schemas/murmur2.ts";
-import type { AvroSchema, LabelSpec, Plan, ScoringSpec, SourceSpec } from "../schemas/plan.ts";
+import type {
+  AvroSchema,
+  OutcomeFacts,
+  Plan,
+  PredictionFacts,
+  SourceSpec,
+} from "../schemas/plan.ts";
+import { outcomesFor } from "../schemas/plan-facts.ts";
 import { nameOfStep, passedBy } from "../schemas/steps/steps.ts";
 import {
   copiedThrough,
@@ -19,7 +25,8 @@ import { committedValues } from "./committed-values.ts";
 import type { DerivedLetters } from "./derived-letters.ts";
 import { named } from "./table-check.ts";
 
-export interface ScoringCheck {
+export interface PredictionCheck {
+  /** Name of the step. */
   readonly scoring: string;
   /** Distinct keys among the records that were neither late nor refused. */
   readonly expected: number;
@@ -30,7 +37,7 @@ export interface ScoringCheck {
 }
 
 /** What the topics say of the records of a run, whoever asks. */
-export interface ScoringWorld {
+export interface PredictionWorld {
   readonly plan: Plan;
   readonly broker: Broker;
   readonly registry: SchemaRegistry;
@@ -43,20 +50,20 @@ export interface ScoringWorld {
  * Whether each id of the accepted records has a prediction, and each outcome one. An id that was
  * refused on the way, or whose prediction was, needs none.
  */
-export async function checkScoring(
-  world: ScoringWorld,
-  scoring: ScoringSpec,
+export async function checkPredictions(
+  world: PredictionWorld,
+  asked: PredictionFacts,
   problems: string[],
-): Promise<ScoringCheck> {
+): Promise<PredictionCheck> {
   const { plan, broker, registry, rejected, derived } = world;
-  const label = labelOf(plan, scoring);
+  const found = outcomesFor(plan, asked);
   const total = { expected: 0, predictions: 0, outcomes: 0, labelled: 0, pending: 0 };
-  const read = readFor(plan, scoring);
+  const read = readFor(plan, asked);
   const { topic, partitionField, repartitioned } = read.source;
-  const refused = derived.refusedOnTheWay(scoring.name, read.steps, read.source.topic);
+  const refused = derived.refusedOnTheWay(asked.name, read.steps, read.source.topic);
   const isKey =
     refused.size === 0 &&
-    partitionField === scoring.keyField &&
+    partitionField === asked.keyField &&
     !repartitioned &&
     read.specs.length === 0 &&
     partitionsOf(plan, topic) === plan.partitions;
@@ -71,14 +78,14 @@ export async function checkScoring(
     }
     const predicted = await keysOnce(
       world,
-      scoring,
+      asked,
       ["sourcePartition", "sourceOffset"],
       partition,
       problems,
     );
-    const place = `${scoring.topic}/${partition}`;
-    const unsent = derived.keysOf(scoring.topic, partition);
-    const unasked = derived.idsOf(scoring.name, partition);
+    const place = `${asked.topic}/${partition}`;
+    const unsent = derived.keysOf(asked.topic, partition);
+    const unasked = derived.idsOf(asked.name, partition);
     for (const keys of [unsent, unasked, lost?.[partition] ?? []]) {
       for (const key of keys) if (!predicted.has(key)) expected.delete(key);
     }
@@ -87,23 +94,23 @@ export async function checkScoring(
     compare(place, expected, predicted, problems);
     total.expected += expected.size;
     total.predictions += predicted.size;
-    if (label === undefined) continue;
+    if (found === undefined) continue;
     const outcomes = await keysOnce(
       world,
-      { topic: label.topic, keyField: scoring.keyField },
+      { topic: found.topic, keyField: asked.keyField },
       ["predictedAt"],
       partition,
       problems,
     );
     const strange = [...outcomes].filter((key) => !predicted.has(key) && !unsent.has(key));
     if (strange.length > 0) {
-      problems.push(`${label.topic}/${partition}: outcomes without prediction: ${named(strange)}`);
+      problems.push(`${found.topic}/${partition}: outcomes without prediction: ${named(strange)}`);
     }
     total.outcomes += outcomes.size;
     total.pending += predicted.size - outcomes.size + strange.length;
-    total.labelled += await countLabelled(broker, registry, plan, label, partition);
+    total.labelled += await countLabelled(broker, registry, plan, found, partition);
   }
-  return { scoring: scoring.name, ...total };
+  return { scoring: asked.name, ...total };
 }
 
 /** What leads from a topic to a step. */
@@ -126,7 +133,7 @@ function readFor(
     source: from,
     through: specs = [],
     keyField,
-  }: Pick<ScoringSpec, "name" | "source" | "through" | "keyField">,
+  }: Pick<PredictionFacts, "name" | "source" | "through" | "keyField">,
 ): Read {
   const source = plan.sources.find(({ topic }) => topic === from);
   if (source !== undefined) return { source, specs, keyField, steps: [], isWhole: true };
@@ -148,7 +155,7 @@ function readFor(
  * of their task; and of those of which a record was lost on the way.
  */
 async function readIds(
-  { plan, broker, registry, rejected }: ScoringWorld,
+  { plan, broker, registry, rejected }: PredictionWorld,
   { source, specs, keyField }: Read,
   isLost: (place: string, offset: number) => boolean,
 ): Promise<{ readonly ids: readonly Set<string>[]; readonly lost: readonly Set<string>[] }> {
@@ -197,7 +204,7 @@ function compare(
  * @param record - fields that tell one record from another of its key.
  */
 async function keysOnce(
-  { plan, broker, registry }: ScoringWorld,
+  { plan, broker, registry }: PredictionWorld,
   { topic, keyField }: { readonly topic: string; readonly keyField: string },
   record: readonly string[],
   partition: number,
@@ -230,14 +237,14 @@ async function countLabelled(
   broker: Broker,
   registry: SchemaRegistry,
   plan: Plan,
-  label: LabelSpec,
+  { topic }: OutcomeFacts,
   partition: number,
 ): Promise<number> {
-  const schema = schemaOf(plan, label.topic);
+  const schema = schemaOf(plan, topic);
   if (schema === null) return 0;
   const decoder = new AvroDecoder(registry, schema);
   let labelled = 0;
-  for await (const { value } of committedValues(broker, label.topic, partition, decoder)) {
+  for await (const { value } of committedValues(broker, topic, partition, decoder)) {
     if (value["labelled"] === true) labelled++;
   }
   return labelled;
