@@ -14,7 +14,7 @@ import { parseArgs } from "node:util";
 import { parseTime } from "../runtime/config/setting-types.ts";
 import { flights } from "../topologies/flights/flights.ts";
 import { type ChaosCase, runChaosCase } from "./chaos/chaos-case.ts";
-import { chaosPlan } from "./chaos/chaos-plan.ts";
+import { chaosPlan, usualOutages } from "./chaos/chaos-plan.ts";
 import { caseText, isGood, verdict } from "./chaos/chaos-report.ts";
 import { type Control, controls } from "./chaos/messages.ts";
 import { circumstances } from "./circumstances.ts";
@@ -27,7 +27,7 @@ const { values } = parseArgs({
     /** SIGSTOPs. Default: 3 for 20 kills, in proportion, at least the one at the end. */
     freezes: { type: "string" },
     /** Of Kafka, in turn paused for 100 s and killed for 60 s. */
-    outages: { type: "string", default: "2" },
+    outages: { type: "string", default: String(usualOutages) },
     seed: { type: "string", default: "1" },
     from: { type: "string", default: "2001-01-01" },
     to: { type: "string", default: "2001-01-04T15:00" },

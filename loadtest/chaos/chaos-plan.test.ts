@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { chaosPlan, killPoints, killsByPoint } from "./chaos-plan.ts";
+import { chaosPlan, killPoints, killsByPoint, type Step } from "./chaos-plan.ts";
 
 test("of 20 kills 8 fall on open transactions, 3, 4, 3 and 2 on the other points", () => {
   assert.deepEqual(killsByPoint(20), {
@@ -49,4 +49,15 @@ test("a plan has the kills, freezes and outages asked for, in restore after othe
 test("other seeds give other plans", () => {
   const plans = [1, 2, 3, 4].map((seed) => JSON.stringify(chaosPlan(seed, 3, 20, 3)));
   assert.equal(new Set(plans).size, 4);
+});
+
+test("Kafka is paused for 100 s and killed for 60 s in every run that is not told otherwise", () => {
+  const away = (plan: readonly Step[]) =>
+    plan.flatMap((step) => (step.kind === "outage" ? [`${step.how} ${step.forMs}`] : [])).sort();
+  for (const seed of [1, 2, 3, 4, 5]) {
+    assert.deepEqual(away(chaosPlan(seed, 3, 20, 3)), ["kill 60000", "pause 100000"]);
+    assert.deepEqual(away(chaosPlan(seed, 3, 8, 1, 3)), [
+      ...["kill 60000", "pause 100000", "pause 100000"],
+    ]);
+  }
 });

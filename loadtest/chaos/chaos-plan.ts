@@ -60,6 +60,9 @@ export type Step = Kill | Freeze | Outage;
 /** Longer than a session and a transaction last, and than a request is tried again. */
 const outageMs = { kill: 60_000, pause: 100_000 } as const;
 
+/** Unless a run is told otherwise: one of each kind. */
+export const usualOutages = 2;
+
 /** How many of `kills` fall on each point: the proportion of 20, by largest remainders. */
 export function killsByPoint(kills: number): Record<KillPoint, number> {
   const exact = (point: KillPoint) => (kills * shares[point]) / sharesTotal;
@@ -81,7 +84,7 @@ export function chaosPlan(
   workers: number,
   kills: number,
   freezes: number,
-  outages = 0,
+  outages: number = usualOutages,
 ): Step[] {
   // Spread: of neighbouring seeds the first numbers would be neighbours.
   const random = seededRandom(Math.imul(seed, 0x9e3779b1));
