@@ -212,7 +212,7 @@ export function entityKey(values: readonly unknown[]): string {
 /** The field values of an entity key, the inverse of {@link entityKey} for text values. */
 export function entityKeyParts(key: string, fields: number): string[] {
   if (fields === 1) return [key];
-  return [...key.matchAll(/((?:\\.|[^\\|])*)(?:\||$)/gs)]
+  return [...key.matchAll(/((?:\\.|[^\\|])*)(?:\||\\?$)/gs)]
     .slice(0, fields)
     .map((match) => (match[1] ?? "").replace(/\\(.)/gs, "$1"));
 }

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 
-/** Texts and numbers of JSON, each as a whole. */
-const tokens = /"(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*/g;
+/** Texts and numbers of JSON, each as a whole; a text without an end goes as far as there is any. */
+const tokens = /"(?:[^"\\]|\\.)*(?:"|\\?$)|-?\d[\d.eE+-]*/gs;
 
 /**
  * JSON whose whole numbers are exact: beyond ±(2^53 − 1) each is a bigint. Doubles are doubles:

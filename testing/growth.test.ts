@@ -1,23 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { durationMs, isDuration } from "../schemas/duration.ts";
-import { double, integer, isoMs } from "../schemas/formats/json/json-numbers.ts";
-import { parseProto } from "../schemas/formats/protobuf/parse-proto.ts";
-import { FrontGuard } from "../sinks/chdb/front-guard.ts";
-import { exactJson } from "../sinks/exact-json.ts";
-import { offlineQueryError } from "../sinks/offline-error.ts";
-import { insertPrefixLength, requireReading, scanStatement } from "../sinks/statement.ts";
+import { ownBytes, scanners, statements } from "./scanners-fixture.ts";
 import { isTestFile } from "./tidy/arrows.ts";
 import { sourceFiles } from "./tidy/source-tree.ts";
-
-/** What repeats itself in a text that is meant to be slow, and what may stand around it. */
-const pieces = [
-  ...["/**/", "/*", "*/", "--\n", "//", "#!", "#"],
-  ...["'", '"', "`", "‘", "“", "''", "\\'", "'\\", "$tag$", "$", "$$", "$a"],
-  ...["(", ")", ";", " ", "\n", "\t", "a", "1", ",", ".", "-", "=", "%", "\0", "{", "}"],
-  ...["FORMAT ", "INSERT ", "SETTINGS ", "VALUES ", "Code: ", "(version ", "1h", "$1$"],
-];
-const heads = ["", "INSERT INTO t ", "SELECT ", "'", "Code: 1"];
 
 /** Time on the processor, ms: that of the clock tells of others, too. */
 function timeOf(work: () => void): number {
@@ -52,24 +37,10 @@ function growsTooFast(scan: (text: string) => void, head: string, piece: string)
   return false;
 }
 
-const scanners: Readonly<Record<string, (text: string) => unknown>> = {
-  scanStatement,
-  requireReading,
-  insertPrefixLength,
-  offlineQueryError,
-  duration: (text) => (isDuration(text) ? durationMs(text) : 0),
-  exactJson,
-  FrontGuard: (text) => new FrontGuard(["file", "url"]).check(text),
-  parseProto: (text) => parseProto(text),
-  isoMs,
-  double,
-  integer,
-};
-
-for (const [name, scan] of Object.entries(scanners)) {
+for (const { name, scan, made } of scanners) {
   test(`the time of ${name} grows with the length of its text, whatever the text`, () => {
-    for (const head of heads) {
-      for (const piece of pieces) {
+    for (const head of made.heads) {
+      for (const piece of made.pieces) {
         assert.ok(!growsTooFast(scan, head, piece), JSON.stringify([head, piece]));
       }
     }
@@ -103,17 +74,45 @@ test("the time of every regular expression grows with the length of its text", (
   assert.ok(found.length > 50, `${found.length} are too few: the search is at fault`);
   const slow: string[] = [];
   for (const { path, source, flags } of found) {
-    const scan = (text: string) => {
-      const expression = new RegExp(source, flags);
-      expression.exec(`${text}\u0001`);
+    const scanTo = (tail: string) => (text: string) => {
+      for (const _ of (text + tail).matchAll(new RegExp(source, `${flags.replace("g", "")}g`)));
     };
     // What the expression itself names, besides what is usual.
     const own = source
       .replace(/\\.|[^A-Za-z0-9 /]/g, " ")
       .split(" ")
       .filter(Boolean);
-    const bad = [...pieces, ...own].find((piece) => growsTooFast(scan, "", piece));
-    if (bad !== undefined) slow.push(`${path}: /${source}/ on ${JSON.stringify(bad)}`);
+    // What makes a text none at its end: all that was matched before is then tried again.
+    for (const tail of source.includes("\\\\") ? ["\u0001", "\\"] : ["\u0001"]) {
+      const scan = scanTo(tail);
+      const bad = [...statements.pieces, ...own].find((piece) => growsTooFast(scan, "", piece));
+      if (bad === undefined) continue;
+      slow.push(`${path}: /${source}/ on ${JSON.stringify([bad, tail])}`);
+    }
   }
   assert.deepEqual(slow, []);
+});
+
+/** Rooms whose texts and bytes may be a stranger's. */
+const rooms =
+  /^(schemas|sinks|serving|gateway|broker|runtime\/(ingest|schema-registry)|cli\/inspect)\//;
+/** How a scanner goes on: by a place in its text. */
+const goesOn =
+  /charCodeAt\(|codePointAt\(|\.lastIndex\b|\.indexOf\([^()]+, \w|while \([^)]*\b(position|at)\b[^)]*</i;
+
+test("every file that goes through a text or bytes by places is a scanner of this test", () => {
+  const known = new Set([...Object.keys(ownBytes), ...scanners.flatMap(({ files }) => files)]);
+  const product = sourceFiles().filter(({ path }) => rooms.test(path) && !isTestFile(path));
+  const found = product.filter(({ text }) => goesOn.test(text)).map(({ path }) => path);
+  assert.ok(found.length > 10, `${found.length} are too few: the search is at fault`);
+  assert.deepEqual(
+    found.filter((path) => !known.has(path)),
+    [],
+    "give it to the scanners of testing/scanners-fixture.ts",
+  );
+  const paths = new Set(sourceFiles().map(({ path }) => path));
+  assert.deepEqual(
+    [...known].filter((path) => !paths.has(path)),
+    [],
+  );
 });
