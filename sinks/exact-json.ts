@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 
-/** Texts and numbers of JSON, each as a whole; a text without an end goes as far as there is any. */
+/** Texts and numbers of JSON, each as a whole. A text without an end goes to that of all. */
 const tokens = /"(?:[^"\\]|\\.)*(?:"|\\?$)|-?\d[\d.eE+-]*/gs;
 
 /**

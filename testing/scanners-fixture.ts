@@ -1,5 +1,4 @@
 import { inflateRecords } from "../broker/record-batch/codec.ts";
-import { decodedParts, linesType, readBody } from "../gateway/read-request.ts";
 import { readOnnxFile } from "../processors/scoring/onnx/onnx-file.ts";
 import { eventRecord } from "../runtime/ingest/event-record.ts";
 import { durationMs, isDuration } from "../schemas/duration.ts";
@@ -15,6 +14,7 @@ import { FrontGuard } from "../sinks/chdb/front-guard.ts";
 import { exactJson } from "../sinks/exact-json.ts";
 import { offlineQueryError } from "../sinks/offline-error.ts";
 import { insertPrefixLength, requireReading, scanStatement } from "../sinks/statement.ts";
+import { type Material, statements, values } from "./growth-fixture.ts";
 
 /** What goes through a text, or bytes, that come from outside. */
 export interface Scanner {
@@ -24,36 +24,6 @@ export interface Scanner {
   /** What its slow texts would be made of. @default values */
   readonly made?: Material;
 }
-
-/** What repeats itself in a text that is meant to be slow, and what may stand in front. */
-export interface Material {
-  readonly heads: readonly string[];
-  readonly pieces: readonly string[];
-}
-
-const marks = [
-  ...["(", ")", ";", " ", "\n", "\t", "a", "1", ",", ".", "-", "=", "%", "\0", "{", "}"],
-  ...["'", '"', "\\", '\\"'],
-];
-
-export const statements: Material = {
-  heads: ["", "INSERT INTO t ", "SELECT ", "'", "Code: 1"],
-  pieces: [
-    ...marks,
-    ...["/**/", "/*", "*/", "--\n", "//", "#!", "#"],
-    ...["`", "‘", "“", "''", "\\'", "'\\", "$tag$", "$", "$$", "$a"],
-    ...["FORMAT ", "INSERT ", "SETTINGS ", "VALUES ", "Code: ", "(version ", "1h", "$1$"],
-  ],
-};
-
-const values: Material = {
-  heads: ["", '"', '{"n":', '{"list":["', "1.", "1e", "2026-01-01T00:00:00.", "\0\x02", "\x1a"],
-  pieces: [
-    ...marks,
-    ...["[", "]", '{"n":', '"a",', "\\u0041", "\\ud800", "|", "/", "%41", "0", "e", "+", "\r\n"],
-    ...["\x01", "\x02a", "\x80", "\xff", "\x12\x04", "\x0a\x01a", "é"],
-  ],
-};
 
 const ofJson = openFormat(
   json({ n: types.nullable(types.integer()), list: types.nullable(types.list(types.text())) }),
@@ -140,11 +110,6 @@ export const scanners = Object.entries<Scanner>({
     files: ["processors/scoring/onnx/wire.ts"],
     scan: (text) => readOnnxFile(Buffer.from(text, "latin1")),
   },
-  "a body of lines": {
-    files: ["gateway/read-request.ts"],
-    scan: (text) => readBody("value-or-lines", linesType, Buffer.from(text)),
-  },
-  "a path": { files: ["gateway/read-request.ts"], scan: decodedParts },
   "an event": { files: ["runtime/ingest/event-record.ts"], scan: (at) => event({ at }) },
   "an entity key": {
     files: ["schemas/feature-view.ts"],
