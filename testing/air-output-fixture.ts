@@ -10,9 +10,9 @@ import { storedValues } from "../schemas/feature-values.ts";
 import { viewId } from "../schemas/feature-view.ts";
 import { type Plan, stepsOf } from "../schemas/plan.ts";
 import { type FeatureRow, readRow } from "../schemas/row.ts";
+import { text } from "./oracle/view.ts";
 import { air } from "./schedule-fixture.ts";
 import type { OracleOutput } from "./sequential-oracle.ts";
-import { text } from "./view-oracle.ts";
 
 /** What a run left, for comparison with the oracle, and with other runs byte by byte. */
 export interface AirOutput {

@@ -1,23 +1,37 @@
-import { aggregateKind } from "../processors/aggregate/registry.ts";
-import { encode } from "../schemas/encoding.ts";
-import { evaluate, type Scalar } from "../schemas/expression.ts";
+import { aggregateKind } from "../../processors/aggregate/registry.ts";
+import { encode } from "../../schemas/encoding.ts";
+import { evaluate, type Scalar } from "../../schemas/expression.ts";
 import {
   type AggregateSpec,
+  entityKey,
   type FeatureViewSpec,
   featureColumns,
   isValueOutput,
   valueAt,
   viewId,
-} from "../schemas/feature-view.ts";
-import type { LookupSpec } from "../schemas/plan.ts";
+} from "../../schemas/feature-view.ts";
+import type { LookupSpec } from "../../schemas/plan.ts";
+import { type Known, type StepOracle, streamOf } from "./step-oracle.ts";
 
-/** A record of a source or a step as it is known. */
-export interface Known {
-  readonly knownAt: number;
-  readonly time: number;
-  readonly partition: number;
-  readonly index: number;
-  readonly record: Readonly<Record<string, unknown>>;
+/** The rows of a view: all that come into a window or leave it. */
+export const view: StepOracle<FeatureViewSpec> = {
+  needs: ({ source }) => [source],
+  add: (spec, world) => {
+    const events = byEntity(spec, streamOf(spec, world));
+    world.eventsOf.set(viewId(spec), events);
+    world.rows.push(...rowsOf(spec, events, world.end));
+  },
+};
+
+function byEntity(view: FeatureViewSpec, events: readonly Known[]): Map<string, Known[]> {
+  const grouped = new Map<string, Known[]>();
+  for (const event of events) {
+    const key = entityKey(view.keyFields.map((field) => event.record[field]));
+    const group = grouped.get(key);
+    if (group) group.push(event);
+    else grouped.set(key, [event]);
+  }
+  return grouped;
 }
 
 /** Features of a view over a set of candidate events, per window of those with time ≥ from. */
@@ -107,14 +121,11 @@ export function text(values: readonly Scalar[]): string {
     .join(",");
 }
 
-export function rowsOf(
-  view: FeatureViewSpec,
-  events: Map<string, Known[]> | undefined,
-  end: number,
-) {
+/** `view|key|asOf|seq|validUntil|values`. */
+function rowsOf(view: FeatureViewSpec, events: ReadonlyMap<string, Known[]>, end: number) {
   const rows: string[] = [];
   const lengths = view.windows.map((window) => window.lengthMs);
-  for (const [key, list] of events ?? []) {
+  for (const [key, list] of events) {
     const instants = new Map<number, { updates: Known[]; expires: boolean }>();
     const at = (time: number) => {
       let instant = instants.get(time);
