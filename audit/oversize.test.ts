@@ -87,7 +87,7 @@ interface Sent {
 
 /** Says that no record before an instant follows. */
 async function endAt(broker: Broker, registry: SchemaRegistry, of: Plan, before: number) {
-  const marks = watermarksTopic("payments");
+  const marks = watermarksTopic(of.name, "payments");
   const places = Array.from({ length: of.partitions }, (_, partition) => partition);
   const endOffsets = await broker.listOffsets(
     places.map((partition) => ({ topic: "payments", partition, at: "latest" as const })),

@@ -58,7 +58,7 @@ test("what stood goes on with its columns, its state and the vectors of its step
   const shared = new Set(small.topics.map(({ name }) => name));
   assert.deepEqual(
     strand.topics.map(({ name }) => name).filter((name) => shared.has(name)),
-    ["orders", "orders.watermarks"],
+    ["orders", "shops.orders.watermarks"],
   );
   assert.deepEqual(
     strand.stored.map(({ table, online }) => [table?.name, online?.view]),

@@ -56,7 +56,7 @@ export function withoutViews(plan: Plan, views: ReadonlySet<string>): Plan {
   const topics = new Set(gone.flatMap(topicsOf));
   const sources = plan.sources.filter(({ topic }) => names.has(topic));
   for (const { topic } of plan.sources) {
-    if (!names.has(topic)) topics.add(topic).add(watermarksTopic(topic));
+    if (!names.has(topic)) topics.add(topic).add(watermarksTopic(plan.name, topic));
   }
   return finished({
     ...plan,
@@ -90,7 +90,7 @@ export function strandOf(plan: Plan, view: string): Plan {
       ),
     );
   const topics = new Set(kept.flatMap(topicsOf));
-  const sources = source === undefined ? [] : [source, watermarksTopic(source)];
+  const sources = source === undefined ? [] : [source, watermarksTopic(plan.name, source)];
   return finished({
     ...plan,
     name,

@@ -1,6 +1,6 @@
-/** Topic that says how far a source is. */
-export function watermarksTopic(source: string): string {
-  return `${source}.watermarks`;
+/** Topic that tells a topology how far a source of it is; the source may be another's. */
+export function watermarksTopic(topology: string, source: string): string {
+  return `${topology}.${source}.watermarks`;
 }
 
 /** Name of a subtopology as it stands in topic names: `origin_delays@1` → `origin_delays.v1`. */

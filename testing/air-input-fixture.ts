@@ -93,7 +93,7 @@ async function produceWatermarks(
   source: string,
   partitions: NonNullable<ReturnType<SourceLogs["get"]>>,
 ): Promise<void> {
-  const topic = watermarksTopic(source);
+  const topic = watermarksTopic(air.name, source);
   const id = await registry.register(`${topic}-value`, watermark);
   const encoder = new AvroEncoder(watermark, id);
   const marks = partitions.map((log) => {

@@ -106,7 +106,8 @@ export function shopTopology(
 }
 
 /**
- * Makes the source topics of a plan and fills one: the orders, and a record that is none.
+ * Makes the source topics of a plan that are missing, and fills one: the orders, and a record that
+ * is none.
  *
  * @param misplaced - so many of the orders come a second time, under a key that is not theirs.
  */
@@ -116,13 +117,16 @@ export async function sendOrders(
   topic = "orders",
   misplaced = 0,
 ): Promise<void> {
-  await broker.createTopics(plan.topics.filter(({ role }) => role === "source"));
+  const sources = plan.topics.filter(({ role }) => role === "source");
+  const standing = new Set((await broker.describeTopics()).map(({ name }) => name));
+  await broker.createTopics(sources.filter(({ name }) => !standing.has(name)));
+  const [{ partitions } = plan] = await broker.describeTopics([topic]);
   const producer = await broker.producer({ transactionalId: null });
   const encoder = new AvroEncoder(order, await registry.register(`${topic}-value`, order));
   const send = async (key: string, value: Buffer): Promise<void> => {
     const builder = new RecordBatchBuilder();
     builder.append(Buffer.from(key), value, begin);
-    const partition = partitionOf(key, plan.partitions);
+    const partition = partitionOf(key, partitions);
     await producer.send([{ topic, partition, batch: builder.build() }]);
   };
   for (const [index, each] of orders.entries()) {

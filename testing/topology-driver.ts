@@ -166,7 +166,7 @@ export class TopologyDriver {
     await this.#run();
     const { broker, registry, producer } = await this.#open();
     for (const source of this.#plan.sources) {
-      const topic = watermarksTopic(source.topic);
+      const topic = watermarksTopic(this.#plan.name, source.topic);
       const partitions = Array.from({ length: this.#plan.partitions }, (_, partition) => ({
         topic: source.topic,
         partition,

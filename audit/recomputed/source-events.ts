@@ -6,7 +6,7 @@ import type { SchemaRegistry } from "../../runtime/schema-registry/registry.ts";
 import { sourceDecoder } from "../../runtime/schema-registry/source-codec.ts";
 import { type FeatureViewSpec, viewId } from "../../schemas/feature-view.ts";
 import { deadLetter, watermark } from "../../schemas/generated.ts";
-import type { Plan, SourceSpec } from "../../schemas/plan.ts";
+import { type Plan, type SourceSpec, topologyOf } from "../../schemas/plan.ts";
 import type { RowField } from "../../schemas/row-layout.ts";
 import { quoteName, quoteText } from "../../schemas/sql-text.ts";
 import { watermarksTopic } from "../../schemas/topic-names.ts";
@@ -100,10 +100,10 @@ interface Mark {
 }
 
 async function marksOf(
-  { broker, registry, source }: SourceEventsOptions,
+  { broker, registry, plan, source }: SourceEventsOptions,
   partition: number,
 ): Promise<Mark[]> {
-  const topic = watermarksTopic(source.topic);
+  const topic = watermarksTopic(topologyOf(plan), source.topic);
   if ((await broker.describeTopics([topic])).length === 0) return [];
   const marks: Mark[] = [];
   for await (const { value } of committedValues(

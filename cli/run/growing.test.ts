@@ -104,7 +104,7 @@ test("what stood before is cut out as it was, and the rest is the view and its s
   const shared = new Set(small.topics.map(({ name }) => name));
   assert.deepEqual(
     strand.topics.map(({ name }) => name).filter((name) => shared.has(name)),
-    ["orders", "orders.watermarks"],
+    ["orders", "shops.orders.watermarks"],
   );
 });
 

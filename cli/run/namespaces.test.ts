@@ -1,6 +1,6 @@
 /** Topologies of equal names of views, steps and keys: each as if it were alone. */
 import assert from "node:assert/strict";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -73,14 +73,51 @@ async function assertApart(stack: Stack): Promise<void> {
   assert.ok((values[0] ?? 0) > (values[1] ?? 1), "more is large where less counts as large");
 }
 
+/** A source as others have it: its partitions, codec and cleanup are theirs. */
+const foreign = {
+  name: "orders",
+  partitions: 3,
+  config: { "compression.type": "zstd", "cleanup.policy": "compact" },
+};
+
+interface Standing {
+  readonly topics: readonly string[];
+  readonly subjects: readonly string[];
+}
+
+async function standing(stack: Stack, subjects: () => Promise<string[]>): Promise<Standing> {
+  const described = await stack.broker.describeTopics();
+  const topics = described.map(({ name, id, partitions }) => `${name} ${id} ${partitions}`);
+  return { topics: topics.sort(), subjects: (await subjects()).sort() };
+}
+
+/** All that stood still stands as it was; what came is named for one of the topologies. */
+function assertOnlyOwn(before: Standing, now: Standing): void {
+  for (const kind of ["topics", "subjects"] as const) {
+    const was = new Set(before[kind]);
+    for (const each of before[kind]) assert.ok(now[kind].includes(each), each);
+    const added = now[kind].filter((each) => !was.has(each));
+    assert.ok(added.length > 5, kind);
+    const strange = added.filter((each) => !/^(alpha|beta)\./.test(each));
+    assert.deepEqual(strange, [], `${kind} outside of the namespaces`);
+  }
+}
+
 test("two topologies of an application leave what each would leave alone", async () => {
   const data = join(folder, "both");
+  const subjects = async () => {
+    const lines = (await readFile(join(data, "schemas.ndjson"), "utf8")).split("\n");
+    return lines.flatMap((line) => (line === "" ? [] : [String(JSON.parse(line).subject)]));
+  };
   const filling = await openStack({ data });
+  await filling.broker.createTopics([foreign]);
   await sendOrders(alpha, filling);
+  const before = await standing(filling, subjects);
   await filling.close();
   const { outcome, problems } = await run([alpha, beta], { data });
   assert.deepEqual([outcome, problems], ["done", []]);
   await withStack(data, async (stack) => {
+    assertOnlyOwn(before, await standing(stack, subjects));
     await assertApart(stack);
     const inspector = inspectStack([alpha, beta], stack, []);
     const ask = (topology: string | null) =>
@@ -108,7 +145,13 @@ test("two applications on the same servers leave what each would leave alone", {
   const ports = { kafka, registry, redis, clickhouse };
   const stack = await openLocalStack({ directory, ports });
   try {
+    const subjects = async () =>
+      (await (
+        await fetch(`http://127.0.0.1:${registry}/apis/ccompat/v7/subjects`)
+      ).json()) as string[];
+    await stack.broker.createTopics([foreign]);
     await sendOrders(alpha, stack);
+    const before = await standing(stack, subjects);
     const settings = {
       kafkaBrokers: `127.0.0.1:${kafka}`,
       registryUrl: `http://127.0.0.1:${registry}/apis/ccompat/v7`,
@@ -128,6 +171,7 @@ test("two applications on the same servers leave what each would leave alone", {
         ["done", []],
       ],
     );
+    assertOnlyOwn(before, await standing(stack, subjects));
     await assertApart(stack);
     const other = shopTopology("alpha", 4, { windows: ["2h"] });
     const elsewhere = join(folder, "elsewhere");

@@ -12,7 +12,7 @@ import { sourceDecoder } from "../../runtime/schema-registry/source-codec.ts";
 import { ByteWriter } from "../../schemas/bytes.ts";
 import { MillraceError } from "../../schemas/errors.ts";
 import { watermark } from "../../schemas/generated.ts";
-import type { Plan, SourceSpec } from "../../schemas/plan.ts";
+import { type Plan, type SourceSpec, topologyOf } from "../../schemas/plan.ts";
 import { watermarksTopic } from "../../schemas/topic-names.ts";
 
 /** What stands in a source topic when a replay of it begins. */
@@ -54,7 +54,7 @@ export async function standingTopics(
   return {
     range: () => range,
     replay: async () => {
-      await announceEnds(stack, standing, range.to);
+      await announceEnds(stack, plans, standing, range.to);
       const sent = Object.fromEntries(standing.map(({ topic, records }) => [topic, records]));
       return { sent, sentNow: 0, complete: true };
     },
@@ -117,16 +117,27 @@ async function rangeOf(standing: readonly Standing[], config: Config): Promise<E
   return { from, to };
 }
 
-/** One watermark a source: what comes behind its ends finds stream time at the end of the range. */
+/** Where each topology that reads a source is told how far it is. */
+function marksOf(plans: readonly Plan[], source: string): string[] {
+  const readers = plans.filter(({ sources }) => sources.some(({ topic }) => topic === source));
+  return [...new Set(readers.map((plan) => watermarksTopic(topologyOf(plan), source)))];
+}
+
+/**
+ * One watermark a source and topology: what comes behind its ends finds stream time at the end of
+ * the range.
+ */
 async function announceEnds(
   { broker, registry }: Stack,
+  plans: readonly Plan[],
   standing: readonly Standing[],
   before: number,
 ): Promise<void> {
   const producer = await broker.producer({ transactionalId: null });
   try {
-    for (const { topic, endOffsets } of standing) {
-      const marks = watermarksTopic(topic);
+    for (const { marks, endOffsets } of standing.flatMap(({ topic, endOffsets }) =>
+      marksOf(plans, topic).map((marks) => ({ marks, endOffsets })),
+    )) {
       const id = await registry.register(`${marks}-value`, watermark);
       const value = new ByteWriter(256);
       new AvroEncoder(watermark, id).encode({ before, endOffsets }, value);

@@ -271,7 +271,7 @@ test("watermarks say truly how far each partition is, from the start to the end"
   await replayFlights(here.options);
   for (const [index, topic] of flightTopics.entries()) {
     const records = await read(here, topic, index === 0 ? departure : arrival);
-    const marks = await read(here, watermarksTopic(topic), watermark, 1);
+    const marks = await read(here, watermarksTopic(plan.name, topic), watermark, 1);
     const before = marks.map(({ value }) => value["before"] as number);
     assert.equal(before[0], here.options.from);
     assert.equal(before.at(-1), here.options.to);

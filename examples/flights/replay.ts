@@ -6,6 +6,7 @@ import { ByteWriter } from "../../schemas/bytes.ts";
 import { MillraceError } from "../../schemas/errors.ts";
 import { watermark } from "../../schemas/generated.ts";
 import { watermarksTopic } from "../../schemas/topic-names.ts";
+import { flights as plan } from "../../topologies/flights/flights.ts";
 import { arrival, departure } from "../../topologies/flights/generated.ts";
 import { FlightBatches } from "./flight-batches.ts";
 import type { FlightSource } from "./flight-source.ts";
@@ -24,7 +25,7 @@ export const flightTopics = ["flights.departures", "flights.arrivals"] as const;
 
 const positions: PositionStore = {
   group: "flights.replay",
-  topic: watermarksTopic(flightTopics[0]),
+  topic: watermarksTopic(plan.name, flightTopics[0]),
 };
 
 export interface ReplayOptions {
@@ -139,7 +140,7 @@ class Replay {
       ],
       watermarks: await Promise.all(
         flightTopics.map(async (topic) => {
-          const subject = `${watermarksTopic(topic)}-value`;
+          const subject = `${watermarksTopic(plan.name, topic)}-value`;
           return new AvroEncoder(watermark, await registry.register(subject, watermark));
         }),
       ),
@@ -148,7 +149,7 @@ class Replay {
       transactionalId: positions.group,
       scope: {
         group: positions.group,
-        topics: flightTopics.flatMap((topic) => [topic, watermarksTopic(topic)]),
+        topics: flightTopics.flatMap((topic) => [topic, watermarksTopic(plan.name, topic)]),
       },
     });
     try {
@@ -248,7 +249,7 @@ class Replay {
       (this.#watermarks[index] as AvroEncoder).encode(mark, value);
       const builder = new RecordBatchBuilder({ initialBytes: 512 });
       builder.append(null, value.take(), before);
-      return { topic: watermarksTopic(topic), partition: 0, batch: builder.build() };
+      return { topic: watermarksTopic(plan.name, topic), partition: 0, batch: builder.build() };
     });
   }
 

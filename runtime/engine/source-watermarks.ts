@@ -12,7 +12,7 @@ interface SourceWatermark {
 }
 
 /**
- * The watermarks of one source topic, read from its `<source>.watermarks` topic (one partition).
+ * The watermarks of one source topic, as a topology is told them: in a topic of one partition.
  * A source task asks for them after it has fetched records and before it stamps them: a watermark
  * is committed no later than the records beyond it, so those that matter are there by then.
  */

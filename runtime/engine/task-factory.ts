@@ -4,7 +4,7 @@ import { makeProcessor } from "../../processors/registry.ts";
 import { SourceProcessor } from "../../processors/source.ts";
 import { MillraceError } from "../../schemas/errors.ts";
 import { deadLetter, decision, lateRecord, watermark } from "../../schemas/generated.ts";
-import type { AvroSchema, Plan, Subtopology } from "../../schemas/plan.ts";
+import { type AvroSchema, type Plan, type Subtopology, topologyOf } from "../../schemas/plan.ts";
 import { watermarksTopic } from "../../schemas/topic-names.ts";
 import { deadLetterTopic, decisionsTopic, lateTopic } from "../../topologies/dsl/compile/topics.ts";
 import { AvroDecoder, AvroEncoder } from "../schema-registry/avro-codec.ts";
@@ -107,7 +107,7 @@ export class TaskFactory {
     }
     for (const source of plan.sources) {
       factory.#decoders.set(source.topic, sourceDecoder(registry, source));
-      const topic = watermarksTopic(source.topic);
+      const topic = watermarksTopic(topologyOf(plan), source.topic);
       await registry.register(`${topic}-value`, watermark);
       const decoder = new AvroDecoder(registry, watermark);
       factory.watermarks.set(source.topic, new SourceWatermarks(broker, topic, decoder));

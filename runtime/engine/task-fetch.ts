@@ -1,5 +1,4 @@
 import type { FetchedPartition, FetchRequest } from "../../broker/broker.ts";
-import { watermarksTopic } from "../../schemas/topic-names.ts";
 import type { MergeTask } from "./merge-task.ts";
 import { SourceTask } from "./source-task.ts";
 import type { SourceWatermarks } from "./source-watermarks.ts";
@@ -37,11 +36,10 @@ export async function acceptFetched(
   const news = new Set<string>();
   for (const partition of fetched) {
     const task = byPartition.get(`${partition.topic}/${partition.partition}`);
-    if (task === undefined) news.add(partition.topic);
-    else task.accept(partition);
-    if (task instanceof SourceTask) news.add(watermarksTopic(partition.topic));
+    task?.accept(partition);
+    if (task === undefined || task instanceof SourceTask) news.add(partition.topic);
   }
   for (const [source, each] of watermarks) {
-    if (news.has(watermarksTopic(source))) await each.catchUp();
+    if (news.has(source) || news.has(each.position.topic)) await each.catchUp();
   }
 }

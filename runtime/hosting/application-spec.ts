@@ -184,8 +184,8 @@ function problemsOf(name: string, topologies: readonly Plan[]): string[] {
   for (const plan of topologies) {
     claim(`the topology ${plan.name}`, plan.name);
     for (const { name, role } of plan.topics) {
-      // Sources and how far they are belong to whoever writes them.
-      if (role !== "source" && role !== "watermarks") claim(`the topic ${name}`, plan.name);
+      // Sources belong to whoever writes them.
+      if (role !== "source") claim(`the topic ${name}`, plan.name);
     }
     for (const { topic } of plan.sources) {
       const before = partitions.get(topic) ?? plan.partitions;

@@ -1,7 +1,7 @@
 import type { Broker } from "../../broker/broker.ts";
 import type { Plan, TopicSpec } from "../../schemas/plan.ts";
 
-/** What is written for topologies to read: their sources, and the watermarks of these. */
+/** What is written for topologies to read: their sources, and the own watermarks of each. */
 export function inputTopics(plans: readonly Plan[]): readonly TopicSpec[] {
   return plans.flatMap(({ topics }) =>
     topics.filter(({ role }) => role === "source" || role === "watermarks"),

@@ -96,7 +96,7 @@ test("the last source watermark ends the range, above every record sent", async 
   const decoder = new AvroDecoder(registry, watermark);
   const marks: { readonly before: number; readonly endOffsets: readonly number[] }[] = [];
   const values: Buffer[] = [];
-  await readCommitted(broker, "payments.watermarks", 0, ({ buffer, valueStart, valueEnd }) => {
+  await readCommitted(broker, "shop.payments.watermarks", 0, ({ buffer, valueStart, valueEnd }) => {
     values.push(Buffer.from(buffer.subarray(valueStart, valueEnd)));
   });
   for (const value of values) {

@@ -6,7 +6,7 @@ import { fieldAt } from "../../schemas/formats/field-at.ts";
 import { watermark } from "../../schemas/generated.ts";
 import { partitionOf } from "../../schemas/murmur2.ts";
 import { nearest } from "../../schemas/nearest.ts";
-import type { Plan, SourceSpec } from "../../schemas/plan.ts";
+import { type Plan, type SourceSpec, topologyOf } from "../../schemas/plan.ts";
 import { watermarksTopic } from "../../schemas/topic-names.ts";
 import type { Config } from "../config/settings.ts";
 import { AvroEncoder } from "../schema-registry/avro-codec.ts";
@@ -79,7 +79,8 @@ function spanOf(events: Iterable<FedEvent>): EventRange {
 interface FedSource {
   readonly spec: SourceSpec;
   readonly encoder: ValueEncoder;
-  readonly marks: AvroEncoder;
+  /** Of each topology that reads it: where it is told how far the source is. */
+  readonly marks: readonly { readonly topic: string; readonly encoder: AvroEncoder }[];
   /** Next offset of each partition: source watermarks name them. */
   readonly endOffsets: number[];
   /** Records of the step under way, by partition. */
@@ -128,10 +129,8 @@ class EventReplay {
     const producer = await broker.producer({ transactionalId: group, scope: { group, topics } });
     try {
       const sources = await openSources(broker, registry, plans);
-      const [first = ""] = sources.keys();
-      const [stored] = await broker.committed(group, [
-        { topic: watermarksTopic(first), partition: 0 },
-      ]);
+      const [first = ""] = marksOf(sources);
+      const [stored] = await broker.committed(group, [{ topic: first, partition: 0 }]);
       const found = stored?.metadata ? (JSON.parse(stored.metadata) as Position) : null;
       const position = found ?? { events: 0, sent: {} };
       const replay = new EventReplay(feed, range, { group, producer, sources }, position);
@@ -198,10 +197,10 @@ class EventReplay {
     try {
       for (const [topic, source] of this.#sources) await this.#sendRecords(topic, source);
       const marks = await producer.send(this.#markBatches(before));
-      const [first = ""] = this.#sources.keys();
+      const [first = ""] = marksOf(this.#sources);
       const metadata = JSON.stringify(position);
       const offset = (marks[0] ?? 0) + 1;
-      const at = { topic: watermarksTopic(first), partition: 0, offset, metadata };
+      const at = { topic: first, partition: 0, offset, metadata };
       await producer.sendOffsets(this.#group, [at], null);
       await producer.commit();
     } catch (error) {
@@ -229,18 +228,36 @@ class EventReplay {
   }
 
   #markBatches(before: number): ProducerBatch[] {
-    return [...this.#sources].map(([topic, { marks, endOffsets }]) => {
-      const value = new ByteWriter();
-      marks.encode({ before, endOffsets }, value);
-      const builder = new RecordBatchBuilder({ initialBytes: 512 });
-      builder.append(null, value.take(), before);
-      return { topic: watermarksTopic(topic), partition: 0, batch: builder.build() };
-    });
+    return [...this.#sources.values()].flatMap(({ marks, endOffsets }) =>
+      marks.map(({ topic, encoder }) => {
+        const value = new ByteWriter();
+        encoder.encode({ before, endOffsets }, value);
+        const builder = new RecordBatchBuilder({ initialBytes: 512 });
+        builder.append(null, value.take(), before);
+        return { topic, partition: 0, batch: builder.build() };
+      }),
+    );
   }
 
   #report(complete: boolean): FeedReport {
     return { sent: this.#position.sent, sentNow: this.#sentNow, complete };
   }
+}
+
+/** The topics of all watermarks, in the order in which they are sent. */
+function marksOf(sources: ReadonlyMap<string, FedSource>): string[] {
+  return [...sources.values()].flatMap(({ marks }) => marks.map(({ topic }) => topic));
+}
+
+async function marksFor(registry: SchemaRegistry, plans: readonly Plan[], source: string) {
+  const readers = plans.filter(({ sources }) => sources.some(({ topic }) => topic === source));
+  const topics = new Set(readers.map((plan) => watermarksTopic(topologyOf(plan), source)));
+  return await Promise.all(
+    [...topics].map(async (topic) => {
+      const id = await registry.register(`${topic}-value`, watermark);
+      return { topic, encoder: new AvroEncoder(watermark, id) };
+    }),
+  );
 }
 
 async function openSources(
@@ -256,11 +273,10 @@ async function openSources(
     const ends = Array.from({ length: described?.partitions ?? 0 }, (_, partition) => {
       return { topic, partition, at: "latest" } as const;
     });
-    const marks = `${watermarksTopic(topic)}-value`;
     sources.set(topic, {
       spec,
       encoder: await sourceEncoder(registry, spec),
-      marks: new AvroEncoder(watermark, await registry.register(marks, watermark)),
+      marks: await marksFor(registry, plans, topic),
       endOffsets: await broker.listOffsets(ends),
       batches: new Map(),
     });

@@ -59,7 +59,7 @@ async function dumpTopics(
   const dumps = new Map<string, TopicDump>();
   for (const source of plan.sources) {
     const path = join(folder, `${source.topic}.tsv`);
-    const lines = topicLines(stack.broker, stack.registry, source, plan.partitions);
+    const lines = topicLines(stack.broker, stack.registry, source, plan);
     await pipeline(lines, createWriteStream(path, { mode: 0o600 }));
     dumps.set(source.topic, { path, ownDelays });
   }

@@ -6,7 +6,7 @@ import { AvroDecoder } from "../../../runtime/schema-registry/avro-codec.ts";
 import type { SchemaRegistry } from "../../../runtime/schema-registry/registry.ts";
 import { sourceDecoder } from "../../../runtime/schema-registry/source-codec.ts";
 import { watermark } from "../../../schemas/generated.ts";
-import type { SourceSpec } from "../../../schemas/plan.ts";
+import type { Plan, SourceSpec } from "../../../schemas/plan.ts";
 import { quoteText } from "../../../schemas/sql-text.ts";
 import { watermarksTopic } from "../../../schemas/topic-names.ts";
 import type { OfflineStore } from "../../../sinks/store.ts";
@@ -93,7 +93,7 @@ export async function* topicLines(
   broker: Broker,
   registry: SchemaRegistry,
   source: SourceSpec,
-  partitions: number,
+  { name: topology, partitions }: Pick<Plan, "name" | "partitions">,
 ): AsyncGenerator<string> {
   const { topic, timeField } = source;
   const decoder = sourceDecoder(registry, source);
@@ -104,7 +104,12 @@ export async function* topicLines(
     }
   }
   const marks = new AvroDecoder(registry, watermark);
-  for await (const { value } of committedValues(broker, watermarksTopic(topic), 0, marks)) {
+  for await (const { value } of committedValues(
+    broker,
+    watermarksTopic(topology, topic),
+    0,
+    marks,
+  )) {
     for (const [partition, end] of (value["endOffsets"] as number[]).entries()) {
       yield `${partition}\t${end}\t0\t-1\t${Number(value["before"])}\t0\n`;
     }

@@ -88,7 +88,7 @@ export function topicSpecs(
   };
   for (const { topic } of specs.sources) {
     add(topic, specs.partitions, "source");
-    add(watermarksTopic(topic), 1, "watermarks");
+    add(watermarksTopic(specs.name, topic), 1, "watermarks");
   }
   for (const { inbox, changelog, partitions } of subtopologies) {
     if (topics.get(inbox)?.role !== "source") add(inbox, partitions, "inbox");
