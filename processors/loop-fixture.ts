@@ -3,20 +3,19 @@ import type { FeatureViewSpec } from "../schemas/feature-view.ts";
 import type { ModelAnswer } from "../schemas/payload.ts";
 import {
   type AvroSchema,
-  type LabelSpec,
   type OperatorKind,
   type OperatorSpec,
   type OperatorSpecs,
   type OutputSpec,
   type Plan,
   ranks,
-  type ScoringOperator,
-  type ScoringSpec,
   type Subtopology,
-  type TrainingSpec,
   timerRank,
-  type WatchSpec,
 } from "../schemas/plan.ts";
+import type { LabelSpec } from "../schemas/steps/label.ts";
+import type { ScoringOperator, ScoringSpec } from "../schemas/steps/scoring.ts";
+import type { TrainingSpec } from "../schemas/steps/training.ts";
+import type { WatchSpec } from "../schemas/steps/watch.ts";
 import type { Outbox, Processor } from "./processor.ts";
 import { isScoreWork, rowStates } from "./scoring/score-work.ts";
 

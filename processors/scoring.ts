@@ -1,6 +1,8 @@
 import type { ByteReader, ByteWriter } from "../schemas/bytes.ts";
 import { readModelAnswer } from "../schemas/json-payload.ts";
-import type { LabelSpec, Ports, ScoringOperator, ScoringSpec } from "../schemas/plan.ts";
+import type { Ports } from "../schemas/plan.ts";
+import type { LabelSpec } from "../schemas/steps/label.ts";
+import type { ScoringOperator, ScoringSpec } from "../schemas/steps/scoring.ts";
 import { readCounters, tallyOf, writeCounters } from "./branch-tally.ts";
 import type { Spill } from "./local-store.ts";
 import type { Counters, ExternalWork, Outbox, Processor } from "./processor.ts";

@@ -1,7 +1,8 @@
 import type { ByteReader, ByteWriter } from "../schemas/bytes.ts";
 import { readJsonText, readModelAnswer, writeJson } from "../schemas/json-payload.ts";
 import type { ModelAnswer, RetrainRequest } from "../schemas/payload.ts";
-import type { Ports, TrainingOperator, TrainingSpec } from "../schemas/plan.ts";
+import type { Ports } from "../schemas/plan.ts";
+import type { TrainingOperator, TrainingSpec } from "../schemas/steps/training.ts";
 import type { Counters, ExternalWork, Outbox, Processor } from "./processor.ts";
 import { type TrainWork, trainService } from "./train/train-work.ts";
 

@@ -1,7 +1,7 @@
 import { ByteReader, ByteWriter } from "../schemas/bytes.ts";
 import { readRetrainRequest, writeJson } from "../schemas/json-payload.ts";
 import type { ModelAnswer } from "../schemas/payload.ts";
-import type { WatchSpec } from "../schemas/plan.ts";
+import type { WatchSpec } from "../schemas/steps/watch.ts";
 import {
   drive,
   type LoopRecord,

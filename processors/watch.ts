@@ -1,7 +1,8 @@
 import type { ByteReader, ByteWriter } from "../schemas/bytes.ts";
 import { readModelAnswer, writeJson } from "../schemas/json-payload.ts";
 import type { RetrainRequest } from "../schemas/payload.ts";
-import type { Ports, WatchOperator, WatchSpec } from "../schemas/plan.ts";
+import type { Ports } from "../schemas/plan.ts";
+import type { WatchOperator, WatchSpec } from "../schemas/steps/watch.ts";
 import type { Counters, Outbox, Processor } from "./processor.ts";
 import { alarmOf, type DriftWindow } from "./watch/drift-window.ts";
 import { FeatureWindows, readReference, writeReference } from "./watch/feature-windows.ts";

@@ -8,7 +8,7 @@ import {
 } from "./feature-view.ts";
 import { outcomePayload, predictionPayload } from "./payload.ts";
 import type { HeadField, PayloadLayout } from "./payload-view.ts";
-import type { RequestFeatureSpec, ScoringSpec } from "./plan.ts";
+import type { PredictionFacts, RequestFeatureSpec } from "./plan.ts";
 import type { RouteField } from "./route.ts";
 import type { RowField, RowLayout } from "./row-layout.ts";
 
@@ -50,7 +50,7 @@ export function lookupInput(slot: number, idField: string): InputPayload {
  * @param placed - whether it says its `partition`, which is else that of its writer.
  */
 export function triggerInput(
-  { request, keys }: Pick<ScoringSpec, "request" | "keys">,
+  { request, keys }: Pick<PredictionFacts, "request" | "keys">,
   placed: boolean,
 ): InputPayload {
   return payloadOf([

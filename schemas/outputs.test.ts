@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import avro from "avsc";
 import { outcomeSchema, predictionSchema } from "./outputs.ts";
-import type { AvroSchema, LabelSpec, ScoringSpec } from "./plan.ts";
+import type { AvroSchema } from "./plan.ts";
+import type { LabelSpec } from "./steps/label.ts";
+import type { ScoringSpec } from "./steps/scoring.ts";
 
 const scoring: ScoringSpec = {
   name: "late-arrivals",

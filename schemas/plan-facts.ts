@@ -8,7 +8,7 @@ type Steps = Pick<Plan, "steps">;
 
 /** The feature views that its steps keep, in the order of the plan. */
 export function viewsOf({ steps }: Steps): readonly FeatureViewSpec[] {
-  return steps.flatMap((step) => givenBy(step, "view") ?? []);
+  return steps.flatMap((step) => givenBy(step, "features") ?? []);
 }
 
 /** The view of an id, `name@version`. */

@@ -121,7 +121,7 @@ export function strandOf(plan: Plan, view: string): Plan {
 
 /** Of the view that a step keeps; null: it keeps none. */
 function idOfView(step: StepSpec): string | null {
-  const view = givenBy(step, "view");
+  const view = givenBy(step, "features");
   return view === null ? null : viewId(view);
 }
 

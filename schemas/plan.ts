@@ -6,8 +6,6 @@ import type { TimeUnit } from "./source-time.ts";
 import type { StepKind, StepOperators, StepSpec, StepSpecs } from "./steps/steps.ts";
 import type { SubjectNaming } from "./subjects.ts";
 
-export type { DedupSpec } from "./steps/dedup.ts";
-export type { LabelSpec } from "./steps/label.ts";
 export type {
   EncodedFeatureSpec,
   LookupSpec,
@@ -15,10 +13,7 @@ export type {
   PredictionFacts,
   RequestFeatureSpec,
 } from "./steps/predictions.ts";
-export type { AnswerSpec, ScoringOperator, ScoringSpec } from "./steps/scoring.ts";
 export type { StepKind, StepSpec, StepSpecs } from "./steps/steps.ts";
-export type { PromoteWhen, TrainingOperator, TrainingSpec } from "./steps/training.ts";
-export type { DetectorSpec, RetrainTrigger, WatchOperator, WatchSpec } from "./steps/watch.ts";
 
 /** A source topic: its contract, its clock and how far out of order it may run. */
 export interface SourceSpec {
@@ -133,6 +128,15 @@ export type OperatorKind = keyof OperatorSpecs;
 export type OperatorSpec = {
   readonly [K in OperatorKind]: { readonly kind: K; readonly spec: OperatorSpecs[K] };
 }[OperatorKind];
+
+/** What the tasks of an operator write of each record, in the order in which they do. */
+export function routesIn({ spec }: OperatorSpec): readonly RouteSpec[] {
+  const { routes = [] } = spec as { readonly routes?: Routes };
+  return Object.values<readonly RouteSpec[] | RouteSpec>(routes).flat();
+}
+
+/** Of one thing that an operator yields, or of each of several by name. */
+type Routes = readonly RouteSpec[] | Readonly<Record<string, readonly RouteSpec[]>>;
 
 /** What comes into a task and what leaves it; operators go by the indexes. */
 export type Ports = Pick<Subtopology, "name" | "partitions" | "inputs" | "outputs">;

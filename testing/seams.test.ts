@@ -4,6 +4,8 @@ import { execFileSync } from "node:child_process";
 import { test } from "node:test";
 import { packageRoot } from "../schemas/package-root.ts";
 import { isTestFile } from "./tidy/arrows.ts";
+import { exceptions, isAtHome, isExcepted } from "./tidy/kind-homes.ts";
+import { kindNames } from "./tidy/kind-names.ts";
 import { repositoryText, sourceFiles } from "./tidy/source-tree.ts";
 
 interface Seam {
@@ -59,7 +61,9 @@ const page = /^(docs\/|changes\/|README\.md$|CONTRIBUTING\.md$)/;
 
 const exported = /^export \{ (\w+) \} from "\.\/([a-z0-9-/]+)\.ts";$/gm;
 
-const product = sourceFiles().filter(({ path }) => !isTestFile(path));
+const product = sourceFiles().filter(
+  ({ path }) => !isTestFile(path) && !path.startsWith("testing/tidy/"),
+);
 
 for (const { list, about = [] } of seams) {
   test(`nothing but its own file asks whether it is one of ${list}`, () => {
@@ -75,6 +79,56 @@ for (const { list, about = [] } of seams) {
     );
   });
 }
+
+/** By kind of step the types that only its own file says. */
+function stepKinds(): Map<string, string[]> {
+  const list = repositoryText("schemas/steps/kinds.ts") ?? "";
+  return new Map(
+    [...list.matchAll(exported)].map(([, kind = "", file]) => {
+      const own = repositoryText(`schemas/steps/${file}.ts`) ?? "";
+      const types = [...own.matchAll(/^export (?:interface|type) (\w+)/gm)];
+      return [kind, types.flatMap(([, name]) => name ?? [])];
+    }),
+  );
+}
+
+test("a kind of step is named in its own files and in registries alone", () => {
+  const kinds = stepKinds();
+  assert.ok(kinds.size > 1, "the list is written as this test reads it");
+  const strangers = product
+    .flatMap((file) => kindNames(file, kinds))
+    .filter((naming) => !isAtHome(naming));
+  const unasked = strangers.filter((each) => !exceptions.some((one) => isExcepted(each, one)));
+  const places = unasked.map(({ path, line, text }) => `${path}:${line}: ${text}`);
+  assert.deepEqual(places, [], "ask plan-facts.ts, or give the kind a fact");
+  const idle = exceptions.filter((one) => !strangers.some((each) => isExcepted(each, one)));
+  assert.deepEqual(idle, [], "an exception that nobody needs");
+});
+
+test("a naming of a kind is seen however it is written", () => {
+  const kinds = new Map([["view", ["ViewSpec"]]]);
+  const named = (text: string) => kindNames({ path: "a.ts", text }, kinds).map((each) => each.kind);
+  for (const text of [
+    'stepsOf(plan, "view")',
+    "step.kind === 'view'",
+    'switch (kind) { case "view": }',
+    `parts.get(\`view \${id}\`)`,
+    'steps["view"]',
+    'import type { ViewSpec } from "./plan.ts";',
+  ]) {
+    assert.ok(named(text).includes("view"), text);
+  }
+  for (const text of [
+    "type All = { readonly [K in StepKind]: string };",
+    "const all: Record<StepKind, string> = names;",
+    'steps.some(({ spec }) => "partitionField" in spec)',
+  ]) {
+    assert.deepEqual(named(text), ["*"], text);
+  }
+  for (const text of ['// "view"', "/** {@link ViewSpec} */", 'const text = "a view of it";']) {
+    assert.deepEqual(named(text), [], text);
+  }
+});
 
 function git(...args: readonly string[]): string {
   return execFileSync("git", args, { cwd: packageRoot(), encoding: "utf8" }).trim();

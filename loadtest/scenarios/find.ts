@@ -1,12 +1,7 @@
 import type { TopologyStores } from "../../runtime/hosting/stack.ts";
-import {
-  type OutcomeFacts,
-  type Plan,
-  type PredictionFacts,
-  stepsOf,
-  type TrainingSpec,
-} from "../../schemas/plan.ts";
+import { type OutcomeFacts, type Plan, type PredictionFacts, stepsOf } from "../../schemas/plan.ts";
 import { outcomesOf, predictionsOf } from "../../schemas/plan-facts.ts";
+import type { TrainingSpec } from "../../schemas/steps/training.ts";
 import type { DayFinding, Findings, ModelFinding, WindowFinding } from "./findings.ts";
 import { rescore } from "./rescoring.ts";
 import { disturbedFrom } from "./scenarios.ts";

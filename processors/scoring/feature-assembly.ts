@@ -2,7 +2,7 @@ import type { ByteReader, ByteWriter } from "../../schemas/bytes.ts";
 import { MillraceError } from "../../schemas/errors.ts";
 import { answerLayout } from "../../schemas/input-payloads.ts";
 import { PayloadView } from "../../schemas/payload-view.ts";
-import type { ScoringOperator, ScoringSpec } from "../../schemas/plan.ts";
+import type { ScoringOperator, ScoringSpec } from "../../schemas/steps/scoring.ts";
 import { type ReadAnswer, readNumbers, readTyped } from "./read-answer.ts";
 
 /** Vectors kept for reuse; more are left to the garbage collector. */

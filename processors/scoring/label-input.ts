@@ -1,7 +1,7 @@
 import type { ByteReader } from "../../schemas/bytes.ts";
 import { labelInput } from "../../schemas/input-payloads.ts";
 import { PayloadView } from "../../schemas/payload-view.ts";
-import type { LabelSpec } from "../../schemas/plan.ts";
+import type { LabelSpec } from "../../schemas/steps/label.ts";
 
 /** The label of a record, read where it stands: one serves label after label. */
 export class LabelInput {

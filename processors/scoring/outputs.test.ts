@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ByteReader } from "../../schemas/bytes.ts";
-import type { ScoringOperator } from "../../schemas/plan.ts";
+import type { ScoringOperator } from "../../schemas/steps/scoring.ts";
 import { loopPlan, partOf, RecordingOutbox, scoringOperator } from "../loop-fixture.ts";
 import { type DeferredPrediction, ScoringOutputs } from "./outputs.ts";
 import { VectorBuffer } from "./vector-buffer.ts";

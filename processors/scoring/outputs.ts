@@ -1,5 +1,6 @@
 import { outcomePayload, predictionPayload } from "../../schemas/payload.ts";
-import type { OutputSpec, Ports, ScoringOperator, ScoringSpec } from "../../schemas/plan.ts";
+import type { OutputSpec, Ports } from "../../schemas/plan.ts";
+import type { ScoringOperator, ScoringSpec } from "../../schemas/steps/scoring.ts";
 import type { Counters, Outbox } from "../processor.ts";
 import { FanOut } from "../source/fan-out.ts";
 import type { Prediction } from "./label-join.ts";

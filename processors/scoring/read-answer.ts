@@ -2,7 +2,7 @@ import { encode } from "../../schemas/encoding.ts";
 import { isValueOutput } from "../../schemas/feature-view.ts";
 import { answerLayout } from "../../schemas/input-payloads.ts";
 import { PayloadView } from "../../schemas/payload-view.ts";
-import type { AnswerSpec } from "../../schemas/plan.ts";
+import type { AnswerSpec } from "../../schemas/steps/scoring.ts";
 
 /** Answers of one view, as features. */
 export interface ReadAnswer {

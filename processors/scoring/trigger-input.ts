@@ -1,8 +1,8 @@
 import type { ByteReader } from "../../schemas/bytes.ts";
 import { triggerInput } from "../../schemas/input-payloads.ts";
 import { PayloadView, type Place } from "../../schemas/payload-view.ts";
-import type { ScoringOperator, ScoringSpec } from "../../schemas/plan.ts";
 import type { RowLayout } from "../../schemas/row-layout.ts";
+import type { ScoringOperator, ScoringSpec } from "../../schemas/steps/scoring.ts";
 
 /** What predictions tell of the fields of their records, by paths: `keys.card`. */
 export function keyPaths({ keys }: Pick<ScoringSpec, "keys">): RowLayout {

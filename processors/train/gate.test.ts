@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { PromoteWhen } from "../../schemas/plan.ts";
+import type { PromoteWhen } from "../../schemas/steps/training.ts";
 import { areaUnderRocOf } from "../drift/auc.ts";
 import { aucGain, lowerBound } from "./auc-gain.ts";
 import { falsePromotionLevel, judge, levelOfLook } from "./gate.ts";

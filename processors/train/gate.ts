@@ -1,4 +1,4 @@
-import type { PromoteWhen } from "../../schemas/plan.ts";
+import type { PromoteWhen } from "../../schemas/steps/training.ts";
 import { areaUnderRocOf } from "../drift/auc.ts";
 import { aucGain, lowerBound } from "./auc-gain.ts";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { WatchSpec } from "../../schemas/plan.ts";
+import type { WatchSpec } from "../../schemas/steps/watch.ts";
 import type { LoopRecord } from "../loop-fixture.ts";
 import { seededRandom } from "../train/seeded-random-fixture.ts";
 import { answer, outcome, prediction, run } from "../watch-fixture.ts";

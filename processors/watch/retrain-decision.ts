@@ -1,6 +1,6 @@
 import type { ByteReader, ByteWriter } from "../../schemas/bytes.ts";
 import type { RetrainRequest } from "../../schemas/payload.ts";
-import type { RetrainTrigger, WatchSpec } from "../../schemas/plan.ts";
+import type { RetrainTrigger, WatchSpec } from "../../schemas/steps/watch.ts";
 
 const detectors = ["features", "performance"] as const;
 type Detector = (typeof detectors)[number];

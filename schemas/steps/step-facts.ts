@@ -28,7 +28,7 @@ export interface StepFacts<Spec, Operator = never> {
 /** What steps of a kind give that has rows, tables and doors of its own. */
 export interface StepGifts<Spec> {
   /** A feature view: kept, stored, looked up and served. @default none */
-  view?(spec: Spec): FeatureViewSpec;
+  features?(spec: Spec): FeatureViewSpec;
   /** Predictions by a model that has a name in the model register. @default none */
   predictions?(spec: Spec): PredictionFacts;
   /** Outcomes of predictions. @default none */

@@ -48,7 +48,7 @@ export function passedBy({ kind, spec }: StepSpec): PassedRecords | null {
   return byKind[kind].passes?.(spec) ?? null;
 }
 
-/** What it gives of a sort, e.g. the view that it keeps; null: nothing of it. */
+/** What it gives of a sort, e.g. the features that it keeps; null: nothing of it. */
 export function givenBy<G extends keyof StepGifts<unknown>>(
   { kind, spec }: StepSpec,
   sort: G,

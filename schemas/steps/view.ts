@@ -16,6 +16,6 @@ export const view: StepFacts<FeatureViewSpec, FeatureViewSpec> = {
       ),
   },
   passes: null,
-  gives: { view: (spec) => spec },
+  gives: { features: (spec) => spec },
   sqlGap: null,
 };

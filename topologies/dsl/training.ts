@@ -1,5 +1,5 @@
 import type { Duration } from "../../schemas/duration.ts";
-import type { PromoteWhen } from "../../schemas/plan.ts";
+import type { PromoteWhen } from "../../schemas/steps/training.ts";
 import { freezeDeeply } from "./freeze.ts";
 import type { WatchDefinition } from "./watch.ts";
 

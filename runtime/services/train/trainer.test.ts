@@ -8,7 +8,8 @@ import { seededRandom } from "../../../processors/train/seeded-random-fixture.ts
 import type { TrainWork } from "../../../processors/train/train-work.ts";
 import { ByteWriter } from "../../../schemas/bytes.ts";
 import type { RetrainRequest } from "../../../schemas/payload.ts";
-import { type Plan, stepsOf, type TrainingSpec } from "../../../schemas/plan.ts";
+import { type Plan, stepsOf } from "../../../schemas/plan.ts";
+import type { TrainingSpec } from "../../../schemas/steps/training.ts";
 import { type ChdbStore, openChdb } from "../../../sinks/chdb/chdb.ts";
 import type { OfflineColumn, OfflineStore, OfflineTable } from "../../../sinks/store.ts";
 import { requirement } from "../../../testing/requirements-fixture.ts";

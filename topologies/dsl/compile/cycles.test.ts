@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { InboxOutputSpec, Subtopology, TrainingSpec } from "../../../schemas/plan.ts";
+import type { InboxOutputSpec, Subtopology } from "../../../schemas/plan.ts";
+import type { TrainingSpec } from "../../../schemas/steps/training.ts";
 import { checkCycles } from "./cycles.ts";
 import { Problems } from "./problems.ts";
 

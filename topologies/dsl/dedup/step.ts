@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import { recordInput } from "../../../schemas/input-payloads.ts";
-import type { DedupSpec } from "../../../schemas/plan.ts";
+import type { DedupSpec } from "../../../schemas/steps/dedup.ts";
 import { transformLines } from "../../../schemas/transforms/through.ts";
 import { isId, layoutField } from "../compile/layout-field.ts";
 import { fanOutOf, type Part } from "../compile/link.ts";

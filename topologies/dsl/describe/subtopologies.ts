@@ -1,14 +1,19 @@
-import type { InboxOutputSpec, InputSpec, OutputSpec, Subtopology } from "../../../schemas/plan.ts";
+import {
+  type InboxOutputSpec,
+  type InputSpec,
+  type OutputSpec,
+  routesIn,
+  type Subtopology,
+} from "../../../schemas/plan.ts";
 import { block, durationText, list } from "./text.ts";
 
 export function subtopologyText(subtopology: Subtopology): string {
   const { operator, name, partitions, inbox, changelog, inputs, outputs } = subtopology;
-  const routes = "routes" in operator.spec ? Object.values(operator.spec.routes).flat() : [];
   return block(`subtopology ${name} (${operator.kind}, ${partitions})`, [
     `reads ${inbox}, keeps ${changelog}`,
     ...inputs.map(inputText),
     ...outputs.map((output, i) => `${i} → ${outputText(output)}`),
-    ...routes.map(({ what, output }) => `each record: ${what} → ${output}`),
+    ...routesIn(operator).map(({ what, output }) => `each record: ${what} → ${output}`),
   ]);
 }
 

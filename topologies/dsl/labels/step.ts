@@ -1,12 +1,9 @@
 import { conditionText } from "../../../schemas/expression.ts";
 import { labelInput } from "../../../schemas/input-payloads.ts";
 import { outcomeSchema } from "../../../schemas/outputs.ts";
-import {
-  type LabelSpec,
-  type ScoringSpec,
-  stepsOf,
-  type TableSpec,
-} from "../../../schemas/plan.ts";
+import { stepsOf, type TableSpec } from "../../../schemas/plan.ts";
+import type { LabelSpec } from "../../../schemas/steps/label.ts";
+import type { ScoringSpec } from "../../../schemas/steps/scoring.ts";
 import { transformLines } from "../../../schemas/transforms/through.ts";
 import * as column from "../compile/columns.ts";
 import { checkCondition } from "../compile/conditions.ts";

@@ -1,5 +1,6 @@
 import { snakeCase } from "../../../schemas/feature-view.ts";
-import type { ColumnSpec, ScoringSpec } from "../../../schemas/plan.ts";
+import type { ColumnSpec } from "../../../schemas/plan.ts";
+import type { ScoringSpec } from "../../../schemas/steps/scoring.ts";
 import { copiedThrough } from "../../../schemas/transforms/through.ts";
 import * as column from "../compile/columns.ts";
 import type { Specs } from "../compile/step-module.ts";

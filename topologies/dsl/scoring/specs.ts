@@ -5,14 +5,10 @@ import {
   snakeCase,
   viewId,
 } from "../../../schemas/feature-view.ts";
-import type {
-  EncodedFeatureSpec,
-  LookupSpec,
-  RequestFeatureSpec,
-  ScoringSpec,
-} from "../../../schemas/plan.ts";
+import type { EncodedFeatureSpec, LookupSpec, RequestFeatureSpec } from "../../../schemas/plan.ts";
 import { viewsOf } from "../../../schemas/plan-facts.ts";
 import type { RowField } from "../../../schemas/row-layout.ts";
+import type { ScoringSpec } from "../../../schemas/steps/scoring.ts";
 import { keysOf } from "../answers.ts";
 import { isId, isNumeric, isWhole, layoutField, scalarKind } from "../compile/layout-field.ts";
 import { checkIdentifier, compareText, featuresMax, plumbingColumns } from "../compile/names.ts";

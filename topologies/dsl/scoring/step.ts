@@ -3,16 +3,14 @@ import { featureColumns, isValueOutput } from "../../../schemas/feature-view.ts"
 import { lookupInput, triggerInput } from "../../../schemas/input-payloads.ts";
 import { predictionSchema } from "../../../schemas/outputs.ts";
 import {
-  type AnswerSpec,
   type LookupSpec,
   type RequestFeatureSpec,
-  type ScoringOperator,
-  type ScoringSpec,
   stepsOf,
   type TableSpec,
 } from "../../../schemas/plan.ts";
 import { viewNamed } from "../../../schemas/plan-facts.ts";
 import type { RowField } from "../../../schemas/row-layout.ts";
+import type { AnswerSpec, ScoringOperator, ScoringSpec } from "../../../schemas/steps/scoring.ts";
 import { transformLines } from "../../../schemas/transforms/through.ts";
 import * as column from "../compile/columns.ts";
 import { fanOutOf, type Link, type Part, type RoutesOf } from "../compile/link.ts";

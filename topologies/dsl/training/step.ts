@@ -1,6 +1,6 @@
 import { model } from "../../../schemas/generated.ts";
-import { learnedBy, watchedBy } from "../../../schemas/loop-steps.ts";
-import type { TrainingSpec } from "../../../schemas/plan.ts";
+import { learnedBy, watchedBy } from "../../../schemas/steps/learned-by.ts";
+import type { TrainingSpec } from "../../../schemas/steps/training.ts";
 import * as column from "../compile/columns.ts";
 import type { Link, Part } from "../compile/link.ts";
 import { checkStepName } from "../compile/names.ts";

@@ -1,6 +1,6 @@
 import { drift, retrainRequest } from "../../../schemas/generated.ts";
-import { watchedBy } from "../../../schemas/loop-steps.ts";
-import type { DetectorSpec, RetrainTrigger, WatchSpec } from "../../../schemas/plan.ts";
+import { watchedBy } from "../../../schemas/steps/learned-by.ts";
+import type { DetectorSpec, RetrainTrigger, WatchSpec } from "../../../schemas/steps/watch.ts";
 import * as column from "../compile/columns.ts";
 import type { Link, Part } from "../compile/link.ts";
 import type { Problems } from "../compile/problems.ts";

@@ -1,5 +1,7 @@
-import { type Plan, stepsOf, type TrainingSpec, type WatchSpec } from "./plan.ts";
-import { outcomesOf, predictionsFor } from "./plan-facts.ts";
+import { type Plan, stepsOf } from "../plan.ts";
+import { outcomesOf, predictionsFor } from "../plan-facts.ts";
+import type { TrainingSpec } from "./training.ts";
+import type { WatchSpec } from "./watch.ts";
 
 type Steps = Pick<Plan, "steps">;
 
