@@ -126,7 +126,7 @@ async function measure(each: Case, local: readonly string[], json: string): Prom
   const { balanced } = JSON.parse(await readFile(json, "utf8")) as Summary;
   const digest = await querySql(local.slice(0, 4), allDigests(flights));
   const killed = each.kills - kills.length;
-  return { ...each, seconds, killed, exit, balanced, digest };
+  return { ...each, seconds, killed, exit, balanced: balanced === true, digest };
 }
 
 async function main(): Promise<number> {

@@ -269,7 +269,7 @@ function failures({ exit, summary, verified, seen, kills }: Finding): string[] {
   const { incomplete, decisions, longestWaitMs } = summary.live;
   const total = summary.predictions.total;
   const checks: [boolean, string][] = [
-    [exit === 0 && summary.balanced, `the run ended with ${exit} and does not balance`],
+    [exit === 0 && summary.balanced === true, `the run ended with ${exit} and does not balance`],
     [kills === Number(values.kills), "not all kills took place"],
     [longestWaitMs <= maxWaitMs + noticeMs, `something waited for ${longestWaitMs} ms`],
     [!isLocal || incomplete > 0, "no prediction was incomplete, although a partition hung"],

@@ -694,6 +694,11 @@ export const errorTable = {
     policy: "stop",
     message: "A key of {view} has the fields {fields}; {given} given.",
   },
+  DATA_MEMBER: {
+    policy: "stop",
+    message:
+      "{path} holds no name of a member (1 to 64 letters, digits, dots, dashes, underscores): remove the file to have one made, or write one that no other data directory has.",
+  },
   DATA_FOREIGN: {
     policy: "stop",
     message:

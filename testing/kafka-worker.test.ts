@@ -10,6 +10,7 @@ import { openEmbeddedBroker } from "../broker/embedded/embedded-broker.ts";
 import { type KafkaBroker, openKafkaBroker } from "../broker/kafka/kafka-broker.ts";
 import { allTasks } from "../runtime/engine/assignment.ts";
 import { Worker } from "../runtime/engine/worker.ts";
+import { memberOf } from "../runtime/hosting/member.ts";
 import { Outages } from "../runtime/hosting/outages.ts";
 import { createMemoryRegistry } from "../runtime/schema-registry/embedded.ts";
 import type { SchemaRegistry } from "../runtime/schema-registry/registry.ts";
@@ -83,7 +84,7 @@ test("a worker killed again and again commits every record once", { skip }, asyn
   expectTheSame(await collectAir(broker, registry));
 });
 
-test("two workers of a group share the tasks; one is killed and the other goes on", {
+test("workers in two data directories share the tasks; one is killed and the other goes on", {
   skip,
 }, async () => {
   await emptyKafka();
@@ -100,6 +101,9 @@ test("two workers of a group share the tasks; one is killed and the other goes o
   await back.until(shares);
   const ends = await Promise.all([first.until(() => false), back.until(() => false)]);
   assert.deepEqual(ends, [true, true], "both know when all is done");
+  const members = await Promise.all(["0", "1"].map((name) => memberOf(dataOf(name))));
+  assert.notEqual(members[0], members[1]);
+  assert.deepEqual([first.fences, second.fences, back.fences], [0, 0, 0], "nobody is fenced");
   expectTheSame(await collectAir(broker, registry));
 });
 
@@ -187,6 +191,10 @@ test("a Kafka that stands still or is killed is waited for and told, and nothing
   expectTheSame(await collectAir(broker, registry));
 });
 
+function dataOf(name: string): string {
+  return join(directory, `data-${name}`);
+}
+
 function shares(_: number, tasks: number): boolean {
   return tasks === all / 2;
 }
@@ -242,16 +250,19 @@ interface WorkerProcess {
    * @throws {Error} when it failed.
    */
   until(holds: (commits: number, tasks: number) => boolean): Promise<boolean>;
+  /** How often another one took its transactional id. */
+  readonly fences: number;
   kill(): Promise<void>;
   /** As when a machine stands still: SIGSTOP. */
   freeze(): void;
   thaw(): void;
 }
 
-function startWorker(instanceId: string): WorkerProcess {
+/** @param name - of a data directory: a worker in the one of an earlier worker takes its place. */
+function startWorker(name: string): WorkerProcess {
   const options: WorkerProcessOptions = {
     brokers: kafka.brokers,
-    instanceId,
+    data: dataOf(name),
     to,
     sessionTimeoutMs,
   };
@@ -260,9 +271,11 @@ function startWorker(instanceId: string): WorkerProcess {
   let commits = 0;
   let tasks = 0;
   let finished = false;
+  let fences = 0;
   let look = () => {};
   child.on("message", (message: WorkerProcessMessage) => {
     if (message.kind === "finished") finished = true;
+    else if (message.kind === "fenced") fences++;
     else {
       if (message.kind === "commit") commits++;
       tasks = message.tasks;
@@ -276,11 +289,14 @@ function startWorker(instanceId: string): WorkerProcess {
       new Promise((resolve, reject) => {
         look = () => {
           if (finished) resolve(true);
-          else if (child.exitCode !== null) reject(new Error(`worker ${instanceId} failed`));
+          else if (child.exitCode !== null) reject(new Error(`worker ${name} failed`));
           else if (holds(commits, tasks)) resolve(false);
         };
         look();
       }),
+    get fences() {
+      return fences;
+    },
     async kill() {
       child.kill("SIGKILL");
       await ended;

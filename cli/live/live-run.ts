@@ -149,7 +149,7 @@ class LiveRun {
     print(`\n${[summaryText(summary, problems), liveText(live), ...own].join("\n")}\n`);
     const whole = { ...summary, live };
     if (file !== null) await writeFile(file, `${JSON.stringify(whole, null, 2)}\n`);
-    return { outcome: summary.balanced ? "done" : "failed", summary: whole, problems };
+    return { outcome: summary.balanced === false ? "failed" : "done", summary: whole, problems };
   }
 
   /** What is known without asking the stores. */

@@ -14,7 +14,8 @@ process.on("message", (command: WorkerCommand) => {
   if (command.kind !== "start") return;
   if (command.worker === "quick") die();
   if (command.worker === "thriving") {
-    tell({ kind: "status", round: null, commits: 1, committedRecords: 1, tasks: [] }, die);
+    const report = { kind: "status", round: null, commits: 1, committedRecords: 1 } as const;
+    tell({ ...report, tasks: [], instances: [] }, die);
   }
   if (command.worker === "failing") {
     const failure = {

@@ -12,6 +12,7 @@ function report(round: number, commits: number, ...names: string[]): WorkerRepor
     round,
     commits,
     committedRecords: 0,
+    instances: ["m-0", "m-1"],
     tasks: names.map((name) => {
       const [subtopology = "", partition] = name.split("/");
       return {
@@ -26,7 +27,7 @@ function report(round: number, commits: number, ...names: string[]): WorkerRepor
 }
 
 test("the end comes when two rounds in a row find all tasks with the same commits", () => {
-  const rounds = new EndRounds(4);
+  const rounds = new EndRounds(4, "m");
   assert.equal(rounds.take("0", report(1, 5, "a/0", "b/0")), false, "half of the tasks");
   assert.equal(rounds.take("1", report(1, 3, "a/1", "b/1")), true);
   rounds.take("0", report(2, 6, "a/0", "b/0"));
@@ -38,7 +39,7 @@ test("the end comes when two rounds in a row find all tasks with the same commit
 });
 
 test("an answer to an earlier round, and one of a worker that died, do not count", () => {
-  const rounds = new EndRounds(4);
+  const rounds = new EndRounds(4, "m");
   rounds.take("0", report(1, 1, ...tasks));
   assert.equal(rounds.round, 2);
   rounds.take("0", report(1, 1, ...tasks));
@@ -50,11 +51,34 @@ test("an answer to an earlier round, and one of a worker that died, do not count
 });
 
 test("while two workers claim a task, as in a rebalance, it is not the end", () => {
-  const rounds = new EndRounds(4);
+  const rounds = new EndRounds(4, "m");
   for (const _ of [1, 2, 3]) {
     const { round } = rounds;
     rounds.take("0", report(round, 1, "a/0", "a/1", "b/0"));
     rounds.take("1", report(round, 1, "b/0", "b/1"));
+  }
+  assert.deepEqual([rounds.end, rounds.round], [null, 1]);
+});
+
+test("where other data directories have tasks, the end is that of all workers here", () => {
+  const instances = ["a-0", "m-0", "m-1"];
+  const ours = (round: number, name: string) => ({ ...report(round, 1, name), instances });
+  const rounds = new EndRounds(4, "m");
+  for (const round of [1, 2]) {
+    rounds.take("0", ours(round, "a/0"));
+    assert.equal(rounds.end, null, "one of two");
+    rounds.take("1", ours(round, "b/0"));
+  }
+  assert.equal(rounds.end?.tasks.length, 2);
+});
+
+test("while workers tell of other groups, as in a rebalance, some of the tasks are no end", () => {
+  const rounds = new EndRounds(4, "m");
+  for (const _ of [1, 2, 3]) {
+    const { round } = rounds;
+    rounds.take("1", { ...report(round, 1, "b/0"), instances: ["a-0", "m-0", "m-1"] });
+    rounds.take("0", { ...report(round, 1, "a/0"), instances: ["a-0", "m-0"] });
+    rounds.take("0", { ...report(round, 1, "a/0"), instances: [] });
   }
   assert.deepEqual([rounds.end, rounds.round], [null, 1]);
 });
@@ -69,7 +93,7 @@ test("in any schedule of work that workers pass to each other, the end leaves no
   const work = fc.array(fc.tuple(fc.nat({ max: 2 }), fc.nat({ max: 2 })), { maxLength: 20 });
   fc.assert(
     fc.property(schedule, work, (turns, hops) => {
-      const rounds = new EndRounds(3);
+      const rounds = new EndRounds(3, "m");
       const queues = [[0], [0], [0]];
       const commits = [0, 0, 0];
       const answered = [0, 0, 0];

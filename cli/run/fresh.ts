@@ -23,6 +23,7 @@ const freshRemedies = {
 /** What a run, a load, a re-reading and the servers of the local stack leave in a directory. */
 const ours: ReadonlySet<string> = new Set([
   ...["millrace.json", "millrace.json.tmp", "millrace.sock", "lock", "models"],
+  ...["member", "member.tmp"],
   ...["log", "schemas.ndjson", "online", "offline", "spool", "spill", "files"],
   ...["parts.json", "parts.json.tmp", "run.json", "run.json.tmp", "live.json", "live.json.tmp"],
   ...["servers", ...localServerNames],

@@ -7,6 +7,7 @@ import { migrateCatalog } from "../../runtime/hosting/catalog.ts";
 import { createSources } from "../../runtime/hosting/create-sources.ts";
 import { CutOvers } from "../../runtime/hosting/cut-overs.ts";
 import { beginStrand } from "../../runtime/hosting/growth.ts";
+import { memberOf } from "../../runtime/hosting/member.ts";
 import { Outages, type TellOutage } from "../../runtime/hosting/outages.ts";
 import type { RunningPlans } from "../../runtime/hosting/running-plans.ts";
 import type { Stack } from "../../runtime/hosting/stack.ts";
@@ -63,6 +64,8 @@ export interface OpenRun {
   readonly application: RunningPlans;
   readonly stack: Stack;
   readonly config: Config;
+  /** Name of the data directory among those that run the topologies. */
+  readonly member: string;
   /** Event time that it covers; of a live run without an end, to infinity. */
   readonly range: EventRange;
   readonly progress: Progress;
@@ -121,8 +124,9 @@ export function withRun<Before>(
       return { ...claimed, strands };
     });
     log.info({ data, ...range }, "stack opened");
+    const member = await memberOf(data);
     const application = await start.retry(() =>
-      startPlans(loaded.module, strands, stack, config, range.to, progress, log),
+      startPlans(loaded.module, strands, stack, config, member, range.to, progress, log),
     );
     interrupt.begin();
     interrupt.insist(() => application.waitingFor);
@@ -141,8 +145,8 @@ export function withRun<Before>(
       progress.say(`gateway     ${gateway.url}`);
     }
     const addUp: OpenRun["addUp"] = (read) => addingUp(read, interrupt.signal, tell);
-    const told = { progress, print, log, addUp };
-    return await work({ spec, plans, application, stack, config, range, ...told }, before);
+    const open = { spec, plans, application, stack, config, member, range };
+    return await work({ ...open, progress, print, log, addUp }, before);
   });
 }
 

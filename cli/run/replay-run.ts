@@ -1,5 +1,6 @@
 import { writeFile } from "node:fs/promises";
 import type { Feeder, FeedReport } from "../../runtime/hosting/application-spec.ts";
+import { feedInTurn } from "../../runtime/hosting/feed-turn.ts";
 import { mayGoOn, retry } from "../../runtime/retry.ts";
 import { collectSummary } from "../summary/collect.ts";
 import { summaryText } from "../summary/print.ts";
@@ -88,10 +89,21 @@ class Run {
     return complete;
   }
 
+  #feed(signal: AbortSignal): Promise<FeedReport> {
+    const { plans, stack, member } = this.#run;
+    return feedInTurn({
+      broker: stack.broker,
+      topologies: plans.map(({ name }) => name),
+      instanceId: member,
+      signal,
+      feed: (either) => this.#feedOn(either),
+    });
+  }
+
   /** A feeder that is cut off by a server which is away is started again: it goes on there. */
-  async #feed(signal: AbortSignal): Promise<FeedReport> {
+  async #feedOn(signal: AbortSignal): Promise<FeedReport> {
     const { plans, stack, config } = this.#run;
-    let before = 0;
+    let before = this.#sent;
     const report = await retry(
       () => {
         before = this.#sent;
@@ -126,7 +138,7 @@ class Run {
     print(`\n${[summaryText(summary, problems), ...own].join("\n")}\n`);
     const text = `${JSON.stringify(summary, null, 2)}\n`;
     if (config.summary !== null) await writeFile(config.summary, text);
-    return { outcome: summary.balanced ? "done" : "failed", summary, problems };
+    return { outcome: summary.balanced === false ? "failed" : "done", summary, problems };
   }
 
   /** Time and memory so far, for the next start. */

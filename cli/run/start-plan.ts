@@ -4,6 +4,7 @@ import type { Config } from "../../runtime/config/settings.ts";
 import type { Mode } from "../../runtime/engine/task-factory.ts";
 import { Application } from "../../runtime/hosting/application.ts";
 import { closeAll } from "../../runtime/hosting/close-all.ts";
+import { instanceOf } from "../../runtime/hosting/member.ts";
 import type { TellOutage } from "../../runtime/hosting/outages.ts";
 import type { RunningPlan } from "../../runtime/hosting/running-plan.ts";
 import { RunningPlans } from "../../runtime/hosting/running-plans.ts";
@@ -19,6 +20,7 @@ export async function startPlans(
   plans: readonly Plan[],
   stack: Stack,
   config: Config,
+  member: string,
   until: number,
   progress: Progress,
   log: Logger,
@@ -26,7 +28,7 @@ export async function startPlans(
   const started: RunningPlan[] = [];
   try {
     for (const plan of plans) {
-      started.push(await startPlan(module, plan, stack, config, until, progress, log));
+      started.push(await startPlan(module, plan, stack, config, member, until, progress, log));
     }
     return new RunningPlans(started);
   } catch (error) {
@@ -42,6 +44,7 @@ async function startPlan(
   plan: Plan,
   stack: Stack,
   config: Config,
+  member: string,
   until: number,
   progress: Progress,
   log: Logger,
@@ -53,16 +56,24 @@ async function startPlan(
       module,
       stack,
       config,
+      member,
       until,
       log,
       onOutage: say,
       onDeath: (worker, how) => progress.say(`Worker ${worker} ${how}; it is started again.`),
     });
   }
-  // The id of a run killed before: on Kafka it takes over from it without waiting for its end.
-  const application = await startApplication(plan, stack, config, until, "0", say, log);
+  const only = { member, worker: "0" };
+  const application = await startApplication(plan, stack, config, until, only, say, log);
   log.info("tasks restored");
   return application;
+}
+
+/** A worker of a data directory's run. On Kafka it takes over from one of its id killed before. */
+interface WorkerPlace {
+  /** Name of the data directory among those that run the plan. */
+  readonly member: string;
+  readonly worker: string;
 }
 
 /**
@@ -75,7 +86,7 @@ export function startApplication(
   stack: Stack,
   config: Config,
   until: number,
-  instanceId: string,
+  { member, worker }: WorkerPlace,
   onOutage: TellOutage,
   log: Logger,
 ): Promise<Application> {
@@ -83,11 +94,11 @@ export function startApplication(
     plan,
     stack,
     mode: modeOf(config, until),
-    instanceId,
+    instanceId: instanceOf(member, worker),
     scoringThreads: config.scoringThreads,
     commitIntervalMs: config.commitIntervalMs,
     spill: {
-      directory: join(config.data, "spill", `${plan.name}-${instanceId}`),
+      directory: join(config.data, "spill", `${plan.name}-${worker}`),
       entries: config.labelEntries,
     },
     rowTopicBytes: config.rowTopicMb * 1024 * 1024,

@@ -11,7 +11,7 @@ const fixture = new URL(`./dying-worker-fixture${extension}`, import.meta.url);
 
 function worker(id: string, events: Partial<WorkerEvents>): WorkerChild {
   const nothing: WorkerEvents = { started: () => {}, said: () => {}, died: () => {} };
-  const start = { module: "app.js", plan: "plan", until: 0 };
+  const start = { module: "app.js", plan: "plan", until: 0, member: "m" };
   const config = { plain: {}, secrets: {} };
   const greeting = () => [{ ...start, kind: "start", config, worker: id } as const];
   return new WorkerChild(id, greeting, { ...nothing, ...events }, fixture);

@@ -5,13 +5,14 @@ import { allTasks } from "../../runtime/engine/assignment.ts";
 import { ownTopics, planOnSources } from "../../runtime/engine/plan-on-sources.ts";
 import { migrateOffline } from "../../runtime/hosting/catalog.ts";
 import { Outages, type TellOutage } from "../../runtime/hosting/outages.ts";
-import type { RunningPlan, RunStatus, TaskReport } from "../../runtime/hosting/running-plan.ts";
+import type { RunningPlan, RunStatus } from "../../runtime/hosting/running-plan.ts";
 import type { Stack } from "../../runtime/hosting/stack.ts";
 import { measureTasks } from "../../runtime/hosting/task-metrics.ts";
 import { Metrics } from "../../runtime/metrics/metrics.ts";
 import type { Scraped } from "../../runtime/metrics/server.ts";
 import type { Plan } from "../../schemas/plan.ts";
-import { type End, EndRounds, nameOf } from "./end-rounds.ts";
+import { type End, EndRounds } from "./end-rounds.ts";
+import { GroupTasks } from "./group-tasks.ts";
 import { WorkerChild } from "./worker-child.ts";
 import {
   type MetricsReport,
@@ -28,6 +29,8 @@ export interface WorkerGroupOptions {
   /** Open in this process; the workers open it for themselves. */
   readonly stack: Stack;
   readonly config: Config;
+  /** Name of the data directory among those that run the plan. */
+  readonly member: string;
   /** Event time at which it ends, UTC ms; infinite: never. */
   readonly until: number;
   readonly log: Logger;
@@ -40,7 +43,7 @@ export interface WorkerGroupOptions {
 /** How long a worker may take to answer a scrape, ms. */
 const scrapeTimeoutMs = 2_000;
 
-/** A plan whose tasks are spread over worker processes, with the ids "0" to N − 1. */
+/** A plan whose tasks are spread over worker processes, called "0" to N − 1. */
 export class WorkerGroup implements RunningPlan {
   readonly plan: Plan;
   readonly metrics: Scraped;
@@ -50,14 +53,12 @@ export class WorkerGroup implements RunningPlan {
   readonly #rounds: EndRounds;
   readonly #taskCount: number;
   readonly #outages: Outages;
-  readonly #tasks = new Map<string, TaskReport>();
+  readonly #tasks: GroupTasks;
   /** Of each worker, what its processes have committed. */
   readonly #committed = new Map<string, { before: RunCount; now: RunCount }>();
   /** Workers that are to say that everything is stored; null while the run goes on. */
   #draining: Set<string> | null = null;
   #stored = false;
-  /** Event time; a task that is being restored does not set the run back. */
-  #reached = Number.NEGATIVE_INFINITY;
   readonly #scrapes = new Map<number, (worker: string, metrics: MetricsReport) => void>();
   #scrape = 0;
 
@@ -67,7 +68,8 @@ export class WorkerGroup implements RunningPlan {
     this.#options = options;
     this.#outages = new Outages(options.onOutage);
     this.#taskCount = allTasks(plan).length;
-    this.#rounds = new EndRounds(this.#taskCount);
+    this.#tasks = new GroupTasks(this.#taskCount, options.member);
+    this.#rounds = new EndRounds(this.#taskCount, options.member);
     this.#workers = Array.from({ length: config.workers }, (_, number) => {
       const id = String(number);
       return new WorkerChild(id, () => this.#greeting(id), {
@@ -117,11 +119,16 @@ export class WorkerGroup implements RunningPlan {
       commits += before.commits + now.commits;
       committedRecords += before.records + now.records;
     }
-    return { taskProgress: this.#reached, commits, committedRecords };
+    return { taskProgress: this.#tasks.reached, commits, committedRecords };
+  }
+
+  get elsewhere(): number {
+    const { end } = this.#rounds;
+    return end === null ? this.#tasks.elsewhere : this.#taskCount - end.tasks.length;
   }
 
   accounts(): BranchAccount[] {
-    return branchAccounts(this.plan, this.#rounds.end?.tasks ?? [...this.#tasks.values()]);
+    return branchAccounts(this.plan, this.#rounds.end?.tasks ?? this.#tasks.all);
   }
 
   /** Pids of the present processes by worker id. */
@@ -145,11 +152,11 @@ export class WorkerGroup implements RunningPlan {
   }
 
   #greeting(worker: string): WorkerCommand[] {
-    const { module, plan, until } = this.#options;
+    const { module, plan, until, member } = this.#options;
     const config = packConfig(this.#options.config);
     const { round } = this.#rounds;
     const commands: WorkerCommand[] = [
-      { kind: "start", module, plan: plan.name, config, until, worker },
+      { kind: "start", module, plan: plan.name, config, until, worker, member },
       { kind: "ask", round },
     ];
     if (this.#rounds.end !== null) commands.push({ kind: "drain" });
@@ -169,24 +176,17 @@ export class WorkerGroup implements RunningPlan {
       this.#draining?.delete(id);
       this.#endIfStored();
     } else if (message.kind === "status") {
-      const { commits, committedRecords, tasks } = message;
+      const { commits, committedRecords } = message;
       const count = this.#committed.get(id) ?? { before: nothing, now: nothing };
       count.now = { commits, records: committedRecords };
       this.#committed.set(id, count);
       if (commits > 0) worker.thrives();
-      this.#keep(tasks);
+      this.#tasks.keep(id, message);
       if (this.#rounds.take(id, message)) {
         this.#tellAll({ kind: "ask", round: this.#rounds.round });
       }
       if (this.#rounds.end !== null && this.#draining === null) this.#drain(this.#rounds.end);
     }
-  }
-
-  #keep(tasks: readonly TaskReport[]): void {
-    for (const task of tasks) this.#tasks.set(nameOf(task), task);
-    if (this.#tasks.size < this.#taskCount) return;
-    const least = Math.min(...[...this.#tasks.values()].map(({ progress }) => progress));
-    this.#reached = Math.max(this.#reached, least);
   }
 
   /** All is done. Each waits for the pumps of all; the ends come together, when all is stored. */
@@ -230,7 +230,7 @@ export class WorkerGroup implements RunningPlan {
     const own = new Metrics();
     measureTasks(
       own,
-      () => [...this.#tasks.values()],
+      () => this.#tasks.all,
       () => this.accounts(),
     );
     const merged = async () => {

@@ -25,6 +25,8 @@ export type WorkerCommand =
       readonly config: PackedConfig;
       readonly until: number;
       readonly worker: string;
+      /** The data directory's name among those that run the plan. */
+      readonly member: string;
     }
   /** Say `status` with this round once everything that you can see is done. */
   | { readonly kind: "ask"; readonly round: number }
@@ -52,6 +54,8 @@ export interface WorkerReport {
   readonly commits: number;
   readonly committedRecords: number;
   readonly tasks: readonly TaskReport[];
+  /** Instance ids of all processes of the plan; none while it has no place among them. */
+  readonly instances: readonly string[];
 }
 
 /** A configuration on its way to another process; settings by name. */

@@ -56,7 +56,7 @@ class WorkerProcess {
   }
 
   async #run(start: WorkerCommand & { kind: "start" }): Promise<void> {
-    const { worker, until } = start;
+    const { worker, member, until } = start;
     const config = unpackConfig(start.config);
     const { spec } = await loadApplication(start.module);
     const log = createLog(config.logLevel).child({ worker });
@@ -80,7 +80,16 @@ class WorkerProcess {
     const plan = plans.find(({ name }) => name === start.plan);
     if (plan === undefined) throw new RangeError(`${start.module} has no topology ${start.plan}`);
     const application = await retry(
-      () => startApplication(withoutNames(plan), stack, config, until, worker, onOutage, log),
+      () =>
+        startApplication(
+          withoutNames(plan),
+          stack,
+          config,
+          until,
+          { member, worker },
+          onOutage,
+          log,
+        ),
       patient,
     );
     this.#application = application;
@@ -106,7 +115,9 @@ class WorkerProcess {
 
   #report(application: Application, round: number | null): void {
     const { commits, committedRecords } = application.status;
-    void tell({ kind: "status", round, commits, committedRecords, tasks: application.tasks() });
+    const { instances } = application;
+    const tasks = application.tasks();
+    void tell({ kind: "status", round, commits, committedRecords, tasks, instances });
   }
 
   async #tellMetrics(request: number): Promise<void> {

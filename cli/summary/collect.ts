@@ -34,13 +34,15 @@ export async function collectSummary(
   const parts: PlanCounts[] = [];
   for (const each of running)
     parts.push(await countPlan(each, storesOf(stack, topologyOf(each.plan))));
-  const problems = parts.flatMap((part) => part.problems);
+  // Others count what they have and may write meanwhile.
+  const alone = running.every(({ elsewhere }) => elsewhere === 0);
+  const problems = alone ? parts.flatMap((part) => part.problems) : [];
   const served = parts.flatMap((part) => part.served);
   const fallback = served.filter(({ version }) => version === null);
   const summary: Summary = {
     stack: stack.kind,
     range: { from: iso(facts.range.from), to: iso(facts.range.to) },
-    balanced: problems.length === 0,
+    balanced: alone ? problems.length === 0 : null,
     topologies: Object.fromEntries(
       running.map((each, i) => [
         each.plan.name,

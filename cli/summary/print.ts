@@ -43,12 +43,17 @@ export function summaryText(summary: Summary, problems: readonly string[]): stri
     `memory         ${megabytes(memory.maxRssBytes)} MB at most${workersText(memory)}`,
   );
   if (models.length > 0) lines.push("", modelTable(models), "");
-  lines.push(
-    problems.length === 0
-      ? "Balanced: every record is accounted for."
-      : `NOT balanced:\n${problems.map((problem) => `- ${plainText(problem)}`).join("\n")}`,
-  );
+  lines.push(balanceText(summary, problems));
   return lines.join("\n");
+}
+
+function balanceText({ balanced }: Summary, problems: readonly string[]): string {
+  if (balanced === null) {
+    return "Not added up: other runs of this have tasks, too. millrace verify counts the records of all.";
+  }
+  return balanced
+    ? "Balanced: every record is accounted for."
+    : `NOT balanced:\n${problems.map((problem) => `- ${plainText(problem)}`).join("\n")}`;
 }
 
 function modelTable(models: Summary["models"]): string {

@@ -93,6 +93,7 @@ test("the summary for people says that it balances, or what does not", () => {
   assert.match(text, /Balanced: every record/);
   // Each branch of a source counts a record that is put aside; the record is one.
   assert.match(text, /, 4 late \(2 records\), 2 dead-lettered \(1 record\), 1 filtered\n/);
+  assert.match(summaryText({ ...summary, balanced: null }, []), /Not added up: .* verify/);
   assert.match(
     summaryText({ ...summary, balanced: false }, ["x is missing"]),
     /NOT balanced:\n- x/,

@@ -56,7 +56,8 @@ export interface Summary {
   readonly stack: string;
   /** ISO 8601, UTC. */
   readonly range: { readonly from: string; readonly to: string };
-  readonly balanced: boolean;
+  /** Null: other runs of the plan have tasks, whose records are not counted here. */
+  readonly balanced: boolean | null;
   readonly topologies: Readonly<Record<string, TopologySummary>>;
   /** Feature rows committed, all views together. */
   readonly features: { readonly rows: number };

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { EndRounds, nameOf } from "../../cli/run/end-rounds.ts";
 import { ChaosWorker } from "./chaos-worker.ts";
-import type { ChaosMessage, WorkerStart } from "./messages.ts";
+import { type ChaosMessage, chaosMember, type WorkerStart } from "./messages.ts";
 
 /** Time between two looks at what nobody reports, ms. */
 const lookEveryMs = 100;
@@ -98,7 +98,7 @@ export class ChaosWorkers {
 
   /** Waits until those that are awake have processed and committed everything. */
   async end(timeoutMs: number): Promise<void> {
-    const rounds = new EndRounds(this.#taskCount);
+    const rounds = new EndRounds(this.#taskCount, chaosMember);
     this.#rounds = rounds;
     this.#askAll(rounds);
     await this.until("the end of the input", timeoutMs, () => rounds.end !== null);

@@ -40,6 +40,9 @@ export interface HeldBatch {
   }[];
 }
 
+/** In the place of a data directory's name: the workers have one together. */
+export const chaosMember = "chaos";
+
 /** All that a worker needs to join. */
 export interface WorkerStart {
   readonly worker: string;

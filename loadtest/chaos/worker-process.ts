@@ -1,12 +1,13 @@
 import { join } from "node:path";
 import { packError } from "../../cli/run/worker-messages.ts";
 import { Application } from "../../runtime/hosting/application.ts";
+import { instanceOf } from "../../runtime/hosting/member.ts";
 import type { Stack } from "../../runtime/hosting/stack.ts";
 import { frontPassword, frontUser } from "../../sinks/chdb/front-password.ts";
 import { clickHousePasswordFile } from "../../stacks/local/clickhouse.ts";
 import { loopbackAccess, openServers } from "../../stacks/open-servers.ts";
 import { flights } from "../../topologies/flights/flights.ts";
-import type { ChaosCommand, ChaosMessage, WorkerStart } from "./messages.ts";
+import { type ChaosCommand, type ChaosMessage, chaosMember, type WorkerStart } from "./messages.ts";
 import { TrapGate } from "./trap-gate.ts";
 import { TrappedBroker } from "./trapped-broker.ts";
 import { TrappedOffline, TrappedOnline } from "./trapped-stores.ts";
@@ -82,7 +83,9 @@ async function openStack(start: WorkerStart): Promise<Stack> {
 
 function report(application: Application, round: number | null): void {
   const { commits, committedRecords } = application.status;
-  void tell({ kind: "status", round, commits, committedRecords, tasks: application.tasks() });
+  const { instances } = application;
+  const tasks = application.tasks();
+  void tell({ kind: "status", round, commits, committedRecords, tasks, instances });
 }
 
 async function run(start: WorkerStart): Promise<void> {
@@ -92,7 +95,7 @@ async function run(start: WorkerStart): Promise<void> {
     plan: flights,
     stack,
     mode: { kind: "replay" },
-    instanceId: start.worker,
+    instanceId: instanceOf(chaosMember, start.worker),
     onOutage: (what, error) =>
       void tell({ kind: "trouble", what: `${what}: ${error ?? "it is there again"}` }),
   });

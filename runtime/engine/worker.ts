@@ -100,11 +100,10 @@ export class Worker {
     this.#factory = factory;
     this.#membership = membership;
     this.#stepBudget = options.stepBudget ?? 2000;
-    const { plan, broker } = options;
+    const { plan, broker, mode } = options;
     const partitions = new Map(plan.subtopologies.map((each) => [each.name, each.partitions]));
     this.#partitionsOf = (subtopology) => partitions.get(subtopology) ?? 0;
     this.#group = new GroupProgress(plan, broker);
-    const { mode } = options;
     const isLive = mode.kind === "live";
     this.#idle = isLive ? new IdleAdvance(plan, broker, mode.now, () => this.#wakeUp()) : null;
     const { commitIntervalMs: intervalMs = 100, onCommit = () => {} } = options;
@@ -143,6 +142,11 @@ export class Worker {
 
   get tasks(): readonly (MergeTask | SourceTask)[] {
     return this.#tasks;
+  }
+
+  /** Instance ids of all processes of the plan; none while its place among them is lost. */
+  get instances(): readonly string[] {
+    return this.#membership.assignment.instances;
   }
 
   /**

@@ -98,7 +98,8 @@ test("an application that cannot start leaves every group that it joined", async
   for (const nth of [1, 2, 5]) {
     const { stack, count } = await stackWithout(nth);
     await createSources(stack.broker, [flights]);
-    const options = { plan: flights, stack, mode: { kind: "replay" }, scoringThreads: 0 } as const;
+    const mode = { kind: "replay" } as const;
+    const options = { plan: flights, stack, mode, instanceId: "0", scoringThreads: 0 };
     await assert.rejects(Application.start(options), /no room in the group/);
     assert.ok(count.joins >= nth);
     assert.equal(count.members, 0, `${count.members} of ${count.joins} stay`);

@@ -1,9 +1,9 @@
 import type { Broker } from "../../broker/broker.ts";
-import { policyOf } from "../../schemas/errors.ts";
 import { type Plan, topologyOf } from "../../schemas/plan.ts";
-import { outcomesOf, predictionsOf } from "../../schemas/plan-facts.ts";
+import { predictionsOf } from "../../schemas/plan-facts.ts";
 import { modelRegisterTopic } from "../../topologies/dsl/compile/topics.ts";
 import { type BranchAccount, branchAccounts } from "../engine/accounting.ts";
+import { allTasks } from "../engine/assignment.ts";
 import type { SpillOptions } from "../engine/local-stores.ts";
 import { defaultBudgetBytes, defaultSnapshots, tellNews } from "../engine/merge-task.ts";
 import { planOnSources } from "../engine/plan-on-sources.ts";
@@ -12,8 +12,7 @@ import type { Mode, TaskTuning } from "../engine/task-factory.ts";
 import { Worker } from "../engine/worker.ts";
 import { Metrics } from "../metrics/metrics.ts";
 import type { SinkPump } from "../pump/sink-pump.ts";
-import { RowTopicPurger } from "../row-topics/row-topic-purger.ts";
-import { rowTopics } from "../row-topics/row-topics.ts";
+import type { RowTopicPurger } from "../row-topics/row-topic-purger.ts";
 import { ModelTail } from "../services/models/model-tail.ts";
 import { openServices, type Services } from "../services/registry.ts";
 import type { Warn } from "../services/service.ts";
@@ -21,18 +20,19 @@ import { migrateOffline } from "./catalog.ts";
 import { closeAll } from "./close-all.ts";
 import { measureLag, type ReaderPosition } from "./lag-metrics.ts";
 import { Outages, type TellOutage } from "./outages.ts";
-import { type OnTrouble, startPumps } from "./pumps.ts";
+import type { OnTrouble } from "./pumps.ts";
 import type { EndOfRun, RunningPlan, RunStatus, TaskReport } from "./running-plan.ts";
 import { SourceWatch } from "./source-watch.ts";
-import { type Stack, storesOf, type TopologyStack } from "./stack.ts";
+import { type Stack, storesOf } from "./stack.ts";
+import { startStoring, stopPumps, storeScored } from "./storing.ts";
 import { measureTasks } from "./task-metrics.ts";
 
 export interface ApplicationOptions {
   readonly plan: Plan;
   readonly stack: Stack;
   readonly mode: Mode;
-  /** Stable over restarts of this process. @default "0" */
-  readonly instanceId?: string;
+  /** Its own among all that run the plan, on whatever machine, and stable over restarts. */
+  readonly instanceId: string;
   /** @default 1 */
   readonly scoringThreads?: number;
   /** @default 100 */
@@ -59,28 +59,6 @@ export interface ApplicationOptions {
 /** Time between looks at whether a pump has stopped, in ms. */
 const pumpCheckMs = 500;
 
-/** Starts what stores rows and what purges them behind it, each told how it is closed. */
-async function startStoring(
-  options: ApplicationOptions,
-  stack: TopologyStack,
-  onTrouble: OnTrouble,
-  onFailure: (close: () => Promise<void>) => void,
-): Promise<{ readonly pumps: readonly SinkPump[]; readonly purger: RowTopicPurger }> {
-  const { plan, mode, instanceId: named, acceptGaps } = options;
-  const pumping = startPumps(plan, stack, butStops(onTrouble), named, mode.kind, acceptGaps);
-  const purging = startPurger(options, onTrouble);
-  pumping.then(
-    (started) => onFailure(() => stopPumps(started)),
-    () => {},
-  );
-  purging.then(
-    (purger) => onFailure(() => purger.stop()),
-    () => {},
-  );
-  await Promise.allSettled([pumping, purging]);
-  return { pumps: await pumping, purger: await purging };
-}
-
 /**
  * A plan running on a stack in this process: the tasks, the pumps behind them, and the services
  * that do what tasks cannot.
@@ -88,7 +66,8 @@ async function startStoring(
 export class Application implements RunningPlan {
   readonly metrics: Metrics;
   readonly plan: Plan;
-  readonly pids: ReadonlyMap<string, number>;
+  /** The only worker of a run is "0". */
+  readonly pids: ReadonlyMap<string, number> = new Map([["0", process.pid]]);
   readonly #broker: Broker;
   readonly #worker: Worker;
   readonly #pumps: readonly SinkPump[];
@@ -102,7 +81,6 @@ export class Application implements RunningPlan {
 
   private constructor(
     plan: Plan,
-    instanceId: string,
     broker: Broker,
     worker: Worker,
     pumps: readonly SinkPump[],
@@ -114,7 +92,6 @@ export class Application implements RunningPlan {
     outages: Outages,
   ) {
     this.plan = plan;
-    this.pids = new Map([[instanceId, process.pid]]);
     this.#broker = broker;
     this.#worker = worker;
     this.#pumps = pumps;
@@ -145,7 +122,7 @@ export class Application implements RunningPlan {
     options: ApplicationOptions,
     onFailure: (close: () => Promise<void>) => void,
   ): Promise<Application> {
-    const { instanceId = "0" } = options;
+    const { instanceId } = options;
     const plan = await planOnSources(options.stack.broker, options.plan);
     const stack = storesOf(options.stack, topologyOf(plan));
     await migrateOffline(options.stack, plan);
@@ -197,7 +174,6 @@ export class Application implements RunningPlan {
     const { purger } = storing;
     const application = new Application(
       plan,
-      instanceId,
       stack.broker,
       worker,
       pumps,
@@ -294,6 +270,15 @@ export class Application implements RunningPlan {
     }));
   }
 
+  /** Instance ids of all processes that run the plan; none while its place is lost. */
+  get instances(): readonly string[] {
+    return this.#worker.instances;
+  }
+
+  get elsewhere(): number {
+    return allTasks(this.plan).length - this.#worker.tasks.length;
+  }
+
   accounts(): BranchAccount[] {
     return branchAccounts(this.plan, this.#worker.tasks);
   }
@@ -354,43 +339,6 @@ export class Application implements RunningPlan {
 
 async function isDone(worker: Worker, to: number | null): Promise<boolean> {
   return to !== null && worker.finished(to) && (await worker.caughtUp());
-}
-
-/** What ends a pump ends the run, which says so: nobody waits for it. */
-function butStops(onTrouble: OnTrouble): OnTrouble {
-  return (who, error) => {
-    if (policyOf(error) !== "stop") onTrouble(who, error);
-  };
-}
-
-const defaultRowTopicBytes = 256 * 1024 * 1024;
-
-async function stopPumps(pumps: readonly SinkPump[]): Promise<void> {
-  await Promise.all(pumps.map((pump) => pump.stop()));
-}
-
-function startPurger(options: ApplicationOptions, onTrouble: OnTrouble): Promise<RowTopicPurger> {
-  const { plan, stack, instanceId } = options;
-  return RowTopicPurger.start({
-    broker: stack.broker,
-    plan: plan.name,
-    topics: rowTopics(plan, stack.registry),
-    limitBytes: options.rowTopicBytes ?? defaultRowTopicBytes,
-    ...(instanceId === undefined ? {} : { instanceId }),
-    onTrouble: (topic, error) => onTrouble(`the purge of ${topic}`, error),
-  });
-}
-
-/**
- * Predictions and outcomes committed so far, by whatever process, are stored: those known before a
- * cutoff among them.
- */
-async function storeScored(plan: Plan, pumps: readonly SinkPump[]): Promise<void> {
-  const topics = new Set([
-    ...predictionsOf(plan).map(({ topic }) => topic),
-    ...outcomesOf(plan).map(({ topic }) => topic),
-  ]);
-  await Promise.all(pumps.filter((pump) => topics.has(pump.topic)).map((pump) => pump.drain()));
 }
 
 function tuningOf({ spill, stateBudgetBytes: budgetBytes }: ApplicationOptions): TaskTuning {

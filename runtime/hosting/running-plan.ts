@@ -26,6 +26,9 @@ export interface RunningPlan {
   readonly waitingFor: readonly string[];
   /** Process that runs its tasks, by worker id. */
   readonly pids: ReadonlyMap<string, number>;
+  /** Tasks that other runs of the plan have, e.g. on other machines. */
+  readonly elsewhere: number;
+  /** Of the tasks that this run has. */
   accounts(): BranchAccount[];
   /**
    * Runs until the signal aborts or, with `to`, until everything before that event time is

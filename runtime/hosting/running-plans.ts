@@ -38,6 +38,10 @@ export class RunningPlans {
     );
   }
 
+  get elsewhere(): number {
+    return this.parts.reduce((sum, { elsewhere }) => sum + elsewhere, 0);
+  }
+
   accounts(): BranchAccount[] {
     return this.parts.flatMap((part) => part.accounts());
   }
