@@ -19,6 +19,8 @@ export {
   registeredSchema,
 } from "./runtime/schema-registry/registered-schema.ts";
 export type { Duration } from "./schemas/duration.ts";
+export type { Encoded } from "./schemas/encodings/encoding.ts";
+export * from "./schemas/encodings/kinds.ts";
 export { MillraceError } from "./schemas/errors.ts";
 export * from "./schemas/formats/kinds.ts";
 export type { ProtobufSchema } from "./schemas/formats/protobuf/protobuf-format.ts";
@@ -42,7 +44,6 @@ export {
   type Test,
 } from "./topologies/dsl/conditions.ts";
 export { describe } from "./topologies/dsl/describe.ts";
-export { type Encoded, hashed, oneHot } from "./topologies/dsl/encodings.ts";
 export { calendar } from "./topologies/dsl/enrichment.ts";
 export type { Outcomes } from "./topologies/dsl/labels.ts";
 export { offline, online, topic } from "./topologies/dsl/roles.ts";

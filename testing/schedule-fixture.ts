@@ -1,9 +1,9 @@
 import { sampleAggregates } from "../processors/aggregate/samples-fixture.ts";
+import { hashed, oneHot } from "../schemas/encodings/kinds.ts";
 import { partitionOf } from "../schemas/murmur2.ts";
 import type { Plan } from "../schemas/plan.ts";
 import { type Aggregate, agg } from "../topologies/dsl/aggregates.ts";
 import { eq, gt, lt, neq } from "../topologies/dsl/conditions.ts";
-import { hashed, oneHot } from "../topologies/dsl/encodings.ts";
 import { calendar } from "../topologies/dsl/enrichment.ts";
 import { offline, online, topic } from "../topologies/dsl/roles.ts";
 import { prior } from "../topologies/dsl/scoring.ts";

@@ -24,7 +24,7 @@ import {
 import { aggregateKind } from "../../processors/aggregate/registry.ts";
 import { openStack, run } from "../../run.ts";
 import type { Stack } from "../../runtime/hosting/stack.ts";
-import { encode } from "../../schemas/encoding.ts";
+import { encoderOf } from "../../schemas/encodings/encodings.ts";
 import { stepsOf } from "../../schemas/plan.ts";
 import { inspectStack } from "../../serving/stack-inspector.ts";
 
@@ -217,7 +217,7 @@ test("vectors hold numbers, and what is made of texts; predictions are what the 
       last_food: one(text === null ? null : false),
       ...Object.fromEntries(
         [0, 1, 2].map((bucket) => {
-          const number = encode({ kind: "hashed", buckets: 3, bucket }, large);
+          const number = encoderOf({ kind: "hashed", buckets: 3, bucket })(large);
           return [`large_hash_${bucket}`, Number.isNaN(number) ? null : number];
         }),
       ),

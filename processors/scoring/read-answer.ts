@@ -1,4 +1,4 @@
-import { encode } from "../../schemas/encoding.ts";
+import { encoderOf } from "../../schemas/encodings/encodings.ts";
 import { isValueOutput } from "../../schemas/feature-view.ts";
 import { answerLayout } from "../../schemas/input-payloads.ts";
 import { PayloadView } from "../../schemas/payload-view.ts";
@@ -38,6 +38,7 @@ export function readTyped({ columns, encoded }: AnswerSpec): ReadAnswer {
     if (!isValueOutput(output)) return [next++];
     return output === "text" ? [] : [name];
   });
+  const made = encoded.map(({ column, encoding }) => ({ column, encode: encoderOf(encoding) }));
   const copy = (vector: Float64Array, at: number) => {
     if (first !== null) payload.numbers(first, count, numbers, 0);
     const values = payload.row();
@@ -46,7 +47,7 @@ export function readTyped({ columns, encoded }: AnswerSpec): ReadAnswer {
       vector[to++] =
         typeof source === "number" ? (numbers[source] as number) : numberOf(values[source]);
     }
-    for (const { column, encoding } of encoded) vector[to++] = encode(encoding, values[column]);
+    for (const { column, encode } of made) vector[to++] = encode(values[column]);
   };
   return { payload, copy };
 }

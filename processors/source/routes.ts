@@ -1,5 +1,5 @@
 import type { ByteWriter } from "../../schemas/bytes.ts";
-import { encode } from "../../schemas/encoding.ts";
+import { encoderOf } from "../../schemas/encodings/encodings.ts";
 import { asksClosures, type ClosureFailure, type Scalar } from "../../schemas/expression.ts";
 import { type AggregateInput, entityKey } from "../../schemas/feature-view.ts";
 import { partitionOf } from "../../schemas/murmur2.ts";
@@ -23,6 +23,7 @@ export interface StampedRecord {
 /** Why nobody gets a record. */
 export type Refusal = Bound | ClosureFailure;
 
+type Encode = (value: unknown) => number;
 type WriteTyped = (payload: ByteWriter, fields: StampedRecord["fields"]) => void;
 
 /** A field for which closures are asked, and what they said of the record in hand. */
@@ -64,6 +65,8 @@ export class Route {
   /** By field what writes it, where that goes by its type. */
   readonly #typed: readonly (WriteTyped | undefined)[];
 
+  /** By field what makes its number of a text, where it is one. */
+  readonly #encoders: readonly (Encode | undefined)[];
   readonly #asked: readonly (Asked | undefined)[];
   readonly #asksClosures: boolean;
 
@@ -79,6 +82,9 @@ export class Route {
     this.#fields = fields;
     this.#asked = fields.map(askedFor);
     this.#typed = fields.map((field, i) => writeTyped(field, this.#asked[i]));
+    this.#encoders = fields.map((field) =>
+      field.from === "encoded" ? encoderOf(field.encoding) : undefined,
+    );
     this.#asksClosures = this.#asked.some((each) => each !== undefined);
   }
 
@@ -117,7 +123,7 @@ export class Route {
           break;
         }
         case "encoded":
-          payload.f64(encode(field.encoding, record.fields[field.field]));
+          payload.f64((this.#encoders[i] as Encode)(record.fields[field.field]));
           break;
         case "time":
           payload.f64(record.eventTime);

@@ -1,4 +1,4 @@
-import type { Encoding } from "../encoding.ts";
+import type { Encoding } from "../encodings/encodings.ts";
 import type { RowLayout } from "../row-layout.ts";
 import type { TransformSpec } from "../transforms/through.ts";
 

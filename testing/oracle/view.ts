@@ -1,5 +1,5 @@
 import { aggregateKind } from "../../processors/aggregate/registry.ts";
-import { encode } from "../../schemas/encoding.ts";
+import { encoderOf } from "../../schemas/encodings/encodings.ts";
 import { evaluate, type Scalar } from "../../schemas/expression.ts";
 import {
   type AggregateSpec,
@@ -108,7 +108,7 @@ export function at(
     return [isValueOutput(output) ? Number(value) : valueAt(output, Number(value), q)];
   });
   const made = encoded.map(({ column, encoding }) => {
-    const number = encode(encoding, stored[columns.findIndex((each) => each.column === column)]);
+    const number = encoderOf(encoding)(stored[columns.findIndex((each) => each.column === column)]);
     return Number.isNaN(number) ? null : number;
   });
   return [...numbers, ...made];

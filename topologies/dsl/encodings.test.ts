@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { encode } from "../../schemas/encoding.ts";
+import { encoderOf } from "../../schemas/encodings/encodings.ts";
+import { hashed, oneHot } from "../../schemas/encodings/kinds.ts";
 import { json } from "../../schemas/formats/kinds.ts";
 import { types } from "../../schemas/formats/types.ts";
 import { murmur2 } from "../../schemas/murmur2.ts";
 import { recordSchema } from "../../schemas/record-schema.ts";
 import { topologyDriver } from "../../testing/index.ts";
 import { describe } from "./describe.ts";
-import { hashed, oneHot } from "./encodings.ts";
 import { calendar } from "./enrichment.ts";
 import { offline, topic } from "./roles.ts";
 import { prior } from "./scoring.ts";
@@ -117,13 +117,13 @@ test("every text falls into one bucket, and null into none", () => {
       fc.integer({ min: 2, max: 256 }),
       (text, buckets) => {
         const numbers = Array.from({ length: buckets }, (_, bucket) =>
-          encode({ kind: "hashed", buckets, bucket }, text),
+          encoderOf({ kind: "hashed", buckets, bucket })(text),
         );
         assert.equal(
           numbers.reduce((sum, each) => sum + each, 0),
           1,
         );
-        assert.ok(Number.isNaN(encode({ kind: "hashed", buckets, bucket: 0 }, null)));
+        assert.ok(Number.isNaN(encoderOf({ kind: "hashed", buckets, bucket: 0 })(null)));
       },
     ),
   );

@@ -1,7 +1,7 @@
-import type { Encoding } from "../../schemas/encoding.ts";
+import type { Encoded } from "../../schemas/encodings/encoding.ts";
+import type { Encoding } from "../../schemas/encodings/encodings.ts";
 import { snakeCase } from "../../schemas/feature-view.ts";
 import type { StreamDefinition } from "./definitions.ts";
-import { type Encoded, encodedProblem } from "./encodings.ts";
 import type { SnakeCase, VectorField } from "./field-types.ts";
 import { freezeDeeply } from "./freeze.ts";
 import type { Lookup } from "./lookup.ts";
@@ -140,11 +140,11 @@ type Request = string | Calendar<never> | Encoded<never, string>;
 function requestsOf(name: string, feature: Request): NamedRequest[] {
   if (typeof feature === "string") return [[name, { field: feature, calendar: false }]];
   if ("calendar" in feature) return [[name, feature.calendar]];
-  const { field, encodings } = feature;
-  const problem = encodedProblem(feature);
+  const { field, encodings, problem } = feature;
   if (problem !== null) return [[name, { field, calendar: false, problem }]];
   return encodings.map(({ suffix, encoding }) => [
     `${snakeCase(name)}_${suffix}`,
-    { field, calendar: false, encoding },
+    // Only verbs of `kinds.ts` give any.
+    { field, calendar: false, encoding: encoding as Encoding },
   ]);
 }

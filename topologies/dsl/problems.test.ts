@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { oneHot } from "../../schemas/encodings/kinds.ts";
 import { MillraceError } from "../../schemas/errors.ts";
 import { protobuf } from "../../schemas/formats/kinds.ts";
 import { arrival, departure } from "../flights/generated.ts";
 import { agg } from "./aggregates.ts";
 import { eq, field, gt, type Test } from "./conditions.ts";
-import { oneHot } from "./encodings.ts";
 import { online, topic } from "./roles.ts";
 import { prior } from "./scoring.ts";
 import { from } from "./stream.ts";

@@ -1,9 +1,10 @@
 // What the compiler knows of features that hold values of a field. Never run: each line below an
 // expectation must fail to compile, every other must compile.
 
+import type { Encoded } from "../../schemas/encodings/encoding.ts";
+import { hashed, oneHot } from "../../schemas/encodings/kinds.ts";
 import type { RecordSchema } from "../../schemas/record-schema.ts";
 import { agg } from "./aggregates.ts";
-import { type Encoded, hashed, oneHot } from "./encodings.ts";
 import { offline, online, topic } from "./roles.ts";
 import { type FeatureOf, prior } from "./scoring.ts";
 import { from } from "./stream.ts";

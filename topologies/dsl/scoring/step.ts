@@ -1,4 +1,4 @@
-import { encodingText } from "../../../schemas/encoding.ts";
+import { encodingText } from "../../../schemas/encodings/encodings.ts";
 import { featureColumns, isValueOutput } from "../../../schemas/feature-view.ts";
 import { lookupInput, triggerInput } from "../../../schemas/input-payloads.ts";
 import { predictionSchema } from "../../../schemas/outputs.ts";
