@@ -91,6 +91,46 @@ export interface SendOptions {
   readonly idempotencyKey?: string;
 }
 
+/** What the features of a look-up came from. */
+export interface LookedUp {
+  /** Prefix of its features. */
+  readonly slot: string;
+  /** `name@version`. */
+  readonly view: string;
+  readonly key: string;
+  readonly status: Exclude<FeatureStatus, "DEFAULT">;
+  readonly asOf: number | null;
+  readonly ageMs: number | null;
+}
+
+/** A prediction, see `docs/serving.md`. */
+export interface Prediction {
+  /** Of the record: the one that it brought, or a new one. */
+  readonly id: string;
+  /** UTC ms. */
+  readonly predictedAt: number;
+  readonly probability: number;
+  /** Of the model that answered; null: the fallback did. */
+  readonly version: string | null;
+  /** Null: a model answered. */
+  readonly fallbackReason: "no model" | "late" | "failed" | "put aside" | null;
+  readonly latencyMs: number;
+  /** With `features`: the vector by name, null where missing. */
+  readonly features?: Readonly<Record<string, number | null>>;
+  readonly lookedUp?: readonly LookedUp[];
+}
+
+export interface PredictOptions {
+  /** From the request to the prediction, ms. @default the step's own, for the model call alone */
+  readonly deadlineMs?: number;
+  /** What becomes of a late one: the fallback answers, or it is an error. @default "fallback" */
+  readonly late?: "fallback" | "error";
+  /** Whether to tell the features and what they came from. @default false */
+  readonly features?: boolean;
+  /** Whose step, where several topologies have one of its name. @default the only one */
+  readonly topology?: string;
+}
+
 /** The gateway has refused a request, or failed. */
 export class GatewayError extends Error {
   override readonly name = "GatewayError";
@@ -137,6 +177,18 @@ export interface GatewayClient {
     views: readonly ViewRead[],
     options?: Omit<ReadOptions, "topology">,
   ): Promise<readonly ViewRows[]>;
+  /**
+   * A prediction for a record, of which the fields that its score depends on will do.
+   *
+   * @throws {GatewayError} RECORD_REFUSED, PREDICTION_LATE
+   */
+  predict(step: string, record: object, options?: PredictOptions): Promise<Prediction>;
+  /** Predictions for up to 1,000 records, in their order; all or none. @throws {GatewayError} */
+  predictAll(
+    step: string,
+    records: readonly object[],
+    options?: PredictOptions,
+  ): Promise<readonly Prediction[]>;
   /** Sends one event; resolves once Kafka has it. @throws {GatewayError} EVENT_REFUSED */
   send(topic: string, event: object, options?: SendOptions): Promise<SentEvent>;
   /** Sends events, each with a result of its own. @throws {GatewayError} */
@@ -202,6 +254,14 @@ export function gatewayClient(options: GatewayClientOptions = {}): GatewayClient
       const time = at === undefined ? {} : { at: instantOf(at) };
       const body = await post("/v1/features", { views, ...time, ...read });
       return body["views"] as readonly ViewRows[];
+    },
+    predict: async (step, record, how = {}) => {
+      const path = `/v1/predict/${encodeURIComponent(step)}`;
+      return (await post(path, { record, ...how })) as unknown as Prediction;
+    },
+    predictAll: async (step, records, how = {}) => {
+      const body = await post(`/v1/predict/${encodeURIComponent(step)}`, { records, ...how });
+      return body["predictions"] as readonly Prediction[];
     },
     send: async (topic, event, how = {}) =>
       (await sending(topic, event, how)) as unknown as SentEvent,

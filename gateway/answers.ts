@@ -40,6 +40,15 @@ const told: Partial<Record<ErrorCode, Told>> = {
     status: 422,
     todo: "Correct the field as the message says: the topology names the schema.",
   },
+  STEP_UNKNOWN: { status: 404, todo: "Name a scoring step of the application." },
+  STEP_AMBIGUOUS: { status: 400, todo: "Name the topology." },
+  STEP_UNSERVED: { status: 409, todo: "Send the events, and read the predictions of the stream." },
+  RECORD_REFUSED: {
+    status: 422,
+    todo: "Correct the field as the message says: the topology names the schema.",
+  },
+  RECORD_EXCLUDED: { status: 422, todo: "Do not ask: the stream makes no prediction of it." },
+  PREDICTION_LATE: { status: 504, todo: "Give it more time, or take the fallback's answer." },
   EVENTS_CLOSED: { status: 409, todo: "Send to a gateway of a live run." },
   EVENT_TOPIC_UNKNOWN: { status: 404, todo: "Name a source topic of the application." },
   SCHEMA_INCOMPATIBLE: {
@@ -48,6 +57,7 @@ const told: Partial<Record<ErrorCode, Told>> = {
   },
   IDEMPOTENCY_CONFLICT: { status: 409, todo: "Give each request an idempotency key of its own." },
   GATEWAY_BUSY: { status: 429, todo: "Ask again after the seconds in Retry-After." },
+  SCORING_CLOSED: { status: 503, todo: "Ask another gateway." },
   GATEWAY_DRAINING: { status: 503, todo: "Ask another gateway." },
   KEY_MISSING: {
     status: 401,

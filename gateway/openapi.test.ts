@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { Registry } from "prom-client";
+import { Predictions, type PredictStack } from "../runtime/predict/predictions.ts";
 import { packageRoot } from "../schemas/package-root.ts";
 import { allDoors } from "./doors/all-doors.ts";
 import { ask, countedStores, openTestGateway } from "./gateway-fixture.ts";
@@ -10,7 +11,8 @@ import { openApiDocument } from "./openapi.ts";
 import { Served } from "./served.ts";
 
 const served = new Served([], countedStores(), () => null);
-const doors = allDoors({ served, ingest: null, registry: new Registry() });
+const predictions = new Predictions([], {} as PredictStack);
+const doors = allDoors({ served, ingest: null, predictions, registry: new Registry() });
 const document = openApiDocument(doors.filter(({ path }) => path !== "/openapi.json"));
 
 test("docs/openapi.json is what the doors are (GOLDEN=write rewrites it), and is served", async () => {

@@ -10,16 +10,15 @@ import { FeatureAssembly } from "./scoring/feature-assembly.ts";
 import { LabelInput } from "./scoring/label-input.ts";
 import { type EarlyLabel, LabelJoin, type Prediction } from "./scoring/label-join.ts";
 import { readNews } from "./scoring/model-news.ts";
-import { type ModelInForce, ModelRegister } from "./scoring/model-register.ts";
+import { type FallbackReason, ModelRegister } from "./scoring/model-register.ts";
 import {
   type DeferredOutcome,
   type DeferredPrediction,
-  type FallbackReason,
   ScoringOutputs,
 } from "./scoring/outputs.ts";
 import { PredictedIds } from "./scoring/predicted-ids.ts";
 import { ScoreBatch } from "./scoring/score-batch.ts";
-import { rowResultBytes, rowStates, type ScoreWork } from "./scoring/score-work.ts";
+import { rowResultBytes, type ScoreWork } from "./scoring/score-work.ts";
 import { keyPaths, TriggerInput } from "./scoring/trigger-input.ts";
 import { VectorBuffer } from "./scoring/vector-buffer.ts";
 
@@ -187,23 +186,14 @@ export class ScoringProcessor implements Processor {
     const { prediction } = deferred;
     const { version } = prediction;
     if (this.#models.isAside(version)) {
-      if (this.#inPlaceOf(deferred.model) !== null) return false;
+      if (this.#models.inPlaceOf(deferred.model, this.#scoring.fallback) !== null) return false;
       this.#fallBack(deferred, "put aside");
-    } else if (state === rowStates.answered) {
-      this.#models.answered(version);
-      prediction.probability = probability;
-    } else if (state === rowStates.late) this.#fallBack(deferred, "late");
-    else {
-      this.#models.failed(version);
-      this.#fallBack(deferred, "failed");
+      return true;
     }
+    const why = this.#models.told(version, state);
+    if (why === null) prediction.probability = probability;
+    else this.#fallBack(deferred, why);
     return true;
-  }
-
-  /** The model that answers in place of one that is put aside; null: none does. */
-  #inPlaceOf(model: ModelInForce | null): ModelInForce | null {
-    const before = this.#scoring.fallback.previous === true ? (model?.before ?? null) : null;
-    return before === null || this.#models.isAside(before.version) ? null : before;
   }
 
   /** From one that is deferred on: rows are asked for anew, of the models that are left. */
@@ -215,7 +205,8 @@ export class ScoringProcessor implements Processor {
       if (each.kind === "outcome" || each.model === null) continue;
       const { prediction, model, sourcePartition, sourceOffset } = each;
       const aside = this.#models.isAside(model.version);
-      const asked = aside ? (this.#inPlaceOf(model) ?? model) : model;
+      const { fallback } = this.#scoring;
+      const asked = aside ? (this.#models.inPlaceOf(model, fallback) ?? model) : model;
       each.model = asked;
       prediction.version = asked.version;
       each.row = this.#scored.keep(each.row, asked, sourcePartition, sourceOffset);
@@ -268,9 +259,7 @@ export class ScoringProcessor implements Processor {
     const sourceOffset = trigger.offset();
     const sourcePartition = trigger.partition(writer);
     this.#knownAt = knownAt;
-    const inForce = this.#models.at(knownAt);
-    const model = this.#whyNone(inForce) === null ? inForce : (this.#inPlaceOf(inForce) ?? inForce);
-    const fallbackReason = this.#whyNone(model);
+    const { model, why: fallbackReason } = this.#models.asked(knownAt, this.#scoring.fallback);
     const vectors = fallbackReason === null ? this.#scored.vectors : this.#unscored;
     const row = vectors.rows;
     const at = vectors.add();
@@ -300,11 +289,6 @@ export class ScoringProcessor implements Processor {
     this.#predicted?.add(id, knownAt);
     const early = this.#join?.predict(prediction);
     if (early) this.#claim(early, prediction, knownAt);
-  }
-
-  #whyNone({ version }: ModelInForce): FallbackReason | null {
-    if (version === "") return "no model";
-    return this.#models.isAside(version) ? "put aside" : null;
   }
 
   #label(writer: number, knownAt: number, payload: ByteReader): void {

@@ -83,6 +83,30 @@ export const errorTable = {
     policy: "stop",
     message: "{where} cannot be an event of {topic}: {reason}.",
   },
+  STEP_UNKNOWN: {
+    policy: "stop",
+    message: "There is no scoring step {step}{near}; there are {known}.",
+  },
+  STEP_AMBIGUOUS: {
+    policy: "stop",
+    message: "Several topologies have a scoring step {step}: {topologies}.",
+  },
+  STEP_UNSERVED: {
+    policy: "stop",
+    message: "{step} gives predictions in the stream alone: {reason}.",
+  },
+  RECORD_REFUSED: {
+    policy: "stop",
+    message: "{where} cannot be scored by {step}: {reason}.",
+  },
+  RECORD_EXCLUDED: {
+    policy: "stop",
+    message: "{where} is a record that the stream of {step} leaves out, by a where().",
+  },
+  PREDICTION_LATE: {
+    policy: "stop",
+    message: "{step} had no answer within {deadlineMs} ms.",
+  },
   EVENTS_CLOSED: {
     policy: "stop",
     message:

@@ -9,6 +9,7 @@ import type { Config } from "../../runtime/config/settings.ts";
 import { refuse } from "../../runtime/config.ts";
 import type { Stack } from "../../runtime/hosting/stack.ts";
 import { EventIngest } from "../../runtime/ingest/event-ingest.ts";
+import { Predictions } from "../../runtime/predict/predictions.ts";
 import type { Plan } from "../../schemas/plan.ts";
 
 export interface DoorOptions {
@@ -36,6 +37,13 @@ export async function openDoor(
   const metrics = new GatewayMetrics(ofProcess);
   // A replay has its sources as they stand.
   const ingest = config.live ? new EventIngest(plans, stack) : null;
+  const predictions = new Predictions(plans, stack, {
+    now: () => (config.live ? Date.now() : null),
+    threads: config.scoringThreads,
+    delayMs: config.batchDelayMs,
+    waitingRows: config.rowsWaiting,
+    warn: (message, facts) => log.warn(facts, message),
+  });
   const gateway = await openGateway({
     address,
     tls: tlsOf(config),
@@ -47,7 +55,7 @@ export async function openDoor(
       requestMs: config.requestTimeout,
       drainMs: config.drain,
     },
-    doors: allDoors({ served, ingest, registry: metrics.registry }),
+    doors: allDoors({ served, ingest, predictions, registry: metrics.registry }),
     waitingFor,
     metrics,
     onFailure: (error, requestId, door) => log.error({ err: error, requestId, door }, "failed"),
@@ -56,6 +64,7 @@ export async function openDoor(
     ...gateway,
     close: async () => {
       await gateway.close();
+      await predictions.close();
       await ingest?.close();
     },
   };

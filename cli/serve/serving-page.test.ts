@@ -1,7 +1,8 @@
 /** The curl lines of docs/serving.md, the Python example and the client, against a gateway. */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { Registry } from "prom-client";
@@ -15,6 +16,8 @@ import { type Gateway, openGateway } from "../../gateway/open-gateway.ts";
 import { Served } from "../../gateway/served.ts";
 import { EventIngest } from "../../runtime/ingest/event-ingest.ts";
 import { type IngestWorld, ingestWorld } from "../../runtime/ingest/ingest-fixture.ts";
+import { Predictions } from "../../runtime/predict/predictions.ts";
+import { openArtifactStore } from "../../runtime/services/train/artifacts.ts";
 import { avro } from "../../schemas/formats/avro/avro-format.ts";
 import { packageRoot } from "../../schemas/package-root.ts";
 import { pythonEnvironment, requirement } from "../../testing/requirements-fixture.ts";
@@ -24,17 +27,23 @@ let world: IngestWorld;
 let ingest: EventIngest;
 let gateway: Gateway;
 let locked: Gateway;
+let predictions: Predictions;
+const folder = mkdtempSync(join(tmpdir(), "millrace-serving-"));
 const { id, key } = newKey();
 const python = join(pythonEnvironment, "bin", "python");
 
 before(async () => {
   world = await ingestWorld(plan);
   ingest = new EventIngest([plan], world);
+  const { online } = countedStores();
   const served = new Served([plan], countedStores(), Date.now);
+  await world.broker.createTopics(plan.topics.filter(({ role }) => role.startsWith("model")));
+  const artifacts = { of: () => openArtifactStore(join(folder, "models")) };
+  predictions = new Predictions([plan], { ...world, online, artifacts });
   const base = {
     ...{ address: { host: "127.0.0.1", port: 0 }, tls: null, keysFile: "keys.json" },
     ...{ limits: usualLimits, waitingFor: () => [] },
-    doors: allDoors({ served, ingest, registry: new Registry() }),
+    doors: allDoors({ served, ingest, predictions, registry: new Registry() }),
   };
   gateway = await openGateway({ ...base, keys: () => noKeys });
   const own = { ...{ id, name: "test", sha256: hashOf(key), rate: null, burst: 1, revoked: null } };
@@ -44,8 +53,10 @@ before(async () => {
 after(async () => {
   await gateway.close();
   await locked.close();
+  await predictions.close();
   await ingest.close();
   await world.broker.close();
+  rmSync(folder, { recursive: true, force: true });
 });
 
 function execute(program: string, args: readonly string[]) {
@@ -97,6 +108,13 @@ test("the client reads, sends, and tells what was refused", async () => {
     },
   ]);
   assert.deepEqual(rows?.rows[0]?.values, [0]);
+  const asked = { card: "c", terminal: "t", amount: 1 };
+  const made = await client.predict("predictions", asked, { features: true, late: "error" });
+  assert.deepEqual([made.probability, made.fallbackReason], [0.01, "no model"]);
+  assert.equal(made.features?.["card_payments_1d"], 0);
+  const both = await client.predictAll("predictions", [asked, { ...asked, paymentId: "two" }]);
+  assert.deepEqual([both.length, both[1]?.id], [2, "two"]);
+  await assert.rejects(client.predict("predictions", { card: "c" }), { code: "RECORD_REFUSED" });
   const event = { paymentId: "c-1", paidAt: Date.now(), card: "c", terminal: "t", country: "DE" };
   const sent = await client.send("payments", { ...event, amount: 1.5 }, { idempotencyKey: "one" });
   const again = await client.send("payments", { ...event, amount: 1.5 }, { idempotencyKey: "one" });
@@ -121,9 +139,10 @@ test("the Python example sends and reads with requests alone", {
   const script = join(packageRoot(), "examples", "python-serving", "serving.py");
   const { code, out, err } = await execute(python, [script, "--url", gateway.url]);
   assert.equal(code, 0, err);
-  const [sent = "", one = "", rows = "", refused = ""] = out.trim().split("\n");
+  const [sent = "", one = "", rows = "", made = "", refused = ""] = out.trim().split("\n");
   assert.equal(JSON.parse(sent).accepted, 3);
   assert.equal(JSON.parse(one).key.card, "python");
   assert.equal(JSON.parse(rows).length, 2);
+  assert.equal(JSON.parse(made).fallbackReason, "no model");
   assert.match(refused, /^EVENT_REFUSED: .*paymentId is 1, not string/);
 });

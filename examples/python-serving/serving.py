@@ -1,4 +1,4 @@
-"""Events in and features out over Millrace's gateway, with nothing but requests."""
+"""Events in, features and predictions out over Millrace's gateway, with nothing but requests."""
 
 import argparse
 import json
@@ -35,6 +35,9 @@ class Gateway:
     def feature_rows(self, views, **more):
         return self.ask("POST", "/v1/features", json={"views": views, **more})["views"]
 
+    def predict(self, step, record, **options):
+        return self.ask("POST", f"/v1/predict/{step}", json={"record": record, **options})
+
     def send(self, topic, events):
         """One event or a list; sent again after a lost answer, it stands there once."""
         headers = {"idempotency-key": str(uuid.uuid4())}
@@ -66,6 +69,8 @@ def main():
         {"view": "terminal_use", "keys": ["17"]},
     ]
     print(json.dumps(gateway.feature_rows(reads)))
+    asked = {"card": "python", "terminal": "17", "amount": 12.5}
+    print(json.dumps(gateway.predict("predictions", asked, features=True)))
     try:
         gateway.send("payments", {"paymentId": 1})
     except RuntimeError as error:

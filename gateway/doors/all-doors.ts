@@ -1,6 +1,7 @@
 import type { Registry } from "prom-client";
 import { z } from "zod";
 import type { EventIngest } from "../../runtime/ingest/event-ingest.ts";
+import type { Predictions } from "../../runtime/predict/predictions.ts";
 import { type Door, door } from "../door.ts";
 import { openApiDocument } from "../openapi.ts";
 import type { Served } from "../served.ts";
@@ -8,6 +9,7 @@ import { eventDoor } from "./events.ts";
 import { feastDoor } from "./feast.ts";
 import { featureDoors } from "./features.ts";
 import { metricsDoor } from "./metrics.ts";
+import { predictDoor } from "./predict.ts";
 import { viewDoors } from "./views.ts";
 
 /** What stands behind the doors. */
@@ -15,14 +17,16 @@ export interface Behind {
   readonly served: Served;
   /** Null: no events are taken. */
   readonly ingest: EventIngest | null;
+  readonly predictions: Predictions;
   readonly registry: Registry;
 }
 
 /** All doors of a gateway, and the one that describes them. */
-export function allDoors({ served, ingest, registry }: Behind): readonly Door[] {
+export function allDoors({ served, ingest, predictions, registry }: Behind): readonly Door[] {
   const doors = [
     ...featureDoors(served),
     ...viewDoors(served),
+    predictDoor(predictions),
     eventDoor(ingest),
     feastDoor(served),
     metricsDoor(registry),

@@ -1,6 +1,11 @@
 import type { ByteReader, ByteWriter } from "../../schemas/bytes.ts";
 import type { ModelAnswer } from "../../schemas/payload.ts";
+import type { ScoringSpec } from "../../schemas/steps/scoring.ts";
 import type { ChampionNews } from "./model-news.ts";
+import { rowStates } from "./score-work.ts";
+
+/** Why the fallback answers in place of a model. */
+export type FallbackReason = "no model" | "late" | "failed" | "put aside";
 
 /** Rows in a row that a model may fail at before it is put aside. */
 export const failuresInARow = 10;
@@ -72,6 +77,43 @@ export class ModelRegister {
       next = this.#coming[0];
     }
     return this.#current;
+  }
+
+  /** Why a model is not asked; null: it is. */
+  whyNone({ version }: ModelInForce): FallbackReason | null {
+    if (version === "") return "no model";
+    return this.isAside(version) ? "put aside" : null;
+  }
+
+  /** The model before one that is put aside; null: it does not answer either, or may not. */
+  inPlaceOf(
+    model: ModelInForce | null,
+    { previous }: ScoringSpec["fallback"],
+  ): ModelInForce | null {
+    const before = previous === true ? (model?.before ?? null) : null;
+    return before === null || this.isAside(before.version) ? null : before;
+  }
+
+  /** The model that is asked for what is known at `knownAt`, and else why none is. */
+  asked(
+    knownAt: number,
+    fallback: ScoringSpec["fallback"],
+  ): { readonly model: ModelInForce; readonly why: FallbackReason | null } {
+    const inForce = this.at(knownAt);
+    const model =
+      this.whyNone(inForce) === null ? inForce : (this.inPlaceOf(inForce, fallback) ?? inForce);
+    return { model, why: this.whyNone(model) };
+  }
+
+  /** Takes what became of a row, of `rowStates`: why its answer does not count; null: it does. */
+  told(version: string, state: number): FallbackReason | null {
+    if (state === rowStates.answered) {
+      this.answered(version);
+      return null;
+    }
+    if (state === rowStates.late) return "late";
+    this.failed(version);
+    return "failed";
   }
 
   isAside(version: string): boolean {

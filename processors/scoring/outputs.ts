@@ -4,11 +4,8 @@ import type { ScoringOperator, ScoringSpec } from "../../schemas/steps/scoring.t
 import type { Counters, Outbox } from "../processor.ts";
 import { FanOut } from "../source/fan-out.ts";
 import type { Prediction } from "./label-join.ts";
-import type { ModelInForce } from "./model-register.ts";
+import type { FallbackReason, ModelInForce } from "./model-register.ts";
 import type { VectorBuffer } from "./vector-buffer.ts";
-
-/** Why the fallback answers in place of a model. */
-export type FallbackReason = "no model" | "late" | "failed" | "put aside";
 
 /** A prediction that waits for its model's answer. */
 export interface DeferredPrediction {

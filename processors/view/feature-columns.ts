@@ -111,10 +111,15 @@ export class FeatureColumns {
 
   /** Writes what the columns say at q: the doubles, then the others. */
   writeAt(q: number, values: Float64Array, others: readonly Scalar[], writer: ByteWriter): void {
+    this.writeNumbersAt(q, values, writer);
+    this.values.writeColumns(others, writer);
+  }
+
+  /** Writes the doubles alone. */
+  writeNumbersAt(q: number, values: Float64Array, writer: ByteWriter): void {
     for (let i = 0; i < values.length; i++) {
       writer.f64(valueAt(this.#outputs[i] as FeatureOutput, values[i] as number, q));
     }
-    this.values.writeColumns(others, writer);
   }
 
   /** Computes the columns of one window. */

@@ -40,6 +40,16 @@ export const gatewaySettings = Object.freeze({
     doc: "Gateway: longest time for an answer; then it is 503.",
     commands,
   }),
+  batchDelayMs: setting(integer(0, 1_000), {
+    default: 0,
+    doc: "Gateway: how long a prediction waits for others to be scored with, ms; 0: only while the threads are busy.",
+    commands,
+  }),
+  rowsWaiting: setting(integer(1, 1_000_000), {
+    default: 4_096,
+    doc: "Gateway: rows that may wait for their model; further ones are answered 429.",
+    commands,
+  }),
   drain: setting(duration, {
     default: "10s",
     doc: "Gateway: how long requests under way may take at the end.",

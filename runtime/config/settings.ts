@@ -83,8 +83,8 @@ export const settings = Object.freeze({
   }),
   scoringThreads: setting(integer(1, 64), {
     default: 1,
-    doc: "Threads that score.",
-    commands: ["run"],
+    doc: "Threads that score; a gateway has as many of its own, once it is asked.",
+    commands: ["run", "serve"],
   }),
   workers: setting(integer(1, 64), {
     default: 1,

@@ -68,11 +68,14 @@ export async function ingestWorld(plan: Plan): Promise<IngestWorld> {
   return world;
 }
 
-/** The methods that an ingest uses: spreading a class would lose them. */
+/** The methods that are used: spreading a class would lose them. */
 function portOf(broker: Broker): Broker {
   return {
     kind: broker.kind,
     describeTopics: (names?: readonly string[]) => broker.describeTopics(names),
+    createTopics: (topics: Parameters<Broker["createTopics"]>[0]) => broker.createTopics(topics),
+    listOffsets: (places: Parameters<Broker["listOffsets"]>[0]) => broker.listOffsets(places),
+    fetch: (request: Parameters<Broker["fetch"]>[0]) => broker.fetch(request),
     close: () => broker.close(),
   } as unknown as Broker;
 }

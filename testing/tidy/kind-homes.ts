@@ -5,7 +5,11 @@ const homes: Readonly<Record<string, readonly string[]>> = {
   dedup: ["topologies/dsl/dedup", "processors/dedup"],
   // The tasks of its predictions do its work.
   label: ["topologies/dsl/labels"],
-  scoring: ["topologies/dsl/scoring", "processors/scoring", "runtime/services/score"],
+  // Predictions on request go the way of its tasks.
+  scoring: [
+    ...["topologies/dsl/scoring", "processors/scoring", "runtime/services/score"],
+    "runtime/predict",
+  ],
   training: [
     ...["topologies/dsl/training", "processors/training", "processors/train"],
     "runtime/services/train",

@@ -33,7 +33,7 @@ export class ModelTail {
 
   /** The changes of a model that count, as {@link champions}. */
   async changes(model: string): Promise<readonly ModelChange[]> {
-    if (this.#offset === null) await this.#look();
+    if (this.#offset === null) await this.look();
     return this.#counted.filter((change) => change.model === model);
   }
 
@@ -41,7 +41,7 @@ export class ModelTail {
   follow(onNews: () => void): void {
     this.#timer = setInterval(() => {
       const before = this.#written.length;
-      this.#look().then(
+      this.look().then(
         () => {
           if (this.#written.length > before) onNews();
         },
@@ -56,8 +56,8 @@ export class ModelTail {
     await this.#looking?.catch(() => {});
   }
 
-  /** One at a time. */
-  #look(): Promise<void> {
+  /** Reads what has come since the last look; one at a time. Rejects with what the broker says. */
+  look(): Promise<void> {
     this.#looking ??= this.#read().finally(() => {
       this.#looking = null;
     });

@@ -1,0 +1,133 @@
+import { z } from "zod";
+import type { LookedUp } from "../../runtime/predict/feature-reads.ts";
+import type { Predictions } from "../../runtime/predict/predictions.ts";
+import type { ServedPrediction, StepPredictor } from "../../runtime/predict/step-predictor.ts";
+import { type Door, door } from "../door.ts";
+import { invalid } from "../read-request.ts";
+
+/** Records of a request. */
+const recordsMost = 1_000;
+/** Longest deadline that makes sense, ms. */
+const deadlineMost = 600_000;
+
+const anyRecord = z.record(z.string(), z.unknown());
+
+const body = z.strictObject({
+  record: anyRecord
+    .optional()
+    .describe("Fields of a record of the step's source, those that the score depends on."),
+  records: z
+    .array(anyRecord)
+    .min(1)
+    .max(recordsMost)
+    .optional()
+    .describe(`In place of record: 1 to ${recordsMost} of them.`),
+  topology: z.string().optional().describe("Whose step, where several topologies have it."),
+  deadlineMs: z
+    .number()
+    .min(1)
+    .max(deadlineMost)
+    .optional()
+    .describe("From the request to the prediction; else the step's own for the model call."),
+  late: z
+    .enum(["fallback", "error"])
+    .optional()
+    .describe("What is late: answered by the fallback (the default), or an error, 504."),
+  features: z
+    .boolean()
+    .optional()
+    .describe("Whether to tell the features, and status and age of what they came from."),
+});
+
+const prediction = z.object({
+  id: z.string().describe("Of the record: the one that it brought, or a new one."),
+  predictedAt: z.number().describe("UTC ms."),
+  probability: z.number(),
+  version: z.string().nullable().describe("Of the model that answered; null: the fallback did."),
+  fallbackReason: z
+    .enum(["no model", "late", "failed", "put aside"])
+    .nullable()
+    .describe("Null: a model answered."),
+  latencyMs: z.number().describe("Of the model call, with its wait for a batch."),
+  features: z.record(z.string(), z.number().nullable()).optional(),
+  lookedUp: z
+    .array(
+      z.object({
+        slot: z.string().describe("Prefix of its features."),
+        view: z.string().describe("name@version."),
+        key: z.string().describe("Text of the entity."),
+        status: z.enum(["FRESH", "STALE", "MISSING"]),
+        asOf: z.number().nullable(),
+        ageMs: z.number().nullable(),
+      }),
+    )
+    .optional()
+    .describe("Empty: the features were not read in time."),
+});
+
+const head = { topology: z.string(), step: z.string(), model: z.string() };
+const answers = z.union([
+  z.object({ ...head, ...prediction.shape }),
+  z.object({ ...head, predictions: z.array(prediction).describe("In the order of the records.") }),
+]);
+
+/** Predictions on request. */
+export function predictDoor(predictions: Predictions): Door {
+  return door({
+    method: "POST",
+    path: "/v1/predict/:step",
+    scope: "predict",
+    title: "Predict",
+    about:
+      "Features of the record's entities from the online store in one round trip, with what the record brings itself, scored by the step's champion as the stream does it. Of many records all are answered, or none.",
+    parts: { step: "a scoring step of the application" },
+    takes: "value",
+    body,
+    answers: { status: 200, schema: answers },
+    errors: [
+      ...(["STEP_UNKNOWN", "STEP_AMBIGUOUS", "STEP_UNSERVED"] as const),
+      ...(["RECORD_REFUSED", "RECORD_EXCLUDED", "PREDICTION_LATE"] as const),
+    ],
+    handle: async ({ path: { step: name = "" }, body: given }) => {
+      const { record, records, topology = null, deadlineMs = null, late, features } = given;
+      if ((record === undefined) === (records === undefined)) {
+        invalid("body", "give one record, or records");
+      }
+      const step = predictions.step(name, topology);
+      const how = { deadlineMs, failsLate: late === "error" };
+      const made = await step.predict(records ?? [record], how, (index) =>
+        record === undefined ? `body.records[${index}]` : "body.record",
+      );
+      const { topology: of, scoring } = step;
+      const told = made.map((each) => toldOf(step, each, features === true));
+      const found = { topology: of, step: scoring.name, model: scoring.model.name };
+      return {
+        body: record === undefined ? { ...found, predictions: told } : { ...found, ...told[0] },
+      };
+    },
+  });
+}
+
+function toldOf(
+  { scoring }: StepPredictor,
+  made: ServedPrediction,
+  withFeatures: boolean,
+): z.infer<typeof prediction> {
+  const { id, predictedAt, probability, version, fallbackReason, latencyMs } = made;
+  const plain = { id, predictedAt, probability, version, fallbackReason, latencyMs };
+  if (!withFeatures) return plain;
+  const features = scoring.features.map((name, i): [string, number | null] => {
+    const value = made.features[i] as number;
+    return [name, Number.isFinite(value) ? value : null];
+  });
+  return {
+    ...plain,
+    features: Object.fromEntries(features),
+    lookedUp: made.lookedUp.map(lookUpOf),
+  };
+}
+
+function lookUpOf({ slot, view, entity: key, status, asOf, ageMs }: LookedUp) {
+  const told = (value: number | null) => (value === null || Number.isFinite(value) ? value : null);
+  return { slot, view, key, status, asOf: told(asOf), ageMs: told(ageMs) };
+}

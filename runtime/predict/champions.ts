@@ -1,0 +1,178 @@
+import type { Broker } from "../../broker/broker.ts";
+import { committedPages } from "../../broker/committed-records.ts";
+import { ModelRegister } from "../../processors/scoring/model-register.ts";
+import { type Model, model as modelSchema } from "../../schemas/generated.ts";
+import { type Plan, topologyOf } from "../../schemas/plan.ts";
+import { predictionsOf } from "../../schemas/plan-facts.ts";
+import { modelRegisterTopic } from "../../topologies/dsl/compile/topics.ts";
+import { AvroDecoder } from "../schema-registry/avro-codec.ts";
+import type { SchemaRegistry } from "../schema-registry/registry.ts";
+import { ModelTail } from "../services/models/model-tail.ts";
+
+/** A version that is, or will be, champion. */
+export interface NamedVersion {
+  readonly version: string;
+  /** sha256 of its ONNX artifact. */
+  readonly sha256: string;
+  /** UTC ms: in force for what is known after it. */
+  readonly effectiveFrom: number;
+}
+
+export interface ChampionsOptions {
+  readonly broker: Broker;
+  readonly registry: SchemaRegistry;
+  /** Makes a model ready; what fails is told by the rows that it then fails at. */
+  readonly warm: (sha256: string, width: number) => Promise<void>;
+}
+
+interface Followed {
+  readonly model: string;
+  /** Features of its vector. */
+  readonly width: number;
+  readonly register: ModelRegister;
+}
+
+/** Time between two looks for news, ms. */
+const lookEveryMs = 200;
+
+/**
+ * The champions of a topology's models as the stream hears of them: named in the model register, or
+ * promoted by the trainer. A new one is made ready before it is in force, and the one before
+ * answers until then.
+ */
+export class Champions {
+  readonly #options: ChampionsOptions;
+  readonly #tail: ModelTail;
+  readonly #trained: TrainedTail | null;
+  /** By step what is in force for it; each puts models aside by itself. */
+  readonly #steps = new Map<string, Followed>();
+  /** By model how many of its versions have been heard of. */
+  readonly #heard = new Map<string, number>();
+  #first: Promise<void> | null = null;
+  #looking: Promise<void> | null = null;
+  #timer: NodeJS.Timeout | null = null;
+
+  constructor(plan: Plan, options: ChampionsOptions) {
+    this.#options = options;
+    const topology = topologyOf(plan);
+    this.#tail = new ModelTail(options.broker, modelRegisterTopic(topology));
+    const models = plan.topics.find(({ role }) => role === "models");
+    this.#trained =
+      models === undefined ? null : new TrainedTail(options, models.name, models.partitions);
+    for (const { name, model, features } of predictionsOf(plan)) {
+      const register = new ModelRegister();
+      this.#steps.set(name, { model: model.name, width: features.length, register });
+    }
+  }
+
+  /**
+   * What is in force for a step. The first call reads what there is; then news are followed.
+   *
+   * @throws what the broker says, while nothing has been read yet.
+   */
+  async of(step: string): Promise<ModelRegister> {
+    this.#first ??= this.#look(false).then(() => this.#follow());
+    try {
+      await this.#first;
+    } catch (error) {
+      this.#first = null;
+      throw error;
+    }
+    const found = this.#steps.get(step);
+    if (found === undefined) throw new RangeError(`${step} scores nothing`);
+    return found.register;
+  }
+
+  async close(): Promise<void> {
+    if (this.#timer !== null) clearInterval(this.#timer);
+    await this.#looking?.catch(() => {});
+    await this.#tail.close();
+  }
+
+  #follow(): void {
+    this.#timer = setInterval(() => {
+      this.#looking ??= this.#look(true)
+        .catch(() => {})
+        .finally(() => {
+          this.#looking = null;
+        });
+    }, lookEveryMs);
+    this.#timer.unref();
+  }
+
+  /** @param warms - whether news are made ready first; at the beginning there is none before. */
+  async #look(warms: boolean): Promise<void> {
+    await this.#tail.look();
+    await this.#trained?.look();
+    for (const model of new Set([...this.#steps.values()].map((each) => each.model))) {
+      const named = await this.#tail.champions(model);
+      const trained = this.#trained?.promoted(model) ?? [];
+      await this.#hear(`named ${model}`, model, named, warms);
+      await this.#hear(`trained ${model}`, model, trained, warms);
+    }
+  }
+
+  async #hear(
+    of: string,
+    model: string,
+    all: readonly NamedVersion[],
+    warms: boolean,
+  ): Promise<void> {
+    for (const version of all.slice(this.#heard.get(of) ?? 0)) {
+      const steps = [...this.#steps.values()].filter((step) => step.model === model);
+      for (const { width } of warms ? steps : []) {
+        await this.#options.warm(version.sha256, width).catch(() => {});
+      }
+      this.#heard.set(of, (this.#heard.get(of) ?? 0) + 1);
+      for (const { register } of steps) register.promote(version);
+    }
+  }
+}
+
+/** The versions that trainings promoted, as their topic has them. */
+class TrainedTail {
+  readonly #broker: Broker;
+  readonly #topic: string;
+  readonly #decoder: AvroDecoder;
+  readonly #offsets: number[];
+  readonly #promoted: Model[] = [];
+
+  constructor(
+    { broker, registry }: Pick<ChampionsOptions, "broker" | "registry">,
+    topic: string,
+    partitions: number,
+  ) {
+    this.#broker = broker;
+    this.#topic = topic;
+    this.#decoder = new AvroDecoder(registry, modelSchema);
+    this.#offsets = new Array<number>(partitions).fill(0);
+  }
+
+  promoted(model: string): readonly NamedVersion[] {
+    return this.#promoted.filter((each) => each.model === model);
+  }
+
+  async look(): Promise<void> {
+    const places = this.#offsets.map((_, partition) => {
+      return { topic: this.#topic, partition, at: "stable" as const };
+    });
+    const ends = await this.#broker.listOffsets(places);
+    for (const [partition, end] of ends.entries()) {
+      const from = this.#offsets[partition] as number;
+      if (end <= from) continue;
+      for await (const page of committedPages(this.#broker, this.#topic, partition, {
+        from,
+        end,
+      })) {
+        for (const { value, offset } of page) {
+          if (value === null) continue;
+          const read = await this.#decoder.decodeAwaiting(value, 0, value.length);
+          const found = read as unknown as Model;
+          if (found.promoted) this.#promoted.push(found);
+          this.#offsets[partition] = offset + 1;
+        }
+      }
+      this.#offsets[partition] = end;
+    }
+  }
+}

@@ -1,0 +1,281 @@
+import type {
+  FallbackReason,
+  ModelInForce,
+  ModelRegister,
+} from "../../processors/scoring/model-register.ts";
+import { rowStates } from "../../processors/scoring/score-work.ts";
+import { MillraceError } from "../../schemas/errors.ts";
+import { type Plan, topologyOf } from "../../schemas/plan.ts";
+import type { ScoringSpec } from "../../schemas/steps/scoring.ts";
+import type { OnlineStore } from "../../sinks/store.ts";
+import { EventMisfit } from "../ingest/event-record.ts";
+import type { Warn } from "../services/service.ts";
+import type { Champions } from "./champions.ts";
+import { FeatureReads, type LookedUp, type ReadFeatures } from "./feature-reads.ts";
+import { inTime, late } from "./in-time.ts";
+import type { BatchedRows, MicroBatcher } from "./micro-batcher.ts";
+import type { ReadyModels } from "./ready-models.ts";
+import { stepOrigin } from "./step-origin.ts";
+import { type AskedRecord, StepRequest } from "./step-request.ts";
+
+/** How predictions are asked for. */
+export interface PredictOptions {
+  /** From the request to its answer, ms; null: the step's deadline for the model call alone. */
+  readonly deadlineMs: number | null;
+  /** Whether what is late is an error, and not answered by the fallback. */
+  readonly failsLate: boolean;
+}
+
+/** A prediction as it is served. */
+export interface ServedPrediction {
+  /** Text of the record's id. */
+  readonly id: string;
+  readonly eventTime: number;
+  /** When it was made, UTC ms. */
+  readonly predictedAt: number;
+  readonly probability: number;
+  /** The version that answered; null: the fallback did. */
+  readonly version: string | null;
+  readonly fallbackReason: FallbackReason | null;
+  /** Wall time that the model call took, with what it waited for a batch; 0 for the fallback. */
+  readonly latencyMs: number;
+  /** Since when the newest row behind the features is in force; null: there is none. */
+  readonly featuresAsOf: number | null;
+  /** Whether the features were not read in time. */
+  readonly incomplete: boolean;
+  /** By look-up; none where it is incomplete. */
+  readonly lookedUp: readonly LookedUp[];
+  /** The vector, NaN where missing. */
+  readonly features: Float64Array;
+}
+
+/** What a step's predictions stand on. */
+export interface StepWorld {
+  readonly plan: Plan;
+  readonly online: Pick<OnlineStore, "read">;
+  readonly champions: Champions;
+  readonly models: ReadyModels;
+  readonly batcher: MicroBatcher;
+  /** UTC ms; null: of a replay, whose views say how far it is. */
+  readonly now: () => number | null;
+  readonly warn: Warn;
+}
+
+/** Behind a live view by no more than its commits and flushes take, a row is still FRESH, ms. */
+const liveLagMs = 1_000;
+
+/** Failures that are a model's, or of what it is stored in: the fallback answers. */
+const modelFailures: readonly string[] = [
+  ...["ARTIFACT_MISSING", "ARTIFACT_DAMAGED", "SCORING_THREAD_LOST"],
+];
+
+interface Vectors {
+  readonly values: Float64Array;
+  readonly asOf: readonly number[];
+  readonly read: ReadFeatures;
+}
+
+interface Scored {
+  readonly probability: number;
+  readonly version: string | null;
+  readonly why: FallbackReason | null;
+  readonly latencyMs: number;
+}
+
+/**
+ * Predicts for records of one scoring step: the features from the online store, scored by the
+ * champion, as the step's tasks do it in the stream.
+ */
+export class StepPredictor {
+  readonly topology: string;
+  readonly scoring: ScoringSpec;
+  readonly #world: StepWorld;
+  readonly #request: StepRequest;
+  readonly #reads: FeatureReads;
+  readonly #warned = new Set<string>();
+  /** The newest time that a model was asked for: it never falls. */
+  #askedFor = Number.NEGATIVE_INFINITY;
+
+  /** @throws {MillraceError} STEP_UNSERVED. */
+  constructor(step: string, world: StepWorld) {
+    const { plan, online } = world;
+    const origin = stepOrigin(plan, step);
+    this.topology = topologyOf(plan);
+    this.scoring = origin.operator.scoring;
+    this.#world = world;
+    this.#request = new StepRequest(origin);
+    this.#reads = new FeatureReads(plan, origin.operator, online);
+  }
+
+  /**
+   * Predictions for records, in their order; all of them or none.
+   *
+   * @param where - for messages: where a record stands.
+   * @throws {MillraceError} RECORD_REFUSED, RECORD_EXCLUDED, PREDICTION_LATE, GATEWAY_BUSY; what
+   * the online store and the broker throw.
+   */
+  async predict(
+    values: readonly unknown[],
+    { deadlineMs, failsLate }: PredictOptions,
+    where: (index: number) => string,
+  ): Promise<ServedPrediction[]> {
+    const deadlineAt =
+      deadlineMs === null ? Number.POSITIVE_INFINITY : performance.now() + deadlineMs;
+    const now = this.#world.now();
+    const predictedAt = now ?? Date.now();
+    const asked = values.map((value, index) => this.#read(value, predictedAt, where(index)));
+    const found = await inTime(this.#vectors(asked, now), deadlineAt);
+    const scores = found === late ? [] : await this.#score(found.values, now, deadlineAt);
+    const { name, features, fallback } = this.scoring;
+    const predictions = asked.map(({ id, eventTime }, index): ServedPrediction => {
+      const { probability, version, why, latencyMs } = scores[index] ?? {
+        ...{ probability: fallback.value, version: null, why: "late" as const, latencyMs: 0 },
+      };
+      if (why === "late" && failsLate) {
+        throw new MillraceError("PREDICTION_LATE", {
+          ...{ step: name, deadlineMs: deadlineMs ?? this.scoring.deadlineMs },
+        });
+      }
+      const asOf = found === late ? Number.NEGATIVE_INFINITY : (found.asOf[index] as number);
+      const [from, to] = [index * features.length, (index + 1) * features.length];
+      return {
+        ...{ id, eventTime, predictedAt, probability, version, fallbackReason: why, latencyMs },
+        featuresAsOf: Number.isFinite(asOf) ? asOf : null,
+        incomplete: found === late,
+        lookedUp: found === late ? [] : (found.read.lookedUp[index] ?? []),
+        features:
+          found === late
+            ? new Float64Array(features.length).fill(Number.NaN)
+            : found.values.subarray(from, to),
+      };
+    });
+    return predictions;
+  }
+
+  #read(value: unknown, now: number, where: string): AskedRecord {
+    const step = this.scoring.name;
+    let record: AskedRecord | null;
+    try {
+      record = this.#request.read(value, now);
+    } catch (error) {
+      if (!(error instanceof EventMisfit)) throw error;
+      throw new MillraceError("RECORD_REFUSED", { where, step, reason: error.message });
+    }
+    if (record === null) throw new MillraceError("RECORD_EXCLUDED", { where, step });
+    return record;
+  }
+
+  async #vectors(asked: readonly AskedRecord[], now: number | null): Promise<Vectors> {
+    const entities = asked.map((each) => each.entities);
+    const read = await this.#reads.read(entities, now, now === null ? 0 : liveLagMs);
+    const width = this.scoring.features.length;
+    const values = new Float64Array(width * asked.length);
+    const asOf = asked.map((record, index) => {
+      const at = index * width;
+      const newest = read.take(index, values, at);
+      this.#request.copyRequest(record, values, at + this.#reads.width);
+      return newest;
+    });
+    return { values, asOf, read };
+  }
+
+  async #score(values: Float64Array, now: number | null, deadlineAt: number): Promise<Scored[]> {
+    const { champions } = this.#world;
+    const register = await inTime(champions.of(this.scoring.name), deadlineAt);
+    if (register === late) return [];
+    this.#askedFor = Math.max(this.#askedFor, now ?? Number.POSITIVE_INFINITY);
+    const { model, why } = register.asked(this.#askedFor, this.scoring.fallback);
+    register.settled();
+    const rows = values.length / this.scoring.features.length;
+    if (why !== null) return Array.from({ length: rows }, () => this.#fallBack(why));
+    return await this.#ask(register, model, values, deadlineAt);
+  }
+
+  /** Asks a model, and where it is put aside meanwhile the one before it. */
+  async #ask(
+    register: ModelRegister,
+    first: ModelInForce,
+    values: Float64Array,
+    deadlineAt: number,
+  ): Promise<Scored[]> {
+    const { features, fallback } = this.scoring;
+    const width = features.length;
+    const scored: Scored[] = [];
+    let model: ModelInForce = first;
+    let pending = Array.from({ length: values.length / width }, (_, row) => row);
+    while (pending.length > 0) {
+      const answer = await this.#answers(model, picked(values, pending, width), deadlineAt);
+      const left: number[] = [];
+      const { version } = model;
+      const next = () => register.inPlaceOf(model, fallback);
+      for (const [at, row] of pending.entries()) {
+        if (register.isAside(version)) {
+          if (next() === null) scored[row] = this.#fallBack("put aside");
+          else left.push(row);
+          continue;
+        }
+        const why = register.told(version, answer.states[at] as number);
+        const probability = answer.probabilities[at] as number;
+        const { latencyMs } = answer;
+        scored[row] = why === null ? { probability, version, why, latencyMs } : this.#fallBack(why);
+      }
+      this.#tell(register, version, answer.failure);
+      pending = left;
+      if (left.length > 0) model = next() as ModelInForce;
+    }
+    return scored;
+  }
+
+  /** What the model says within the deadline, of the request or of the step; it is loaded first. */
+  async #answers(model: ModelInForce, vectors: Float64Array, deadlineAt: number) {
+    const { batcher, models } = this.#world;
+    const rows = vectors.length / this.scoring.features.length;
+    try {
+      const ready = models.ready(model.artifact, this.scoring.features.length);
+      if ((await inTime(ready, deadlineAt)) === late) return noAnswers(rows, "late");
+      const own = performance.now() + this.scoring.deadlineMs;
+      return await batcher.score(model, vectors, Number.isFinite(deadlineAt) ? deadlineAt : own);
+    } catch (error) {
+      const isModels = error instanceof MillraceError && modelFailures.includes(error.code);
+      if (!isModels) throw error;
+      return { ...noAnswers(rows, "failed"), failure: error.message };
+    }
+  }
+
+  #fallBack(why: FallbackReason): Scored {
+    return { probability: this.scoring.fallback.value, version: null, why, latencyMs: 0 };
+  }
+
+  /** Says once of a version that it fails, and each time that it is put aside. */
+  #tell(register: ModelRegister, version: string, failure: string | null): void {
+    const { warn } = this.#world;
+    const step = this.scoring.name;
+    if (failure !== null && !this.#warned.has(version)) {
+      this.#warned.add(version);
+      warn("a model fails; the fallback answers", { step, version, reason: failure });
+    }
+    for (const aside of register.takeNews()) {
+      warn("a model is put aside until the next one; the fallback answers", {
+        step,
+        version: aside,
+      });
+    }
+  }
+}
+
+function noAnswers(rows: number, state: "late" | "failed"): BatchedRows {
+  return {
+    probabilities: new Float64Array(rows).fill(Number.NaN),
+    states: new Uint8Array(rows).fill(rowStates[state]),
+    ...{ latencyMs: 0, failure: null },
+  };
+}
+
+function picked(values: Float64Array, rows: readonly number[], width: number): Float64Array {
+  if (rows.length * width === values.length) return values;
+  const vectors = new Float64Array(rows.length * width);
+  for (const [at, row] of rows.entries()) {
+    vectors.set(values.subarray(row * width, (row + 1) * width), at * width);
+  }
+  return vectors;
+}
