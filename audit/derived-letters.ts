@@ -17,6 +17,8 @@ interface DerivedLetter {
   /** Null: a payload for another step, which begins with its key. */
   readonly key: string | null;
   readonly value: Buffer | null;
+  /** Whether it was derived, and too large for where it was to go. */
+  readonly isOversize: boolean;
   /** The record of the source that it was made of. */
   readonly source: { readonly partition: number; readonly offset: number } | null;
 }
@@ -51,8 +53,8 @@ export class DerivedLetters {
   }
 
   /**
-   * By `topic/partition`: offsets of records of a source that one of the steps, the nearest first,
-   * has not passed on towards a step, because of what they became.
+   * By `topic/partition`: offsets of records of a source that it, or one of the steps, the nearest
+   * first, has not passed on towards a step, because of what they became.
    */
   refusedOnTheWay(
     name: string,
@@ -60,9 +62,11 @@ export class DerivedLetters {
     source: string,
   ): ReadonlyMap<string, ReadonlySet<number>> {
     const refused = new Map<string, Set<number>>();
-    for (const [i, step] of steps.entries()) {
-      const to = this.#firstOf(step, i === 0 ? name : (steps[i - 1] as string));
+    const read = this.#plan.subtopologies.find(({ inbox }) => inbox === source)?.name;
+    for (const [i, step] of [...steps, ...(read === undefined ? [] : [read])].entries()) {
+      const { first, own } = this.#inboxesOf(step, i === 0 ? name : (steps[i - 1] as string));
       for (const letter of this.#letters) {
+        const to = letter.isOversize ? own : first;
         if (letter.step !== step || letter.topic !== to || letter.source === null) continue;
         const place = `${source}/${letter.source.partition}`;
         const known = refused.get(place) ?? new Set();
@@ -72,16 +76,22 @@ export class DerivedLetters {
     return refused;
   }
 
-  /** The inbox that dead letters name for all steps that take what a step does. */
-  #firstOf(step: string, taker: string): string | undefined {
+  /**
+   * The inbox of one that takes what a step yields, and the one that dead letters name where it is
+   * refused before it is made, for all who take it alike.
+   */
+  #inboxesOf(step: string, taker: string) {
     const tasks = tasksOf(this.#plan, step);
-    if (tasks === undefined) return undefined;
-    const { routes = [] } = tasks.operator.spec as { readonly routes?: readonly RouteSpec[] };
+    const spec = tasks?.operator.spec as { readonly routes?: readonly RouteSpec[] } | undefined;
+    const routes = spec?.routes ?? [];
     const taken = routes.find(({ counted }) => counted === taker);
-    const first = routes.find((route) => route.through === taken?.through);
-    const output = first === undefined ? undefined : tasks.outputs[first.output];
-    if (output?.kind !== "inbox") return undefined;
-    return this.#plan.subtopologies.find(({ name }) => name === output.to)?.inbox;
+    const first = taken && routes.find((route) => route.through === taken.through);
+    const inboxOf = (route: RouteSpec | undefined) => {
+      const output = route && tasks?.outputs[route.output];
+      if (output?.kind !== "inbox") return undefined;
+      return this.#plan.subtopologies.find(({ name }) => name === output.to)?.inbox;
+    };
+    return { first: inboxOf(first), own: inboxOf(taken) };
   }
 }
 
@@ -113,12 +123,14 @@ function letterOf(value: Readonly<Record<string, unknown>>): DerivedLetter {
   };
   const [partition, offset] = [number(sourceHeaders.partition), number(sourceHeaders.offset)];
   const key = value["key"] as Buffer | null;
+  const isOversize = value["code"] === "DERIVED_OVERSIZE";
   return {
     step: String(value["step"]),
     topic: String(value["topic"]),
     partition: Number(value["partition"]),
     key: key === null ? null : key.toString("utf8"),
-    value: value["code"] === "DERIVED_OVERSIZE" ? (value["value"] as Buffer | null) : null,
+    value: isOversize ? (value["value"] as Buffer | null) : null,
+    isOversize,
     source: partition === null || offset === null ? null : { partition, offset },
   };
 }

@@ -17,12 +17,20 @@ export interface Outbox {
   /**
    * Closes the payload or row. False: it is larger than its topic takes, and a dead letter of the
    * step in its stead. A restore repeats no output: state must not depend on it behind an inbox.
+   *
+   * @param source - place of the record that a payload is made of. @default it is of no one record
    */
-  end(): boolean;
+  end(source?: SourcePlace): boolean;
   /** A record that makes no payload of an inbox output: a dead letter of the step. */
   refuse(output: number, partition: number, refused: RefusedRecord): void;
   /** One record of a `topic` output; `value` fits its Avro schema. */
   publish(output: number, key: string, timestampMs: number, value: object): void;
+}
+
+/** A record in its source; an offset below 0 is that of no one record. */
+export interface SourcePlace {
+  readonly partition: number;
+  readonly offset: number;
 }
 
 /** What a step yields and nobody behind it takes. */
@@ -35,8 +43,8 @@ export interface RefusedRecord {
   /** UTC ms. */
   readonly knownAt: number;
   readonly fields: Readonly<Record<string, unknown>>;
-  /** Place in the source of what it was made of; null where that is no one record. */
-  readonly source: { readonly partition: number; readonly offset: number } | null;
+  /** Of what it was made of. */
+  readonly source: SourcePlace;
 }
 
 /**

@@ -143,7 +143,7 @@ export class Route {
           break;
       }
     }
-    return out.end();
+    return out.end(record);
   }
 
   /**
@@ -152,12 +152,11 @@ export class Route {
    * @param isMade - whether its fields are those of the payload; else the key is not known.
    */
   refuse(why: Refusal, isMade: boolean, record: StampedRecord, out: Outbox): void {
-    const { fields, knownAt, partition, offset } = record;
+    const { fields, knownAt } = record;
     const key = isMade ? this.#readKey(fields) : null;
-    const source = offset < 0 ? null : { partition, offset };
     const { code, facts } = typeof why === "string" ? { code: why, facts: {} as const } : why;
     const target = key === null ? 0 : partitionOf(key, this.#partitions);
-    out.refuse(this.#output, target, { code, facts, key, knownAt, fields, source });
+    out.refuse(this.#output, target, { code, facts, key, knownAt, fields, source: record });
   }
 
   /** One array takes the values of every record. */

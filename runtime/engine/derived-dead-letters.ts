@@ -1,4 +1,4 @@
-import type { RefusedRecord } from "../../processors/processor.ts";
+import type { RefusedRecord, SourcePlace } from "../../processors/processor.ts";
 import { ByteWriter } from "../../schemas/bytes.ts";
 import type { DeadLetterCode, ErrorContext } from "../../schemas/errors.ts";
 import { shortReason } from "../../schemas/plain-text.ts";
@@ -48,7 +48,13 @@ export class DerivedDeadLetters {
   }
 
   /** @param value - as it stands in a larger buffer: what is needed of it is copied. */
-  addOversize(target: Target, key: string | null, value: Buffer, timestampMs: number): void {
+  addOversize(
+    target: Target,
+    key: string | null,
+    value: Buffer,
+    timestampMs: number,
+    source?: SourcePlace,
+  ): void {
     const facts = {
       sizeBytes: value.length,
       topic: target.topic,
@@ -56,7 +62,7 @@ export class DerivedDeadLetters {
       keptBytes: keptValueBytes,
     };
     const why = { code: "DERIVED_OVERSIZE", facts } as const;
-    this.#add(why, target, key, value, timestampMs, null);
+    this.#add(why, target, key, value, timestampMs, source);
   }
 
   /** @param value - the record as text, of which the first bytes are kept. */
@@ -70,7 +76,7 @@ export class DerivedDeadLetters {
     key: string | null,
     value: Buffer,
     timestampMs: number,
-    source: RefusedRecord["source"],
+    source: SourcePlace | undefined,
   ): void {
     const timestamp = Number.isFinite(timestampMs) ? Math.max(0, timestampMs) : 0;
     const keyBytes = key === null ? null : Buffer.from(key).subarray(0, keyLimitBytes);
@@ -83,7 +89,7 @@ export class DerivedDeadLetters {
         timestamp,
         key: keyBytes,
         value: value.subarray(0, keptValueBytes),
-        headers: source === null ? [] : headersOf(source),
+        headers: source === undefined || source.offset < 0 ? [] : headersOf(source),
         schemaId: null,
         step: this.#step,
         code,
@@ -106,7 +112,7 @@ export class DerivedDeadLetters {
   }
 }
 
-function headersOf({ partition, offset }: NonNullable<RefusedRecord["source"]>) {
+function headersOf({ partition, offset }: SourcePlace) {
   return [
     { key: sourceHeaders.partition, value: Buffer.from(String(partition)) },
     { key: sourceHeaders.offset, value: Buffer.from(String(offset)) },

@@ -1,5 +1,5 @@
 import { FrameWriter, frameHeaderBytes, payloadHeaderBytes } from "../../flow/frame.ts";
-import type { Outbox, RefusedRecord } from "../../processors/processor.ts";
+import type { Outbox, RefusedRecord, SourcePlace } from "../../processors/processor.ts";
 import { type ByteReader, ByteWriter } from "../../schemas/bytes.ts";
 import { partitionOf } from "../../schemas/murmur2.ts";
 import type { InboxOutputSpec, OutputSpec, Subtopology } from "../../schemas/plan.ts";
@@ -145,19 +145,19 @@ export class TaskOutbox implements Outbox {
     return this.#records;
   }
 
-  end(): boolean {
+  end(source?: SourcePlace): boolean {
     const lane = this.#openLane as InboxLane | RowsLane;
     if (lane.kind === "rows") return this.#endRow(lane);
-    const taken = this.#openEvery ? this.#endEvery(lane) : this.#endPayload(lane);
+    const taken = this.#openEvery ? this.#endEvery(lane) : this.#endPayload(lane, source);
     this.#open = null;
     this.#openEvery = false;
     return taken;
   }
 
-  #endPayload(lane: InboxLane): boolean {
+  #endPayload(lane: InboxLane, source?: SourcePlace): boolean {
     const frame = this.#open as FrameWriter;
     if (frame.openBytes > lane.maxBytes) {
-      this.#refuse(lane, null, frame.drop());
+      this.#refuse(lane, null, frame.drop(), source);
       return false;
     }
     this.#frameBytes += frame.end();
@@ -193,10 +193,15 @@ export class TaskOutbox implements Outbox {
     return true;
   }
 
-  #refuse(lane: InboxLane | RowsLane, key: string | null, value: Buffer): void {
+  #refuse(
+    lane: InboxLane | RowsLane,
+    key: string | null,
+    value: Buffer,
+    source?: SourcePlace,
+  ): void {
     const { topic, maxBytes } = lane;
     const target = { topic, maxBytes, partition: this.#openPartition };
-    this.#refused.addOversize(target, key, value, this.#openKnownAt);
+    this.#refused.addOversize(target, key, value, this.#openKnownAt, source);
   }
 
   refuse(output: number, partition: number, refused: RefusedRecord): void {
