@@ -8,9 +8,6 @@ import { openRedisStore } from "../sinks/redis/redis.ts";
 /** Stacks whose servers others run. */
 export type ServersKind = "compose" | "cluster";
 
-/** A server that is not reached by then is told; Kafka's client tries for twice as long. */
-const timeoutMs = 4_000;
-
 const silent = { error() {}, warn() {}, info() {}, debug() {} };
 
 const remedies: Readonly<Record<ServersKind, string>> = {
@@ -25,10 +22,16 @@ const remedies: Readonly<Record<ServersKind, string>> = {
 /**
  * Asks each server something small as the user that will work there.
  *
+ * @param timeoutMs - a server that is not reached by then is told; Kafka's client tries for twice
+ * as long. @default 4000
  * @throws {MillraceError} STACK_UNREACHABLE naming every server that cannot be used, and why; its
  * context says whether waiting may mend that (`mayPass`).
  */
-export async function checkServers(stack: ServersKind, access: ServerAccess): Promise<void> {
+export async function checkServers(
+  stack: ServersKind,
+  access: ServerAccess,
+  timeoutMs = 4_000,
+): Promise<void> {
   const checks = {
     Kafka: kafka,
     "Schema registry": registry,
@@ -40,7 +43,7 @@ export async function checkServers(stack: ServersKind, access: ServerAccess): Pr
   await Promise.all(
     Object.entries(checks).map(async ([name, check]) => {
       try {
-        await check(access);
+        await check(access, timeoutMs);
       } catch (error) {
         if (!(error instanceof MillraceError)) throw error;
         mayPass &&= error.policy === "retry";
@@ -58,7 +61,7 @@ export async function checkServers(stack: ServersKind, access: ServerAccess): Pr
   });
 }
 
-async function kafka(access: ServerAccess): Promise<void> {
+async function kafka(access: ServerAccess, timeoutMs: number): Promise<void> {
   const broker = await openKafkaBroker({
     ...access.kafka,
     clientId: "millrace-check",
@@ -68,7 +71,7 @@ async function kafka(access: ServerAccess): Promise<void> {
   await broker.close();
 }
 
-async function registry(access: ServerAccess): Promise<void> {
+async function registry(access: ServerAccess, timeoutMs: number): Promise<void> {
   const client = openConfluentRegistry({ ...access.registry, retries: 0, timeoutMs });
   try {
     await client.latest("millrace-check");
@@ -77,7 +80,7 @@ async function registry(access: ServerAccess): Promise<void> {
   }
 }
 
-async function redis(access: ServerAccess): Promise<void> {
+async function redis(access: ServerAccess, timeoutMs: number): Promise<void> {
   const store = await openRedisStore({ ...access.redis, timeoutMs });
   try {
     await store.read([{ view: "check@1", entityKey: "", partition: 0 }]);
@@ -86,7 +89,7 @@ async function redis(access: ServerAccess): Promise<void> {
   }
 }
 
-async function clickhouse(access: ServerAccess): Promise<void> {
+async function clickhouse(access: ServerAccess, timeoutMs: number): Promise<void> {
   const store = openClickHouse({ ...access.clickhouse, requestTimeoutMs: timeoutMs });
   try {
     await store.query("SELECT 1");
