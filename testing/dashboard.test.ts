@@ -46,6 +46,16 @@ test("every panel and alert asks for what a run exports", { timeout: 120_000 }, 
   }
 });
 
+test("what has to be seen has a panel, and what has to be told of an alert", () => {
+  const [waiting, ahead] = ["millrace_waiting", "millrace_source_ahead_seconds"];
+  const alerts = [waiting, ahead, "millrace_model_put_aside_total"];
+  const panels = [...alerts, "millrace_state_keys", "millrace_state_bytes"];
+  const lacks = (expressions: readonly string[]) => (name: string) =>
+    !expressions.some((expression) => expression.includes(name));
+  assert.deepEqual(panels.filter(lacks(panelExpressions())), []);
+  assert.deepEqual(alerts.filter(lacks(alertExpressions())), []);
+});
+
 test("a series, a label or a value that nothing exports is noticed", () => {
   const [asked] = seriesOf('sum by (sink) (rate(millrace_sink_lag{topic="a"}[1m]))');
   assert.deepEqual(asked, {
