@@ -1,4 +1,4 @@
-/** Records too large for a step behind their source, and too little room for those of every step. */
+/** Too large for a step behind their source, and too little room for what every step derives. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { recordSchema } from "../schemas/record-schema.ts";

@@ -9,6 +9,7 @@ import {
   unreachable,
   workerFiles,
 } from "./tidy/arrows.ts";
+import { inheritedEnvironments } from "./tidy/child-processes.ts";
 import { fieldsWithoutDefault } from "./tidy/options.ts";
 import { repositoryText, type SourceFile, sourceFiles } from "./tidy/source-tree.ts";
 
@@ -143,6 +144,13 @@ test("only configuration and setup read the environment", () => {
     (file) => file.text.includes("process.env") && !allowed.test(file.path),
   );
   assert.deepEqual(paths(found), []);
+});
+
+test("a program that is started gets an environment without our settings", () => {
+  // Of the setup those who start a program say it, and not the one function that they share.
+  const shipped = product.filter(({ path }) => /^(?!cli\/setup|loadtest|testing)/.test(path));
+  assert.ok(shipped.filter(({ text }) => text.includes('"node:child_process"')).length > 6);
+  assert.deepEqual(inheritedEnvironments(shipped), []);
 });
 
 test("no product file but those of flights knows of flights", () => {

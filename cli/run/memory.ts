@@ -1,6 +1,7 @@
 import { execFile } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { promisify } from "node:util";
+import { serverEnvironment } from "../../stacks/local/stack-environment.ts";
 import type { Halves, RunRecord } from "./run-record.ts";
 
 const run = promisify(execFile);
@@ -53,7 +54,9 @@ async function rssBytes(pid: number): Promise<number> {
       const status = await readFile(`/proc/${pid}/status`, "utf8");
       return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1] ?? 0) * 1024;
     }
-    const { stdout } = await run("ps", ["-o", "rss=", "-p", String(pid)]);
+    const { stdout } = await run("ps", ["-o", "rss=", "-p", String(pid)], {
+      env: serverEnvironment(),
+    });
     return Number(stdout.trim()) * 1024;
   } catch {
     return 0;

@@ -9,7 +9,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join, relative } from "node:path";
-import { runProgram } from "./program.mjs";
+import { runProgram, withoutSettings } from "./program.mjs";
 
 /** Everything that the compiler reads, besides node_modules (for which the lock stands). */
 const settings = [
@@ -36,7 +36,7 @@ export async function build(root, say) {
   rmSync(stampFile, { force: true });
   const compiler = join(root, "node_modules", "typescript", "bin", "tsc");
   const args = [compiler, "-p", "tsconfig.json"];
-  if ((await runProgram(process.execPath, args, { cwd: root })) !== 0) {
+  if ((await runProgram(process.execPath, args, { cwd: root, env: withoutSettings() })) !== 0) {
     throw new Error("Millrace: the sources do not compile; see the lines above.");
   }
   removeStale(root, new Set(sources));

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { runProgram } from "./program.mjs";
+import { runProgram, withoutSettings } from "./program.mjs";
 
 /**
  * Installs the dependencies when node_modules is not what package-lock.json asks for.
@@ -50,7 +50,7 @@ function npmCi(root) {
   // Development packages too, whatever NODE_ENV says: the build needs them. What npm's cache
   // holds is taken from there, so that it works without a network.
   const args = ["ci", "--include=dev", "--prefer-offline", "--ignore-scripts", "--loglevel=error"];
-  const env = { ...process.env, ONNXRUNTIME_NODE_INSTALL: "skip" };
+  const env = { ...withoutSettings(), ONNXRUNTIME_NODE_INSTALL: "skip" };
   const npm = process.env.npm_execpath;
   if (npm && /npm-cli\.c?js$/.test(npm)) {
     return runProgram(process.execPath, [npm, ...args], { cwd: root, env });

@@ -1,5 +1,12 @@
 import { spawn } from "node:child_process";
 
+/** The environment without Millrace's settings, among which are passwords. */
+export function withoutSettings() {
+  return Object.fromEntries(
+    Object.entries(process.env).filter(([variable]) => !variable.startsWith("MILLRACE_")),
+  );
+}
+
 /**
  * Runs a program to its end and returns its exit code; its input and output are the user's.
  * Signals are passed on, and this process ends only after the program has.

@@ -60,9 +60,11 @@ export async function mavenArchive(
     ]);
     await verify(name, staging, pins);
     const file = join(staging, `${artifact.name}-${artifact.version}-${classifier}.tar.gz`);
-    await run("tar", ["-xzf", file, "-C", staging]).catch((error: unknown) => {
-      throw fetchFailed(name, error);
-    });
+    await run("tar", ["-xzf", file, "-C", staging], { env: serverEnvironment() }).catch(
+      (error: unknown) => {
+        throw fetchFailed(name, error);
+      },
+    );
     await rm(file);
   });
 }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { arrowViolations, importCycles, unreachable } from "./arrows.ts";
+import { inheritedEnvironments } from "./child-processes.ts";
 import { fieldsWithoutDefault } from "./options.ts";
 import { importsOf, type SourceFile } from "./source-tree.ts";
 
@@ -66,4 +67,20 @@ test("an optional field of options without @default is found", () => {
   assert.deepEqual(fieldsWithoutDefault(source("sinks/a.ts", text)), [
     "sinks/a.ts: PumpOptions.silent",
   ]);
+});
+
+test("a program that is started with the environment as it is is found", () => {
+  const text = [
+    'import { type ChildProcess, execFile, fork } from "node:child_process";',
+    "const run = promisify(execFile);",
+    'fork("a.js", [f(1)], { env: {} });',
+    'await run("tar", ["-x"], { cwd });',
+    "await promisify(execFile)(java, args, { env: ours(), timeout });",
+    'fork("b.js");',
+  ].join("\n");
+  assert.deepEqual(inheritedEnvironments([source("sinks/a.ts", text)]), [
+    "sinks/a.ts:4",
+    "sinks/a.ts:6",
+  ]);
+  assert.deepEqual(inheritedEnvironments([source("sinks/b.ts", 'run("tar");')]), []);
 });
