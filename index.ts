@@ -45,7 +45,7 @@ export {
 } from "./topologies/dsl/conditions.ts";
 export { describe } from "./topologies/dsl/describe.ts";
 export { calendar } from "./topologies/dsl/enrichment.ts";
-export type { Outcomes } from "./topologies/dsl/labels.ts";
+export type { Outcomes } from "./topologies/dsl/label.ts";
 export { offline, online, topic } from "./topologies/dsl/roles.ts";
 export {
   type FeatureOf,

@@ -2,9 +2,10 @@ import type { ByteReader, ByteWriter } from "../schemas/bytes.ts";
 import { recordInput } from "../schemas/input-payloads.ts";
 import { PayloadView, type Place } from "../schemas/payload-view.ts";
 import type { OperatorSpecs, Ports } from "../schemas/plan.ts";
+import type { DedupOperator } from "../schemas/steps/dedup.ts";
 import { readCounters, tallyOf, writeCounters } from "./branch-tally.ts";
 import { PassedValues } from "./dedup/passed-values.ts";
-import type { Counters, Outbox, Processor } from "./processor.ts";
+import type { Counters, MakeProcessor, Outbox, Processor } from "./processor.ts";
 import { FanOut } from "./source/fan-out.ts";
 import type { StampedRecord } from "./source/routes.ts";
 
@@ -96,3 +97,6 @@ export class DedupProcessor implements Processor {
     this.#fanOut.findTallies(this.counters, this.#partition);
   }
 }
+
+export const dedup: MakeProcessor<DedupOperator> = (spec, ports, { partition }) =>
+  new DedupProcessor(spec, ports, partition);

@@ -1,4 +1,6 @@
 import type { ByteReader, ByteWriter } from "../schemas/bytes.ts";
+import type { Ports } from "../schemas/plan.ts";
+import type { Spill } from "./local-store.ts";
 
 /**
  * Where a processor writes what it has to say. Outputs go by their index in the subtopology.
@@ -59,6 +61,18 @@ export interface ExternalWork<Payload extends object = object> {
   /** What that service takes. */
   readonly payload: Payload;
 }
+
+/** What a task is told besides its operator. */
+export interface TaskFacts {
+  readonly partition: number;
+  /** Live mode, where answers may be missing. */
+  readonly waitsMayEnd: boolean;
+  /** Where state goes that is beyond the share of memory; null: all of it stays there. */
+  readonly spill: Spill | null;
+}
+
+/** Makes the processor of one task. */
+export type MakeProcessor<Spec> = (spec: Spec, ports: Ports, task: TaskFacts) => Processor;
 
 /**
  * A pure state machine over merged inputs: no clock, no I/O, no randomness. Equal calls in equal

@@ -5,7 +5,7 @@ import type { LabelSpec } from "../schemas/steps/label.ts";
 import type { ScoringOperator, ScoringSpec } from "../schemas/steps/scoring.ts";
 import { readCounters, tallyOf, writeCounters } from "./branch-tally.ts";
 import type { Spill } from "./local-store.ts";
-import type { Counters, ExternalWork, Outbox, Processor } from "./processor.ts";
+import type { Counters, ExternalWork, MakeProcessor, Outbox, Processor } from "./processor.ts";
 import { FeatureAssembly } from "./scoring/feature-assembly.ts";
 import { LabelInput } from "./scoring/label-input.ts";
 import { type EarlyLabel, LabelJoin, type Prediction } from "./scoring/label-join.ts";
@@ -336,3 +336,9 @@ export class ScoringProcessor implements Processor {
     this.#deferred.push({ kind: "outcome", prediction, knownAt, label, labelEventTime });
   }
 }
+
+export const scoring: MakeProcessor<ScoringOperator> = (
+  spec,
+  ports,
+  { waitsMayEnd, partition, spill },
+) => new ScoringProcessor(spec, ports, waitsMayEnd, partition, spill);

@@ -3,7 +3,7 @@ import { readJsonText, readModelAnswer, writeJson } from "../schemas/json-payloa
 import type { ModelAnswer, RetrainRequest } from "../schemas/payload.ts";
 import type { Ports } from "../schemas/plan.ts";
 import type { TrainingOperator, TrainingSpec } from "../schemas/steps/training.ts";
-import type { Counters, ExternalWork, Outbox, Processor } from "./processor.ts";
+import type { Counters, ExternalWork, MakeProcessor, Outbox, Processor } from "./processor.ts";
 import { type TrainWork, trainService } from "./train/train-work.ts";
 
 /**
@@ -97,3 +97,6 @@ export class TrainingProcessor implements Processor {
     for (let left = reader.u16(); left > 0; left--) this.#requests.push(reader.text());
   }
 }
+
+export const training: MakeProcessor<TrainingOperator> = (spec, ports) =>
+  new TrainingProcessor(spec, ports);

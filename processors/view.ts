@@ -5,7 +5,7 @@ import { partitionOf } from "../schemas/murmur2.ts";
 import type { Ports } from "../schemas/plan.ts";
 import { type FeatureRow, writeRow } from "../schemas/row.ts";
 import { readCounters, tallyOf, writeCounters } from "./branch-tally.ts";
-import type { Counters, Outbox, Processor } from "./processor.ts";
+import type { Counters, MakeProcessor, Outbox, Processor } from "./processor.ts";
 import { ExpiryHeap } from "./view/expiry-heap.ts";
 import { FeatureColumns } from "./view/feature-columns.ts";
 import { compareKeys } from "./view/key-order.ts";
@@ -220,3 +220,5 @@ export class ViewProcessor implements Processor {
     this.#emptied = [];
   }
 }
+
+export const view: MakeProcessor<FeatureViewSpec> = (spec, ports) => new ViewProcessor(spec, ports);

@@ -3,7 +3,7 @@ import { readModelAnswer, writeJson } from "../schemas/json-payload.ts";
 import type { RetrainRequest } from "../schemas/payload.ts";
 import type { Ports } from "../schemas/plan.ts";
 import type { WatchOperator, WatchSpec } from "../schemas/steps/watch.ts";
-import type { Counters, Outbox, Processor } from "./processor.ts";
+import type { Counters, MakeProcessor, Outbox, Processor } from "./processor.ts";
 import { alarmOf, type DriftWindow } from "./watch/drift-window.ts";
 import { FeatureWindows, readReference, writeReference } from "./watch/feature-windows.ts";
 import { PerformanceWindows } from "./watch/performance-windows.ts";
@@ -177,3 +177,5 @@ export class WatchProcessor implements Processor {
     }
   }
 }
+
+export const watch: MakeProcessor<WatchOperator> = (spec, ports) => new WatchProcessor(spec, ports);

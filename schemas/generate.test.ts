@@ -4,8 +4,9 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { inlineReferences, type NamedAvroType } from "./avro-references.ts";
 import { errorTable } from "./errors.ts";
-import { contractFolders, generatedText } from "./generate.ts";
+import { contractFolders, generatedText, kindListOf } from "./generate.ts";
 import { errorPage } from "./generate-error-page.ts";
+import { kindLists, kindListText } from "./generate-kinds.ts";
 import { generateTypes } from "./generate-types.ts";
 import { watermark } from "./generated.ts";
 import { packageRoot } from "./package-root.ts";
@@ -24,6 +25,22 @@ test("each generated.ts is what the Avro contracts beside it say", () => {
       "The Avro contracts have changed: run `npm run generate` and commit the result.",
     );
   }
+});
+
+test("each list of kinds has a line for each kind of step of which its room has a part", () => {
+  for (const list of kindLists) {
+    assert.equal(
+      readFileSync(join(packageRoot(), list.path), "utf8"),
+      kindListOf(list),
+      "The kinds of steps, or their files, have changed: run `npm run generate` and commit it.",
+    );
+  }
+  const [dsl] = kindLists;
+  assert.ok(dsl !== undefined);
+  const steps = 'export { one } from "./one.ts";\nexport { anotherOne } from "./another-one.ts";\n';
+  const text = kindListText(dsl, steps, (path) => path !== "topologies/dsl/one/step.ts");
+  assert.match(text, /\nexport \{ anotherOne \} from "\.\/another-one\/step\.ts";\n$/);
+  assert.doesNotMatch(text, /\bone \}/);
 });
 
 test("docs/errors.md has every error code as the table has it", () => {

@@ -1,13 +1,15 @@
 /**
- * `npm run generate`: writes a generated.ts beside the Avro contracts of each folder, and
- * docs/errors.md from the table of errors. A test fails when they differ.
+ * `npm run generate`: writes a generated.ts beside the Avro contracts of each folder, the lists of
+ * rooms that have a part of each kind of step, and docs/errors.md from the table of errors. A test
+ * fails when they differ.
  */
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { NamedAvroType } from "./avro-references.ts";
 import { errorTable } from "./errors.ts";
 import { errorPage } from "./generate-error-page.ts";
+import { type KindList, kindLists, kindListText } from "./generate-kinds.ts";
 import { generateTypes } from "./generate-types.ts";
 import { packageRoot } from "./package-root.ts";
 
@@ -44,10 +46,17 @@ export function generatedText(folder: string): string {
   });
 }
 
+/** The text that a list of the kinds of steps has to have. */
+export function kindListOf(list: KindList): string {
+  const steps = readFileSync(join(root, "schemas", "steps", "kinds.ts"), "utf8");
+  return kindListText(list, steps, (path) => existsSync(join(root, path)));
+}
+
 if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
   for (const folder of contractFolders()) {
     writeFileSync(join(root, folder, "generated.ts"), generatedText(folder));
   }
+  for (const list of kindLists) writeFileSync(join(root, list.path), kindListOf(list));
   writeFileSync(join(root, "docs", "errors.md"), errorPage(errorTable));
-  console.log("Wrote the generated types and docs/errors.md.");
+  console.log("Wrote the generated types, the lists of kinds and docs/errors.md.");
 }

@@ -1,6 +1,6 @@
 import type { Plan, SourceSpec } from "../schemas/plan.ts";
 import { nameOfStep } from "../schemas/steps/steps.ts";
-import { oracleOf } from "./oracle/kinds.ts";
+import { oracleOf } from "./oracle/registry.ts";
 import { inOrder, type Known, type World } from "./oracle/step-oracle.ts";
 
 /**

@@ -5,8 +5,8 @@ import type { OutcomeFacts, PredictionFacts } from "./predictions.ts";
 /**
  * What others have to know of one kind of step: what it is told, what its tasks are told, what may
  * change of it, and how what it yields can be recounted. Each stands in a file of its own, and
- * `kinds.ts` lists them. How a topology says it is in `topologies/dsl/kinds.ts`, what its tasks do
- * in `processors/registry.ts`: neither compiles without a line for each kind.
+ * `kinds.ts` lists them. How a topology says it is in `topologies/dsl/KIND/step.ts`, what its tasks
+ * do in `processors/KIND.ts`: the lists of these rooms are written from that one.
  */
 export interface StepFacts<Spec, Operator = never> {
   /** Only a type: what its tasks are told. @default it has none of its own */

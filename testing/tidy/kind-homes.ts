@@ -4,7 +4,7 @@ import type { Naming } from "./kind-names.ts";
 const homes: Readonly<Record<string, readonly string[]>> = {
   dedup: ["topologies/dsl/dedup", "processors/dedup"],
   // The tasks of its predictions do its work.
-  label: ["topologies/dsl/labels"],
+  label: ["topologies/dsl/label"],
   // Predictions on request go the way of its tasks.
   scoring: [
     ...["topologies/dsl/scoring", "processors/scoring", "runtime/services/score"],
@@ -21,9 +21,9 @@ const homes: Readonly<Record<string, readonly string[]>> = {
 /** Facts of all kinds, and tables with a line for each. */
 const registries = [
   "schemas/steps",
-  "topologies/dsl/kinds",
+  "topologies/dsl/step-modules",
   "processors/registry",
-  "testing/oracle/kinds",
+  "testing/oracle/registry",
 ];
 
 /** A place that may name kinds which are not at home there. */
@@ -37,7 +37,7 @@ const isColumn = "a field or a column has that name, and a kind is not meant";
 
 export const exceptions: readonly Exception[] = [
   {
-    path: "topologies/dsl/labels",
+    path: "topologies/dsl/label",
     kinds: ["scoring"],
     why: "labels join the predictions of a scoring step, and run in its tasks",
   },

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { ViewColumns } from "../../schemas/feature-view.ts";
-import type { Plan, StepKind, StepSpec } from "../../schemas/plan.ts";
+import type { Plan, StepSpec } from "../../schemas/plan.ts";
 import { checkCycles } from "./compile/cycles.ts";
 import { accounts, link, type Part } from "./compile/link.ts";
 import { checkTopologyName } from "./compile/names.ts";
@@ -15,7 +15,7 @@ import { topicSpecs } from "./compile/topics.ts";
 import type { Step } from "./definitions.ts";
 import { describe } from "./describe.ts";
 import { freezeDeeply } from "./freeze.ts";
-import { stepKinds, stepModule } from "./kinds.ts";
+import { stepKinds, stepModule } from "./step-modules.ts";
 
 /** What a topology says about itself as a whole. */
 export type PlanSettings = Pick<Plan, "name" | "partitions" | "guarantee">;
@@ -92,14 +92,13 @@ function resolve(
   columns: Context["columns"],
 ): Specs {
   const steps: StepSpec[] = [];
-  const kinds = Object.keys(stepKinds) as StepKind[];
-  const streams = kinds.flatMap((kind) =>
+  const streams = stepKinds.flatMap((kind) =>
     reached(kind).flatMap(({ definition }) => stepModule(kind).streams(definition)),
   );
   const giving = new Set(
     streams.flatMap(({ origin }) => ("definition" in origin ? [origin.definition] : [])),
   );
-  for (const kind of kinds) {
+  for (const kind of stepKinds) {
     const context = { topology: settings.name, reached, giving, steps, columns };
     const specs = stepModule(kind).specs(problems, reached(kind), context);
     // The kind says what its specs are, which the types cannot follow through the table.

@@ -2,7 +2,7 @@ import type { Plan, TopicSpec } from "../../schemas/plan.ts";
 import { sourceText } from "./describe/source.ts";
 import { subtopologyText } from "./describe/subtopologies.ts";
 import { block } from "./describe/text.ts";
-import { stepModule } from "./kinds.ts";
+import { stepModule } from "./step-modules.ts";
 
 /**
  * A plan as text: everything that decides what it computes, where it keeps it and what it names it.

@@ -5,7 +5,7 @@ import { answerFields, idOf, keyPaths, keysOf } from "./answers.ts";
 import type { StoreRole, StreamDefinition } from "./definitions.ts";
 import type { NamedRequest } from "./enrichment.ts";
 import { freezeDeeply } from "./freeze.ts";
-import { type LabelBy, labelBy } from "./labels.ts";
+import { type LabelBy, labelBy } from "./label.ts";
 import type { LookupDefinition } from "./lookup.ts";
 import { type Records, records } from "./records.ts";
 import type { Offline, OutputTopic } from "./roles.ts";

@@ -1,6 +1,6 @@
 import type { Duration } from "../../schemas/duration.ts";
 import { freezeDeeply } from "./freeze.ts";
-import type { LabelDefinition } from "./labels.ts";
+import type { LabelDefinition } from "./label.ts";
 import { type TrainBy, trainBy } from "./training.ts";
 import type { Trigger, TriggerDefinition } from "./triggers.ts";
 

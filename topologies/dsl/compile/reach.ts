@@ -1,6 +1,6 @@
 import type { StepKind } from "../../../schemas/plan.ts";
 import type { Need, Step } from "../definitions.ts";
-import { stepKinds, stepModule } from "../kinds.ts";
+import { isKind, stepModule } from "../step-modules.ts";
 import { checkStepName, compareText } from "./names.ts";
 import type { Problems } from "./problems.ts";
 import type { Named, Reached } from "./step-module.ts";
@@ -13,7 +13,7 @@ export function reach(problems: Problems, steps: Readonly<Record<string, Step>>)
   const names = new Names(problems);
   // JavaScript lets anything through.
   for (const [name, step] of Object.entries<Step | undefined>(steps)) {
-    if (step !== undefined && Object.hasOwn(stepKinds, step.kind)) {
+    if (step !== undefined && isKind(step.kind)) {
       names.add(name, step.kind, step.definition);
     } else {
       problems.add(

@@ -19,7 +19,7 @@ export interface Context {
   readonly reached: Reached;
   /** Definitions of the steps that others take records of. */
   readonly giving: ReadonlySet<object>;
-  /** Of the kinds that stand before it in `kinds.ts`. */
+  /** Of the kinds that it comes `after`, and of others. */
   readonly steps: readonly StepSpec[];
   /** Views that have other columns than they were told, by their ids. */
   readonly columns: ReadonlyMap<string, ViewColumns>;
@@ -33,6 +33,8 @@ export type Specs = Pick<Plan, "name" | "partitions" | "guarantee" | "sources" |
  * lists them: whatever else compiles or prints steps reads it here.
  */
 export interface StepModule<K extends StepKind = StepKind, D extends object = object> {
+  /** Kinds whose specs its own are made of. */
+  readonly after: readonly StepKind[];
   /** Name that a step brings itself, whatever a topology calls it. @default what that says */
   ownName?(definition: D): string;
   /** @param name - what the topology calls the step. */

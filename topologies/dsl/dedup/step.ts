@@ -18,7 +18,8 @@ import { type DedupDefinition, nameByField } from "../dedup.ts";
 import { block, durationText } from "../describe/text.ts";
 
 /** The tasks that remember what a stream has had, and pass on what is new. */
-export const dedupStep: StepModule<"dedup", DedupDefinition> = {
+export const dedup: StepModule<"dedup", DedupDefinition> = {
+  after: [],
   ownName: ({ name }) => name,
   needs: () => [],
   streams: ({ source }) => [source],

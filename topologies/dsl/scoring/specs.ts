@@ -15,7 +15,7 @@ import { checkIdentifier, compareText, featuresMax, plumbingColumns } from "../c
 import type { Problems } from "../compile/problems.ts";
 import { type Context, type Named, originOf, throughOf } from "../compile/step-module.ts";
 import { storesOf } from "../compile/stores.ts";
-import type { LabelDefinition } from "../labels.ts";
+import type { LabelDefinition } from "../label.ts";
 import type { LookupDefinition } from "../lookup.ts";
 import type { ScoringDefinition } from "../scoring.ts";
 

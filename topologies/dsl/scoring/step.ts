@@ -25,7 +25,8 @@ import { scoringSpecs } from "./specs.ts";
  * The tasks that score, and join predictions with their labels where a label step says so: both go
  * by the key of the triggering record, so one task holds both.
  */
-export const scoringStep: StepModule<"scoring", ScoringDefinition> = {
+export const scoring: StepModule<"scoring", ScoringDefinition> = {
+  after: ["view"],
   needs: ({ lookups }) =>
     Object.values(lookups).map(({ view }) => ({ kind: "view", definition: view, name: view.id })),
   streams: ({ source }) => [source],

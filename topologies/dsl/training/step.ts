@@ -17,7 +17,8 @@ import { block, durationText } from "../describe/text.ts";
 import type { TrainingDefinition } from "../training.ts";
 
 /** The one task that trains. A topology calls the watch and the training together. */
-export const trainingStep: StepModule<"training", TrainingDefinition> = {
+export const training: StepModule<"training", TrainingDefinition> = {
+  after: ["label", "watch"],
   ownName: ({ name }) => name,
   needs: ({ watch }, name) => [{ kind: "watch", definition: watch, name }],
   streams: () => [],

@@ -25,7 +25,8 @@ import { viewSpecs } from "./specs.ts";
  * The tasks that keep a view. They answer look-ups as of the moment of the question, and write a
  * row whenever an event arrives in a window or leaves one.
  */
-export const viewStep: StepModule<"view", ViewDefinition> = {
+export const view: StepModule<"view", ViewDefinition> = {
+  after: [],
   ownName: ({ id }) => id,
   needs: () => [],
   streams: ({ source }) => [source],

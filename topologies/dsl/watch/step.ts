@@ -17,7 +17,8 @@ import type { TriggerDefinition } from "../triggers.ts";
 import type { DetectorDefinition, WatchDefinition } from "../watch.ts";
 
 /** The one task that watches predictions and outcomes and asks for models. */
-export const watchStep: StepModule<"watch", WatchDefinition> = {
+export const watch: StepModule<"watch", WatchDefinition> = {
+  after: ["label"],
   needs: ({ outcomes }) => [
     { kind: "label", definition: outcomes, name: "outcomes", topic: outcomes.topic },
   ],

@@ -22,11 +22,12 @@ import {
 import { avroValues } from "../compile/stored-topics.ts";
 import { storesOf } from "../compile/stores.ts";
 import { block, durationText, list } from "../describe/text.ts";
-import type { LabelDefinition } from "../labels.ts";
+import type { LabelDefinition } from "../label.ts";
 import { answerColumns, idColumn, keyDocOf } from "../scoring/columns.ts";
 
 /** The join of predictions with their labels, in the tasks that make them. */
-export const labelStep: StepModule<"label", LabelDefinition> = {
+export const label: StepModule<"label", LabelDefinition> = {
+  after: ["scoring"],
   needs: ({ predictions }) => [
     {
       kind: "scoring",
