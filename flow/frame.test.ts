@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { FrameReader, FrameWriter, frameLimitBytes } from "./frame.ts";
+import { bundleVersion, FrameReader, FrameWriter, frameLimitBytes, MarkerBundle } from "./frame.ts";
 
 interface Payload {
   readonly knownAt: number;
@@ -73,6 +73,21 @@ test("a commit without payloads is a marker", () => {
   const [marker, ...more] = new FrameWriter(5, 300).take(7);
   assert.deepEqual(readAll([marker as Buffer], 1, 7), []);
   assert.equal(more.length, 0);
+});
+
+test("markers of many channels are one record, and a single one is a frame as it is", () => {
+  const bundle = new MarkerBundle();
+  assert.equal(bundle.take(), null);
+  const markers = [0, 1, 2].map((writer) => new FrameWriter(5, writer).take(7)[0] as Buffer);
+  for (const count of [1, 3, 1]) {
+    for (const marker of markers.slice(0, count)) bundle.add(marker);
+    const expected = Buffer.concat(markers.slice(0, count));
+    const record = count === 1 ? expected : Buffer.concat([Buffer.of(bundleVersion), expected]);
+    assert.deepEqual(bundle.take(), record);
+  }
+  // What takes it for a frame refuses it: a build from before there were bundles.
+  for (const marker of markers) bundle.add(marker);
+  assert.throws(() => new FrameReader().reset(bundle.take() as Buffer), RangeError);
 });
 
 test("a payload below the one before it, or below announced progress, is refused", () => {

@@ -3,6 +3,9 @@ import { type ByteReader, ByteWriter } from "../schemas/bytes.ts";
 /** Version of the layout in docs/internals.md; a reader refuses another. */
 export const frameVersion = 1;
 
+/** First byte of a record that holds markers of several channels instead of one frame. */
+export const bundleVersion = 2;
+
 /** u8 version, u8 input, u16 writer, f64 first sequence, u32 count, f64 progress. */
 export const frameHeaderBytes = 24;
 
@@ -14,6 +17,7 @@ export const frameLimitBytes = 256 * 1024;
 
 /** Buffer that a writer keeps between two commits, whatever it once held. */
 const keptBytes = 64 * 1024;
+const keptBundleBytes = 1024;
 
 /**
  * Collects the payloads that one task sends to one inbox partition on one input, until a commit
@@ -124,6 +128,41 @@ export class FrameWriter {
     this.#progress = Math.max(this.#progress, progress);
     return frames;
   }
+}
+
+/**
+ * Markers for one inbox partition, each of another channel, in one record: u8 bundle version, then
+ * the frames back to back, each a header alone. So what it costs to say that nothing comes
+ * grows with the partitions that hear it, not with those that say it.
+ */
+export class MarkerBundle {
+  readonly #frames = new ByteWriter(256);
+  #count = 0;
+
+  get bytes(): number {
+    return this.#frames.position;
+  }
+
+  /** @param marker - a frame without payloads. */
+  add(marker: Buffer): void {
+    if (this.#count++ === 0) this.#frames.u8(bundleVersion);
+    this.#frames.raw(marker, 0, frameHeaderBytes);
+  }
+
+  /** One record value of all that were added since the last call; null: of none. */
+  take(): Buffer | null {
+    const { buffer, position } = this.#frames;
+    const count = this.#count;
+    this.#count = 0;
+    this.#frames.recycle(keptBundleBytes);
+    if (count === 0) return null;
+    return Buffer.from(buffer.subarray(count === 1 ? 1 : 0, position));
+  }
+}
+
+/** Whether a frame has no payloads. */
+export function isMarker(frame: Buffer): boolean {
+  return frame.readUInt32LE(12) === 0;
 }
 
 /**

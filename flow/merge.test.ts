@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { ByteReader, ByteWriter } from "../schemas/bytes.ts";
 import type { MillraceError } from "../schemas/errors.ts";
 import { timerRank } from "../schemas/plan.ts";
-import { FrameReader, FrameWriter } from "./frame.ts";
+import { FrameReader, FrameWriter, isMarker, MarkerBundle } from "./frame.ts";
 import { ProgressMarks } from "./merge/progress-marks.ts";
 import { InboxCursor, Merge } from "./merge.ts";
 
@@ -78,7 +78,30 @@ function interleave(random: () => number, commits: readonly (readonly Buffer[])[
     log.push(frame);
     next[channel] = (next[channel] as number) + 1;
   }
-  return log;
+  return bundled(random, log);
+}
+
+/** Markers of channels that stand beside each other become one record, as in a commit. */
+function bundled(random: () => number, log: readonly Buffer[]): Buffer[] {
+  const records: Buffer[] = [];
+  const bundle = new MarkerBundle();
+  const channels = new Set<number>();
+  const end = () => {
+    channels.clear();
+    const record = bundle.take();
+    if (record !== null) records.push(record);
+  };
+  for (const frame of log) {
+    const channel = frame.readUInt32LE(0);
+    const isMore = isMarker(frame) && random() < 0.8;
+    if (!isMore || channels.has(channel)) end();
+    if (isMore) {
+      channels.add(channel);
+      bundle.add(frame);
+    } else records.push(frame);
+  }
+  end();
+  return records;
 }
 
 interface Committed {

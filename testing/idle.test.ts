@@ -4,29 +4,35 @@ import { test } from "node:test";
 import type { Broker } from "../broker/broker.ts";
 import { readCommitted } from "../broker/committed-records.ts";
 import { openEmbeddedBroker } from "../broker/embedded/embedded-broker.ts";
-import { IdleAdvance } from "../runtime/engine/live/idle-advance.ts";
+import { quietMsOf } from "../runtime/engine/live/idle-advance.ts";
 import { SourceTask } from "../runtime/engine/source-task.ts";
 import { Worker } from "../runtime/engine/worker.ts";
 import { createMemoryRegistry } from "../runtime/schema-registry/embedded.ts";
+import type { Plan } from "../schemas/plan.ts";
 import { endOf, executeAir, produceAir } from "./air-input-fixture.ts";
-import { air, makeLogs } from "./schedule-fixture.ts";
+import { air, makeLogs, wideAir } from "./schedule-fixture.ts";
 import { withMethods } from "./with-methods-fixture.ts";
 
 const minute = 60_000;
 const hour = 60 * minute;
-const sources = new Set(air.sources.map(({ topic }) => topic));
 const registry = createMemoryRegistry();
 
-/** Records and markers in all topics of the plan, and the offsets that its group has committed. */
-async function countRecords(broker: Broker): Promise<number> {
-  const places = air.topics.flatMap(({ name: topic, partitions }) =>
+/** Records and markers in all topics of a plan. */
+async function countRecords(broker: Broker, plan: Plan): Promise<number> {
+  const places = plan.topics.flatMap(({ name: topic, partitions }) =>
     Array.from({ length: partitions }, (_, partition) => ({ topic, partition })),
   );
   const ends = await broker.listOffsets(places.map((each) => ({ ...each, at: "latest" as const })));
   return ends.reduce((sum, end) => sum + end, 0);
 }
 
-async function startLive(broker: Broker, from: number, stepMs: number, instanceId = "0") {
+async function startLive(
+  broker: Broker,
+  from: number,
+  stepMs: number,
+  { plan = air, instanceId = "0" }: { plan?: Plan; instanceId?: string } = {},
+) {
+  const sources = new Set(plan.sources.map(({ topic }) => topic));
   const clock = { now: from, stepMs, commits: 0 };
   const world = withMethods<Broker>(broker, {
     listOffsets: async (places) => {
@@ -36,7 +42,7 @@ async function startLive(broker: Broker, from: number, stepMs: number, instanceI
     },
   });
   const worker = await Worker.start({
-    plan: air,
+    plan,
     broker: world,
     registry,
     mode: { kind: "live", now: () => clock.now, maxWaitMs: 40 * minute },
@@ -51,46 +57,67 @@ async function startLive(broker: Broker, from: number, stepMs: number, instanceI
   return { worker, clock };
 }
 
-const { quietMs } = new IdleAdvance(
-  air,
-  await openEmbeddedBroker({ directory: null }),
-  () => 0,
-  () => {},
-);
+const quietMs = quietMsOf(air, 1);
 
-test("however many partitions there are, progress follows the clock within a quarter of an hour", async () => {
+/** What a plan writes a second of its clock while nothing comes, over some advances. */
+async function idleRate(plan: Plan, workers: number): Promise<number> {
   const broker = await openEmbeddedBroker({ directory: null });
-  for (const partitions of [1, 32, 1_024]) {
-    const subtopologies = air.subtopologies.map((each) => ({ ...each, partitions }));
-    const wide = { ...air, subtopologies };
-    const { quietMs: distance } = new IdleAdvance(
-      wide,
-      broker,
-      () => 0,
-      () => {},
-    );
-    assert.ok(distance > 0 && distance <= 15 * minute, `${partitions}: ${distance} ms`);
-  }
-  await broker.close();
-});
-
-test("a live topology without events writes less than a record a second, and follows the clock", async () => {
-  const broker = await openEmbeddedBroker({ directory: null });
-  await broker.createTopics(air.topics);
+  await broker.createTopics(plan.topics);
   const from = Date.UTC(2001, 0, 1);
-  const { worker, clock } = await startLive(broker, from, quietMs / 10);
+  const distance = quietMsOf(plan, workers);
+  const members: Awaited<ReturnType<typeof startLive>>[] = [];
+  const stop = new AbortController();
+  const runs: Promise<void>[] = [];
+  for (let n = 0; n < workers; n++) {
+    const options = { plan, instanceId: String(n) };
+    const member = await startLive(broker, from, Math.ceil(distance / 10 / workers), options);
+    members.push(member);
+    runs.push(member.worker.run(stop.signal));
+  }
+  const [first] = members;
+  assert.ok(first !== undefined);
+  // All have the time of the first one, which its looks move on.
+  for (const { clock } of members.slice(1)) {
+    Object.defineProperty(clock, "now", {
+      get: () => first.clock.now,
+      set: (now: number) => {
+        first.clock.now = now;
+      },
+    });
+  }
+  const reached = async (time: number) => {
+    const all = () => Math.min(...members.map(({ worker }) => worker.taskProgress));
+    while (all() < time) await new Promise((resolve) => setTimeout(resolve, 5));
+  };
   // The first advance, and whatever follows from it, is there.
-  await worker.run(AbortSignal.timeout(60_000), () => worker.taskProgress > from);
-  const [at, before] = [clock.now, await countRecords(broker)];
-  await worker.run(AbortSignal.timeout(60_000), () => clock.now > at + 5 * quietMs);
-  const perSecond = ((await countRecords(broker)) - before) / ((clock.now - at) / 1000);
-
-  assert.ok(perSecond > 0, "progress is written now and then");
-  assert.ok(perSecond < 1, `${perSecond} records and markers a second`);
-  assert.ok(clock.now - worker.taskProgress < 2 * quietMs);
-  await worker.close();
+  await reached(from + distance);
+  const [at, before] = [first.clock.now, await countRecords(broker, plan)];
+  await reached(at + 4 * distance);
+  const records = (await countRecords(broker, plan)) - before;
+  const seconds = (first.clock.now - at) / 1000;
+  assert.ok(records > 0, "progress is written now and then");
+  stop.abort();
+  await Promise.all(runs);
+  await Promise.all(members.map(({ worker }) => worker.close()));
   await broker.close();
-});
+  return records / seconds;
+}
+
+for (const [partitions, workers] of [
+  [4, 1],
+  [64, 1],
+  [16, 3],
+] as const) {
+  test(`a live topology of ${partitions} partitions, with ${workers} workers, writes less than a record a second without events`, {
+    timeout: 300_000,
+  }, async (t) => {
+    const rate = await idleRate(wideAir(partitions), workers);
+    t.diagnostic(
+      `${rate} a second, ${quietMsOf(wideAir(partitions), workers) / minute} min behind`,
+    );
+    assert.ok(rate < 1, `${rate} records and markers a second`);
+  });
+}
 
 test("what is due is done within a look or two, and then nothing is written", async () => {
   const broker = await openEmbeddedBroker({ directory: null });
@@ -154,7 +181,7 @@ test("processes of a group advance their sources for what the others' tasks wait
   const runs: Promise<void>[] = [];
   // The second one joins while the first one runs: else it would wait for its answer.
   for (const id of ["0", "1"]) {
-    const member = await startLive(broker, last, quietMs / 8, id);
+    const member = await startLive(broker, last, quietMs / 8, { instanceId: id });
     members.push(member);
     runs.push(member.worker.run(AbortSignal.timeout(60_000), ended));
   }

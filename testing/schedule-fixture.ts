@@ -87,6 +87,9 @@ export const scatteredDedupedAir = airPlan("scatteredDeduped");
 /** Features of what scoring yields, beside all that `air` has. */
 export const airOfPredictions = airPlan("plain", true);
 
+/** The same with other partitions than four. */
+export const wideAir = (partitions: number) => topology("air", airLoop("plain"), { partitions });
+
 function airPlan(variant: keyof typeof streams, ofPredictions = false): Plan {
   const loop = airLoop(variant);
   return topology("air", ofPredictions ? { ...loop, ...predictionViews(loop) } : loop);

@@ -1,3 +1,4 @@
+import { bundleVersion, frameHeaderBytes } from "../frame.ts";
 import type { Merge } from "../merge.ts";
 
 /**
@@ -43,8 +44,21 @@ export class InboxCursor {
     }
   }
 
-  /** One fetched frame, in offset order: `buffer[start, end)`. */
+  /**
+   * One fetched record, in offset order: `buffer[start, end)`, a frame or markers of several
+   * channels.
+   */
   offer(offset: number, buffer: Buffer, start: number, end: number): void {
+    if (buffer[start] !== bundleVersion) {
+      this.#offer(offset, buffer, start, end);
+      return;
+    }
+    for (let at = start + 1; at < end; at += frameHeaderBytes) {
+      this.#offer(offset, buffer, at, at + frameHeaderBytes);
+    }
+  }
+
+  #offer(offset: number, buffer: Buffer, start: number, end: number): void {
     const channel = this.#merge.channelOf(
       buffer.readUInt8(start + 1),
       buffer.readUInt16LE(start + 2),

@@ -1,5 +1,6 @@
 import type { ProducerBatch, RecordBatch } from "../../broker/broker.ts";
 import { RecordBatchBuilder } from "../../broker/record-batch/builder.ts";
+import { MarkerBundle } from "../../flow/frame.ts";
 import type { Plan } from "../../schemas/plan.ts";
 
 interface Lane {
@@ -8,8 +9,13 @@ interface Lane {
   readonly maxBytes: number;
   readonly builder: RecordBatchBuilder;
   readonly finished: RecordBatch[];
+  /** Of several tasks, for one inbox: they become one record. */
+  readonly markers: MarkerBundle;
   records: number;
 }
+
+/** Markers become a record before they take more, bytes. */
+const bundleBytes = 64 * 1024;
 
 /** The framing of a record (under 40 bytes) and of the batch (61). */
 const framingBytes = 128;
@@ -42,6 +48,7 @@ export class CommitBatches {
         if (lane === undefined) continue;
         lane.records = 0;
         lane.finished.length = 0;
+        lane.markers.take();
         lane.builder.recycle(keptBytes);
       }
     }
@@ -60,6 +67,16 @@ export class CommitBatches {
     this.#makeRoom(lane, size);
     lane.builder.append(key, value, timestampMs);
     return this.#count(lane, size);
+  }
+
+  /**
+   * Appends a frame without payloads: behind all frames of this commit, in one record with those of
+   * other channels. Nothing else of its channel is in the commit.
+   */
+  appendMarker(topic: string, partition: number, marker: Buffer): void {
+    const lane = this.#lane(topic, partition);
+    lane.markers.add(marker);
+    if (lane.markers.bytes >= bundleBytes) this.#endBundle(lane);
   }
 
   /** {@link append} for a record that stands in larger buffers. */
@@ -90,6 +107,7 @@ export class CommitBatches {
     for (const lanes of this.#lanes.values()) {
       for (const lane of lanes) {
         if (lane === undefined) continue;
+        this.#endBundle(lane);
         if (lane.builder.count > 0) lane.finished.push(lane.builder.build());
         for (const [round, batch] of lane.finished.splice(0).entries()) {
           const { topic, partition } = lane;
@@ -100,6 +118,11 @@ export class CommitBatches {
       }
     }
     return rounds;
+  }
+
+  #endBundle(lane: Lane): void {
+    const bundle = lane.markers.take();
+    if (bundle !== null) this.append(lane.topic, lane.partition, null, bundle, 0);
   }
 
   #lane(topic: string, partition: number): Lane {
@@ -116,6 +139,7 @@ export class CommitBatches {
         maxBytes: this.#maxBatchBytes(topic),
         builder: new RecordBatchBuilder(),
         finished: [],
+        markers: new MarkerBundle(),
         records: 0,
       };
       lanes[partition] = lane;

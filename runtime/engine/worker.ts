@@ -100,17 +100,17 @@ export class Worker {
     this.#factory = factory;
     this.#membership = membership;
     this.#stepBudget = options.stepBudget ?? 2000;
-    const { plan, broker, mode } = options;
-    const partitions = new Map(plan.subtopologies.map((each) => [each.name, each.partitions]));
-    this.#partitionsOf = (subtopology) => partitions.get(subtopology) ?? 0;
+    const { plan, broker, mode, execute, onTrouble = () => {} } = options;
+    const counts = new Map(plan.subtopologies.map((each) => [each.name, each.partitions]));
+    this.#partitionsOf = (name) => counts.get(name) ?? 0;
     this.#group = new GroupProgress(plan, broker);
     const isLive = mode.kind === "live";
-    this.#idle = isLive ? new IdleAdvance(plan, broker, mode.now, () => this.#wakeUp()) : null;
+    const [wakeUp, workers] = [() => this.#wakeUp(), () => this.instances.length || 1];
+    this.#idle = isLive ? new IdleAdvance(plan, broker, mode.now, wakeUp, workers) : null;
     const { commitIntervalMs: intervalMs = 100, onCommit = () => {} } = options;
-    const commits = { plan, broker, intervalMs, onCommit, tell: () => this.#wakeUp() };
+    const commits = { plan, broker, intervalMs, onCommit, tell: wakeUp };
     this.#commits = new CommitPipeline(commits, membership);
-    const { execute, onTrouble = () => {} } = options;
-    this.#desk = new WorkDesk({ plan, execute, isLive, onTrouble, tell: () => this.#wakeUp() });
+    this.#desk = new WorkDesk({ plan, execute, isLive, onTrouble, tell: wakeUp });
     this.#taskCount = allTasks(plan).length;
     this.#pace = new SourcePace(options.slow);
     this.#ahead = new AheadWatch(options.onAhead);
@@ -144,7 +144,7 @@ export class Worker {
     return this.#tasks;
   }
 
-  /** Instance ids of all processes of the plan; none while its place among them is lost. */
+  /** Of all processes of the plan, as ids; none while its place among them is lost. */
   get instances(): readonly string[] {
     return this.#membership.assignment.instances;
   }

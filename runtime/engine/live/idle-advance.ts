@@ -5,14 +5,8 @@ import type { SourceTask } from "../source-task.ts";
 /** Time between two looks at the ends of the source partitions, in ms. */
 const lookEveryMs = 50;
 
-/**
- * What advancing writes of a quiet topology, on average: records and markers a second. More where
- * that would take it further behind the clock than {@link mostQuietMs}.
- */
+/** What advancing writes of a quiet topology, on average: records and markers a second. */
 const quietRecordsPerSecond = 0.5;
-
-/** Most that progress of a quiet topology lies behind the clock, ms, whatever that writes. */
-const mostQuietMs = 15 * 60_000;
 
 /**
  * Live mode: source partitions that are read to their ends advance by the wall clock, so that one
@@ -24,8 +18,9 @@ const mostQuietMs = 15 * 60_000;
  * a timer is due). Without either they follow the clock at a distance of `quietMs` at most.
  */
 export class IdleAdvance {
-  /** How far progress may lie behind the clock while nothing happens, ms. */
-  readonly quietMs: number;
+  readonly #plan: Plan;
+  readonly #workers: () => number;
+  #quiet = { workers: 0, ms: 0 };
   readonly #broker: Broker;
   readonly #now: () => number;
   readonly #tell: () => void;
@@ -38,10 +33,19 @@ export class IdleAdvance {
   #looking = false;
   #lastLook = Number.NEGATIVE_INFINITY;
 
-  /** @param tell - called when a look has brought news. */
-  constructor(plan: Plan, broker: Broker, now: () => number, tell: () => void) {
-    const sparingMs = (advanceRecords(plan) / quietRecordsPerSecond) * 1000;
-    this.quietMs = Math.min(mostQuietMs, sparingMs);
+  /**
+   * @param tell - called when a look has brought news.
+   * @param workers - how many processes share the tasks now.
+   */
+  constructor(
+    plan: Plan,
+    broker: Broker,
+    now: () => number,
+    tell: () => void,
+    workers: () => number,
+  ) {
+    this.#plan = plan;
+    this.#workers = workers;
     this.#broker = broker;
     this.#now = now;
     this.#tell = tell;
@@ -52,6 +56,15 @@ export class IdleAdvance {
       );
   }
 
+  /** How far progress may lie behind the clock while nothing happens, ms. */
+  get quietMs(): number {
+    const workers = this.#workers();
+    if (this.#quiet.workers !== workers) {
+      this.#quiet = { workers, ms: quietMsOf(this.#plan, workers) };
+    }
+    return this.#quiet.ms;
+  }
+
   /**
    * Advances by the last look, and begins another beside the caller when it is time.
    *
@@ -59,12 +72,13 @@ export class IdleAdvance {
    */
   step(tasks: readonly SourceTask[], needs: readonly number[]): void {
     const at = this.#at;
+    const { quietMs } = this;
     for (const task of tasks) {
       const end = this.#ends.get(nameOf(task.subtopology.inbox, task.partition));
       if (end === undefined) continue;
       const { progress } = task;
       const isNeeded = needs.some((need) => need >= progress && need < at);
-      if (this.#moved || isNeeded || at - progress >= this.quietMs) task.advanceIdle(end, at);
+      if (this.#moved || isNeeded || at - progress >= quietMs) task.advanceIdle(end, at);
     }
     const now = performance.now();
     if (this.#looking || tasks.length === 0 || now - this.#lastLook < lookEveryMs) return;
@@ -101,11 +115,20 @@ function nameOf(topic: string, partition: number): string {
 }
 
 /**
- * What a plan's tasks write when all its sources advance and nothing else happens: of each task a
- * changelog record and an offset, of each source partition a decision, progress into each inbox and
- * row partition, and in every partition the marker of the transaction.
+ * How far a quiet topology may lie behind the clock, ms, for what it writes to stay small: the more
+ * partitions and the more processes, the further.
  */
-export function advanceRecords({ subtopologies }: Plan): number {
+export function quietMsOf(plan: Plan, workers: number): number {
+  return (advanceRecords(plan, workers) / quietRecordsPerSecond) * 1000;
+}
+
+/**
+ * What a plan's tasks write when all its sources advance and nothing else happens: of each task a
+ * changelog record and an offset, of each source partition a decision, progress into each row
+ * partition and, from the tasks of each process together, into each inbox partition; and in every
+ * partition the marker of the transaction.
+ */
+export function advanceRecords({ subtopologies }: Plan, workers: number): number {
   const partitionsOf = new Map(subtopologies.map(({ name, partitions }) => [name, partitions]));
   let records = 0;
   for (const { operator, outputs, partitions } of subtopologies) {
@@ -113,7 +136,8 @@ export function advanceRecords({ subtopologies }: Plan): number {
     for (const output of outputs) {
       if (output.kind === "rows") records += partitions;
       if (output.kind !== "inbox") continue;
-      records += partitions * (output.fanOut === "same" ? 1 : (partitionsOf.get(output.to) ?? 0));
+      const writers = output.fanOut === "same" ? 1 : Math.min(workers, partitions);
+      records += (partitionsOf.get(output.to) ?? 0) * writers;
     }
   }
   return records * 2;
