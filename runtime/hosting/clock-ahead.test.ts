@@ -5,34 +5,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { setTimeout as wait } from "node:timers/promises";
-import { openEmbeddedBroker } from "../../broker/embedded/embedded-broker.ts";
-import { RecordBatchBuilder } from "../../broker/record-batch/builder.ts";
-import { ByteWriter } from "../../schemas/bytes.ts";
-import { recordSchema } from "../../schemas/record-schema.ts";
-import { createMemoryOfflineStore, createMemoryOnlineStore } from "../../sinks/memory/memory.ts";
 import { agg } from "../../topologies/dsl/aggregates.ts";
 import { online } from "../../topologies/dsl/roles.ts";
 import { from } from "../../topologies/dsl/stream.ts";
 import { topology } from "../../topologies/dsl/topology.ts";
-import { AvroEncoder } from "../schema-registry/avro-codec.ts";
-import { createMemoryRegistry } from "../schema-registry/embedded.ts";
-import { openArtifactStore } from "../services/train/artifacts.ts";
 import { Application } from "./application.ts";
 import { createSources } from "./create-sources.ts";
-import type { Stack } from "./stack.ts";
+import { memoryStack, reading, readingsTo } from "./memory-stack-fixture.ts";
 
-interface Reading {
-  readonly sensor: string;
-  readonly at: number;
-}
-const reading = recordSchema<Reading>({
-  type: "record",
-  name: "Reading",
-  fields: [
-    { name: "sensor", type: "string" },
-    { name: "at", type: { type: "long", logicalType: "timestamp-millis" } },
-  ],
-});
 const sensors = from("readings", reading)
   .timedBy("at", { lateness: "10m" })
   .partitionedBy("sensor")
@@ -52,27 +32,10 @@ for (const [beyond, words] of [
   ["refuse", "are refused"],
 ] as const) {
   test(`a record beyond the clock is warned of once and measured: they ${words}`, async () => {
-    const broker = await openEmbeddedBroker({ directory: null });
-    const registry = createMemoryRegistry();
-    const offline = createMemoryOfflineStore();
-    const stack: Stack = {
-      ...{ kind: "embedded", broker, registry, offline, files: offline },
-      online: createMemoryOnlineStore(),
-      artifacts: { of: (name) => openArtifactStore(join(folder, beyond, name)) },
-      pids: () => [],
-      offlineAddress: null,
-      close: () => broker.close(),
-    };
-    await createSources(broker, [plan]);
-    const id = await registry.register("readings-value", reading);
-    const producer = await broker.producer({ transactionalId: null });
-    const send = async (at: number) => {
-      const value = new ByteWriter();
-      new AvroEncoder(reading, id).encode({ sensor: "a", at }, value);
-      const batch = new RecordBatchBuilder();
-      batch.append(Buffer.from("a"), value.take(), at);
-      await producer.send([{ topic: "readings", partition: 0, batch: batch.build() }]);
-    };
+    const stack = await memoryStack(join(folder, beyond));
+    await createSources(stack.broker, [plan]);
+    const sendReading = await readingsTo(stack, plan.partitions);
+    const send = (at: number) => sendReading({ sensor: "a", at });
     let now = noon;
     const warned: [string, object][] = [];
     const application = await Application.start({
@@ -115,7 +78,6 @@ for (const [beyond, words] of [
     assert.equal(account?.late, 0);
     assert.equal((account?.deadLettered ?? 0) > 0, beyond === "refuse");
     await application.close();
-    await producer.close();
     await stack.close();
   });
 }
