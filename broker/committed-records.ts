@@ -52,7 +52,8 @@ export interface OffsetRange {
 /**
  * Committed records of a partition, in pages.
  *
- * @param range - up to the stable end at most. @default from its start to its stable end as of now
+ * @param range - what is not committed yet of it is waited for. @default from its start to its
+ * stable end as of now
  */
 export async function* committedPages(
   broker: Broker,

@@ -18,7 +18,11 @@ import type { RowField, ScalarType } from "./row-layout.ts";
  * | watch ← scoring, `outcome` (`trigger`) | `outcomeLayout` |
  * | training ← watch, `request` (`trigger`) | {@link RetrainRequest} by `json-payload.ts` |
  * | scoring, watch ← training, `model` (`update`) | {@link ModelAnswer} by `json-payload.ts` |
+ *
+ * Requests and models are texts of JSON, a few a day: they stand so in snapshots and in decisions,
+ * which a later build reads with whatever fields it has by then.
  */
+
 /** What a watch is told of each prediction, before its features. */
 export interface PredictionPayload {
   readonly id: string;

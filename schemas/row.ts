@@ -10,6 +10,8 @@ const withValues = 2;
  * f64 validUntil (NaN: nothing left to expire), u16 n, n × f64 (NaN: null) of the columns that hold
  * numbers. In version 2 the other columns follow up to the end, each as `row-codec.ts` writes a
  * field that may be null (`valueLayout`); version 1 is the row of a view that has none.
+ * What stands before the values is no row of a layout: it has widths that none has, and stored rows
+ * and foreign readers go by its bytes.
  * The row holds for q in `(asOf, validUntil]`; unique by (entity, asOf, seq), highest seq wins.
  */
 export interface FeatureRow {

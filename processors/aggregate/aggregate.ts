@@ -98,7 +98,11 @@ export interface AggregateKind<Define = (...given: never[]) => Aggregate<never>>
   readonly problem?: (parameters: Parameters) => string | null;
   /** Over the events of a window. */
   readonly exact: (parameters: Parameters) => AnyAlgebra;
-  /** Over tiles, which every key may come to that has many events. */
+  /**
+   * Over tiles, which every key may come to that has many events: without this form a key would
+   * have no bound, or rows that are wrong beyond one. What no bounded state can tell is a sketch
+   * within a stated error (`quantile`, `distinct`); what not even one can is no aggregate.
+   */
   readonly tiled: (parameters: Parameters) => AnyTileAlgebra;
   /** From the definition, over the values that are not skipped and their times. */
   readonly naive: (

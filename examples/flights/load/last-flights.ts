@@ -1,10 +1,8 @@
 import type { Broker } from "../../../broker/broker.ts";
-import { RecordReader } from "../../../broker/record-batch/reader.ts";
+import { committedPages } from "../../../broker/committed-records.ts";
 import { AvroDecoder } from "../../../runtime/schema-registry/avro-codec.ts";
 import type { SchemaRegistry } from "../../../runtime/schema-registry/registry.ts";
 import type { AvroSchema } from "../../../schemas/plan.ts";
-
-const fetchBytes = 1024 * 1024;
 
 /** The last flight of a partition. */
 export interface LastFlight {
@@ -63,24 +61,14 @@ async function lastBetween(
   from: number,
   end: number,
 ): Promise<Record<string, unknown> | null> {
-  const reader = new RecordReader();
   let last: Record<string, unknown> | null = null;
-  for (let offset = from; offset < end; ) {
-    const [fetched] = await broker.fetch({
-      partitions: [{ topic, partition, offset, maxBytes: fetchBytes }],
-      isolation: "read_committed",
-      maxWaitMs: 100,
-      maxBytes: fetchBytes,
-    });
-    if (fetched === undefined) continue;
-    reader.open(fetched, "read_committed");
-    while (reader.next()) {
-      const { buffer, valueStart, valueEnd } = reader;
+  for await (const page of committedPages(broker, topic, partition, { from, end })) {
+    for (const { value } of page) {
       // What others sent and nobody can read is no flight.
-      const value = await decoder.decodeAwaiting(buffer, valueStart, valueEnd).catch(() => null);
-      if (value !== null) last = value;
+      const read =
+        value && (await decoder.decodeAwaiting(value, 0, value.length).catch(() => null));
+      if (read !== null) last = read;
     }
-    offset = Math.max(offset + 1, reader.nextOffset);
   }
   return last;
 }

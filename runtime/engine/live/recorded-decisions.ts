@@ -1,10 +1,10 @@
 import type { Broker } from "../../../broker/broker.ts";
-import { RecordReader } from "../../../broker/record-batch/reader.ts";
+import { committedPages } from "../../../broker/committed-records.ts";
 import type { Decision } from "../../../schemas/generated.ts";
 import type { AvroDecoder } from "../../schema-registry/avro-codec.ts";
 import { taskName } from "../task.ts";
 
-const fetchBytes = 4 * 1024 * 1024;
+const none = Buffer.alloc(0);
 
 /** The decisions of an earlier run, by task, in the order in which they were made. */
 export class RecordedDecisions {
@@ -17,24 +17,19 @@ export class RecordedDecisions {
     decoder: AvroDecoder,
   ): Promise<RecordedDecisions> {
     const recorded = new RecordedDecisions();
-    const [end = 0] = await broker.listOffsets([{ topic, partition: 0, at: "latest" }]);
-    const [start = 0] = await broker.listOffsets([{ topic, partition: 0, at: "earliest" }]);
-    const reader = new RecordReader();
-    for (let offset = start; offset < end; ) {
-      const [fetched] = await broker.fetch({
-        partitions: [{ topic, partition: 0, offset, maxBytes: fetchBytes }],
-        isolation: "read_committed",
-        maxWaitMs: 100,
-        maxBytes: fetchBytes,
-      });
-      if (fetched === undefined) continue;
-      reader.open(fetched, "read_committed");
-      while (reader.next()) {
-        const { buffer, valueStart, valueEnd } = reader;
-        const decision = await decoder.decodeAwaiting(buffer, valueStart, valueEnd);
+    const [from = 0, end = 0] = await broker.listOffsets([
+      { topic, partition: 0, at: "earliest" },
+      { topic, partition: 0, at: "latest" },
+    ]);
+    for await (const page of committedPages(broker, topic, 0, { from, end })) {
+      for (const { value } of page) {
+        const decision = await decoder.decodeAwaiting(
+          value ?? none,
+          value === null ? -1 : 0,
+          value?.length ?? -1,
+        );
         recorded.#add(decision as unknown as Decision);
       }
-      offset = Math.max(offset, reader.nextOffset);
     }
     return recorded;
   }
