@@ -22,10 +22,12 @@ function settle(
   promoted: boolean,
   effectiveFrom = 0,
   gainLowerBound: number | null = null,
+  championVersion: string | null = null,
 ) {
   const writer = new ByteWriter();
   const sha256 = promoted ? version.repeat(2) : "";
-  writeJson(writer, modelAnswer({ version, promoted, sha256, effectiveFrom, gainLowerBound }));
+  const answer = { version, promoted, sha256, effectiveFrom, gainLowerBound, championVersion };
+  writeJson(writer, modelAnswer(answer));
   processor.settle(new ByteReader(writer.take()), out);
 }
 
@@ -35,7 +37,7 @@ test("every answer, refused ones too, goes to scoring and watch at cutoff + trai
   assert.equal(processor.takeWork(), null);
   request(processor, 1, 1_000);
   const work = processor.takeWork();
-  assert.equal(work?.payload.champion, null);
+  assert.equal(work?.payload.promoted, null);
   settle(processor, out, "v1", false, 1_060);
   request(processor, 2, 2_000);
   settle(processor, out, "v2", true, 2_013);
@@ -61,7 +63,7 @@ test("the last promoted model is the champion to beat, across a restore", () => 
   const processor = make();
   const out = new RecordingOutbox();
   request(processor, 1, 1_000);
-  settle(processor, out, "v1", true);
+  settle(processor, out, "v1", true, 7);
   request(processor, 2, 2_000);
   settle(processor, out, "v2", false);
   request(processor, 3, 3_000);
@@ -71,31 +73,41 @@ test("the last promoted model is the champion to beat, across a restore", () => 
   restored.restore(new ByteReader(snapshot.take()));
   const work = restored.takeWork();
   assert.deepEqual(work, processor.takeWork());
-  assert.equal(work?.payload.champion, "v1");
-  assert.equal(work?.payload.championArtifact, "v1v1");
+  assert.deepEqual(work?.payload.promoted, { version: "v1", artifact: "v1v1", effectiveFrom: 7 });
 });
 
-test("a champion's looks are counted, across a restore: comparisons alone, from each promotion", () => {
+test("a champion's looks are counted, across a restore: comparisons alone, from each that is new", () => {
   let processor = make();
   const out = new RecordingOutbox();
   const looks: unknown[] = [];
-  const answers: [boolean, number | null][] = [
-    [true, null],
-    [false, -0.01],
-    [false, null],
-    [false, -0.02],
-    [true, 0.01],
-    [false, -0.01],
+  const answers: [boolean, number | null, string | null][] = [
+    [true, null, null],
+    [false, -0.01, "v1"],
+    [false, null, "v1"],
+    [false, -0.02, "v1"],
+    [true, 0.01, "v1"],
+    [false, -0.01, "v5"],
+    // Somebody has named another.
+    [false, -0.01, "r1"],
+    [false, -0.01, "r1"],
+    [false, -0.01, "v5"],
   ];
-  for (const [i, [promoted, bound]] of answers.entries()) {
+  for (const [i, [promoted, bound, champion]] of answers.entries()) {
     request(processor, i + 1, (i + 1) * 1_000);
     const snapshot = new ByteWriter();
     processor.snapshot(snapshot);
     processor = make();
     processor.restore(new ByteReader(snapshot.take()));
     const work = processor.takeWork();
-    looks.push(work?.payload.looks);
-    settle(processor, out, `v${i + 1}`, promoted, 0, bound);
+    looks.push([work?.payload.against, work?.payload.looks]);
+    settle(processor, out, `v${i + 1}`, promoted, 0, bound, champion);
   }
-  assert.deepEqual(looks, [0, 0, 1, 1, 2, 0]);
+  assert.deepEqual(looks, [
+    ["", 0],
+    ...[0, 1, 1, 2].map((n) => ["v1", n]),
+    ["v5", 0],
+    ["v5", 1],
+    ["r1", 1],
+    ["r1", 2],
+  ]);
 });

@@ -4,14 +4,14 @@ import type { ModelAnswer, RetrainRequest } from "../schemas/payload.ts";
 import type { Ports } from "../schemas/plan.ts";
 import type { TrainingOperator, TrainingSpec } from "../schemas/steps/training.ts";
 import type { Counters, ExternalWork, MakeProcessor, Outbox, Processor } from "./processor.ts";
-import { type TrainWork, trainService } from "./train/train-work.ts";
+import { type Champion, type TrainWork, trainService } from "./train/train-work.ts";
 
 /**
  * Turns each retrain request into one training, and each answer, a failed one too, into a record
  * for every scoring task and the watch at cutoff + trainingTime. It takes effect when the answer
- * says: then in replay, when it came in live mode. Remembers the champion, which a challenger has
- * to beat, and how many challengers it has met: the error that the gate may make is spent over
- * them.
+ * says: then in replay, when it came in live mode. Remembers the model that it promoted last, and
+ * which champion challengers were compared with, that one or one that somebody named, and how many
+ * it has met: the error that the gate may make is spent over them.
  */
 export class TrainingProcessor implements Processor {
   readonly counters: Counters = new Map();
@@ -21,9 +21,8 @@ export class TrainingProcessor implements Processor {
   readonly #modelOutputs: readonly number[];
   /** JSON of requests that wait for their answers, oldest first; a watch has one in flight. */
   #requests: string[] = [];
-  #champion = "";
-  #championArtifact = "";
-  /** Challengers that the champion was compared with. */
+  #promoted: Champion | null = null;
+  #against = "";
   #looks = 0;
 
   constructor({ training, topology, model }: TrainingOperator, { outputs }: Ports) {
@@ -47,25 +46,31 @@ export class TrainingProcessor implements Processor {
   takeWork(): ExternalWork<TrainWork> | null {
     const request = this.#requests[0];
     if (request === undefined) return null;
-    const champion = this.#champion === "" ? null : this.#champion;
-    const championArtifact = this.#championArtifact;
-    const payload = { request, champion, championArtifact, looks: this.#looks };
+    const payload = {
+      request,
+      promoted: this.#promoted,
+      against: this.#against,
+      looks: this.#looks,
+    };
     return { service: trainService, payload };
   }
 
   settle(result: ByteReader, out: Outbox): void {
     const request = JSON.parse(this.#requests.shift() ?? "null") as RetrainRequest;
     const answer: ModelAnswer = readModelAnswer(result);
-    const { effectiveFrom } = answer;
+    const { version, sha256, effectiveFrom } = answer;
     const knownAt = request.cutoff + this.#training.trainingTimeMs;
     if (answer.promoted) {
-      this.#champion = answer.version;
-      this.#championArtifact = answer.sha256;
-      this.#looks = 0;
-    } else if (answer.gainLowerBound !== null) this.#looks++;
+      this.#promoted = { version, artifact: sha256, effectiveFrom };
+      [this.#against, this.#looks] = [version, 0];
+    } else if (answer.gainLowerBound !== null) {
+      const champion = answer.championVersion ?? "";
+      this.#looks = champion === this.#against ? this.#looks + 1 : 1;
+      this.#against = champion;
+    }
     const { topology, model } = this.#of;
     for (const output of this.#topicOutputs) {
-      out.publish(output, `${topology}/${model}/${answer.version}`, effectiveFrom, {
+      out.publish(output, `${topology}/${model}/${version}`, effectiveFrom, {
         ...this.#of,
         ...answer,
         reference: JSON.stringify(answer.reference),
@@ -82,16 +87,20 @@ export class TrainingProcessor implements Processor {
   }
 
   snapshot(writer: ByteWriter): void {
-    writer.text(this.#champion);
-    writer.text(this.#championArtifact);
+    writer.text(this.#promoted?.version ?? "");
+    writer.text(this.#promoted?.artifact ?? "");
+    writer.f64(this.#promoted?.effectiveFrom ?? 0);
+    writer.text(this.#against);
     writer.u32(this.#looks);
     writer.u16(this.#requests.length);
     for (const request of this.#requests) writer.text(request);
   }
 
   restore(reader: ByteReader): void {
-    this.#champion = reader.text();
-    this.#championArtifact = reader.text();
+    const [version, artifact] = [reader.text(), reader.text()];
+    const effectiveFrom = reader.f64();
+    this.#promoted = version === "" ? null : { version, artifact, effectiveFrom };
+    this.#against = reader.text();
     this.#looks = reader.u32();
     this.#requests = [];
     for (let left = reader.u16(); left > 0; left--) this.#requests.push(reader.text());

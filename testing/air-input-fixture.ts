@@ -30,7 +30,7 @@ export function executeAir(work: ExternalWork): Buffer {
       trainedOn: request.number,
       heldOut: 0,
       holdoutAuc: null,
-      championVersion: work.payload.champion,
+      championVersion: work.payload.promoted?.version ?? null,
       championAuc: null,
       gainLowerBound: null,
       sha256: String(request.number),

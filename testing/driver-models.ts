@@ -44,6 +44,7 @@ function scoreResult(work: ScoreWork, options: DriverModels): Buffer {
 /** Bytes that a training processor's `settle` takes. */
 function trainResult(work: TrainWork, options: DriverModels, lookAheadMs: number): Buffer {
   const request = JSON.parse(work.request) as RetrainRequest;
+  const champion = work.promoted?.version ?? null;
   const answer: ModelAnswer = {
     requestId: request.id,
     version: `v${request.number}`,
@@ -54,12 +55,12 @@ function trainResult(work: TrainWork, options: DriverModels, lookAheadMs: number
     trainedOn: 0,
     heldOut: 0,
     holdoutAuc: null,
-    championVersion: work.champion,
+    championVersion: champion,
     championAuc: null,
     gainLowerBound: null,
     sha256: "",
     reference: [],
-    ...options.train?.(request, work.champion),
+    ...options.train?.(request, champion),
   };
   const result = new ByteWriter();
   writeJson(result, answer);

@@ -7,7 +7,7 @@ import { stateFingerprint } from "../../schemas/plan-parts.ts";
 import type { CommitBatches } from "./commit-batches.ts";
 
 /** Of the records here and of the state in them; see `dataFormat` for what raises it. */
-const layoutVersion = 7;
+const layoutVersion = 8;
 
 /**
  * u8 layout version, u8 kind, u16 number of the part within its delta or snapshot, 8 bytes that

@@ -142,6 +142,7 @@ export class Application implements RunningPlan {
       whenStored: () => storeScored(plan, pumps),
       metrics,
       ...(options.warn === undefined ? {} : { warn: options.warn }),
+      ...(options.mode.kind === "live" ? { now: Date.now } : {}),
     });
     onFailure(() => services.close());
     const worker = await Worker.start({

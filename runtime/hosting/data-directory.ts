@@ -9,7 +9,7 @@ import { writeWhole } from "./write-whole.ts";
  * version of `runtime/engine/changelog.ts`, with every change of what a task's snapshot holds or of
  * what a processor makes of the inputs in a delta.
  */
-export const dataFormat = 5;
+export const dataFormat = 6;
 
 /** What a data directory was begun with and how far it has been asked to go. */
 export interface DataManifest {

@@ -16,7 +16,9 @@ export interface ServiceWorld {
   /** Resolves once the rows that are committed now stand in the offline store. */
   readonly whenStored: () => Promise<void>;
   /** Champions that somebody has named. @default there are none */
-  readonly register?: Pick<ModelTail, "champions">;
+  readonly register?: Pick<ModelTail, "champions" | "look">;
+  /** Live mode: the clock, UTC ms. @default a replay, whose time is that of its records */
+  readonly now?: () => number;
   /** @default 1 */
   readonly scoringThreads?: number;
   /** Told what somebody should look at, with its facts. @default nobody */

@@ -111,7 +111,10 @@ async function scoreBoth(
   const challenger = served.map(orFallback);
   if (championArtifact === "") return { challenger, champion: null };
   const championBytes = await readArtifact(artifacts.directory, championArtifact);
-  const champion = await withModel(championBytes, (model) => scoreAll(model, holdout));
+  // One that fails answers nothing: what is served in its place is to be beaten.
+  const champion = await withModel(championBytes, (model) => scoreAll(model, holdout)).catch(() =>
+    new Float64Array(holdout.n).fill(fallback),
+  );
   return { challenger, champion: champion.map(orFallback) };
 }
 

@@ -11,11 +11,15 @@ import { createTrainer, encodeModelAnswer } from "./trainer.ts";
  * decision: a replay of it trains nothing.
  */
 export const training: Service<TrainWork> = {
-  open: ({ plan, offline, artifacts, whenStored }) => {
+  open: ({ plan, offline, artifacts, whenStored, register, now }) => {
     const trainers = new Map(
       stepsOf(plan, "training").map((spec) => [
         spec.name,
-        createTrainer({ plan, training: spec, offline, artifacts, whenStored }),
+        createTrainer({
+          ...{ plan, training: spec, offline, artifacts, whenStored },
+          ...(register === undefined ? {} : { register }),
+          ...(now === undefined ? {} : { now }),
+        }),
       ]),
     );
     return {

@@ -3,59 +3,30 @@ import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { loopPlan } from "../../../processors/loop-fixture.ts";
-import { seededRandom } from "../../../processors/train/seeded-random-fixture.ts";
 import type { TrainWork } from "../../../processors/train/train-work.ts";
-import { ByteWriter } from "../../../schemas/bytes.ts";
 import type { RetrainRequest } from "../../../schemas/payload.ts";
-import { type Plan, stepsOf } from "../../../schemas/plan.ts";
-import type { TrainingSpec } from "../../../schemas/steps/training.ts";
-import { type ChdbStore, openChdb } from "../../../sinks/chdb/chdb.ts";
-import type { OfflineColumn, OfflineStore, OfflineTable } from "../../../sinks/store.ts";
+import type { Plan } from "../../../schemas/plan.ts";
+import type { ChdbStore } from "../../../sinks/chdb/chdb.ts";
+import type { OfflineStore } from "../../../sinks/store.ts";
 import { requirement } from "../../../testing/requirements-fixture.ts";
 import { mountSmallDisk } from "../../../testing/small-disk-fixture.ts";
 import { type ArtifactStore, openArtifactStore } from "./artifacts.ts";
+import {
+  cutoff,
+  features,
+  firstKnown,
+  openTrained,
+  otherRows,
+  plan,
+  rows,
+  training,
+} from "./trained-tables-fixture.ts";
 import {
   createTrainer,
   encodeModelAnswer,
   type TrainerOptions,
   trainerDefaults,
 } from "./trainer.ts";
-
-const plan = loopPlan();
-const [scoring] = stepsOf(plan, "scoring");
-const features = scoring?.features ?? [];
-const training = stepsOf(plan, "training")[0] as TrainingSpec;
-const time = "DateTime64(3, 'UTC')";
-
-/** Both stand in the offline store under the names of the analysts' views. */
-const predictions: OfflineTable = {
-  name: "predictions",
-  columns: [
-    { name: "flight_id", type: "Int64" },
-    { name: "known_at", type: time },
-    ...features.map((name): OfflineColumn => ({ name, type: "Nullable(Float64)" })),
-  ],
-  orderBy: ["flight_id", "known_at"],
-};
-const outcomes: OfflineTable = {
-  name: "outcomes",
-  columns: [
-    { name: "flight_id", type: "Int64" },
-    { name: "predicted_at", type: time },
-    { name: "known_at", type: time },
-    { name: "labelled", type: "UInt8" },
-    { name: "label", type: "Nullable(UInt8)" },
-  ],
-  orderBy: ["flight_id", "predicted_at"],
-};
-
-/** Outcomes are known one a millisecond from here on. */
-const rows = 4_000;
-const firstKnown = 1_000_000;
-const cutoff = firstKnown + rows;
-/** Of the steps with other names. */
-const otherRows = 500;
 
 let directory: string;
 let store: ChdbStore;
@@ -64,23 +35,8 @@ let artifacts: ArtifactStore;
 before(async () => {
   directory = await mkdtemp(join(tmpdir(), "millrace-trainer-"));
   artifacts = openArtifactStore(join(directory, "models"));
-  const spoolDirectory = join(directory, "spool");
-  store = await openChdb({ directory: join(directory, "chdb"), spoolDirectory });
-  const scores = { ...predictions, name: "scores" };
-  const disputes = { ...outcomes, name: "disputes" };
-  await store.migrate([predictions, outcomes, scores, disputes], []);
-  await fill(predictions, outcomes, rows);
-  await fill(scores, disputes, otherRows);
+  store = await openTrained(directory);
 });
-
-async function fill(predicted: OfflineTable, resolved: OfflineTable, n: number): Promise<void> {
-  const made = madeUp(n);
-  const parts = [
-    { table: predicted, rowBinary: made.predicted },
-    { table: resolved, rowBinary: made.resolved },
-  ];
-  for (const part of parts) await store.insert({ ...part, rows: n, token: part.table.name });
-}
 
 after(async () => {
   await store.close();
@@ -96,36 +52,6 @@ function gate() {
   return { held, release: () => release() };
 }
 
-/** The first feature decides the label and is missing for every tenth flight; the rest is noise. */
-function madeUp(n: number) {
-  const random = seededRandom("flights");
-  const predicted = new ByteWriter();
-  const resolved = new ByteWriter();
-  const int64 = (writer: ByteWriter, value: number) => {
-    const at = writer.reserve(8);
-    writer.buffer.writeBigInt64LE(BigInt(value), at);
-  };
-  for (let i = 0; i < n; i++) {
-    const signal = random(1_000) / 500 - 1;
-    const label = random(1_000) / 1_000 < 1 / (1 + Math.exp(-4 * signal)) ? 1 : 0;
-    int64(predicted, i);
-    int64(predicted, firstKnown + i - 10);
-    for (const [index] of features.entries()) {
-      const missing = index === 0 && i % 10 === 0;
-      predicted.u8(missing ? 1 : 0);
-      if (!missing) predicted.f64(index === 0 ? signal : random(100));
-    }
-    int64(resolved, i);
-    int64(resolved, firstKnown + i - 10);
-    int64(resolved, firstKnown + i);
-    const labelled = i % 50 !== 0;
-    resolved.u8(labelled ? 1 : 0);
-    resolved.u8(labelled ? 0 : 1);
-    if (labelled) resolved.u8(label);
-  }
-  return { predicted: predicted.take(), resolved: resolved.take() };
-}
-
 function trainer(options: Partial<TrainerOptions> = {}) {
   return createTrainer({
     plan,
@@ -139,8 +65,9 @@ function trainer(options: Partial<TrainerOptions> = {}) {
 
 function work(request: Partial<RetrainRequest> = {}, championArtifact = ""): TrainWork {
   const whole: RetrainRequest = { id: "retraining-1", number: 1, reasons: [], cutoff, ...request };
-  const champion = championArtifact === "" ? null : "v0";
-  return { request: JSON.stringify(whole), champion, championArtifact, looks: 0 };
+  const champion = { version: "v0", artifact: championArtifact, effectiveFrom: 0 };
+  const promoted = championArtifact === "" ? null : champion;
+  return { request: JSON.stringify(whole), promoted, against: "v0", looks: 0 };
 }
 
 test("equal rows and an equal request give the same model by sha256, promoted with its reasons", async () => {
@@ -187,6 +114,56 @@ test("a challenger that is the champion over again is refused", async () => {
   assert.equal(again.promoted, false);
   assert.equal(again.championAuc, again.holdoutAuc);
   assert.equal(again.championVersion, "v0");
+});
+
+/** A register in which somebody has named champions; it may change during a training. */
+function registerOf(named: () => readonly (readonly [string, string, number])[]) {
+  return {
+    look: async () => {},
+    champions: async (model: string) =>
+      named().map(([version, sha256, effectiveFrom], index) => ({
+        ...{ id: String(index), after: "", kind: "promote" as const, model, version, sha256 },
+        ...{ champion: true, from: "", effectiveFrom, at: 0, by: "", why: "", checked: null },
+      })),
+  };
+}
+
+test("the champion to beat came into force last, promoted or named, before the challenger would", async () => {
+  const { sha256 } = await trainer().train(work());
+  const takesEffect = cutoff + training.trainingTimeMs;
+  const against = async (options: Partial<TrainerOptions>, since: number) => {
+    const asked = {
+      ...work({}, sha256),
+      promoted: { version: "v0", artifact: sha256, effectiveFrom: since },
+    };
+    const { championVersion, championAuc, promoted } = await trainer(options).train(asked);
+    assert.deepEqual([promoted, championAuc !== null], [false, true]);
+    return championVersion;
+  };
+  const register = registerOf(() => [
+    ["r1", sha256, 100],
+    ["r2", sha256, 200],
+    ["r3", sha256, takesEffect + 1],
+  ]);
+  assert.equal(await against({ register }, 50), "r2");
+  assert.equal(await against({ register }, 199), "r2");
+  assert.equal(await against({ register }, 200), "v0", "of two at one time the trained one");
+  assert.equal(await against({ register, now: () => takesEffect + 1 }, 50), "r3", "live");
+});
+
+test("nobody is promoted over a champion that was named while it was trained", async () => {
+  const { sha256 } = await trainer().train(work());
+  let asked = 0;
+  const register = registerOf(() => (asked++ === 0 ? [] : [["r1", sha256, 1]]));
+  const answer = await trainer({ register }).train(work());
+  assert.deepEqual([answer.promoted, answer.championVersion], [false, "r1"]);
+});
+
+test("a champion that fails at every row is judged by what is served in its place", async () => {
+  const sha256 = await artifacts.put(Buffer.from("no model"));
+  const register = registerOf(() => [["r1", sha256, 1]]);
+  const answer = await trainer({ register }).train(work());
+  assert.deepEqual([answer.promoted, answer.championAuc], [true, 0.5], answer.reason);
 });
 
 test("only outcomes known before the cutoff, and not longer ago than over, are trained on", async () => {

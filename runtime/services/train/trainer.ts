@@ -1,7 +1,7 @@
 import { extname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
-import type { TrainWork } from "../../../processors/train/train-work.ts";
+import type { Champion, TrainWork } from "../../../processors/train/train-work.ts";
 import { ByteWriter } from "../../../schemas/bytes.ts";
 import { MillraceError } from "../../../schemas/errors.ts";
 import { writeJson } from "../../../schemas/json-payload.ts";
@@ -12,6 +12,7 @@ import type { TrainingSpec } from "../../../schemas/steps/training.ts";
 import { storageFull } from "../../../schemas/storage-error.ts";
 import type { OfflineStore } from "../../../sinks/store.ts";
 import { turnOffTelemetry } from "../../config/onnx-telemetry.ts";
+import type { ModelTail } from "../models/model-tail.ts";
 import { type ArtifactStore, readArtifact } from "./artifacts.ts";
 import { NativeGuard } from "./native-guard.ts";
 import { type TrainingRange, trainingCountSql, trainingRowsSql } from "./training-query.ts";
@@ -24,6 +25,10 @@ export interface TrainerOptions {
   readonly artifacts: ArtifactStore;
   /** Resolves once predictions and outcomes known before the cutoff stand in the offline store. */
   readonly whenStored: () => Promise<void>;
+  /** Champions that somebody has named. @default there are none */
+  readonly register?: Pick<ModelTail, "champions" | "look">;
+  /** Live mode: the clock, UTC ms. @default a replay, whose time is that of its records */
+  readonly now?: () => number;
   /** More rows are sampled down to this, by the seed of the algorithm. @default 200000 */
   readonly maxRows?: number;
   /** A training that takes longer is answered as failed. Wall clock, ms. @default 600000 */
@@ -36,6 +41,8 @@ export interface TrainerOptions {
 }
 
 export const trainerDefaults = Object.freeze({
+  register: { champions: async () => [], look: async () => {} },
+  now: () => Number.NEGATIVE_INFINITY,
   maxRows: 200_000,
   timeoutMs: 600_000,
   maxAnswerBytes: 1_000_000,
@@ -96,16 +103,47 @@ class ThreadTrainer implements Trainer {
     this.#mustBeOpen();
     const request = JSON.parse(work.request) as RetrainRequest;
     await this.#options.whenStored();
-    this.#mustBeOpen();
-    const result = await this.#trainInThread(request, work);
+    const effectiveFrom = request.cutoff + this.#options.training.trainingTimeMs;
+    let champion = await this.#champion(work, effectiveFrom);
+    for (;;) {
+      this.#mustBeOpen();
+      const answer = await this.#against(champion, work, request, effectiveFrom);
+      const present = answer.promoted ? await this.#champion(work, effectiveFrom) : champion;
+      if (present?.artifact === champion?.artifact) return answer;
+      // Another one was named in the meantime: that is the one to beat.
+      champion = present;
+    }
+  }
+
+  /** Which model a challenger has to beat when it would take effect: who came last. */
+  async #champion({ promoted }: TrainWork, effectiveFrom: number): Promise<Champion | null> {
+    const { register, now } = this.#options;
+    await register.look();
+    const until = Math.max(effectiveFrom, now());
+    const named = (await register.champions(this.#predictions.model.name)).findLast(
+      (change) => change.effectiveFrom <= until,
+    );
+    if (named === undefined) return promoted;
+    if (promoted !== null && promoted.effectiveFrom >= named.effectiveFrom) return promoted;
+    const { version, sha256: artifact } = named;
+    return { version, artifact, effectiveFrom: named.effectiveFrom };
+  }
+
+  async #against(
+    champion: Champion | null,
+    work: TrainWork,
+    request: RetrainRequest,
+    effectiveFrom: number,
+  ): Promise<ModelAnswer> {
+    const looks = champion?.version === work.against ? work.looks : 0;
+    const result = await this.#trainInThread(request, champion?.artifact ?? "", looks);
     if ("full" in result) throw storageFull(result.full);
-    const { training } = this.#options;
     const common = {
       requestId: request.id,
       version: `v${request.number}`,
-      effectiveFrom: request.cutoff + training.trainingTimeMs,
+      effectiveFrom,
       cutoff: request.cutoff,
-      championVersion: work.champion,
+      championVersion: champion?.version ?? null,
     };
     const answer = "trained" in result ? { ...common, ...result.trained } : null;
     const tooLarge = answer === null ? null : this.#tooLarge(answer);
@@ -147,7 +185,8 @@ class ThreadTrainer implements Trainer {
 
   async #trainInThread(
     request: RetrainRequest,
-    { championArtifact, looks }: TrainWork,
+    championArtifact: string,
+    looks: number,
   ): Promise<TrainingResult> {
     const { offline, training, maxRows, artifacts, timeoutMs } = this.#options;
     const range: TrainingRange = {

@@ -38,7 +38,7 @@ const trainer = createTrainer({
   whenStored: async () => {},
 });
 const request = JSON.stringify({ id: "retraining-1", number: 1, reasons: [], cutoff: count.n });
-const answer = await trainer.train({ request, champion: null, championArtifact: "", looks: 0 });
+const answer = await trainer.train({ request, promoted: null, against: "", looks: 0 });
 if (answer.sha256 === "") throw new Error(`nothing was trained: ${answer.reason}`);
 // What reports does so beside its caller, and shortly after.
 await wait(1_500);
