@@ -718,6 +718,11 @@ export const errorTable = {
     policy: "stop",
     message: "A key of {view} has the fields {fields}; {given} given.",
   },
+  ARTIFACTS_APART: {
+    policy: "stop",
+    message:
+      "{other}, which runs {plan} too, keeps its models in {there}, and this run would in {here}: what one trains the other would not find. Give all runs the same --artifacts, e.g. clickhouse, or a directory that all machines mount.",
+  },
   DATA_MEMBER: {
     policy: "stop",
     message:

@@ -1,4 +1,5 @@
-import { mkdir } from "node:fs/promises";
+import { randomUUID } from "node:crypto";
+import { link, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { ArtifactsAccess } from "../runtime/config/artifacts-access.ts";
 import {
@@ -18,6 +19,7 @@ export async function openArtifacts(
   const shared = await openShared(access, offline);
   const stores = new Map<string, ArtifactStore>();
   return {
+    ...(access.kind === "local" ? {} : { place: () => placeOf(access) }),
     of: (topology) => {
       const known = stores.get(topology);
       if (known !== undefined) return known;
@@ -27,6 +29,30 @@ export async function openArtifacts(
       return store;
     },
   };
+}
+
+async function placeOf(access: Exclude<ArtifactsAccess, { kind: "local" }>) {
+  if (access.kind === "clickhouse") return { id: "clickhouse", where: "ClickHouse" };
+  if (access.kind === "directory") {
+    const { directory } = access;
+    return { id: await directoryId(directory), where: `directory ${directory}` };
+  }
+  const { bucket, prefix = "", endpoint } = access.options;
+  const where = `s3://${bucket}${prefix === "" ? "" : `/${prefix}`}`;
+  return { id: `${where} ${endpoint ?? ""}`, where };
+}
+
+/** Whoever mounts a directory finds the same file in it, by whatever path; it is there whole. */
+async function directoryId(directory: string): Promise<string> {
+  const path = join(directory, ".millrace-store");
+  const made = randomUUID();
+  const temporary = `${path}.${made}`;
+  await writeFile(temporary, `${made}\n`, { flag: "wx", mode: 0o640 });
+  await link(temporary, path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== "EEXIST") throw error;
+  });
+  await rm(temporary);
+  return (await readFile(path, "utf8")).trim();
 }
 
 /** The shared store of a topology; null: there is none. */

@@ -132,6 +132,30 @@ test("a worker that cannot start leaves the group, and the next one need not wai
   await broker.close();
 });
 
+test("a worker whose models stand apart from those of the others is refused, and they go on", async () => {
+  const { broker, options } = await filled();
+  const artifacts = { id: "a", where: "directory /a" };
+  const worker = await Worker.start({ ...options, artifacts });
+  const stop = new AbortController();
+  // The others join while it runs, which hears of them and takes its share.
+  const running = worker.run(stop.signal);
+  const apart = { id: "b", where: "directory /b" };
+  await assert.rejects(Worker.start({ ...options, instanceId: "1", artifacts: apart }), {
+    code: "ARTIFACTS_APART",
+    message: /^0, which runs air too, keeps its models in directory \/a, .* in directory \/b:/,
+  });
+  const moved = { id: "a", where: "directory /mnt/a" };
+  const second = await Worker.start({ ...options, instanceId: "2", artifacts: moved });
+  await second.close();
+  stop.abort();
+  await running;
+  await runToEnd(worker);
+  await worker.close();
+  const { output } = await collectAir(broker, options.registry);
+  compareAir(output, sequentialOracle(air, logs), "beside one that was refused");
+  await broker.close();
+});
+
 test("whatever time a record's timestamp names, it becomes a dead letter and stops nothing", async () => {
   const { broker, options } = await filled();
   const producer = await broker.producer({ transactionalId: null });

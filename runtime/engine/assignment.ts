@@ -2,10 +2,19 @@ import { createHash } from "node:crypto";
 import type { Plan } from "../../schemas/plan.ts";
 import { taskName } from "./task.ts";
 
+/** Where a member keeps the models that it trains and scores with. */
+export interface ArtifactsPlace {
+  /** Equal for all who share the store, whatever they call it. */
+  readonly id: string;
+  /** For people, e.g. `directory /srv/models`. */
+  readonly where: string;
+}
+
 /** What a member shows to the leader of its group. */
 interface MemberMetadata {
   readonly instance: string;
   readonly tasksHash: string;
+  readonly artifacts?: ArtifactsPlace;
 }
 
 /** What the leader gives to a member. */
@@ -15,6 +24,8 @@ export interface Assignment {
   readonly instances: readonly string[];
   /** {@link tasksHash} of the plan by which the leader assigned. */
   readonly tasksHash: string;
+  /** Of the members that say it, by instance id. @default of none */
+  readonly artifacts?: Readonly<Record<string, ArtifactsPlace>>;
 }
 
 const nothing: Assignment = { tasks: [], instances: [], tasksHash: "" };
@@ -32,8 +43,9 @@ export function tasksHash(plan: Plan): string {
 }
 
 /** The bytes by which a process joins the group of a plan. */
-export function memberMetadata(plan: Plan, instance: string): Buffer {
-  const metadata: MemberMetadata = { instance, tasksHash: tasksHash(plan) };
+export function memberMetadata(plan: Plan, instance: string, artifacts?: ArtifactsPlace): Buffer {
+  const place = artifacts === undefined ? {} : { artifacts };
+  const metadata: MemberMetadata = { instance, tasksHash: tasksHash(plan), ...place };
   return Buffer.from(JSON.stringify(metadata), "utf8");
 }
 
@@ -46,7 +58,12 @@ export function memberMetadata(plan: Plan, instance: string): Buffer {
  * @returns member id → assignment, for {@link readAssignment}. Deterministic.
  */
 export function assignTasks(plan: Plan, members: ReadonlyMap<string, Buffer>): Map<string, Buffer> {
-  const instanceOf = new Map([...members].map(([id, bytes]) => [id, instanceIn(bytes)]));
+  const shown = [...members].map(([id, bytes]) => [id, metadataIn(bytes)] as const);
+  const instanceOf = new Map(shown.map(([id, { instance }]) => [id, instance]));
+  const places = shown.flatMap(([, { instance, artifacts }]) =>
+    artifacts === undefined ? [] : [[instance, artifacts] as const],
+  );
+  const artifacts = Object.fromEntries(places.sort(([a], [b]) => compareText(a, b)));
   const ids = [...members.keys()].sort((a, b) =>
     compareText(`${instanceOf.get(a)} ${a}`, `${instanceOf.get(b)} ${b}`),
   );
@@ -59,7 +76,7 @@ export function assignTasks(plan: Plan, members: ReadonlyMap<string, Buffer>): M
   const hash = tasksHash(plan);
   return new Map(
     [...given].map(([id, tasks]) => {
-      const assignment: Assignment = { tasks, instances, tasksHash: hash };
+      const assignment: Assignment = { tasks, instances, tasksHash: hash, artifacts };
       return [id, Buffer.from(JSON.stringify(assignment), "utf8")];
     }),
   );
@@ -70,8 +87,8 @@ export function readAssignment(bytes: Buffer): Assignment {
   return bytes.length === 0 ? nothing : (JSON.parse(bytes.toString("utf8")) as Assignment);
 }
 
-function instanceIn(bytes: Buffer): string {
-  return (JSON.parse(bytes.toString("utf8")) as MemberMetadata).instance;
+function metadataIn(bytes: Buffer): MemberMetadata {
+  return JSON.parse(bytes.toString("utf8")) as MemberMetadata;
 }
 
 function compareText(a: string, b: string): number {

@@ -1,7 +1,9 @@
 import type { Broker, MemberIdentity, Producer, TransactionScope } from "../../broker/broker.ts";
+import { MillraceError } from "../../schemas/errors.ts";
 import type { Plan } from "../../schemas/plan.ts";
 import { GroupPlace } from "../group-place.ts";
 import {
+  type ArtifactsPlace,
   type Assignment,
   assignTasks,
   memberMetadata,
@@ -16,6 +18,8 @@ export interface Instance {
   readonly broker: Broker;
   readonly instanceId: string;
   readonly sessionTimeoutMs?: number;
+  /** Where it keeps models, to be told from others. @default not compared */
+  readonly artifacts?: ArtifactsPlace;
 }
 
 /** A commit takes milliseconds; what a dead process left open must not hold up others for long. */
@@ -36,14 +40,20 @@ export class Membership {
     this.#producer = producer;
   }
 
-  /** Joins; if it cannot have a producer it leaves again: nobody waits for what will not come. */
+  /**
+   * Joins; if it cannot have a producer it leaves again: nobody waits for what will not come.
+   *
+   * @throws {MillraceError} ARTIFACTS_APART when another one keeps its models elsewhere.
+   */
   static async join(instance: Instance): Promise<Membership> {
     const place = await joinGroup(instance);
-    const producer = await openProducer(instance).catch(async (error: unknown) => {
+    try {
+      checkArtifacts(instance, readAssignment(place.assignment));
+      return new Membership(instance, place, await openProducer(instance));
+    } catch (error) {
       await place.leave();
       throw error;
-    });
-    return new Membership(instance, place, producer);
+    }
   }
 
   get producer(): Producer {
@@ -118,7 +128,7 @@ async function joinGroup(options: Instance): Promise<GroupPlace> {
   for (let attempt = 0; ; attempt++) {
     const place = await GroupPlace.join(broker, {
       group: plan.name,
-      metadata: memberMetadata(plan, instanceId),
+      metadata: memberMetadata(plan, instanceId, options.artifacts),
       assign: (members) => assignTasks(plan, members),
       instanceId,
       ...(sessionTimeoutMs === undefined ? {} : { sessionTimeoutMs }),
@@ -126,6 +136,16 @@ async function joinGroup(options: Instance): Promise<GroupPlace> {
     const { tasksHash: assignedFor } = readAssignment(place.assignment);
     if (attempt > 0 || assignedFor === tasksHash(plan) || assignedFor === "") return place;
     await place.leave();
+  }
+}
+
+/** One that runs already goes on; the one that comes is told. */
+function checkArtifacts({ plan, instanceId, artifacts: here }: Instance, group: Assignment): void {
+  if (here === undefined) return;
+  for (const [other, there] of Object.entries(group.artifacts ?? {})) {
+    if (other === instanceId || there.id === here.id) continue;
+    const facts = { plan: plan.name, other, there: there.where, here: here.where };
+    throw new MillraceError("ARTIFACTS_APART", facts);
   }
 }
 

@@ -11,7 +11,7 @@ import { CommitPipeline, type CommitReport } from "./commit-pipeline.ts";
 import { GroupProgress } from "./group-progress.ts";
 import { AheadWatch, type RecordAhead } from "./live/ahead-watch.ts";
 import { IdleAdvance } from "./live/idle-advance.ts";
-import { Membership } from "./membership.ts";
+import { type Instance, Membership } from "./membership.ts";
 import type { MergeTask } from "./merge-task.ts";
 import { ownTopics, planOnSources } from "./plan-on-sources.ts";
 import { holdBackSources } from "./source-alignment.ts";
@@ -24,7 +24,7 @@ import { type Mode, TaskFactory, type TaskTuning } from "./task-factory.ts";
 import { acceptFetched, fetchRequest } from "./task-fetch.ts";
 import { WorkDesk } from "./work-desk.ts";
 
-export interface WorkerOptions extends TaskTuning {
+export interface WorkerOptions extends TaskTuning, Pick<Instance, "artifacts"> {
   readonly plan: Plan;
   readonly broker: Broker;
   readonly registry: SchemaRegistry;

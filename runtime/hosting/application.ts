@@ -9,7 +9,7 @@ import { defaultBudgetBytes, defaultSnapshots, tellNews } from "../engine/merge-
 import { planOnSources } from "../engine/plan-on-sources.ts";
 import { SourceTask } from "../engine/source-task.ts";
 import type { Mode, TaskTuning } from "../engine/task-factory.ts";
-import { Worker } from "../engine/worker.ts";
+import { Worker, type WorkerOptions } from "../engine/worker.ts";
 import { Metrics } from "../metrics/metrics.ts";
 import type { SinkPump } from "../pump/sink-pump.ts";
 import type { RowTopicPurger } from "../row-topics/row-topic-purger.ts";
@@ -155,6 +155,7 @@ export class Application implements RunningPlan {
       acceptGaps: options.acceptGaps ?? false,
       ...(options.slow === undefined ? {} : { slow: options.slow }),
       ...tuningOf(options),
+      ...(await placeOf(options.stack, plan)),
       execute: services.execute,
       onTrouble,
       onAhead: ({ waits, ...facts }) =>
@@ -340,6 +341,15 @@ export class Application implements RunningPlan {
 
 async function isDone(worker: Worker, to: number | null): Promise<boolean> {
   return to !== null && worker.finished(to) && (await worker.caughtUp());
+}
+
+/** Who shares a plan with models must find what the others have trained. */
+async function placeOf(
+  { artifacts }: Stack,
+  plan: Plan,
+): Promise<Pick<WorkerOptions, "artifacts">> {
+  const place = predictionsOf(plan).length === 0 ? undefined : await artifacts.place?.();
+  return place === undefined ? {} : { artifacts: place };
 }
 
 function tuningOf({ spill, stateBudgetBytes: budgetBytes }: ApplicationOptions): TaskTuning {

@@ -32,6 +32,8 @@ export interface ArtifactStore {
 
 /** Artifacts of every topology, each apart from the others. */
 export interface Artifacts {
+  /** Tells the store that machines share from any other. @default there is none */
+  place?(): Promise<{ readonly id: string; readonly where: string }>;
   of(topology: string): ArtifactStore;
 }
 
