@@ -13,6 +13,13 @@ export interface Broker {
    * or another value of a setting that was asked for.
    */
   createTopics(topics: readonly TopicSettings[]): Promise<void>;
+  /**
+   * Gives a topic more partitions, so that it has as many; where it has as many or more, nothing
+   * happens. What stands in it stays where it is.
+   *
+   * @throws {MillraceError} TOPIC_UNKNOWN.
+   */
+  addPartitions(topic: string, partitions: number): Promise<void>;
   deleteTopics(names: readonly string[]): Promise<void>;
   /** All topics that are not internal to the broker, or those named; unknown names are left out. */
   describeTopics(names?: readonly string[]): Promise<TopicDescription[]>;

@@ -13,6 +13,9 @@ export class ForwardingBroker implements port.Broker {
   createTopics(topics: readonly port.TopicSettings[]): Promise<void> {
     return this.#inner.createTopics(topics);
   }
+  addPartitions(topic: string, partitions: number): Promise<void> {
+    return this.#inner.addPartitions(topic, partitions);
+  }
   deleteTopics(names: readonly string[]): Promise<void> {
     return this.#inner.deleteTopics(names);
   }

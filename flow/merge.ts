@@ -12,10 +12,12 @@ import { ProgressMarks } from "./merge/progress-marks.ts";
 export type { OrderDecision } from "./merge/forced-order.ts";
 export { InboxCursor } from "./merge/inbox-cursor.ts";
 
-/** One input of a merge: its rank and how many upstream tasks write to it. */
+/** One input of a merge: its rank and which upstream tasks write to it. */
 export interface MergeInput {
   readonly rank: number;
   readonly channels: number;
+  /** The upstream task of its first channel; those of the others follow. @default 0 */
+  readonly firstWriter?: number;
   /**
    * False: nothing waits for it. Its records take their place when they arrive, and that place is a
    * decision. @default true
@@ -78,8 +80,9 @@ export class Merge {
   readonly #rankOf: Float64Array;
   readonly #inputOf: Uint16Array;
   readonly #writerOf: Uint16Array;
-  /** Place of the channels of an input in merge order: `firstOf[input] + writer`. */
+  /** Place of the channels of an input in merge order. */
   readonly #firstOf: number[];
+  readonly #firstWriterOf: number[];
   readonly #channelsOf: number[];
   readonly #queues: QueuedFrame[][];
   /** knownAt of the oldest unprocessed record, +Infinity while there is none. */
@@ -101,15 +104,16 @@ export class Merge {
   constructor(inputs: readonly MergeInput[], limits: MergeLimits = {}) {
     this.#channelBytes = limits.channelBytes ?? defaultChannelBytes;
     const order = inputs
-      .map(({ rank, channels }, input) => ({ rank, channels, input }))
+      .map(({ rank, channels, firstWriter = 0 }, input) => ({ rank, channels, firstWriter, input }))
       .sort((a, b) => a.rank - b.rank || a.input - b.input);
-    const flat = order.flatMap(({ rank, channels, input }) =>
-      Array.from({ length: channels }, (_, writer) => ({ rank, input, writer })),
+    const flat = order.flatMap(({ rank, channels, firstWriter, input }) =>
+      Array.from({ length: channels }, (_, n) => ({ rank, input, writer: firstWriter + n })),
     );
     this.#rankOf = Float64Array.from(flat, ({ rank }) => rank);
     this.#inputOf = Uint16Array.from(flat, ({ input }) => input);
     this.#writerOf = Uint16Array.from(flat, ({ writer }) => writer);
     this.#firstOf = inputs.map((_, input) => flat.findIndex((each) => each.input === input));
+    this.#firstWriterOf = inputs.map(({ firstWriter = 0 }) => firstWriter);
     this.#channelsOf = inputs.map(({ channels }) => channels);
     this.#queues = flat.map(() => []);
     this.#heads = new Float64Array(flat.length).fill(none);
@@ -139,8 +143,8 @@ export class Merge {
    * @throws {MillraceError} INBOX_DAMAGED when the task has no such channel.
    */
   channelOf(input: number, writer: number): number {
-    const channels = this.#channelsOf[input];
-    if (channels === undefined || writer >= channels) {
+    const channel = this.#find(input, writer);
+    if (channel === null) {
       throw new MillraceError("INBOX_DAMAGED", {
         what: "no such channel",
         input,
@@ -148,7 +152,13 @@ export class Merge {
         offset: null,
       });
     }
-    return (this.#firstOf[input] as number) + writer;
+    return channel;
+  }
+
+  #find(input: number, writer: number): number | null {
+    const place = writer - (this.#firstWriterOf[input] ?? 0);
+    const isThere = place >= 0 && place < (this.#channelsOf[input] ?? 0);
+    return isThere ? (this.#firstOf[input] as number) + place : null;
   }
 
   isFull(channel: number): boolean {
@@ -301,11 +311,9 @@ export class Merge {
     return least;
   }
 
-  /**
-   * How far the channel of one upstream task has been consumed; single channels take any writer.
-   */
+  /** How far the channel of one upstream task has been consumed. */
   consumedUpTo(input: number, writer: number): number {
-    return this.#consumed(this.channelOf(input, this.#channelsOf[input] === 1 ? 0 : writer));
+    return this.#consumed(this.channelOf(input, writer));
   }
 
   /**
@@ -326,13 +334,15 @@ export class Merge {
   }
 
   /**
-   * For each channel the last processed sequence and knownAt, the progress as of the offset, and
-   * what was decided on its order.
+   * For each channel whose it is, the last processed sequence and knownAt, the progress as of the
+   * offset, and what was decided on its order.
    */
   positions(writer: ByteWriter): void {
     writer.u16(this.channels);
     writer.f64(this.#time);
     for (let channel = 0; channel < this.channels; channel++) {
+      writer.u16(this.#inputOf[channel] as number);
+      writer.u16(this.#writerOf[channel] as number);
       writer.f64(this.#lastSequence[channel] as number);
       writer.f64(this.#lastKnownAt[channel] as number);
       writer.f64(this.#marks[channel]?.reached ?? unknown);
@@ -340,15 +350,24 @@ export class Merge {
     }
   }
 
-  /** Starts again from positions: queues are empty, read on from the committed offset. */
-  restore(reader: ByteReader): void {
-    const channels = reader.u16();
-    if (channels !== this.channels) {
-      throw new RangeError(`positions of ${channels} channels for a task with ${this.channels}`);
-    }
+  /**
+   * Starts again from positions: queues are empty, read on from the committed offset. Returns the
+   * channels that they do not know: of upstream tasks that came since. See {@link join}.
+   */
+  restore(reader: ByteReader): number[] {
+    const known = reader.u16();
+    const joined = new Set(this.#heads.keys());
     this.#queued = 0;
     this.#time = reader.f64();
-    for (let channel = 0; channel < channels; channel++) {
+    for (let n = 0; n < known; n++) {
+      const [input, writer] = [reader.u16(), reader.u16()];
+      const channel = this.#find(input, writer);
+      if (channel === null) {
+        throw new RangeError(
+          `positions of the task ${writer} of input ${input}, which is not read`,
+        );
+      }
+      joined.delete(channel);
       const sequence = reader.f64();
       this.#lastSequence[channel] = sequence;
       this.#accepted[channel] = sequence;
@@ -361,6 +380,21 @@ export class Merge {
       this.#forced.read(channel, reader);
       this.#settle(channel);
     }
+    return [...joined];
+  }
+
+  /** Time of the last record or timer that was released; −Infinity before the first. */
+  get time(): number {
+    return this.#time;
+  }
+
+  /**
+   * Takes a channel in whose records nobody has waited for so far: all of them count as known at
+   * `floor` or later, and nothing before was incomplete without them.
+   */
+  join(channel: number, floor: number): void {
+    this.#forced.join(channel, floor);
+    this.#settle(channel);
   }
 
   #consumed(channel: number): number {

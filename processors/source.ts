@@ -30,8 +30,9 @@ export type SourceRejection =
 export class SourceProcessor {
   readonly source: SourceSpec;
   readonly counters: Counters = new Map();
+  /** Numbers of partitions by which the key of a record may be in its place. */
+  placedBy: readonly number[];
   readonly #partition: number;
-  readonly #partitions: number;
   readonly #fanOut: FanOut;
   readonly #record: StampedRecord = {
     fields: {},
@@ -47,7 +48,7 @@ export class SourceProcessor {
     this.source = source;
     this.#partition = partition;
     this.#record.partition = partition;
-    this.#partitions = ports.partitions;
+    this.placedBy = [ports.partitions];
     this.#fanOut = new FanOut(routes, ports, [source.partitionField]);
     this.#tallies = this.#fanOut.findTallies(this.counters, partition);
   }
@@ -62,6 +63,7 @@ export class SourceProcessor {
    *
    * @param key - text of the record key, null where it has none.
    * @param latestEventTime - the guard against far-future records: what lies beyond is refused.
+   * @param sure - whether one in the place of no key is misplaced; else it is not taken: "astray".
    */
   accept(
     record: Readonly<Record<string, unknown>>,
@@ -69,9 +71,11 @@ export class SourceProcessor {
     offset: number,
     latestEventTime: number,
     out: Outbox,
-  ): "accepted" | "late" | SourceRejection {
+    sure = true,
+  ): "accepted" | "late" | "astray" | SourceRejection {
     const eventTime = record[this.source.timeField];
     const rejection = this.#judge(record, key, eventTime, latestEventTime);
+    if (rejection === "WRONG_PARTITION" && !sure) return "astray";
     if (rejection !== null) {
       this.reject();
       return rejection;
@@ -115,6 +119,13 @@ export class SourceProcessor {
     this.#tallies = this.#fanOut.findTallies(this.counters, this.#partition);
   }
 
+  #isPlaced(key: string): boolean {
+    for (const partitions of this.placedBy) {
+      if (partitionOf(key, partitions) === this.#partition) return true;
+    }
+    return false;
+  }
+
   #judge(
     record: Readonly<Record<string, unknown>>,
     key: string | null,
@@ -125,7 +136,7 @@ export class SourceProcessor {
     if (!repartitioned) {
       if (key === null) return "NULL_KEY";
       if (key !== String(record[partitionField])) return "KEY_MISMATCH";
-      if (partitionOf(key, this.#partitions) !== this.#partition) return "WRONG_PARTITION";
+      if (!this.#isPlaced(key)) return "WRONG_PARTITION";
     }
     // 1970-01-01 to the millisecond is what programs write where they have no time.
     if (!Number.isSafeInteger(eventTime) || (eventTime as number) <= 0) return "EVENT_TIME_MISSING";

@@ -523,7 +523,7 @@ export const errorTable = {
   SOURCE_PARTITIONS: {
     policy: "stop",
     message:
-      "The topic {topic} has {actual} partitions now, but {read} are read: records in the others would be passed over. Make it again with {read}, or start over with a topology of {actual} partitions; verify counts what nobody read.",
+      "The topic {topic} has {actual} partitions now, and {read} were read. More are taken up by `millrace run` itself; one with fewer was made again: make it with {read}, or start over (--fresh).",
   },
   PUMP_SILENT: {
     policy: "retry",

@@ -46,25 +46,29 @@ export interface Decision {
   readonly subtopology: string;
   /** Partition of the task that decided. */
   readonly partition: number;
-  /** idle, ahead, unknown-schema, wait, place, deadline, failed, training or champion. */
+  /**
+   * idle, ahead, unknown-schema, partitions, wait, place, joined, deadline, failed, training or
+   * champion.
+   */
   readonly kind: string;
-  /** Of a wait or a place: the input of the channel. */
+  /** Of a wait, a place or a channel that joined: the input of the channel. */
   readonly input: string | null;
   /**
-   * Of a wait or a place: the upstream task of the channel. Of a deadline or a failure: the source
-   * partition.
+   * Of a wait, a place or a channel that joined: the upstream task of the channel. Of a deadline or
+   * a failure: the source partition. Of partitions that were added: how many there are since.
    */
   readonly writer: number | null;
   /**
-   * Source offset (idle, ahead, unknown-schema, deadline, failed), sequence number of the channel
-   * (wait, place) or number of the request (training) or of the change (champion).
+   * Source offset (idle, ahead, unknown-schema, partitions, deadline, failed), sequence number of
+   * the channel (wait, place, joined) or number of the request (training) or of the change
+   * (champion).
    */
   readonly position: number;
   /** Of a wait: progress of the channel; null when there was none. */
   readonly from: number | null;
   /**
-   * Event time that the decision took for granted (idle, wait, place), or after which it holds
-   * (champion), UTC.
+   * Event time that the decision took for granted (idle, wait, place, joined), or after which it
+   * holds (champion), UTC.
    */
   readonly until: number | null;
   /**
@@ -317,7 +321,7 @@ export const decision: RecordSchema<Decision> = recordSchema<Decision>({
     {
       name: "kind",
       type: "string",
-      doc: "idle, ahead, unknown-schema, wait, place, deadline, failed, training or champion."
+      doc: "idle, ahead, unknown-schema, partitions, wait, place, joined, deadline, failed, training or champion."
     },
     {
       name: "input",
@@ -325,7 +329,7 @@ export const decision: RecordSchema<Decision> = recordSchema<Decision>({
         "null",
         "string"
       ],
-      doc: "Of a wait or a place: the input of the channel.",
+      doc: "Of a wait, a place or a channel that joined: the input of the channel.",
       default: null
     },
     {
@@ -334,13 +338,13 @@ export const decision: RecordSchema<Decision> = recordSchema<Decision>({
         "null",
         "int"
       ],
-      doc: "Of a wait or a place: the upstream task of the channel. Of a deadline or a failure: the source partition.",
+      doc: "Of a wait, a place or a channel that joined: the upstream task of the channel. Of a deadline or a failure: the source partition. Of partitions that were added: how many there are since.",
       default: null
     },
     {
       name: "position",
       type: "long",
-      doc: "Source offset (idle, ahead, unknown-schema, deadline, failed), sequence number of the channel (wait, place) or number of the request (training) or of the change (champion)."
+      doc: "Source offset (idle, ahead, unknown-schema, partitions, deadline, failed), sequence number of the channel (wait, place, joined) or number of the request (training) or of the change (champion)."
     },
     {
       name: "from",
@@ -363,7 +367,7 @@ export const decision: RecordSchema<Decision> = recordSchema<Decision>({
           logicalType: "timestamp-millis"
         }
       ],
-      doc: "Event time that the decision took for granted (idle, wait, place), or after which it holds (champion), UTC.",
+      doc: "Event time that the decision took for granted (idle, wait, place, joined), or after which it holds (champion), UTC.",
       default: null
     },
     {

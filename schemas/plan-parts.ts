@@ -52,17 +52,27 @@ function partOf(
 
 /**
  * 8 bytes that tell the state of a task's kind from that of another definition: all that decides
- * how its snapshots and deltas read and what they mean.
+ * how its snapshots and deltas read and what they mean. Partitions of a source decide nothing of
+ * that: it may get more, and its state says to whom each position belongs.
  */
 export function stateFingerprint(subtopology: Subtopology): Buffer {
   const { operator, partitions, inputs, outputs } = subtopology;
   const { kind } = operator;
   const spec = kind === "source" ? sourceState(operator.spec) : stateIn(kind, operator.spec);
-  const to = outputs.map(({ kind, ...rest }) => {
-    if (kind === "inbox" || !("schema" in rest)) return { kind, ...rest };
+  const to = outputs.map((output) => {
+    const { kind, ...rest } = output;
+    if (output.kind === "inbox") {
+      const { fanOut } = output;
+      return { kind, ...rest, fanOut: fanOut === "same" ? "key" : fanOut };
+    }
+    if (!("schema" in rest)) return { kind, ...rest };
     return { kind, topic: rest.topic, partitioning: rest.partitioning };
   });
-  const text = canonical({ kind, spec, partitions, inputs, outputs: to });
+  const from = inputs.map((input) => {
+    return { ...input, channels: input.channels === "same" ? "all" : input.channels };
+  });
+  const own = kind === "source" ? {} : { partitions };
+  const text = canonical({ kind, spec, ...own, inputs: from, outputs: to });
   return digest(text).subarray(0, 8);
 }
 

@@ -147,6 +147,8 @@ export interface Subtopology {
   readonly name: string;
   readonly operator: OperatorSpec;
   readonly partitions: number;
+  /** Of a source that was given partitions: how many it had before, ascending. @default none */
+  readonly earlierPartitions?: readonly number[];
   /** `<topology>.<name>.inbox`, or the source topic. */
   readonly inbox: string;
   readonly changelog: string;

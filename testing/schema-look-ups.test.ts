@@ -114,7 +114,7 @@ async function reread(live: Broker, sent: Sent): Promise<Broker> {
     decisions.append(null, Buffer.from(buffer.subarray(valueStart, valueEnd)), 0);
   });
   await producer.send([{ topic: "looks.decisions", partition: 0, batch: decisions.build() }]);
-  const rereading = await startWorker(again, { kind: "replay", decisions: true });
+  const rereading = await startWorker(again, { kind: "replay", decisions: "all" });
   await rereading.run(AbortSignal.timeout(30_000), () => rereading.caughtUp());
   await rereading.close();
   return again;

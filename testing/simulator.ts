@@ -118,7 +118,7 @@ class Schedule {
     const clock = { now: live?.from ?? 0 };
     const mode: Mode =
       live === undefined
-        ? { kind: "replay", decisions: repeatDecisions }
+        ? { kind: "replay", ...(repeatDecisions && { decisions: "all" as const }) }
         : { kind: "live", now: () => clock.now, maxWaitMs: live.maxWaitMs };
     const tuning = {
       ...(snapshots === undefined ? {} : { snapshots }),
@@ -177,6 +177,11 @@ class Schedule {
     let taken = task.step(budget);
     if (task instanceof SourceTask) {
       await task.resolveSchema();
+      if (task.placement.wantsLook)
+        await task.placement.ask(
+          async () => {},
+          () => false,
+        );
       await this.#advanceIdle(task);
     } else taken += await this.#work(task);
     if (this.#random() < (this.#options.crash ?? 0.01)) {

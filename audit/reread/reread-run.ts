@@ -115,7 +115,7 @@ async function compute(options: RereadOptions, broker: Broker, folder: string): 
     plan,
     broker,
     registry: stack.registry,
-    mode: { kind: "replay", decisions: live },
+    mode: { kind: "replay", decisions: live ? "all" : "partitions" },
     instanceId: "reread",
     execute: services.execute,
   });

@@ -28,6 +28,26 @@ export function topicRules(rule: Rule): void {
     await assert.rejects(wanted(2, "200000"), { code: "TOPIC_MISMATCH" });
   });
 
+  rule("a topic that gets more partitions keeps what stands in it", async (world) => {
+    const { broker } = world;
+    const topic = await world.topic(2);
+    const producer = await world.producer(null);
+    await producer.send([{ topic, partition: 1, batch: batchOf("before") }]);
+    const [before] = await broker.describeTopics([topic]);
+    await broker.addPartitions(topic, 4);
+    await broker.addPartitions(topic, 4);
+    await broker.addPartitions(topic, 3);
+    const [after] = await broker.describeTopics([topic]);
+    assert.deepEqual([after?.partitions, after?.id], [4, before?.id]);
+    await producer.send([{ topic, partition: 3, batch: batchOf("after") }]);
+    const ends = await broker.listOffsets(
+      [0, 1, 2, 3].map((partition) => ({ topic, partition, at: "latest" as const })),
+    );
+    assert.deepEqual(ends, [0, 1, 0, 1]);
+    await broker.createTopics([{ name: topic, partitions: 4, config: {} }]);
+    await assert.rejects(broker.addPartitions(world.name("missing"), 4), { code: "TOPIC_UNKNOWN" });
+  });
+
   rule("a recreated topic is empty and has another id", async (world) => {
     const { broker } = world;
     const topic = await world.topic();

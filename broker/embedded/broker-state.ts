@@ -28,6 +28,7 @@ export type GroupOffsets = Readonly<Record<string, readonly OffsetToCommit[]>>;
 /** What happened to the broker, in order. The state is what all entries amount to. */
 export type BrokerEntry =
   | { readonly kind: "topic"; readonly topic: TopicEntry }
+  | { readonly kind: "partitions"; readonly number: number; readonly partitions: number }
   | { readonly kind: "topic-deleted"; readonly number: number }
   | {
       readonly kind: "log-start";
@@ -97,6 +98,12 @@ export class BrokerState {
         this.topics.set(entry.topic.number, entry.topic);
         this.nextTopicNumber = Math.max(this.nextTopicNumber, entry.topic.number + 1);
         break;
+      case "partitions": {
+        const topic = this.topics.get(entry.number);
+        if (topic === undefined) break;
+        this.topics.set(entry.number, { ...topic, partitions: entry.partitions });
+        break;
+      }
       case "topic-deleted":
         this.#deleteTopic(entry.number);
         break;

@@ -98,6 +98,11 @@ class EmbeddedBroker implements port.Broker, EmbeddedControls {
     this.#store.create(topics);
   }
 
+  async addPartitions(topic: string, partitions: number): Promise<void> {
+    this.#checkWritable("addPartitions");
+    this.#store.grow(topic, partitions);
+  }
+
   async deleteTopics(names: readonly string[]): Promise<void> {
     this.#checkWritable("deleteTopics");
     for (const name of names) {

@@ -119,6 +119,22 @@ export class LogStore {
     }
   }
 
+  /** @throws {MillraceError} TOPIC_UNKNOWN, TOPIC_INVALID. */
+  grow(name: string, partitions: number): void {
+    const topic = this.#topics.get(name);
+    if (topic === undefined)
+      throw new MillraceError("TOPIC_UNKNOWN", { topic: name, partition: 0 });
+    const { entry, config, logs } = topic;
+    if (partitions <= entry.partitions) return;
+    checkTopic({ ...entry, partitions });
+    this.record("journal-write", { kind: "partitions", number: entry.number, partitions });
+    const grown: TopicEntry = { ...entry, partitions };
+    const added = Array.from({ length: partitions - entry.partitions }, (_, index) =>
+      this.#openLog(grown, config, entry.partitions + index, undefined),
+    );
+    this.#topics.set(name, { entry: grown, config, logs: [...logs, ...added] });
+  }
+
   delete(name: string): void {
     const topic = this.#topics.get(name);
     if (topic === undefined) return;

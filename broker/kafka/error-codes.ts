@@ -88,6 +88,7 @@ export const kafkaCode = {
   unknownMember: 25,
   rebalanceInProgress: 27,
   topicExists: 36,
+  invalidPartitions: 37,
   invalidProducerEpoch: 47,
   invalidTransactionState: 48,
   concurrentTransactions: 51,

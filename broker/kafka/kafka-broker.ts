@@ -8,7 +8,12 @@ import { kafkaCode, kafkaError } from "./error-codes.ts";
 import { KafkaFetcher } from "./kafka-fetcher.ts";
 import { joinKafkaGroup, type KafkaGroupMember } from "./kafka-group-member.ts";
 import { type KafkaProducer, openKafkaProducer } from "./kafka-producer.ts";
-import { createKafkaTopics, deleteKafkaTopics, describeKafkaTopics } from "./kafka-topics.ts";
+import {
+  addKafkaPartitions,
+  createKafkaTopics,
+  deleteKafkaTopics,
+  describeKafkaTopics,
+} from "./kafka-topics.ts";
 import type { Lane } from "./lane.ts";
 import { listTransactions, unendedTransactions } from "./lost-markers.ts";
 import { offsetCommitRequest, offsetFetchRequest } from "./requests/groups.ts";
@@ -77,6 +82,10 @@ class KafkaAdapter implements KafkaBroker {
 
   async createTopics(topics: readonly port.TopicSettings[]): Promise<void> {
     await createKafkaTopics(this.#client, topics);
+  }
+
+  async addPartitions(topic: string, partitions: number): Promise<void> {
+    await addKafkaPartitions(this.#client, topic, partitions);
   }
 
   async deleteTopics(names: readonly string[]): Promise<void> {

@@ -6,6 +6,7 @@ import { kafkaCode, kafkaError } from "./error-codes.ts";
 import type { KafkaRequest } from "./requests/kafka-request.ts";
 import { metadataRequest, type TopicMetadata } from "./requests/metadata.ts";
 import {
+  createPartitionsRequest,
   createTopicsRequest,
   deleteTopicsRequest,
   describeConfigsRequest,
@@ -37,6 +38,26 @@ export async function createKafkaTopics(
     await everywhere(client, names, (found) => found !== undefined && led(found));
   }
   await compare(client, topics);
+}
+
+/** Gives a topic more partitions, if it has fewer; resolves when every node knows their leaders. */
+export async function addKafkaPartitions(
+  client: ClusterClient,
+  topic: string,
+  partitions: number,
+): Promise<void> {
+  const [found] = await describeKafkaTopics(client, [topic]);
+  if (found === undefined) throw new MillraceError("TOPIC_UNKNOWN", { topic, partition: 0 });
+  if (found.partitions >= partitions) return;
+  const { requestTimeoutMs } = client.settings;
+  const request = createPartitionsRequest(topic, partitions, requestTimeoutMs);
+  // Somebody else may have been first: then it has as many.
+  await insist(client, request, kafkaCode.invalidPartitions);
+  await everywhere(
+    client,
+    [topic],
+    (known) => known !== undefined && known.leaders.length >= partitions && led(known),
+  );
 }
 
 /** Deletes topics; unknown ones are passed over. Resolves when no node lists them any more. */

@@ -56,6 +56,11 @@ class OverlayBroker extends ForwardingBroker {
     await super.createTopics(topics.filter(({ name }) => !this.#named.has(name)));
   }
 
+  override async addPartitions(topic: string, partitions: number): Promise<void> {
+    this.#refuse([topic]);
+    await super.addPartitions(topic, partitions);
+  }
+
   override async deleteTopics(names: readonly string[]): Promise<void> {
     this.#refuse(names);
     await super.deleteTopics(names);

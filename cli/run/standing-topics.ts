@@ -2,7 +2,7 @@ import type { Broker } from "../../broker/broker.ts";
 import { committedPages, type PlainRecord } from "../../broker/committed-records.ts";
 import { RecordBatchBuilder } from "../../broker/record-batch/builder.ts";
 import type { Config } from "../../runtime/config/settings.ts";
-import { planOnSources } from "../../runtime/engine/plan-on-sources.ts";
+import { partitionsThere } from "../../runtime/engine/plan-on-sources.ts";
 import type { EventRange, Feeder } from "../../runtime/hosting/application-spec.ts";
 import { readManifest } from "../../runtime/hosting/data-directory.ts";
 import type { Stack } from "../../runtime/hosting/stack.ts";
@@ -40,7 +40,7 @@ export async function standingTopics(
   config: Config,
 ): Promise<Feeder> {
   const { broker, registry } = stack;
-  for (const plan of plans) await planOnSources(broker, plan);
+  for (const plan of plans) await partitionsThere(broker, plan);
   const sources = new Map<string, SourceSpec>();
   for (const source of plans.flatMap((plan) => plan.sources)) sources.set(source.topic, source);
   const described = await broker.describeTopics([...sources.keys()]);

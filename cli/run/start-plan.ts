@@ -4,6 +4,7 @@ import type { Config } from "../../runtime/config/settings.ts";
 import type { Mode } from "../../runtime/engine/task-factory.ts";
 import { Application } from "../../runtime/hosting/application.ts";
 import { closeAll } from "../../runtime/hosting/close-all.ts";
+import { GrowingPlan } from "../../runtime/hosting/growing-plan.ts";
 import { instanceOf } from "../../runtime/hosting/member.ts";
 import type { TellOutage } from "../../runtime/hosting/outages.ts";
 import type { RunningPlan } from "../../runtime/hosting/running-plan.ts";
@@ -38,8 +39,32 @@ export async function startPlans(
   }
 }
 
+/** With what was added to its sources since, and what is added while it runs. */
+function startPlan(
+  module: string | null,
+  plan: Plan,
+  stack: Stack,
+  config: Config,
+  member: string,
+  until: number,
+  progress: Progress,
+  log: Logger,
+): Promise<RunningPlan> {
+  return GrowingPlan.start({
+    plan,
+    broker: stack.broker,
+    start: () => startOnSources(module, plan, stack, config, member, until, progress, log),
+    onTakenUp: ({ topic, before, now }) => {
+      log.info({ plan: plan.name, topic, before, now }, "partitions added");
+      progress.say(
+        `${topic} has ${now} partitions, ${before} before: ${plan.name} reads the new ones, too.`,
+      );
+    },
+  });
+}
+
 /** In this process, or in as many worker processes as the configuration wants. */
-async function startPlan(
+async function startOnSources(
   module: string | null,
   plan: Plan,
   stack: Stack,

@@ -57,6 +57,12 @@ export class ForcedOrder {
     }
   }
 
+  /** Takes a floor for all records of a channel, which is no decision of the order's own. */
+  join(channel: number, floor: number): void {
+    this.any = true;
+    this.#force(channel, floor, floor);
+  }
+
   repeat(decisions: readonly OrderDecision[]): void {
     this.any = true;
     const repeated: OrderDecision[][] = this.#awaited.map(() => []);

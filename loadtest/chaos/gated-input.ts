@@ -98,6 +98,7 @@ export class GatedInput {
     return {
       kind: broker.kind,
       createTopics: (...given) => broker.createTopics(...given),
+      addPartitions: (...given) => broker.addPartitions(...given),
       deleteTopics: (...given) => broker.deleteTopics(...given),
       describeTopics: (...given) => broker.describeTopics(...given),
       deleteRecords: (...given) => broker.deleteRecords(...given),

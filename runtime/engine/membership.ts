@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Broker, MemberIdentity, Producer, TransactionScope } from "../../broker/broker.ts";
 import { MillraceError } from "../../schemas/errors.ts";
 import type { Plan } from "../../schemas/plan.ts";
@@ -119,9 +120,13 @@ export class Membership {
   }
 }
 
+/** So often a process joins again that is given the tasks of another plan, a moment apart, ms. */
+const foreignAssignments = { most: 20, pauseMs: 250 } as const;
+
 /**
- * Joins; an assignment that was made for another plan (kept for a process that comes back within
- * its session) is given up for a new one.
+ * Joins; an assignment that was made for another plan is given up for a new one: it was kept for a
+ * process that comes back within its session, or the leader does not know yet that a source has
+ * more partitions.
  */
 async function joinGroup(options: Instance): Promise<GroupPlace> {
   const { plan, broker, instanceId, sessionTimeoutMs } = options;
@@ -134,8 +139,10 @@ async function joinGroup(options: Instance): Promise<GroupPlace> {
       ...(sessionTimeoutMs === undefined ? {} : { sessionTimeoutMs }),
     });
     const { tasksHash: assignedFor } = readAssignment(place.assignment);
-    if (attempt > 0 || assignedFor === tasksHash(plan) || assignedFor === "") return place;
+    const isOwn = assignedFor === tasksHash(plan) || assignedFor === "";
+    if (isOwn || attempt === foreignAssignments.most) return place;
     await place.leave();
+    if (attempt > 0) await sleep(foreignAssignments.pauseMs);
   }
 }
 

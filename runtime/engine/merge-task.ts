@@ -80,7 +80,7 @@ export class MergeTask implements Task, Restorable {
     this.outbox = new TaskOutbox(subtopology, partition, wiring);
     const inputs = subtopology.inputs.map((input) => ({
       rank: ranks[input.role],
-      channels: channelCount(input, wiring),
+      ...writersOf(input, partition, wiring),
       awaited: decisions.awaits(input),
     }));
     this.#merge = new Merge(inputs);
@@ -286,17 +286,37 @@ export class MergeTask implements Task, Restorable {
     this.#deltaBytes = deltaBytes;
     const reader = new ByteReader(positions);
     this.#committedOffset = reader.f64();
-    this.#merge.restore(reader);
+    const joined = this.#merge.restore(reader);
+    this.outbox.readPositions(reader);
+    for (const channel of joined) this.#join(channel);
     this.#committedProgress = this.progress;
     this.#cursor.restart(this.#committedOffset);
-    this.outbox.readPositions(reader);
+  }
+
+  /**
+   * The channel of an upstream task that was not there before: a partition was added to a source.
+   * What it sends counts as known after all that was processed and promised without it; that is a
+   * decision, for it depends on when the partition was found.
+   */
+  #join(channel: number): void {
+    const { input, writer } = this.#merge.placeOf(channel);
+    const promised = this.subtopology.outputs.map((output, index) => {
+      const triggers = output.kind === "rows" ? this.#updates : this.#triggersOf[index];
+      const isTrigger = triggers?.includes(input) === true;
+      const lookAheadMs = output.kind === "inbox" ? output.lookAheadMs : 0;
+      return isTrigger ? this.outbox.announced(index) - lookAheadMs : Number.NEGATIVE_INFINITY;
+    });
+    const passed = Math.max(this.#merge.time, ...promised);
+    if (!Number.isFinite(passed)) return;
+    const floor = Math.floor(passed) + 1;
+    this.#merge.join(channel, floor);
+    const { name } = this.subtopology.inputs[input] as InputSpec;
+    this.#decisions.joined(name, writer, floor);
   }
 
   #take(merge: Merge): void {
     const { input, knownAt } = merge;
-    const spec = this.subtopology.inputs[input];
-    const writer = spec?.channels === "same" ? this.partition : merge.writer;
-    const { buffer, start, end } = merge;
+    const { writer, buffer, start, end } = merge;
     if (this.processor.changesState(input)) {
       this.#delta.record(input, writer, knownAt, buffer, start, end);
     }
@@ -335,6 +355,8 @@ function indexesOf(subtopology: Subtopology, wants: (input: InputSpec) => boolea
   return subtopology.inputs.flatMap((input, index) => (wants(input) ? [index] : []));
 }
 
-function channelCount(input: InputSpec, wiring: OutboxWiring): number {
-  return input.channels === "all" ? wiring.subtopologyOf(input.from).partitions : 1;
+/** Which upstream tasks write to an input of a partition. */
+function writersOf(input: InputSpec, partition: number, wiring: OutboxWiring) {
+  if (input.channels === "all") return { channels: wiring.subtopologyOf(input.from).partitions };
+  return { channels: 1, firstWriter: input.channels === "same" ? partition : 0 };
 }

@@ -2,24 +2,23 @@ import type { Broker } from "../../broker/broker.ts";
 import { MillraceError } from "../../schemas/errors.ts";
 import { nearest } from "../../schemas/nearest.ts";
 import type { Plan, Subtopology, TopicSpec } from "../../schemas/plan.ts";
+import { recordedPartitions } from "./standing-plan.ts";
 
 /**
  * A plan as its source topics have it: they belong to others, and are read with the partitions that
  * they have. Nothing is made.
  *
- * @throws {MillraceError} SOURCE_MISSING, with near names; SOURCE_PARTITIONS when an earlier start
- * read another number of partitions.
+ * @throws {MillraceError} SOURCE_MISSING, with near names; SOURCE_PARTITIONS when a source has
+ * another number of partitions than an earlier start read, which did not take up more.
  */
 export async function planOnSources(broker: Broker, plan: Plan): Promise<Plan> {
-  const actual = withSourcePartitions(plan, await partitionsThere(broker, plan));
-  const before = await partitionsRead(broker, actual);
-  for (const { topic } of actual.sources) {
-    const there = actual.topics.find(({ name }) => name === topic)?.partitions ?? plan.partitions;
-    const read = before.get(topic) ?? there;
-    if (read !== there)
-      throw new MillraceError("SOURCE_PARTITIONS", { topic, actual: there, read });
+  const there = await partitionsThere(broker, plan);
+  const histories = await partitionsRead(broker, plan);
+  for (const [topic, actual] of there) {
+    const read = histories.get(topic)?.at(-1) ?? actual;
+    if (read !== actual) throw new MillraceError("SOURCE_PARTITIONS", { topic, actual, read });
   }
-  return actual;
+  return withSourcePartitions(plan, new Map([...alone(plan, there), ...histories]));
 }
 
 /**
@@ -29,11 +28,34 @@ export async function planOnSources(broker: Broker, plan: Plan): Promise<Plan> {
  */
 export async function planAsRead(broker: Broker, plan: Plan): Promise<Plan> {
   const there = await partitionsThere(broker, plan);
-  return withSourcePartitions(plan, new Map([...there, ...(await partitionsRead(broker, plan))]));
+  const histories = await partitionsRead(broker, plan);
+  return withSourcePartitions(plan, new Map([...alone(plan, there), ...histories]));
 }
 
-/** By source, how many partitions its topic has. */
-async function partitionsThere(broker: Broker, plan: Plan): Promise<ReadonlyMap<string, number>> {
+/** Of each source the numbers of partitions that it has had while it was read, ascending. */
+export type PartitionHistories = ReadonlyMap<string, readonly number[]>;
+
+/** Of sources that were never read here: as they are; a plan that is read again knows more. */
+function alone(
+  { subtopologies }: Plan,
+  there: ReadonlyMap<string, number>,
+): [string, readonly number[]][] {
+  return [...there].map(([topic, count]) => {
+    const { partitions, earlierPartitions = [] } =
+      subtopologies.find(({ inbox }) => inbox === topic) ?? {};
+    return [topic, partitions === count ? [...earlierPartitions, count] : [count]];
+  });
+}
+
+/**
+ * By source, how many partitions its topic has.
+ *
+ * @throws {MillraceError} SOURCE_MISSING, with near names.
+ */
+export async function partitionsThere(
+  broker: Broker,
+  plan: Plan,
+): Promise<ReadonlyMap<string, number>> {
   const sources = plan.sources.map(({ topic }) => topic);
   const found = await broker.describeTopics(sources);
   const partitions = new Map(found.map((each) => [each.name, each.partitions]));
@@ -52,7 +74,10 @@ export function ownTopics({ topics }: Plan): readonly TopicSpec[] {
 }
 
 /** A plan whose sources have as many partitions as their topics, not as many as the plan. */
-export function withSourcePartitions(plan: Plan, partitions: ReadonlyMap<string, number>): Plan {
+export function withSourcePartitions(plan: Plan, histories: PartitionHistories): Plan {
+  const partitions = new Map(
+    [...histories].map(([topic, counts]) => [topic, counts.at(-1) ?? plan.partitions] as const),
+  );
   const of = (source: string) => partitions.get(source) ?? plan.partitions;
   const changelogs = new Map(
     plan.subtopologies.flatMap(({ operator, inbox, changelog }) =>
@@ -62,7 +87,7 @@ export function withSourcePartitions(plan: Plan, partitions: ReadonlyMap<string,
   const most = Math.max(plan.partitions, ...plan.sources.map(({ topic }) => of(topic)));
   return {
     ...plan,
-    subtopologies: plan.subtopologies.map((each) => onSources(each, partitions)),
+    subtopologies: plan.subtopologies.map((each) => onSources(each, histories)),
     accounts: plan.accounts.map((account) => {
       return { ...account, partitions: partitions.get(account.source) ?? account.partitions };
     }),
@@ -77,34 +102,46 @@ export function withSourcePartitions(plan: Plan, partitions: ReadonlyMap<string,
 }
 
 /**
- * Where a source has other partitions than the tasks that it feeds, a record's number says nothing
- * of the task that takes it: its key does.
+ * Where a source has other partitions than the tasks that it feeds, or has had, a record's number
+ * says nothing of the task that takes it: its key does.
  */
-function onSources(subtopology: Subtopology, partitions: ReadonlyMap<string, number>): Subtopology {
-  const own =
-    subtopology.operator.kind === "source" ? partitions.get(subtopology.inbox) : undefined;
+function onSources(subtopology: Subtopology, histories: PartitionHistories): Subtopology {
+  const isApart = (history: readonly number[] | undefined, partitions: number) =>
+    history?.some((count) => count !== partitions) === true;
   const inputs = subtopology.inputs.map((input) => {
-    const from = partitions.get(input.from) ?? subtopology.partitions;
-    const apart = input.channels === "same" && from !== subtopology.partitions;
-    return apart ? { ...input, channels: "all" as const } : input;
+    const apart = isApart(histories.get(input.from), subtopology.partitions);
+    return apart && input.channels === "same" ? { ...input, channels: "all" as const } : input;
   });
-  if (own === undefined) return { ...subtopology, inputs };
+  const isSource = subtopology.operator.kind === "source";
+  const history = isSource ? histories.get(subtopology.inbox) : undefined;
+  if (history === undefined) return { ...subtopology, inputs };
   const outputs = subtopology.outputs.map((output) => {
-    const apart = output.kind === "inbox" && output.fanOut === "same" && output.partitions !== own;
-    return apart ? { ...output, fanOut: "key" as const } : output;
+    const apart = output.kind === "inbox" && isApart(history, output.partitions);
+    return apart && output.fanOut === "same" ? { ...output, fanOut: "key" as const } : output;
   });
-  return { ...subtopology, partitions: own, inputs, outputs };
+  const earlierPartitions = history.slice(0, -1);
+  const { earlierPartitions: _, ...rest } = subtopology;
+  return {
+    ...rest,
+    ...(earlierPartitions.length > 0 && { earlierPartitions }),
+    partitions: history.at(-1) ?? subtopology.partitions,
+    inputs,
+    outputs,
+  };
 }
 
-/** By source that was read before: a changelog says of how many partitions. */
-async function partitionsRead(broker: Broker, plan: Plan): Promise<ReadonlyMap<string, number>> {
+/** By source that was read before: a changelog says of how many partitions now. */
+export async function partitionsRead(broker: Broker, plan: Plan): Promise<PartitionHistories> {
+  const recorded = await recordedPartitions(broker, plan);
   const sources = plan.subtopologies.filter(({ operator }) => operator.kind === "source");
   const found = await broker.describeTopics(sources.map(({ changelog }) => changelog));
   const read = new Map(found.map((each) => [each.name, each.partitions]));
   return new Map(
     sources.flatMap(({ inbox, changelog }) => {
       const partitions = read.get(changelog);
-      return partitions === undefined ? [] : [[inbox, partitions] as const];
+      if (partitions === undefined) return [];
+      const earlier = recorded.get(inbox)?.filter((count) => count < partitions) ?? [];
+      return [[inbox, [...earlier, partitions]] as const];
     }),
   );
 }

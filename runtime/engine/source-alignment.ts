@@ -56,8 +56,6 @@ function consumedOf(
 }
 
 function consumedBy(reader: MergeTask, inputName: string, source: SourceTask): number {
-  const { inputs } = reader.subtopology;
-  const input = inputs.findIndex((each) => each.name === inputName);
-  const writer = inputs[input]?.channels === "all" ? source.partition : 0;
-  return reader.consumedUpTo(input, writer);
+  const input = reader.subtopology.inputs.findIndex((each) => each.name === inputName);
+  return reader.consumedUpTo(input, source.partition);
 }

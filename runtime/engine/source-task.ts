@@ -11,6 +11,7 @@ import { ChangelogCut } from "./changelog-cut.ts";
 import type { CommitBatches } from "./commit-batches.ts";
 import type { SourceDecisions } from "./live/source-decisions.ts";
 import { keyLimitBytes, recordLimitBytes, rejectionReason } from "./rejections.ts";
+import { SourcePlacement } from "./source-placement.ts";
 import { type RejectsWiring, SourceRejects } from "./source-rejects.ts";
 import type { SourceWatermarks } from "./source-watermarks.ts";
 import type { Task, Wanted } from "./task.ts";
@@ -43,9 +44,10 @@ export class SourceTask implements Task, Restorable {
   readonly #wiring: SourceTaskWiring;
   readonly #reader = new RecordReader();
   readonly #rejects: SourceRejects;
+  readonly placement: SourcePlacement;
   #reading = false;
   #position = 0;
-  /** Of the topic that the position is in; "" when an earlier build wrote it. */
+  /** Of the topic that the position is in; "" before it is placed. */
   #topicId = "";
   #watermark = 0;
   #processed = 0;
@@ -76,6 +78,7 @@ export class SourceTask implements Task, Restorable {
     this.#wiring = wiring;
     this.outbox = new TaskOutbox(subtopology, partition, wiring);
     this.#rejects = new SourceRejects(subtopology, partition, wiring);
+    this.placement = new SourcePlacement(subtopology, partition, wiring.decisions);
   }
 
   wanted(): Wanted | null {
@@ -101,6 +104,7 @@ export class SourceTask implements Task, Restorable {
   /** The records are stamped in later steps; read the watermarks before the first of these. */
   accept(fetched: FetchedPartition): void {
     this.#reader.open(fetched, "read_committed");
+    this.placement.fetched();
     this.#reading = this.#advance();
   }
 
@@ -133,6 +137,7 @@ export class SourceTask implements Task, Restorable {
       this.#reading &&
       taken < budget &&
       this.#missingSchema === null &&
+      !this.placement.waits &&
       !this.outbox.isFull(this.#rejects.bytes)
     ) {
       this.#position = this.#reader.offset;
@@ -266,7 +271,8 @@ export class SourceTask implements Task, Restorable {
     const reader = new ByteReader(positions);
     this.#position = reader.f64();
     this.outbox.readPositions(reader);
-    this.#topicId = reader.done ? "" : reader.text();
+    this.#topicId = reader.text();
+    this.placement.read(reader, this.#position);
   }
 
   #positions(): Buffer {
@@ -274,6 +280,7 @@ export class SourceTask implements Task, Restorable {
     writer.f64(this.#position);
     this.outbox.writePositions(writer);
     writer.text(this.#topicId);
+    this.placement.write(writer);
     return writer.take();
   }
 
@@ -324,8 +331,17 @@ export class SourceTask implements Task, Restorable {
       if (this.#waitsForClock) return false;
     }
     const key = keyStart < 0 ? null : buffer.toString("utf8", keyStart, keyEnd);
-    const outcome = processor.accept(decoded.value, key, reader.offset, latest, this.outbox);
+    const { placement } = this;
+    processor.placedBy = placement.countsAt(reader.offset);
+    const { isSure } = placement;
+    const outcome = processor.accept(
+      ...([decoded.value, key, reader.offset, latest, this.outbox, isSure] as const),
+    );
     if (outcome === "accepted") return true;
+    if (outcome === "astray") {
+      placement.wonder();
+      return false;
+    }
     if (outcome === "EVENT_TIME_AHEAD") decisions.refused(reader.offset);
     if (outcome === "late") rejects.late(reader, decoded.value, processor);
     else if (typeof outcome === "string") rejects.deadLetter(reader, outcome);

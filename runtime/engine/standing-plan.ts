@@ -9,6 +9,9 @@ import { planTopic } from "../../topologies/dsl/compile/topics.ts";
 
 /** Key of the record that says how far a strand is: no part of a plan. */
 export const growthPart = "growth";
+/** Key of the record that says how many partitions sources had: no part of a plan. */
+export const partitionsPart = "partitions";
+const noParts: ReadonlySet<string> = new Set([growthPart, partitionsPart]);
 
 /**
  * The parts with which a topology runs on these servers, whoever started it; empty where it has
@@ -20,10 +23,46 @@ export async function standingParts(broker: Broker, topology: string): Promise<P
   const parts = new Map<string, PlanPart>();
   await readCommitted(broker, name, 0, ({ buffer, keyStart, keyEnd, valueStart, valueEnd }) => {
     const key = buffer.toString("utf8", keyStart, keyEnd);
-    if (key === growthPart) return;
+    if (noParts.has(key)) return;
     parts.set(key, JSON.parse(buffer.toString("utf8", valueStart, valueEnd)) as PlanPart);
   });
   return [...parts.values()];
+}
+
+/** Of each source that was given partitions, the numbers that it has had, ascending. */
+export async function recordedPartitions(
+  broker: Broker,
+  { name: plan }: Pick<Plan, "name">,
+): Promise<ReadonlyMap<string, readonly number[]>> {
+  const name = planTopic(plan);
+  if ((await broker.describeTopics([name])).length === 0) return new Map();
+  let found: Readonly<Record<string, readonly number[]>> = {};
+  await readCommitted(broker, name, 0, ({ buffer, keyStart, keyEnd, valueStart, valueEnd }) => {
+    if (buffer.toString("utf8", keyStart, keyEnd) !== partitionsPart) return;
+    found = JSON.parse(buffer.toString("utf8", valueStart, valueEnd)) as typeof found;
+  });
+  return new Map(Object.entries(found));
+}
+
+/** Writes down the numbers of partitions that sources have had, in the place of what stood. */
+export async function recordPartitions(
+  broker: Broker,
+  { name: plan }: Pick<Plan, "name">,
+  histories: ReadonlyMap<string, readonly number[]>,
+): Promise<void> {
+  const batch = new RecordBatchBuilder();
+  const value = JSON.stringify(Object.fromEntries(histories));
+  batch.append(Buffer.from(partitionsPart, "utf8"), Buffer.from(value, "utf8"), 0);
+  await append(broker, planTopic(plan), batch);
+}
+
+async function append(broker: Broker, topic: string, batch: RecordBatchBuilder): Promise<void> {
+  const producer = await broker.producer({ transactionalId: null });
+  try {
+    await producer.send([{ topic, partition: 0, batch: batch.build() }]);
+  } finally {
+    await producer.close();
+  }
 }
 
 /**
@@ -78,11 +117,5 @@ export async function agreeOnPlan(broker: Broker, plan: Plan): Promise<void> {
   for (const part of partsOf(plan)) {
     batch.append(Buffer.from(part.part, "utf8"), Buffer.from(JSON.stringify(part), "utf8"), 0);
   }
-  const producer = await broker.producer({ transactionalId: null });
-  try {
-    const topic = planTopic(plan.name);
-    await producer.send([{ topic, partition: 0, batch: batch.build() }]);
-  } finally {
-    await producer.close();
-  }
+  await append(broker, planTopic(plan.name), batch);
 }

@@ -101,7 +101,7 @@ export class TaskFactory {
     await factory.#addEncoder(deadLetterTopic(plan.name), deadLetter);
     const decisions = decisionsTopic(plan.name);
     await factory.#addEncoder(decisions, decision);
-    if (mode.kind === "replay" && mode.decisions === true) {
+    if (mode.kind === "replay" && mode.decisions !== undefined) {
       const decoder = new AvroDecoder(registry, decision);
       factory.#recorded = await RecordedDecisions.read(broker, decisions, decoder);
     }
@@ -163,8 +163,9 @@ export class TaskFactory {
       const { now, ahead = usualAhead } = this.#mode;
       return clockDecides(now, this.#decisionLog(subtopology, partition, wiring), ahead);
     }
-    if (this.#recorded === null) return inputDecides;
-    return recordDecides(this.#recorded.of(subtopology.name, partition));
+    const recorded = this.#recorded?.of(subtopology.name, partition) ?? [];
+    if (this.#repeatsAll) return recordDecides(recorded);
+    return inputDecides(this.#decisionLog(subtopology, partition, wiring), recorded);
   }
 
   #mergeDecisions(
@@ -181,8 +182,9 @@ export class TaskFactory {
       const log = this.#decisionLog(subtopology, partition, wiring);
       return clockOrders(now, limitMs, log);
     }
-    if (this.#recorded === null) return inputOrders;
-    return recordOrders(this.#recorded.of(subtopology.name, partition));
+    const recorded = this.#recorded?.of(subtopology.name, partition) ?? [];
+    if (this.#repeatsAll) return recordOrders(recorded);
+    return inputOrders(this.#decisionLog(subtopology, partition, wiring), recorded);
   }
 
   #decisionLog(subtopology: Subtopology, partition: number, wiring: OutboxWiring): DecisionLog {
@@ -212,7 +214,11 @@ export class TaskFactory {
   }
 
   get #waitsMayEnd(): boolean {
-    return this.#mode.kind === "live" || this.#recorded !== null;
+    return this.#mode.kind === "live" || this.#repeatsAll;
+  }
+
+  get #repeatsAll(): boolean {
+    return this.#mode.kind === "replay" && this.#mode.decisions === "all";
   }
 
   async #addEncoder(topic: string, schema: AvroSchema): Promise<void> {
@@ -228,8 +234,11 @@ export class TaskFactory {
 export type Mode =
   | {
       readonly kind: "replay";
-      /** @default false */
-      readonly decisions?: boolean;
+      /**
+       * Decisions of an earlier run that are repeated: all of a live one, or when partitions were
+       * added to a source. @default none
+       */
+      readonly decisions?: "all" | "partitions";
     }
   | {
       readonly kind: "live";

@@ -252,15 +252,18 @@ export class TaskOutbox implements Outbox {
     this.#frameBytes = 0;
   }
 
-  /**
-   * Positions for the changelog: by output the announced progress and the last sequence numbers.
-   */
+  /** Positions: by output the announced progress, and by partition written to the last sequence. */
   writePositions(writer: ByteWriter): void {
     for (const lane of this.#lanes) {
       if (lane.kind === "topic") continue;
       writer.f64(lane.announced);
       if (lane.kind !== "inbox") continue;
-      for (const frame of lane.frames) if (frame) writer.f64(frame.nextSequence);
+      const partitions = Object.keys(lane.frames).map(Number);
+      writer.u16(partitions.length);
+      for (const partition of partitions) {
+        writer.u16(partition);
+        writer.f64((lane.frames[partition] as FrameWriter).nextSequence);
+      }
     }
   }
 
@@ -269,8 +272,18 @@ export class TaskOutbox implements Outbox {
       if (lane.kind === "topic") continue;
       lane.announced = reader.f64();
       if (lane.kind !== "inbox") continue;
-      for (const frame of lane.frames) if (frame) frame.nextSequence = reader.f64();
+      const written = reader.u16();
+      for (let n = 0; n < written; n++)
+        (lane.frames[reader.u16()] as FrameWriter).nextSequence = reader.f64();
+      // Where it writes to more partitions than it did, those have been told nothing so far.
+      if (written < Object.keys(lane.frames).length) lane.announced = Number.NEGATIVE_INFINITY;
     }
+  }
+
+  /** What an output has announced as its progress. */
+  announced(output: number): number {
+    const lane = this.#lanes[output] as Lane;
+    return lane.kind === "topic" ? Number.NEGATIVE_INFINITY : lane.announced;
   }
 
   /**
@@ -366,11 +379,10 @@ function makeLane(
       const target = wiring.subtopologyOf(spec.to);
       const input = target.inputs.findIndex((each) => each.name === spec.input);
       if (input < 0) throw new RangeError(`${spec.to} has no input ${spec.input}`);
-      const writer = target.inputs[input]?.channels === "all" ? partition : 0;
       const frames: (FrameWriter | undefined)[] = [];
       for (let to = 0; to < target.partitions; to++) {
         if (spec.fanOut === "same" && to !== partition) continue;
-        frames[to] = new FrameWriter(input, writer);
+        frames[to] = new FrameWriter(input, partition);
       }
       if (from.partitions === 0) throw new RangeError(`${from.name} has no partitions`);
       return {

@@ -17,6 +17,7 @@ import { ownTopics, planOnSources } from "./plan-on-sources.ts";
 import { holdBackSources } from "./source-alignment.ts";
 import { SourcePace } from "./source-pace.ts";
 import { placeSource } from "./source-position.ts";
+import { SourceQuestions } from "./source-questions.ts";
 import { SourceTask } from "./source-task.ts";
 import { agreeOnPlan } from "./standing-plan.ts";
 import { taskName } from "./task.ts";
@@ -83,7 +84,7 @@ export class Worker {
   readonly #pace: SourcePace;
   #tasks: (MergeTask | SourceTask)[] = [];
   #byPartition = new Map<string, MergeTask | SourceTask>();
-  #lookUpError: unknown = null;
+  readonly #questions: SourceQuestions;
   /** The last event time before the end that somebody waits for; see {@link finished}. */
   #awaitedEnd = Number.NEGATIVE_INFINITY;
   /** The tasks are not what their changelogs say: they are to be made anew. */
@@ -111,6 +112,7 @@ export class Worker {
     const commits = { plan, broker, intervalMs, onCommit, tell: wakeUp };
     this.#commits = new CommitPipeline(commits, membership);
     this.#desk = new WorkDesk({ plan, execute, isLive, onTrouble, tell: wakeUp });
+    this.#questions = new SourceQuestions({ plan, broker, onTrouble, tell: wakeUp });
     this.#taskCount = allTasks(plan).length;
     this.#pace = new SourcePace(options.slow);
     this.#ahead = new AheadWatch(options.onAhead);
@@ -185,7 +187,7 @@ export class Worker {
     if (this.#stale) await this.#recover();
     this.#stale = this.#desk.failed;
     this.#desk.throwFailure();
-    if (this.#lookUpError !== null) throw this.#lookUpError;
+    this.#questions.throwFailure();
     const fetched = await this.#poll(idle && !this.#news);
     this.#news = false;
     const taken = await this.#stepAll();
@@ -268,8 +270,19 @@ export class Worker {
   async #rebalance(): Promise<void> {
     this.#desk.forget();
     await this.#commits.ended();
+    // Another process may have taken up partitions: then no task goes on as before.
+    await this.#checkPartitions();
     await this.#membership.rejoin();
     await this.#restoreAll();
+  }
+
+  /** @throws {MillraceError} SOURCE_PARTITIONS; what else is wrong, others find out and say. */
+  async #checkPartitions(): Promise<void> {
+    try {
+      await planOnSources(this.#options.broker, this.#options.plan);
+    } catch (error) {
+      if (error instanceof MillraceError && error.code === "SOURCE_PARTITIONS") throw error;
+    }
   }
 
   async #recover(): Promise<void> {
@@ -330,21 +343,6 @@ export class Worker {
     return fetched.length;
   }
 
-  /** Beside the loop: a record that waits for its schema stops its own partition alone. */
-  #lookUpSchema(task: SourceTask): void {
-    const who = `source ${task.subtopology.inbox}/${task.partition}`;
-    task.resolveSchema().then(
-      (unanswered) => {
-        this.#options.onTrouble?.(who, unanswered);
-        this.#wakeUp();
-      },
-      (error: unknown) => {
-        this.#lookUpError = error;
-        this.#wakeUp();
-      },
-    );
-  }
-
   #wakeUp(): void {
     this.#news = true;
     this.#wake();
@@ -365,7 +363,7 @@ export class Worker {
     for (const task of this.#tasks) {
       if (task instanceof SourceTask) {
         if (!task.stalled) taken += this.#pace.step(task, this.#stepBudget);
-        if (task.needsSchema) this.#lookUpSchema(task);
+        this.#questions.ask(task);
         this.#ahead.look(task);
         continue;
       }

@@ -45,6 +45,7 @@ export const apis = {
   initProducerId: api(22, 1, "InitProducerId"),
   addPartitionsToTxn: api(24, 1, "AddPartitionsToTxn"),
   addOffsetsToTxn: api(25, 1, "AddOffsetsToTxn"),
+  createPartitions: api(37, 1, "CreatePartitions"),
   endTxn: api(26, 1, "EndTxn"),
   txnOffsetCommit: api(28, 3, "TxnOffsetCommit", true),
   describeConfigs: api(32, 2, "DescribeConfigs"),

@@ -51,6 +51,36 @@ export function createTopicsRequest(
   };
 }
 
+/** @param partitions - of all together, the present ones among them. */
+export function createPartitionsRequest(
+  topic: string,
+  partitions: number,
+  timeoutMs: number,
+): KafkaRequest<TopicResult[]> {
+  return {
+    api: apis.createPartitions,
+    waitMs: timeoutMs,
+    write(writer) {
+      writer.array([topic], (name) => {
+        writer.string(name);
+        writer.int32(partitions);
+        // Placed by the broker.
+        writer.int32(-1);
+      });
+      writer.int32(timeoutMs);
+      writer.bool(false);
+    },
+    read(reader) {
+      reader.throttleMs = reader.int32();
+      return reader.array(() => ({
+        name: reader.string(),
+        error: reader.int16(),
+        message: reader.nullableString() ?? "",
+      }));
+    },
+  };
+}
+
 export function deleteTopicsRequest(
   names: readonly string[],
   timeoutMs: number,

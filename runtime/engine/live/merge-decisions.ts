@@ -1,4 +1,4 @@
-import type { Merge } from "../../../flow/merge.ts";
+import type { Merge, OrderDecision } from "../../../flow/merge.ts";
 import type { ExternalWork } from "../../../processors/processor.ts";
 import type { Decision } from "../../../schemas/generated.ts";
 import type { InputSpec } from "../../../schemas/plan.ts";
@@ -21,19 +21,55 @@ export interface MergeDecisions {
   known(work: ExternalWork): Buffer | null | undefined;
   /** The result that counts, given the one that came. */
   settled(work: ExternalWork, result: Buffer): Buffer;
+  /** The records of an upstream task that was not there before count as known from `floor` on. */
+  joined(input: string, writer: number, floor: number): void;
   collect(merge: Merge, inputs: readonly InputSpec[], batches: CommitBatches): void;
 }
 
-/** Replay: the input alone decides. */
-export const inputOrders: MergeDecisions = Object.freeze({
-  awaits: () => true,
-  now: () => 0,
-  isOver: () => false,
-  prepare: () => {},
-  known: () => undefined,
-  settled: (_work: ExternalWork, result: Buffer) => result,
-  collect: () => {},
-});
+/**
+ * Replay: the input alone decides, and when a partition was added to a source.
+ *
+ * @param recorded - decisions of an earlier run, which are repeated. @default none
+ */
+export function inputOrders(log: DecisionLog, recorded: readonly Decision[] = []): MergeDecisions {
+  return {
+    awaits: () => true,
+    now: () => 0,
+    isOver: () => false,
+    prepare: (merge, inputs) => {
+      const joins = orderIn(recorded, ["joined"], merge, inputs);
+      if (joins.length > 0) merge.repeat(joins);
+    },
+    known: () => undefined,
+    settled: (_, result) => result,
+    joined: (input, writer, floor) => log.add(joinedAt(input, writer, floor)),
+    collect: (_merge, _inputs, batches) => log.collect(batches),
+  };
+}
+
+function joinedAt(input: string, writer: number, floor: number) {
+  return { kind: "joined", input, writer, position: 1, from: floor, until: floor } as const;
+}
+
+/** Decisions on the order of a merge, of some kinds. */
+function orderIn(
+  decisions: readonly Decision[],
+  kinds: readonly string[],
+  merge: Merge,
+  inputs: readonly InputSpec[],
+): OrderDecision[] {
+  return decisions
+    .filter(({ kind }) => kinds.includes(kind))
+    .map(({ input, writer, position, from, until }) => ({
+      channel: merge.channelOf(
+        inputs.findIndex(({ name }) => name === input),
+        writer ?? 0,
+      ),
+      sequence: position,
+      from: from ?? Number.NEGATIVE_INFINITY,
+      until: until ?? Number.NEGATIVE_INFINITY,
+    }));
+}
 
 /**
  * Live mode: waits end at a limit, models take their place when they come and take effect when they
@@ -54,6 +90,7 @@ export function clockOrders(now: () => number, limitMs: number, log: DecisionLog
     known: () => undefined,
     settled: (work, result) =>
       serviceOf(work).settled(work.payload, result, now(), (decision) => log.add(decision)),
+    joined: (input, writer, floor) => log.add(joinedAt(input, writer, floor)),
     collect: (merge, inputs, batches) => {
       for (const { channel, sequence, from, until } of merge.takeDecisions()) {
         const { input, writer } = merge.placeOf(channel);
@@ -91,23 +128,14 @@ export function recordOrders(decisions: readonly Decision[]): MergeDecisions {
     return service;
   };
   return {
-    ...inputOrders,
     awaits,
-    prepare: (merge, inputs) => {
-      const order = decisions.filter(({ kind }) => kind === "wait" || kind === "place");
-      merge.repeat(
-        order.map(({ input, writer, position, from, until }) => ({
-          channel: merge.channelOf(
-            inputs.findIndex(({ name }) => name === input),
-            writer ?? 0,
-          ),
-          sequence: position,
-          from: from ?? Number.NEGATIVE_INFINITY,
-          until: until ?? Number.NEGATIVE_INFINITY,
-        })),
-      );
-    },
+    now: () => 0,
+    isOver: () => false,
+    prepare: (merge, inputs) =>
+      merge.repeat(orderIn(decisions, ["wait", "place", "joined"], merge, inputs)),
     known: (work) => repeated(work).known(work.payload),
     settled: (work, result) => repeated(work).settled(work.payload, result),
+    joined: () => {},
+    collect: () => {},
   };
 }

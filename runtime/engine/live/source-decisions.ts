@@ -1,5 +1,6 @@
 import type { Decision } from "../../../schemas/generated.ts";
 import type { CommitBatches } from "../commit-batches.ts";
+import type { AddedPartitions } from "../source-placement.ts";
 import type { DecisionLog } from "./decision-log.ts";
 
 /** Replay: a jump in event time beyond this is refused. */
@@ -45,11 +46,41 @@ export interface SourceDecisions {
   streamTimeAt(position: number): number;
   /** Nothing stood beyond a position at event time `until`: stream time has been raised to it. */
   idle(position: number, until: number): void;
+  /** Numbers of partitions that counted from an offset on, as it was decided; ascending. */
+  addedPartitions(): readonly AddedPartitions[];
+  /** The topic has been given partitions: from an offset on keys may be placed by so many. */
+  partitionsAdded(added: AddedPartitions): void;
   collect(batches: CommitBatches): void;
 }
 
-/** Replay: the input alone decides. */
-export const inputDecides: SourceDecisions = Object.freeze({
+/**
+ * Replay: the input alone decides, and when partitions were added.
+ *
+ * @param recorded - decisions of an earlier run, which are repeated. @default none
+ */
+export function inputDecides(
+  log: DecisionLog,
+  recorded: readonly Decision[] = [],
+): SourceDecisions {
+  return {
+    ...nothingDecides,
+    addedPartitions: () => addedIn(recorded),
+    partitionsAdded: (added) => log.add(addition(added)),
+    collect: (batches) => log.collect(batches),
+  };
+}
+
+function addition({ position, partitions }: AddedPartitions) {
+  return { kind: "partitions", position, writer: partitions } as const;
+}
+
+function addedIn(decisions: readonly Decision[]): AddedPartitions[] {
+  return decisions
+    .filter(({ kind }) => kind === "partitions")
+    .map(({ position, writer }) => ({ position, partitions: writer ?? 0 }));
+}
+
+const nothingDecides: SourceDecisions = Object.freeze({
   latestEventTime: (streamTime: number) =>
     Number.isFinite(streamTime) ? streamTime + replayMaxJumpMs : latestFirstEventTime,
   waits: () => false,
@@ -59,6 +90,8 @@ export const inputDecides: SourceDecisions = Object.freeze({
   refusesSchema: () => false,
   streamTimeAt: () => unknown,
   idle: () => {},
+  addedPartitions: () => [],
+  partitionsAdded: () => {},
   collect: () => {},
 });
 
@@ -78,6 +111,8 @@ export function clockDecides(
     refusesSchema: () => false,
     streamTimeAt: () => unknown,
     idle: (position, until) => log.replaceLast({ kind: "idle", position, until }),
+    addedPartitions: () => [],
+    partitionsAdded: (added) => log.add(addition(added)),
     collect: (batches) => log.collect(batches),
   };
 }
@@ -92,7 +127,8 @@ export function recordDecides(decisions: readonly Decision[]): SourceDecisions {
   let next = 0;
   let streamTime = unknown;
   return {
-    ...inputDecides,
+    ...nothingDecides,
+    addedPartitions: () => addedIn(decisions),
     latestEventTime: (_, offset) => (ahead.has(offset) ? unknown : Number.POSITIVE_INFINITY),
     refusesSchema: (offset) => refused.has(offset),
     streamTimeAt: (position) => {
