@@ -6,7 +6,9 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { flightsApp, ofFlights } from "../testing/flights-app-fixture.ts";
+import { tellOutage } from "./run/outage-text.ts";
 import { table } from "./table.ts";
+import { verifyText } from "./verify/print.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "millrace-cli-"));
 after(() => rmSync(folder, { recursive: true }));
@@ -184,4 +186,19 @@ test("columns of numbers stand to the right", () => {
     ),
     "name       n\na      1,000\nbcdef      -\nc       20 %",
   );
+});
+
+test("a table shows what a producer wrote, and no control of a terminal", () => {
+  const shown = table(["key", "reason"], [["\u001b]0;x\u0007", "a\u009b[2J"]]);
+  assert.equal(shown, "key               reason\n\\u001b]0;x\\u0007  a\\u009b[2J");
+  const problems = ["predicted/0: 1 records have no prediction: \u001b[2J"];
+  assert.ok(!verifyText({ sources: [], scorings: [], tables: [], problems }).includes("\u001b"));
+  assert.ok(!tellOutage("Kafka", "said \u001b[2J").includes("\u001b"));
+});
+
+test("the servers of a stack are shown with the file of their password, up or down", async () => {
+  const data = join(folder, "no-stack");
+  const { code, out } = await millrace(["stack", "status", "--data", data]);
+  assert.equal(code, 1);
+  assert.ok(out.includes(`password in ${join(data, "clickhouse", "spool", "password")}`), out);
 });

@@ -1,5 +1,5 @@
 import { type ErrorCode, MillraceError } from "../schemas/errors.ts";
-import { plainLines } from "../schemas/plain-text.ts";
+import { jsonText, plainLines } from "../schemas/plain-text.ts";
 
 /** What the shell is told. */
 export const exitCodes = { done: 0, failed: 1, usage: 2, interrupted: 130 } as const;
@@ -48,7 +48,7 @@ export function reportError(error: unknown, asJson = false): number {
   const exit = code !== null && usageErrors.has(code) ? exitCodes.usage : exitCodes.failed;
   if (asJson) {
     const message = error instanceof Error ? error.message : String(error);
-    console.error(JSON.stringify({ error: { code, message, causes: causesOf(error) } }, null, 2));
+    console.error(jsonText({ error: { code, message, causes: causesOf(error) } }));
   } else if (error instanceof MillraceError) {
     tell(`${error.code}: ${error.message}`);
     for (const cause of causesOf(error)) tell(`  because of ${cause}`);

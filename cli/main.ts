@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { Argument, Command, CommanderError, Option } from "commander";
 import { refuse } from "../runtime/config.ts";
 import { packageRoot } from "../schemas/package-root.ts";
+import { jsonText } from "../schemas/plain-text.ts";
 import { findApplication, namedApplication } from "./application/find-application.ts";
 import { isModulePath } from "./application/load-application.ts";
 import {
@@ -53,7 +54,7 @@ function sayAsJson(command: Command): void {
   command.showHelpAfterError(false).configureOutput({
     outputError: (text) => {
       const message = text.trim().replace(/^error: /, "");
-      console.error(JSON.stringify({ error: { code: "USAGE", message, causes: [] } }, null, 2));
+      console.error(jsonText({ error: { code: "USAGE", message, causes: [] } }));
     },
   });
   for (const each of command.commands) sayAsJson(each);

@@ -23,6 +23,19 @@ export function plainText(text: string): string {
   });
 }
 
+/**
+ * A text of JSON, the same to a program: controls that JSON lets stand in a text are written out
+ * there. What it has between texts, spaces and ends of lines, stays.
+ */
+export function plainJson(text: string): string {
+  return text.replace(controls, (each) => (/[\t\r\n]/.test(each) ? each : plainText(each)));
+}
+
+/** A value as JSON that can be shown. */
+export function jsonText(value: unknown): string {
+  return plainJson(JSON.stringify(value, null, 2));
+}
+
 /** {@link plainText} of each line. */
 export function plainLines(text: string): string {
   return text.split("\n").map(plainText).join("\n");

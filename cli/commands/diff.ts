@@ -1,6 +1,7 @@
 import type { Config } from "../../runtime/config/settings.ts";
 import { changeText } from "../../runtime/engine/standing-plan.ts";
 import { readStanding } from "../../runtime/hosting/strands.ts";
+import { jsonText } from "../../schemas/plain-text.ts";
 import type { Plan } from "../../schemas/plan.ts";
 import { isRefused, type PlanChange, verdictOf } from "../../schemas/plan-changes.ts";
 import { evolution, type Standing } from "../../schemas/plan-evolution.ts";
@@ -35,7 +36,7 @@ export async function diff(
     other === null
       ? await againstRunning(application.spec.topologies, config)
       : between(application.spec.topologies, (await loadApplication(other)).spec.topologies);
-  writeOut(options.json ? JSON.stringify(found, null, 2) : found.map(text).join("\n\n"));
+  writeOut(options.json ? jsonText(found) : found.map(text).join("\n\n"));
   return found.some(({ changes }) => isRefused(changes)) ? exitCodes.failed : exitCodes.done;
 }
 

@@ -1,5 +1,6 @@
 import type { ApiKey, Scope } from "../../gateway/keys/api-key.ts";
 import { addKey, readKeys, revokeKey } from "../../gateway/keys/key-file.ts";
+import { jsonText } from "../../schemas/plain-text.ts";
 import { exitCodes } from "../exit.ts";
 import { table } from "../table.ts";
 import { writeOut } from "../write-out.ts";
@@ -25,7 +26,7 @@ export function addApiKey(
 ): number {
   const most = burst ?? Math.max(1, rate ?? 1);
   const { key, added } = addKey(file, { name, scopes, rate, burst: most }, new Date());
-  if (options.json) writeOut(JSON.stringify({ key, ...shown(added) }, null, 2));
+  if (options.json) writeOut(jsonText({ key, ...shown(added) }));
   else {
     writeOut(key);
     console.error(`${file} has its hash alone: keep the key, it is not shown again.`);
@@ -36,7 +37,7 @@ export function addApiKey(
 /** `millrace keys list`: without hashes. */
 export function listApiKeys(file: string, options: KeyCommandOptions): number {
   const keys = readKeys(file);
-  if (options.json) writeOut(JSON.stringify(keys.map(shown), null, 2));
+  if (options.json) writeOut(jsonText(keys.map(shown)));
   else if (keys.length === 0) writeOut(`No keys in ${file}.`);
   else {
     const rows = keys.map(({ id, name, scopes, rate, burst, created, revoked }) => [
@@ -51,7 +52,7 @@ export function listApiKeys(file: string, options: KeyCommandOptions): number {
 /** `millrace keys revoke`: a gateway knows within a second. */
 export function revokeApiKey(file: string, id: string, options: KeyCommandOptions): number {
   const revoked = revokeKey(file, id, new Date());
-  writeOut(options.json ? JSON.stringify(shown(revoked), null, 2) : `${id} is revoked.`);
+  writeOut(options.json ? jsonText(shown(revoked)) : `${id} is revoked.`);
   return exitCodes.done;
 }
 

@@ -1,5 +1,5 @@
 import type { ResolvedConfig } from "../../runtime/config.ts";
-import { plainLines, plainText } from "../../schemas/plain-text.ts";
+import { jsonText, plainJson, plainLines, plainText } from "../../schemas/plain-text.ts";
 import type {
   ColumnLine,
   DeadLetterRequest,
@@ -40,8 +40,6 @@ export async function look(
   }
 }
 
-const json = (value: unknown) => JSON.stringify(value, null, 2);
-
 /** `millrace topics`. */
 export function topics(
   resolved: Look,
@@ -50,7 +48,7 @@ export function topics(
 ): Promise<number> {
   return look(resolved, async (inspector) => {
     const reports = await inspector.topics({ names, countRecords: options.count === true });
-    if (options.json) return json(reports);
+    if (options.json) return jsonText(reports);
     const number = (value: number) => value.toLocaleString("en-US");
     return table(
       ["topic", "role", "partitions", "offsets", ...(options.count ? ["records"] : [])],
@@ -75,7 +73,7 @@ export function features(
 ): Promise<number> {
   return look(resolved, async (inspector) => {
     const answer = await inspector.features(request);
-    return options.json ? json(answer) : featureText(answer);
+    return options.json ? jsonText(answer) : featureText(answer);
   });
 }
 
@@ -87,7 +85,7 @@ export function columns(
 ): Promise<number> {
   return look(resolved, async (inspector) => {
     const lines = await inspector.columns({ view });
-    if (options.json) return json(lines);
+    if (options.json) return jsonText(lines);
     if (lines.length === 0) return "There is no feature view.";
     return table(
       ["view", "feature", "complete since"],
@@ -140,7 +138,7 @@ export function deadLetters(
   options: LookOptions,
 ): Promise<number> {
   return look(resolved, async (inspector) => {
-    if (options.json) return json(await inspector.deadLetters({ limit, bytes }));
+    if (options.json) return jsonText(await inspector.deadLetters({ limit, bytes }));
     const found = await inspector.deadLetters({ limit: limit + 1, bytes: 0 });
     if (found.length === 0) return "There are no dead letters.";
     const lines = found.slice(0, limit);
@@ -169,7 +167,7 @@ export function models(
 ): Promise<number> {
   return look(resolved, async (inspector) => {
     const lines = await inspector.models({ names });
-    if (options.json) return json(lines);
+    if (options.json) return jsonText(lines);
     if (lines.length === 0) return "No model has been trained yet.";
     const auc = (value: number | null) => (value === null ? "-" : value.toFixed(3));
     return table(
@@ -211,8 +209,9 @@ export function sql(
     console.error(`The database is that of ${first.name}; --topology takes another: ${known}.`);
   }
   const format = options.format ?? usual;
-  // The table for people; a format that somebody asks for comes as it is.
-  const shown = options.format === undefined && !options.json ? plainLines : (text: string) => text;
+  // A format that somebody asks for comes as it is.
+  const asItIs = (text: string) => text;
+  const shown = options.format !== undefined ? asItIs : options.json ? plainJson : plainLines;
   return look(resolved, async (inspector) =>
     shown(await inspector.sql({ query, format, topology })),
   );
@@ -230,7 +229,7 @@ export async function describe(
   const plans = application.spec.topologies;
   const { describe: text } = await import("../../topologies/dsl/describe.ts");
   const told = options.json
-    ? json(plans.length === 1 ? plans[0] : plans)
+    ? jsonText(plans.length === 1 ? plans[0] : plans)
     : plans.map(text).join("\n");
   if (options.grown !== true) {
     writeOut(told);
@@ -239,7 +238,7 @@ export async function describe(
   return look({ ...resolved, application }, async (inspector) => {
     const all = await inspector.columns({ view: null });
     const grown = all.filter(({ completeSince, filled }) => completeSince !== null || !filled);
-    if (options.json) return json({ topologies: plans, grown });
+    if (options.json) return jsonText({ topologies: plans, grown });
     const lines = grown.map(
       (each) =>
         `  ${each.view} ${each.name}: ${each.filled ? "complete since " : ""}${sinceText(each)}`,
@@ -257,6 +256,6 @@ export async function config(resolved: ResolvedConfig, options: LookOptions): Pr
   const lines = remote === null ? configLines(resolved) : await remote.config({});
   await remote?.close();
   const rows = lines.map(({ name, value, origin }) => [name, value, origin]);
-  writeOut(options.json ? json(lines) : table(["setting", "value", "from"], rows));
+  writeOut(options.json ? jsonText(lines) : table(["setting", "value", "from"], rows));
   return exitCodes.done;
 }

@@ -1,7 +1,7 @@
 import { copyFile } from "node:fs/promises";
 import { userInfo } from "node:os";
 import { resolve } from "node:path";
-import { plainText } from "../../schemas/plain-text.ts";
+import { jsonText, plainText } from "../../schemas/plain-text.ts";
 import type { Inspector } from "../../serving/inspector.ts";
 import type { ModelEntry, NamedModel, RegisterRequest } from "../../serving/model-desk.ts";
 import { table } from "../table.ts";
@@ -23,13 +23,11 @@ type Change<Asked extends object> = (
   request: Asked & AskedChange & { readonly by: string },
 ) => Promise<ModelEntry>;
 
-const json = (value: unknown) => JSON.stringify(value, null, 2);
-
 function change<Asked extends object>(act: Change<Asked>) {
   return (resolved: Look, asked: Asked & AskedChange, options: LookOptions): Promise<number> =>
     look(resolved, async (inspector) => {
       const entry = await act(inspector, { ...asked, by: userInfo().username });
-      return options.json ? json(entry) : changedText(entry);
+      return options.json ? jsonText(entry) : changedText(entry);
     });
 }
 
@@ -60,7 +58,7 @@ export function modelHistory(
 ): Promise<number> {
   return look(resolved, async (inspector) => {
     const entries = await inspector.modelHistory(asked);
-    if (options.json) return json(entries);
+    if (options.json) return jsonText(entries);
     if (entries.length === 0) return `No version of ${asked.model} is known yet.`;
     return table(
       ["when", "what", "version", "champion before", "in force after", "by", "why", "sha256"],
@@ -88,7 +86,7 @@ export function showModel(
     const file = await inspector.modelFile(asked);
     const history = await inspector.modelHistory(asked);
     const entries = history.filter(({ version }) => version === file.version);
-    if (options.json) return json({ ...file, changes: entries });
+    if (options.json) return jsonText({ ...file, changes: entries });
     const lines = [
       `${asked.model} ${file.version}`,
       `sha256  ${file.sha256}`,
@@ -112,7 +110,7 @@ export function downloadModel(
   return look(resolved, async (inspector) => {
     const { path, ...file } = await inspector.modelFile(asked);
     await copyFile(path, asked.out);
-    return options.json ? json({ ...file, path: asked.out }) : `${asked.out}: ${file.version}`;
+    return options.json ? jsonText({ ...file, path: asked.out }) : `${asked.out}: ${file.version}`;
   });
 }
 

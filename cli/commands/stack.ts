@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import type { ResolvedConfig } from "../../runtime/config.ts";
+import { jsonText } from "../../schemas/plain-text.ts";
 import { frontUser } from "../../sinks/chdb/front-password.ts";
 import { clickHousePasswordFile } from "../../stacks/local/clickhouse.ts";
 import {
@@ -44,7 +45,7 @@ export async function stackDown(
   options: StackCommandOptions,
 ): Promise<number> {
   const stopped = await stopLocalServers(config.data);
-  if (options.json) writeOut(JSON.stringify(stopped, null, 2));
+  if (options.json) writeOut(jsonText(stopped));
   else if (stopped.length === 0) writeOut(`No server of ${config.data} is up.`);
   else for (const { title, pid } of stopped) writeOut(`${title} stopped (pid ${pid}).`);
   return exitCodes.done;
@@ -55,7 +56,7 @@ function statusText(
   directory: string,
   options: StackCommandOptions,
 ): string {
-  if (options.json) return JSON.stringify(status, null, 2);
+  if (options.json) return jsonText(status);
   const servers = table(
     ["server", "state", "pid", "address"],
     status.map(({ title, up, answers, pid, port }) => [

@@ -12,6 +12,7 @@ import {
 import type { Stack } from "../../runtime/hosting/stack.ts";
 import { strandsOf } from "../../runtime/hosting/strands.ts";
 import { MillraceError } from "../../schemas/errors.ts";
+import { jsonText } from "../../schemas/plain-text.ts";
 import { type Plan, topologyOf } from "../../schemas/plan.ts";
 import { checkStack, openStack } from "../../stacks/open-stack.ts";
 import { namedApplication } from "../application/find-application.ts";
@@ -101,7 +102,7 @@ async function check(run: Verified, options: VerifyOptions): Promise<number> {
   const rereadPart = reread === null ? "" : `${rereadText(reread)}\n\n`;
   writeOut(
     options.json
-      ? JSON.stringify({ ...report, ...facts, reread, problems }, null, 2)
+      ? jsonText({ ...report, ...facts, reread, problems })
       : `${ownPart}${rereadPart}${verifyText({ ...report, problems })}`,
   );
   return problems.length === 0 ? exitCodes.done : exitCodes.failed;
