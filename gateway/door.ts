@@ -1,5 +1,6 @@
 import type { z } from "zod";
 import type { ErrorCode } from "../schemas/errors.ts";
+import type { ErrorBody } from "./answers.ts";
 import type { Headers } from "./keys/access.ts";
 import type { Scope } from "./keys/api-key.ts";
 
@@ -26,8 +27,11 @@ export interface Answer {
   readonly body: unknown;
 }
 
-/** How the body of a request is read: not at all, as a value in JSON, or as lines of such, too. */
-export type BodyKind = "none" | "value" | "value-or-lines";
+/**
+ * How the body of a request is read: not at all, as a value in JSON, or as lines of such, too; as
+ * bytes, whatever its content type.
+ */
+export type BodyKind = "none" | "value" | "value-or-lines" | "bytes";
 
 /** One way in: everything that is known of a route, for the server and for its description. */
 export interface Door {
@@ -51,6 +55,8 @@ export interface Door {
   readonly answers: { readonly status: number; readonly schema: z.ZodType } | string;
   /** Codes that it fails with, besides those of every request. */
   readonly errors: readonly ErrorCode[];
+  /** What of an error is told, where its clients expect another shape. @default all */
+  readonly errorBody?: (body: ErrorBody) => unknown;
   readonly handle: (call: Call) => Promise<Answer> | Answer;
 }
 

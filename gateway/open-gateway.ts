@@ -12,7 +12,7 @@ import { Access } from "./keys/access.ts";
 import type { KnownKeys } from "./keys/key-file.ts";
 import { connectionsMost, headerBytesMost, keepAliveMs, type Limits, receiveMs } from "./limits.ts";
 import { isLoopback, type ListenAddress } from "./listen-address.ts";
-import { decodedParts, readBody, requestIdOf, shaped } from "./read-request.ts";
+import { decodedParts, readBody, requestIdOf, shaped, unpacked } from "./read-request.ts";
 
 export interface GatewayOptions {
   readonly address: ListenAddress;
@@ -125,14 +125,25 @@ class Gate {
     }
   }
 
-  fail(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  /** @param shape - what of an error is told. @default all */
+  fail(
+    error: unknown,
+    request: FastifyRequest,
+    reply: FastifyReply,
+    shape: NonNullable<Door["errorBody"]> = (body) => body,
+  ): FastifyReply {
     reply.header("x-request-id", request.id);
     const { status, headers, body } = errorAnswer(knownError(error, this.#options.limits));
     this.metrics.refused(body.code);
     if (status === 500) this.#options.onFailure?.(error, request.id, doorOf(request));
     // What of the body was not read would be taken for the next request.
     if (!request.raw.complete) reply.header("connection", "close");
-    return reply.status(status).headers(headers).send(body);
+    return reply.status(status).headers(headers).send(shape(body));
+  }
+
+  /** Of a body, as it is sent and as it is unpacked. */
+  get bodyBytes(): number {
+    return this.#options.limits.bodyBytes;
   }
 }
 
@@ -195,9 +206,16 @@ function openHealth(server: FastifyInstance, options: GatewayOptions, gate: Gate
 function openDoor(server: FastifyInstance, door: Door, gate: Gate): void {
   const leaves = new WeakMap<FastifyRequest, () => void>();
   const users = new WeakMap<FastifyRequest, string | null>();
+  const { errorBody } = door;
   server.route({
     method: door.method,
     url: door.path,
+    ...(errorBody === undefined
+      ? {}
+      : {
+          errorHandler: (error: unknown, request: FastifyRequest, reply: FastifyReply) =>
+            gate.fail(error, request, reply, errorBody),
+        }),
     // Before the body is read: who may not ask sends nothing.
     onRequest: async (request, reply) => {
       if (door.scope !== null) users.set(request, gate.access.admit(request.headers, door.scope));
@@ -210,10 +228,12 @@ function openDoor(server: FastifyInstance, door: Door, gate: Gate): void {
     handler: async (request, reply) => {
       const leave = leaves.get(request) ?? (() => {});
       leaves.delete(request);
-      const answer = await gate.within(
-        async () => door.handle(callOf(door, request, users.get(request) ?? null)),
-        leave,
-      );
+      const answer = await gate.within(async () => {
+        const bytes = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
+        const encoding = request.headers["content-encoding"];
+        const body = await unpacked(encoding, bytes, gate.bodyBytes);
+        return await door.handle(callOf(door, request, body, users.get(request) ?? null));
+      }, leave);
       return reply
         .status(answer.status ?? 200)
         .headers(answer.headers ?? {})
@@ -222,7 +242,7 @@ function openDoor(server: FastifyInstance, door: Door, gate: Gate): void {
   });
 }
 
-function callOf(door: Door, request: FastifyRequest, user: string | null) {
+function callOf(door: Door, request: FastifyRequest, bytes: Buffer, user: string | null) {
   const { headers, id: requestId } = request;
   const given = door.path.split("/").slice(1);
   const parts = decodedParts((request.raw.url ?? "").split("?")[0]?.slice(1) ?? "");
@@ -232,9 +252,9 @@ function callOf(door: Door, request: FastifyRequest, user: string | null) {
   }
   const rest = given.at(-1) === "*" ? parts.slice(given.length - 1) : [];
   const query = door.query === undefined ? {} : shaped(door.query, request.query, "query");
-  const bytes = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
   const body = readBody(door.takes, headers["content-type"], bytes);
-  const shape = door.body === undefined ? body : shaped(door.body, body, "body");
+  const isShaped = door.body !== undefined && door.takes !== "bytes";
+  const shape = isShaped ? shaped(door.body, body, "body") : body;
   return { user, requestId, path, rest, query, body: shape, headers };
 }
 

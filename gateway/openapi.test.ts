@@ -12,7 +12,13 @@ import { Served } from "./served.ts";
 
 const served = new Served([], countedStores(), () => null);
 const predictions = new Predictions([], {} as PredictStack);
-const doors = allDoors({ served, ingest: null, predictions, registry: new Registry() });
+const doors = allDoors({
+  served,
+  ingest: null,
+  predictions,
+  registry: new Registry(),
+  waitingFor: () => [],
+});
 const document = openApiDocument(doors.filter(({ path }) => path !== "/openapi.json"));
 
 test("docs/openapi.json is what the doors are (GOLDEN=write rewrites it), and is served", async () => {

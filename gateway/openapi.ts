@@ -99,6 +99,7 @@ function requestBody({ takes, body }: Door): Record<string, unknown> {
   const content: Record<string, unknown> = {
     "application/json": { schema: jsonSchema(body, "input") },
   };
+  if (takes === "bytes") content["application/octet-stream"] = { schema: { type: "string" } };
   if (takes === "value-or-lines") content["application/x-ndjson"] = { schema: { type: "string" } };
   return { requestBody: { required: true, content } };
 }

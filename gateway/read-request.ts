@@ -1,3 +1,5 @@
+import { promisify } from "node:util";
+import { gunzip, inflate } from "node:zlib";
 import type { z } from "zod";
 import { MillraceError } from "../schemas/errors.ts";
 import type { BodyKind } from "./door.ts";
@@ -37,6 +39,36 @@ export function shaped<T>(schema: z.ZodType<T>, value: unknown, where: string): 
   return invalid(`${where}${path.join("")}`, issue?.message ?? "it cannot be read");
 }
 
+const unpackers = { gzip: promisify(gunzip), deflate: promisify(inflate) } as const;
+
+/**
+ * The bytes of a body as they were before they were packed.
+ *
+ * @param limitBytes - of them; unpacking ends there.
+ * @throws {MillraceError} REQUEST_UNSUPPORTED, REQUEST_TOO_LARGE, REQUEST_INVALID.
+ */
+export async function unpacked(
+  encoding: string | undefined,
+  bytes: Buffer,
+  limitBytes: number,
+): Promise<Buffer> {
+  const found = (encoding ?? "identity").trim().toLowerCase();
+  if (found === "identity" || found === "") return bytes;
+  const unpack = found === "gzip" || found === "deflate" ? unpackers[found] : null;
+  if (unpack === null) {
+    const shown = `the content encoding ${found.slice(0, 60)}`;
+    throw new MillraceError("REQUEST_UNSUPPORTED", { found: shown, expected: "gzip or deflate" });
+  }
+  try {
+    return await unpack(bytes, { maxOutputLength: limitBytes });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ERR_BUFFER_TOO_LARGE") {
+      throw new MillraceError("REQUEST_TOO_LARGE", { limitBytes });
+    }
+    return invalid("body", `it is no ${found}`);
+  }
+}
+
 /** Lines of JSON, one value each. */
 export const linesType = "application/x-ndjson";
 
@@ -47,6 +79,7 @@ export const linesType = "application/x-ndjson";
  */
 export function readBody(kind: BodyKind, type: string | undefined, bytes: Buffer): unknown {
   if (kind === "none") return undefined;
+  if (kind === "bytes") return bytes;
   const expected = kind === "value" ? "application/json" : `application/json or ${linesType}`;
   const found = (type ?? "").split(";")[0]?.trim().toLowerCase() ?? "";
   const isLines = found === linesType || found === "application/jsonl";

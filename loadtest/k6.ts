@@ -31,6 +31,7 @@ const scripts: Readonly<Record<string, Script>> = {
   "ingest-kafka": { gateway: false, fed: false },
   "ingest-http": { gateway: true, fed: false },
   features: { gateway: true, fed: true },
+  predict: { gateway: true, fed: true },
 };
 /** Flights of the run's own where a script sends none. */
 const ownLoad = ["--rate", "200", "--flight-time", "5s"];

@@ -103,6 +103,14 @@ export const errorTable = {
     policy: "stop",
     message: "{where} is a record that the stream of {step} leaves out, by a where().",
   },
+  MODEL_UNKNOWN: {
+    policy: "stop",
+    message: "Request for unknown model: '{model}' is not found{near}; there are {known}.",
+  },
+  MODEL_FAILED: {
+    policy: "stop",
+    message: "{model} {version} gave no answer to some of the rows: {reason}.",
+  },
   PREDICTION_LATE: {
     policy: "stop",
     message: "{step} had no answer within {deadlineMs} ms.",

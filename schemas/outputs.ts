@@ -41,6 +41,53 @@ export function predictionSchema(
 }
 
 /**
+ * Avro schema of the predictions of a scoring step that somebody has asked a gateway for: what was
+ * answered to whom, and the features as they were served.
+ *
+ * @param keyDoc - what the source says about its key field.
+ */
+export function servedSchema(
+  topology: string,
+  predictions: PredictionFacts,
+  keyDoc: string,
+): AvroSchema {
+  const name = `${pascalCase(predictions.name)}Served`;
+  return {
+    type: "record",
+    name,
+    namespace: namespaceOf(topology),
+    doc: `One prediction of ${predictions.name} for a record that somebody asked with.`,
+    fields: [
+      keyField(predictions, keyDoc),
+      field(
+        "eventTime",
+        timestamp,
+        "Event time of the record, UTC; that of the request by default.",
+      ),
+      field("servedAt", timestamp, "When it was made, UTC."),
+      ...answerFields(predictions),
+      nullable(
+        "fallbackReason",
+        "string",
+        "Why the fallback answered: no model, late, failed or put aside; null when a model did.",
+      ),
+      field("incomplete", "boolean", "Whether the features were not read in time."),
+      field("latencyMs", "double", "Wall time that the model call took, in milliseconds."),
+      nullable("featuresAsOf", timestamp, "Since when the newest row behind them is in force."),
+      field(
+        "status",
+        "string",
+        "Of the rows behind the features the worst: FRESH, MISSING, STALE.",
+      ),
+      field("origin", "string", "Who served it: gateway."),
+      field("requestId", "string", "The request, as the log of the gateway has it."),
+      nullable("caller", "string", "Id of the API key that asked; null: there are no keys."),
+      field("features", featuresType(`${name}Features`, predictions), "Features as served."),
+    ],
+  };
+}
+
+/**
  * Avro schema of the outcomes of a label step: a prediction and what came of it.
  *
  * @param keyDoc - what the source says about its key field.

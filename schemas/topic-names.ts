@@ -7,3 +7,8 @@ export function watermarksTopic(topology: string, source: string): string {
 export function topicText(subtopology: string): string {
   return subtopology.replace("@", ".v");
 }
+
+/** Topic with the predictions of a step that a gateway has served. */
+export function servedTopic(topology: string, step: string): string {
+  return `${topology}.${topicText(step)}.served`;
+}

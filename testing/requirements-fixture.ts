@@ -134,12 +134,14 @@ function onPath(program: string): boolean {
   return stackEnvironment().path.some((folder) => existsSync(join(folder, program)));
 }
 
+const pythonClients = [
+  ...["confluent_kafka", "clickhouse_connect", "grpc_tools", "requests", "tritonclient"],
+];
+
 function hasPythonClients(): boolean {
   const libraries = join(pythonEnvironment, "lib");
   if (!existsSync(libraries)) return false;
   return readdirSync(libraries).some((version) =>
-    ["confluent_kafka", "clickhouse_connect", "grpc_tools", "requests"].every((name) =>
-      existsSync(join(libraries, version, "site-packages", name)),
-    ),
+    pythonClients.every((name) => existsSync(join(libraries, version, "site-packages", name))),
   );
 }

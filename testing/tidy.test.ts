@@ -32,6 +32,7 @@ const entries: readonly string[] = [
   "loadtest/gate.ts",
   "loadtest/features.js",
   "loadtest/ingest-http.js",
+  "loadtest/predict.js",
   "loadtest/ingest-kafka.js",
   "loadtest/k6.ts",
   "loadtest/kills.ts",

@@ -193,8 +193,10 @@ test("verify fails when one row is missing from any table, and names it", async 
     const problems = async () =>
       [...(await verifyRun({ plan, broker, registry, offline })).problems].sort();
     const change = (sql: string) => offline.queryText(sql, "TSV");
-    const tables = offlineTables(plan).map(({ name }) => name);
-    assert.equal(tables.length, 10);
+    // A replay serves nobody: that table is empty.
+    const all = offlineTables(plan).map(({ name }) => name);
+    const tables = all.filter((name) => name !== "raw_predictions_served");
+    assert.deepEqual([all.length, tables.length], [11, 10]);
     assert.deepEqual(await problems(), []);
     const missing: string[] = [];
     for (const table of tables) {

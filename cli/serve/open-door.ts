@@ -39,6 +39,7 @@ export async function openDoor(
   const ingest = config.live ? new EventIngest(plans, stack) : null;
   const predictions = new Predictions(plans, stack, {
     now: () => (config.live ? Date.now() : null),
+    logs: config.live,
     threads: config.scoringThreads,
     delayMs: config.batchDelayMs,
     waitingRows: config.rowsWaiting,
@@ -55,7 +56,7 @@ export async function openDoor(
       requestMs: config.requestTimeout,
       drainMs: config.drain,
     },
-    doors: allDoors({ served, ingest, predictions, registry: metrics.registry }),
+    doors: allDoors({ served, ingest, predictions, registry: metrics.registry, waitingFor }),
     waitingFor,
     metrics,
     onFailure: (error, requestId, door) => log.error({ err: error, requestId, door }, "failed"),

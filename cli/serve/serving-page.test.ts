@@ -43,7 +43,13 @@ before(async () => {
   const base = {
     ...{ address: { host: "127.0.0.1", port: 0 }, tls: null, keysFile: "keys.json" },
     ...{ limits: usualLimits, waitingFor: () => [] },
-    doors: allDoors({ served, ingest, predictions, registry: new Registry() }),
+    doors: allDoors({
+      served,
+      ingest,
+      predictions,
+      registry: new Registry(),
+      waitingFor: () => [],
+    }),
   };
   gateway = await openGateway({ ...base, keys: () => noKeys });
   const own = { ...{ id, name: "test", sha256: hashOf(key), rate: null, burst: 1, revoked: null } };

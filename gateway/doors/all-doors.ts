@@ -1,7 +1,10 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import type { Registry } from "prom-client";
 import { z } from "zod";
 import type { EventIngest } from "../../runtime/ingest/event-ingest.ts";
 import type { Predictions } from "../../runtime/predict/predictions.ts";
+import { packageRoot } from "../../schemas/package-root.ts";
 import { type Door, door } from "../door.ts";
 import { openApiDocument } from "../openapi.ts";
 import type { Served } from "../served.ts";
@@ -9,8 +12,14 @@ import { eventDoor } from "./events.ts";
 import { feastDoor } from "./feast.ts";
 import { featureDoors } from "./features.ts";
 import { metricsDoor } from "./metrics.ts";
+import { oipDoors } from "./oip.ts";
 import { predictDoor } from "./predict.ts";
 import { viewDoors } from "./views.ts";
+
+/** Of the package, for clients that ask. */
+const { version } = JSON.parse(readFileSync(join(packageRoot(), "package.json"), "utf8")) as {
+  version: string;
+};
 
 /** What stands behind the doors. */
 export interface Behind {
@@ -18,17 +27,26 @@ export interface Behind {
   /** Null: no events are taken. */
   readonly ingest: EventIngest | null;
   readonly predictions: Predictions;
+  /** What the gateway waits for; empty: it is ready. */
+  readonly waitingFor: () => readonly string[];
   readonly registry: Registry;
 }
 
 /** All doors of a gateway, and the one that describes them. */
-export function allDoors({ served, ingest, predictions, registry }: Behind): readonly Door[] {
+export function allDoors({
+  served,
+  ingest,
+  predictions,
+  registry,
+  waitingFor,
+}: Behind): readonly Door[] {
   const doors = [
     ...featureDoors(served),
     ...viewDoors(served),
     predictDoor(predictions),
     eventDoor(ingest),
     feastDoor(served),
+    ...oipDoors(predictions, version, waitingFor),
     metricsDoor(registry),
   ];
   return [...doors, descriptionDoor(openApiDocument(doors))];

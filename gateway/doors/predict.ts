@@ -88,13 +88,13 @@ export function predictDoor(predictions: Predictions): Door {
       ...(["STEP_UNKNOWN", "STEP_AMBIGUOUS", "STEP_UNSERVED"] as const),
       ...(["RECORD_REFUSED", "RECORD_EXCLUDED", "PREDICTION_LATE"] as const),
     ],
-    handle: async ({ path: { step: name = "" }, body: given }) => {
+    handle: async ({ path: { step: name = "" }, body: given, requestId, user }) => {
       const { record, records, topology = null, deadlineMs = null, late, features } = given;
       if ((record === undefined) === (records === undefined)) {
         invalid("body", "give one record, or records");
       }
       const step = predictions.step(name, topology);
-      const how = { deadlineMs, failsLate: late === "error" };
+      const how = { asker: { requestId, user }, deadlineMs, failsLate: late === "error" };
       const made = await step.predict(records ?? [record], how, (index) =>
         record === undefined ? `body.records[${index}]` : "body.record",
       );

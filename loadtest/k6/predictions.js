@@ -5,7 +5,6 @@ import { setting } from "./settings.js";
 
 /** Where records go; the addresses of a local stack are given by `npm run loadtest`. */
 export const servers = { brokers: setting("BROKERS").split(","), registry: setting("REGISTRY") };
-const topic = "flights.predictions";
 /** Time without a record after which the topic is taken to be read, ms. */
 const quietMs = 2_000;
 const lookMs = 250;
@@ -53,6 +52,11 @@ export const completenessMetrics = [
 
 /** Reads from the end of the topic on, before anything is sent; numbers of this run's own. */
 export function begin() {
+  return beginOn("flights.predictions");
+}
+
+/** The same of another topic, whose keys are the ids. */
+export function beginOn(topic) {
   follow(servers, topic);
   const began = Date.now();
   return { began, firstId: Math.floor(began / 1_000) * 1_000_000 };

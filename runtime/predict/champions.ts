@@ -71,6 +71,26 @@ export class Champions {
    * @throws what the broker says, while nothing has been read yet.
    */
   async of(step: string): Promise<ModelRegister> {
+    await this.#opened();
+    const found = this.#steps.get(step);
+    if (found === undefined) throw new RangeError(`${step} scores nothing`);
+    return found.register;
+  }
+
+  /** All versions of a model, each once: registered ones, and what the trainer made. */
+  async versions(model: string): Promise<readonly NamedVersion[]> {
+    await this.#opened();
+    const all = [...(await this.#tail.changes(model)), ...(this.#trained?.versions(model) ?? [])];
+    return [...new Map(all.map((each) => [each.version, each])).values()];
+  }
+
+  async close(): Promise<void> {
+    if (this.#timer !== null) clearInterval(this.#timer);
+    await this.#looking?.catch(() => {});
+    await this.#tail.close();
+  }
+
+  async #opened(): Promise<void> {
     this.#first ??= this.#look(false).then(() => this.#follow());
     try {
       await this.#first;
@@ -78,15 +98,6 @@ export class Champions {
       this.#first = null;
       throw error;
     }
-    const found = this.#steps.get(step);
-    if (found === undefined) throw new RangeError(`${step} scores nothing`);
-    return found.register;
-  }
-
-  async close(): Promise<void> {
-    if (this.#timer !== null) clearInterval(this.#timer);
-    await this.#looking?.catch(() => {});
-    await this.#tail.close();
   }
 
   #follow(): void {
@@ -129,13 +140,13 @@ export class Champions {
   }
 }
 
-/** The versions that trainings promoted, as their topic has them. */
+/** The versions that trainings gave, as their topic has them. */
 class TrainedTail {
   readonly #broker: Broker;
   readonly #topic: string;
   readonly #decoder: AvroDecoder;
   readonly #offsets: number[];
-  readonly #promoted: Model[] = [];
+  readonly #answers: Model[] = [];
 
   constructor(
     { broker, registry }: Pick<ChampionsOptions, "broker" | "registry">,
@@ -149,7 +160,11 @@ class TrainedTail {
   }
 
   promoted(model: string): readonly NamedVersion[] {
-    return this.#promoted.filter((each) => each.model === model);
+    return this.#answers.filter((each) => each.model === model && each.promoted);
+  }
+
+  versions(model: string): readonly NamedVersion[] {
+    return this.#answers.filter((each) => each.model === model && each.sha256 !== "");
   }
 
   async look(): Promise<void> {
@@ -167,8 +182,7 @@ class TrainedTail {
         for (const { value, offset } of page) {
           if (value === null) continue;
           const read = await this.#decoder.decodeAwaiting(value, 0, value.length);
-          const found = read as unknown as Model;
-          if (found.promoted) this.#promoted.push(found);
+          this.#answers.push({ ...(read as unknown as Model) });
           this.#offsets[partition] = offset + 1;
         }
       }

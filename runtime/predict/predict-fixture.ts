@@ -189,3 +189,8 @@ export function fittedModel(seed: string, features: readonly string[]): Uint8Arr
   const fitted = fitLogisticRegression(prepare(preparation, rows), labels, preparation.columns);
   return logisticRegressionGraph(width, preparation, fitted);
 }
+
+/** Numbers below a bound, always the same for a name. */
+export function drawnBy(name: string): (below: number) => number {
+  return seededRandom(name);
+}

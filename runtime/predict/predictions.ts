@@ -1,7 +1,7 @@
 import type { Broker } from "../../broker/broker.ts";
 import { MillraceError } from "../../schemas/errors.ts";
 import { nearest } from "../../schemas/nearest.ts";
-import { type Plan, topologyOf } from "../../schemas/plan.ts";
+import { type Plan, type PredictionFacts, topologyOf } from "../../schemas/plan.ts";
 import { predictionsOf } from "../../schemas/plan-facts.ts";
 import type { OnlineStore } from "../../sinks/store.ts";
 import type { SchemaRegistry } from "../schema-registry/registry.ts";
@@ -11,6 +11,8 @@ import type { Warn } from "../services/service.ts";
 import type { Artifacts } from "../services/train/artifacts.ts";
 import { Champions } from "./champions.ts";
 import { type BatcherOptions, MicroBatcher } from "./micro-batcher.ts";
+import { PredictionLog } from "./prediction-log.ts";
+import { RawModel } from "./raw-models.ts";
 import { ReadyModels } from "./ready-models.ts";
 import { StepPredictor } from "./step-predictor.ts";
 
@@ -28,6 +30,8 @@ export interface PredictStack {
 export interface PredictionsOptions extends Omit<BatcherOptions, "batchesAtOnce"> {
   /** UTC ms; null: of a replay, whose views say how far it is. @default the clock */
   readonly now?: () => number | null;
+  /** Whether predictions are logged, as those of a live run are. @default false */
+  readonly logs?: boolean;
   /** Threads that score, of each topology. @default 1 */
   readonly threads?: number;
   /** Told what somebody should look at. @default nobody */
@@ -48,12 +52,15 @@ export class Predictions {
   readonly #options: PredictionsOptions;
   readonly #steps = new Map<string, { step: StepPredictor; batcher: MicroBatcher }>();
   readonly #topologies = new Map<string, TopologyScoring>();
+  readonly #raw = new Map<string, { model: RawModel; batcher: MicroBatcher }>();
+  readonly #log: PredictionLog | null;
 
   /** @param plans - as they run now: the list may change. */
   constructor(plans: readonly Plan[], stack: PredictStack, options: PredictionsOptions = {}) {
     this.#plans = plans;
     this.#stack = stack;
     this.#options = options;
+    this.#log = options.logs === true ? new PredictionLog(stack) : null;
   }
 
   /**
@@ -81,18 +88,63 @@ export class Predictions {
     return this.#open(found.plan, name);
   }
 
+  /** Names of the models; `topology.model` where several topologies have one of its name. */
+  modelNames(): string[] {
+    return this.#models().map(({ name }) => name);
+  }
+
+  /**
+   * A model as such, without the step that scores by it.
+   *
+   * @throws {MillraceError} MODEL_UNKNOWN.
+   */
+  model(name: string): RawModel {
+    const all = this.#models();
+    const found = all.find((each) => each.name === name);
+    if (found === undefined) {
+      const known = all.map((each) => each.name);
+      const model = name.slice(0, 100);
+      const told = { model, near: nearest(model, known), known: known.join(", ") || "none" };
+      throw new MillraceError("MODEL_UNKNOWN", told);
+    }
+    const { plan, facts } = found;
+    const key = `${found.name}/${plan.fingerprint}`;
+    const open = this.#raw.get(key);
+    if (open !== undefined) return open.model;
+    const { now = Date.now } = this.#options;
+    const { models, champions } = this.#scoringOf(plan);
+    const { features } = facts;
+    const batcher = this.#batcher(plan, features.length);
+    const named = { name, model: facts.model.name, step: facts.name, features };
+    const model = new RawModel(named, { champions, models, batcher, now });
+    this.#raw.set(key, { model, batcher });
+    return model;
+  }
+
+  #models(): { name: string; plan: Plan; facts: PredictionFacts }[] {
+    const all = this.#plans.flatMap((plan) => {
+      const byModel = new Map(predictionsOf(plan).map((facts) => [facts.model.name, facts]));
+      return [...byModel].map(([model, facts]) => ({ model, plan, facts }));
+    });
+    return all.map(({ model, plan, facts }) => {
+      const isAlone = all.filter((each) => each.model === model).length === 1;
+      return { name: isAlone ? model : `${topologyOf(plan)}.${model}`, plan, facts };
+    });
+  }
+
   /** Rows that wait for their batch. */
   get waitingRows(): number {
-    return [...this.#steps.values()].reduce((sum, { batcher }) => sum + batcher.waitingRows, 0);
+    return this.#batchers().reduce((sum, batcher) => sum + batcher.waitingRows, 0);
   }
 
   /** Lets what is under way end, then stops the threads. */
   async close(): Promise<void> {
-    await Promise.all([...this.#steps.values()].map(({ batcher }) => batcher.close()));
+    await Promise.all(this.#batchers().map((batcher) => batcher.close()));
     for (const { champions, pool } of this.#topologies.values()) {
       await champions.close();
       await pool.close();
     }
+    await this.#log?.close();
   }
 
   #open(plan: Plan, name: string): StepPredictor {
@@ -100,18 +152,35 @@ export class Predictions {
     const key = `${topologyOf(plan)}/${name}/${plan.fingerprint}`;
     const open = this.#steps.get(key);
     if (open !== undefined) return open.step;
-    const { threads = 1, now = Date.now, warn = () => {}, ...batching } = this.#options;
-    const { pool, models, champions } = this.#scoringOf(plan, threads);
+    const { now = Date.now, warn = () => {} } = this.#options;
+    const log = this.#log;
+    const { models, champions } = this.#scoringOf(plan);
     const width = predictionsOf(plan).find((each) => each.name === name)?.features.length ?? 0;
-    const batchesAtOnce = threads * batchesPerThread;
-    const batcher = new MicroBatcher(pool, width, { ...batching, batchesAtOnce });
+    const batcher = this.#batcher(plan, width);
     const { online } = this.#stack;
-    const step = new StepPredictor(name, { plan, online, champions, models, batcher, now, warn });
+    const step = new StepPredictor(name, {
+      ...{ plan, online, champions, models, batcher, log, now, warn },
+    });
     this.#steps.set(key, { step, batcher });
     return step;
   }
 
-  #scoringOf(plan: Plan, threads: number): TopologyScoring {
+  #batchers(): MicroBatcher[] {
+    return [...this.#steps.values(), ...this.#raw.values()].map(({ batcher }) => batcher);
+  }
+
+  #batcher(plan: Plan, width: number): MicroBatcher {
+    const { threads = 1, rows, delayMs, waitingRows } = this.#options;
+    return new MicroBatcher(this.#scoringOf(plan).pool, width, {
+      batchesAtOnce: threads * batchesPerThread,
+      ...(rows !== undefined && { rows }),
+      ...(delayMs !== undefined && { delayMs }),
+      ...(waitingRows !== undefined && { waitingRows }),
+    });
+  }
+
+  #scoringOf(plan: Plan): TopologyScoring {
+    const { threads = 1 } = this.#options;
     const topology = topologyOf(plan);
     const found = this.#topologies.get(topology);
     if (found !== undefined) return found;

@@ -55,7 +55,11 @@ test("features are those of the stream to the last bit, and so are the scores", 
     const { note: _, known: __, ...needed } = asked;
     const [served] = await predictions
       .step("scores", null)
-      .predict([needed], { deadlineMs: null, failsLate: true }, String);
+      .predict(
+        [needed],
+        { asker: { requestId: "", user: null }, deadlineMs: null, failsLate: true },
+        String,
+      );
     input.send(asked);
     await driver.advanceTo(q + 1);
     const made = await driver.output(step.topic).drain();

@@ -14,12 +14,22 @@ import type { Champions } from "./champions.ts";
 import { FeatureReads, type LookedUp, type ReadFeatures } from "./feature-reads.ts";
 import { inTime, late } from "./in-time.ts";
 import type { BatchedRows, MicroBatcher } from "./micro-batcher.ts";
+import type { PredictionLog } from "./prediction-log.ts";
 import type { ReadyModels } from "./ready-models.ts";
 import { stepOrigin } from "./step-origin.ts";
 import { type AskedRecord, StepRequest } from "./step-request.ts";
 
+/** Who asks. */
+export interface Asker {
+  /** As the log of the gateway has it. */
+  readonly requestId: string;
+  /** Id of the API key; null: there are no keys. */
+  readonly user: string | null;
+}
+
 /** How predictions are asked for. */
 export interface PredictOptions {
+  readonly asker: Asker;
   /** From the request to its answer, ms; null: the step's deadline for the model call alone. */
   readonly deadlineMs: number | null;
   /** Whether what is late is an error, and not answered by the fallback. */
@@ -56,6 +66,8 @@ export interface StepWorld {
   readonly champions: Champions;
   readonly models: ReadyModels;
   readonly batcher: MicroBatcher;
+  /** Takes what is answered; null: nobody does. */
+  readonly log: PredictionLog | null;
   /** UTC ms; null: of a replay, whose views say how far it is. */
   readonly now: () => number | null;
   readonly warn: Warn;
@@ -108,7 +120,8 @@ export class StepPredictor {
   }
 
   /**
-   * Predictions for records, in their order; all of them or none.
+   * Predictions for records, in their order; all of them or none. They are answered once the log
+   * has them.
    *
    * @param where - for messages: where a record stands.
    * @throws {MillraceError} RECORD_REFUSED, RECORD_EXCLUDED, PREDICTION_LATE, GATEWAY_BUSY; what
@@ -116,7 +129,7 @@ export class StepPredictor {
    */
   async predict(
     values: readonly unknown[],
-    { deadlineMs, failsLate }: PredictOptions,
+    { asker, deadlineMs, failsLate }: PredictOptions,
     where: (index: number) => string,
   ): Promise<ServedPrediction[]> {
     const deadlineAt =
@@ -126,6 +139,7 @@ export class StepPredictor {
     const asked = values.map((value, index) => this.#read(value, predictedAt, where(index)));
     const found = await inTime(this.#vectors(asked, now), deadlineAt);
     const scores = found === late ? [] : await this.#score(found.values, now, deadlineAt);
+    const { plan } = this.#world;
     const { name, features, fallback } = this.scoring;
     const predictions = asked.map(({ id, eventTime }, index): ServedPrediction => {
       const { probability, version, why, latencyMs } = scores[index] ?? {
@@ -149,6 +163,7 @@ export class StepPredictor {
             : found.values.subarray(from, to),
       };
     });
+    await this.#world.log?.write(plan, this.scoring, predictions, asker);
     return predictions;
   }
 

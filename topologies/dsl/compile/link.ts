@@ -57,7 +57,14 @@ export interface Part {
   readonly reads?: string;
   readonly promises: Promised;
   readonly outputs: readonly WorldOutput[];
+  /** Topics of it that a gateway writes, and its tasks do not. @default none */
+  readonly served?: readonly WorldOutput[];
   readonly links: readonly Link[];
+}
+
+/** All topics of a share that others read. */
+export function worldOutputs({ outputs, served = [] }: Part): readonly WorldOutput[] {
+  return [...outputs, ...served];
 }
 
 /** By fan-out how records come to the tasks there. */

@@ -1,5 +1,5 @@
 import type { TableSpec } from "../../../schemas/plan.ts";
-import type { Part } from "./link.ts";
+import { type Part, worldOutputs } from "./link.ts";
 import type { Problems } from "./problems.ts";
 
 /** What every topology may have in the offline store beside its steps and feature views. */
@@ -21,8 +21,8 @@ export function checkOfflineNames(problems: Problems, parts: readonly Part[]): v
     }
   };
   for (const name of always) take(`every topology's "${name}"`, name, `raw_${name}`);
-  const tables = parts.flatMap(({ outputs }) =>
-    outputs.flatMap(({ stored, shared }) => (shared ? [] : (stored?.table ?? []))),
+  const tables = parts.flatMap((part) =>
+    worldOutputs(part).flatMap(({ stored, shared }) => (shared ? [] : (stored?.table ?? []))),
   );
   // Of a view and a step with one name it is the view that has to be renamed.
   const isStep = ({ name, view }: TableSpec) => name === view;

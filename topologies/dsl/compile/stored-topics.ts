@@ -1,12 +1,12 @@
 import { deadLetter, lateRecord } from "../../../schemas/generated.ts";
 import type { AvroSchema, ColumnSpec, StoredTopic, TableSpec } from "../../../schemas/plan.ts";
 import * as column from "./columns.ts";
-import type { Part, WorldOutput } from "./link.ts";
+import { type Part, type WorldOutput, worldOutputs } from "./link.ts";
 import { deadLetterTopic, lateTopic } from "./topics.ts";
 
 /** Topics that go into stores, each once, though several steps write to it. */
 export function storedTopics(topology: string, parts: readonly Part[]): StoredTopic[] {
-  const outputs = parts.flatMap((part) => part.outputs);
+  const outputs = parts.flatMap(worldOutputs);
   const own = outputs.filter(({ shared }) => shared === undefined);
   const shared = new Map(
     outputs.filter((each) => each.shared !== undefined).map((each) => [each.spec.topic, each]),

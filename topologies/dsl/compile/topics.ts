@@ -1,7 +1,7 @@
 import type { Subtopology, TopicSpec } from "../../../schemas/plan.ts";
 import { predictionsOf } from "../../../schemas/plan-facts.ts";
 import { watermarksTopic } from "../../../schemas/topic-names.ts";
-import type { Part } from "./link.ts";
+import { type Part, worldOutputs } from "./link.ts";
 import { checkTopicName, compareText } from "./names.ts";
 import type { Problems } from "./problems.ts";
 import type { Specs } from "./step-module.ts";
@@ -94,7 +94,7 @@ export function topicSpecs(
     if (topics.get(inbox)?.role !== "source") add(inbox, partitions, "inbox");
     add(changelog, partitions, "changelog");
   }
-  const outputs = parts.flatMap((part) => part.outputs);
+  const outputs = parts.flatMap(worldOutputs);
   for (const { spec, shared } of outputs) {
     if (shared !== undefined) continue;
     add(spec.topic, specs.partitions, spec.kind === "rows" ? "rows" : "output");

@@ -1,7 +1,7 @@
 import { encodingText } from "../../../schemas/encodings/encodings.ts";
 import { featureColumns, isValueOutput } from "../../../schemas/feature-view.ts";
 import { lookupInput, triggerInput } from "../../../schemas/input-payloads.ts";
-import { predictionSchema } from "../../../schemas/outputs.ts";
+import { predictionSchema, servedSchema } from "../../../schemas/outputs.ts";
 import {
   type LookupSpec,
   type RequestFeatureSpec,
@@ -11,6 +11,7 @@ import {
 import { viewNamed } from "../../../schemas/plan-facts.ts";
 import type { RowField } from "../../../schemas/row-layout.ts";
 import type { AnswerSpec, ScoringOperator, ScoringSpec } from "../../../schemas/steps/scoring.ts";
+import { servedTopic } from "../../../schemas/topic-names.ts";
 import { transformLines } from "../../../schemas/transforms/through.ts";
 import * as column from "../compile/columns.ts";
 import { fanOutOf, type Link, type Part, type RoutesOf } from "../compile/link.ts";
@@ -52,6 +53,7 @@ function part(scoring: ScoringSpec, specs: Specs): Part {
     partitions: specs.partitions,
     promises: { triggers: ["triggers"], timers: false, lookAheadMs: 0 },
     outputs: [predictions(specs, scoring)],
+    served: served(specs, scoring),
     links: [
       ...lookUps(scoring),
       {
@@ -161,6 +163,36 @@ function predictions(specs: Specs, scoring: ScoringSpec): Part["outputs"][number
   };
 }
 
+/** What a gateway was asked for, where predictions are kept at all. */
+function served(specs: Specs, scoring: ScoringSpec): Part["outputs"] {
+  if (!scoring.stores.includes("offline")) return [];
+  const schema = servedSchema(specs.name, scoring, keyDocOf(specs, scoring));
+  const topic = servedTopic(specs.name, scoring.name);
+  const id = idColumn(scoring);
+  const columns = [
+    id,
+    column.timestamp("event_time", "eventTime"),
+    column.timestamp("served_at", "servedAt"),
+    ...answerColumns,
+    column.orNull(column.text("fallback_reason", "fallbackReason")),
+    column.truth("incomplete"),
+    column.number("latency_ms", "latencyMs"),
+    column.orNull(column.timestamp("features_as_of", "featuresAsOf")),
+    column.word("status"),
+    column.word("origin"),
+    column.text("request_id", "requestId"),
+    column.orNull(column.text("caller")),
+    ...vectorColumns(scoring),
+  ];
+  const table = column.records(`${scoring.name}_served`, columns, ["served_at", id.name]);
+  const spec = { kind: "topic", topic, schema, partitioning: "key" } as const;
+  return [{ spec, stored: avroValues(schema, table) }];
+}
+
+function vectorColumns({ features }: ScoringSpec) {
+  return features.map((name) => column.orNull(column.number(name, `features.${name}`)));
+}
+
 function predictionTable(scoring: ScoringSpec): TableSpec {
   const id = idColumn(scoring);
   const columns = [
@@ -174,7 +206,7 @@ function predictionTable(scoring: ScoringSpec): TableSpec {
     column.orNull(column.timestamp("features_as_of", "featuresAsOf")),
     column.whole("source_partition", 16, "sourcePartition"),
     column.integer("source_offset", "sourceOffset"),
-    ...scoring.features.map((name) => column.orNull(column.number(name, `features.${name}`))),
+    ...vectorColumns(scoring),
   ];
   return column.records(scoring.name, columns, ["known_at", id.name]);
 }

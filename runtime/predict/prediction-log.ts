@@ -1,0 +1,139 @@
+import type { Broker } from "../../broker/broker.ts";
+import { ByteWriter } from "../../schemas/bytes.ts";
+import { partitionOf } from "../../schemas/murmur2.ts";
+import { type Plan, topologyOf } from "../../schemas/plan.ts";
+import type { ScoringSpec } from "../../schemas/steps/scoring.ts";
+import { servedTopic } from "../../schemas/topic-names.ts";
+import type { EncodedEvent } from "../ingest/event-source.ts";
+import { EventWriter } from "../ingest/event-writer.ts";
+import { AvroEncoder } from "../schema-registry/avro-codec.ts";
+import type { SchemaRegistry } from "../schema-registry/registry.ts";
+import type { LookedUp } from "./feature-reads.ts";
+import type { Asker, ServedPrediction } from "./step-predictor.ts";
+
+/** Bytes of predictions that may wait for Kafka; further requests are refused. */
+const waitingBytes = 16 * 1024 * 1024;
+
+/** What served it, as the log says. */
+const origin = "gateway";
+
+interface OpenLog {
+  readonly topic: string;
+  readonly partitions: number;
+  readonly encoder: AvroEncoder;
+}
+
+/**
+ * Writes the predictions of a gateway to the topics that their steps have for them. A pump of the
+ * run stores them in ClickHouse, as it does all topics: while that is away they stand in Kafka, and
+ * here no more than what Kafka has not acknowledged.
+ */
+export class PredictionLog {
+  readonly #broker: Broker;
+  readonly #registry: SchemaRegistry;
+  readonly #writer: EventWriter;
+  /** By topic. */
+  readonly #open = new Map<string, Promise<OpenLog | null>>();
+  readonly #bytes = new ByteWriter();
+
+  constructor({
+    broker,
+    registry,
+  }: {
+    readonly broker: Broker;
+    readonly registry: SchemaRegistry;
+  }) {
+    this.#broker = broker;
+    this.#registry = registry;
+    this.#writer = new EventWriter(broker, waitingBytes);
+  }
+
+  /**
+   * Resolves once Kafka has acknowledged all of them; of a step whose predictions are not kept at
+   * once.
+   *
+   * @throws {MillraceError} GATEWAY_BUSY where too much waits; what the broker throws: they may
+   * stand there all the same.
+   */
+  async write(
+    plan: Plan,
+    scoring: ScoringSpec,
+    predictions: readonly ServedPrediction[],
+    asker: Asker,
+  ): Promise<void> {
+    const name = servedTopic(topologyOf(plan), scoring.name);
+    const opening = this.#open.get(name) ?? this.#openLog(plan, name);
+    this.#open.set(name, opening);
+    opening.catch(() => this.#open.delete(name));
+    const log = await opening;
+    if (log === null) return;
+    const records = predictions.map((each) => this.#encoded(log, scoring, each, asker));
+    await this.#writer.write(log.topic, records);
+  }
+
+  /** Waits for what is under way. */
+  close(): Promise<void> {
+    return this.#writer.close();
+  }
+
+  async #openLog(plan: Plan, topic: string): Promise<OpenLog | null> {
+    const values = plan.stored.find((each) => each.topic === topic)?.values;
+    const spec = plan.topics.find((each) => each.name === topic);
+    if (values === undefined || !("schema" in values) || spec === undefined) return null;
+    // A gateway may be newer than the run that makes the topics.
+    await this.#broker.createTopics([spec]);
+    const id = await this.#registry.register(`${topic}-value`, values.schema);
+    const { partitions } = spec;
+    return { topic, partitions, encoder: new AvroEncoder(values.schema, id) };
+  }
+
+  #encoded(
+    { partitions, encoder }: OpenLog,
+    scoring: ScoringSpec,
+    made: ServedPrediction,
+    { requestId, user }: Asker,
+  ): EncodedEvent {
+    this.#bytes.reset();
+    encoder.encode(logValue(scoring, made, requestId, user), this.#bytes);
+    return {
+      partition: partitionOf(made.id, partitions),
+      key: Buffer.from(made.id, "utf8"),
+      value: this.#bytes.take(),
+      timestamp: made.predictedAt,
+    };
+  }
+}
+
+function logValue(
+  { keyField, keyType, features, model }: ScoringSpec,
+  made: ServedPrediction,
+  requestId: string,
+  caller: string | null,
+): object {
+  const { id, eventTime, predictedAt, probability, version, fallbackReason } = made;
+  const { incomplete, latencyMs, featuresAsOf } = made;
+  const named = features.map((name, i): [string, number | null] => {
+    const value = made.features[i] as number;
+    return [name, Number.isNaN(value) ? null : value];
+  });
+  return {
+    [keyField]: keyType === "long" ? longOf(id) : id,
+    ...{ eventTime, servedAt: predictedAt, probability, fallback: version === null },
+    ...{ model: model.name, version, fallbackReason, incomplete, latencyMs, featuresAsOf },
+    ...{ status: worstOf(made.lookedUp), origin, requestId, caller },
+    features: Object.fromEntries(named),
+  };
+}
+
+/** A whole number is a bigint where no double is exact. */
+function longOf(id: string): number | bigint {
+  const near = Number(id);
+  return Number.isSafeInteger(near) ? near : BigInt(id);
+}
+
+/** A row that may not be the one in force says more against a prediction than none. */
+function worstOf(lookedUp: readonly LookedUp[]): LookedUp["status"] {
+  const all = new Set(lookedUp.map(({ status }) => status));
+  if (all.has("STALE")) return "STALE";
+  return all.has("MISSING") ? "MISSING" : "FRESH";
+}
