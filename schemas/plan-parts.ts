@@ -1,6 +1,12 @@
 import { createHash } from "node:crypto";
 import { unitsOf } from "./formats/formats.ts";
-import type { OperatorSpecs, Plan, StepKind, Subtopology } from "./plan.ts";
+import {
+  type OperatorSpecs,
+  type Plan,
+  readsSource,
+  type StepKind,
+  type Subtopology,
+} from "./plan.ts";
 import { freeFields, growthOf, isStepKind, nameOfStep } from "./steps/steps.ts";
 
 /** A part of a plan that is compared with what it was: the topology, a source, or a step. */
@@ -58,7 +64,9 @@ function partOf(
 export function stateFingerprint(subtopology: Subtopology): Buffer {
   const { operator, partitions, inputs, outputs } = subtopology;
   const { kind } = operator;
-  const spec = kind === "source" ? sourceState(operator.spec) : stateIn(kind, operator.spec);
+  const spec = readsSource(operator)
+    ? sourceState(operator.spec)
+    : stateIn(operator.kind, operator.spec);
   const to = outputs.map((output) => {
     const { kind, ...rest } = output;
     if (output.kind === "inbox") {
@@ -71,7 +79,7 @@ export function stateFingerprint(subtopology: Subtopology): Buffer {
   const from = inputs.map((input) => {
     return { ...input, channels: input.channels === "same" ? "all" : input.channels };
   });
-  const own = kind === "source" ? {} : { partitions };
+  const own = readsSource(operator) ? {} : { partitions };
   const text = canonical({ kind, spec, ...own, inputs: from, outputs: to });
   return digest(text).subarray(0, 8);
 }

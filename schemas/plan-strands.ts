@@ -1,6 +1,13 @@
 import { createHash } from "node:crypto";
 import { type FeatureViewSpec, viewId } from "./feature-view.ts";
-import type { InboxOutputSpec, Plan, StepSpec, Subtopology, TopicSpec } from "./plan.ts";
+import {
+  type InboxOutputSpec,
+  type Plan,
+  readsSource,
+  type StepSpec,
+  type Subtopology,
+  type TopicSpec,
+} from "./plan.ts";
 import { viewNamed } from "./plan-facts.ts";
 import { canonical } from "./plan-parts.ts";
 import { givenBy, growthOf } from "./steps/steps.ts";
@@ -50,7 +57,7 @@ export function withoutViews(plan: Plan, views: ReadonlySet<string>): Plan {
   const left = plan.subtopologies
     .filter(({ name }) => !views.has(name))
     .map((each) => sendingTo(each, ({ to }) => !views.has(to)))
-    .filter(({ operator }) => operator.kind !== "source" || operator.spec.routes.length > 0);
+    .filter(({ operator }) => !readsSource(operator) || operator.spec.routes.length > 0);
   const names = new Set(left.map(({ name }) => name));
   const gone = plan.subtopologies.filter(({ name }) => !names.has(name));
   const topics = new Set(gone.flatMap(topicsOf));
@@ -103,7 +110,7 @@ export function strandOf(plan: Plan, view: string): Plan {
       .map((each) => ({ ...each, topic: renamed(each.topic) })),
     subtopologies: kept.map((each) => ({
       ...each,
-      inbox: each.operator.kind === "source" ? each.inbox : renamed(each.inbox),
+      inbox: readsSource(each.operator) ? each.inbox : renamed(each.inbox),
       changelog: renamed(each.changelog),
       outputs: each.outputs.map((output) =>
         output.kind === "inbox" ? output : { ...output, topic: renamed(output.topic) },
@@ -127,7 +134,7 @@ function idOfView(step: StepSpec): string | null {
 
 function topicsOf({ operator, inbox, changelog, outputs }: Subtopology): string[] {
   const written = outputs.flatMap((output) => (output.kind === "inbox" ? [] : [output.topic]));
-  return [...(operator.kind === "source" ? [] : [inbox]), changelog, ...written];
+  return [...(readsSource(operator) ? [] : [inbox]), changelog, ...written];
 }
 
 /** A subtopology that sends to some of those it sent to; routes go by the index of an output. */
@@ -139,9 +146,9 @@ function sendingTo(
   if (kept.every(Boolean)) return subtopology;
   const { operator } = subtopology;
   // What grows finds its outputs by what they are.
-  if (operator.kind !== "source" && growthOf(operator.kind) !== null)
+  if (!readsSource(operator) && growthOf(operator.kind) !== null)
     return { ...subtopology, outputs: subtopology.outputs.filter((_, index) => kept[index]) };
-  if (operator.kind !== "source") throw new RangeError(`${subtopology.name} feeds a strand`);
+  if (!readsSource(operator)) throw new RangeError(`${subtopology.name} feeds a strand`);
   const indexes = kept.map((_, index) => kept.slice(0, index).filter(Boolean).length);
   const routes = operator.spec.routes
     .filter(({ output }) => kept[output])

@@ -129,6 +129,13 @@ export type OperatorSpec = {
   readonly [K in OperatorKind]: { readonly kind: K; readonly spec: OperatorSpecs[K] };
 }[OperatorKind];
 
+/** Whether its tasks read a topic of others, and know no step; all others have an inbox. */
+export function readsSource(
+  operator: OperatorSpec,
+): operator is Extract<OperatorSpec, { readonly kind: "source" }> {
+  return operator.kind === "source";
+}
+
 /** What the tasks of an operator write of each record, in the order in which they do. */
 export function routesIn({ spec }: OperatorSpec): readonly RouteSpec[] {
   const { routes = [] } = spec as { readonly routes?: Routes };

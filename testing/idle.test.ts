@@ -8,7 +8,7 @@ import { quietMsOf } from "../runtime/engine/live/idle-advance.ts";
 import { SourceTask } from "../runtime/engine/source-task.ts";
 import { Worker } from "../runtime/engine/worker.ts";
 import { createMemoryRegistry } from "../runtime/schema-registry/embedded.ts";
-import type { Plan } from "../schemas/plan.ts";
+import { type Plan, readsSource } from "../schemas/plan.ts";
 import { endOf, executeAir, produceAir } from "./air-input-fixture.ts";
 import { air, makeLogs, wideAir } from "./schedule-fixture.ts";
 import { withMethods } from "./with-methods-fixture.ts";
@@ -158,7 +158,7 @@ test("of the advances at one position of a source compaction keeps the last", as
     keys.push(buffer.toString("utf8", keyStart, keyEnd));
   });
   const partitions = air.subtopologies
-    .filter(({ operator }) => operator.kind === "source")
+    .filter(({ operator }) => readsSource(operator))
     .reduce((sum, each) => sum + each.partitions, 0);
   assert.equal(new Set(keys).size, partitions, "one key a source partition while nothing comes");
   assert.ok(keys.length > 3 * partitions);

@@ -1,5 +1,5 @@
 import type { Broker } from "../../broker/broker.ts";
-import type { Plan } from "../../schemas/plan.ts";
+import { type Plan, readsSource } from "../../schemas/plan.ts";
 import { allTasks } from "./assignment.ts";
 import { type Task, taskName } from "./task.ts";
 
@@ -42,7 +42,7 @@ export class GroupProgress {
   async latestRead(): Promise<number> {
     await this.#look();
     const tasks = this.#plan.subtopologies
-      .filter(({ operator }) => operator.kind === "source")
+      .filter(({ operator }) => readsSource(operator))
       .flatMap(({ name, partitions }) =>
         Array.from({ length: partitions }, (_, partition) => taskName(name, partition)),
       );

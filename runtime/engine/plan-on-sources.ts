@@ -1,7 +1,7 @@
 import type { Broker } from "../../broker/broker.ts";
 import { MillraceError } from "../../schemas/errors.ts";
 import { nearest } from "../../schemas/nearest.ts";
-import type { Plan, Subtopology, TopicSpec } from "../../schemas/plan.ts";
+import { type Plan, readsSource, type Subtopology, type TopicSpec } from "../../schemas/plan.ts";
 import { recordedPartitions } from "./standing-plan.ts";
 
 /**
@@ -81,7 +81,7 @@ export function withSourcePartitions(plan: Plan, histories: PartitionHistories):
   const of = (source: string) => partitions.get(source) ?? plan.partitions;
   const changelogs = new Map(
     plan.subtopologies.flatMap(({ operator, inbox, changelog }) =>
-      operator.kind === "source" ? [[changelog, of(inbox)]] : [],
+      readsSource(operator) ? [[changelog, of(inbox)]] : [],
     ),
   );
   const most = Math.max(plan.partitions, ...plan.sources.map(({ topic }) => of(topic)));
@@ -112,7 +112,7 @@ function onSources(subtopology: Subtopology, histories: PartitionHistories): Sub
     const apart = isApart(histories.get(input.from), subtopology.partitions);
     return apart && input.channels === "same" ? { ...input, channels: "all" as const } : input;
   });
-  const isSource = subtopology.operator.kind === "source";
+  const isSource = readsSource(subtopology.operator);
   const history = isSource ? histories.get(subtopology.inbox) : undefined;
   if (history === undefined) return { ...subtopology, inputs };
   const outputs = subtopology.outputs.map((output) => {
@@ -133,7 +133,7 @@ function onSources(subtopology: Subtopology, histories: PartitionHistories): Sub
 /** By source that was read before: a changelog says of how many partitions now. */
 export async function partitionsRead(broker: Broker, plan: Plan): Promise<PartitionHistories> {
   const recorded = await recordedPartitions(broker, plan);
-  const sources = plan.subtopologies.filter(({ operator }) => operator.kind === "source");
+  const sources = plan.subtopologies.filter(({ operator }) => readsSource(operator));
   const found = await broker.describeTopics(sources.map(({ changelog }) => changelog));
   const read = new Map(found.map((each) => [each.name, each.partitions]));
   return new Map(

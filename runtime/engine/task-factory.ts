@@ -4,7 +4,13 @@ import { makeProcessor } from "../../processors/registry.ts";
 import { SourceProcessor } from "../../processors/source.ts";
 import { MillraceError } from "../../schemas/errors.ts";
 import { deadLetter, decision, lateRecord, watermark } from "../../schemas/generated.ts";
-import { type AvroSchema, type Plan, type Subtopology, topologyOf } from "../../schemas/plan.ts";
+import {
+  type AvroSchema,
+  type Plan,
+  readsSource,
+  type Subtopology,
+  topologyOf,
+} from "../../schemas/plan.ts";
 import { watermarksTopic } from "../../schemas/topic-names.ts";
 import { deadLetterTopic, decisionsTopic, lateTopic } from "../../topologies/dsl/compile/topics.ts";
 import { AvroDecoder, AvroEncoder } from "../schema-registry/avro-codec.ts";
@@ -118,7 +124,7 @@ export class TaskFactory {
   create(subtopology: Subtopology, partition: number): MergeTask | SourceTask {
     const wiring = this.#wiring();
     const { operator } = subtopology;
-    if (operator.kind !== "source") {
+    if (!readsSource(operator)) {
       const processor = makeProcessor(operator, subtopology, {
         partition,
         waitsMayEnd: this.#waitsMayEnd,

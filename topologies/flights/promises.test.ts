@@ -1,6 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { InboxOutputSpec, OperatorSpec, Plan } from "../../schemas/plan.ts";
+import {
+  type InboxOutputSpec,
+  type OperatorSpec,
+  type Plan,
+  readsSource,
+} from "../../schemas/plan.ts";
 import type { RouteSpec } from "../../schemas/route.ts";
 import { eq } from "../dsl/conditions.ts";
 import { topic } from "../dsl/roles.ts";
@@ -54,7 +59,7 @@ test("every inbox output ends at an input that names its subtopology, and back",
 });
 
 function routesOf(operator: OperatorSpec): readonly RouteSpec[] {
-  return operator.kind === "source" ? operator.spec.routes : [];
+  return readsSource(operator) ? operator.spec.routes : [];
 }
 
 test("every trigger and every route names something that exists", () => {

@@ -1,5 +1,5 @@
 import type { Broker } from "../../../broker/broker.ts";
-import type { Plan } from "../../../schemas/plan.ts";
+import { type Plan, readsSource } from "../../../schemas/plan.ts";
 import type { SourceTask } from "../source-task.ts";
 
 /** Time between two looks at the ends of the source partitions, in ms. */
@@ -50,7 +50,7 @@ export class IdleAdvance {
     this.#now = now;
     this.#tell = tell;
     this.#places = plan.subtopologies
-      .filter(({ operator }) => operator.kind === "source")
+      .filter(({ operator }) => readsSource(operator))
       .flatMap(({ inbox: topic, partitions }) =>
         Array.from({ length: partitions }, (_, partition) => ({ topic, partition })),
       );
@@ -132,7 +132,7 @@ export function advanceRecords({ subtopologies }: Plan, workers: number): number
   const partitionsOf = new Map(subtopologies.map(({ name, partitions }) => [name, partitions]));
   let records = 0;
   for (const { operator, outputs, partitions } of subtopologies) {
-    records += partitions * (operator.kind === "source" ? 3 : 2);
+    records += partitions * (readsSource(operator) ? 3 : 2);
     for (const output of outputs) {
       if (output.kind === "rows") records += partitions;
       if (output.kind !== "inbox") continue;
