@@ -9,6 +9,7 @@ import { unreachable, workerFiles } from "./tidy/arrows.ts";
 import { repositoryText, type SourceFile, sourceFiles } from "./tidy/source-tree.ts";
 
 const about = JSON.parse(repositoryText("package.json") ?? "") as {
+  readonly exports: Readonly<Record<string, string>>;
   readonly dependencies: Readonly<Record<string, string>>;
   readonly peerDependencies: Readonly<Record<string, string>>;
 };
@@ -76,14 +77,39 @@ test("what the package imports comes with it, or is asked for by name", () => {
   assert.deepEqual(missing, []);
 });
 
+/** What users write, and what has to be refused: types that became `any` would take it. */
+const usesOfTypes = [
+  `import { gatewayClient, type Features } from "millrace/client";`,
+  `import { agg, from, json, online, topology, types } from "millrace";`,
+  `import { run, type Summary } from "millrace/run";`,
+  `import { topologyDriver } from "millrace/testing";`,
+  `const read: Promise<Features> = gatewayClient({ url: "" }).features("cards", "4711");`,
+  "// @ts-expect-error a port is no option",
+  "gatewayClient({ port: 1 });",
+  "// @ts-expect-error features are asked for by a view",
+  "gatewayClient().features();",
+  "const readings = from('readings', json({ id: types.text(), at: types.timestamp('ms') }))",
+  "  .timedBy('at', { lateness: '1m' }).partitionedBy('id');",
+  "const seen = readings.keyedBy('id').over('1h').compute({ n: agg.count() })",
+  "  .asFeatureView('seen@1', { ttl: '1d' }).into(online);",
+  "// @ts-expect-error no such field",
+  "readings.keyedBy('card');",
+  "const plan = topology('t', { seen });",
+  "topologyDriver(plan).input('readings').send({ id: 'a', at: 1 });",
+  "// @ts-expect-error no application",
+  "const ended: Promise<Summary> = run(1);",
+  "void [read, ended];",
+];
+
 test("the types of the package compile where libraries are checked, as NodeNext and bundler", () => {
   const folder = join(packageRoot(), ".build", "consumer");
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   // By its name a package imports itself: the declarations that users get.
-  const parts = ["millrace", "millrace/run", "millrace/testing"];
-  const uses = parts.map((part, index) => `import * as part${index} from "${part}";\n`).join("");
-  writeFileSync(join(folder, "uses.ts"), `${uses}void [part0, part1, part2];\n`);
+  const parts = Object.keys(about.exports).map((path) => `millrace${path.slice(1)}`);
+  assert.ok(parts.length >= 4, `${parts}`);
+  const imports = parts.map((part, index) => `import * as part${index} from "${part}";`);
+  writeFileSync(join(folder, "uses.ts"), [...imports, ...usesOfTypes].join("\n"));
   const options = { strict: true, skipLibCheck: false, target: "ES2023", noEmit: true };
   for (const resolution of [
     { module: "NodeNext" },
