@@ -1,29 +1,17 @@
 /*
  * Why long: one structure of arrays, and every rule of the order over it; apart, each part would
- * need the others' fields.
+ * need the others' fields. What is none of these, the numbers of channels, stands apart.
  */
 import type { ByteReader, ByteWriter } from "../schemas/bytes.ts";
 import { MillraceError } from "../schemas/errors.ts";
 import { timerRank } from "../schemas/plan.ts";
 import { FrameReader, payloadHeaderBytes } from "./frame.ts";
+import { ChannelOrder, type MergeInput } from "./merge/channel-order.ts";
 import { ForcedOrder, type OrderDecision } from "./merge/forced-order.ts";
 import { ProgressMarks } from "./merge/progress-marks.ts";
 
 export type { OrderDecision } from "./merge/forced-order.ts";
 export { InboxCursor } from "./merge/inbox-cursor.ts";
-
-/** One input of a merge: its rank and which upstream tasks write to it. */
-export interface MergeInput {
-  readonly rank: number;
-  readonly channels: number;
-  /** The upstream task of its first channel; those of the others follow. @default 0 */
-  readonly firstWriter?: number;
-  /**
-   * False: nothing waits for it. Its records take their place when they arrive, and that place is a
-   * decision. @default true
-   */
-  readonly awaited?: boolean;
-}
 
 export interface MergeLimits {
   /** Bytes of frames that wait in one channel before it is full. @default 1048576 */
@@ -76,14 +64,7 @@ export class Merge {
   stamp = 0;
 
   readonly #channelBytes: number;
-  /** Channels stand in merge order: by rank, input, writer. Ties in knownAt go to the first. */
-  readonly #rankOf: Float64Array;
-  readonly #inputOf: Uint16Array;
-  readonly #writerOf: Uint16Array;
-  /** Place of the channels of an input in merge order. */
-  readonly #firstOf: number[];
-  readonly #firstWriterOf: number[];
-  readonly #channelsOf: number[];
+  readonly #order: ChannelOrder;
   readonly #queues: QueuedFrame[][];
   /** knownAt of the oldest unprocessed record, +Infinity while there is none. */
   readonly #heads: Float64Array;
@@ -103,29 +84,22 @@ export class Merge {
 
   constructor(inputs: readonly MergeInput[], limits: MergeLimits = {}) {
     this.#channelBytes = limits.channelBytes ?? defaultChannelBytes;
-    const order = inputs
-      .map(({ rank, channels, firstWriter = 0 }, input) => ({ rank, channels, firstWriter, input }))
-      .sort((a, b) => a.rank - b.rank || a.input - b.input);
-    const flat = order.flatMap(({ rank, channels, firstWriter, input }) =>
-      Array.from({ length: channels }, (_, n) => ({ rank, input, writer: firstWriter + n })),
+    const order = new ChannelOrder(inputs);
+    const count = order.channels;
+    this.#order = order;
+    this.#queues = Array.from({ length: count }, () => []);
+    this.#heads = new Float64Array(count).fill(none);
+    this.#waits = new Float64Array(count).fill(unknown);
+    this.#progress = new Float64Array(count).fill(unknown);
+    this.#lastKnownAt = new Float64Array(count).fill(unknown);
+    this.#lastSequence = new Float64Array(count);
+    this.#accepted = new Float64Array(count);
+    this.#bytes = new Float64Array(count);
+    this.#marks = Array.from({ length: count }, () => new ProgressMarks());
+    this.#forced = new ForcedOrder(
+      Array.from(order.inputOf, (input) => inputs[input]?.awaited !== false),
     );
-    this.#rankOf = Float64Array.from(flat, ({ rank }) => rank);
-    this.#inputOf = Uint16Array.from(flat, ({ input }) => input);
-    this.#writerOf = Uint16Array.from(flat, ({ writer }) => writer);
-    this.#firstOf = inputs.map((_, input) => flat.findIndex((each) => each.input === input));
-    this.#firstWriterOf = inputs.map(({ firstWriter = 0 }) => firstWriter);
-    this.#channelsOf = inputs.map(({ channels }) => channels);
-    this.#queues = flat.map(() => []);
-    this.#heads = new Float64Array(flat.length).fill(none);
-    this.#waits = new Float64Array(flat.length).fill(unknown);
-    this.#progress = new Float64Array(flat.length).fill(unknown);
-    this.#lastKnownAt = new Float64Array(flat.length).fill(unknown);
-    this.#lastSequence = new Float64Array(flat.length);
-    this.#accepted = new Float64Array(flat.length);
-    this.#bytes = new Float64Array(flat.length);
-    this.#marks = flat.map(() => new ProgressMarks());
-    this.#forced = new ForcedOrder(flat.map(({ input }) => inputs[input]?.awaited !== false));
-    for (let channel = 0; channel < flat.length; channel++) this.#settle(channel);
+    for (let channel = 0; channel < count; channel++) this.#settle(channel);
   }
 
   get channels(): number {
@@ -137,28 +111,9 @@ export class Merge {
     return this.#queued;
   }
 
-  /**
-   * Number of a channel, in merge order.
-   *
-   * @throws {MillraceError} INBOX_DAMAGED when the task has no such channel.
-   */
+  /** See {@link ChannelOrder.channelOf}. */
   channelOf(input: number, writer: number): number {
-    const channel = this.#find(input, writer);
-    if (channel === null) {
-      throw new MillraceError("INBOX_DAMAGED", {
-        what: "no such channel",
-        input,
-        writer,
-        offset: null,
-      });
-    }
-    return channel;
-  }
-
-  #find(input: number, writer: number): number | null {
-    const place = writer - (this.#firstWriterOf[input] ?? 0);
-    const isThere = place >= 0 && place < (this.#channelsOf[input] ?? 0);
-    return isThere ? (this.#firstOf[input] as number) + place : null;
+    return this.#order.channelOf(input, writer);
   }
 
   isFull(channel: number): boolean {
@@ -227,7 +182,7 @@ export class Merge {
     }
     const timerFirst =
       timer < least ||
-      (timer === least && timer !== none && timerRank < (this.#rankOf[channel] as number));
+      (timer === least && timer !== none && timerRank < (this.#order.rankOf[channel] as number));
     if (timerFirst) {
       if (!(certain > timer)) return "none";
       this.#time = timer;
@@ -240,9 +195,7 @@ export class Merge {
 
   /** knownAt of the oldest record that waits; Infinity while none does. */
   get head(): number {
-    let least = none;
-    for (const head of this.#heads) if (head < least) least = head;
-    return least;
+    return this.#heads[this.#leastHead()] ?? none;
   }
 
   /**
@@ -288,10 +241,7 @@ export class Merge {
 
   /** Input and writer of a channel. */
   placeOf(channel: number): { readonly input: number; readonly writer: number } {
-    return {
-      input: this.#inputOf[channel] as number,
-      writer: this.#writerOf[channel] as number,
-    };
+    return this.#order.placeOf(channel);
   }
 
   /**
@@ -301,8 +251,8 @@ export class Merge {
   progressOf(inputs: readonly number[]): number {
     let least = none;
     for (const input of inputs) {
-      const first = this.#firstOf[input] as number;
-      const end = first + (this.#channelsOf[input] as number);
+      const first = this.#order.firstOf[input] as number;
+      const end = first + (this.#order.channelsOf[input] as number);
       for (let channel = first; channel < end; channel++) {
         const value = this.#consumed(channel);
         if (value < least) least = value;
@@ -341,8 +291,8 @@ export class Merge {
     writer.u16(this.channels);
     writer.f64(this.#time);
     for (let channel = 0; channel < this.channels; channel++) {
-      writer.u16(this.#inputOf[channel] as number);
-      writer.u16(this.#writerOf[channel] as number);
+      writer.u16(this.#order.inputOf[channel] as number);
+      writer.u16(this.#order.writerOf[channel] as number);
       writer.f64(this.#lastSequence[channel] as number);
       writer.f64(this.#lastKnownAt[channel] as number);
       writer.f64(this.#marks[channel]?.reached ?? unknown);
@@ -361,7 +311,7 @@ export class Merge {
     this.#time = reader.f64();
     for (let n = 0; n < known; n++) {
       const [input, writer] = [reader.u16(), reader.u16()];
-      const channel = this.#find(input, writer);
+      const channel = this.#order.find(input, writer);
       if (channel === null) {
         throw new RangeError(
           `positions of the task ${writer} of input ${input}, which is not read`,
@@ -448,8 +398,8 @@ export class Merge {
     const queue = this.#queues[channel] as QueuedFrame[];
     const frame = queue[0] as QueuedFrame;
     const knownAt = this.#heads[channel] as number;
-    this.input = this.#inputOf[channel] as number;
-    this.writer = this.#writerOf[channel] as number;
+    this.input = this.#order.inputOf[channel] as number;
+    this.writer = this.#order.writerOf[channel] as number;
     this.knownAt = knownAt;
     this.sequence = frame.sequence;
     this.buffer = frame.buffer;
@@ -472,8 +422,6 @@ export class Merge {
   }
 
   #refuse(channel: number, what: string, offset: number): never {
-    const input = this.#inputOf[channel] as number;
-    const writer = this.#writerOf[channel] as number;
-    throw new MillraceError("INBOX_DAMAGED", { what, input, writer, offset });
+    throw new MillraceError("INBOX_DAMAGED", { what, ...this.#order.placeOf(channel), offset });
   }
 }
