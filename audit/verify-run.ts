@@ -14,6 +14,7 @@ import { checkPredictions, type PredictionCheck, partitionsOf } from "./check-pr
 import { committedValues } from "./committed-values.ts";
 import { readDerivedLetters } from "./derived-letters.ts";
 import { checkTable, named, type TableCheck } from "./table-check.ts";
+import { neverThere } from "./taken-records.ts";
 
 export interface VerifyOptions {
   readonly plan: Plan;
@@ -157,10 +158,9 @@ async function checkSource(
     records++;
     rejected.delete(offset);
   });
-  if (rejected.size > 0) {
-    problems.push(
-      `${place}: late or refused, but not in the topic: offsets ${named([...rejected])}`,
-    );
+  const strange = await neverThere(broker, source, partition, [...rejected]);
+  if (strange.length > 0) {
+    problems.push(`${place}: late or refused, but not in the topic: offsets ${named(strange)}`);
   }
   const sizes = { late: late.get(place)?.size ?? 0, deadLettered: dead.get(place)?.size ?? 0 };
   return { source, partition, records, ...sizes };
