@@ -27,7 +27,7 @@ export function readLookOptions(options: Readonly<Record<string, unknown>>): Loo
   };
   const at = options["at"] === undefined ? null : parseTime(String(options["at"]));
   if (options["at"] !== undefined && at === null) {
-    problems.push(`--at: ${JSON.stringify(options["at"])}: write a UTC time like 2001-01-15T06:00`);
+    problems.push(`--at: ${JSON.stringify(options["at"])}: write a UTC time like 2026-01-15T06:00`);
   }
   return {
     at,

@@ -167,7 +167,7 @@ function changeOf(
   const effectiveFrom = given === null ? null : parseTime(given);
   const wrong =
     given !== null && effectiveFrom === null
-      ? [`--effective-from: ${JSON.stringify(given)}: write a UTC time like 2001-01-15T06:00`]
+      ? [`--effective-from: ${JSON.stringify(given)}: write a UTC time like 2026-01-15T06:00`]
       : [];
   const resolved = tools.resolve(flags, [...problems, ...wrong]);
   const asked = {

@@ -36,7 +36,7 @@ export function createProgress(
   return stream.isTTY ? bar(stream, now) : lines(stream, now);
 }
 
-/** `2001-01-04 06:00  31 %  12,345 records/s  ETA 41 s  AUC 0.774  replaying`. */
+/** `2026-01-04 06:00  31 %  12,345 records/s  ETA 41 s  AUC 0.774  replaying`. */
 export function progressText(state: ProgressState, pace: Pace): string {
   const parts = [
     Number.isFinite(state.eventTime)

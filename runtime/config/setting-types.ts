@@ -117,10 +117,10 @@ const timePattern = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,3})?)?Z?)?$/;
 
 /** A day or an instant, always UTC, as ms. */
 export const time = type(
-  z.string("write a UTC time like 2001-01-15 or 2001-01-15T06:00").transform((text, context) => {
+  z.string("write a UTC time like 2026-01-15 or 2026-01-15T06:00").transform((text, context) => {
     const instant = parseTime(text);
     if (instant === null) {
-      context.addIssue("write a UTC time like 2001-01-15 or 2001-01-15T06:00");
+      context.addIssue("write a UTC time like 2026-01-15 or 2026-01-15T06:00");
       return z.NEVER;
     }
     return instant;

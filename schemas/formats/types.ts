@@ -45,7 +45,7 @@ export const types = Object.freeze({
   enumeration: <const S extends readonly [string, ...string[]]>(
     ...symbols: S
   ): FieldType<S[number]> => ({ type: "enumeration", symbols }),
-  /** An instant, kept in ms and rounded towards the past; as text `2001-01-01T00:00:00.5+01:00`. */
+  /** An instant, kept in ms and rounded towards the past; as text `2026-01-01T00:00:00.5+01:00`. */
   timestamp: (unit: TimestampUnit): FieldType<number> => ({ type: "timestamp", unit }),
   list: <T extends string | number | boolean>(of: FieldType<T>): FieldType<readonly T[]> => ({
     type: "list",

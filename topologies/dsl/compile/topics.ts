@@ -20,7 +20,7 @@ const always = {
   "max.message.bytes": String(messageBytesMax),
 } as const;
 
-/** Retention counts record timestamps: with any limit the broker would delete 2001 at once. */
+/** Retention counts record timestamps: with any limit the broker would delete a replayed past. */
 const kept = {
   ...always,
   "cleanup.policy": "delete",
