@@ -110,12 +110,14 @@ export function shopTopology(
  * is none.
  *
  * @param misplaced - so many of the orders come a second time, under a key that is not theirs.
+ * @param laterMs - the orders are others, so much later.
  */
 export async function sendOrders(
   plan: Plan,
   { broker, registry }: Stack,
   topic = "orders",
   misplaced = 0,
+  laterMs = 0,
 ): Promise<void> {
   const sources = plan.topics.filter(({ role }) => role === "source");
   const standing = new Set((await broker.describeTopics()).map(({ name }) => name));
@@ -129,7 +131,12 @@ export async function sendOrders(
     const partition = partitionOf(key, partitions);
     await producer.send([{ topic, partition, batch: builder.build() }]);
   };
-  for (const [index, each] of orders.entries()) {
+  for (const [index, { orderId, at, ...rest }] of orders.entries()) {
+    const each = {
+      orderId: laterMs === 0 ? orderId : `${orderId} later`,
+      at: at + laterMs,
+      ...rest,
+    };
     const value = new ByteWriter();
     encoder.encode(each as unknown as Record<string, unknown>, value);
     const bytes = value.take();
