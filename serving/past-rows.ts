@@ -14,6 +14,9 @@ import { quoteName, quoteText } from "../schemas/sql-text.ts";
 import { sqlTime } from "../sinks/sql-time.ts";
 import type { OfflineStore } from "../sinks/store.ts";
 
+/** Columns by name; whole numbers are exact, as a store's query has them. */
+type StoredColumns = Readonly<Record<string, number | bigint | string | null>>;
+
 /** A row of the offline store, which says what its features are at the instant. */
 export interface PastRow extends FeatureRow {
   readonly features: readonly Scalar[];
@@ -35,7 +38,7 @@ export async function readPast(
   const columns = featureColumns(view);
   const fields = view.keyFields.map(snakeCase);
   const wanted = keys.map((key) => `(${fields.map((_, i) => quoteText(key[i] ?? "")).join(", ")})`);
-  const rows = await offline.query<Record<string, number | string | null>>(
+  const rows = await offline.query<StoredColumns>(
     `SELECT ${fields.map((field, i) => `${field} AS "key_${i}"`).join(", ")},
       toUnixTimestamp64Milli(as_of) AS "asOf",
       toUnixTimestamp64Milli(valid_until) AS "validUntil", seq, served,
@@ -52,11 +55,7 @@ export async function readPast(
   });
 }
 
-function pastRow(
-  columns: readonly FeatureColumn[],
-  row: Readonly<Record<string, number | string | null>>,
-  at: number,
-): PastRow {
+function pastRow(columns: readonly FeatureColumn[], row: StoredColumns, at: number): PastRow {
   const number = (name: string) => (row[name] == null ? Number.NaN : Number(row[name]));
   return {
     served: number("served"),
@@ -74,25 +73,14 @@ function pastRow(
 
 const noNumbers = new Float64Array();
 
-/** A value as `storedSql` reads it. */
-function storedValue(output: ValueOutput, stored: number | string | null): Scalar {
-  if (stored === null || output === "text") return stored;
-  if (output === "boolean") return Number(stored) === 1;
-  const whole = BigInt(stored);
-  return whole === BigInt(Number(whole)) ? Number(whole) : whole;
+/** A value as `storedSql` reads it: as a row of the online store gives it. */
+function storedValue(output: ValueOutput, stored: Scalar): Scalar {
+  return output === "boolean" && stored !== null ? Number(stored) === 1 : stored;
 }
 
-/** A column as a row holds it; whole numbers of 64 bits as texts, for JSON has doubles alone. */
-function storedSql({ column, aggregate }: FeatureColumn): string {
+/** A column as a row holds it: of instants the UTC ms. */
+function storedSql({ column, aggregate: { output } }: FeatureColumn): string {
   const name = quoteName(column);
-  switch (aggregate.output) {
-    case "since":
-      return `toUnixTimestamp64Milli(${name}) AS ${name}`;
-    case "timestamp":
-      return `toString(toUnixTimestamp64Milli(${name})) AS ${name}`;
-    case "integer":
-      return `toString(${name}) AS ${name}`;
-    default:
-      return name;
-  }
+  const isInstant = output === "since" || output === "timestamp";
+  return isInstant ? `toUnixTimestamp64Milli(${name}) AS ${name}` : name;
 }
