@@ -34,6 +34,8 @@ export interface PredictionCheck {
   readonly predictions: number;
   readonly outcomes: number;
   readonly labelled: number;
+  /** Outcomes without a label that say false: their step takes such for negative. */
+  readonly takenForNegative: number;
   readonly pending: number;
 }
 
@@ -58,7 +60,14 @@ export async function checkPredictions(
 ): Promise<PredictionCheck> {
   const { plan, broker, registry, rejected, derived } = world;
   const found = outcomesFor(plan, asked);
-  const total = { expected: 0, predictions: 0, outcomes: 0, labelled: 0, pending: 0 };
+  const total = {
+    expected: 0,
+    predictions: 0,
+    outcomes: 0,
+    labelled: 0,
+    takenForNegative: 0,
+    pending: 0,
+  };
   const read = readFor(plan, asked);
   const { topic, partitionField, repartitioned } = read.source;
   const refused = derived.refusedOnTheWay(asked.name, read.steps, read.source.topic);
@@ -111,7 +120,9 @@ export async function checkPredictions(
     }
     total.outcomes += outcomes.size;
     total.pending += predicted.size - outcomes.size + strange.length;
-    total.labelled += await countLabelled(broker, registry, plan, found, partition);
+    const known = await countKnown(broker, registry, plan, found, partition);
+    total.labelled += known.labelled;
+    total.takenForNegative += known.takenForNegative;
   }
   return { scoring: asked.name, ...total };
 }
@@ -263,21 +274,23 @@ async function ofTaken(
   return [...keys].filter((key) => !strange.has(key));
 }
 
-async function countLabelled(
+async function countKnown(
   broker: Broker,
   registry: SchemaRegistry,
   plan: Plan,
   { topic }: OutcomeFacts,
   partition: number,
-): Promise<number> {
+): Promise<Pick<PredictionCheck, "labelled" | "takenForNegative">> {
+  const known = { labelled: 0, takenForNegative: 0 };
   const schema = schemaOf(plan, topic);
-  if (schema === null) return 0;
+  if (schema === null) return known;
   const decoder = new AvroDecoder(registry, schema);
-  let labelled = 0;
   for await (const { value } of committedValues(broker, topic, partition, decoder)) {
-    if (value["labelled"] === true) labelled++;
+    const { labelled, label } = value;
+    if (labelled === true) known.labelled++;
+    else if (label === false) known.takenForNegative++;
   }
-  return labelled;
+  return known;
 }
 
 function schemaOf(plan: Plan, topic: string): AvroSchema | null {

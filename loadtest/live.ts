@@ -20,6 +20,7 @@ import { RecordBatchBuilder } from "../broker/record-batch/builder.ts";
 import type { LatencyHistogram } from "../cli/live/latency-histogram.ts";
 import { type LiveFacts, liveText } from "../cli/live/live-facts.ts";
 import { PredictionLatency } from "../cli/live/prediction-latency.ts";
+import { groundTruthText } from "../cli/summary/ground-truth-text.ts";
 import type { Summary } from "../cli/summary/summary.ts";
 import { LoadGenerator, type LoadReport } from "../examples/flights/load/load-generator.ts";
 import type { Stack } from "../runtime/hosting/stack.ts";
@@ -299,13 +300,11 @@ function lines({ seen, outages, summary, verified }: Finding): string[] {
   const down = outages.map(({ from, to }) => `${((to - from) / 1000).toFixed(1)} s`).join(", ");
   const compared = verified.reread.topics.reduce((sum, { records }) => sum + records, 0);
   const different = verified.reread.topics.filter(({ differences }) => differences.length > 0);
-  const { labelled, unlabelled, pending } = summary.outcomes;
   return [
     ...(seen === null ? [] : seenLines(seen)),
     `down           ${down}`,
     liveText({ ...summary.live, load: null }),
-    `ground truth   ${number(labelled)} labelled, ${number(unlabelled)} unlabelled, ` +
-      `${number(pending)} pending`,
+    `ground truth   ${groundTruthText(summary.outcomes)}`,
     `read again     ${number(compared)} records in ${verified.reread.topics.length} topics, ` +
       (different.length === 0 ? "all equal" : `${different.length} topics DIFFER`),
   ];

@@ -51,13 +51,18 @@ async function linesOf(
 
 /** By version: records scored, and AUC over those whose outcome is known. */
 function liveSql(outcomes: string, predictions: string): string {
-  return `SELECT version, scored, if(labelled.auc >= 0, labelled.auc, NULL) AS auc
+  return `SELECT version, scored, known.auc AS auc
     FROM (SELECT version, count() AS scored FROM ${predictions} GROUP BY version) AS served
-    LEFT JOIN (
-      SELECT version, ${aucSql} AS auc FROM ${outcomes} WHERE labelled = 1 GROUP BY version
-    ) AS labelled USING (version)`;
+    LEFT JOIN (SELECT version, ${aucSql} AS auc FROM ${outcomes} GROUP BY version) AS known
+    USING (version)`;
 }
 
-/** AUC of a group; −1 where all labels are equal. Ties count half. */
+/** How many of a group of outcomes are known: labelled, or taken for negative. */
+export const knownSql = "countIf(label IS NOT NULL)";
+
+/**
+ * AUC of a group of outcomes, over those that are {@link knownSql known}, as training takes them;
+ * null where these are all of one class. Ties count half.
+ */
 export const aucSql = `if(uniqExact(label) = 2,
-  arrayROCAUC(groupArray(probability), groupArray(assumeNotNull(label))), -1)`;
+  arrayROCAUC(groupArrayIf(probability, label IS NOT NULL), groupArray(label)), NULL)`;

@@ -85,7 +85,7 @@ test("killed and started again, a live run ends where it was to end, and balance
   assert.ok(latencyMs.p50 !== null && latencyMs.p99 !== null && latencyMs.p50 <= latencyMs.p99);
   assert.ok((decisions["idle"] ?? 0) > 0);
   assert.ok(load !== null, "the second start has sent what was left of the time");
-  assert.ok(summary.outcomes.labelled > 0 && summary.outcomes.unlabelled === 0);
+  assert.ok(summary.outcomes.labelled > 0 && summary.outcomes.unknown === 0);
 });
 
 test("read again with its decisions it is equal; without them it is not", async () => {

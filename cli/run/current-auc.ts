@@ -11,10 +11,9 @@ export async function currentAuc(
   const [first] = plans.flatMap((plan) => outcomesOf(plan).map(({ name }) => ({ plan, name })));
   if (first === undefined) return null;
   const { plan, name } = first;
-  const [found] = await offline.of(plan.name).query<{ auc: number }>(
+  const [found] = await offline.of(plan.name).query<{ auc: number | null }>(
     `SELECT ${aucSql} AS auc FROM ${name}
-    WHERE label IS NOT NULL
-      AND known_at > (SELECT max(known_at) FROM ${name}) - INTERVAL 1 DAY`,
+    WHERE known_at > (SELECT max(known_at) FROM ${name}) - INTERVAL 1 DAY`,
   );
-  return found === undefined || found.auc < 0 ? null : found.auc;
+  return found?.auc ?? null;
 }

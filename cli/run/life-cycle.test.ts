@@ -95,10 +95,11 @@ test("a run ends with 0, its summary has every field and balances", async () => 
     "throughput",
     "topologies",
   ]);
-  const { labelled, unlabelled, pending } = summary.outcomes;
+  const { labelled, takenForNegative, unknown, pending } = summary.outcomes;
   assert.equal(summary.balanced, true);
   assert.ok(summary.predictions.total > 500 && summary.features.rows > 3_000);
-  assert.equal(summary.predictions.total, labelled + unlabelled + pending);
+  assert.equal(takenForNegative, 0);
+  assert.equal(summary.predictions.total, labelled + unknown + pending);
   undisturbed = await digest("calm");
 });
 

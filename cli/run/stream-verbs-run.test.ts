@@ -104,6 +104,7 @@ const outcomes = predictions
       on: "paymentId",
       within: "2h",
       label: eq("upheld", true),
+      unlabelled: "negative",
     },
   )
   .into(topic("payments.disputed"), offline);
@@ -162,15 +163,17 @@ test("a run with every verb of a stream balances, and is verified from topics an
   assert.equal(branch("spending@1", "processed"), expected.length);
   assert.equal(branch("predictions", "in"), 420);
   assert.equal(branch("answers@1", "processed"), summary?.predictions.total);
-  const { labelled = 0, unlabelled = 0 } = summary?.outcomes ?? {};
-  assert.ok(labelled > 0 && unlabelled > 0);
-  assert.equal(branch("verdicts@1", "processed"), labelled + unlabelled);
+  const { labelled = 0, takenForNegative = 0, unknown = 0 } = summary?.outcomes ?? {};
+  assert.ok(labelled > 0 && takenForNegative > 0 && unknown === 0);
+  assert.equal(branch("verdicts@1", "processed"), labelled + takenForNegative);
   const stack = await openStack({ data });
   const { broker, registry } = stack;
   const store = stack.offline.of(plan.name);
   const report = await verifyRun({ plan, broker, registry, offline: store });
   await stack.close();
   assert.deepEqual(report.problems, []);
-  assert.equal(report.scorings[0]?.predictions, summary?.predictions.total);
+  const [scoring] = report.scorings;
+  assert.equal(scoring?.predictions, summary?.predictions.total);
+  assert.deepEqual([scoring?.labelled, scoring?.takenForNegative], [labelled, takenForNegative]);
   for (const { table, rows, records } of report.tables) assert.equal(rows, records, table);
 });

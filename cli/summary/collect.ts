@@ -7,8 +7,9 @@ import { viewTable } from "../../schemas/feature-view.ts";
 import { type Plan, type TopicSpec, topologyOf } from "../../schemas/plan.ts";
 import { outcomesFor, outcomesOf, predictionsOf, viewsOf } from "../../schemas/plan-facts.ts";
 import { quoteText } from "../../schemas/sql-text.ts";
-import { aucSql } from "../../serving/model-lines.ts";
+import { aucSql, knownSql } from "../../serving/model-lines.ts";
 import {
+  type GroundTruth,
   imbalances,
   type ModelSummary,
   type Rejects,
@@ -59,7 +60,8 @@ export async function collectSummary(
     },
     outcomes: {
       labelled: sum(parts, ({ outcomes }) => outcomes.labelled),
-      unlabelled: sum(parts, ({ outcomes }) => outcomes.unlabelled),
+      takenForNegative: sum(parts, ({ outcomes }) => outcomes.takenForNegative),
+      unknown: sum(parts, ({ outcomes }) => outcomes.unknown),
       pending: sum(parts, ({ outcomes }) => outcomes.pending),
     },
     models: parts.flatMap((part) => part.models),
@@ -92,7 +94,8 @@ async function countPlan(running: RunningPlan, stack: TopologyStack): Promise<Pl
     served.filter(({ scoring }) => alone.some(({ name }) => name === scoring)),
     ({ total }) => total,
   );
-  const pending = predictions - unasked - counted.labelled - counted.unlabelled;
+  const { labelled, takenForNegative, unknown } = counted;
+  const pending = predictions - unasked - labelled - takenForNegative - unknown;
   const outcomes = { ...counted, pending };
   const problems = imbalances({
     branches: running.accounts(),
@@ -160,7 +163,7 @@ async function countRole(
   return records;
 }
 
-/** Predictions of one version (null: the fallback) and how those with a label did. */
+/** Predictions of one version (null: the fallback) and how those with a known outcome did. */
 interface Served {
   /** Name of the scoring step. */
   readonly scoring: string;
@@ -182,14 +185,14 @@ async function servedByVersion(plan: Plan, { offline }: TopologyStack): Promise<
     const aucs =
       outcomes === undefined
         ? []
-        : await offline.query<{ version: string | null; labelled: number; auc: number }>(
-            `SELECT version, toFloat64(count()) AS labelled, ${aucSql} AS auc
-            FROM ${outcomes.name} WHERE label IS NOT NULL GROUP BY version`,
+        : await offline.query<{ version: string | null; labelled: number; auc: number | null }>(
+            `SELECT version, toFloat64(${knownSql}) AS labelled, ${aucSql} AS auc
+            FROM ${outcomes.name} GROUP BY version`,
           );
     for (const { version, total } of totals) {
       const found = aucs.find((each) => each.version === version);
-      const auc = found === undefined || found.auc < 0 ? null : found.auc;
-      served.push({ scoring: name, version, total, labelled: found?.labelled ?? 0, auc });
+      const { labelled = 0, auc = null } = found ?? {};
+      served.push({ scoring: name, version, total, labelled, auc });
     }
   }
   return served;
@@ -198,17 +201,22 @@ async function servedByVersion(plan: Plan, { offline }: TopologyStack): Promise<
 async function countOutcomes(
   plan: Plan,
   { offline }: TopologyStack,
-): Promise<{ labelled: number; unlabelled: number }> {
-  let [labelled, unlabelled] = [0, 0];
+): Promise<Omit<GroundTruth, "pending">> {
+  const counted: Omit<GroundTruth, "pending">[] = [];
   for (const { name } of outcomesOf(plan)) {
-    const [found] = await offline.query<{ all: number; labelled: number }>(
-      `SELECT toFloat64(count()) AS all, toFloat64(countIf(labelled = 1)) AS labelled
-      FROM ${name}`,
+    counted.push(
+      ...(await offline.query<Omit<GroundTruth, "pending">>(
+        `SELECT countIf(o.labelled) AS labelled, countIf(o.label IS NULL) AS unknown,
+          countIf(NOT o.labelled AND o.label IS NOT NULL) AS "takenForNegative"
+        FROM ${name} AS o`,
+      )),
     );
-    labelled += found?.labelled ?? 0;
-    unlabelled += (found?.all ?? 0) - (found?.labelled ?? 0);
   }
-  return { labelled, unlabelled };
+  return {
+    labelled: sum(counted, ({ labelled }) => labelled),
+    takenForNegative: sum(counted, ({ takenForNegative }) => takenForNegative),
+    unknown: sum(counted, ({ unknown }) => unknown),
+  };
 }
 
 async function modelSummaries(

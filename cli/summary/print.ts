@@ -1,5 +1,6 @@
 import { plainText } from "../../schemas/plain-text.ts";
 import { table } from "../table.ts";
+import { groundTruthText } from "./ground-truth-text.ts";
 import type { Summary, TopologySummary } from "./summary.ts";
 
 /** What a stream's own verbs left out, where there is such. */
@@ -34,8 +35,7 @@ export function summaryText(summary: Summary, problems: readonly string[]): stri
     lines.push(
       `predictions    ${count(predictions.total)}, ${count(predictions.fallback)} by the fallback` +
         ` (AUC ${auc(summary.fallbackAuc)})`,
-      `ground truth   ${count(outcomes.labelled)} labelled, ` +
-        `${count(outcomes.unlabelled)} unlabelled, ${count(outcomes.pending)} pending`,
+      `ground truth   ${groundTruthText(outcomes)}`,
     );
   }
   lines.push(

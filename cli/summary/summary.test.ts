@@ -31,7 +31,7 @@ const balanced: BalanceInput = {
   scoringBranches: ["predictions"],
   predictions: 10,
   unasked: 0,
-  outcomes: { labelled: 7, unlabelled: 1, pending: 2 },
+  outcomes: { labelled: 4, takenForNegative: 3, unknown: 1, pending: 2 },
   tables: [{ table: "raw_predictions", rows: 10, records: 10 }],
 };
 
@@ -43,14 +43,14 @@ test("each thing that does not add up is named", () => {
   const wrong: [Partial<BalanceInput>, RegExp][] = [
     [{ branches: [branch("predictions", { processed: 9 }), branch("x", { processed: 1 })] }, /= 9/],
     [
-      { predictions: 11, outcomes: { labelled: 8, unlabelled: 1, pending: 2 } },
+      { predictions: 11, outcomes: { labelled: 5, takenForNegative: 3, unknown: 1, pending: 2 } },
       /11 predictions of 10/,
     ],
     [
-      { outcomes: { labelled: 7, unlabelled: 1, pending: 1 } },
-      /labelled 7 \+ unlabelled 1 \+ pending 1/,
+      { outcomes: { labelled: 4, takenForNegative: 3, unknown: 1, pending: 1 } },
+      /labelled 4 \+ taken for negative 3 \+ unknown 1 \+ pending 1/,
     ],
-    [{ outcomes: { labelled: 11, unlabelled: 0, pending: -1 } }, /pending -1/],
+    [{ outcomes: { labelled: 11, takenForNegative: 0, unknown: 0, pending: -1 } }, /pending -1/],
     [{ tables: [{ table: "raw_predictions", rows: 9, records: 10 }] }, /9 rows of 10 committed/],
   ];
   for (const [change, named] of wrong) {
@@ -91,6 +91,7 @@ test("the summary for people says that it balances, or what does not", () => {
   assert.match(text, /v1 +yes +2001-01-03 01:02 +20,000 +0\.723 +6 +-\n/);
   assert.match(text, /1,024 MB at most; workers 256, 512 MB\n/);
   assert.match(text, /Balanced: every record/);
+  assert.match(text, /ground truth +4 labelled, 3 taken for negative, 1 unknown, 2 pending\n/);
   // Each branch of a source counts a record that is put aside; the record is one.
   assert.match(text, /, 4 late \(2 records\), 2 dead-lettered \(1 record\), 1 filtered\n/);
   assert.match(summaryText({ ...summary, balanced: null }, []), /Not added up: .* verify/);

@@ -44,11 +44,22 @@ export interface ModelSummary {
   readonly holdoutAuc: number | null;
   /** Records that it scored itself. */
   readonly scored: number;
-  /** Labelled ones among them. */
+  /** Those among them whose outcome is known: labelled, or taken for negative. */
   readonly labelled: number;
   /** AUC over those; null while all have one label. */
   readonly liveAuc: number | null;
   readonly sha256: string;
+}
+
+/** What is known of predictions that a label step asks the truth for. */
+export interface GroundTruth {
+  readonly labelled: number;
+  /** Without a label in time, where the step takes such for negative: known, as labelled ones. */
+  readonly takenForNegative: number;
+  /** Without a label in time, where the step takes them for nothing. */
+  readonly unknown: number;
+  /** Their time is not over. */
+  readonly pending: number;
 }
 
 /** The end of a run, over all its starts: on screen and with `--summary FILE`. */
@@ -66,11 +77,7 @@ export interface Summary {
     readonly fallback: number;
     readonly byVersion: Readonly<Record<string, number>>;
   };
-  readonly outcomes: {
-    readonly labelled: number;
-    readonly unlabelled: number;
-    readonly pending: number;
-  };
+  readonly outcomes: GroundTruth;
   readonly models: readonly ModelSummary[];
   readonly fallbackAuc: number | null;
   readonly throughput: { readonly eventsPerSecond: number };
@@ -104,8 +111,8 @@ export interface BalanceInput {
 /**
  * What does not add up, for people; empty when balanced: in each branch in = processed + late +
  * dead-lettered + filtered + excluded + duplicates; predictions = processed records of the scoring
- * steps = labelled + unlabelled + pending + those without a label step; each table has as many rows
- * as its topic has committed records.
+ * steps = labelled + taken for negative + unknown + pending + those without a label step; each
+ * table has as many rows as its topic has committed records.
  */
 export function imbalances(input: BalanceInput): string[] {
   const { branches, scoringBranches, predictions, unasked, outcomes, tables } = input;
@@ -127,11 +134,12 @@ export function imbalances(input: BalanceInput): string[] {
   if (processed !== predictions) {
     problems.push(`${predictions} predictions of ${processed} processed records`);
   }
-  const { labelled, unlabelled, pending } = outcomes;
-  if (labelled + unlabelled + pending !== predictions - unasked || pending < 0) {
+  const { labelled, takenForNegative, unknown, pending } = outcomes;
+  const all = labelled + takenForNegative + unknown + pending;
+  if (all !== predictions - unasked || pending < 0) {
     problems.push(
-      `${predictions - unasked} predictions, but labelled ${labelled} + unlabelled ${unlabelled}` +
-        ` + pending ${pending} = ${labelled + unlabelled + pending}`,
+      `${predictions - unasked} predictions, but labelled ${labelled} + taken for negative` +
+        ` ${takenForNegative} + unknown ${unknown} + pending ${pending} = ${all}`,
     );
   }
   for (const { table, rows, records } of tables) {

@@ -1,10 +1,16 @@
 import type { VerifyReport } from "../../audit/verify-run.ts";
 import { plainText } from "../../schemas/plain-text.ts";
+import { groundTruthText } from "../summary/ground-truth-text.ts";
 import { table } from "../table.ts";
 
 /** The report for people; the problems stand last, where one sees them. */
 export function verifyText({ sources, scorings, tables, problems }: VerifyReport): string {
   const number = (value: number) => value.toLocaleString("en-US");
+  const truthOf = (scoring: VerifyReport["scorings"][number]) => {
+    const { outcomes, labelled, takenForNegative, pending } = scoring;
+    const unknown = outcomes - labelled - takenForNegative;
+    return groundTruthText({ labelled, takenForNegative, unknown, pending });
+  };
   return [
     table(
       ["source", "partition", "records", "late", "dead letters", "gone"],
@@ -18,10 +24,9 @@ export function verifyText({ sources, scorings, tables, problems }: VerifyReport
       ]),
     ),
     ...scorings.map(
-      ({ scoring, expected, predictions, outcomes, labelled, pending }) =>
-        `${scoring}: ${number(predictions)} of ${number(expected)} records, ` +
-        `${number(labelled)} labelled, ${number(outcomes - labelled)} unlabelled, ` +
-        `${number(pending)} pending`,
+      (each) =>
+        `${each.scoring}: ${number(each.predictions)} of ${number(each.expected)} records, ` +
+        truthOf(each),
     ),
     table(
       ["table", "topic", "records", "of them purged", "rows"],
