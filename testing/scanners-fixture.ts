@@ -50,7 +50,7 @@ const ofProtobuf = openFormat(
       'syntax = "proto3"; message M { string text = 1; repeated int64 list = 2; M within = 3; }',
   }),
 ).readerOf(null);
-const event = eventRecord({ fields: [{ name: "at", type: "timestamp", nullable: false }] }, ["at"]);
+const event = eventRecord(json({ at: types.timestamp("ms") }));
 
 const whole = (read: (bytes: Buffer, start: number, end: number) => unknown, text: string) => {
   const bytes = Buffer.from(text, "latin1");
@@ -110,7 +110,7 @@ export const scanners = Object.entries<Scanner>({
     files: ["processors/scoring/onnx/wire.ts"],
     scan: (text) => readOnnxFile(Buffer.from(text, "latin1")),
   },
-  "an event": { files: ["runtime/ingest/event-record.ts"], scan: (at) => event({ at }) },
+  "an event": { files: ["schemas/formats/json/json-value.ts"], scan: (at) => event({ at }) },
   "an entity key": {
     files: ["schemas/feature-view.ts"],
     scan: (text) => [entityKeyParts(text, 2), entityKey([text, text])],

@@ -59,7 +59,7 @@ test("what does not fit the schema is refused with its field, and is not written
     assert.deepEqual([status, body["code"], body["where"]], [422, "EVENT_REFUSED", "body"]);
     return String(body["message"]);
   };
-  assert.match(await refusal(payment({ card: 4711 })), /card is 4711, not string/);
+  assert.match(await refusal(payment({ card: 4711 })), /card is 4711, not a text/);
   assert.match(await refusal({ card: "1" }), /paymentId is missing; paidAt is missing/);
   assert.match(await refusal({ ...payment(), cards: "1" }), /"cards" is no field.*mean card/);
   assert.match(await refusal(payment({ paidAt: 0 })), /paidAt: .*event time is missing/);

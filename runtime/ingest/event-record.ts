@@ -1,41 +1,53 @@
+import type { FormatSpec } from "../../schemas/formats/formats.ts";
+import { formatWriter, layoutOf, shapesOf } from "../../schemas/formats/formats.ts";
+import { JsonValueError } from "../../schemas/formats/json/json-input.ts";
+import { jsonValue, shown } from "../../schemas/formats/json/json-value.ts";
 import { nearest } from "../../schemas/nearest.ts";
-import type { RowField, RowLayout, ScalarType } from "../../schemas/row-layout.ts";
 
 /** Why a value is no record of a source: the place and what is wrong there. */
 export class EventMisfit extends Error {}
 
-type Tree = ReadonlyMap<string, RowField["type"] | Branch>;
+type Read = (value: unknown, path: string) => unknown;
+
+/** The fields of a record within the record. */
 class Branch {
-  readonly tree = new Map<string, RowField["type"] | Branch>();
+  readonly tree = new Map<string, Read | Branch>();
 }
 
 /**
- * How events of JSON become records of a format: timestamps from UTC ms or ISO 8601, whole numbers
- * exact, from numbers or from the text of their digits. All else is left to the format's writer.
+ * How events of JSON become records of a format: each value that is not null is read as a source of
+ * JSON reads it; an instant is UTC ms or ISO 8601 whatever its unit. What is missing or null, and
+ * what a format has that no field names, is left to who takes the record.
  *
- * @param layout - the fields of the format, by their paths.
- * @param names - of all fields of a record: what is none of them is refused.
+ * @param names - of all fields of a record: what is none of them is refused. @default those that
+ * the format writes
  */
 export function eventRecord(
-  layout: RowLayout,
-  names: readonly string[],
+  format: FormatSpec,
+  names: readonly string[] = formatWriter(format).fields,
 ): (value: unknown) => Record<string, unknown> {
-  const tree = treeOf(layout);
+  const root = treeOf(format);
   const known = new Set(names);
   return (value) => {
     if (!isObject(value)) throw new EventMisfit("it is no JSON object");
     for (const name of Object.keys(value)) {
       if (known.has(name)) continue;
-      const shown = JSON.stringify(name.slice(0, 60));
-      throw new EventMisfit(`${shown} is no field of it${nearest(name.slice(0, 60), names)}`);
+      const near = nearest(name.slice(0, 60), names);
+      throw new EventMisfit(`${shown(name)} is no field of it${near}`);
     }
-    return converted(value, tree, "");
+    try {
+      return converted(value, root, "");
+    } catch (error) {
+      throw error instanceof JsonValueError ? new EventMisfit(error.message) : error;
+    }
   };
 }
 
-function treeOf({ fields }: RowLayout): Tree {
+function treeOf(format: FormatSpec): Branch {
   const root = new Branch();
-  for (const { name, type } of fields) {
+  const shapes = shapesOf(format);
+  for (const field of layoutOf(format).fields) {
+    const { name } = field;
     const parts = name.split(".");
     let at = root;
     for (const part of parts.slice(0, -1)) {
@@ -44,62 +56,22 @@ function treeOf({ fields }: RowLayout): Tree {
       at.tree.set(part, branch);
       at = branch;
     }
-    at.tree.set(parts.at(-1) ?? name, type);
+    at.tree.set(parts.at(-1) ?? name, jsonValue(field, shapes.get(name)));
   }
-  return root.tree;
+  return root;
 }
 
-function converted(value: object, tree: Tree, prefix: string): Record<string, unknown> {
+function converted(value: object, { tree }: Branch, prefix: string): Record<string, unknown> {
   const record: Record<string, unknown> = Object.create(null);
   for (const [name, given] of Object.entries(value)) {
-    const type = tree.get(name);
+    const read = tree.get(name);
     const path = `${prefix}${name}`;
-    if (type instanceof Branch) {
-      record[name] = isObject(given) ? converted(given, type.tree, `${path}.`) : given;
-    } else if (typeof type === "object") {
-      record[name] = Array.isArray(given)
-        ? given.map((item: unknown, i) => scalar(item, type.list, `${path}[${i}]`))
-        : given;
-    } else record[name] = type === undefined ? given : scalar(given, type, path);
+    if (read === undefined || given === null) record[name] = given;
+    else if (!(read instanceof Branch)) record[name] = read(given, path);
+    else if (isObject(given)) record[name] = converted(given, read, `${path}.`);
+    else throw new EventMisfit(`${path} is ${shown(given)}, not an object of its fields`);
   }
   return record;
-}
-
-function scalar(value: unknown, type: ScalarType, path: string): unknown {
-  if (type === "integer") return wholeNumber(value, path);
-  return type === "timestamp" ? timestamp(value, path) : value;
-}
-
-const digits = /^-?\d{1,19}$/;
-
-function wholeNumber(value: unknown, path: string): unknown {
-  if (typeof value === "number" && Number.isInteger(value) && !Number.isSafeInteger(value)) {
-    throw new EventMisfit(
-      `${path} is beyond ±(2^53 − 1), where numbers of JSON are not exact: write its digits as text`,
-    );
-  }
-  if (typeof value !== "string") return value;
-  if (!digits.test(value)) {
-    throw new EventMisfit(`${path} is ${shown(value)}, not a whole number`);
-  }
-  const whole = BigInt(value);
-  return Number.isSafeInteger(Number(whole)) ? Number(whole) : whole;
-}
-
-const iso = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d)$/;
-
-function timestamp(value: unknown, path: string): unknown {
-  if (typeof value !== "string") return value;
-  const ms = iso.test(value) ? Date.parse(value) : Number.NaN;
-  if (Number.isNaN(ms)) {
-    const form = "UTC ms, or like 2026-01-05T18:00:00Z";
-    throw new EventMisfit(`${path} is ${shown(value)}, not a time: write ${form}`);
-  }
-  return ms;
-}
-
-function shown(text: string): string {
-  return JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text);
 }
 
 function isObject(value: unknown): value is object {

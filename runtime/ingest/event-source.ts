@@ -6,7 +6,6 @@ import {
 } from "../../processors/source/record-bounds.ts";
 import { ByteWriter } from "../../schemas/bytes.ts";
 import { errorMessage, MillraceError } from "../../schemas/errors.ts";
-import { formatWriter, layoutOf } from "../../schemas/formats/formats.ts";
 import { partitionOf } from "../../schemas/murmur2.ts";
 import type { SourceSpec } from "../../schemas/plan.ts";
 import { liveMostAheadMs } from "../engine/live/source-decisions.ts";
@@ -48,7 +47,7 @@ export async function openEventSource(
   const encoder = await sourceEncoder(registry, spec);
   const decoder = sourceDecoder(registry, spec);
   const bytes = new ByteWriter();
-  const record = eventRecord(layoutOf(format), formatWriter(format).fields);
+  const record = eventRecord(format);
   const bounds = new RecordBounds([[partitionField]]);
   // Looked up once: decoding an event then never waits.
   const { schemaId } = encoder;

@@ -1,16 +1,16 @@
 import { randomBytes, randomUUID } from "node:crypto";
-import { unreadOf } from "../../schemas/formats/formats.ts";
+import { presentIn, unreadOf } from "../../schemas/formats/formats.ts";
 import type { SourceSpec } from "../../schemas/plan.ts";
-import type { RowField, RowType } from "../../schemas/row-layout.ts";
+import type { RowField } from "../../schemas/row-layout.ts";
 import { EventMisfit, eventRecord } from "../ingest/event-record.ts";
 
 /** The fields of a record by their paths, as a source decodes it; null where it has none. */
 export type RecordFields = Record<string, unknown>;
 
 /**
- * Reads records of JSON that are to be scored: the fields of a source, checked by their types. What
- * the score does not depend on may be left out; so may the time, which is then now, and the id,
- * which is then a new one.
+ * Reads records of JSON that are to be scored: the fields of a source, checked as its events are.
+ * What the score does not depend on may be left out; so may the time, which is then now, and the
+ * id, which is then a new one.
  *
  * @param needed - paths of the fields that the score depends on.
  * @param idField - path of the field that names the record; null: it is made of several.
@@ -21,24 +21,30 @@ export function recordReader(
   idField: string | null,
 ): (value: unknown, now: number) => RecordFields {
   const paths = [...layout.fields.map(({ name }) => name), ...unreadOf(format).keys()];
-  const convert = eventRecord(layout, [...new Set(paths.map((path) => path.split(".")[0] ?? ""))]);
+  const names = [...new Set(paths.map((path) => path.split(".")[0] ?? ""))];
+  const convert = eventRecord(format, names);
   const fields = layout.fields.map((field) => ({ ...field, parts: field.name.split(".") }));
+  const present = [...presentIn(format)]
+    .filter((name) => name !== idField && name !== timeField)
+    .map((name) => {
+      const asked = [...needed].some((path) => path === name || path.startsWith(`${name}.`));
+      return { name, parts: name.split("."), isNeeded: asked };
+    });
   return (value, now) => {
     const given = convert(value);
+    for (const { name, parts, isNeeded } of present) {
+      const around = valueAt(given, parts.slice(0, -1));
+      if (around === undefined || around === null) continue;
+      const found = valueAt(given, parts);
+      if (found === null) throw new EventMisfit(`${name} is null`);
+      if (found === undefined && isNeeded) throw new EventMisfit(`${name} is missing`);
+    }
     const record: RecordFields = {};
     for (const field of fields) {
       const { name, parts } = field;
-      let found = valueAt(given, parts);
-      if (found === undefined || found === null) {
-        if (name === idField) found = newId(field);
-        else if (name === timeField) found = now;
-        else if (!field.nullable && (found === null || needed.has(name))) {
-          throw new EventMisfit(found === null ? `${name} is null` : `${name} is missing`);
-        }
-      } else if (!isOf(field.type, found)) {
-        throw new EventMisfit(`${name} is ${shown(found)}, not ${typeName(field.type)}`);
-      }
-      record[name] = found ?? null;
+      const found = valueAt(given, parts) ?? null;
+      if (found === null && name === idField) record[name] = newId(field);
+      else record[name] = found === null && name === timeField ? now : found;
     }
     return record;
   };
@@ -56,39 +62,4 @@ function valueAt(record: Readonly<Record<string, unknown>>, parts: readonly stri
 /** Nobody has it by chance: 63 random bits, or the 122 of a UUID. */
 function newId({ type }: RowField): string | bigint {
   return type === "text" ? randomUUID() : randomBytes(8).readBigUInt64LE() >> 1n;
-}
-
-function isOf(type: RowType, value: unknown): boolean {
-  if (typeof type === "object") {
-    return Array.isArray(value) && value.every((item) => isOf(type.list, item));
-  }
-  switch (type) {
-    case "number":
-      return typeof value === "number" && Number.isFinite(value);
-    case "integer":
-      return typeof value === "bigint" || Number.isSafeInteger(value);
-    case "timestamp":
-      return Number.isSafeInteger(value);
-    case "boolean":
-      return typeof value === "boolean";
-    case "text":
-      return typeof value === "string";
-  }
-}
-
-const typeNames = {
-  number: "a number",
-  integer: "a whole number",
-  timestamp: "a time, UTC ms",
-  boolean: "true or false",
-  text: "a text",
-} as const;
-
-function typeName(type: RowType): string {
-  return typeof type === "object" ? `a list, each ${typeNames[type.list]}` : typeNames[type];
-}
-
-function shown(value: unknown): string {
-  const text = typeof value === "bigint" ? String(value) : (JSON.stringify(value) ?? "nothing");
-  return text.length > 60 ? `${text.slice(0, 60)}…` : text;
 }

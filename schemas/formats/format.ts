@@ -71,6 +71,9 @@ export interface FormatText {
   readonly lines: readonly string[];
 }
 
+/** A decimal, or one of some texts. */
+export type ValueShape = "decimal" | { readonly symbols: readonly string[] };
+
 /** A kind of format: from its spec, the layout of its records and how they are read. */
 export interface Format<Spec> {
   /** @throws {Error} when the spec is no use. */
@@ -80,6 +83,10 @@ export interface Format<Spec> {
    * counted. Another unit makes them mean something else. Left out: numbers, and timestamps in ms.
    */
   readonly units: (spec: Spec) => ReadonlyMap<string, string>;
+  /** By their paths what the layout does not say of the values of fields as JSON writes them. */
+  readonly shapes: (spec: Spec) => ReadonlyMap<string, ValueShape>;
+  /** Paths of what is never null, where the record around it is not: fields, and records. */
+  readonly present: (spec: Spec) => ReadonlySet<string>;
   readonly text: (spec: Spec) => FormatText;
   /** By their paths the fields that it knows of and does not read, and what each is: "a map". */
   readonly unread?: (spec: Spec) => ReadonlyMap<string, string>;

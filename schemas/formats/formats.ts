@@ -1,5 +1,5 @@
 import type { RowLayout } from "../row-layout.ts";
-import type { Format, FormatReader, FormatText, FormatWriter } from "./format.ts";
+import type { Format, FormatReader, FormatText, FormatWriter, ValueShape } from "./format.ts";
 import * as kinds from "./kinds.ts";
 
 type Kinds = typeof kinds;
@@ -19,6 +19,16 @@ export function layoutOf(spec: FormatSpec): RowLayout {
 /** By the path of a field what its values are counted in, where that is no plain number or ms. */
 export function unitsOf(spec: FormatSpec): ReadonlyMap<string, string> {
   return formatOf(spec).units(spec);
+}
+
+/** By their paths decimals and texts of a set. */
+export function shapesOf(spec: FormatSpec): ReadonlyMap<string, ValueShape> {
+  return formatOf(spec).shapes(spec);
+}
+
+/** Paths of what is never null, where the record around it is not: fields, and records. */
+export function presentIn(spec: FormatSpec): ReadonlySet<string> {
+  return formatOf(spec).present(spec);
 }
 
 /** By their paths the fields that are known of and not read, and what each is. */

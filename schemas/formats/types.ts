@@ -1,4 +1,5 @@
 import type { RowField, RowLayout, ScalarType } from "../row-layout.ts";
+import type { ValueShape } from "./format.ts";
 
 /** In what a timestamp is written: a number since 1970, or text by ISO 8601 with its offset. */
 export type TimestampUnit = "s" | "ms" | "us" | "ns" | "iso";
@@ -87,6 +88,32 @@ export function unitsOfTypes(specs: FieldSpecs, prefix = ""): Map<string, string
     for (const [inner, unit] of unitsOfTypes(spec.fields, `${path}.`)) units.set(inner, unit);
   }
   return units;
+}
+
+/** By their paths decimals and enumerations. */
+export function shapesOfTypes(specs: FieldSpecs, prefix = ""): Map<string, ValueShape> {
+  const shapes = new Map<string, ValueShape>();
+  for (const [name, spec] of Object.entries(specs)) {
+    const path = `${prefix}${name}`;
+    const scalar = spec.type === "list" ? spec.of : spec;
+    if (scalar.type === "decimal") shapes.set(path, "decimal");
+    if (scalar.type === "enumeration") shapes.set(path, { symbols: scalar.symbols });
+    if (spec.type !== "record") continue;
+    for (const [inner, shape] of shapesOfTypes(spec.fields, `${path}.`)) shapes.set(inner, shape);
+  }
+  return shapes;
+}
+
+/** Paths of what is not `nullable`, which may stand in a record that is. */
+export function presentInTypes(specs: FieldSpecs, prefix = ""): Set<string> {
+  const paths = new Set<string>();
+  for (const [name, spec] of Object.entries(specs)) {
+    const path = `${prefix}${name}`;
+    if (spec.nullable !== true) paths.add(path);
+    if (spec.type !== "record") continue;
+    for (const inner of presentInTypes(spec.fields, `${path}.`)) paths.add(inner);
+  }
+  return paths;
 }
 
 function collect(

@@ -2,7 +2,7 @@ import type { AvroSchema } from "../../plan.ts";
 import type { RecordSchema } from "../../record-schema.ts";
 import { type FormatReader, type FormatWriter, formatVerb, type WriterSchema } from "../format.ts";
 import { AvroInput } from "./avro-input.ts";
-import { avroLayout, avroUnits } from "./avro-layout.ts";
+import { avroLayout, avroShapes, avroUnits, presentInAvro } from "./avro-layout.ts";
 import { avroText } from "./avro-text.ts";
 import { type AvroType, nameOf } from "./avro-types.ts";
 import { flatRead } from "./flat.ts";
@@ -31,6 +31,8 @@ export const avro = formatVerb(
   {
     layout: ({ schema }: AvroFormatSpec) => avroLayout(parseAvro(schema)),
     units: ({ schema }) => avroUnits(parseAvro(schema)),
+    shapes: ({ schema }) => avroShapes(parseAvro(schema)),
+    present: ({ schema }) => presentInAvro(parseAvro(schema)),
     text: ({ schema }) => avroText(schema),
     open: ({ schema }, wanted) => {
       const reader = parseAvro(schema);

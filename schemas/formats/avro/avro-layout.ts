@@ -1,4 +1,5 @@
 import type { RowField, RowLayout, RowType, ScalarType } from "../../row-layout.ts";
+import type { ValueShape } from "../format.ts";
 import type { AvroType } from "./avro-types.ts";
 
 /** Fields of a layout at most: a record of records could name ever more. */
@@ -19,9 +20,30 @@ export function avroUnits(type: AvroType): ReadonlyMap<string, string> {
   );
 }
 
+/** By their paths decimals and enums. */
+export function avroShapes(type: AvroType): ReadonlyMap<string, ValueShape> {
+  const shapes = new Map<string, ValueShape>();
+  for (const { field, of } of found(type)) {
+    const [only, ...others] = of;
+    if (only === undefined || others.length > 0) continue;
+    if (only.kind === "enum") shapes.set(field.name, { symbols: only.symbols });
+    if ("logical" in only && only.logical?.kind === "decimal") shapes.set(field.name, "decimal");
+  }
+  return shapes;
+}
+
+/** Paths of what is never null where the record around it is not. */
+export function presentInAvro(type: AvroType): ReadonlySet<string> {
+  const paths = new Set<string>();
+  collect(type, { path: "", nullable: false, doc: "" }, new Set(), [], paths);
+  return paths;
+}
+
 interface Found {
   readonly field: RowField;
   readonly unit: string;
+  /** What it is of; of a list that of its items. */
+  readonly of: readonly AvroType[];
 }
 
 function found(type: AvroType): Found[] {
@@ -41,13 +63,14 @@ function collect(
   place: Place,
   around: ReadonlySet<AvroType>,
   fields: Found[],
+  present = new Set<string>(),
 ): void {
   if (type.kind === "union") {
     const others = type.branches.filter(({ kind }) => kind !== "null");
     const [only] = others;
     if (only === undefined) return;
     const nullable = place.nullable || others.length < type.branches.length;
-    if (others.length === 1) collect(only, { ...place, nullable }, around, fields);
+    if (others.length === 1) collect(only, { ...place, nullable }, around, fields, present);
     else add(fields, { ...place, nullable }, commonType(others.map(scalarType)), others);
     return;
   }
@@ -56,7 +79,10 @@ function collect(
     const inner = new Set([...around, type]);
     for (const field of type.fields) {
       const path = place.path === "" ? field.name : `${place.path}.${field.name}`;
-      collect(field.type, { path, nullable: place.nullable, doc: field.doc }, inner, fields);
+      const within = { path, nullable: place.nullable, doc: field.doc };
+      const all = field.type.kind === "union" ? field.type.branches : [field.type];
+      if (all.every(({ kind }) => kind !== "null")) present.add(path);
+      collect(field.type, within, inner, fields, present);
     }
     return;
   }
@@ -75,7 +101,7 @@ function add(
   if (type === null || fields.length >= maxFields) return;
   const field = { name: path, type, nullable, ...(doc !== "" && { doc }) };
   const units = new Set(of.map(unitOf).filter((unit) => unit !== ""));
-  fields.push({ field, unit: [...units].join(", ") });
+  fields.push({ field, unit: [...units].join(", "), of });
 }
 
 /** Empty: a plain value, or ms. */

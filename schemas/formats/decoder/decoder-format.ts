@@ -3,7 +3,9 @@ import {
   type FieldSpecs,
   type Fields,
   layoutOfTypes,
+  presentInTypes,
   type RecordOf,
+  shapesOfTypes,
   textOfTypes,
   unitsOfTypes,
 } from "../types.ts";
@@ -88,6 +90,8 @@ export const decoder = formatVerb(
       ),
     }),
     units: ({ fields }) => unitsOfTypes(fields),
+    shapes: ({ fields }) => shapesOfTypes(fields),
+    present: ({ fields }) => presentInTypes(fields),
     text: ({ name, version, fields }) => ({
       heading: `decoder ${name}#${version}`,
       lines: textOfTypes(fields),

@@ -4,7 +4,9 @@ import {
   type FieldSpecs,
   type Fields,
   layoutOfTypes,
+  presentInTypes,
   type RecordOf,
+  shapesOfTypes,
   textOfTypes,
   unitsOfTypes,
 } from "../types.ts";
@@ -38,6 +40,8 @@ export const json = formatVerb(
   {
     layout: ({ fields }: JsonFormatSpec) => layoutOfTypes(fields),
     units: ({ fields }) => unitsOfTypes(fields),
+    shapes: ({ fields }) => shapesOfTypes(fields),
+    present: ({ fields }) => presentInTypes(fields),
     text: ({ fields }) => ({ heading: "json", lines: textOfTypes(fields) }),
     open: ({ fields }, paths) => ({
       name: "JSON",

@@ -10,6 +10,7 @@ const maxDigits = 60;
 
 const least = -(2n ** 63n);
 const most = 2n ** 63n - 1n;
+const mostUnsigned = 2n ** 64n - 1n;
 
 /** A double. What is larger than any is refused. */
 export function double(text: string): number {
@@ -28,12 +29,14 @@ export function decimalText(text: string): number {
 /**
  * A whole number of 64 bits: a number where a double is exact, else a bigint. `1e3` and `5.0` are
  * whole.
+ *
+ * @param isUnsigned - whether it may lie beyond 2^63 − 1 too. @default false
  */
-export function integer(text: string): number | bigint {
+export function integer(text: string, isUnsigned = false): number | bigint {
   if (shortWhole.test(text)) return Number(text) + 0;
   const scaled = scaledBy(text, 0);
   if (scaled === null || scaled.rest) fail(`${short(text)} is no whole number`);
-  return exact(scaled.whole, text);
+  return exact(scaled.whole, text, isUnsigned ? mostUnsigned : most);
 }
 
 /**
@@ -50,7 +53,7 @@ export function timestampMs(text: string, power: number): number | bigint {
   }
   // Towards the past.
   const { whole, rest } = scaled;
-  return exact(rest && text.startsWith("-") ? whole - 1n : whole, text);
+  return exact(rest && text.startsWith("-") ? whole - 1n : whole, text, most);
 }
 
 /** `text · 10^power` without what stands behind the point, and whether anything does. */
@@ -68,7 +71,7 @@ function scaledBy(text: string, power: number): { whole: bigint; rest: boolean }
   return { whole: sign === "-" ? -value : value, rest: /[1-9]/.test(behind) };
 }
 
-function exact(value: bigint, text: string): number | bigint {
+function exact(value: bigint, text: string, most: bigint): number | bigint {
   if (value < least || value > most) fail(`${short(text)} is beyond 64 bits`);
   const number = Number(value);
   return Number.isSafeInteger(number) ? number : value;

@@ -33,13 +33,16 @@ function valueText(spec: TypeSpec, value: unknown, path: string): string {
       break;
     case "number":
     case "decimal":
+      if (Object.is(value, -0)) return "-0";
       if (typeof value === "number" && Number.isFinite(value)) return String(value);
       break;
     case "integer":
       if (typeof value === "bigint" || Number.isSafeInteger(value)) return String(value);
       break;
     case "timestamp":
-      if (Number.isSafeInteger(value)) return timestampText(spec.unit, value as number, path);
+      if (typeof value === "bigint" || Number.isSafeInteger(value)) {
+        return timestampText(spec.unit, value as number | bigint, path);
+      }
       break;
     case "list":
       if (Array.isArray(value)) {
@@ -53,15 +56,16 @@ function valueText(spec: TypeSpec, value: unknown, path: string): string {
   throw new Error(`${path} is ${String(value)}, not ${spec.type}`);
 }
 
-function timestampText(unit: TimestampUnit, ms: number, path: string): string {
+function timestampText(unit: TimestampUnit, ms: number | bigint, path: string): string {
   switch (unit) {
     case "iso":
       if (ms < firstMs || ms > lastMs) {
         throw new Error(`${path} is ${ms}, not in the years 0 to 9999`);
       }
-      return JSON.stringify(new Date(ms).toISOString());
+      return JSON.stringify(new Date(Number(ms)).toISOString());
     case "s":
-      return String(ms / 1_000);
+      // Up to 15 digits a double has them all.
+      return ms > -1e15 && ms < 1e15 ? String(Number(ms) / 1_000) : `${ms}e-3`;
     case "ms":
       return String(ms);
     case "us":

@@ -2,7 +2,14 @@ import { formatVerb, type WriterSchema } from "../format.ts";
 import { takeIndexes } from "./message-indexes.ts";
 import { parseProto } from "./parse-proto.ts";
 import type { ProtoMessages } from "./proto-types.ts";
-import { type ProtoTarget, protobufLayout, protobufText, unreadFields } from "./protobuf-layout.ts";
+import {
+  type ProtoTarget,
+  presentInProtobuf,
+  protobufLayout,
+  protobufShapes,
+  protobufText,
+  unreadFields,
+} from "./protobuf-layout.ts";
 import { protobufRead } from "./protobuf-read.ts";
 import { writeMessage } from "./protobuf-write.ts";
 import { fail, WireInput } from "./wire-input.ts";
@@ -84,6 +91,8 @@ export const protobuf = formatVerb(
   {
     layout: (spec: ProtobufFormatSpec) => protobufLayout(spec),
     units: () => new Map(),
+    shapes: protobufShapes,
+    present: presentInProtobuf,
     unread: unreadFields,
     text: (spec) => ({ heading: `protobuf ${spec.message}`, lines: protobufText(spec) }),
     open: (spec) => ({

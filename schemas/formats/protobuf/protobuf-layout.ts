@@ -1,4 +1,5 @@
 import type { RowField, RowLayout, RowType, ScalarType } from "../../row-layout.ts";
+import type { ValueShape } from "../format.ts";
 import {
   type ProtoField,
   type ProtoMessages,
@@ -92,6 +93,23 @@ export function protobufLayout(target: ProtoTarget): RowLayout {
   });
   if (fields.length === 0) throw new Error(`${target.message} has no field that can be read`);
   return { fields };
+}
+
+/** By their paths decimals and enums. */
+export function protobufShapes(target: ProtoTarget): ReadonlyMap<string, ValueShape> {
+  const shapes = new Map<string, ValueShape>();
+  for (const { path, field } of placedFields(target)) {
+    const { type } = field;
+    if (type.kind === "decimal") shapes.set(path, "decimal");
+    if (type.kind === "enum") shapes.set(path, { symbols: Object.keys(type.values) });
+  }
+  return shapes;
+}
+
+/** Paths of fields that are never null. */
+export function presentInProtobuf(target: ProtoTarget): ReadonlySet<string> {
+  const present = placedFields(target).filter(({ nullable }) => !nullable);
+  return new Set(present.map(({ path }) => path));
 }
 
 function scalarType(type: ProtoType): ScalarType {
