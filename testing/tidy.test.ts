@@ -1,7 +1,10 @@
 /** The style of this repository, as far as a machine can check it: see docs/decisions. */
 import assert from "node:assert/strict";
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
 import { errorTable } from "../schemas/errors.ts";
+import { packageRoot } from "../schemas/package-root.ts";
 import {
   arrowViolations,
   importCycles,
@@ -196,3 +199,13 @@ function cannotBeCut(line: string): boolean {
   if (/^\s*\* \|.*\|$/.test(line) || /^\s*(await t\.)?test\(["'`]/.test(line)) return true;
   return /^(["'`]).*\1[,;:)\s+}\]]*$/.test(line.replace(lead, ""));
 }
+
+test("no two decisions share a number", () => {
+  const names = readdirSync(join(packageRoot(), "docs", "decisions"));
+  assert.ok(names.length > 10);
+  const wrong = names.filter((name) => {
+    const number = /^(\d{4})-[a-z0-9-]+\.md$/.exec(name)?.[1];
+    return names.filter((other) => number !== undefined && other.startsWith(number)).length !== 1;
+  });
+  assert.deepEqual(wrong, []);
+});
