@@ -32,11 +32,30 @@ export function decodedParts(path: string): string[] {
 export function shaped<T>(schema: z.ZodType<T>, value: unknown, where: string): T {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
-  const [issue] = parsed.error.issues;
-  const path = (issue?.path ?? []).map((each) =>
-    typeof each === "number" ? `[${each}]` : `.${String(each)}`,
-  );
-  return invalid(`${where}${path.join("")}`, issue?.message ?? "it cannot be read");
+  const [first] = parsed.error.issues;
+  const { path, message } = first === undefined ? unreadable : toldBy(first);
+  const parts = path.map((each) => (typeof each === "number" ? `[${each}]` : `.${String(each)}`));
+  return invalid(`${where}${parts.join("")}`, message);
+}
+
+interface Told {
+  readonly path: readonly PropertyKey[];
+  readonly message: string;
+}
+
+const unreadable: Told = { path: [], message: "it cannot be read" };
+
+/** Of one of several shapes what the shape says that comes closest: without it nothing is said. */
+function toldBy(issue: z.core.$ZodIssue): Told {
+  const { path, message } = issue;
+  if (issue.code !== "invalid_union" || message !== "Invalid input") return { path, message };
+  const inner = issue.errors.flatMap(([first]) => (first === undefined ? [] : [toldBy(first)]));
+  const depth = Math.max(0, ...inner.map((each) => each.path.length));
+  // The last of those that go deepest: the plainest shape stands last.
+  const closest = inner.findLast((each) => each.path.length === depth);
+  return closest === undefined
+    ? { path, message }
+    : { path: [...path, ...closest.path], message: closest.message };
 }
 
 const unpackers = { gzip: promisify(gunzip), deflate: promisify(inflate) } as const;

@@ -38,7 +38,9 @@ export const lag = z.coerce
   .max(86_400_000, "write ms from 0 to 86400000");
 
 /** A feature's value: see the page on serving for how each type stands in JSON. */
-export const value = z.union([z.number(), z.string(), z.boolean(), z.null()]);
+export const value = z.union([z.number(), z.string(), z.boolean(), z.null()], {
+  error: "write a number, a text, true, false or null",
+});
 
 export const status = z.enum(["FRESH", "STALE", "MISSING", "DEFAULT"]);
 

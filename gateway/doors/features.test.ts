@@ -110,6 +110,21 @@ test("what cannot be asked for is refused with its place", async () => {
   assert.deepEqual(await told(unknown), [400, "REQUEST_INVALID", "body.views[0].features"]);
   const inexact = read({ keys: [2 ** 53] });
   assert.deepEqual(await told(inexact), [400, "REQUEST_INVALID", "body.views[0].keys[0]"]);
+  const reason = async (more: object) => {
+    const { body } = await ask(`${gateway.url}/v1/features`, posting(read(more)));
+    return String(body["message"]);
+  };
+  const written = /keys\[0\].*beyond ±\(2\^53 − 1\) is not exact in JSON: write it as text/;
+  assert.match(await reason({ keys: [2 ** 53] }), written);
+  assert.match(await reason({ keys: [[2 ** 53]] }), /keys\[0\]\[0\].*write it as text/);
+  assert.match(
+    await reason({ keys: [null] }),
+    /keys\[0\].*write a text, a number or true or false/,
+  );
+  assert.match(
+    await reason({ defaults: { payments_1h: [] } }),
+    /payments_1h.*write a number, a te/,
+  );
   const many = read({ keys: Array.from({ length: 1_001 }, (_, i) => i) });
   assert.deepEqual(await told(many), [400, "REQUEST_INVALID", "body.views"]);
   assert.deepEqual(await told({ ...read({}), at: "soon" }), [400, "REQUEST_INVALID", "body.at"]);
