@@ -45,6 +45,8 @@ export async function openDoor(
     waitingRows: config.rowsWaiting,
     warn: (message, facts) => log.warn(facts, message),
   });
+  void predictions.warm();
+  const waitsFor = () => [...waitingFor(), ...predictions.waitingFor];
   const gateway = await openGateway({
     address,
     tls: tlsOf(config),
@@ -56,8 +58,10 @@ export async function openDoor(
       requestMs: config.requestTimeout,
       drainMs: config.drain,
     },
-    doors: allDoors({ served, ingest, predictions, registry: metrics.registry, waitingFor }),
-    waitingFor,
+    doors: allDoors({
+      ...{ served, ingest, predictions, registry: metrics.registry, waitingFor: waitsFor },
+    }),
+    waitingFor: waitsFor,
     metrics,
     onFailure: (error, requestId, door) => log.error({ err: error, requestId, door }, "failed"),
   });

@@ -192,6 +192,45 @@ test("two gateways answer by a champion within a second of its promotion", async
   assert.ok(Math.max(east?.ms ?? 9e9, west?.ms ?? 9e9) < 1_000);
 });
 
+test("a gateway is ready once its threads have loaded the champions, before anybody asks", async () => {
+  const version = await world.promote("ready");
+  let fetched = 0;
+  let fetch = () => {};
+  const held = new Promise<void>((resolve) => {
+    fetch = resolve;
+  });
+  const own = world.artifacts("ready");
+  const artifacts: typeof own = {
+    of: (name) => {
+      const store = own.of(name);
+      return {
+        ...store,
+        ensure: async (sha256) => {
+          fetched++;
+          await held;
+          return await store.ensure(sha256);
+        },
+      };
+    },
+  };
+  const predictions = new Predictions([plan], { ...world, online, artifacts });
+  const waitingFor = () => predictions.waitingFor;
+  const gateway = await openTestGateway([predictDoor(predictions)], { waitingFor });
+  open.push(async () => {
+    await gateway.close();
+    await predictions.close();
+  });
+  const warmed = predictions.warm();
+  const early = await ask(`${gateway.url}/health/ready`);
+  assert.deepEqual([early.status, early.body], [503, { waitingFor: ["its models"] }]);
+  fetch();
+  await warmed;
+  assert.equal((await ask(`${gateway.url}/health/ready`)).status, 200);
+  assert.equal(fetched, 1);
+  const { body } = await predict(gateway, { record, deadlineMs: 500 });
+  assert.deepEqual([body["version"], fetched], [version, 1]);
+});
+
 test("a deadline is kept: the fallback answers, or it is 504", async () => {
   const hanging = { read: () => new Promise<never>(() => {}) };
   const gateway = await gatewayOn("late", {}, hanging);

@@ -10,6 +10,7 @@ import { createScoringPool } from "../services/score/scoring-pool.ts";
 import type { Warn } from "../services/service.ts";
 import type { Artifacts } from "../services/train/artifacts.ts";
 import { Champions } from "./champions.ts";
+import { inTime } from "./in-time.ts";
 import { type BatcherOptions, MicroBatcher } from "./micro-batcher.ts";
 import { PredictionLog } from "./prediction-log.ts";
 import { RawModel } from "./raw-models.ts";
@@ -18,6 +19,9 @@ import { StepPredictor } from "./step-predictor.ts";
 
 /** Batches that a thread has at a time: one that it runs, and one at hand. */
 const batchesPerThread = 2;
+
+/** A start is not held up for longer by what its models take to load, ms. */
+const warmingMostMs = 10_000;
 
 /** The part of a stack that predictions are made of. */
 export interface PredictStack {
@@ -54,6 +58,8 @@ export class Predictions {
   readonly #topologies = new Map<string, TopologyScoring>();
   readonly #raw = new Map<string, { model: RawModel; batcher: MicroBatcher }>();
   readonly #log: PredictionLog | null;
+  #warming: Promise<void> | null = null;
+  #isWarming = false;
 
   /** @param plans - as they run now: the list may change. */
   constructor(plans: readonly Plan[], stack: PredictStack, options: PredictionsOptions = {}) {
@@ -132,6 +138,39 @@ export class Predictions {
     });
   }
 
+  /** What it still loads before predictions come in their usual time; empty: nothing. */
+  get waitingFor(): readonly string[] {
+    return this.#isWarming ? ["its models"] : [];
+  }
+
+  /**
+   * Makes ready the models by which the steps score now, so that no prediction waits for it. What
+   * fails is told by the first prediction that needs it.
+   */
+  warm(): Promise<void> {
+    this.#isWarming = true;
+    this.#warming ??= inTime(this.#warmAll(), performance.now() + warmingMostMs)
+      .then(
+        () => {},
+        (error: unknown) => this.#options.warn?.("no model is ready", { reason: String(error) }),
+      )
+      .finally(() => {
+        this.#isWarming = false;
+      });
+    return this.#warming;
+  }
+
+  async #warmAll(): Promise<void> {
+    const { now = Date.now } = this.#options;
+    for (const plan of this.#plans) {
+      for (const { name, features } of predictionsOf(plan)) {
+        const { champions, models } = this.#scoringOf(plan);
+        const { artifact } = (await champions.of(name)).at(now() ?? Number.POSITIVE_INFINITY);
+        if (artifact !== "") await models.ready(artifact, features.length);
+      }
+    }
+  }
+
   /** Rows that wait for their batch. */
   get waitingRows(): number {
     return this.#batchers().reduce((sum, batcher) => sum + batcher.waitingRows, 0);
@@ -139,6 +178,7 @@ export class Predictions {
 
   /** Lets what is under way end, then stops the threads. */
   async close(): Promise<void> {
+    await this.#warming;
     await Promise.all(this.#batchers().map((batcher) => batcher.close()));
     for (const { champions, pool } of this.#topologies.values()) {
       await champions.close();
