@@ -1,6 +1,7 @@
 import type { Broker } from "../broker/broker.ts";
 import { readCommitted } from "../broker/committed-records.ts";
 import { planAsRead } from "../runtime/engine/plan-on-sources.ts";
+import { reachedIn } from "../runtime/engine/source-position.ts";
 import { offlineEncoders } from "../runtime/offline/tables.ts";
 import { readAcceptedGaps } from "../runtime/row-topics/accepted-gaps.ts";
 import { readTallies } from "../runtime/row-topics/tally.ts";
@@ -21,6 +22,8 @@ export interface VerifyOptions {
   readonly broker: Broker;
   readonly registry: SchemaRegistry;
   readonly offline: OfflineStore;
+  /** Whether the run was live: then what came after its end waits for the next. @default false */
+  readonly live?: boolean;
   /** Told what is counted next and what share is done. @default nobody */
   readonly onStep?: (share: number, what: string) => void;
 }
@@ -33,6 +36,8 @@ export interface SourceCheck {
   readonly records: number;
   readonly late: number;
   readonly deadLettered: number;
+  /** Those of them that came after the end of a live run, and wait for the next. */
+  readonly awaiting: number;
   /** Offsets that a run went on without, because it was told to. */
   readonly missing: number;
 }
@@ -65,13 +70,21 @@ export async function verifyRun(given: VerifyOptions): Promise<VerifyReport> {
   const late = await rejectedOffsets(options, "late", lateRecord);
   const dead = await rejectedOffsets(options, "dead-letters", deadLetter);
   const derived = await readDerivedLetters(broker, registry, plan);
+  const reached = new Map(
+    (given.live === true ? await reachedIn(broker, plan) : []).map((each) => [
+      `${each.topic}/${each.partition}`,
+      each.offset,
+    ]),
+  );
+  const isTaken = (place: string, offset: number) =>
+    offset < (reached.get(place) ?? Number.POSITIVE_INFINITY);
   const sources: SourceCheck[] = [];
   for (const { topic } of plan.sources) {
     next(topic);
     const partitions = partitionsOf(plan, topic);
     const gaps = await readAcceptedGaps(broker, plan.name, topic, partitions);
     for (let partition = 0; partition < partitions; partition++) {
-      const counted = await checkSource(broker, topic, partition, late, dead, problems);
+      const counted = await checkSource(options, topic, partition, late, dead, isTaken, problems);
       sources.push({ ...counted, missing: gaps[partition]?.missing ?? 0 });
     }
     problems.push(...(await unreadPartitions(broker, plan, topic)));
@@ -80,7 +93,9 @@ export async function verifyRun(given: VerifyOptions): Promise<VerifyReport> {
   for (const predictions of predictionsOf(plan)) {
     next(predictions.topic);
     const rejected = (place: string, offset: number) =>
-      late.get(place)?.has(offset) === true || dead.get(place)?.has(offset) === true;
+      late.get(place)?.has(offset) === true ||
+      dead.get(place)?.has(offset) === true ||
+      !isTaken(place, offset);
     const world = { plan, broker, registry, rejected, derived };
     scorings.push(await checkPredictions(world, predictions, problems));
   }
@@ -142,20 +157,22 @@ async function unreadPartitions(broker: Broker, plan: Plan, source: string): Pro
 }
 
 async function checkSource(
-  broker: Broker,
+  { broker }: VerifyOptions,
   source: string,
   partition: number,
   late: Offsets,
   dead: Offsets,
+  isTaken: (place: string, offset: number) => boolean,
   problems: string[],
 ): Promise<Omit<SourceCheck, "missing">> {
   const place = `${source}/${partition}`;
   const rejected = new Set([...(late.get(place) ?? []), ...(dead.get(place) ?? [])]);
   const both = [...(late.get(place) ?? [])].filter((offset) => dead.get(place)?.has(offset));
   if (both.length > 0) problems.push(`${place}: both late and refused, offsets ${named(both)}`);
-  let records = 0;
+  let [records, awaiting] = [0, 0];
   await readCommitted(broker, source, partition, ({ offset }) => {
     records++;
+    if (!isTaken(place, offset)) awaiting++;
     rejected.delete(offset);
   });
   const strange = await neverThere(broker, source, partition, [...rejected]);
@@ -163,5 +180,5 @@ async function checkSource(
     problems.push(`${place}: late or refused, but not in the topic: offsets ${named(strange)}`);
   }
   const sizes = { late: late.get(place)?.size ?? 0, deadLettered: dead.get(place)?.size ?? 0 };
-  return { source, partition, records, ...sizes };
+  return { source, partition, records, awaiting, ...sizes };
 }

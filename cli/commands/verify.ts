@@ -90,9 +90,10 @@ async function check(run: Verified, options: VerifyOptions): Promise<number> {
     signal.throwIfAborted();
     progress.step(share, what);
   };
-  const report = await recount(plans, stack, onStep);
+  const live = run.manifest.live === true;
+  const report = await recount(plans, stack, live, onStep);
   const own = await ownChecks(run, plans, onStep);
-  const reread = options.reread === true ? await readAgain(run, onStep) : null;
+  const reread = options.reread === true ? await readAgain(run, report, onStep) : null;
   progress.stop();
   const differences = reread?.topics.flatMap((topic) => topic.differences) ?? [];
   const ownProblems = own.flatMap((each) => each.problems);
@@ -118,12 +119,13 @@ async function running({ application, stack }: Verified): Promise<Plan[]> {
 async function recount(
   plans: readonly Plan[],
   { broker, registry, offline }: Stack,
+  live: boolean,
   onStep: OnStep,
 ): Promise<VerifyReport> {
   const reports: VerifyReport[] = [];
   for (const plan of plans) {
     const own = offline.of(topologyOf(plan));
-    reports.push(await verifyRun({ plan, broker, registry, offline: own, onStep }));
+    reports.push(await verifyRun({ plan, broker, registry, offline: own, live, onStep }));
   }
   return {
     sources: reports.flatMap(({ sources }) => sources),
@@ -157,13 +159,19 @@ async function ownChecks(
 }
 
 /** Computes the run again, beside its data. */
-async function readAgain(run: Verified, onStep: OnStep): Promise<RereadReport> {
+async function readAgain(
+  run: Verified,
+  { sources }: VerifyReport,
+  onStep: OnStep,
+): Promise<RereadReport> {
   const { resolved, stack, manifest, progress, signal } = run;
   const directory = resolved.config.data;
   const live = manifest.live === true;
   const [from, to] = [Date.parse(manifest.from), Date.parse(manifest.to)];
   const ended = live
-    ? (await readLiveRecord(directory))?.ended === true
+    ? // What awaits the next run is read again, too.
+      (await readLiveRecord(directory))?.ended === true &&
+      sources.every((each) => each.awaiting === 0)
     : (await readRunRecord(directory)).completedTo === to;
   const onLook = ({ eventTime, records }: RereadLook) => {
     const share = Math.min(1, Math.max(0, (eventTime - from) / (to - from)));

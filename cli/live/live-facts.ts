@@ -1,4 +1,6 @@
-import { readCommitted } from "../../broker/committed-records.ts";
+import type { Broker } from "../../broker/broker.ts";
+import { committedPages, readCommitted } from "../../broker/committed-records.ts";
+import { reachedIn } from "../../runtime/engine/source-position.ts";
 import type { Stack } from "../../runtime/hosting/stack.ts";
 import { AvroDecoder } from "../../runtime/schema-registry/avro-codec.ts";
 import { type Decision, decision } from "../../schemas/generated.ts";
@@ -23,6 +25,8 @@ export interface LiveFacts {
    * has its prediction; over all starts, the time between them included.
    */
   readonly latencyMs: LatencySummary;
+  /** Records in the sources that are later than the end of the run: they are for the next one. */
+  readonly awaiting: number;
   /** Predictions that were made without waiting for all that may lie before them. */
   readonly incomplete: number;
   /** Longest time that a record had been in a task when it ended a wait, ms; 0: none was ended. */
@@ -33,14 +37,20 @@ export interface LiveFacts {
   readonly load: Readonly<Record<string, unknown>> | null;
 }
 
-/** Counts what is asked of topics and tables. */
+/**
+ * Counts what is asked of topics and tables.
+ *
+ * @param running - as which the plans ran.
+ */
 export async function collectLiveFacts(
   plans: readonly Plan[],
+  running: readonly Plan[],
   stack: Stack,
   run: Pick<LiveFacts, "maxWaitMs" | "load"> & { readonly latency: LatencyHistogram },
 ): Promise<LiveFacts> {
   return {
     maxWaitMs: run.maxWaitMs,
+    awaiting: await countAwaiting(running, stack.broker),
     latencyMs: latencySummary(run.latency),
     incomplete: await countIncomplete(plans, stack),
     ...(await readDecisions(plans, stack)),
@@ -56,6 +66,24 @@ export function latencySummary(latency: LatencyHistogram): LatencySummary {
     p99: latency.quantile(0.99),
     max: count === 0 ? null : maxMs,
   };
+}
+
+/** A record that several topologies read counts once. */
+async function countAwaiting(running: readonly Plan[], broker: Broker): Promise<number> {
+  const counted = new Map<string, number>();
+  for (const plan of running) {
+    const reached = await reachedIn(broker, plan);
+    for (const { topic, partition, offset } of reached) {
+      const [end = 0] = await broker.listOffsets([{ topic, partition, at: "stable" }]);
+      let records = 0;
+      for await (const page of committedPages(broker, topic, partition, { from: offset, end })) {
+        records += page.length;
+      }
+      const place = `${topic}/${partition}`;
+      counted.set(place, Math.max(records, counted.get(place) ?? 0));
+    }
+  }
+  return [...counted.values()].reduce((sum, records) => sum + records, 0);
 }
 
 async function countIncomplete(plans: readonly Plan[], { offline }: Stack): Promise<number> {
@@ -97,14 +125,20 @@ async function readDecisions(
 
 /** The facts for people. */
 export function liveText(facts: LiveFacts): string {
-  const { maxWaitMs, latencyMs, incomplete, longestWaitMs, decisions } = facts;
+  const { maxWaitMs, latencyMs, awaiting, incomplete, longestWaitMs, decisions } = facts;
   const decided = Object.entries(decisions).map(([kind, count]) => `${number(count)} ${kind}`);
   return [
     `latency        ${milliseconds(latencyMs)}`,
     `incomplete     ${number(incomplete)} predictions; waits end after ${number(maxWaitMs)} ms` +
       (longestWaitMs === 0 ? ", none did" : `, the longest after ${number(longestWaitMs)}`),
     `decisions      ${decided.length === 0 ? "none" : decided.join(", ")}`,
+    ...(awaiting === 0 ? [] : [awaitingText(awaiting)]),
   ].join("\n");
+}
+
+function awaitingText(records: number): string {
+  const [noun, verb] = records === 1 ? ["record", "awaits"] : ["records", "await"];
+  return `${number(records)} ${noun} came after the end and ${verb} the next run.`;
 }
 
 function milliseconds({ count, p50, p99, max }: LatencySummary): string {

@@ -138,8 +138,9 @@ class LiveRun {
     const { summary, problems } = await addUp(() =>
       collectSummary(application.parts, stack, facts),
     );
+    const running = application.parts.map(({ plan }) => plan);
     const live = await addUp(() =>
-      collectLiveFacts(plans, stack, {
+      collectLiveFacts(plans, running, stack, {
         maxWaitMs: maxWait,
         latency: this.#latency.histogram,
         load: this.#fed,

@@ -104,7 +104,7 @@ interface WorkerPlace {
 /**
  * Starts the tasks that the group gives to this process.
  *
- * @param until - of a live run: where its clock stops, UTC ms.
+ * @param until - of a live run: where it ends, UTC ms.
  */
 export function startApplication(
   plan: Plan,
@@ -135,10 +135,8 @@ export function startApplication(
   });
 }
 
-/** The clock of a live run stops at its end, so that its tasks come to rest there. */
-function modeOf(config: Config, until: number): Mode {
+function modeOf(config: Config, end: number): Mode {
   const { live, maxWait: maxWaitMs, maxAhead: maxAheadMs, ahead: beyond } = config;
   if (!live) return { kind: "replay" };
-  const now = () => Math.min(Date.now(), until);
-  return { kind: "live", now, maxWaitMs, ahead: { maxAheadMs, beyond } };
+  return { kind: "live", now: Date.now, end, maxWaitMs, ahead: { maxAheadMs, beyond } };
 }

@@ -11,6 +11,7 @@ export function verifyText({ sources, scorings, tables, problems }: VerifyReport
     const unknown = outcomes - labelled - takenForNegative;
     return groundTruthText({ labelled, takenForNegative, unknown, pending });
   };
+  const awaiting = sources.reduce((sum, each) => sum + each.awaiting, 0);
   return [
     table(
       ["source", "partition", "records", "late", "dead letters", "gone"],
@@ -38,6 +39,9 @@ export function verifyText({ sources, scorings, tables, problems }: VerifyReport
         number(rows),
       ]),
     ),
+    ...(awaiting === 0
+      ? []
+      : [`${number(awaiting)} records came after the end of the run and await the next.`]),
     problems.length === 0
       ? "Everything is there, once."
       : [`${problems.length} wrong:`, ...problems.map((each) => `- ${plainText(each)}`)].join("\n"),

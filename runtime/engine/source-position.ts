@@ -1,6 +1,11 @@
-import type { Broker, TopicDescription } from "../../broker/broker.ts";
+import type {
+  Broker,
+  OffsetToCommit,
+  TopicDescription,
+  TopicPartition,
+} from "../../broker/broker.ts";
 import { MillraceError } from "../../schemas/errors.ts";
-import type { Plan } from "../../schemas/plan.ts";
+import { type Plan, readsSource } from "../../schemas/plan.ts";
 import { passGap } from "../row-topics/accepted-gaps.ts";
 import type { SourceTask } from "./source-task.ts";
 
@@ -55,4 +60,24 @@ export async function sourceId(
 function checkPartitions({ name: topic, partitions: actual }: TopicDescription, plan: Plan): void {
   const read = plan.topics.find(({ name }) => name === topic)?.partitions ?? plan.partitions;
   if (actual !== read) throw new MillraceError("SOURCE_PARTITIONS", { topic, actual, read });
+}
+
+/** Where a plan goes on in its sources, as it is committed; never before what still stands. */
+export async function reachedIn(broker: Broker, plan: Plan): Promise<OffsetToCommit[]> {
+  const places = plan.subtopologies
+    .filter(({ operator }) => readsSource(operator))
+    .flatMap(({ inbox: topic, partitions }) =>
+      Array.from({ length: partitions }, (_, partition) => ({ topic, partition })),
+    );
+  if (places.length === 0) return [];
+  const committed = await broker.committed(plan.name, places);
+  const starts = await broker.listOffsets(
+    places.map((each) => ({ ...each, at: "earliest" as const })),
+  );
+  const offsetOf = ({ topic, partition }: TopicPartition) =>
+    committed.find((each) => each.topic === topic && each.partition === partition)?.offset ?? 0;
+  return places.map((place, index) => ({
+    ...place,
+    offset: Math.max(offsetOf(place), starts[index] ?? 0),
+  }));
 }

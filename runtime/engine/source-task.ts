@@ -60,7 +60,7 @@ export class SourceTask implements Task, Restorable {
   #lookUpAgainAt = 0;
   #lookUpPauseMs = lookUpPauseMs.least as number;
   #stalled = false;
-  /** It stands at a record that lies too far beyond the clock, and waits. */
+  /** It stands at a record that lies too far beyond the clock, or after the end, and waits. */
   #waitsForClock = false;
   #aheadMs = 0;
   readonly #cut = new ChangelogCut();
@@ -295,6 +295,8 @@ export class SourceTask implements Task, Restorable {
   #takeRecord(): boolean {
     const reader = this.#reader;
     const { processor } = this;
+    const { decisions } = this.#wiring;
+    if (processor.streamTime >= decisions.end) return this.#leaveToNextRun();
     const rejects = this.#rejects;
     const { buffer, keyStart, keyEnd, valueStart, valueEnd } = reader;
     if (keyEnd - keyStart + valueEnd - valueStart > recordLimitBytes) {
@@ -307,7 +309,6 @@ export class SourceTask implements Task, Restorable {
       rejects.deadLetter(reader, "KEY_OVERSIZE");
       return true;
     }
-    const { decisions } = this.#wiring;
     const decoded = decisions.refusesSchema(reader.offset)
       ? this.#wiring.decoder.refused(buffer, valueStart, valueEnd, reader)
       : this.#wiring.decoder.decode(buffer, valueStart, valueEnd, reader);
@@ -324,6 +325,9 @@ export class SourceTask implements Task, Restorable {
     const latest = decisions.latestEventTime(processor.streamTime, reader.offset);
     const { timeField, latenessMs } = processor.source;
     const isAhead = (decoded.value[timeField] as number) > latest;
+    if (!isAhead && (decoded.value[timeField] as number) >= decisions.end) {
+      return this.#leaveToNextRun();
+    }
     if (isAhead || this.#aheadMs > 0) {
       const eventTime = Number(decoded.value[timeField]);
       this.#aheadMs = isAhead ? decisions.aheadMs(eventTime) : 0;
@@ -347,5 +351,12 @@ export class SourceTask implements Task, Restorable {
     else if (typeof outcome === "string") rejects.deadLetter(reader, outcome);
     else rejects.deadLetter(reader, outcome.code, rejectionReason(outcome.code, outcome.facts));
     return true;
+  }
+
+  /** The record under the reader is later than the end of the run: there is nothing to warn of. */
+  #leaveToNextRun(): false {
+    this.#waitsForClock = true;
+    this.#aheadMs = 0;
+    return false;
   }
 }

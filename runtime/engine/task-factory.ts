@@ -166,8 +166,8 @@ export class TaskFactory {
     wiring: OutboxWiring,
   ): SourceDecisions {
     if (this.#mode.kind === "live") {
-      const { now, ahead = usualAhead } = this.#mode;
-      return clockDecides(now, this.#decisionLog(subtopology, partition, wiring), ahead);
+      const { now, ahead = usualAhead, end } = this.#mode;
+      return clockDecides(now, this.#decisionLog(subtopology, partition, wiring), ahead, end);
     }
     const recorded = this.#recorded?.of(subtopology.name, partition) ?? [];
     if (this.#repeatsAll) return recordDecides(recorded);
@@ -181,12 +181,12 @@ export class TaskFactory {
   ): MergeDecisions {
     const { inputs } = subtopology;
     if (this.#mode.kind === "live") {
-      const { now, maxWaitMs } = this.#mode;
+      const { maxWaitMs } = this.#mode;
       // Whoever looks something up gets its answer before the own patience ends.
       const isAsked = inputs.some(({ role }) => role === "lookup");
       const limitMs = isAsked ? maxWaitMs / 2 : maxWaitMs;
       const log = this.#decisionLog(subtopology, partition, wiring);
-      return clockOrders(now, limitMs, log);
+      return clockOrders(clockOf(this.#mode), limitMs, log);
     }
     const recorded = this.#recorded?.of(subtopology.name, partition) ?? [];
     if (this.#repeatsAll) return recordOrders(recorded);
@@ -250,8 +250,18 @@ export type Mode =
       readonly kind: "live";
       /** UTC ms. */
       readonly now: () => number;
+      /**
+       * Where the run ends, UTC ms: its clock stops there, so that its tasks come to rest, and what
+       * is later stays in the sources for the next run. @default it has no end
+       */
+      readonly end?: number;
       /** Longest wait of a record in a task for others that may lie before it, ms. */
       readonly maxWaitMs: number;
       /** @default 5 s beyond the clock; what lies beyond waits */
       readonly ahead?: AheadRule;
     };
+
+/** The clock of a live run, which stops at its end. */
+export function clockOf({ now, end = Number.POSITIVE_INFINITY }: Mode & { kind: "live" }) {
+  return () => Math.min(now(), end);
+}

@@ -21,7 +21,7 @@ import { SourceQuestions } from "./source-questions.ts";
 import { SourceTask } from "./source-task.ts";
 import { agreeOnPlan } from "./standing-plan.ts";
 import { taskName } from "./task.ts";
-import { type Mode, TaskFactory, type TaskTuning } from "./task-factory.ts";
+import { clockOf, type Mode, TaskFactory, type TaskTuning } from "./task-factory.ts";
 import { acceptFetched, fetchRequest } from "./task-fetch.ts";
 import { WorkDesk } from "./work-desk.ts";
 
@@ -107,7 +107,7 @@ export class Worker {
     this.#group = new GroupProgress(plan, broker);
     const isLive = mode.kind === "live";
     const [wakeUp, workers] = [() => this.#wakeUp(), () => this.instances.length || 1];
-    this.#idle = isLive ? new IdleAdvance(plan, broker, mode.now, wakeUp, workers) : null;
+    this.#idle = isLive ? new IdleAdvance(plan, broker, clockOf(mode), wakeUp, workers) : null;
     const { commitIntervalMs: intervalMs = 100, onCommit = () => {} } = options;
     const commits = { plan, broker, intervalMs, onCommit, tell: wakeUp };
     this.#commits = new CommitPipeline(commits, membership);

@@ -36,6 +36,8 @@ export interface SourceDecisions {
   waits(eventTime: number, latenessMs: number): boolean;
   /** How far an event time lies beyond the clock, ms; 0: not at all, or no clock decides. */
   aheadMs(eventTime: number): number;
+  /** Live: where the run ends; what is later, or comes after that, is for the next one. */
+  readonly end: number;
   /** The guard has refused the record at an offset. */
   refused(offset: number): void;
   /** The schema registry has given no schema for the record at an offset. */
@@ -85,6 +87,7 @@ const nothingDecides: SourceDecisions = Object.freeze({
     Number.isFinite(streamTime) ? streamTime + replayMaxJumpMs : latestFirstEventTime,
   waits: () => false,
   aheadMs: () => 0,
+  end: Number.POSITIVE_INFINITY,
   refused: () => {},
   schemaRefused: () => {},
   refusesSchema: () => false,
@@ -95,13 +98,20 @@ const nothingDecides: SourceDecisions = Object.freeze({
   collect: () => {},
 });
 
-/** Live mode: the wall clock decides, and what it decided is logged. */
+/**
+ * Live mode: the wall clock decides, and what it decided is logged.
+ *
+ * @param now - the clock, which goes on after the end of the run.
+ * @param end - event time at which the run ends, UTC ms.
+ */
 export function clockDecides(
   now: () => number,
   log: DecisionLog,
   { maxAheadMs, beyond }: AheadRule = usualAhead,
+  end = Number.POSITIVE_INFINITY,
 ): SourceDecisions {
   return {
+    end,
     latestEventTime: () => now() + maxAheadMs,
     waits: (eventTime, latenessMs) =>
       beyond === "wait" && eventTime - now() <= Math.min(latenessMs, liveMostAheadMs),
