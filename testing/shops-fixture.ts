@@ -146,3 +146,19 @@ export async function sendOrders(
   await send("broken", Buffer.from("no Avro"));
   await producer.close();
 }
+
+/** A producer that sends single orders, each to the partition that it is told. */
+export async function openOrderSender({ broker, registry }: Stack) {
+  const producer = await broker.producer({ transactionalId: null });
+  const encoder = new AvroEncoder(order, await registry.register("orders-value", order));
+  return {
+    async send(sent: Order, partition: number): Promise<void> {
+      const value = new ByteWriter();
+      encoder.encode(sent as unknown as Record<string, unknown>, value);
+      const batch = new RecordBatchBuilder();
+      batch.append(Buffer.from(sent.orderId), value.take(), sent.at);
+      await producer.send([{ topic: "orders", partition, batch: batch.build() }]);
+    },
+    close: () => producer.close(),
+  };
+}

@@ -21,6 +21,14 @@ test("rate and time left follow the last ten seconds", () => {
   assert.ok(etaSeconds !== null && Math.abs(etaSeconds - 59) < 1);
 });
 
+test("records that are told of late, after tasks began anew, are no rate, neither below 0 nor above", () => {
+  const pace = createPace();
+  const rates = [600, 800, 0, 0, 820].map((records, second) => {
+    return pace(state(0, records), second * 1000).rate;
+  });
+  assert.deepEqual(rates, [0, 200, 100, 200 / 3, 55]);
+});
+
 test("a state reads as one line", () => {
   assert.equal(
     progressText(state(0.315, 5), { rate: 12_345.4, etaSeconds: 41.2 }),

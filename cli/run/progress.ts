@@ -62,8 +62,10 @@ const paceWindowMs = 10_000;
 /** Rate and time left from the states of the last ten seconds. */
 export function createPace(): (state: ProgressState, nowMs: number) => Pace {
   const seen: { at: number; records: number; share: number }[] = [];
-  return ({ records, share: known }, at) => {
+  return ({ records: told, share: known }, at) => {
     const share = known ?? 0;
+    // Workers that have just been started have told of no records yet.
+    const records = Math.max(told, seen.at(-1)?.records ?? 0);
     seen.push({ at, records, share });
     while (seen.length > 2 && at - (seen[0]?.at ?? at) > paceWindowMs) seen.shift();
     const first = seen[0] ?? { at, records, share };

@@ -1,12 +1,14 @@
+import { committedValues } from "../../audit/committed-values.ts";
 import type { Broker } from "../../broker/broker.ts";
 import { committedPages, type PlainRecord } from "../../broker/committed-records.ts";
 import { RecordBatchBuilder } from "../../broker/record-batch/builder.ts";
 import type { Config } from "../../runtime/config/settings.ts";
 import { partitionsThere } from "../../runtime/engine/plan-on-sources.ts";
+import type { SourceWatermark } from "../../runtime/engine/source-watermarks.ts";
 import type { EventRange, Feeder } from "../../runtime/hosting/application-spec.ts";
 import { readManifest } from "../../runtime/hosting/data-directory.ts";
 import type { Stack } from "../../runtime/hosting/stack.ts";
-import { AvroEncoder } from "../../runtime/schema-registry/avro-codec.ts";
+import { AvroDecoder, AvroEncoder } from "../../runtime/schema-registry/avro-codec.ts";
 import type { RecordDecoder } from "../../runtime/schema-registry/record-decoder.ts";
 import { sourceDecoder } from "../../runtime/schema-registry/source-codec.ts";
 import { ByteWriter } from "../../schemas/bytes.ts";
@@ -50,7 +52,8 @@ export async function standingTopics(
     const count = partitions.get(source.topic) ?? 0;
     standing.push(await standingIn(broker, sourceDecoder(registry, source), source, count));
   }
-  const range = await rangeOf(standing, config);
+  const announced = await latestAnnounced(stack, plans, standing);
+  const range = await rangeOf(standing, announced, config);
   return {
     range: () => range,
     replay: async () => {
@@ -104,7 +107,11 @@ async function eventTime(
 }
 
 /** What a directory was begun with stays its start, whatever its topics still hold of it. */
-async function rangeOf(standing: readonly Standing[], config: Config): Promise<EventRange> {
+async function rangeOf(
+  standing: readonly Standing[],
+  announced: number,
+  config: Config,
+): Promise<EventRange> {
   const least = Math.min(...standing.map((each) => each.least));
   const most = Math.max(...standing.map((each) => each.most));
   if (least > most) {
@@ -113,8 +120,31 @@ async function rangeOf(standing: readonly Standing[], config: Config): Promise<E
   }
   const before = await readManifest(config.data);
   const from = before === null ? least : Date.parse(before.from);
-  const to = Math.max(most + 1, before === null ? 0 : Date.parse(before.to));
+  const to = Math.max(most + 1, announced + 1, before === null ? 0 : Date.parse(before.to));
   return { from, to };
+}
+
+/**
+ * The latest of the times that earlier starts have announced and something has come behind since,
+ * UTC ms; −Infinity without one. It is known then, though its own time may be earlier.
+ */
+async function latestAnnounced(
+  { broker, registry }: Stack,
+  plans: readonly Plan[],
+  standing: readonly Standing[],
+): Promise<number> {
+  let latest = Number.NEGATIVE_INFINITY;
+  for (const { topic, endOffsets } of standing) {
+    for (const { name } of await broker.describeTopics(marksOf(plans, topic))) {
+      const decoder = new AvroDecoder(registry, watermark);
+      for await (const { value } of committedValues(broker, name, 0, decoder)) {
+        const { before, endOffsets: ends } = value as unknown as SourceWatermark;
+        const isBehind = endOffsets.some((end, partition) => end > (ends[partition] ?? 0));
+        if (isBehind) latest = Math.max(latest, before);
+      }
+    }
+  }
+  return latest;
 }
 
 /** Where each topology that reads a source is told how far it is. */

@@ -306,9 +306,9 @@ export class MergeTask implements Task, Restorable {
       const lookAheadMs = output.kind === "inbox" ? output.lookAheadMs : 0;
       return isTrigger ? this.outbox.announced(index) - lookAheadMs : Number.NEGATIVE_INFINITY;
     });
-    const passed = Math.max(this.#merge.time, ...promised);
-    if (!Number.isFinite(passed)) return;
-    const floor = Math.floor(passed) + 1;
+    // What is known at a promise is within it; what was released at a time has passed that.
+    const floor = Math.max(Math.floor(this.#merge.time) + 1, ...promised.map(Math.ceil));
+    if (!Number.isFinite(floor)) return;
     this.#merge.join(channel, floor);
     const { name } = this.subtopology.inputs[input] as InputSpec;
     this.#decisions.joined(name, writer, floor);

@@ -6,7 +6,7 @@ import type { AvroDecoder } from "../schema-registry/avro-codec.ts";
  * A source watermark: every record at or beyond `endOffsets[partition]` finds stream time ≥
  * `before`.
  */
-interface SourceWatermark {
+export interface SourceWatermark {
   readonly before: number;
   readonly endOffsets: readonly number[];
 }
