@@ -9,6 +9,8 @@ export interface LiveRecord {
   readonly from: number;
   /** When the present run ends, UTC ms; null: on Ctrl-C. */
   readonly until: number | null;
+  /** The `--for` that set this end, ms; null: none. */
+  readonly forMs: number | null;
   /** Whether it came to its end: then the next start begins another. */
   readonly ended: boolean;
   readonly latency: LatencyRecord | null;

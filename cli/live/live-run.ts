@@ -30,15 +30,16 @@ const graceMs = 1_000;
  * goes on, to the end that it had.
  */
 export function runLive(request: RunRequest): Promise<RunEnd> {
-  const { application, resolved, interrupt } = request;
+  const { application, resolved, interrupt, progress } = request;
   const claim = async () => {
-    const live = await claimLive(application, resolved.config);
+    const { live, text } = await claimLive(application, resolved.config);
+    if (text !== null) progress.say(text);
     const to = live.until === null ? Number.POSITIVE_INFINITY : live.until + graceMs;
     const before: Before = { live, run: await readRunRecord(resolved.config.data) };
     return { range: { from: live.from, to }, before };
   };
   return withRun(request, claim, async (open, before) => {
-    const { progress, log, application } = open;
+    const { log, application } = open;
     const run = new LiveRun(open, before);
     const complete = await run.go(interrupt.signal);
     progress.stop();
@@ -50,26 +51,49 @@ export function runLive(request: RunRequest): Promise<RunEnd> {
 }
 
 /**
- * Writes down what the data directory is for, and when this run ends. The caller holds its lock.
+ * Writes down what the data directory is for, and finds when this run ends; that is kept once it
+ * runs. The caller holds its lock.
  *
+ * @returns with what people are told of an end that an earlier start had.
  * @throws {MillraceError} DATA_PLAN_CHANGED, DATA_MODE_CHANGED.
  */
-async function claimLive(application: LoadedApplication, config: Config): Promise<LiveRecord> {
+async function claimLive(
+  application: LoadedApplication,
+  config: Config,
+): Promise<{ readonly live: LiveRecord; readonly text: string | null }> {
   const now = Date.now();
   const manifest = await readManifest(config.data);
   const before = await readLiveRecord(config.data);
-  const goesOn = before !== null && !before.ended && before.until !== null;
-  const until = config.for === null ? null : goesOn ? before.until : now + config.for;
-  const from = before?.from ?? now;
-  const begunTo = manifest?.live === true ? Date.parse(manifest.to) : from;
+  const { until, text } = endOf(before, config.for, now);
+  const begun = manifest?.live === true ? manifest : null;
+  const from = before?.from ?? (begun === null ? now : Date.parse(begun.from));
   const range = {
-    from: manifest?.live === true ? Date.parse(manifest.from) : from,
-    to: Math.max(until ?? now, begunTo),
+    from: begun === null ? from : Date.parse(begun.from),
+    to: Math.max(until ?? now, begun === null ? from : Date.parse(begun.to)),
   };
   await claimData(application, config, range, true);
-  const record = { from, until, ended: false, latency: before?.latency ?? null };
-  await writeLiveRecord(config.data, record);
-  return record;
+  const latency = before?.latency ?? null;
+  return { live: { from, until, forMs: config.for, ended: false, latency }, text };
+}
+
+/**
+ * When a start ends: where the start before was to, if that ran, was cut off and had the same
+ * `--for`; else so long from now.
+ */
+export function endOf(
+  before: Pick<LiveRecord, "until" | "forMs" | "ended"> | null,
+  forMs: number | null,
+  now: number,
+): { readonly until: number | null; readonly text: string | null } {
+  const until = forMs === null ? null : now + forMs;
+  if (before === null || before.ended || before.until === null) return { until, text: null };
+  const was = `${new Date(before.until).toISOString().slice(0, 19).replace("T", " ")} UTC`;
+  if (before.forMs === forMs) {
+    const text = `goes on to ${was}, the end of the run that was cut off; another --for counts from now`;
+    return { until: before.until, text };
+  }
+  const text = forMs === null ? "runs until Ctrl-C" : "--for counts from now";
+  return { until, text: `${text}: the run that was cut off was to end at ${was}` };
 }
 
 interface Before {
@@ -109,7 +133,9 @@ class LiveRun {
 
   /** False when the signal stopped it. A failure of one side stops the other. */
   async go(signal: AbortSignal): Promise<boolean> {
-    const { application, range } = this.#run;
+    const { application, range, config } = this.#run;
+    // A start that fails before it runs sets no end for the next.
+    await writeLiveRecord(config.data, this.#before.live);
     this.#watch.start();
     const sides = await sideBySide(
       signal,
