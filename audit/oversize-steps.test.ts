@@ -137,8 +137,11 @@ const sent = [
 const rooms = { "for short keys": 1_188 + 600, "for nothing": 1_000 };
 /** Look-ups hold keys alone, which any inbox takes. */
 const answers = "sizes.shops.v1.inbox";
+/** What the gateway predicts on request: no step derives it. */
+const served = "sizes.predictions.served";
 const derived = plan.topics.filter(
-  ({ name, role }) => ["inbox", "rows", "output", "models"].includes(role) && name !== answers,
+  ({ name, role }) =>
+    ["inbox", "rows", "output", "models"].includes(role) && name !== answers && name !== served,
 );
 
 test("with room for all, nothing is refused", async () => {

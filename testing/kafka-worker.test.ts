@@ -136,7 +136,7 @@ test("a Kafka that stands still or is killed is waited for and told, and nothing
   const mine = await openKafkaBroker({
     brokers: kafka.brokers,
     clientId: "outlasting",
-    requestTimeoutMs: 1_000,
+    requestTimeoutMs: 3_000,
   });
   const told: string[] = [];
   const outages = new Outages((what, error) =>

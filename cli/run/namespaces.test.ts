@@ -39,6 +39,13 @@ async function digest({ offline }: Pick<Stack, "offline">, { name }: Plan): Prom
   return await offline.of(name).queryText(sql, "TSV");
 }
 
+/** A source as others have it: its partitions, codec and cleanup are theirs. */
+const foreign = {
+  name: "orders",
+  partitions: 3,
+  config: { "compression.type": "zstd", "cleanup.policy": "compact" },
+};
+
 /** What each leaves where nobody else is. */
 const alone = new Map<string, string>();
 
@@ -46,6 +53,7 @@ before(async () => {
   for (const plan of [alpha, beta]) {
     const data = join(folder, `only-${plan.name}`);
     const filling = await openStack({ data });
+    await filling.broker.createTopics([foreign]);
     await sendOrders(plan, filling);
     await filling.close();
     assert.equal((await run(plan, { data })).outcome, "done");
@@ -72,13 +80,6 @@ async function assertApart(stack: Stack): Promise<void> {
   }
   assert.ok((values[0] ?? 0) > (values[1] ?? 1), "more is large where less counts as large");
 }
-
-/** A source as others have it: its partitions, codec and cleanup are theirs. */
-const foreign = {
-  name: "orders",
-  partitions: 3,
-  config: { "compression.type": "zstd", "cleanup.policy": "compact" },
-};
 
 interface Standing {
   readonly topics: readonly string[];

@@ -25,6 +25,8 @@ const folder = mkdtempSync(join(tmpdir(), "millrace-start-"));
 const skip = requirement("redis-server");
 const closing: (() => Promise<unknown>)[] = [];
 const doors = new Map<Name, Door>();
+/** How long a check waits for a server that is there: a busy machine takes a while. */
+const patienceMs = 2_500;
 let check = async (): Promise<void> => {};
 
 before(async () => {
@@ -60,7 +62,7 @@ before(async () => {
       password: await frontPassword(clickHousePasswordFile(directory)),
     },
   };
-  check = () => checkServers("compose", access, 500);
+  check = () => checkServers("compose", access, patienceMs);
 });
 after(async () => {
   for (const close of closing) await close();
