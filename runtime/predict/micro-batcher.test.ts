@@ -72,6 +72,23 @@ test("every request gets the answers to its own rows, whatever they were batched
   await batcher.close();
 });
 
+test("an answer that a busy thread hears of before the timer is late all the same", async () => {
+  const scorer = heldScorer(false);
+  const busy = {
+    score: async (work: ScoreWork): Promise<ScoreResult> => {
+      for (const start = performance.now(); performance.now() - start < 30; );
+      return scorer.score(work);
+    },
+  };
+  const batcher = new MicroBatcher(busy, 2, { batchesAtOnce: 1, rows: 7, waitingRows: 100 });
+  const deadlineAt = performance.now() + 20;
+  const asked = [deadlineAt, never].map((at) => batcher.score(first, Float64Array.of(1, 2), at));
+  const [bounded, unbounded] = await Promise.all(asked);
+  assert.deepEqual(bounded?.states, Uint8Array.of(rowStates.late));
+  assert.deepEqual(unbounded?.states, Uint8Array.of(rowStates.answered));
+  await batcher.close();
+});
+
 test("rows gather while the scorer is busy; what comes together goes together", async () => {
   const scorer = heldScorer(true);
   const batcher = new MicroBatcher(scorer, 2, { batchesAtOnce: 1 });

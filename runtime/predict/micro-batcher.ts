@@ -197,16 +197,23 @@ export class MicroBatcher {
     }
   }
 
-  /** To each request its own rows: they stand in the order in which they were taken. */
+  /**
+   * To each request its own rows: they stand in the order in which they were taken. A busy thread
+   * hears of answers before it hears of timers: what came after the deadline is late.
+   */
   #answer(taken: readonly Waiting[], result: ScoreResult): void {
+    const now = performance.now();
     let from = 0;
-    for (const { rows, since, timer, resolve } of taken) {
+    for (const each of taken) {
+      const { rows, since, deadlineAt, timer, resolve } = each;
       clearTimeout(timer);
       const to = from + rows;
+      // One that has been told already stays as it is.
+      if (now > deadlineAt) this.#late(each);
       resolve({
         probabilities: result.probabilities.slice(from, to),
         states: result.states.slice(from, to),
-        latencyMs: performance.now() - since,
+        latencyMs: now - since,
         failure: result.failure,
       });
       from = to;

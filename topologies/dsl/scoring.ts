@@ -63,7 +63,10 @@ export function previousVersion(): PreviousVersion {
 export interface ScoringOptions {
   /** Alias of the model version in force. */
   readonly model: "@champion";
-  /** Live mode: bounds the model call of a record; past it the fallback answers. */
+  /**
+   * Live mode: bounds the model call of a record; past it the fallback answers. Loading a model, in
+   * its first call, has no limit.
+   */
   readonly deadline: Duration;
   /** Answers while there is no model, or when it fails. */
   readonly fallback: Prior | readonly [PreviousVersion, Prior];

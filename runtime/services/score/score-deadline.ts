@@ -6,9 +6,10 @@ import { encodeScoreResult } from "./scorer.ts";
 const longestTimerMs = 2 ** 31 - 1;
 
 /**
- * Live mode: bounds model calls. Rows whose scores do not come in time get none (NaN), and the
- * fallback answers; what of the call has not begun is given up, so that later calls do not queue
- * behind it. The first call of an artifact has no limit: loading it is not scoring.
+ * Live mode: bounds model calls, from where rows are handed over until their answers are here. Rows
+ * whose scores do not come in time get none (NaN), and the fallback answers; what of the call has
+ * not begun is given up, so that later calls do not queue behind it. Calls of an artifact have no
+ * limit until its first one has ended: loading it is not scoring.
  */
 export class ScoreDeadline {
   readonly #warm = new Set<string>();
@@ -27,6 +28,7 @@ export class ScoreDeadline {
   ): Promise<Buffer> {
     if (this.#missed !== undefined) throw this.#missed;
     const over = new AbortController();
+    const started = performance.now();
     const result = call(over.signal);
     if (work.artifacts.some((artifact) => !this.#warm.has(artifact))) {
       const first = await result;
@@ -37,26 +39,31 @@ export class ScoreDeadline {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<Buffer>((resolve) => {
       timer = setTimeout(() => {
-        resolve(noScores(work, deadlineMs));
+        resolve(noScores(work, performance.now() - started));
         over.abort();
         result.catch((error: unknown) => {
           if (error !== over.signal.reason && !passes(error)) this.#missed ??= error;
         });
       }, deadlineMs);
     });
+    const inTime = result.then((scores) => {
+      // A busy thread hears of the answer before it hears of the timer.
+      const elapsedMs = performance.now() - started;
+      return elapsedMs > deadlineMs ? noScores(work, elapsedMs) : scores;
+    });
     try {
-      return await Promise.race([result, late]);
+      return await Promise.race([inTime, late]);
     } finally {
       clearTimeout(timer);
     }
   }
 }
 
-function noScores(work: ScoreWork, deadlineMs: number): Buffer {
+function noScores(work: ScoreWork, waitedMs: number): Buffer {
   const rows = work.versionOf.length;
   return encodeScoreResult({
     probabilities: new Float64Array(rows).fill(Number.NaN),
-    latencyMs: new Float64Array(rows).fill(deadlineMs),
+    latencyMs: new Float64Array(rows).fill(waitedMs),
     states: new Uint8Array(rows).fill(rowStates.late),
     failure: null,
   });
