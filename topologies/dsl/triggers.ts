@@ -31,7 +31,10 @@ export function any<const A extends readonly [Trigger<AnyKind>, ...Trigger<AnyKi
 type AnyKind = DetectorDefinition["kind"];
 type NeedsOf<T> = T extends Trigger<infer Needs> ? Needs : never;
 
-/** Asks once there are so many labelled outcomes while no model has been promoted. */
+/**
+ * Asks once there are so many labelled outcomes while no model has been promoted. Outcomes that
+ * are taken for negative count.
+ */
 export function noModel(options: { readonly labels: number }): Trigger<never> {
   return trigger({ when: "no-model", labels: options.labels });
 }
@@ -41,7 +44,10 @@ export function drifted<Kind extends AnyKind>(detector: Kind): Trigger<Kind> {
   return trigger({ when: "drifted", detector });
 }
 
-/** Asks when so much event time has passed since the last answered request. */
+/**
+ * Asks when so much event time has passed since the last answered request, or, before the first
+ * one, since the first outcome.
+ */
 export function every(period: Duration): Trigger<never> {
   return trigger({ when: "every", period });
 }
