@@ -420,7 +420,7 @@ export const errorTable = {
   DATA_PLAN_CHANGED: {
     policy: "stop",
     message:
-      'The data directory {directory} belongs to another version of the topology "{plan}" (fingerprint {found}, now {expected}). Start over with --fresh, or keep it and use another --data directory.',
+      'The data directory {directory} holds the topology "{plan}" as it was before a change of it ({change}). {remedy}',
   },
   TOPIC_READ_ONLY: {
     policy: "stop",

@@ -1,10 +1,11 @@
 import type { ResolvedConfig } from "../../runtime/config.ts";
-import { checkPlans, fingerprintsOf, readManifest } from "../../runtime/hosting/data-directory.ts";
+import { readManifest } from "../../runtime/hosting/data-directory.ts";
 import { strandsOf } from "../../runtime/hosting/strands.ts";
 import { MillraceError } from "../../schemas/errors.ts";
 import type { Plan } from "../../schemas/plan.ts";
 import { checkStack, openStack } from "../../stacks/open-stack.ts";
 import { exitCodes, listenForInterrupt } from "../exit.ts";
+import { checkAsked, plansThere } from "../inspect/plans-there.ts";
 import type { LoadedApplication } from "../run/claim.ts";
 import { closingAfter } from "../run/closing-after.ts";
 import { createLog } from "../run/log.ts";
@@ -27,12 +28,15 @@ export async function serve(
       const manifest = await readManifest(config.data);
       if (manifest !== null) {
         checkStack(manifest, config);
-        checkPlans(config.data, manifest, spec.name, fingerprintsOf(spec.topologies));
+        checkAsked({ directory: config.data, found: manifest, spec });
       } else if (config.stack === "embedded") {
         throw new MillraceError("DATA_MISSING", { directory: config.data });
       }
       const stack = await openStack(config, { exclusive: false });
       closing.push(() => stack.close());
+      if (manifest !== null) {
+        await plansThere({ directory: config.data, found: manifest, spec }, stack.broker, true);
+      }
       const plans: Plan[] = [];
       const look = async () => {
         const found = await Promise.all(

@@ -4,19 +4,17 @@ import type { ResolvedConfig } from "../../runtime/config.ts";
 import type { CheckReport } from "../../runtime/hosting/application-spec.ts";
 import {
   checkFormat,
-  checkPlans,
   type DataManifest,
-  fingerprintsOf,
   readManifest,
 } from "../../runtime/hosting/data-directory.ts";
 import type { Stack } from "../../runtime/hosting/stack.ts";
-import { strandsOf } from "../../runtime/hosting/strands.ts";
 import { MillraceError } from "../../schemas/errors.ts";
 import { jsonText } from "../../schemas/plain-text.ts";
 import { type Plan, topologyOf } from "../../schemas/plan.ts";
 import { checkStack, openStack } from "../../stacks/open-stack.ts";
 import { namedApplication } from "../application/find-application.ts";
 import { exitCodes, listenForInterrupt } from "../exit.ts";
+import { checkAsked, plansThere } from "../inspect/plans-there.ts";
 import { readLiveRecord } from "../live/live-record.ts";
 import type { LoadedApplication } from "../run/claim.ts";
 import { closingAfter } from "../run/closing-after.ts";
@@ -49,8 +47,7 @@ export async function verify(
   checkStack(manifest, resolved.config);
   checkFormat(data, manifest);
   const application = namedApplication(found, data);
-  const { name, topologies } = application.spec;
-  checkPlans(data, manifest, name, fingerprintsOf(topologies));
+  checkAsked({ directory: data, found: manifest, spec: application.spec });
   const interrupt = listenForInterrupt();
   const progress = createProgress(process.stderr);
   try {
@@ -110,9 +107,9 @@ async function check(run: Verified, options: VerifyOptions): Promise<number> {
 }
 
 /** The plans as which the topologies run. */
-async function running({ application, stack }: Verified): Promise<Plan[]> {
-  const { topologies } = application.spec;
-  return (await Promise.all(topologies.map((plan) => strandsOf(stack.broker, plan)))).flat();
+function running({ application, stack, manifest: found, resolved }: Verified): Promise<Plan[]> {
+  const asked = { directory: resolved.config.data, found, spec: application.spec };
+  return plansThere(asked, stack.broker, true);
 }
 
 /** The reports of all topologies as one. */

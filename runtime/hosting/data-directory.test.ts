@@ -3,7 +3,7 @@ import { mkdtemp, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { checkPlans, claimDataDirectory, type DataClaim, readManifest } from "./data-directory.ts";
+import { claimDataDirectory, type DataClaim, readManifest } from "./data-directory.ts";
 
 const claim: DataClaim = {
   application: { name: "flights", module: "/app.ts" },
@@ -43,9 +43,6 @@ test("a run may go on, or further, but not with another start, injection, topolo
     await refused({ plans: { payments: "b".repeat(64) } }, "DATA_APPLICATION_CHANGED");
     await refused({}, "DATA_RANGE_SHORTER");
     const changed = { plans: { flights: "b".repeat(64) }, to: "2001-02-01T00:00:00.000Z" };
-    const manifest = await claimDataDirectory(directory, { ...claim, ...changed });
-    // A run asks Kafka; a look has no other to ask.
-    assert.throws(() => checkPlans(directory, manifest, "flights", claim.plans), {
-      code: "DATA_PLAN_CHANGED",
-    });
+    // What may be changed of a topology is decided by what stands in Kafka.
+    await claimDataDirectory(directory, { ...claim, ...changed });
   }));

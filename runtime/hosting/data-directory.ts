@@ -92,28 +92,9 @@ export function fingerprintsOf(plans: readonly Plan[]): Record<string, string> {
  * @param application - name of the one that is asked for.
  * @param plans - its fingerprints.
  * @throws {MillraceError} DATA_APPLICATION_CHANGED when the directory belongs to an application
- * with other topologies; DATA_PLAN_CHANGED when one of them is another version.
+ * with other topologies.
  */
-export function checkPlans(
-  directory: string,
-  found: DataManifest,
-  application: string,
-  plans: Readonly<Record<string, string>>,
-): void {
-  checkTopologies(directory, found, application, plans);
-  for (const [plan, fingerprint] of Object.entries(plans)) {
-    const before = found.plans[plan] ?? "";
-    if (before === fingerprint) continue;
-    throw new MillraceError("DATA_PLAN_CHANGED", {
-      directory,
-      plan,
-      found: before.slice(0, 12),
-      expected: fingerprint.slice(0, 12),
-    });
-  }
-}
-
-function checkTopologies(
+export function checkTopologies(
   directory: string,
   found: DataManifest,
   application: string,
