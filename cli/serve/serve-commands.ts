@@ -18,7 +18,9 @@ import { addSettings, settingFlags } from "../settings-options.ts";
 /** The gateway, and who may ask it. */
 export function serveCommands(program: Command, line: CommandLine): void {
   addSettings(program.command("serve"), "serve", ownSettings(line))
-    .description("Serve features over HTTP, beside a run elsewhere or after it, until Ctrl-C.")
+    .description(
+      "Serve features and predictions over HTTP, beside a run or after it, until Ctrl-C.",
+    )
     .argument("[application]", moduleDoc)
     .addHelpText(
       "after",

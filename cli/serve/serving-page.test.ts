@@ -150,5 +150,5 @@ test("the Python example sends and reads with requests alone", {
   assert.equal(JSON.parse(one).key.card, "python");
   assert.equal(JSON.parse(rows).length, 2);
   assert.equal(JSON.parse(made).fallbackReason, "no model");
-  assert.match(refused, /^EVENT_REFUSED: .*paymentId is 1, not string/);
+  assert.match(refused, /^EVENT_REFUSED: .*paymentId is 1, not a text/);
 });
