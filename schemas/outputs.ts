@@ -25,11 +25,7 @@ export function predictionSchema(
       field("eventTime", timestamp, "Event time of the triggering record, UTC."),
       field("knownAt", timestamp, "When it was known, UTC: no feature is newer."),
       ...answerFields(predictions),
-      nullable(
-        "fallbackReason",
-        "string",
-        "Why the fallback answered: no model, late, failed or put aside; null when a model did.",
-      ),
+      fallbackReason,
       field("incomplete", "boolean", "Whether features are missing that were not waited for."),
       field("latencyMs", "double", "Wall time that the model call took, in milliseconds."),
       nullable("featuresAsOf", timestamp, "When the newest record behind the features was known."),
@@ -66,11 +62,7 @@ export function servedSchema(
       ),
       field("servedAt", timestamp, "When it was made, UTC."),
       ...answerFields(predictions),
-      nullable(
-        "fallbackReason",
-        "string",
-        "Why the fallback answered: no model, late, failed or put aside; null when a model did.",
-      ),
+      fallbackReason,
       field("incomplete", "boolean", "Whether the features were not read in time."),
       field("latencyMs", "double", "Wall time that the model call took, in milliseconds."),
       nullable("featuresAsOf", timestamp, "Since when the newest row behind them is in force."),
@@ -114,6 +106,12 @@ export function outcomeSchema(
     ],
   };
 }
+
+const fallbackReason = nullable(
+  "fallbackReason",
+  "string",
+  "Why the fallback answered: no model, late, failed or put aside; null when a model did.",
+);
 
 function answerFields(predictions: PredictionFacts): Field[] {
   return [

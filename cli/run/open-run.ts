@@ -126,7 +126,10 @@ export function withRun<Before>(
     log.info({ data, ...range }, "stack opened");
     const member = await memberOf(data);
     const application = await start.retry(() =>
-      startPlans(loaded.module, strands, stack, config, member, range.to, progress, log),
+      startPlans(strands, {
+        ...{ module: loaded.module, stack, config, member },
+        ...{ until: range.to, progress, log },
+      }),
     );
     interrupt.begin();
     interrupt.insist(() => application.waitingFor);

@@ -15,21 +15,29 @@ import { tellingOf } from "./outage-text.ts";
 import type { Progress } from "./progress.ts";
 import { WorkerGroup } from "./worker-group.ts";
 
+/** Where and how plans are started. */
+interface Surroundings {
+  /** Module that worker processes load; null: a program runs the plans, all in this process. */
+  readonly module: string | null;
+  readonly stack: Stack;
+  readonly config: Config;
+  /** Name of the data directory among those that run the plans. */
+  readonly member: string;
+  /** Of a live run: where it ends, UTC ms. */
+  readonly until: number;
+  readonly progress: Progress;
+  readonly log: Logger;
+}
+
 /** Starts the topologies of an application, or none where one fails. */
 export async function startPlans(
-  module: string | null,
   plans: readonly Plan[],
-  stack: Stack,
-  config: Config,
-  member: string,
-  until: number,
-  progress: Progress,
-  log: Logger,
+  around: Surroundings,
 ): Promise<RunningPlans> {
   const started: RunningPlan[] = [];
   try {
     for (const plan of plans) {
-      started.push(await startPlan(module, plan, stack, config, member, until, progress, log));
+      started.push(await startPlan(plan, around));
     }
     return new RunningPlans(started);
   } catch (error) {
@@ -40,20 +48,12 @@ export async function startPlans(
 }
 
 /** With what was added to its sources since, and what is added while it runs. */
-function startPlan(
-  module: string | null,
-  plan: Plan,
-  stack: Stack,
-  config: Config,
-  member: string,
-  until: number,
-  progress: Progress,
-  log: Logger,
-): Promise<RunningPlan> {
+function startPlan(plan: Plan, around: Surroundings): Promise<RunningPlan> {
+  const { stack, progress, log } = around;
   return GrowingPlan.start({
     plan,
     broker: stack.broker,
-    start: () => startOnSources(module, plan, stack, config, member, until, progress, log),
+    start: () => startOnSources(plan, around),
     onTakenUp: ({ topic, before, now }) => {
       log.info({ plan: plan.name, topic, before, now }, "partitions added");
       progress.say(
@@ -65,14 +65,8 @@ function startPlan(
 
 /** In this process, or in as many worker processes as the configuration wants. */
 async function startOnSources(
-  module: string | null,
   plan: Plan,
-  stack: Stack,
-  config: Config,
-  member: string,
-  until: number,
-  progress: Progress,
-  log: Logger,
+  { module, stack, config, member, until, progress, log }: Surroundings,
 ): Promise<RunningPlan> {
   const say = tellingOf(progress, log);
   if (config.workers > 1 && module !== null) {

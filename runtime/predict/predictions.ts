@@ -171,11 +171,6 @@ export class Predictions {
     }
   }
 
-  /** Rows that wait for their batch. */
-  get waitingRows(): number {
-    return this.#batchers().reduce((sum, batcher) => sum + batcher.waitingRows, 0);
-  }
-
   /** Lets what is under way end, then stops the threads. */
   async close(): Promise<void> {
     await this.#warming;
