@@ -1,6 +1,6 @@
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import type { Broker } from "../../broker/broker.ts";
+import type { Broker, PartitionOffset } from "../../broker/broker.ts";
 import { openEmbeddedBroker } from "../../broker/embedded/embedded-broker.ts";
 import { openOverlayBroker } from "../../broker/overlay/overlay-broker.ts";
 import { branchAccounts, recordsIn } from "../../runtime/engine/accounting.ts";
@@ -12,6 +12,7 @@ import { openServices } from "../../runtime/services/registry.ts";
 import { openArtifactStore } from "../../runtime/services/train/artifacts.ts";
 import { type Plan, type TopicSpec, topologyOf } from "../../schemas/plan.ts";
 import { compareTopics, type TopicComparison } from "./compare-topics.ts";
+import { lateBeginnings } from "./source-beginnings.ts";
 
 export interface RereadOptions {
   readonly plan: Plan;
@@ -39,6 +40,8 @@ export interface RereadLook {
 
 export interface RereadReport {
   readonly topics: readonly TopicComparison[];
+  /** Where sources begin that have lost their first records: none of these was read again. */
+  readonly begins: readonly PartitionOffset[];
   /** Time that the computing took, ms. */
   readonly elapsedMs: number;
 }
@@ -80,7 +83,7 @@ export async function rereadRun(given: RereadOptions): Promise<RereadReport> {
         options.onStep?.(share, what);
       },
     });
-    return { topics: compared, elapsedMs };
+    return { topics: compared, begins: await lateBeginnings(stack.broker, plan), elapsedMs };
   } finally {
     await fresh.close();
     await rm(folder, { recursive: true, force: true });

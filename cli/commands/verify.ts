@@ -181,6 +181,7 @@ async function readAgain(
   }
   return {
     topics: reports.flatMap(({ topics }) => topics),
+    begins: reports.flatMap(({ begins }) => begins),
     elapsedMs: reports.reduce((sum, { elapsedMs }) => sum + elapsedMs, 0),
   };
 }
