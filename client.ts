@@ -113,8 +113,17 @@ export interface Prediction {
   /** Of the model that answered; null: the fallback did. */
   readonly version: string | null;
   /** Null: a model answered. */
-  readonly fallbackReason: "no model" | "late" | "failed" | "put aside" | null;
+  readonly fallbackReason: "no model" | "late" | "failed" | "put aside" | "out of range" | null;
   readonly latencyMs: number;
+  /** Of a step with rules: the score before them. */
+  readonly score?: number;
+  /** Rule that gave the probability; null: none. */
+  readonly rule?: string | null;
+  /** Of the first threshold that holds, and which that is. */
+  readonly decision?: boolean | null;
+  readonly decidedBy?: string | null;
+  /** Of a step with ranges: the features outside theirs. */
+  readonly flags?: readonly string[];
   /** With `features`: the vector by name, null where missing. */
   readonly features?: Readonly<Record<string, number | null>>;
   readonly lookedUp?: readonly LookedUp[];

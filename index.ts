@@ -47,6 +47,7 @@ export { describe } from "./topologies/dsl/describe.ts";
 export { calendar } from "./topologies/dsl/enrichment.ts";
 export type { Outcomes } from "./topologies/dsl/label.ts";
 export { offline, online, topic } from "./topologies/dsl/roles.ts";
+export { blockList, override, type Range, type Rule, threshold } from "./topologies/dsl/rules.ts";
 export {
   type FeatureOf,
   type Predictions,

@@ -2,11 +2,13 @@ import type { ByteReader, ByteWriter } from "../schemas/bytes.ts";
 import { readModelAnswer } from "../schemas/json-payload.ts";
 import type { Ports } from "../schemas/plan.ts";
 import type { LabelSpec } from "../schemas/steps/label.ts";
+import { toldFields } from "../schemas/steps/rules.ts";
 import type { ScoringOperator, ScoringSpec } from "../schemas/steps/scoring.ts";
 import { readCounters, tallyOf, writeCounters } from "./branch-tally.ts";
 import type { Spill } from "./local-store.ts";
 import type { Counters, ExternalWork, MakeProcessor, Outbox, Processor } from "./processor.ts";
 import { FeatureAssembly } from "./scoring/feature-assembly.ts";
+import { Judge } from "./scoring/judge.ts";
 import { LabelInput } from "./scoring/label-input.ts";
 import { type EarlyLabel, LabelJoin, type Prediction } from "./scoring/label-join.ts";
 import { readNews } from "./scoring/model-news.ts";
@@ -50,6 +52,7 @@ export class ScoringProcessor implements Processor {
   readonly #triggerInput: TriggerInput;
   readonly #labelInput: LabelInput | undefined;
   readonly #models = new ModelRegister();
+  readonly #judge: Judge;
   /** With a label step. */
   readonly #predicted: PredictedIds | undefined;
   /** Rows for the models, and vectors that the fallback answers. */
@@ -83,8 +86,10 @@ export class ScoringProcessor implements Processor {
     this.#labelInput = label === null ? undefined : new LabelInput(label);
     this.#assembly = new FeatureAssembly(operator, answersMayLack);
     const withinMs = this.#labels?.withinMs;
+    this.#judge = new Judge(scoring);
+    const told = { fields: toldFields(scoring) };
     this.#join =
-      withinMs === undefined ? undefined : new LabelJoin(withinMs, spill, keyPaths(scoring));
+      withinMs === undefined ? undefined : new LabelJoin(withinMs, spill, keyPaths(scoring), told);
     this.#predicted = withinMs === undefined ? undefined : new PredictedIds(withinMs, spill);
     this.#outputs = new ScoringOutputs(ports, operator, partition);
     this.#outputs.findTallies(this.counters);
@@ -155,7 +160,7 @@ export class ScoringProcessor implements Processor {
     for (const [index, each] of this.#deferred.entries()) {
       if (each.kind === "outcome") this.#outputs.outcome(each, out);
       else if (each.prediction.version === "") {
-        this.#outputs.prediction(each, this.#unscored, out);
+        this.#publish(each, this.#unscored, out);
       } else {
         result.position = start + each.row * 8;
         const probability = result.f64();
@@ -166,7 +171,7 @@ export class ScoringProcessor implements Processor {
           this.#askAgain(index);
           break;
         }
-        this.#outputs.prediction(each, this.#scored.vectors, out);
+        this.#publish(each, this.#scored.vectors, out);
       }
     }
     result.position = end;
@@ -176,6 +181,17 @@ export class ScoringProcessor implements Processor {
     this.#unscored.clear();
     this.#models.settled();
     this.#join?.trim();
+  }
+
+  /** After the rules: an outcome of it has what they made of it, too. */
+  #publish(deferred: DeferredPrediction, vectors: VectorBuffer, out: Outbox): void {
+    const { prediction, record, row, flags } = deferred;
+    const { probability: score } = prediction;
+    const { values, width } = vectors;
+    const judged = this.#judge.judge(score, record, values, row * width, flags);
+    prediction.probability = judged.probability;
+    prediction.told = judged.told;
+    this.#outputs.prediction(deferred, vectors, out);
   }
 
   /**
@@ -259,19 +275,24 @@ export class ScoringProcessor implements Processor {
     const sourceOffset = trigger.offset();
     const sourcePartition = trigger.partition(writer);
     this.#knownAt = knownAt;
-    const { model, why: fallbackReason } = this.#models.asked(knownAt, this.#scoring.fallback);
-    const vectors = fallbackReason === null ? this.#scored.vectors : this.#unscored;
-    const row = vectors.rows;
+    const { model, why: unasked } = this.#models.asked(knownAt, this.#scoring.fallback);
+    const vectors = unasked === null ? this.#scored.vectors : this.#unscored;
+    let row = vectors.rows;
     const at = vectors.add();
     const featuresAsOf = this.#assembly.take(id, vectors.values, at);
     trigger.copyRequest(vectors.values, at + this.#assembly.width);
+    const { flags, refused } = this.#judge.ranged(vectors.values, at);
+    const fallbackReason = refused ? "out of range" : unasked;
+    if (refused && unasked === null) row = this.#unscored.takeLast(vectors);
     if (fallbackReason === null) this.#scored.add(model, sourcePartition, sourceOffset);
+    const record = trigger.row();
     const prediction: Prediction = {
       id,
       predictedAt: knownAt,
       version: fallbackReason === null ? model.version : "",
       probability: fallbackReason === null ? Number.NaN : this.#scoring.fallback.value,
-      keys: trigger.keys(),
+      keys: trigger.keysIn(record),
+      told: null,
     };
     this.#deferred.push({
       kind: "prediction",
@@ -285,6 +306,8 @@ export class ScoringProcessor implements Processor {
       fallbackReason,
       model: fallbackReason === null ? model : null,
       latencyMs: 0,
+      record,
+      flags,
     });
     this.#predicted?.add(id, knownAt);
     const early = this.#join?.predict(prediction);

@@ -45,12 +45,12 @@ export function lookupInput(slot: number, idField: string): InputPayload {
 
 /**
  * A record that is to be scored: `id`, `eventTime`, its place in the source, `request` features and
- * on; then the fields that its prediction tells of.
+ * on; then the fields that its prediction tells of, and those that its rules read.
  *
  * @param placed - whether it says its `partition`, which is else that of its writer.
  */
 export function triggerInput(
-  { request, keys }: Pick<PredictionFacts, "request" | "keys">,
+  { request, keys, reads }: Pick<PredictionFacts, "request" | "keys" | "reads">,
   placed: boolean,
 ): InputPayload {
   return payloadOf([
@@ -62,6 +62,7 @@ export function triggerInput(
       (feature, i): Named => [i === 0 ? "request" : `request ${i}`, requestField(feature)],
     ),
     ...(keys === undefined ? [] : [["keys", { from: "row", layout: keys }] as const]),
+    ...(reads === undefined ? [] : [["reads", { from: "row", layout: reads }] as const]),
   ]);
 }
 

@@ -1,4 +1,5 @@
 import type { AvroSchema, OutcomeFacts, PredictionFacts } from "./plan.ts";
+import { toldFields } from "./steps/rules.ts";
 
 const timestamp = { type: "long", logicalType: "timestamp-millis" } as const;
 type Field = AvroSchema["fields"][number];
@@ -25,12 +26,13 @@ export function predictionSchema(
       field("eventTime", timestamp, "Event time of the triggering record, UTC."),
       field("knownAt", timestamp, "When it was known, UTC: no feature is newer."),
       ...answerFields(predictions),
-      fallbackReason,
+      fallbackReasonOf(predictions),
       field("incomplete", "boolean", "Whether features are missing that were not waited for."),
       field("latencyMs", "double", "Wall time that the model call took, in milliseconds."),
       nullable("featuresAsOf", timestamp, "When the newest record behind the features was known."),
       field("sourcePartition", "int", "Partition of the triggering record."),
       field("sourceOffset", "long", "Offset of the triggering record."),
+      ...told(predictions),
       field("features", featuresType(`${name}Features`, predictions), "Features as served."),
     ],
   };
@@ -62,7 +64,7 @@ export function servedSchema(
       ),
       field("servedAt", timestamp, "When it was made, UTC."),
       ...answerFields(predictions),
-      fallbackReason,
+      fallbackReasonOf(predictions),
       field("incomplete", "boolean", "Whether the features were not read in time."),
       field("latencyMs", "double", "Wall time that the model call took, in milliseconds."),
       nullable("featuresAsOf", timestamp, "Since when the newest row behind them is in force."),
@@ -74,6 +76,7 @@ export function servedSchema(
       field("origin", "string", "Who served it: gateway."),
       field("requestId", "string", "The request, as the log of the gateway has it."),
       nullable("caller", "string", "Id of the API key that asked; null: there are no keys."),
+      ...told(predictions),
       field("features", featuresType(`${name}Features`, predictions), "Features as served."),
     ],
   };
@@ -103,15 +106,26 @@ export function outcomeSchema(
       nullable("label", "boolean", "What came about, or is taken for it; null when unknown."),
       nullable("labelEventTime", timestamp, "Event time of the label record."),
       ...answerFields(predictions),
+      ...told(predictions),
     ],
   };
 }
 
-const fallbackReason = nullable(
-  "fallbackReason",
-  "string",
-  "Why the fallback answered: no model, late, failed or put aside; null when a model did.",
-);
+function fallbackReasonOf({ tells = [] }: PredictionFacts): Field {
+  const reasons = tells.includes("flags")
+    ? "no model, late, failed, put aside or out of range"
+    : "no model, late, failed or put aside";
+  const doc = `Why the fallback answered: ${reasons}; null when a model did.`;
+  return nullable("fallbackReason", "string", doc);
+}
+
+const avroTypes = { number: "double", text: "string", boolean: "boolean" } as const;
+
+function told(predictions: PredictionFacts): Field[] {
+  return toldFields(predictions).map(({ name, type, nullable: isNullable, doc }) =>
+    (isNullable ? nullable : field)(name, avroTypes[type], doc),
+  );
+}
 
 function answerFields(predictions: PredictionFacts): Field[] {
   return [

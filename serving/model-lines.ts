@@ -1,6 +1,6 @@
 import { MillraceError } from "../schemas/errors.ts";
 import { nearest } from "../schemas/nearest.ts";
-import type { Plan } from "../schemas/plan.ts";
+import type { OutcomeFacts, Plan, PredictionFacts } from "../schemas/plan.ts";
 import { modelNames, outcomesOf, predictionsFor } from "../schemas/plan-facts.ts";
 import { quoteText } from "../schemas/sql-text.ts";
 import type { ModelLine } from "./inspector.ts";
@@ -31,7 +31,8 @@ async function linesOf(
   if (!plan.topics.some(({ role }) => role === "models")) return [];
   const lines: ModelLine[] = [];
   for (const outcomes of outcomesOf(plan)) {
-    const model = predictionsFor(plan, outcomes)?.model.name ?? "";
+    const predictions = predictionsFor(plan, outcomes);
+    const model = predictions?.model.name ?? "";
     if (names.length > 0 && !names.includes(model)) continue;
     lines.push(
       ...(await offline.query<ModelLine>(
@@ -40,7 +41,7 @@ async function linesOf(
           trained_on AS "trainedOn", holdout_auc AS "holdoutAuc", sha256, reason,
           toUInt32(live.scored) AS scored, live.auc AS "liveAuc"
         FROM models AS model
-        LEFT JOIN (${liveSql(outcomes.name, outcomes.predictions)}) AS live USING (version)
+        LEFT JOIN (${liveSql(outcomes, aucSql(predictions))}) AS live USING (version)
         WHERE topology = ${quoteText(plan.name)} AND model = ${quoteText(model)}
         ORDER BY effective_from, version`,
       )),
@@ -50,10 +51,10 @@ async function linesOf(
 }
 
 /** By version: records scored, and AUC over those whose outcome is known. */
-function liveSql(outcomes: string, predictions: string): string {
+function liveSql({ name: outcomes, predictions }: OutcomeFacts, auc: string): string {
   return `SELECT version, scored, known.auc AS auc
     FROM (SELECT version, count() AS scored FROM ${predictions} GROUP BY version) AS served
-    LEFT JOIN (SELECT version, ${aucSql} AS auc FROM ${outcomes} GROUP BY version) AS known
+    LEFT JOIN (SELECT version, ${auc} AS auc FROM ${outcomes} GROUP BY version) AS known
     USING (version)`;
 }
 
@@ -64,5 +65,9 @@ export const knownSql = "countIf(label IS NOT NULL)";
  * AUC of a group of outcomes, over those that are {@link knownSql known}, as training takes them;
  * null where these are all of one class. Ties count half.
  */
-export const aucSql = `if(uniqExact(label) = 2,
-  arrayROCAUC(groupArrayIf(probability, label IS NOT NULL), groupArray(label)), NULL)`;
+export function aucSql(predictions: Pick<PredictionFacts, "tells"> | undefined): string {
+  // What a rule answered says nothing of the model.
+  const score = predictions?.tells?.includes("score") === true ? "score" : "probability";
+  return `if(uniqExact(label) = 2,
+  arrayROCAUC(groupArrayIf(${score}, label IS NOT NULL), groupArray(label)), NULL)`;
+}

@@ -76,7 +76,7 @@ test("a join and its ids answer alike in memory and on disk, at any share", () =
       if (isPrediction) {
         if (ids.isDuplicate(id, now)) return [...heard, "duplicate"];
         ids.add(id, now);
-        const said = { version: "", probability: Number.NaN };
+        const said = { version: "", probability: Number.NaN, told: null };
         const keys = { "keys.card": `c${step % 5}` };
         const prediction = { id, predictedAt: now, ...said, keys };
         heard.push(join.predict(prediction));

@@ -1,5 +1,5 @@
 import type { Plan } from "../../schemas/plan.ts";
-import { outcomesOf } from "../../schemas/plan-facts.ts";
+import { outcomesOf, predictionsFor } from "../../schemas/plan-facts.ts";
 import { aucSql } from "../../serving/model-lines.ts";
 import type { OfflineStore } from "../../sinks/store.ts";
 
@@ -8,11 +8,15 @@ export async function currentAuc(
   plans: readonly Plan[],
   offline: Pick<OfflineStore, "of">,
 ): Promise<number | null> {
-  const [first] = plans.flatMap((plan) => outcomesOf(plan).map(({ name }) => ({ plan, name })));
+  const [first] = plans.flatMap((plan) =>
+    outcomesOf(plan).map((outcomes) => {
+      return { plan, name: outcomes.name, predictions: predictionsFor(plan, outcomes) };
+    }),
+  );
   if (first === undefined) return null;
-  const { plan, name } = first;
+  const { plan, name, predictions } = first;
   const [found] = await offline.of(plan.name).query<{ auc: number | null }>(
-    `SELECT ${aucSql} AS auc FROM ${name}
+    `SELECT ${aucSql(predictions)} AS auc FROM ${name}
     WHERE known_at > (SELECT max(known_at) FROM ${name}) - INTERVAL 1 DAY`,
   );
   return found?.auc ?? null;

@@ -186,7 +186,7 @@ async function servedByVersion(plan: Plan, { offline }: TopologyStack): Promise<
       outcomes === undefined
         ? []
         : await offline.query<{ version: string | null; labelled: number; auc: number | null }>(
-            `SELECT version, toFloat64(${knownSql}) AS labelled, ${aucSql} AS auc
+            `SELECT version, toFloat64(${knownSql}) AS labelled, ${aucSql(predictions)} AS auc
             FROM ${outcomes.name} GROUP BY version`,
           );
     for (const { version, total } of totals) {

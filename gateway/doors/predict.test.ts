@@ -80,6 +80,9 @@ test("without a model the fallback answers, and says why; features are told when
   assert.deepEqual(rest, {
     ...{ topology: "cards", step: "scores", model: "fraud", id: "p1", probability: 0.1 },
     ...{ version: null, fallbackReason: "no model", latencyMs: 0 },
+    // The step has rules and ranges.
+    ...{ score: 0.1, rule: null, decision: false, decidedBy: "large" },
+    flags: ["card_payments_1h"],
   });
   assert.deepEqual(Object.keys(features as object), step.features);
   const told = features as Record<string, number>;

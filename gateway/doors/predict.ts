@@ -45,10 +45,18 @@ const prediction = z.object({
   probability: z.number(),
   version: z.string().nullable().describe("Of the model that answered; null: the fallback did."),
   fallbackReason: z
-    .enum(["no model", "late", "failed", "put aside"])
+    .enum(["no model", "late", "failed", "put aside", "out of range"])
     .nullable()
     .describe("Null: a model answered."),
   latencyMs: z.number().describe("Of the model call, with its wait for a batch."),
+  score: z.number().optional().describe("Of a step with rules: the score before them."),
+  rule: z.string().nullable().optional().describe("Rule that gave the probability; null: none."),
+  decision: z.boolean().nullable().optional().describe("Of the first threshold that holds."),
+  decidedBy: z.string().nullable().optional().describe("That threshold."),
+  flags: z
+    .array(z.string())
+    .optional()
+    .describe("Of a step with ranges: the features outside theirs."),
   features: z.record(z.string(), z.number().nullable()).optional(),
   lookedUp: z
     .array(
@@ -113,8 +121,14 @@ function toldOf(
   made: ServedPrediction,
   withFeatures: boolean,
 ): z.infer<typeof prediction> {
-  const { id, predictedAt, probability, version, fallbackReason, latencyMs } = made;
-  const plain = { id, predictedAt, probability, version, fallbackReason, latencyMs };
+  const { id, predictedAt, probability, version, fallbackReason, latencyMs, told } = made;
+  const { flags, ...ruled } = told ?? {};
+  const flagged = flags === undefined ? {} : { flags: flags === null ? [] : flags.split(", ") };
+  const plain = {
+    ...{ id, predictedAt, probability, version, fallbackReason, latencyMs },
+    ...ruled,
+    ...flagged,
+  };
   if (!withFeatures) return plain;
   const features = scoring.features.map((name, i): [string, number | null] => {
     const value = made.features[i] as number;

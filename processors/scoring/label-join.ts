@@ -1,6 +1,7 @@
 import type { ByteReader, ByteWriter } from "../../schemas/bytes.ts";
 import { RowCodec } from "../../schemas/row-codec.ts";
 import type { RowLayout } from "../../schemas/row-layout.ts";
+import type { ToldName, toldColumns } from "../../schemas/steps/rules.ts";
 import type { Spill } from "../local-store.ts";
 import { ArrivalMap, type EntryCodec } from "./arrival-map.ts";
 
@@ -15,6 +16,20 @@ export interface Prediction {
   probability: number;
   /** What it tells of the fields of its record, by their paths; null where no step takes them. */
   readonly keys: Readonly<Record<string, unknown>> | null;
+  /** What it tells of its answer besides, filled in with it; null where the step tells nothing. */
+  told: Told | null;
+}
+
+/** By column of `toldColumns`. */
+export type Told = Readonly<Partial<{ [Name in ToldName]: ToldValue<Name> }>>;
+
+type ToldValue<Name extends ToldName> =
+  | { number: number; text: string; boolean: boolean }[(typeof toldColumns)[Name]["type"]]
+  | ((typeof toldColumns)[Name]["nullable"] extends true ? null : never);
+
+/** The score of whatever answered, which rules may have put aside: what models are judged by. */
+export function scoreOf({ probability, told }: Prediction): number {
+  return told?.score ?? probability;
 }
 
 /** A label that came before its prediction. */
@@ -43,10 +58,18 @@ export class LabelJoin {
   readonly #open: ArrivalMap<Prediction>;
   readonly #early: ArrivalMap<EarlyLabel>;
 
-  /** @param keys - of predictions. @default they have none */
-  constructor(withinMs: number, spill: Spill | null = null, keys: RowLayout = { fields: [] }) {
+  /**
+   * @param keys - of predictions. @default they have none
+   * @param told - of their answers besides. @default nothing
+   */
+  constructor(
+    withinMs: number,
+    spill: Spill | null = null,
+    keys: RowLayout = { fields: [] },
+    told: RowLayout = { fields: [] },
+  ) {
     this.#withinMs = withinMs;
-    this.#predictions = predictionCodec(keys.fields.length === 0 ? null : new RowCodec(keys));
+    this.#predictions = predictionCodec(codecOf(keys), codecOf(told));
     this.#open = new ArrivalMap("open", this.#predictions, spill);
     this.#early = new ArrivalMap("early", earlyLabels, spill);
   }
@@ -124,14 +147,22 @@ export class LabelJoin {
   }
 }
 
-function predictionCodec(codec: RowCodec | null): EntryCodec<Prediction> {
+function codecOf(layout: RowLayout): RowCodec | null {
+  return layout.fields.length === 0 ? null : new RowCodec(layout);
+}
+
+function predictionCodec(
+  codec: RowCodec | null,
+  toldCodec: RowCodec | null,
+): EntryCodec<Prediction> {
   return {
-    write: (writer, { id, predictedAt, version, probability, keys }) => {
+    write: (writer, { id, predictedAt, version, probability, keys, told }) => {
       writer.text(id);
       writer.f64(predictedAt);
       writer.text(version);
       writer.f64(probability);
       if (codec !== null && keys !== null) codec.write(writer, keys);
+      if (toldCodec !== null) toldCodec.write(writer, told ?? {});
     },
     read: (reader) => ({
       id: reader.text(),
@@ -139,6 +170,7 @@ function predictionCodec(codec: RowCodec | null): EntryCodec<Prediction> {
       version: reader.text(),
       probability: reader.f64(),
       keys: codec === null ? null : codec.read(reader),
+      told: toldCodec === null ? null : (toldCodec.read(reader) as Told),
     }),
   };
 }

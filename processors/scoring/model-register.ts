@@ -5,7 +5,7 @@ import type { ChampionNews } from "./model-news.ts";
 import { rowStates } from "./score-work.ts";
 
 /** Why the fallback answers in place of a model. */
-export type FallbackReason = "no model" | "late" | "failed" | "put aside";
+export type FallbackReason = "no model" | "late" | "failed" | "put aside" | "out of range";
 
 /** Rows in a row that a model may fail at before it is put aside. */
 export const failuresInARow = 10;

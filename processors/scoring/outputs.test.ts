@@ -24,7 +24,7 @@ function vectors(...values: readonly number[]): VectorBuffer {
 function deferred(id: string, more: Partial<DeferredPrediction> = {}): DeferredPrediction {
   return {
     kind: "prediction",
-    prediction: { id, predictedAt: 50, version: "v1", probability: 0.75, keys: null },
+    prediction: { id, predictedAt: 50, version: "v1", probability: 0.75, keys: null, told: null },
     eventTime: 48,
     sourcePartition: 2,
     sourceOffset: 77,
@@ -34,6 +34,8 @@ function deferred(id: string, more: Partial<DeferredPrediction> = {}): DeferredP
     model: null,
     fallbackReason: null,
     latencyMs: 3,
+    record: null,
+    flags: null,
     ...more,
   };
 }
@@ -104,7 +106,14 @@ test("a prediction says its features by name, null for NaN, and where its answer
 
 test("a fallback's prediction names no version but its reason, and no instant without a look-up", () => {
   const out = new RecordingOutbox();
-  const prediction = { id: "7", predictedAt: 50, version: "", probability: 0.25, keys: null };
+  const prediction = {
+    id: "7",
+    predictedAt: 50,
+    version: "",
+    probability: 0.25,
+    keys: null,
+    told: null,
+  };
   const more = {
     prediction,
     fallbackReason: "late",

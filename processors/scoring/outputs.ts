@@ -3,7 +3,7 @@ import type { OutputSpec, Ports } from "../../schemas/plan.ts";
 import type { ScoringOperator, ScoringSpec } from "../../schemas/steps/scoring.ts";
 import type { Counters, Outbox } from "../processor.ts";
 import { FanOut } from "../source/fan-out.ts";
-import type { Prediction } from "./label-join.ts";
+import { type Prediction, scoreOf } from "./label-join.ts";
 import type { FallbackReason, ModelInForce } from "./model-register.ts";
 import type { VectorBuffer } from "./vector-buffer.ts";
 
@@ -26,6 +26,10 @@ export interface DeferredPrediction {
   model: ModelInForce | null;
   /** Measured; 0 for the fallback. */
   latencyMs: number;
+  /** Fields of its record that rules read; null: they read none. */
+  readonly record: Readonly<Record<string, unknown>> | null;
+  /** Features outside their range, as predictions tell them; null: none. */
+  readonly flags: string | null;
 }
 
 /** An outcome that waits behind the predictions before it. */
@@ -92,7 +96,8 @@ export class ScoringOutputs {
     }
     for (const output of this.#watchPredictions) {
       const writer = out.begin(output, 0, prediction.predictedAt);
-      predictionPayload.write(writer, prediction);
+      const { id, version } = prediction;
+      predictionPayload.write(writer, { id, version, probability: scoreOf(prediction) });
       for (let i = start; i < start + width; i++) writer.f64(values[i] as number);
       out.end();
     }
@@ -109,7 +114,7 @@ export class ScoringOutputs {
       const place = { partition: this.#partition, offset: -1 };
       this.#asked.outcomes.pass(fields, { fields, eventTime: knownAt, knownAt, ...place }, out);
     }
-    const told = { ...prediction, label };
+    const told = { ...prediction, probability: scoreOf(prediction), label };
     for (const output of this.#watchOutcomes) {
       const writer = out.begin(output, 0, knownAt);
       outcomePayload.write(writer, told);
@@ -147,6 +152,7 @@ export class ScoringOutputs {
       featuresAsOf: featuresAsOf === Number.NEGATIVE_INFINITY ? null : featuresAsOf,
       sourcePartition: deferred.sourcePartition,
       sourceOffset: deferred.sourceOffset,
+      ...prediction.told,
       features,
     };
   }
@@ -164,6 +170,7 @@ export class ScoringOutputs {
       fallback: prediction.version === "",
       model: this.#scoring.model.name,
       version: prediction.version === "" ? null : prediction.version,
+      ...prediction.told,
     };
   }
 

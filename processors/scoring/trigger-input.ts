@@ -21,20 +21,24 @@ export class TriggerInput {
   /** Of the first request feature; null: there is none. */
   readonly #request: Place | null;
   readonly #features: number;
-  readonly #hasKeys: boolean;
+  readonly #keys: readonly string[];
+  readonly #hasReads: boolean;
 
   constructor(operator: ScoringOperator) {
     const { scoring } = operator;
     const placed = operator.placed === true;
     const { head } = triggerInput(scoring, placed).layout;
-    this.#payload = new PayloadView({ head, rest: keyPaths(scoring) });
+    const keys = keyPaths(scoring).fields;
+    const reads = scoring.reads?.fields ?? [];
+    this.#payload = new PayloadView({ head, rest: { fields: [...keys, ...reads] } });
+    this.#keys = keys.map(({ name }) => name);
+    this.#hasReads = reads.length > 0;
     this.#id = this.#payload.place("id");
     this.#eventTime = this.#payload.place("eventTime");
     this.#offset = this.#payload.place("offset");
     this.#partition = placed ? this.#payload.place("partition") : null;
     this.#features = scoring.request.length;
     this.#request = this.#features > 0 ? this.#payload.place("request") : null;
-    this.#hasKeys = scoring.keys !== undefined;
   }
 
   /** Takes the record at which a reader stands in hand. */
@@ -65,8 +69,15 @@ export class TriggerInput {
     if (this.#request !== null) this.#payload.numbers(this.#request, this.#features, target, at);
   }
 
-  /** What its prediction tells of its fields, by their paths; null: nothing. */
-  keys(): Readonly<Record<string, unknown>> | null {
-    return this.#hasKeys ? this.#payload.row() : null;
+  /** Its fields that are read, by name, and by their paths those that are told; null: none. */
+  row(): Readonly<Record<string, unknown>> | null {
+    return this.#hasReads || this.#keys.length > 0 ? this.#payload.row() : null;
+  }
+
+  /** What its prediction tells of its fields, by their paths: of its {@link row}; null: nothing. */
+  keysIn(row: Readonly<Record<string, unknown>> | null): Readonly<Record<string, unknown>> | null {
+    if (row === null || this.#keys.length === 0) return null;
+    if (!this.#hasReads) return row;
+    return Object.fromEntries(this.#keys.map((name) => [name, row[name]]));
   }
 }

@@ -31,6 +31,14 @@ export class VectorBuffer {
     if (row !== to) this.values.copyWithin(to * width, row * width, (row + 1) * width);
   }
 
+  /** Takes the last row of another buffer over, and returns which row it is here. */
+  takeLast(from: VectorBuffer): number {
+    from.rows--;
+    const start = from.rows * from.width;
+    this.values.set(from.values.subarray(start, start + from.width), this.add());
+    return this.rows - 1;
+  }
+
   clear(): void {
     this.rows = 0;
   }

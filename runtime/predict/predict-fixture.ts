@@ -13,8 +13,9 @@ import { type Plan, stepsOf } from "../../schemas/plan.ts";
 import { recordSchema } from "../../schemas/record-schema.ts";
 import { agg } from "../../topologies/dsl/aggregates.ts";
 import { modelRegisterTopic } from "../../topologies/dsl/compile/topics.ts";
-import { gt } from "../../topologies/dsl/conditions.ts";
+import { and, eq, gt } from "../../topologies/dsl/conditions.ts";
 import { offline, online, topic } from "../../topologies/dsl/roles.ts";
+import { blockList, override, threshold } from "../../topologies/dsl/rules.ts";
 import { previousVersion, prior } from "../../topologies/dsl/scoring.ts";
 import { upper } from "../../topologies/dsl/select.ts";
 import { from } from "../../topologies/dsl/stream.ts";
@@ -99,6 +100,16 @@ const scores = all
   .scoredBy("fraud", {
     ...{ model: "@champion", deadline: "5s" },
     fallback: [previousVersion(), prior(0.1)],
+    ranges: {
+      amount: { max: 90, outside: "refuse" },
+      card_payments_1h: { max: 1, outside: "flag" },
+    },
+    rules: [
+      blockList("stolen", "shop", ["s|9"], 1),
+      override("far", and(eq("nation", "IT"), gt("features.card_payments_3h", 2)), 0.9),
+      threshold("large", 0.5, eq("large", true)),
+      threshold("any", 0.95),
+    ],
   })
   .into(topic("payments.scores"), offline);
 

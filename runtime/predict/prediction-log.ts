@@ -121,6 +121,7 @@ function logValue(
     ...{ eventTime, servedAt: predictedAt, probability, fallback: version === null },
     ...{ model: model.name, version, fallbackReason, incomplete, latencyMs, featuresAsOf },
     ...{ status: worstOf(made.lookedUp), origin, requestId, caller },
+    ...made.told,
     features: Object.fromEntries(named),
   };
 }

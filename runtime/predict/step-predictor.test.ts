@@ -42,6 +42,7 @@ test("features are those of the stream to the last bit, and so are the scores", 
   await world.promote("parity", { effectiveFrom: start - 1 });
   const vectors: Float64Array[] = [];
   const probabilities: number[] = [];
+  const rules = new Set<unknown>();
   let missing = 0;
   for (let round = 0; round < 60; round++) {
     for (let n = random(4); n > 0; n--) {
@@ -71,12 +72,22 @@ test("features are those of the stream to the last bit, and so are the scores", 
       `round ${round}`,
     );
     assert.equal(served?.id, asked.paymentId);
+    // The stream has no model here: what depends on none is the same.
+    const told = (each: Readonly<Record<string, unknown>> | null | undefined) =>
+      ["rule", "decidedBy", "flags"].map((name) => each?.[name]);
+    assert.deepEqual(told(served?.told), told(ours?.value));
+    for (const each of told(served?.told)) rules.add(each);
     missing += served?.features.filter(Number.isNaN).length ?? 0;
-    vectors.push(served?.features as Float64Array);
-    probabilities.push(served?.probability ?? Number.NaN);
+    if (served?.fallbackReason !== "out of range") {
+      vectors.push(served?.features as Float64Array);
+      probabilities.push(served?.told?.score ?? Number.NaN);
+    }
     q += 1;
   }
   assert.ok(missing > 10, "some features were missing");
+  for (const each of [null, "far", "large", "any", "amount", "card_payments_1h"]) {
+    assert.ok(rules.has(each), `${each}: ${[...rules].join("; ")}`);
+  }
   // The service of the stream scores by a pool of its own, all rows at once.
   const artifacts = world.artifacts("stream").of(plan.name);
   const sha256 = await artifacts.put(fittedModel("parity", step.features));

@@ -1,3 +1,5 @@
+import { Judge } from "../../processors/scoring/judge.ts";
+import type { Told } from "../../processors/scoring/label-join.ts";
 import type {
   FallbackReason,
   ModelInForce,
@@ -53,6 +55,8 @@ export interface ServedPrediction {
   readonly featuresAsOf: number | null;
   /** Whether the features were not read in time. */
   readonly incomplete: boolean;
+  /** What rules and ranges made of it; null where the step has none. */
+  readonly told: Told | null;
   /** By look-up; none where it is incomplete. */
   readonly lookedUp: readonly LookedUp[];
   /** The vector, NaN where missing. */
@@ -104,6 +108,7 @@ export class StepPredictor {
   readonly #world: StepWorld;
   readonly #request: StepRequest;
   readonly #reads: FeatureReads;
+  readonly #judge: Judge;
   readonly #warned = new Set<string>();
   /** The newest time that a model was asked for: it never falls. */
   #askedFor = Number.NEGATIVE_INFINITY;
@@ -117,6 +122,7 @@ export class StepPredictor {
     this.#world = world;
     this.#request = new StepRequest(origin);
     this.#reads = new FeatureReads(plan, origin.operator, online);
+    this.#judge = new Judge(this.scoring);
   }
 
   /**
@@ -141,8 +147,14 @@ export class StepPredictor {
     const scores = found === late ? [] : await this.#score(found.values, now, deadlineAt);
     const { plan } = this.#world;
     const { name, features, fallback } = this.scoring;
-    const predictions = asked.map(({ id, eventTime }, index): ServedPrediction => {
-      const { probability, version, why, latencyMs } = scores[index] ?? {
+    const missing = new Float64Array(features.length).fill(Number.NaN);
+    const predictions = asked.map(({ id, eventTime, row }, index): ServedPrediction => {
+      const {
+        probability: score,
+        version,
+        why,
+        latencyMs,
+      } = scores[index] ?? {
         ...{ probability: fallback.value, version: null, why: "late" as const, latencyMs: 0 },
       };
       if (why === "late" && failsLate) {
@@ -152,15 +164,16 @@ export class StepPredictor {
       }
       const asOf = found === late ? Number.NEGATIVE_INFINITY : (found.asOf[index] as number);
       const [from, to] = [index * features.length, (index + 1) * features.length];
+      const vector = found === late ? missing : found.values.subarray(from, to);
+      const { flags } = this.#judge.ranged(vector, 0);
+      const { probability, told } = this.#judge.judge(score, row, vector, 0, flags);
       return {
         ...{ id, eventTime, predictedAt, probability, version, fallbackReason: why, latencyMs },
         featuresAsOf: Number.isFinite(asOf) ? asOf : null,
         incomplete: found === late,
         lookedUp: found === late ? [] : (found.read.lookedUp[index] ?? []),
-        features:
-          found === late
-            ? new Float64Array(features.length).fill(Number.NaN)
-            : found.values.subarray(from, to),
+        told,
+        features: vector,
       };
     });
     await this.#world.log?.write(plan, this.scoring, predictions, asker);
@@ -201,23 +214,29 @@ export class StepPredictor {
     this.#askedFor = Math.max(this.#askedFor, now ?? Number.POSITIVE_INFINITY);
     const { model, why } = register.asked(this.#askedFor, this.scoring.fallback);
     register.settled();
-    const rows = values.length / this.scoring.features.length;
-    if (why !== null) return Array.from({ length: rows }, () => this.#fallBack(why));
-    return await this.#ask(register, model, values, deadlineAt);
+    const width = this.scoring.features.length;
+    const scored: Scored[] = [];
+    const pending: number[] = [];
+    for (let row = 0; row < values.length / width; row++) {
+      const reason = this.#judge.ranged(values, row * width).refused ? "out of range" : why;
+      if (reason === null) pending.push(row);
+      else scored[row] = this.#fallBack(reason);
+    }
+    return await this.#ask(register, model, values, deadlineAt, { scored, pending });
   }
 
-  /** Asks a model, and where it is put aside meanwhile the one before it. */
+  /** Asks a model for rows, and where it is put aside meanwhile the one before it. */
   async #ask(
     register: ModelRegister,
     first: ModelInForce,
     values: Float64Array,
     deadlineAt: number,
+    { scored, pending: asked }: { readonly scored: Scored[]; readonly pending: readonly number[] },
   ): Promise<Scored[]> {
     const { features, fallback } = this.scoring;
     const width = features.length;
-    const scored: Scored[] = [];
     let model: ModelInForce = first;
-    let pending = Array.from({ length: values.length / width }, (_, row) => row);
+    let pending = asked;
     while (pending.length > 0) {
       const answer = await this.#answers(model, picked(values, pending, width), deadlineAt);
       const left: number[] = [];

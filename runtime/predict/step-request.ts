@@ -31,6 +31,8 @@ export interface AskedRecord {
   readonly entities: readonly string[];
   /** Payload of its trigger. */
   readonly trigger: Buffer;
+  /** Fields of it that rules read; null: they read none. */
+  readonly row: Readonly<Record<string, unknown>> | null;
 }
 
 /**
@@ -49,8 +51,10 @@ export class StepRequest {
   constructor({ source, before, routes, ports, trigger, operator }: StepOrigin) {
     const { scoring } = operator;
     const own = routes.map(({ fields, ...route }) => {
-      // What other steps are told of a prediction is no part of it.
-      return { ...route, fields: fields.filter(({ from }) => from !== "row") };
+      // What other steps are told of a prediction is no part of it; it stands before what is read.
+      const first = fields.findIndex(({ from }) => from === "row");
+      const keys = scoring.keys === undefined ? -1 : first;
+      return { ...route, fields: fields.filter((_, index) => index !== keys) };
     });
     const all = [...before, ...(scoring.through ?? [])];
     const idField = copiedThrough(all, scoring.keyField);
@@ -86,7 +90,7 @@ export class StepRequest {
       entities[this.#lookup.slot()] = this.#lookup.key();
     }
     this.#input.open(new ByteReader(trigger));
-    return { id: this.#input.id(), eventTime, entities, trigger };
+    return { id: this.#input.id(), eventTime, entities, trigger, row: this.#input.row() };
   }
 
   #passed(record: RecordFields): Readonly<Record<string, unknown>> | null {
@@ -131,6 +135,7 @@ function neededFields(
 
 function fieldsOf(field: RouteField): readonly string[] {
   if (field.from === "text" || field.from === "encoded") return [field.field];
+  if (field.from === "row") return field.layout.fields.map(({ name }) => name);
   if (field.from !== "number" && field.from !== "value") return [];
   const { field: name, condition, where } = field.input;
   const conditions = [condition, where].flatMap((each) => (each ? fieldsOfCondition(each) : []));

@@ -1,6 +1,7 @@
 import type { Encoding } from "../encodings/encodings.ts";
 import type { RowLayout } from "../row-layout.ts";
 import type { TransformSpec } from "../transforms/through.ts";
+import type { RangeSpec, RuleSpec, ToldName } from "./rules.ts";
 
 /** One look-up that a triggering record makes before it is scored. */
 export interface LookupSpec {
@@ -63,6 +64,14 @@ export interface PredictionFacts {
   readonly deadlineMs: number;
   /** `previous`: in place of a version that is put aside the one before it answers, if any. */
   readonly fallback: { readonly kind: "prior"; readonly value: number; readonly previous?: true };
+  /** What is done with a score, in order. @default none: the score is the answer */
+  readonly rules?: readonly RuleSpec[];
+  /** Where features are expected, in the order of the vector. @default anywhere */
+  readonly ranges?: readonly RangeSpec[];
+  /** Fields of the triggering record that rules read. @default none */
+  readonly reads?: RowLayout;
+  /** What predictions and outcomes tell besides. @default nothing */
+  readonly tells?: readonly ToldName[];
   readonly topic: string;
   readonly stores: readonly "offline"[];
 }

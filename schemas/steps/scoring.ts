@@ -35,7 +35,8 @@ export interface AnswerSpec {
 
 export const scoring: StepFacts<ScoringSpec, ScoringOperator> = {
   nameOf: ({ name }) => name,
-  free: ["deadlineMs", "fallback", "stores"],
+  // What rules read and what is told of them is bound: payloads, state and columns have it.
+  free: ["deadlineMs", "fallback", "rules", "ranges", "stores"],
   growth: null,
   passes: null,
   gives: { predictions: (spec) => spec },

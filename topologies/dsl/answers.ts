@@ -1,4 +1,5 @@
 import type { RowField } from "../../schemas/row-layout.ts";
+import { rangeTells, ruleTells, toldFields } from "../../schemas/steps/rules.ts";
 import type { StreamDefinition } from "./definitions.ts";
 import type { LookupDefinition } from "./lookup.ts";
 
@@ -9,6 +10,18 @@ export const answerFields: readonly RowField[] = [
   { name: "model", type: "text", nullable: false },
   { name: "version", type: "text", nullable: true },
 ];
+
+/** What a step with rules or ranges tells besides. */
+export function toldIn({
+  rules,
+  ranges,
+}: {
+  readonly rules: unknown;
+  readonly ranges: unknown;
+}): RowField[] {
+  const tells = [...(rules ? ruleTells : []), ...(ranges ? rangeTells : [])];
+  return toldFields({ tells }).map(({ doc: _, ...field }) => field);
+}
 
 /** What they are told apart by: the id of the record that was scored. */
 export function idOf({ layout, idField }: StreamDefinition): RowField[] {

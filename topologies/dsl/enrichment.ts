@@ -74,7 +74,7 @@ type LookupTexts<L> = {
 export type Enrich<T, Id> = <const L extends Lookups<T>, const Q extends Requests<T> = NoRequests>(
   lookups: L,
   options: EnrichmentOptions<Q>,
-) => Enriched<Id, LookupFeatures<L> | RequestFeatures<Q>, LookupTexts<L>, LookupKeys<T, L>>;
+) => Enriched<T, Id, LookupFeatures<L> | RequestFeatures<Q>, LookupTexts<L>, LookupKeys<T, L>>;
 
 /** Fields that look-ups read of a record, as its prediction tells of them. */
 type LookupKeys<T, L> = {
@@ -87,16 +87,22 @@ type FieldsRead<L> = L extends Lookup<infer R, string> ? keyof R : never;
  * Records with a feature vector; `Text` are the texts that look-ups answer with, `Keys` the fields
  * that they read.
  */
-export interface Enriched<Id, Feature extends string, Text extends string = never, Keys = unknown> {
+export interface Enriched<
+  T,
+  Id,
+  Feature extends string,
+  Text extends string = never,
+  Keys = unknown,
+> {
   /**
    * Features made of texts of views, by name: `oneHot("slot_column", texts)` or
    * `hashed("slot_column", buckets)`. A text that nothing is made of is no feature.
    */
   derived<const D extends Derived<Text>>(
     features: D,
-  ): Enriched<Id, Feature | RequestFeatures<D>, Text, Keys>;
+  ): Enriched<T, Id, Feature | RequestFeatures<D>, Text, Keys>;
   /** Scores each record with the model in force. */
-  readonly scoredBy: ScoreBy<Id, Feature, Keys>;
+  readonly scoredBy: ScoreBy<T, Id, Feature, Keys>;
 }
 
 type Derived<Text extends string> = Readonly<
@@ -120,9 +126,9 @@ export function enrich<T, Id>(source: StreamDefinition): Enrich<T, Id> {
   };
 }
 
-function enriched<Id, Feature extends string, Text extends string, Keys>(
+function enriched<T, Id, Feature extends string, Text extends string, Keys>(
   definition: EnrichedDefinition,
-): Enriched<Id, Feature, Text, Keys> {
+): Enriched<T, Id, Feature, Text, Keys> {
   return freezeDeeply({
     derived: (features) => {
       const named = Object.entries(features).flatMap(([name, feature]) =>

@@ -1,14 +1,14 @@
 import type { Duration } from "../../schemas/duration.ts";
 import type { Condition } from "../../schemas/expression.ts";
 import type { RowLayout } from "../../schemas/row-layout.ts";
-import { answerFields, idOf, keyPaths, keysOf } from "./answers.ts";
+import { answerFields, idOf, keyPaths, keysOf, toldIn } from "./answers.ts";
 import type { Test } from "./conditions.ts";
 import type { StoreRole, StreamDefinition } from "./definitions.ts";
 import type { FieldOf, Whole } from "./field-types.ts";
 import { freezeDeeply } from "./freeze.ts";
 import { type Records, records } from "./records.ts";
 import type { Offline, OutputTopic } from "./roles.ts";
-import type { ScoringDefinition } from "./scoring.ts";
+import type { ScoringDefinition, Told } from "./scoring.ts";
 import type { SourceStream } from "./source-stream.ts";
 import { type WatchFor, watchFor } from "./watch.ts";
 
@@ -69,7 +69,7 @@ export interface Outcomes<Id = unknown, Keys = unknown> extends Records<Outcome<
  * What an outcome says, with the id of its record as `id`, beside the fields of its record that
  * made entity keys, under their paths: `keys.card`.
  */
-export interface Outcome<Id> {
+export interface Outcome<Id> extends Told {
   readonly id: Id;
   readonly predictedAt: number;
   readonly knownAt: number;
@@ -120,6 +120,7 @@ function recordsOf(definition: LabelDefinition): StreamDefinition {
       { name: "label", type: "boolean", nullable: true },
       { name: "labelEventTime", type: "timestamp", nullable: true },
       ...answerFields,
+      ...toldIn(predictions),
       ...keyPaths(keysOf(predictions)),
     ],
   };

@@ -13,6 +13,7 @@ import { recordSchema } from "../../schemas/record-schema.ts";
 import { agg } from "./aggregates.ts";
 import { gt } from "./conditions.ts";
 import { offline, online, topic } from "./roles.ts";
+import { blockList, override, type Range, type Rule, threshold } from "./rules.ts";
 import { prior } from "./scoring.ts";
 import { from } from "./stream.ts";
 import { topology } from "./topology.ts";
@@ -298,7 +299,51 @@ const pairs: Readonly<Record<string, readonly [Plan, Plan, string, RegExp]>> = {
   ],
 };
 
-for (const [what, [was, is, verdict, text]] of Object.entries(pairs)) {
+const ruledBy = (options: {
+  readonly rules?: readonly Rule<Order & { readonly probability: number }>[];
+  readonly ranges?: { readonly amount?: Range };
+}) => {
+  const scores = source()
+    .enrichedWith({}, { missing: "null", request: { amount: "amount" } })
+    .scoredBy("fraud", {
+      ...{ model: "@champion", deadline: "50ms", fallback: prior(0.1) },
+      ...options,
+    })
+    .into(topic("t.scores"), offline);
+  return topology("t", { scores }, { partitions: 2 });
+};
+const large = override("large", gt("amount", 50), 1);
+
+for (const [what, [was, is, verdict, text]] of Object.entries({
+  ...pairs,
+  "other rules on the same fields": [
+    ruledBy({ rules: [large], ranges: {} }),
+    ruledBy({
+      rules: [override("larger", gt("amount", 90), 0.5), threshold("all", 0.5)],
+      ranges: { amount: { max: 100, outside: "flag" } },
+    }),
+    "safe",
+    /^safe scoring scores: ranges .*; rules .*$/,
+  ],
+  "rules where there were none": [
+    ruledBy({}),
+    ruledBy({ rules: [] }),
+    "break",
+    /^break scoring scores: rules nothing → \[\]; tells nothing → /,
+  ],
+  "ranges where there were none": [
+    ruledBy({ rules: [large] }),
+    ruledBy({ rules: [large], ranges: {} }),
+    "break",
+    /^break scoring scores: ranges nothing → \[\]; tells .*$/,
+  ],
+  "a rule that reads another field": [
+    ruledBy({ rules: [large] }),
+    ruledBy({ rules: [large, blockList("shut", "shop", ["s1"], 1)] }),
+    "break",
+    /^break scoring scores: reads .*; rules .*$/,
+  ],
+} satisfies typeof pairs)) {
   test(`a start with ${what} is a case of ${verdict}`, () => {
     const changes = planChanges(partsOf(was), partsOf(is));
     assert.match(changes.map((each) => `${each.kind} ${each.part}: ${each.what}`).join("\n"), text);

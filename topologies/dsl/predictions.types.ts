@@ -3,8 +3,9 @@
 
 import { arrival, departure } from "../flights/generated.ts";
 import { agg } from "./aggregates.ts";
-import { eq, gt } from "./conditions.ts";
+import { and, eq, gt } from "./conditions.ts";
 import { offline, online, topic } from "./roles.ts";
+import { blockList, override, threshold } from "./rules.ts";
 import { prior } from "./scoring.ts";
 import { from } from "./stream.ts";
 
@@ -62,3 +63,30 @@ const byModel = predictions.keyedBy("model").over("1h");
 byModel.compute({ mean: agg.mean("features.outbound") });
 // @ts-expect-error predictions do not know what came of them
 byModel.compute({ right: agg.share(eq("label", true)) });
+
+// Rules know the fields of the record, its features by their paths, and the score.
+const enriched = departures.enrichedWith({ inBound: view.at("origin") }, { missing: "null" });
+const how = { model: "@champion", deadline: "20ms", fallback: prior(0.2) } as const;
+enriched.scoredBy("late", {
+  ...how,
+  rules: [
+    override("far", gt("distanceMiles", 2000), 0.5),
+    override("busy", gt("features.in_bound_flights_1h", 100), 0.5),
+    blockList("shut", "origin", ["SFO"], 1),
+    threshold("far", 0.4, and(gt("distanceMiles", 2000), gt("probability", 0.1))),
+    threshold("all", 0.5),
+  ],
+  ranges: { in_bound_flights_1h: { min: 0, outside: "flag" } },
+});
+// @ts-expect-error the record has no such field
+enriched.scoredBy("late", { ...how, rules: [override("a", gt("distance", 1), 1)] });
+// @ts-expect-error the vector has no such feature
+enriched.scoredBy("late", { ...how, rules: [threshold("a", 1, gt("features.none", 1))] });
+// @ts-expect-error airports are texts
+enriched.scoredBy("late", { ...how, rules: [blockList("a", "origin", [7], 1)] });
+// @ts-expect-error no such feature has a range
+enriched.scoredBy("late", { ...how, ranges: { inBound: { min: 0, outside: "flag" } } });
+// @ts-expect-error what is outside is flagged or refused
+enriched.scoredBy("late", { ...how, ranges: { in_bound_flights_1h: { min: 0 } } });
+predictions.where(eq("rule", "far")).keyedBy("model");
+outcomes.where(eq("decision", true)).keyedBy("model");

@@ -5,8 +5,9 @@ import { MillraceError } from "../../schemas/errors.ts";
 import { protobuf } from "../../schemas/formats/kinds.ts";
 import { arrival, departure } from "../flights/generated.ts";
 import { agg } from "./aggregates.ts";
-import { eq, field, gt, type Test } from "./conditions.ts";
+import { custom, eq, field, gt, type Test } from "./conditions.ts";
 import { online, topic } from "./roles.ts";
+import { blockList, override, type Range, type Rule, threshold } from "./rules.ts";
 import { prior } from "./scoring.ts";
 import { from } from "./stream.ts";
 import { topology } from "./topology.ts";
@@ -82,6 +83,61 @@ test("two request features that become one column are refused, whatever made the
     problemsOf(() => topology("t", { scores })),
     /^- step "scores": feature "from_sfo" exists already: rename it$/,
   );
+});
+
+test("a rule or a range that fits nothing is refused, with a name that is close", () => {
+  const problems = (rules: readonly Rule<never>[], ranges: Readonly<Record<string, Range>> = {}) =>
+    problemsOf(() =>
+      topology("t", {
+        scores: departures
+          .enrichedWith({}, { missing: "null", request: { miles: "distanceMiles" } })
+          .scoredBy("late", {
+            ...{ model: "@champion", deadline: "20ms", fallback: prior(0.2) },
+            rules: rules as readonly Rule<unknown>[],
+            ranges: ranges as never,
+          })
+          .into(topic("scores")),
+      }),
+    );
+  const is = (name: string, field: string) => override(name, eq(field, 1), 0.5);
+  assert.match(
+    problems([is("a", "distance")]),
+    /step "scores", rule "a": eq\("distance", …\): departures or its predictions has no such field/,
+  );
+  assert.match(problems([is("a", "features.mile")]), /eq\("features.mile", …\): .* no such field/);
+  assert.match(problems([is("a", "origin")]), /compares a field of type text with a number/);
+  assert.match(problems([is("A", "features.miles")]), /rule "A": its name needs a lower-case/);
+  assert.match(
+    problems([is("a", "probability"), is("a", "probability")]),
+    /has two rules "a": rename one/,
+  );
+  assert.match(problems([threshold("a", 1.5)]), /rule "a": 1.5 must be a probability/);
+  const closure = custom({ name: "far", version: 1, test: () => true });
+  assert.match(problems([override("a", closure, 1)]), /rules are expressions: no custom\(\)/);
+  assert.match(
+    problems([blockList("a", "origen", ["SFO"], 1)]),
+    /departures has no field "origen" \(did you mean origin\?\)/,
+  );
+  assert.match(
+    problems([blockList("a", "origin", [7], 1)]),
+    /"origin" has the type text, and 7 is/,
+  );
+  assert.match(problems([blockList("a", "origin", [], 1)]), /has 0 values; give 1 to 10000/);
+  assert.match(
+    problems([], { mile: { max: 1, outside: "flag" } }),
+    /range of "mile": there is no such feature \(did you mean miles\?\)/,
+  );
+  for (const range of [{}, { min: 2, max: 1 }, { min: Number.NaN }, { max: 1 / 0 }]) {
+    assert.match(
+      problems([], { miles: { ...range, outside: "flag" } }),
+      /range of "miles": give min, max or both/,
+    );
+  }
+  assert.match(
+    problems([], { miles: { max: 1, outside: wrong("drop") } }),
+    /outside "drop" is neither "flag" nor "refuse"/,
+  );
+  assert.equal(problems([is("a", "features.miles")], { miles: { min: 0, outside: "flag" } }), "");
 });
 
 test("names that clash are named, and so is a name that is none for topics", () => {

@@ -1,7 +1,8 @@
 import type { Duration } from "../../schemas/duration.ts";
 import { snakeCase } from "../../schemas/feature-view.ts";
 import type { RowField, RowLayout } from "../../schemas/row-layout.ts";
-import { answerFields, idOf, keyPaths, keysOf } from "./answers.ts";
+import type { RuleSpec } from "../../schemas/steps/rules.ts";
+import { answerFields, idOf, keyPaths, keysOf, toldIn } from "./answers.ts";
 import type { StoreRole, StreamDefinition } from "./definitions.ts";
 import type { NamedRequest } from "./enrichment.ts";
 import { freezeDeeply } from "./freeze.ts";
@@ -9,6 +10,7 @@ import { type LabelBy, labelBy } from "./label.ts";
 import type { LookupDefinition } from "./lookup.ts";
 import { type Records, records } from "./records.ts";
 import type { Offline, OutputTopic } from "./roles.ts";
+import type { Range, Rule, RuleRecord } from "./rules.ts";
 import { columnsOf } from "./view/outputs.ts";
 
 export interface ScoringDefinition {
@@ -26,6 +28,9 @@ export interface ScoringDefinition {
     readonly value: number;
     readonly previous?: true;
   };
+  /** Undefined: predictions tell of none. */
+  readonly rules: readonly RuleSpec[] | undefined;
+  readonly ranges: Readonly<Record<string, Range | undefined>> | undefined;
   readonly topic: string;
   readonly roles: readonly StoreRole[];
 }
@@ -60,7 +65,7 @@ export function previousVersion(): PreviousVersion {
   return freezeDeeply({ kind: "previous-version" });
 }
 
-export interface ScoringOptions {
+export interface ScoringOptions<T, Feature extends string> {
   /** Alias of the model version in force. */
   readonly model: "@champion";
   /**
@@ -70,12 +75,25 @@ export interface ScoringOptions {
   readonly deadline: Duration;
   /** Answers while there is no model, or when it fails. */
   readonly fallback: Prior | readonly [PreviousVersion, Prior];
+  /**
+   * What is done with scores, in order: {@link override}, {@link blockList}, {@link threshold}.
+   * Predictions and outcomes then tell `score`, `rule`, `decision` and `decidedBy`, also where the
+   * list is empty. Drift, performance and trainings go by the score, not by what a rule made of it.
+   * @default none: the score is the answer
+   */
+  readonly rules?: readonly Rule<RuleRecord<T, Feature>>[];
+  /**
+   * Where features are expected, by their names in the vector. Predictions and outcomes then tell
+   * `flags`, also of an empty object.
+   * @default anywhere
+   */
+  readonly ranges?: { readonly [F in Feature]?: Range };
 }
 
 /** Names the model and how it is called. */
-export type ScoreBy<Id, Feature extends string, Keys> = (
+export type ScoreBy<T, Id, Feature extends string, Keys> = (
   modelName: string,
-  options: ScoringOptions,
+  options: ScoringOptions<T, Feature>,
 ) => Unpublished<Id, Feature, Keys>;
 
 /** Predictions that do not say yet where they go. */
@@ -115,17 +133,26 @@ export type Prediction<Id, Feature extends string, Keys> = {
   readonly model: string;
   readonly version: string | null;
   readonly incomplete: boolean;
-} & { readonly [F in `features.${Feature}`]: number | null } & Keys;
+} & Told & { readonly [F in `features.${Feature}`]: number | null } & Keys;
+
+/** What predictions and outcomes say of steps with rules, and of those with ranges. */
+export interface Told {
+  readonly score: number;
+  readonly rule: string | null;
+  readonly decision: boolean | null;
+  readonly decidedBy: string | null;
+  readonly flags: string | null;
+}
 
 /** Names of the feature vector of predictions. */
 export type FeatureOf<P> = P extends { readonly __features?: infer Feature extends string }
   ? Feature
   : never;
 
-export function scoreBy<Id, Feature extends string, Keys>(
+export function scoreBy<T, Id, Feature extends string, Keys>(
   enriched: EnrichedDefinition,
-): ScoreBy<Id, Feature, Keys> {
-  return (modelName, { model, deadline, fallback }) =>
+): ScoreBy<T, Id, Feature, Keys> {
+  return (modelName, { model, deadline, fallback, rules, ranges }) =>
     freezeDeeply({
       into: (topic, ...roles) =>
         predictions({
@@ -134,13 +161,17 @@ export function scoreBy<Id, Feature extends string, Keys>(
           model,
           deadline,
           fallback: chained(fallback),
+          rules: rules?.map(({ rule }) => rule),
+          ranges,
           topic: topic.name,
           roles,
         }),
     });
 }
 
-function chained(fallback: ScoringOptions["fallback"]): ScoringDefinition["fallback"] {
+function chained(
+  fallback: ScoringOptions<never, never>["fallback"],
+): ScoringDefinition["fallback"] {
   return "kind" in fallback ? fallback : { ...fallback[1], previous: true };
 }
 
@@ -169,6 +200,7 @@ function recordsOf(definition: ScoringDefinition): StreamDefinition {
       ...answerFields,
       { name: "fallbackReason", type: "text", nullable: true },
       { name: "incomplete", type: "boolean", nullable: false },
+      ...toldIn(definition),
       ...keyPaths(keysOf(definition)),
       ...features.map((name): RowField => {
         return { name: `features.${name}`, type: "number", nullable: true };

@@ -23,7 +23,7 @@ import { avroValues } from "../compile/stored-topics.ts";
 import { storesOf } from "../compile/stores.ts";
 import { block, durationText, list } from "../describe/text.ts";
 import type { LabelDefinition } from "../label.ts";
-import { answerColumns, idColumn, keyDocOf } from "../scoring/columns.ts";
+import { answerColumns, idColumn, keyDocOf, toldColumns } from "../scoring/columns.ts";
 
 /** The join of predictions with their labels, in the tasks that make them. */
 export const label: StepModule<"label", LabelDefinition> = {
@@ -151,6 +151,7 @@ function outcomeTable(scoring: ScoringSpec, label: LabelSpec): TableSpec {
     column.orNull(column.truth("label")),
     column.orNull(column.timestamp("label_event_time", "labelEventTime")),
     ...answerColumns,
+    ...toldColumns(scoring),
   ];
   return column.records(label.name, columns, ["known_at", id.name]);
 }

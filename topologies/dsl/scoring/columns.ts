@@ -1,5 +1,6 @@
 import { snakeCase } from "../../../schemas/feature-view.ts";
 import type { ColumnSpec } from "../../../schemas/plan.ts";
+import { toldFields } from "../../../schemas/steps/rules.ts";
 import type { ScoringSpec } from "../../../schemas/steps/scoring.ts";
 import { copiedThrough } from "../../../schemas/transforms/through.ts";
 import * as column from "../compile/columns.ts";
@@ -18,6 +19,16 @@ export const answerColumns: readonly ColumnSpec[] = [
   column.word("model"),
   column.orNull(column.text("version")),
 ];
+
+const toldColumn = { number: column.number, text: column.text, boolean: column.truth } as const;
+
+/** Columns of what a step with rules or ranges tells besides. */
+export function toldColumns(scoring: ScoringSpec): ColumnSpec[] {
+  return toldFields(scoring).map(({ name, type, nullable }) => {
+    const made = toldColumn[type](snakeCase(name), name);
+    return nullable ? column.orNull(made) : made;
+  });
+}
 
 /** What the source says about the key field. */
 export function keyDocOf(

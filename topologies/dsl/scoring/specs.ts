@@ -8,6 +8,7 @@ import {
 import type { EncodedFeatureSpec, LookupSpec, RequestFeatureSpec } from "../../../schemas/plan.ts";
 import { viewsOf } from "../../../schemas/plan-facts.ts";
 import type { RowField } from "../../../schemas/row-layout.ts";
+import { toldFields } from "../../../schemas/steps/rules.ts";
 import type { ScoringSpec } from "../../../schemas/steps/scoring.ts";
 import { keysOf } from "../answers.ts";
 import { isId, isNumeric, isWhole, layoutField, scalarKind } from "../compile/layout-field.ts";
@@ -18,6 +19,7 @@ import { storesOf } from "../compile/stores.ts";
 import type { LabelDefinition } from "../label.ts";
 import type { LookupDefinition } from "../lookup.ts";
 import type { ScoringDefinition } from "../scoring.ts";
+import { ruleSpecs } from "./rule-specs.ts";
 
 /** Columns of predictions. */
 const reservedPredictionColumns: ReadonlySet<string> = new Set([
@@ -81,7 +83,8 @@ function scoringSpec(
     `has ${lookups.length} look-ups; ${slotsMax} are the most`,
   );
   const keyField = source.idField ?? "";
-  checkFeatures(problems, where, keyField, features);
+  const ruled = ruleSpecs(problems, where, definition, features);
+  checkFeatures(problems, where, keyField, features, toldFields(ruled));
   problems.check(definition.missing === "null", where, 'missing must be "null"');
   problems.check(
     /^[a-z][a-z0-9_-]{0,79}$/.test(modelName),
@@ -121,6 +124,7 @@ function scoringSpec(
     model: { name: modelName, alias: "champion" },
     deadlineMs: problems.duration(where, "deadline", definition.deadline),
     fallback,
+    ...ruled,
     topic: definition.topic,
     stores: storesOf(problems, where, definition.roles),
   };
@@ -252,6 +256,7 @@ function checkFeatures(
   where: string,
   keyField: string,
   features: readonly string[],
+  told: readonly RowField[],
 ): void {
   problems.check(features.length > 0, where, "has no feature: add a look-up or a request feature");
   problems.check(
@@ -260,12 +265,13 @@ function checkFeatures(
     `has ${features.length} features; ${featuresMax} are the most`,
   );
   const key = snakeCase(keyField);
+  const own = told.map(({ name }) => snakeCase(name));
   problems.check(
-    !reservedPredictionColumns.has(key) && !reservedOutcomeColumns.has(key),
+    !own.includes(key) && !reservedPredictionColumns.has(key) && !reservedOutcomeColumns.has(key),
     where,
     `its key "${keyField}" has the name of a field of predictions or outcomes: rename it`,
   );
-  const taken = new Set(reservedPredictionColumns).add(key);
+  const taken = new Set([...reservedPredictionColumns, ...own, key]);
   for (const feature of features) {
     problems.check(!taken.has(feature), where, `feature "${feature}" exists already: rename it`);
     taken.add(feature);

@@ -10,6 +10,7 @@ import {
 } from "../../../schemas/plan.ts";
 import { viewNamed } from "../../../schemas/plan-facts.ts";
 import type { RowField } from "../../../schemas/row-layout.ts";
+import { rangeText, ruleText } from "../../../schemas/steps/rules.ts";
 import type { AnswerSpec, ScoringOperator, ScoringSpec } from "../../../schemas/steps/scoring.ts";
 import { servedTopic } from "../../../schemas/topic-names.ts";
 import { transformLines } from "../../../schemas/transforms/through.ts";
@@ -19,7 +20,7 @@ import { type Specs, type StepModule, throughOf } from "../compile/step-module.t
 import { avroValues } from "../compile/stored-topics.ts";
 import { block, durationText, list } from "../describe/text.ts";
 import type { ScoringDefinition } from "../scoring.ts";
-import { answerColumns, idColumn, keyDocOf } from "./columns.ts";
+import { answerColumns, idColumn, keyDocOf, toldColumns } from "./columns.ts";
 import { scoringSpecs } from "./specs.ts";
 
 /**
@@ -182,6 +183,7 @@ function served(specs: Specs, scoring: ScoringSpec): Part["outputs"] {
     column.word("origin"),
     column.text("request_id", "requestId"),
     column.orNull(column.text("caller")),
+    ...toldColumns(scoring),
     ...vectorColumns(scoring),
   ];
   const table = column.records(`${scoring.name}_served`, columns, ["served_at", id.name]);
@@ -206,6 +208,7 @@ function predictionTable(scoring: ScoringSpec): TableSpec {
     column.orNull(column.timestamp("features_as_of", "featuresAsOf")),
     column.whole("source_partition", 16, "sourcePartition"),
     column.integer("source_offset", "sourceOffset"),
+    ...toldColumns(scoring),
     ...vectorColumns(scoring),
   ];
   return column.records(scoring.name, columns, ["known_at", id.name]);
@@ -238,6 +241,9 @@ function text(scoring: ScoringSpec): string {
     ...(scoring.keys ? [`tells of keys ${list(scoring.keys.fields.map(keyText))}`] : []),
     `model ${model.name}@${model.alias}, deadline ${durationText(scoring.deadlineMs)}`,
     `fallback ${fallback.previous ? "previous version, then " : ""}${fallback.kind} ${fallback.value}`,
+    ...(scoring.ranges ?? []).map(rangeText),
+    ...(scoring.rules ?? []).map(ruleText),
+    ...(scoring.tells ? [`tells ${list(scoring.tells)}`] : []),
     `into topic ${scoring.topic}, stores ${list(scoring.stores)}`,
   ]);
 }
