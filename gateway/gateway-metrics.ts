@@ -34,8 +34,11 @@ export class GatewayMetrics {
     if (ofProcess) collectDefaultMetrics({ register: this.registry });
   }
 
-  /** @param door - its path as a template, so that there are as many series as doors. */
-  answered(door: string, status: number, ms: number): void {
+  /**
+   * @param door - its path as a template, so that there are as many series as doors.
+   * @param status - of HTTP, or the name of gRPC's.
+   */
+  answered(door: string, status: number | string, ms: number): void {
     this.#requests.inc({ door, status });
     this.#seconds.observe({ door }, ms / 1_000);
   }

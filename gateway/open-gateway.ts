@@ -6,34 +6,32 @@ import type { Duplex } from "node:stream";
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from "fastify";
 import { MillraceError } from "../schemas/errors.ts";
 import { errorAnswer } from "./answers.ts";
-import type { Answer, Door } from "./door.ts";
-import { GatewayMetrics } from "./gateway-metrics.ts";
-import { Access } from "./keys/access.ts";
-import type { KnownKeys } from "./keys/key-file.ts";
+import type { Door } from "./door.ts";
+import { Gate, type GateOptions } from "./gate.ts";
+import type { GatewayMetrics } from "./gateway-metrics.ts";
+import type { GrpcService } from "./grpc/open-grpc.ts";
 import { connectionsMost, headerBytesMost, keepAliveMs, type Limits, receiveMs } from "./limits.ts";
-import { isLoopback, type ListenAddress } from "./listen-address.ts";
+import { isLoopback, type ListenAddress, shownAddress, unheard } from "./listen-address.ts";
 import { decodedParts, readBody, requestIdOf, shaped, unpacked } from "./read-request.ts";
 
-export interface GatewayOptions {
+export interface GatewayOptions extends GateOptions {
   readonly address: ListenAddress;
   /** Certificate and private key, PEM; null: no TLS. */
   readonly tls: { readonly cert: string; readonly key: string } | null;
-  readonly keys: () => KnownKeys;
   /** For messages: where the keys stand. */
   readonly keysFile: string;
-  readonly limits: Limits;
   readonly doors: readonly Door[];
+  /** Where gRPC is spoken, and what is answered there. @default null: nowhere */
+  readonly grpc?: { readonly address: ListenAddress; readonly service: GrpcService } | null;
   /** What it waits for; empty: it is ready. */
   readonly waitingFor: () => readonly string[];
-  /** What it measures of itself. @default its own */
-  readonly metrics?: GatewayMetrics;
-  /** Told what failed for no reason of the request's. @default nobody */
-  readonly onFailure?: (error: unknown, requestId: string, door: string) => void;
 }
 
 export interface Gateway {
   /** Where it listens, e.g. `http://127.0.0.1:8080`. */
   readonly url: string;
+  /** Where it speaks gRPC, e.g. `127.0.0.1:8081`; null: nowhere. */
+  readonly grpcAddress: string | null;
   readonly metrics: GatewayMetrics;
   /** Takes no more requests, answers those under way, and closes; some are cut off at the end. */
   close(): Promise<void>;
@@ -46,30 +44,34 @@ export interface Gateway {
  * for an address that is none of this machine, or a certificate of no use.
  */
 export async function openGateway(options: GatewayOptions): Promise<Gateway> {
-  const { address, keys, keysFile: file, limits } = options;
-  if (!isLoopback(address.host) && !keys().isLocked) {
-    throw new MillraceError("GATEWAY_OPEN", { address: `${address.host}:${address.port}`, file });
+  const { address, grpc = null, tls, keys, keysFile: file, limits } = options;
+  for (const { host, port } of grpc === null ? [address] : [address, grpc.address]) {
+    if (isLoopback(host) || keys().isLocked) continue;
+    throw new MillraceError("GATEWAY_OPEN", { address: `${host}:${port}`, file });
   }
   const gate = new Gate(options);
   const server = serverOf(options, gate);
   try {
-    await server.listen({ host: address.host, port: address.port });
+    await server.listen(address);
   } catch (cause) {
     await server.close();
-    const { code, message } = cause as NodeJS.ErrnoException;
-    if (code === "EADDRINUSE") {
-      throw new MillraceError("PORT_IN_USE", { port: address.port, what: "listen" }, { cause });
-    }
-    const problems = `- listen: ${address.host}:${address.port}: ${message}`;
-    throw new MillraceError("CONFIG_INVALID", { count: 1, problems }, { cause });
+    throw unheard(cause, address, "listen");
   }
   const { port } = server.server.address() as AddressInfo;
-  const host = address.host.includes(":") ? `[${address.host}]` : address.host;
-  return {
-    url: `${options.tls === null ? "http" : "https"}://${host}:${port}`,
-    metrics: gate.metrics,
-    close: () => drain(server, gate, limits.drainMs),
+  const close = () => drain(server, gate, limits.drainMs);
+  const { metrics } = gate;
+  const url = `${tls === null ? "http" : "https"}://${shownAddress({ ...address, port })}`;
+  if (grpc === null) return { url, grpcAddress: null, metrics, close };
+  const { openGrpc } = await import("./grpc/open-grpc.ts");
+  const spoken = await openGrpc({ ...grpc, tls, gate }).catch(async (error) => {
+    await close();
+    throw error;
+  });
+  const closeBoth = async () => {
+    gate.isDraining = true;
+    await Promise.all([close(), spoken.close()]);
   };
+  return { url, grpcAddress: spoken.address, metrics, close: closeBoth };
 }
 
 async function drain(server: FastifyInstance, gate: Gate, drainMs: number): Promise<void> {
@@ -79,72 +81,20 @@ async function drain(server: FastifyInstance, gate: Gate, drainMs: number): Prom
   clearTimeout(timer);
 }
 
-/** What all requests go through. */
-class Gate {
-  readonly metrics: GatewayMetrics;
-  readonly access: Access;
-  isDraining = false;
-  readonly #options: GatewayOptions;
-  #underWay = 0;
-
-  constructor(options: GatewayOptions) {
-    this.#options = options;
-    this.metrics = options.metrics ?? new GatewayMetrics(false);
-    this.access = new Access(options.keys);
-  }
-
-  /** Lets one more in; what is returned lets it out, once. */
-  enter(): () => void {
-    const most = this.#options.limits.requestsAtOnce;
-    if (this.isDraining) throw new MillraceError("GATEWAY_DRAINING");
-    if (this.#underWay >= most) {
-      throw new MillraceError("GATEWAY_BUSY", { what: `${most} requests are under way` });
-    }
-    this.metrics.underWay.set(++this.#underWay);
-    let isIn = true;
-    return () => {
-      if (isIn) this.metrics.underWay.set(--this.#underWay);
-      isIn = false;
-    };
-  }
-
-  /** The answer of a door, or that it took too long: the work goes on then, and counts. */
-  async within(work: () => Promise<Answer>, leave: () => void): Promise<Answer> {
-    const timeoutMs = this.#options.limits.requestMs;
-    const working = work().finally(leave);
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_, reject) => {
-      const error = new MillraceError("REQUEST_TIMEOUT", { timeoutMs });
-      timer = setTimeout(() => reject(error), timeoutMs);
-    });
-    try {
-      return await Promise.race([working, late]);
-    } finally {
-      clearTimeout(timer);
-      working.catch(() => undefined);
-    }
-  }
-
-  /** @param shape - what of an error is told. @default all */
-  fail(
-    error: unknown,
-    request: FastifyRequest,
-    reply: FastifyReply,
-    shape: NonNullable<Door["errorBody"]> = (body) => body,
-  ): FastifyReply {
-    reply.header("x-request-id", request.id);
-    const { status, headers, body } = errorAnswer(knownError(error, this.#options.limits));
-    this.metrics.refused(body.code);
-    if (status === 500) this.#options.onFailure?.(error, request.id, doorOf(request));
-    // What of the body was not read would be taken for the next request.
-    if (!request.raw.complete) reply.header("connection", "close");
-    return reply.status(status).headers(headers).send(shape(body));
-  }
-
-  /** Of a body, as it is sent and as it is unpacked. */
-  get bodyBytes(): number {
-    return this.#options.limits.bodyBytes;
-  }
+/** @param shape - what of an error is told. @default all */
+function fail(
+  gate: Gate,
+  error: unknown,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  shape: NonNullable<Door["errorBody"]> = (body) => body,
+): FastifyReply {
+  reply.header("x-request-id", request.id);
+  const known = knownError(error, gate.limits);
+  const { status, headers, body } = gate.refused(known, request.id, doorOf(request));
+  // What of the body was not read would be taken for the next request.
+  if (!request.raw.complete) reply.header("connection", "close");
+  return reply.status(status).headers(headers).send(shape(body));
 }
 
 function serverOf(options: GatewayOptions, gate: Gate): FastifyInstance {
@@ -156,7 +106,7 @@ function serverOf(options: GatewayOptions, gate: Gate): FastifyInstance {
     logger: false,
     genReqId: ({ headers }) => requestIdOf(headers["x-request-id"], randomUUID),
     frameworkErrors: (error, request, reply) => {
-      void gate.fail(error, request, reply);
+      void fail(gate, error, request, reply);
     },
   });
   server.removeAllContentTypeParsers();
@@ -170,8 +120,8 @@ function serverOf(options: GatewayOptions, gate: Gate): FastifyInstance {
   server.addHook("onResponse", async (request, reply) => {
     gate.metrics.answered(doorOf(request), reply.statusCode, reply.elapsedTime);
   });
-  server.setErrorHandler((error, request, reply) => gate.fail(error, request, reply));
-  server.setNotFoundHandler((request, reply) => gate.fail(unknownRoute(request), request, reply));
+  server.setErrorHandler((error, request, reply) => fail(gate, error, request, reply));
+  server.setNotFoundHandler((request, reply) => fail(gate, unknownRoute(request), request, reply));
   openHealth(server, options, gate);
   for (const each of options.doors) openDoor(server, each, gate);
   return server;
@@ -214,7 +164,7 @@ function openDoor(server: FastifyInstance, door: Door, gate: Gate): void {
       ? {}
       : {
           errorHandler: (error: unknown, request: FastifyRequest, reply: FastifyReply) =>
-            gate.fail(error, request, reply, errorBody),
+            fail(gate, error, request, reply, errorBody),
         }),
     // Before the body is read: who may not ask sends nothing.
     onRequest: async (request, reply) => {
@@ -231,7 +181,7 @@ function openDoor(server: FastifyInstance, door: Door, gate: Gate): void {
       const answer = await gate.within(async () => {
         const bytes = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
         const encoding = request.headers["content-encoding"];
-        const body = await unpacked(encoding, bytes, gate.bodyBytes);
+        const body = await unpacked(encoding, bytes, gate.limits.bodyBytes);
         return await door.handle(callOf(door, request, body, users.get(request) ?? null));
       }, leave);
       return reply

@@ -47,6 +47,7 @@ test("the package holds what its entries reach, and no tests, fixtures, load tes
     "README.md",
     "cli/millrace.mjs",
     "cli/setup/platform.mjs",
+    "gateway/oip/open_inference.proto",
     "package.json",
   ];
   const wanted = new Set([...outputs, ...beside]);

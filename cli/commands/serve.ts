@@ -9,7 +9,7 @@ import { checkAsked, plansThere } from "../inspect/plans-there.ts";
 import type { LoadedApplication } from "../run/claim.ts";
 import { closingAfter } from "../run/closing-after.ts";
 import { createLog } from "../run/log.ts";
-import { openDoor } from "../serve/open-door.ts";
+import { listeningLines, openDoor } from "../serve/open-door.ts";
 
 /** How often it is looked whether views that are being filled have caught up, ms. */
 const lookEveryMs = 2_000;
@@ -62,7 +62,7 @@ export async function serve(
       const options = { config, plans, stack, waitingFor, ofProcess: true, log };
       const gateway = await openDoor(config.listen ?? usual, options);
       closing.push(() => gateway.close());
-      console.log(`gateway     ${gateway.url}`);
+      for (const line of listeningLines(gateway)) console.log(line);
       interrupt.begin();
       await new Promise<void>((resolve) => {
         interrupt.signal.addEventListener("abort", () => resolve(), { once: true });

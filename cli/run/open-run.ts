@@ -1,6 +1,6 @@
 import type { Logger } from "pino";
 import type { Config } from "../../runtime/config/settings.ts";
-import type { ResolvedConfig } from "../../runtime/config.ts";
+import { type ResolvedConfig, refuse } from "../../runtime/config.ts";
 import { changeText, refuseChanges } from "../../runtime/engine/standing-plan.ts";
 import type { ApplicationSpec, EventRange } from "../../runtime/hosting/application-spec.ts";
 import { migrateCatalog } from "../../runtime/hosting/catalog.ts";
@@ -97,6 +97,9 @@ export function withRun<Before>(
   const { config } = resolved;
   const { spec } = loaded;
   const plans = spec.topologies;
+  if (config.listen === null && config.listenGrpc !== null) {
+    refuse(["listenGrpc: it goes with a gateway: add --listen"]);
+  }
   return closingAfter(async (closing) => {
     await prepareData(config);
     closing.push(async () => progress.stop());
@@ -140,12 +143,12 @@ export function withRun<Before>(
     closing.push(watchStrands({ plans, shown, application, stack, progress, tell }));
     await openDoors(shown, stack, resolved, progress, closing);
     if (config.listen !== null) {
-      const { openDoor } = await import("../serve/open-door.ts");
+      const { listeningLines, openDoor } = await import("../serve/open-door.ts");
       const waitingFor = () => application.waitingFor;
       const options = { config, plans: shown, stack, waitingFor, ofProcess: false, log };
       const gateway = await openDoor(config.listen, options);
       closing.push(() => gateway.close());
-      progress.say(`gateway     ${gateway.url}`);
+      for (const line of listeningLines(gateway)) progress.say(line);
     }
     const addUp: OpenRun["addUp"] = (read) => addingUp(read, interrupt.signal, tell);
     const open = { spec, plans, application, stack, config, member, range };

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import type { Logger } from "pino";
-import { allDoors } from "../../gateway/doors/all-doors.ts";
+import { allDoors, packageVersion } from "../../gateway/doors/all-doors.ts";
 import { GatewayMetrics } from "../../gateway/gateway-metrics.ts";
 import { watchKeys } from "../../gateway/keys/key-file.ts";
 import { type Gateway, openGateway } from "../../gateway/open-gateway.ts";
@@ -61,6 +61,10 @@ export async function openDoor(
     doors: allDoors({
       ...{ served, ingest, predictions, registry: metrics.registry, waitingFor: waitsFor },
     }),
+    grpc:
+      config.listenGrpc === null
+        ? null
+        : { address: config.listenGrpc, service: await grpcService(predictions, waitsFor) },
     waitingFor: waitsFor,
     metrics,
     onFailure: (error, requestId, door) => log.error({ err: error, requestId, door }, "failed"),
@@ -73,6 +77,18 @@ export async function openDoor(
       await ingest?.close();
     },
   };
+}
+
+/** Loaded for those alone who speak it. */
+async function grpcService(predictions: Predictions, waitingFor: () => readonly string[]) {
+  const { inferenceService } = await import("../../gateway/oip/inference-service.ts");
+  return inferenceService(predictions, packageVersion, waitingFor);
+}
+
+/** What is said of a gateway when it listens. */
+export function listeningLines({ url, grpcAddress }: Gateway): string[] {
+  const grpc = grpcAddress === null ? [] : [`gRPC        ${grpcAddress}`];
+  return [`gateway     ${url}`, ...grpc];
 }
 
 function tlsOf({ listenCertFile, listenKeyFile }: Config) {

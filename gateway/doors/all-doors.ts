@@ -17,7 +17,9 @@ import { predictDoor } from "./predict.ts";
 import { viewDoors } from "./views.ts";
 
 /** Of the package, for clients that ask. */
-const { version } = JSON.parse(readFileSync(join(packageRoot(), "package.json"), "utf8")) as {
+export const { version: packageVersion } = JSON.parse(
+  readFileSync(join(packageRoot(), "package.json"), "utf8"),
+) as {
   version: string;
 };
 
@@ -46,7 +48,7 @@ export function allDoors({
     predictDoor(predictions),
     eventDoor(ingest),
     feastDoor(served),
-    ...oipDoors(predictions, version, waitingFor),
+    ...oipDoors(predictions, packageVersion, waitingFor),
     metricsDoor(registry),
   ];
   return [...doors, descriptionDoor(openApiDocument(doors))];

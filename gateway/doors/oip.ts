@@ -1,17 +1,20 @@
 import { z } from "zod";
 import type { Predictions } from "../../runtime/predict/predictions.ts";
-import type { ModelStatistics, RawAnswer, RawModel } from "../../runtime/predict/raw-models.ts";
-import { MillraceError } from "../../schemas/errors.ts";
+import type { RawAnswer } from "../../runtime/predict/raw-models.ts";
 import type { ErrorBody } from "../answers.ts";
 import { type Answer, type Door, door } from "../door.ts";
-import { inferBody, onlyOutput, readInfer, wholeInput } from "../oip/infer-request.ts";
+import { inferBody, onlyOutput, readInfer } from "../oip/infer-request.ts";
+import {
+  extensions,
+  isReady,
+  knownVersions,
+  metadataOf,
+  refuseChange,
+  repositoryIndex,
+  statisticsOf,
+} from "../oip/models-told.ts";
 import { doubleBytes } from "../oip/tensors.ts";
-import { invalid, readBody, shaped } from "../read-request.ts";
-
-/** What tells clients of the protocol what they may ask. */
-const extensions = [
-  ...["binary_tensor_data", "model_repository", "parameters", "schedule_policy", "statistics"],
-];
+import { readBody, shaped } from "../read-request.ts";
 
 /** Errors as clients of the protocol read them, with ours beside. */
 const errorBody = ({ code, message, where }: ErrorBody) => ({ error: message, code, where });
@@ -106,8 +109,7 @@ function modelDoors(predictions: Predictions, path: string): Door[] {
       answers: { status: 200, schema: z.object({ name: z.string(), ready: z.boolean() }) },
       handle: async ({ path: { model = "", version } }) => {
         const found = predictions.model(model);
-        await knownVersions(found, version);
-        const ready = version !== undefined || (await found.champion()) !== null;
+        const ready = await isReady(found, version);
         return { status: ready ? 200 : 503, body: { name: model, ready } };
       },
     }),
@@ -116,12 +118,7 @@ function modelDoors(predictions: Predictions, path: string): Door[] {
       ...{ parts: own, about: "Since this gateway began." },
       answers: { status: 200, schema: anyObject },
       handle: async ({ path: { model = "", version } }) => {
-        const found = predictions.model(model);
-        await knownVersions(found, version);
-        const all = found
-          .statistics()
-          .filter((each) => [undefined, each.version].includes(version));
-        return { body: { model_stats: all.map((each) => statisticsOf(model, each)) } };
+        return { body: { model_stats: await statisticsOf(predictions, model, version) } };
       },
     }),
     door({
@@ -149,6 +146,19 @@ function repositoryDoors(predictions: Predictions): Door[] {
   const index = z.object({ ready: z.boolean().optional() });
   return [
     door({
+      ...{
+        ...usual,
+        method: "GET",
+        path: "/v2/models/stats",
+        title: "How often models were asked",
+      },
+      about: "All of them, since this gateway began.",
+      answers: { status: 200, schema: anyObject },
+      handle: async () => ({
+        body: { model_stats: await statisticsOf(predictions, null, undefined) },
+      }),
+    }),
+    door({
       ...{ ...repository, path: "/v2/repository/index", title: "All versions of all models" },
       about: "READY: it answers when nobody names a version. Others are AVAILABLE by theirs.",
       body: index,
@@ -157,10 +167,7 @@ function repositoryDoors(predictions: Predictions): Door[] {
         const bytes = body as unknown as Buffer;
         const given = bytes.length === 0 ? {} : readBody("value", "application/json", bytes);
         const { ready = false } = shaped(index, given, "body");
-        const all = await Promise.all(
-          predictions.modelNames().map((name) => indexOf(predictions.model(name))),
-        );
-        return { body: all.flat().filter(({ state }) => !ready || state === "READY") };
+        return { body: await repositoryIndex(predictions, ready) };
       },
     }),
     ...["load", "unload"].map((verb) =>
@@ -172,42 +179,10 @@ function repositoryDoors(predictions: Predictions): Door[] {
         },
         ...{ title: `Not here: ${verb} a model`, about: "Models are registered: millrace models." },
         answers: { status: 200, schema: anyObject },
-        handle: ({ path: { model = "" } }) => {
-          predictions.model(model);
-          return invalid(
-            "path",
-            `models are not ${verb}ed: register or promote them, millrace models`,
-          );
-        },
+        handle: ({ path: { model = "" } }) => refuseChange(predictions, model, verb, "path"),
       }),
     ),
   ];
-}
-
-async function knownVersions(model: RawModel, version: string | undefined): Promise<string[]> {
-  const versions = await model.versions();
-  if (version === undefined || versions.includes(version)) return versions;
-  const known = versions.length === 0 ? "none" : versions.join(", ");
-  const told = { model: model.name, version: version.slice(0, 100), known };
-  throw new MillraceError("MODEL_VERSION_UNKNOWN", told);
-}
-
-function metadataOf({ name, features }: RawModel, versions: string[]): z.infer<typeof metadata> {
-  return {
-    ...{ name, versions, platform: "onnx_onnxv1" },
-    inputs: [{ name: wholeInput, datatype: "FP64", shape: [-1, features.length] }],
-    outputs: [{ name: onlyOutput, datatype: "FP64", shape: [-1, 1] }],
-    parameters: { features: features.join(",") },
-  };
-}
-
-async function indexOf(model: RawModel): Promise<Record<string, string>[]> {
-  const champion = await model.champion();
-  const { name } = model;
-  return (await model.versions()).map((version) => {
-    const isReady = version === champion;
-    return { name, version, state: isReady ? "READY" : "AVAILABLE", reason: "" };
-  });
 }
 
 function inferred(
@@ -228,18 +203,5 @@ function inferred(
       "inference-header-content-length": String(json.length),
     },
     body: Buffer.concat([json, bytes]),
-  };
-}
-
-function statisticsOf(name: string, { version, rows, last, ...counted }: ModelStatistics) {
-  const nanoseconds = (ms: number) => Math.round(ms * 1e6);
-  const { requests, failed, requestMs, failedMs } = counted;
-  return {
-    ...{ name, version, last_inference: last ?? 0 },
-    ...{ inference_count: rows, execution_count: requests - failed },
-    inference_stats: {
-      success: { count: requests - failed, ns: nanoseconds(requestMs) },
-      fail: { count: failed, ns: nanoseconds(failedMs) },
-    },
   };
 }

@@ -60,23 +60,13 @@ export function readInfer(
   const request = shaped(inferBody, readBody("value", "application/json", json), "body");
   const tensors = readTensors(request.inputs, body.subarray(json.length));
   const { outputs = [], parameters: how = {} } = request;
-  for (const [index, { name, parameters: own = {} }] of outputs.entries()) {
-    const where = `body.outputs[${index}]`;
-    if (name !== onlyOutput) {
-      const near = nearest(name, [onlyOutput]);
-      invalid(
-        where,
-        `there is no output ${JSON.stringify(name.slice(0, 100))}${near}: ask for ${onlyOutput}`,
-      );
-    }
-    if (own["classification"] !== undefined) invalid(where, "classification is not known here");
-  }
+  refuseOutputs(outputs, "body.outputs");
   const [asked = {}] = outputs.map((each) => each.parameters ?? {});
   return {
     id: request.id ?? null,
-    vectors: vectorsOf(tensors, features),
+    vectors: vectorsOf(tensors, features, "body.inputs"),
     isBinary: (asked["binary_data"] ?? how["binary_data_output"]) === true,
-    deadlineMs: deadlineOf(how["timeout"]),
+    deadlineMs: deadlineOf(how["timeout"], "body.parameters.timeout"),
   };
 }
 
@@ -93,11 +83,30 @@ function jsonLength(headers: Headers, body: Buffer): number | null {
   return length;
 }
 
+export type Parameter = string | number | boolean;
+
+/** Refuses outputs that are not there. @param where - they stand, for messages. */
+export function refuseOutputs(
+  outputs: readonly { name: string; parameters?: Record<string, Parameter> | undefined }[],
+  where: string,
+): void {
+  for (const [index, { name, parameters: own = {} }] of outputs.entries()) {
+    if (name !== onlyOutput) {
+      const near = nearest(name.slice(0, 100), [onlyOutput]);
+      const shown = JSON.stringify(name.slice(0, 100));
+      invalid(`${where}[${index}]`, `there is no output ${shown}${near}: ask for ${onlyOutput}`);
+    }
+    if (own["classification"] !== undefined) {
+      invalid(`${where}[${index}]`, "classification is not known here");
+    }
+  }
+}
+
 /** A deadline of the protocol: µs. */
-function deadlineOf(timeout: string | number | boolean | undefined): number | null {
+export function deadlineOf(timeout: Parameter | undefined, where: string): number | null {
   if (timeout === undefined || timeout === 0) return null;
   if (typeof timeout === "number" && timeout > 0 && timeout <= 6e8) return timeout / 1_000;
-  return invalid("body.parameters.timeout", "write µs, up to 600000000");
+  return invalid(where, "write µs, up to 600000000");
 }
 
 /** Tensors of JSON, and those whose bytes follow it in their order. */
@@ -126,20 +135,30 @@ function readTensors(inputs: readonly z.infer<typeof input>[], behind: Buffer): 
   return tensors;
 }
 
-function vectorsOf(tensors: readonly Tensor[], features: readonly string[]): Float64Array {
+/**
+ * Vectors of a model, row-major, of one tensor of whole vectors, or of one for each feature.
+ *
+ * @param inputs - where they stand, for messages.
+ * @throws {MillraceError} REQUEST_INVALID.
+ */
+export function vectorsOf(
+  tensors: readonly Tensor[],
+  features: readonly string[],
+  inputs: string,
+): Float64Array {
   const width = features.length;
   const [first] = tensors as readonly [Tensor, ...Tensor[]];
   if (tensors.length === 1 && first.name === wholeInput && !features.includes(wholeInput)) {
     const [rows = 0, columns = 1] = first.shape;
     if (first.shape.length !== 2 || columns !== width || rows < 1) {
-      invalid("body.inputs[0].shape", `it is [${first.shape}]: send [rows, ${width}]`);
+      invalid(`${inputs}[0].shape`, `it is [${first.shape}]: send [rows, ${width}]`);
     }
     return first.values;
   }
   const byName = new Map<string, Tensor>();
   for (const [index, tensor] of tensors.entries()) {
     const { name, shape, values } = tensor;
-    const where = `body.inputs[${index}]`;
+    const where = `${inputs}[${index}]`;
     if (!features.includes(name)) {
       const near = nearest(name.slice(0, 100), [wholeInput, ...features]);
       invalid(where, `there is no input ${JSON.stringify(name.slice(0, 100))}${near}`);
@@ -152,10 +171,7 @@ function vectorsOf(tensors: readonly Tensor[], features: readonly string[]): Flo
   }
   const missing = features.find((name) => !byName.has(name));
   if (missing !== undefined) {
-    invalid(
-      "body.inputs",
-      `${missing} is missing: send ${wholeInput}, or an input for each feature`,
-    );
+    invalid(inputs, `${missing} is missing: send ${wholeInput}, or an input for each feature`);
   }
   const rows = first.values.length;
   const vectors = new Float64Array(rows * width);

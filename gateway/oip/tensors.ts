@@ -24,9 +24,20 @@ const datatypes: Readonly<Record<string, Datatype>> = {
   INT16: { bytes: 2, read: (view, at) => view.getInt16(at, true) },
   INT32: { bytes: 4, read: (view, at) => view.getInt32(at, true) },
   INT64: { bytes: 8, read: (view, at) => Number(view.getBigInt64(at, true)) },
+  FP16: { bytes: 2, read: (view, at) => halfOf(view.getUint16(at, true)) },
   FP32: { bytes: 4, read: (view, at) => view.getFloat32(at, true) },
   FP64: { bytes: 8, read: (view, at) => view.getFloat64(at, true) },
 };
+
+/** A half-precision number of IEEE 754 by its bits. */
+function halfOf(bits: number): number {
+  const sign = bits >= 0x8000 ? -1 : 1;
+  const exponent = (bits >> 10) & 0x1f;
+  const fraction = bits & 0x3ff;
+  if (exponent === 0) return sign * fraction * 2 ** -24;
+  if (exponent < 0x1f) return sign * (1 + fraction / 1_024) * 2 ** (exponent - 15);
+  return fraction === 0 ? sign * Number.POSITIVE_INFINITY : Number.NaN;
+}
 
 /** @throws {MillraceError} REQUEST_INVALID for a type that is none of numbers. */
 export function datatypeOf(name: string, where: string): Datatype {

@@ -10,6 +10,11 @@ export const gatewaySettings = Object.freeze({
     doc: "Address of the HTTP gateway: a port of 127.0.0.1, host:port, or off; serve takes 8080 where it is off.",
     commands,
   }),
+  listenGrpc: setting(listenAddress, {
+    default: "off",
+    doc: "Gateway: address where it speaks gRPC, too (Open Inference Protocol), under the same keys, certificate and limits: a port of 127.0.0.1, host:port, or off; a run needs --listen for it.",
+    commands,
+  }),
   listenCertFile: setting(optionalPath, {
     default: null,
     doc: "Gateway: certificate chain, PEM; with it the gateway speaks TLS alone.",
