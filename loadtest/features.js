@@ -11,7 +11,8 @@ import exec from "k6/execution";
 import http from "k6/http";
 import { Counter, Rate, Trend } from "k6/metrics";
 import { loadAirports } from "../examples/flights/load/airports.ts";
-import { constantArrivals, isTimed, planned, rate, usualOptions } from "./k6/load.js";
+import { isAnswered, loadOptions, p99 } from "./k6/frame.js";
+import { isTimed, rate } from "./k6/load.js";
 import { setting } from "./k6/settings.js";
 import { summary } from "./k6/summary.js";
 
@@ -29,19 +30,12 @@ const errors = new Counter("errors");
 const wrong = new Counter("wrong_answers");
 const fresh = new Rate("fresh");
 
-export const options = {
-  scenarios: { reads: constantArrivals("read", rate) },
-  thresholds: {
-    features_one_ms: [`p(99)<${setting("ONE_P99", "20")}`],
-    features_many_ms: [`p(99)<${setting("MANY_P99", "50")}`],
-    errors: ["count==0"],
-    wrong_answers: ["count==0"],
-    fresh: [`rate>=${setting("FRESH", "0.99")}`],
-    dropped_iterations: [`count<=${planned(rate).dropped}`],
-    iterations: [`count>=${planned(rate).least}`],
-  },
-  ...usualOptions,
-};
+export const options = loadOptions("read", rate, {
+  features_one_ms: p99("ONE_P99", "20"),
+  features_many_ms: p99("MANY_P99", "50"),
+  wrong_answers: ["count==0"],
+  fresh: [`rate>=${setting("FRESH", "0.99")}`],
+});
 
 const views = ["origin_delays", "destination_delays", "origin_traffic"];
 
@@ -78,8 +72,7 @@ function readOne(number, began) {
   const answer = http.get(`${gateway}/v1/features/${view}/${code}?maxLagMs=${maxLagMs}`, {
     tags: { name: view },
   });
-  if (!isOk(answer)) return;
-  if (isTimed(began)) one.add(answer.timings.duration);
+  if (!isAnswered(answer, errors, one, began)) return;
   const { key, status, features } = JSON.parse(answer.body);
   const isRight = Object.values(key).join() === code && typeof features === "object";
   if (!isRight) wrong.add(1);
@@ -90,8 +83,7 @@ function readMany(number, began) {
   const keys = Array.from({ length: entities }, (_, at) => airport(number + at));
   const body = JSON.stringify({ views: [{ view: viewOf(number), keys }], maxLagMs });
   const answer = http.post(`${gateway}/v1/features`, body, { headers });
-  if (!isOk(answer)) return;
-  if (isTimed(began)) many.add(answer.timings.duration);
+  if (!isAnswered(answer, errors, many, began)) return;
   const [{ features, rows }] = JSON.parse(answer.body).views;
   const isRight =
     rows.length === entities &&
@@ -100,13 +92,6 @@ function readMany(number, began) {
     });
   if (!isRight) wrong.add(1);
   if (isTimed(began)) for (const { status } of rows) fresh.add(status === "FRESH");
-}
-
-function isOk(answer) {
-  if (answer.status === 200) return true;
-  errors.add(1);
-  console.error(`${answer.status} ${answer.body ?? answer.error}`);
-  return false;
 }
 
 export function handleSummary(data) {

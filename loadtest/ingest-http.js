@@ -10,17 +10,12 @@ import http from "k6/http";
 import { Counter, Trend } from "k6/metrics";
 import { expectAnswer, settle } from "k6/x/millrace";
 import { arrivals, departures, FlightEvents } from "./k6/flight-events.js";
-import { constantArrivals, isTimed, planned, rate, usualOptions } from "./k6/load.js";
-import {
-  begin,
-  completenessMetrics,
-  completenessThresholds,
-  readBackScenario,
-  readPredictions,
-  settleAccount,
-} from "./k6/predictions.js";
+import { isAnswered, p99, readBackOptions, readBackSummary } from "./k6/frame.js";
+import { rate } from "./k6/load.js";
+import { begin } from "./k6/predictions.js";
 import { setting } from "./k6/settings.js";
-import { summary } from "./k6/summary.js";
+
+export { readBack, teardown } from "./k6/predictions.js";
 
 const gateway = setting("GATEWAY");
 const headers = { "content-type": "application/json" };
@@ -32,16 +27,7 @@ const acknowledged = new Trend("ack_ms", true);
 const events = new Counter("events");
 const errors = new Counter("errors");
 
-export const options = {
-  scenarios: { flights: constantArrivals("flight", perSecond), predictions: readBackScenario },
-  thresholds: {
-    ack_ms: [`p(99)<${setting("ACK_P99", "200")}`],
-    errors: ["count==0"],
-    dropped_iterations: [`count<=${planned(perSecond).dropped}`],
-    ...completenessThresholds(planned(perSecond).least),
-  },
-  ...usualOptions,
-};
+export const options = readBackOptions("flight", perSecond, { ack_ms: p99("ACK_P99", "200") });
 
 export const setup = begin;
 
@@ -64,22 +50,9 @@ function put(topic, event, began) {
     headers,
     tags: { name: topic },
   });
-  if (answer.status !== accepted) {
-    errors.add(1);
-    console.error(`${topic}: ${answer.status} ${answer.body ?? answer.error}`);
-    return false;
-  }
+  if (!isAnswered(answer, errors, acknowledged, began, accepted)) return false;
   events.add(1);
-  if (isTimed(began)) acknowledged.add(answer.timings.duration);
   return true;
 }
 
-export function readBack({ began }) {
-  readPredictions(began);
-}
-
-export const teardown = settleAccount;
-
-export function handleSummary(data) {
-  return summary(data, ["ack_ms", "events", ...completenessMetrics]);
-}
+export const handleSummary = readBackSummary(["ack_ms", "events"]);

@@ -8,18 +8,11 @@ import exec from "k6/execution";
 import { Counter, Trend } from "k6/metrics";
 import { Producer } from "k6/x/millrace";
 import { arrivals, departures, FlightEvents } from "./k6/flight-events.js";
-import { constantArrivals, isTimed, planned, rate, usualOptions } from "./k6/load.js";
-import {
-  begin,
-  completenessMetrics,
-  completenessThresholds,
-  readBackScenario,
-  readPredictions,
-  servers,
-  settleAccount,
-} from "./k6/predictions.js";
-import { setting } from "./k6/settings.js";
-import { summary } from "./k6/summary.js";
+import { p99, readBackOptions, readBackSummary } from "./k6/frame.js";
+import { isTimed, rate } from "./k6/load.js";
+import { begin, servers } from "./k6/predictions.js";
+
+export { readBack, teardown } from "./k6/predictions.js";
 
 /** Each flight is two events. */
 const perSecond = rate / 2;
@@ -32,16 +25,7 @@ const acknowledged = new Trend("ack_ms", true);
 const events = new Counter("events");
 const errors = new Counter("errors");
 
-export const options = {
-  scenarios: { flights: constantArrivals("flight", perSecond), predictions: readBackScenario },
-  thresholds: {
-    ack_ms: [`p(99)<${setting("ACK_P99", "100")}`],
-    errors: ["count==0"],
-    dropped_iterations: [`count<=${planned(perSecond).dropped}`],
-    ...completenessThresholds(planned(perSecond).least),
-  },
-  ...usualOptions,
-};
+export const options = readBackOptions("flight", perSecond, { ack_ms: p99("ACK_P99", "100") });
 
 export const setup = begin;
 
@@ -79,12 +63,4 @@ function recordsOf(iteration, firstId) {
   return records;
 }
 
-export function readBack({ began }) {
-  readPredictions(began);
-}
-
-export const teardown = settleAccount;
-
-export function handleSummary(data) {
-  return summary(data, ["ack_ms", "events", ...completenessMetrics]);
-}
+export const handleSummary = readBackSummary(["ack_ms", "events"]);

@@ -15,6 +15,7 @@ import { durationMs } from "../schemas/duration.ts";
 import { MillraceError } from "../schemas/errors.ts";
 import { packageRoot } from "../schemas/package-root.ts";
 import { circumstances } from "./circumstances.ts";
+import { registerAnyModel } from "./k6/any-model.ts";
 import { buildK6 } from "./k6/build-k6.ts";
 import { reportText } from "./k6/report.ts";
 import { startMissing } from "./k6/under-test.ts";
@@ -25,13 +26,16 @@ interface Script {
   readonly gateway: boolean;
   /** Whether flights have to come by themselves, because the script sends none. */
   readonly fed: boolean;
+  /** Whether there has to be a champion: a run that has just begun has none. */
+  readonly scored: boolean;
 }
 
 const scripts: Readonly<Record<string, Script>> = {
-  "ingest-kafka": { gateway: false, fed: false },
-  "ingest-http": { gateway: true, fed: false },
-  features: { gateway: true, fed: true },
-  predict: { gateway: true, fed: true },
+  "ingest-kafka": { gateway: false, fed: false, scored: false },
+  "ingest-http": { gateway: true, fed: false, scored: false },
+  features: { gateway: true, fed: true, scored: false },
+  predict: { gateway: true, fed: true, scored: true },
+  oip: { gateway: true, fed: true, scored: true },
 };
 /** Flights of the run's own where a script sends none. */
 const ownLoad = ["--rate", "200", "--flight-time", "5s"];
@@ -100,7 +104,7 @@ async function readSummary(file: string): Promise<K6Summary | null> {
 
 /** @param work - folder of what is not the run's. */
 async function load(
-  { gateway, fed }: Script,
+  { gateway, fed, scored }: Script,
   program: string,
   work: string,
   interrupted: AbortSignal,
@@ -116,6 +120,7 @@ async function load(
   let failures: string[] = ["it was interrupted"];
   try {
     if (interrupted.aborted) return failures;
+    if (scored && under.isOwn) await registerAnyModel(data, work);
     const given = settings();
     const all = { ...under.settings, ...given, SUMMARY: summaryFile };
     const exit = await runK6(program, all, interrupted);
@@ -130,6 +135,8 @@ async function load(
         loadAverage: loadavg()[0] ?? 0,
       });
       await writeFile(resolve(values.report), page);
+      const json = `${resolve(values.report).replace(/\.md$/, "")}.json`;
+      await writeFile(json, `${JSON.stringify(summary, null, 2)}\n`);
     }
   } finally {
     printed = await under.stop();

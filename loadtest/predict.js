@@ -12,17 +12,12 @@ import http from "k6/http";
 import { Counter, Trend } from "k6/metrics";
 import { expectAnswer, settle } from "k6/x/millrace";
 import { FlightEvents } from "./k6/flight-events.js";
-import { constantArrivals, isTimed, planned, rate, usualOptions } from "./k6/load.js";
-import {
-  beginOn,
-  completenessMetrics,
-  completenessThresholds,
-  readBackScenario,
-  readPredictions,
-  settleAccount,
-} from "./k6/predictions.js";
+import { isAnswered, p99, readBackOptions, readBackSummary } from "./k6/frame.js";
+import { rate } from "./k6/load.js";
+import { beginOn } from "./k6/predictions.js";
 import { setting } from "./k6/settings.js";
-import { summary } from "./k6/summary.js";
+
+export { readBack, teardown } from "./k6/predictions.js";
 
 const gateway = setting("GATEWAY");
 const headers = { "content-type": "application/json" };
@@ -32,17 +27,10 @@ const errors = new Counter("errors");
 /** Answers of another flight than the one that was asked for, or that are no probability. */
 const wrong = new Counter("wrong_answers");
 
-export const options = {
-  scenarios: { predictions: constantArrivals("predict", rate), log: readBackScenario },
-  thresholds: {
-    predict_ms: [`p(99)<${setting("PREDICT_P99", "50")}`],
-    errors: ["count==0"],
-    wrong_answers: ["count==0"],
-    dropped_iterations: [`count<=${planned(rate).dropped}`],
-    ...completenessThresholds(planned(rate).least),
-  },
-  ...usualOptions,
-};
+export const options = readBackOptions("predict", rate, {
+  predict_ms: p99("PREDICT_P99", "50"),
+  wrong_answers: ["count==0"],
+});
 
 export const setup = () => beginOn("flights.predictions.served");
 
@@ -56,22 +44,9 @@ export function predict({ began, firstId }) {
     headers,
   });
   settle(key, answer.status === 200);
-  if (answer.status !== 200) {
-    errors.add(1);
-    console.error(`${answer.status} ${answer.body ?? answer.error}`);
-    return;
-  }
-  if (isTimed(began)) answered.add(answer.timings.duration);
+  if (!isAnswered(answer, errors, answered, began)) return;
   const { id, probability } = JSON.parse(answer.body);
   if (id !== key || !(probability >= 0 && probability <= 1)) wrong.add(1);
 }
 
-export function readBack({ began }) {
-  readPredictions(began);
-}
-
-export const teardown = settleAccount;
-
-export function handleSummary(data) {
-  return summary(data, ["predict_ms", ...completenessMetrics]);
-}
+export const handleSummary = readBackSummary(["predict_ms"]);

@@ -35,6 +35,7 @@ const entries: readonly string[] = [
   "loadtest/gate.ts",
   "loadtest/features.js",
   "loadtest/ingest-http.js",
+  "loadtest/oip.js",
   "loadtest/predict.js",
   "loadtest/ingest-kafka.js",
   "loadtest/k6.ts",

@@ -62,8 +62,13 @@ export function beginOn(topic) {
   return { began, firstId: Math.floor(began / 1_000) * 1_000_000 };
 }
 
+/** What the scenario that reads back calls. */
+export function readBack({ began }) {
+  readPredictions(began);
+}
+
 /** Reads until every id is answered and nothing comes any more, or until the limit. */
-export function readPredictions(began) {
+function readPredictions(began) {
   const loadEnds = began + loadSeconds * 1_000;
   let lastAt = Date.now();
   for (;;) {
@@ -79,8 +84,8 @@ export function readPredictions(began) {
   }
 }
 
-/** The account of the whole run, for teardown: whatever cut it short, this is asked. */
-export function settleAccount() {
+/** The account of the whole run: whatever cut it short, this is asked. */
+export function teardown() {
   const found = account();
   for (const [name, gauge] of Object.entries(counts)) gauge.add(found[name]);
   for (const kind of ["missing", "doubled"]) {

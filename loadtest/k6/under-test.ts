@@ -13,6 +13,8 @@ import { RunProcess } from "../run-process.ts";
 export interface UnderTest {
   /** Addresses, as the settings of a script name them. */
   readonly settings: Readonly<Record<string, string>>;
+  /** Whether the run was started here: what ran before is left as it is. */
+  readonly isOwn: boolean;
   /** Stops what was started here, and nothing else; resolves to what the run printed. */
   stop(): Promise<string>;
 }
@@ -61,7 +63,7 @@ export async function startMissing(options: UnderTestOptions): Promise<UnderTest
       await stopServers();
       return run?.output ?? "";
     };
-    return { settings, stop };
+    return { settings, isOwn: run !== null, stop };
   } catch (error) {
     await stopServers();
     throw error;
