@@ -1,5 +1,6 @@
 import { type Command, Option } from "commander";
 import { parseTime } from "../runtime/config/setting-types.ts";
+import { type ScorerChoice, scorerChoices } from "../schemas/model-change.ts";
 import type { Look } from "./commands/look.ts";
 import type { LookArguments } from "./look-options.ts";
 
@@ -45,6 +46,11 @@ function registerCommand(models: Command, tools: CommandTools): void {
     .option("--output <name>", "the output that is read (default: the one with probabilities)")
     .option("--positive <class>", "class whose probability it is (default: the second of two)")
     .option("--logit", "what it gives are log-odds")
+    .addOption(
+      new Option("--scorer <scorer>", "what computes it: JavaScript where that is as good (auto)")
+        .choices(scorerChoices)
+        .default("auto"),
+    )
     .addHelpText(
       "after",
       tools.example(
@@ -70,6 +76,7 @@ function registerCommand(models: Command, tools: CommandTools): void {
           ...{ file, tolerance, order, champion: flags["alias"] === "champion" },
           ...{ golden: textOf(flags["golden"]), output: textOf(flags["output"]) },
           ...{ positive: textOf(flags["positive"]), logit: flags["logit"] === true },
+          scorer: flags["scorer"] as ScorerChoice,
         },
         flags,
       );

@@ -1,3 +1,10 @@
+/**
+ * By what a version is scored. `auto`: in JavaScript where that is faster and gives the bits of
+ * onnxruntime, else by onnxruntime.
+ */
+export const scorerChoices = ["auto", "native", "onnxruntime"] as const;
+export type ScorerChoice = (typeof scorerChoices)[number];
+
 /** A change of what a model's name stands for, as it stands in the model register for good. */
 export interface ModelChange {
   /** Unique: a change that is written twice counts once. */
@@ -40,6 +47,10 @@ export interface ModelChecked {
   readonly msPerRow: number;
   /** Whether rows are asked one by one. */
   readonly alone: boolean;
+  /** @default "onnxruntime": it was registered when there was no other */
+  readonly scorer?: Exclude<ScorerChoice, "auto">;
+  /** Why it is not scored in JavaScript. @default it is, or it was registered before */
+  readonly notNative?: string;
 }
 
 /** The changes that count, in their order: each follows the one before of its model. */

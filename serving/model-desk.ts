@@ -1,3 +1,5 @@
+import type { ScorerChoice } from "../schemas/model-change.ts";
+
 /** What is done with models of a running or a finished run; answers are plain JSON values. */
 export interface ModelDesk {
   registerModel(request: RegisterRequest): Promise<ModelEntry>;
@@ -50,6 +52,8 @@ export interface RegisterRequest extends ModelRequest {
   readonly output: string | null;
   readonly positive: string | null;
   readonly logit: boolean;
+  /** By what it is scored. @default "auto" */
+  readonly scorer?: ScorerChoice;
 }
 
 export interface ModelFile {

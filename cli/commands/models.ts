@@ -121,10 +121,15 @@ function changedText(entry: ModelEntry): string {
     const before = from === "" ? "there was none" : `in place of ${from}`;
     lines.push(`It is champion (${before}) for records known after ${time(effectiveFrom)}.`);
   } else lines.push(`It answers once it is champion: millrace models promote ${model} ${version}`);
-  const { rows, rowsFrom, msPerRow, alone } = (entry.checked ?? {}) as Record<string, unknown>;
+  const { rows, rowsFrom, msPerRow, alone, scorer, notNative } = (entry.checked ?? {}) as Record<
+    string,
+    unknown
+  >;
   if (rows !== undefined) {
     lines.push(`Checked on ${rows} rows (${rowsFrom}); ${Number(msPerRow).toFixed(2)} ms a row.`);
   }
+  if (scorer === "native") lines.push("It is computed in JavaScript, as onnxruntime would.");
+  if (notNative !== undefined) lines.push(`onnxruntime scores by it: ${notNative}.`);
   if (alone === true) lines.push("Its answers depend on the batch, so rows are asked one by one.");
   return lines.join("\n");
 }

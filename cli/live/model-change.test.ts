@@ -84,6 +84,9 @@ test("the stream is scored by a LightGBM model once it is promoted, and by the o
   t.diagnostic(`the first champion answers ${await answeredAfter(inspector, first)} ms after it`);
   const second = await models("register", lightgbm, ...name, "--order", order, "--why", "trees");
   assert.deepEqual([second.version, second.champion], ["r2", false]);
+  // What is read again below was scored by both.
+  const scorers = [first, second].map((each) => (each.checked as { scorer: string }).scorer);
+  assert.deepEqual(scorers, ["onnxruntime", "native"]);
   const promoted = await models("promote", scoring?.model.name ?? "", "r2", "--why", "better");
   assert.deepEqual([promoted.version, promoted.from], ["r2", "r1"]);
   t.diagnostic(`LightGBM answers ${await answeredAfter(inspector, promoted)} ms after it`);

@@ -35,6 +35,8 @@ export interface ModelReading {
   readonly output: OutputReading;
   /** Whether rows are asked one by one, since their answers depend on the rows beside them. */
   readonly alone: boolean;
+  /** Whether it is computed in JavaScript, not by onnxruntime. @default false */
+  readonly native?: true;
 }
 
 /** A feature that is 1 where a text is this one. */

@@ -5,7 +5,9 @@ import type {
 import { readingProperty } from "../../../processors/scoring/onnx/model-reading.ts";
 import { extendOnnxFile } from "../../../processors/scoring/onnx/onnx-file.ts";
 import { MillraceError } from "../../../schemas/errors.ts";
+import type { ScorerChoice } from "../../../schemas/model-change.ts";
 import { batchVariance, loadOnnxModel, type OnnxModel } from "../score/onnx-model.ts";
+import { whyNotNative } from "./choose-scorer.ts";
 
 /** What a model is held against before it may serve. */
 export interface ModelCheck {
@@ -18,6 +20,8 @@ export interface ModelCheck {
   readonly tolerance: number;
   /** What a row asked alone may take, in ms. */
   readonly limitMs: number;
+  /** @default "auto" */
+  readonly scorer?: ScorerChoice;
 }
 
 /** A model that passed. */
@@ -27,6 +31,8 @@ export interface PassedModel {
   readonly reading: ModelReading;
   /** Of a row asked alone, the median. */
   readonly msPerRow: number;
+  /** Why it is not computed in JavaScript; null: it is. */
+  readonly notNative: string | null;
 }
 
 /** Rows asked one by one for the time that they take. */
@@ -42,7 +48,11 @@ const timedRows = 200;
 export async function checkModel(bytes: Uint8Array, check: ModelCheck): Promise<PassedModel> {
   const plain = await loadOnnxModel(bytes, check.declaration);
   const isVaried = (await batchVariance(plain, variedRows(check))) !== null;
-  const reading = { ...plain.reading, alone: isVaried };
+  const notNative = await whyNotNative(bytes, plain, check);
+  const reading: ModelReading =
+    notNative === null
+      ? { ...plain.reading, alone: false, native: true }
+      : { ...plain.reading, alone: isVaried };
   await plain.release();
   // As it will be served, from the bytes that will be.
   const artifact = extendOnnxFile(bytes, { [readingProperty]: JSON.stringify(reading) });
@@ -52,7 +62,7 @@ export async function checkModel(bytes: Uint8Array, check: ModelCheck): Promise<
     await checkMissing(model, check);
     const variance = await batchVariance(model, variedRows(check));
     if (variance !== null) throw refused(`${variance}: its answers depend on more than the row`);
-    return { artifact, reading, msPerRow: await timeOf(model, check) };
+    return { artifact, reading, msPerRow: await timeOf(model, check), notNative };
   } finally {
     await model.release();
   }

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { Broker } from "../../../broker/broker.ts";
 import { RecordBatchBuilder } from "../../../broker/record-batch/builder.ts";
 import { MillraceError } from "../../../schemas/errors.ts";
-import type { ModelChange, ModelChecked } from "../../../schemas/model-change.ts";
+import type { ModelChange, ModelChecked, ScorerChoice } from "../../../schemas/model-change.ts";
 import { nearest } from "../../../schemas/nearest.ts";
 import type { Plan, PredictionFacts } from "../../../schemas/plan.ts";
 import { predictionsOf } from "../../../schemas/plan-facts.ts";
@@ -50,6 +50,8 @@ export interface ModelCandidate {
   readonly output: string | null;
   readonly positive: string | null;
   readonly logit: boolean;
+  /** @default "auto" */
+  readonly scorer?: ScorerChoice;
 }
 
 /** What the name of a model stands for, in one topology: reads it and changes it. */
@@ -134,6 +136,9 @@ export class ModelNames {
       rowsFrom: rows.from,
       msPerRow: passed.msPerRow,
       alone: passed.reading.alone,
+      ...(passed.notNative === null
+        ? { scorer: "native" as const }
+        : { scorer: "onnxruntime" as const, notNative: passed.notNative }),
     };
     const registered = changes.filter(({ kind }) => kind === "register").length;
     const version = `r${registered + 1}`;
@@ -235,7 +240,7 @@ export class ModelNames {
           "give them models of different names",
       );
     }
-    const { file, order, output, positive, logit, tolerance } = candidate;
+    const { file, order, output, positive, logit, tolerance, scorer } = candidate;
     return await checkInProcess({
       file,
       declaration: {
@@ -249,6 +254,7 @@ export class ModelNames {
       rows: rows.values,
       scores: rows.scores,
       tolerance,
+      ...(scorer === undefined ? {} : { scorer }),
       limitMs: Math.min(...this.#steps.map(({ deadlineMs }) => deadlineMs)),
     });
   }

@@ -1,4 +1,5 @@
 import type { InferenceSession } from "onnxruntime-node";
+import { nativeModel } from "../../../processors/scoring/native/native-model.ts";
 import {
   type ModelDeclaration,
   type ModelReading,
@@ -55,6 +56,7 @@ export async function loadOnnxModel(
 ): Promise<OnnxModel> {
   const file = readOnnxFile(bytes);
   const written = writtenReading(file);
+  if (written?.native === true) return loadNative(bytes, written);
   const asked = written ?? readInputs(file, declared);
   // Only threads that score load the native library.
   const onnx = await loadOnnxRuntime();
@@ -72,6 +74,28 @@ export async function loadOnnxModel(
     const said = cause instanceof Error ? cause.message : String(cause);
     throw new MillraceError("MODEL_REFUSED", { reason: `a run of it failed: ${said}` }, { cause });
   }
+}
+
+/** A model that is computed in JavaScript: nothing of onnxruntime is loaded. */
+function loadNative(bytes: Uint8Array, reading: ModelReading): OnnxModel {
+  const native = nativeModel(bytes, reading);
+  if ("why" in native) {
+    const reason = `it is to be computed in JavaScript, which this version cannot: ${native.why}`;
+    throw new MillraceError("MODEL_REFUSED", { reason });
+  }
+  const score = async (rows: Float64Array): Promise<Float64Array> => {
+    wholeRows(rows, reading.width);
+    return native.score(rows);
+  };
+  return { features: reading.width, reading, score, release: async () => {} };
+}
+
+/** @throws {MillraceError} MODEL_REFUSED. */
+function wholeRows(rows: Float64Array, features: number): number {
+  const n = rows.length / features;
+  if (Number.isInteger(n)) return n;
+  const reason = `${rows.length} numbers are no rows of ${features} features`;
+  throw new MillraceError("MODEL_REFUSED", { reason });
 }
 
 /** With the tensors behind maps as outputs: maps cannot be read. */
@@ -120,11 +144,7 @@ function modelOf(onnx: OnnxRuntime, session: InferenceSession, reading: ModelRea
     return probabilitiesOf(output, answer, n);
   };
   const score = async (rows: Float64Array): Promise<Float64Array> => {
-    const n = rows.length / features;
-    if (!Number.isInteger(n)) {
-      const reason = `${rows.length} numbers are no rows of ${features} features`;
-      throw new MillraceError("MODEL_REFUSED", { reason });
-    }
+    const n = wholeRows(rows, features);
     if (!alone) return await ask(rows, n);
     const answers = new Float64Array(n);
     for (let row = 0; row < n; row++) {
