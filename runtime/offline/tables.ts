@@ -5,13 +5,17 @@ import type { SchemaRegistry } from "../schema-registry/registry.ts";
 import { offlineTable, offlineView } from "./offline-table.ts";
 import { RecordEncoder } from "./record-encoder.ts";
 import { FeatureRowEncoder } from "./row-encoder.ts";
+import { servedOutcomeViews } from "./served-outcomes.ts";
 
 /** Tables that a plan fills: one a topic in the offline store. */
 export function offlineTables(plan: Plan): OfflineTable[] {
   return tables(plan).map(offlineTable);
 }
 
-/** Views for analysts; of several versions of a feature view the name belongs to the newest. */
+/**
+ * Views for analysts; of several versions of a feature view the name belongs to the newest. Those
+ * over other views come last.
+ */
 export function offlineViews(plan: Plan): OfflineView[] {
   const newest = new Map(
     tables(plan)
@@ -19,7 +23,7 @@ export function offlineViews(plan: Plan): OfflineView[] {
       .sort((a, b) => a.version - b.version)
       .map((table) => [table.view, table]),
   );
-  return [...newest.values()].map(offlineView);
+  return [...[...newest.values()].map(offlineView), ...servedOutcomeViews(plan)];
 }
 
 /** For each topic that has a table, what turns its records into rows. */

@@ -24,6 +24,11 @@ export function checkOfflineNames(problems: Problems, parts: readonly Part[]): v
   const tables = parts.flatMap((part) =>
     worldOutputs(part).flatMap(({ stored, shared }) => (shared ? [] : (stored?.table ?? []))),
   );
+  for (const { name, served = [] } of parts) {
+    for (const { stored } of served) {
+      if (stored?.table != null) take(`step "${name}"`, `${stored.table.view}_outcomes`);
+    }
+  }
   // Of a view and a step with one name it is the view that has to be renamed.
   const isStep = ({ name, view }: TableSpec) => name === view;
   for (const { name, view } of tables.filter(isStep)) take(`step "${view}"`, view, `raw_${name}`);
