@@ -5,6 +5,8 @@ import { run } from "node:test";
 import { spec } from "node:test/reporters";
 import { pathToFileURL } from "node:url";
 import { runProgram } from "./program.mjs";
+import { sayWhatHangs } from "./still-running.mjs";
+import { testProcesses } from "./test-groups.mjs";
 
 /** Files run side by side at most, and the memory that one may take: some start servers. */
 const [mostFilesAtOnce, fileBytes] = [6, 2.5 * 2 ** 30];
@@ -28,7 +30,11 @@ export async function runTests(root, args) {
   // Two more than there are cores: files that start servers wait for them most of the time.
   const inMemory = Math.max(1, Math.floor(totalmem() / fileBytes));
   const filesAtOnce = Math.min(availableParallelism() + 2, inMemory, mostFilesAtOnce);
-  if (options.length === 0) return await runInOrder(dist, longestFirst(dist, files), filesAtOnce);
+  if (options.length === 0) {
+    const folder = join(root, ".build", "tests");
+    const entries = testProcesses(dist, longestFirst(dist, files), folder);
+    return await runInOrder(dist, entries, filesAtOnce);
+  }
   const usual = ["--test-reporter=spec", `--test-concurrency=${filesAtOnce}`].filter(
     (option) => !options.some((given) => given.startsWith(option.split("=")[0])),
   );
@@ -40,13 +46,15 @@ export async function runTests(root, args) {
 async function runInOrder(dist, files, concurrency) {
   process.chdir(dist);
   let failed = false;
-  const events = run({ files: files.map((file) => join(dist, file)), concurrency });
+  const events = run({ files, concurrency });
   events.on("test:fail", ({ todo }) => {
     if (todo === undefined || todo === false) failed = true;
   });
+  const watch = sayWhatHangs(events, (line) => console.log(line));
   const text = events.compose(new spec());
   text.pipe(process.stdout);
   await new Promise((resolve, reject) => text.once("end", resolve).once("error", reject));
+  watch.stop();
   return failed ? 1 : 0;
 }
 
