@@ -22,6 +22,12 @@ export class GatewayMetrics {
     labelNames: ["code"],
     registers: [this.registry],
   });
+  readonly #predictions = new Counter({
+    name: "millrace_gateway_predictions_total",
+    help: "Predictions that were answered, by the version that did, or by why the fallback did.",
+    labelNames: ["step", "version", "fallback_reason"],
+    registers: [this.registry],
+  });
   /** Requests under way. */
   readonly underWay = new Gauge({
     name: "millrace_gateway_requests_under_way",
@@ -31,6 +37,8 @@ export class GatewayMetrics {
 
   /** @param ofProcess - whether nobody else tells what the process takes. */
   constructor(ofProcess: boolean) {
+    // An alert on a rate needs the series before the first one is refused.
+    for (const code of ["GATEWAY_BUSY", "REQUEST_TIMEOUT"]) this.#errors.inc({ code }, 0);
     if (ofProcess) collectDefaultMetrics({ register: this.registry });
   }
 
@@ -41,6 +49,27 @@ export class GatewayMetrics {
   answered(door: string, status: number | string, ms: number): void {
     this.#requests.inc({ door, status });
     this.#seconds.observe({ door }, ms / 1_000);
+  }
+
+  /** @param version - null: the fallback answered, for the reason. */
+  predicted(
+    step: string,
+    answer: { readonly version: string | null; readonly fallbackReason: string | null },
+  ): void {
+    const { version, fallbackReason } = answer;
+    this.#predictions.inc({
+      ...{ step, version: version ?? "", fallback_reason: fallbackReason ?? "" },
+    });
+  }
+
+  /** Tells of rows that wait for their model. */
+  watchRows(waiting: () => number): void {
+    const gauge: Gauge = new Gauge({
+      name: "millrace_gateway_rows_waiting",
+      help: "Rows that wait for their model.",
+      registers: [this.registry],
+      collect: (): void => gauge.set(waiting()),
+    });
   }
 
   refused(code: string): void {

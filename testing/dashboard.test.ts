@@ -49,7 +49,10 @@ test("every panel and alert asks for what a run exports", { timeout: 120_000 }, 
 test("what has to be seen has a panel, and what has to be told of an alert", () => {
   const [waiting, ahead] = ["millrace_waiting", "millrace_source_ahead_seconds"];
   const alerts = [waiting, ahead, "millrace_model_put_aside_total"];
-  const panels = [...alerts, "millrace_state_keys", "millrace_state_bytes"];
+  const panels = [
+    ...[...alerts, "millrace_state_keys", "millrace_state_bytes"],
+    ...["millrace_gateway_predictions_total", "millrace_gateway_rows_waiting"],
+  ];
   const lacks = (expressions: readonly string[]) => (name: string) =>
     !expressions.some((expression) => expression.includes(name));
   assert.deepEqual(panels.filter(lacks(panelExpressions())), []);
@@ -120,20 +123,33 @@ function samples(text: string): Sample[] {
     });
 }
 
-/** What a short run shows once its tasks are there; it is stopped then. */
+const json = { method: "POST", headers: { "content-type": "application/json" } };
+const flight = { flightId: 1, departedAt: 978310800000, origin: "ATL", destination: "BOS" };
+const clock = { distanceMiles: 900, localHour: 0, localWeekday: 1 };
+const asked = JSON.stringify({ record: { ...flight, ...clock } });
+
+/** What a short run and its gateway show once its tasks are there; it is stopped then. */
 async function scrapeRun(): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), "millrace-dashboard-"));
-  const [port = 0] = await freePorts(1);
-  const args = ["run", "--data", folder, "--to", "2001-01-02", "--metrics", String(port)];
+  const [port = 0, gateway = 0] = await freePorts(2);
+  const ports = ["--metrics", String(port), "--listen", String(gateway)];
+  const args = ["run", "--data", folder, "--to", "2001-01-02", ...ports];
   const run = spawn(process.execPath, [main, ...ofFlights(args)], { stdio: "ignore" });
   const ended = once(run, "exit");
   try {
-    for (;;) {
-      const text = await fetch(`http://127.0.0.1:${port}/metrics`).then(
+    const ask = (url: string, body?: string) =>
+      fetch(url, body === undefined ? {} : { ...json, body }).then(
         (answer) => answer.text(),
         () => "",
       );
-      const told = [/^millrace_source_records\{/m, /^millrace_progress_seconds\{/m];
+    for (;;) {
+      await ask(`http://127.0.0.1:${gateway}/v1/predict/predictions`, asked);
+      const at = [port, gateway].map((each) => ask(`http://127.0.0.1:${each}/metrics`));
+      const text = (await Promise.all(at)).join("\n");
+      const told = [
+        ...[/^millrace_source_records\{/m, /^millrace_progress_seconds\{/m],
+        /^millrace_gateway_predictions_total\{/m,
+      ];
       if (told.every((series) => series.test(text))) return text;
       assert.equal(run.exitCode, null, "the run ended");
       await wait(50);

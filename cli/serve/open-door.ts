@@ -44,7 +44,9 @@ export async function openDoor(
     delayMs: config.batchDelayMs,
     waitingRows: config.rowsWaiting,
     warn: (message, facts) => log.warn(facts, message),
+    predicted: (step, answer) => metrics.predicted(step, answer),
   });
+  metrics.watchRows(() => predictions.waitingRows);
   void predictions.warm();
   const waitsFor = () => [...waitingFor(), ...predictions.waitingFor];
   const gateway = await openGateway({

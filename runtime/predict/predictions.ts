@@ -15,7 +15,7 @@ import { type BatcherOptions, MicroBatcher } from "./micro-batcher.ts";
 import { PredictionLog } from "./prediction-log.ts";
 import { RawModel } from "./raw-models.ts";
 import { ReadyModels } from "./ready-models.ts";
-import { StepPredictor } from "./step-predictor.ts";
+import { type Predicted, StepPredictor } from "./step-predictor.ts";
 
 /** Batches that a thread has at a time: one that it runs, and one at hand. */
 const batchesPerThread = 2;
@@ -40,6 +40,8 @@ export interface PredictionsOptions extends Omit<BatcherOptions, "batchesAtOnce"
   readonly threads?: number;
   /** Told what somebody should look at. @default nobody */
   readonly warn?: Warn;
+  /** Told of each prediction that is answered. @default nobody */
+  readonly predicted?: Predicted;
 }
 
 /** What scores for the steps of one topology. */
@@ -138,6 +140,11 @@ export class Predictions {
     });
   }
 
+  /** Rows that wait for their model, of predictions and of models as such. */
+  get waitingRows(): number {
+    return this.#batchers().reduce((sum, { waitingRows }) => sum + waitingRows, 0);
+  }
+
   /** What it still loads before predictions come in their usual time; empty: nothing. */
   get waitingFor(): readonly string[] {
     return this.#isWarming ? ["its models"] : [];
@@ -187,14 +194,14 @@ export class Predictions {
     const key = `${topologyOf(plan)}/${name}/${plan.fingerprint}`;
     const open = this.#steps.get(key);
     if (open !== undefined) return open.step;
-    const { now = Date.now, warn = () => {} } = this.#options;
+    const { now = Date.now, warn = () => {}, predicted = () => {} } = this.#options;
     const log = this.#log;
     const { models, champions } = this.#scoringOf(plan);
     const width = predictionsOf(plan).find((each) => each.name === name)?.features.length ?? 0;
     const batcher = this.#batcher(plan, width);
     const { online } = this.#stack;
     const step = new StepPredictor(name, {
-      ...{ plan, online, champions, models, batcher, log, now, warn },
+      ...{ plan, online, champions, models, batcher, log, now, warn, predicted },
     });
     this.#steps.set(key, { step, batcher });
     return step;

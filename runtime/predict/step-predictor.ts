@@ -75,7 +75,15 @@ export interface StepWorld {
   /** UTC ms; null: of a replay, whose views say how far it is. */
   readonly now: () => number | null;
   readonly warn: Warn;
+  /** Told of each prediction that is answered. */
+  readonly predicted: Predicted;
 }
+
+/** What answered: a version, or the fallback for a reason. */
+export type Predicted = (
+  step: string,
+  answer: Pick<ServedPrediction, "version" | "fallbackReason">,
+) => void;
 
 /** Behind a live view by no more than its commits and flushes take, a row is still FRESH, ms. */
 const liveLagMs = 1_000;
@@ -177,6 +185,7 @@ export class StepPredictor {
       };
     });
     await this.#world.log?.write(plan, this.scoring, predictions, asker);
+    for (const each of predictions) this.#world.predicted(name, each);
     return predictions;
   }
 
