@@ -3,6 +3,7 @@ import { parseTime } from "../runtime/config/setting-types.ts";
 import { type ScorerChoice, scorerChoices } from "../schemas/model-change.ts";
 import type { Look } from "./commands/look.ts";
 import type { LookArguments } from "./look-options.ts";
+import { askedRoutes, gathered } from "./route-options.ts";
 
 type Flags = Readonly<Record<string, unknown>>;
 
@@ -31,6 +32,7 @@ export function modelCommands(program: Command, tools: CommandTools): void {
     });
   models.enablePositionalOptions();
   changingCommands(models, tools);
+  routeCommand(models, tools);
   lookingCommands(models, tools);
 }
 
@@ -107,6 +109,32 @@ function changingCommands(models: Command, tools: CommandTools): void {
     .action(async (model: string, flags: Flags) => {
       const { resolved, asked } = changeOf(flags, model, tools);
       tools.ended(await (await acts()).rollBackModel(resolved, asked, flags));
+    });
+}
+
+function routeCommand(models: Command, tools: CommandTools): void {
+  changing(tools.looking(models.command("route")), "routed so")
+    .description("Have challengers answer a share of the records, and a version score beside.")
+    .argument("<model>", "its name, as in scoredBy of a step that is routed")
+    .option("--challenger <version=share>", "e.g. r2=5%; give it for each", gathered, [])
+    .option("--shadow <version=share>", "scores beside for so many records, and never answers")
+    .option("--champion <version>", "becomes champion with it (default: the champion stays)")
+    .option("--segment <value>", "challengers of its records alone, in place of the others")
+    .option("--end", "no challengers any more, and no shadow")
+    .addHelpText(
+      "after",
+      tools.example(
+        "millrace models route fraud --challenger r2=5% --why 'canary'",
+        "millrace models route fraud --challenger r2=20% --challenger r3=20% --shadow r4=10%",
+        "millrace models route fraud --segment DE --challenger r2=50%",
+        "millrace models route fraud --end",
+      ),
+    )
+    .action(async (model: string, flags: Flags) => {
+      const problems: string[] = [];
+      const routes = askedRoutes(flags, problems);
+      const { resolved, asked } = changeOf(flags, model, tools, problems);
+      tools.ended(await (await acts()).routeModel(resolved, { ...asked, ...routes }, flags));
     });
 }
 

@@ -7,20 +7,22 @@ import type { ScoringOperator, ScoringSpec } from "../schemas/steps/scoring.ts";
 import { readCounters, tallyOf, writeCounters } from "./branch-tally.ts";
 import type { Spill } from "./local-store.ts";
 import type { Counters, ExternalWork, MakeProcessor, Outbox, Processor } from "./processor.ts";
+import { Answers } from "./scoring/answers.ts";
 import { FeatureAssembly } from "./scoring/feature-assembly.ts";
 import { Judge } from "./scoring/judge.ts";
 import { LabelInput } from "./scoring/label-input.ts";
 import { type EarlyLabel, LabelJoin, type Prediction } from "./scoring/label-join.ts";
 import { readNews } from "./scoring/model-news.ts";
-import { type FallbackReason, ModelRegister } from "./scoring/model-register.ts";
+import { ModelRegister } from "./scoring/model-register.ts";
 import {
   type DeferredOutcome,
   type DeferredPrediction,
   ScoringOutputs,
 } from "./scoring/outputs.ts";
 import { PredictedIds } from "./scoring/predicted-ids.ts";
-import { ScoreBatch } from "./scoring/score-batch.ts";
-import { rowResultBytes, type ScoreWork } from "./scoring/score-work.ts";
+import { type Routed, Router, toldOf } from "./scoring/router.ts";
+import { RowResults } from "./scoring/row-results.ts";
+import type { ScoreWork } from "./scoring/score-work.ts";
 import { keyPaths, TriggerInput } from "./scoring/trigger-input.ts";
 import { VectorBuffer } from "./scoring/vector-buffer.ts";
 
@@ -51,12 +53,14 @@ export class ScoringProcessor implements Processor {
   readonly #labelsInput: number;
   readonly #triggerInput: TriggerInput;
   readonly #labelInput: LabelInput | undefined;
-  readonly #models = new ModelRegister();
+  readonly #models: ModelRegister;
   readonly #judge: Judge;
+  /** Null: the champion answers all. */
+  readonly #router: Router | null;
   /** With a label step. */
   readonly #predicted: PredictedIds | undefined;
   /** Rows for the models, and vectors that the fallback answers. */
-  readonly #scored: ScoreBatch;
+  readonly #scored: Answers;
   readonly #unscored: VectorBuffer;
   #deferred: Deferred[] = [];
   /** Whether it has heard which champions were named before its first record. */
@@ -87,6 +91,8 @@ export class ScoringProcessor implements Processor {
     this.#assembly = new FeatureAssembly(operator, answersMayLack);
     const withinMs = this.#labels?.withinMs;
     this.#judge = new Judge(scoring);
+    this.#router = scoring.routing === undefined ? null : new Router(scoring.routing);
+    this.#models = new ModelRegister(this.#router !== null);
     const told = { fields: toldFields(scoring) };
     this.#join =
       withinMs === undefined ? undefined : new LabelJoin(withinMs, spill, keyPaths(scoring), told);
@@ -96,7 +102,7 @@ export class ScoringProcessor implements Processor {
     this.#answersFrom = ports.inputs.map(({ name }) => name.startsWith("answers:"));
     this.#triggers = ports.inputs.findIndex(({ name }) => name === "triggers");
     this.#labelsInput = ports.inputs.findIndex(({ name }) => name === "labels");
-    this.#scored = new ScoreBatch(scoring.features.length);
+    this.#scored = new Answers(this.#models, scoring.fallback, scoring.features.length);
     this.#unscored = new VectorBuffer(scoring.features.length);
     if (this.#triggers < 0) throw new RangeError(`${ports.name} has no input triggers`);
   }
@@ -144,37 +150,24 @@ export class ScoringProcessor implements Processor {
 
   settle(result: ByteReader, out: Outbox): void {
     const { rows } = this.#scored.vectors;
-    const start = result.position;
-    if (result.end < start + rows * rowResultBytes) {
-      throw new RangeError(
-        `${this.#scoring.name}: the result of ${rows} rows has ${result.end - start} bytes`,
-      );
-    }
-    result.position = start + rows * rowResultBytes;
+    const results = new RowResults(result, rows, this.#scoring.name);
     const news = readNews(result);
     for (const each of news ?? []) this.#models.hear(each);
     // What had no time to say them is asked again; without rows there always is time.
     if (news !== null || rows === 0) [this.#informed, this.#asksNews] = [true, false];
-    const end = result.position;
     this.#again = false;
     for (const [index, each] of this.#deferred.entries()) {
       if (each.kind === "outcome") this.#outputs.outcome(each, out);
       else if (each.prediction.version === "") {
         this.#publish(each, this.#unscored, out);
       } else {
-        result.position = start + each.row * 8;
-        const probability = result.f64();
-        result.position = start + (rows + each.row) * 8;
-        each.latencyMs = result.f64();
-        result.position = start + rows * 16 + each.row;
-        if (!this.#answered(each, probability, result.u8())) {
+        if (!this.#scored.take(each, results)) {
           this.#askAgain(index);
           break;
         }
         this.#publish(each, this.#scored.vectors, out);
       }
     }
-    result.position = end;
     if (this.#again) return;
     this.#deferred = [];
     this.#scored.clear();
@@ -185,56 +178,21 @@ export class ScoringProcessor implements Processor {
 
   /** After the rules: an outcome of it has what they made of it, too. */
   #publish(deferred: DeferredPrediction, vectors: VectorBuffer, out: Outbox): void {
-    const { prediction, record, row, flags } = deferred;
+    const { prediction, record, row, flags, routed } = deferred;
     const { probability: score } = prediction;
     const { values, width } = vectors;
     const judged = this.#judge.judge(score, record, values, row * width, flags);
     prediction.probability = judged.probability;
-    prediction.told = judged.told;
+    prediction.told =
+      routed === null ? judged.told : { ...judged.told, ...toldOf(routed, prediction.version) };
     this.#outputs.prediction(deferred, vectors, out);
   }
 
-  /**
-   * Rows are told in the order of their triggers: what a batch held besides does not matter. False:
-   * its model was put aside just now, and the one before it is to be asked.
-   */
-  #answered(deferred: DeferredPrediction, probability: number, state: number): boolean {
-    const { prediction } = deferred;
-    const { version } = prediction;
-    if (this.#models.isAside(version)) {
-      if (this.#models.inPlaceOf(deferred.model, this.#scoring.fallback) !== null) return false;
-      this.#fallBack(deferred, "put aside");
-      return true;
-    }
-    const why = this.#models.told(version, state);
-    if (why === null) prediction.probability = probability;
-    else this.#fallBack(deferred, why);
-    return true;
-  }
-
-  /** From one that is deferred on: rows are asked for anew, of the models that are left. */
+  /** From one that is deferred on. */
   #askAgain(from: number): void {
     this.#deferred = this.#deferred.slice(from);
     this.#again = true;
-    this.#scored.again();
-    for (const each of this.#deferred) {
-      if (each.kind === "outcome" || each.model === null) continue;
-      const { prediction, model, sourcePartition, sourceOffset } = each;
-      const aside = this.#models.isAside(model.version);
-      const { fallback } = this.#scoring;
-      const asked = aside ? (this.#models.inPlaceOf(model, fallback) ?? model) : model;
-      each.model = asked;
-      prediction.version = asked.version;
-      each.row = this.#scored.keep(each.row, asked, sourcePartition, sourceOffset);
-    }
-    this.#scored.vectors.rows = this.#scored.rows;
-  }
-
-  #fallBack(deferred: DeferredPrediction, reason: FallbackReason): void {
-    const { prediction } = deferred;
-    prediction.version = "";
-    prediction.probability = this.#scoring.fallback.value;
-    deferred.fallbackReason = reason;
+    this.#scored.again(this.#deferred);
   }
 
   changesState(): boolean {
@@ -275,7 +233,13 @@ export class ScoringProcessor implements Processor {
     const sourceOffset = trigger.offset();
     const sourcePartition = trigger.partition(writer);
     this.#knownAt = knownAt;
-    const { model, why: unasked } = this.#models.asked(knownAt, this.#scoring.fallback);
+    const record = trigger.row();
+    const routed = this.#routed(id, knownAt, record);
+    const challenger = routed?.assignment.challenger ?? null;
+    const { model, why: unasked } = this.#models.asked(knownAt, this.#scoring.fallback, challenger);
+    if (routed !== null && challenger !== null && model !== challenger) {
+      routed.rerouted = "put aside";
+    }
     const vectors = unasked === null ? this.#scored.vectors : this.#unscored;
     let row = vectors.rows;
     const at = vectors.add();
@@ -284,8 +248,6 @@ export class ScoringProcessor implements Processor {
     const { flags, refused } = this.#judge.ranged(vectors.values, at);
     const fallbackReason = refused ? "out of range" : unasked;
     if (refused && unasked === null) row = this.#unscored.takeLast(vectors);
-    if (fallbackReason === null) this.#scored.add(model, sourcePartition, sourceOffset);
-    const record = trigger.row();
     const prediction: Prediction = {
       id,
       predictedAt: knownAt,
@@ -294,7 +256,7 @@ export class ScoringProcessor implements Processor {
       keys: trigger.keysIn(record),
       told: null,
     };
-    this.#deferred.push({
+    const deferred: DeferredPrediction = {
       kind: "prediction",
       prediction,
       eventTime: trigger.eventTime(),
@@ -308,10 +270,23 @@ export class ScoringProcessor implements Processor {
       latencyMs: 0,
       record,
       flags,
-    });
+      routed,
+    };
+    this.#scored.ask(deferred);
+    this.#deferred.push(deferred);
     this.#predicted?.add(id, knownAt);
     const early = this.#join?.predict(prediction);
     if (early) this.#claim(early, prediction, knownAt);
+  }
+
+  /** Who is to answer a record; null: the champion, as the step is not routed. */
+  #routed(id: string, knownAt: number, record: DeferredPrediction["record"]): Routed | null {
+    if (this.#router === null) return null;
+    const champion = this.#models.at(knownAt);
+    const routes = this.#models.routesAt(knownAt);
+    const assignment = this.#router.assign(routes, champion, id, record);
+    const beside = { standby: null, shadow: null, rerouted: null, shadowScore: null };
+    return { assignment, champion: champion.version, ...beside };
   }
 
   #label(writer: number, knownAt: number, payload: ByteReader): void {

@@ -597,6 +597,11 @@ export const errorTable = {
     message:
       "The model {model} was changed by {by} meanwhile ({change}), so this change does not count: look at `millrace models history {model}`, then repeat it.",
   },
+  MODEL_UNROUTED: {
+    policy: "stop",
+    message:
+      "No step that scores by {model} can be routed so: add `{wanted}` to its scoredBy(), which gives its predictions columns that tell who answered.",
+  },
   SCORING_CLOSED: {
     policy: "stop",
     message: "Rows were sent to a scorer that is closed: score before closing it.",

@@ -51,7 +51,10 @@ export interface Decision {
    * champion.
    */
   readonly kind: string;
-  /** Of a wait, a place or a channel that joined: the input of the channel. */
+  /**
+   * Of a wait, a place or a channel that joined: the input of the channel. Of a deadline or a
+   * failure: the version that was asked.
+   */
   readonly input: string | null;
   /**
    * Of a wait, a place or a channel that joined: the upstream task of the channel. Of a deadline or
@@ -76,7 +79,10 @@ export interface Decision {
    * commit; nothing is decided by it.
    */
   readonly waitedMs: number | null;
-  /** Of a training: its answer as JSON. Of a champion: which version it is, as JSON. */
+  /**
+   * Of a training: its answer as JSON. Of a champion: which version it is, or who answers besides,
+   * as JSON.
+   */
   readonly answer: Buffer | null;
 }
 
@@ -329,7 +335,7 @@ export const decision: RecordSchema<Decision> = recordSchema<Decision>({
         "null",
         "string"
       ],
-      doc: "Of a wait, a place or a channel that joined: the input of the channel.",
+      doc: "Of a wait, a place or a channel that joined: the input of the channel. Of a deadline or a failure: the version that was asked.",
       default: null
     },
     {
@@ -385,7 +391,7 @@ export const decision: RecordSchema<Decision> = recordSchema<Decision>({
         "null",
         "bytes"
       ],
-      doc: "Of a training: its answer as JSON. Of a champion: which version it is, as JSON.",
+      doc: "Of a training: its answer as JSON. Of a champion: which version it is, or who answers besides, as JSON.",
       default: null
     }
   ]

@@ -1,3 +1,5 @@
+import { type ModelRoutes, noRoutes } from "./model-routes.ts";
+
 /**
  * By what a version is scored. `auto`: in JavaScript where that is faster and gives the bits of
  * onnxruntime, else by onnxruntime.
@@ -14,8 +16,9 @@ export interface ModelChange {
    * not follow the last one that counted came too late and counts for nothing.
    */
   readonly after: string;
-  readonly kind: "register" | "promote" | "rollback";
+  readonly kind: "register" | "promote" | "rollback" | "route";
   readonly model: string;
+  /** Of a route without a new champion: the champion as the writer saw it, "" for none. */
   readonly version: string;
   /** sha256 of the ONNX artifact. */
   readonly sha256: string;
@@ -32,6 +35,8 @@ export interface ModelChange {
   readonly why: string;
   /** Of a registration: what it was registered from, and what the checks found. */
   readonly checked: ModelChecked | null;
+  /** Of a route: who answers from then on besides the champion; others with a champion end it. */
+  readonly routes?: ModelRoutes;
 }
 
 /** What the checks of a registration found. */
@@ -51,6 +56,16 @@ export interface ModelChecked {
   readonly scorer?: Exclude<ScorerChoice, "auto">;
   /** Why it is not scored in JavaScript. @default it is, or it was registered before */
   readonly notNative?: string;
+}
+
+/** Whether a change says who answers. */
+export function saysWhoAnswers({ champion, routes }: ModelChange): boolean {
+  return champion || routes !== undefined;
+}
+
+/** The routes after some changes of one model that count. */
+export function routesAfter(changes: readonly ModelChange[]): ModelRoutes {
+  return changes.findLast(saysWhoAnswers)?.routes ?? noRoutes;
 }
 
 /** The changes that count, in their order: each follows the one before of its model. */

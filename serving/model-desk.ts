@@ -1,4 +1,5 @@
 import type { ScorerChoice } from "../schemas/model-change.ts";
+import type { ModelRoutes } from "../schemas/model-routes.ts";
 
 /** What is done with models of a running or a finished run; answers are plain JSON values. */
 export interface ModelDesk {
@@ -7,6 +8,8 @@ export interface ModelDesk {
   promoteModel(request: PromoteRequest): Promise<ModelEntry>;
   /** Makes the champion before the present one champion again. */
   rollBackModel(request: ModelRequest): Promise<ModelEntry>;
+  /** Says who answers besides the champion, and for which share of the records. */
+  routeModel(request: RouteRequest): Promise<ModelEntry>;
   /** Every change of what a model's name stands for, oldest first, the trainer's included. */
   modelHistory(request: NamedModel): Promise<ModelEntry[]>;
   /** Where the artifact of a version stands on this machine; null: of the champion. */
@@ -18,6 +21,7 @@ export const modelDeskMethods = [
   "registerModel",
   "promoteModel",
   "rollBackModel",
+  "routeModel",
   "modelHistory",
   "modelFile",
 ] as const;
@@ -56,6 +60,21 @@ export interface RegisterRequest extends ModelRequest {
   readonly scorer?: ScorerChoice;
 }
 
+/** A version and its share of the records, from 0 to 1. */
+export interface VersionShare {
+  readonly version: string;
+  readonly share: number;
+}
+
+export interface RouteRequest extends ModelRequest {
+  /** Becomes champion with it; null: the champion stays. */
+  readonly champion: string | null;
+  readonly challengers: readonly VersionShare[];
+  readonly shadow: VersionShare | null;
+  /** Whose challengers these are; null: those of all records without challengers of their own. */
+  readonly segment: string | null;
+}
+
 export interface ModelFile {
   readonly version: string;
   readonly sha256: string;
@@ -66,7 +85,7 @@ export interface ModelFile {
 export interface ModelEntry {
   readonly topology: string;
   readonly model: string;
-  readonly kind: "register" | "promote" | "rollback" | "train";
+  readonly kind: "register" | "promote" | "rollback" | "route" | "train";
   readonly version: string;
   readonly sha256: string;
   readonly champion: boolean;
@@ -80,4 +99,6 @@ export interface ModelEntry {
   readonly why: string;
   /** What the checks of a registration found; null: there were none. */
   readonly checked: object | null;
+  /** Of a route: who answers from then on besides the champion, with the buckets of each. */
+  readonly routes: ModelRoutes | null;
 }

@@ -1,9 +1,20 @@
 import { copyFile } from "node:fs/promises";
 import { userInfo } from "node:os";
 import { resolve } from "node:path";
+import {
+  type Challenger,
+  type ModelRoutes,
+  shareOf,
+  versionsIn,
+} from "../../schemas/model-routes.ts";
 import { jsonText, plainText } from "../../schemas/plain-text.ts";
 import type { Inspector } from "../../serving/inspector.ts";
-import type { ModelEntry, NamedModel, RegisterRequest } from "../../serving/model-desk.ts";
+import type {
+  ModelEntry,
+  NamedModel,
+  RegisterRequest,
+  RouteRequest,
+} from "../../serving/model-desk.ts";
 import { table } from "../table.ts";
 import { type Look, type LookOptions, look } from "./look.ts";
 
@@ -50,6 +61,13 @@ export const rollBackModel = change<object>((inspector, request) =>
   inspector.rollBackModel(request),
 );
 
+type AskedRoutes = Pick<RouteRequest, "champion" | "challengers" | "shadow" | "segment">;
+
+/** `millrace models route MODEL --challenger VERSION=SHARE …`. */
+export const routeModel = change<AskedRoutes>((inspector, request) =>
+  inspector.routeModel(request),
+);
+
 /** `millrace models history MODEL`. */
 export function modelHistory(
   resolved: Look,
@@ -67,9 +85,9 @@ export function modelHistory(
         entry.kind,
         entry.version,
         entry.champion ? entry.from || "none" : "stays",
-        entry.champion ? time(entry.effectiveFrom) : "-",
+        entry.champion || entry.routes !== null ? time(entry.effectiveFrom) : "-",
         plainText(entry.by),
-        plainText(entry.why),
+        plainText([...routesText(entry.routes), entry.why].filter(Boolean).join("; ")),
         entry.sha256.slice(0, 12),
       ]),
     );
@@ -85,16 +103,20 @@ export function showModel(
   return look(resolved, async (inspector) => {
     const file = await inspector.modelFile(asked);
     const history = await inspector.modelHistory(asked);
-    const entries = history.filter(({ version }) => version === file.version);
+    const entries = history.filter(
+      ({ version, routes }) =>
+        version === file.version || versionsIn(routes).includes(file.version),
+    );
     if (options.json) return jsonText({ ...file, changes: entries });
     const lines = [
       `${asked.model} ${file.version}`,
       `sha256  ${file.sha256}`,
       `file    ${file.path}`,
     ];
-    for (const { kind, at, effectiveFrom, by, why, checked } of entries) {
+    for (const { kind, at, effectiveFrom, by, why, checked, routes } of entries) {
       const when = time(at ?? effectiveFrom);
       lines.push(`${kind} ${when} by ${plainText(by)}${why === "" ? "" : `: ${plainText(why)}`}`);
+      for (const line of routesText(routes)) lines.push(`  ${plainText(line)}`);
       for (const [name, value] of Object.entries(checked ?? {})) lines.push(`  ${name} ${value}`);
     }
     return lines.join("\n");
@@ -114,8 +136,32 @@ export function downloadModel(
   });
 }
 
+/** Who answers besides the champion, a line each. */
+function routesText(routes: ModelRoutes | null): string[] {
+  if (routes === null) return [];
+  const { challengers, segments, shadow } = routes;
+  const shares = (all: readonly Challenger[]) =>
+    all.map((each) => `${each.version} ${percent(shareOf(each))}`).join(", ") || "none";
+  return [
+    `challengers ${shares(challengers)}`,
+    ...Object.entries(segments).map(([segment, own]) => `of ${segment} ${shares(own)}`),
+    ...(shadow === null ? [] : [`shadow ${shadow.version} ${percent(shadow.share)}`]),
+  ];
+}
+
+function percent(share: number): string {
+  return `${Number((share * 100).toFixed(4))}%`;
+}
+
 function changedText(entry: ModelEntry): string {
-  const { model, version, champion, from, effectiveFrom, kind } = entry;
+  const { model, version, champion, from, effectiveFrom, kind, routes } = entry;
+  if (routes !== null) {
+    const who = version === "" ? "There is no champion." : `Champion: ${version}.`;
+    return [
+      `${model} is routed for records known after ${time(effectiveFrom)}. ${who}`,
+      ...routesText(routes),
+    ].join("\n");
+  }
   const lines = [`${model} ${version} ${kind === "register" ? "is registered" : "is known"}.`];
   if (champion) {
     const before = from === "" ? "there was none" : `in place of ${from}`;

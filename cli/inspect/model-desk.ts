@@ -33,6 +33,10 @@ export function modelDesk(
       const names = namesOf(request);
       return entryOf(names, await names.rollBack(request));
     },
+    routeModel: async (request) => {
+      const names = namesOf(request);
+      return entryOf(names, await names.route(request, request));
+    },
     modelHistory: async (request) => {
       const names = namesOf(request);
       const { changes, trained } = await names.state();
@@ -41,7 +45,7 @@ export function modelDesk(
         return {
           ...{ topology: names.topology, model: request.model, kind: "train", version, sha256 },
           ...{ champion: each.promoted, from: each.champion ?? "", effectiveFrom, at: null },
-          ...{ by: "the trainer", why: each.reason, checked: null },
+          ...{ by: "the trainer", why: each.reason, checked: null, routes: null },
         };
       });
       const all = [...trainings, ...changes.map((change) => entryOf(names, change))];
@@ -81,5 +85,6 @@ function entryOf({ topology }: ModelNames, change: ModelChange): ModelEntry {
     by,
     why,
     checked,
+    routes: change.routes ?? null,
   };
 }

@@ -26,6 +26,7 @@ const inspector: Inspector = {
   registerModel: refuse,
   promoteModel: refuse,
   rollBackModel: refuse,
+  routeModel: refuse,
   modelHistory: refuse,
   modelFile: refuse,
   close: () => Promise.resolve(),

@@ -1,15 +1,27 @@
 import type { ByteReader } from "../../schemas/bytes.ts";
+import type { ModelChange } from "../../schemas/model-change.ts";
+import type { ModelRoutes } from "../../schemas/model-routes.ts";
 import { rowResultBytes } from "./score-work.ts";
 
-/** A champion that somebody has named, as a scoring task is told of it. */
+/** A champion or routes that somebody has named, as a scoring task is told of it. */
 export interface ChampionNews {
-  /** Its number among the champions of the model that were named, from 1. */
+  /** Its number among the changes of the model that say who answers, from 1. */
   readonly number: number;
   /** In force for what is known after it, UTC ms. */
   readonly effectiveFrom: number;
+  /** "" where the champion stays. */
   readonly version: string;
   /** sha256 of its ONNX artifact. */
   readonly sha256: string;
+  /** Who answers besides. @default nobody: what there was ends */
+  readonly routes?: ModelRoutes;
+}
+
+/** What a change says of who answers. */
+export function newsOf(change: ModelChange, number: number): ChampionNews {
+  const { effectiveFrom, champion, version, sha256, routes } = change;
+  const named = champion ? { version, sha256 } : { version: "", sha256: "" };
+  return { number, effectiveFrom, ...named, ...(routes && { routes }) };
 }
 
 /** The result of work with news behind that of its rows. */

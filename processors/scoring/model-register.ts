@@ -1,4 +1,5 @@
 import type { ByteReader, ByteWriter } from "../../schemas/bytes.ts";
+import { type ModelRoutes, versionsIn } from "../../schemas/model-routes.ts";
 import type { ModelAnswer } from "../../schemas/payload.ts";
 import type { ScoringSpec } from "../../schemas/steps/scoring.ts";
 import type { ChampionNews } from "./model-news.ts";
@@ -17,6 +18,23 @@ export interface ModelInForce {
   readonly artifact: string;
   /** The model in force before it: of another version, and without one before it. */
   readonly before: ModelInForce | null;
+  /** Of one that was to answer in place of the champion, which is the one before it. */
+  readonly challenges?: true;
+}
+
+interface ComingRoutes {
+  readonly effectiveFrom: number;
+  /** Null: there are none from then on. */
+  readonly routes: ModelRoutes | null;
+}
+
+/** What snapshots hold of routes, as JSON. */
+interface RoutesSnapshot {
+  readonly routes: ModelRoutes | null;
+  /** Null: there never were any. */
+  readonly from: number | null;
+  readonly coming: readonly ComingRoutes[];
+  readonly failures: readonly (readonly [version: string, failures: number])[];
 }
 
 interface ComingModel {
@@ -39,11 +57,22 @@ export class ModelRegister {
   #currentFrom = Number.NEGATIVE_INFINITY;
   /** Promoted models that are not in force yet, by effectiveFrom. */
   #coming: ComingModel[] = [];
+  /** Whether it keeps routes. */
+  readonly #isRouted: boolean;
+  #routes: ModelRoutes | null = null;
+  #routesFrom = Number.NEGATIVE_INFINITY;
+  /** By effectiveFrom. */
+  #comingRoutes: ComingRoutes[] = [];
   /** Failures in a row by version, of those that have any. */
   readonly #failures = new Map<string, number>();
   #news: string[] = [];
   /** Number of the last news that were heard. */
   heard = 0;
+
+  /** @param isRouted - whether its step is routed; else routes are no matter. @default false */
+  constructor(isRouted = false) {
+    this.#isRouted = isRouted;
+  }
 
   promote({
     effectiveFrom,
@@ -61,7 +90,29 @@ export class ModelRegister {
   hear(news: ChampionNews): void {
     if (news.number <= this.heard) return;
     this.heard = news.number;
-    this.promote(news);
+    this.take(news);
+  }
+
+  /** Takes what somebody has said of who answers. */
+  take(news: Omit<ChampionNews, "number">): void {
+    const { effectiveFrom, version, routes = null } = news;
+    if (version !== "") this.promote(news);
+    if (!this.#isRouted || effectiveFrom < this.#routesFrom) return;
+    const later = this.#comingRoutes.findIndex((each) => each.effectiveFrom > effectiveFrom);
+    const at = later < 0 ? this.#comingRoutes.length : later;
+    this.#comingRoutes.splice(at, 0, { effectiveFrom, routes });
+  }
+
+  /** The routes for what is known at `knownAt`, which never falls; null: there are none. */
+  routesAt(knownAt: number): ModelRoutes | null {
+    let next = this.#comingRoutes[0];
+    while (next !== undefined && next.effectiveFrom < knownAt) {
+      this.#routes = next.routes;
+      this.#routesFrom = next.effectiveFrom;
+      this.#comingRoutes.shift();
+      next = this.#comingRoutes[0];
+    }
+    return this.#routes;
   }
 
   /** The model for what is known at `knownAt`, which never falls; also one that is put aside. */
@@ -86,20 +137,25 @@ export class ModelRegister {
   }
 
   /** The model before one that is put aside; null: it does not answer either, or may not. */
-  inPlaceOf(
-    model: ModelInForce | null,
-    { previous }: ScoringSpec["fallback"],
-  ): ModelInForce | null {
-    const before = previous === true ? (model?.before ?? null) : null;
-    return before === null || this.isAside(before.version) ? null : before;
+  inPlaceOf(model: ModelInForce | null, fallback: ScoringSpec["fallback"]): ModelInForce | null {
+    const { previous } = fallback;
+    const mayAnswer = previous === true || model?.challenges === true;
+    const before = mayAnswer ? (model?.before ?? null) : null;
+    if (before === null || !this.isAside(before.version)) return before;
+    return model?.challenges === true ? this.inPlaceOf(before, fallback) : null;
   }
 
-  /** The model that is asked for what is known at `knownAt`, and else why none is. */
+  /**
+   * The model that is asked for what is known at `knownAt`, and else why none is.
+   *
+   * @param challenger - is to answer in place of the champion. @default nobody is
+   */
   asked(
     knownAt: number,
     fallback: ScoringSpec["fallback"],
+    challenger: ModelInForce | null = null,
   ): { readonly model: ModelInForce; readonly why: FallbackReason | null } {
-    const inForce = this.at(knownAt);
+    const inForce = challenger ?? this.at(knownAt);
     const model =
       this.whyNone(inForce) === null ? inForce : (this.inPlaceOf(inForce, fallback) ?? inForce);
     return { model, why: this.whyNone(model) };
@@ -132,9 +188,11 @@ export class ModelRegister {
 
   /** No row is on its way to a model: what earlier ones failed at no longer matters. */
   settled(): void {
+    if (this.#failures.size === 0) return;
     const { version: current, before } = this.#current;
+    const kept = new Set([current, before?.version, ...versionsIn(this.#routes)]);
     for (const version of this.#failures.keys()) {
-      if (version !== current && version !== before?.version) this.#failures.delete(version);
+      if (!kept.has(version)) this.#failures.delete(version);
     }
   }
 
@@ -160,6 +218,14 @@ export class ModelRegister {
       writer.text(version);
       writer.text(artifact);
     }
+    if (!this.#isRouted) return;
+    const held: RoutesSnapshot = {
+      routes: this.#routes,
+      from: Number.isFinite(this.#routesFrom) ? this.#routesFrom : null,
+      coming: this.#comingRoutes,
+      failures: [...this.#failures],
+    };
+    writer.bytes(Buffer.from(JSON.stringify(held), "utf8"));
   }
 
   restore(reader: ByteReader): void {
@@ -180,6 +246,12 @@ export class ModelRegister {
       version: reader.text(),
       artifact: reader.text(),
     }));
+    if (!this.#isRouted) return;
+    const held = JSON.parse(reader.bytes().toString("utf8")) as RoutesSnapshot;
+    this.#routes = held.routes;
+    this.#routesFrom = held.from ?? Number.NEGATIVE_INFINITY;
+    this.#comingRoutes = [...held.coming];
+    for (const [version, failures] of held.failures) this.#failures.set(version, failures);
   }
 }
 

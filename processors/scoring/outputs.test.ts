@@ -36,6 +36,7 @@ function deferred(id: string, more: Partial<DeferredPrediction> = {}): DeferredP
     latencyMs: 3,
     record: null,
     flags: null,
+    routed: null,
     ...more,
   };
 }

@@ -5,6 +5,7 @@ import type { Counters, Outbox } from "../processor.ts";
 import { FanOut } from "../source/fan-out.ts";
 import { type Prediction, scoreOf } from "./label-join.ts";
 import type { FallbackReason, ModelInForce } from "./model-register.ts";
+import type { Routed } from "./router.ts";
 import type { VectorBuffer } from "./vector-buffer.ts";
 
 /** A prediction that waits for its model's answer. */
@@ -30,6 +31,8 @@ export interface DeferredPrediction {
   readonly record: Readonly<Record<string, unknown>> | null;
   /** Features outside their range, as predictions tell them; null: none. */
   readonly flags: string | null;
+  /** Null: its step is not routed. */
+  readonly routed: Routed | null;
 }
 
 /** An outcome that waits behind the predictions before it. */

@@ -27,9 +27,10 @@ test("rows come in the order of their triggers, each with its model and its plac
   });
   assert.equal(service, "score");
   assert.deepEqual(payload, {
-    versions: ["v1", "v2", "v1"],
-    artifacts: [v1.artifact, v2.artifact, v1.artifact],
-    versionOf: Uint16Array.of(0, 0, 1, 2),
+    // In the order of their first use, each once: rows of one model go to it together.
+    versions: ["v1", "v2"],
+    artifacts: [v1.artifact, v2.artifact],
+    versionOf: Uint16Array.of(0, 0, 1, 0),
     rows: Float64Array.of(1, 2, 3, Number.NaN, 5, 6, 7, 8),
     features: 2,
     sourcePartitions: Uint16Array.of(3, 3, 3, 3),
@@ -69,5 +70,6 @@ test("rows that are kept for another round stand in the places that they then ha
   assert.deepEqual(kept, [0, 1, 2]);
   assert.deepEqual([...payload.rows], [10, 30, 40, 50]);
   assert.deepEqual([...payload.sourceOffsets], [1, 3, 4, 5]);
-  assert.deepEqual(payload.versions, ["v1", "v2", "v1", "v2"]);
+  assert.deepEqual(payload.versions, ["v1", "v2"]);
+  assert.deepEqual([...payload.versionOf], [0, 1, 0, 1]);
 });

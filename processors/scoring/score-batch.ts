@@ -72,10 +72,9 @@ export class ScoreBatch {
   }
 
   #indexOf({ version, artifact }: ModelInForce): number {
-    const last = this.#versions.length - 1;
-    if (last >= 0 && this.#versions[last] === version) return last;
-    this.#versions.push(version);
+    const known = this.#versions.lastIndexOf(version);
+    if (known >= 0) return known;
     this.#artifacts.push(artifact);
-    return last + 1;
+    return this.#versions.push(version) - 1;
   }
 }

@@ -25,6 +25,13 @@ export class VectorBuffer {
     return start;
   }
 
+  /** Adds the last row once more, and returns which row the copy is. */
+  repeatLast(): number {
+    const to = this.add();
+    this.values.copyWithin(to, to - this.width, to);
+    return this.rows - 1;
+  }
+
   /** Copies a row to the place of an earlier one, or its own. */
   move(row: number, to: number): void {
     const { width } = this;

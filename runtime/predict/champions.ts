@@ -1,7 +1,9 @@
 import type { Broker } from "../../broker/broker.ts";
 import { committedPages } from "../../broker/committed-records.ts";
+import { type ChampionNews, newsOf } from "../../processors/scoring/model-news.ts";
 import { ModelRegister } from "../../processors/scoring/model-register.ts";
 import { type Model, model as modelSchema } from "../../schemas/generated.ts";
+import { namedIn } from "../../schemas/model-routes.ts";
 import { type Plan, topologyOf } from "../../schemas/plan.ts";
 import { predictionsOf } from "../../schemas/plan-facts.ts";
 import { modelRegisterTopic } from "../../topologies/dsl/compile/topics.ts";
@@ -24,6 +26,9 @@ export interface ChampionsOptions {
   /** Makes a model ready; what fails is told by the rows that it then fails at. */
   readonly warm: (sha256: string, width: number) => Promise<void>;
 }
+
+/** What the register says, by its number, or a version that the trainer has promoted. */
+type Heard = ChampionNews | (NamedVersion & { readonly routes?: undefined });
 
 interface Followed {
   readonly model: string;
@@ -59,8 +64,8 @@ export class Champions {
     const models = plan.topics.find(({ role }) => role === "models");
     this.#trained =
       models === undefined ? null : new TrainedTail(options, models.name, models.partitions);
-    for (const { name, model, features } of predictionsOf(plan)) {
-      const register = new ModelRegister();
+    for (const { name, model, features, routing } of predictionsOf(plan)) {
+      const register = new ModelRegister(routing !== undefined);
       this.#steps.set(name, { model: model.name, width: features.length, register });
     }
   }
@@ -80,7 +85,8 @@ export class Champions {
   /** All versions of a model, each once: registered ones, and what the trainer made. */
   async versions(model: string): Promise<readonly NamedVersion[]> {
     await this.#opened();
-    const all = [...(await this.#tail.changes(model)), ...(this.#trained?.versions(model) ?? [])];
+    const changes = (await this.#tail.changes(model)).filter(({ version }) => version !== "");
+    const all = [...changes, ...(this.#trained?.versions(model) ?? [])];
     return [...new Map(all.map((each) => [each.version, each])).values()];
   }
 
@@ -116,26 +122,27 @@ export class Champions {
     await this.#tail.look();
     await this.#trained?.look();
     for (const model of new Set([...this.#steps.values()].map((each) => each.model))) {
-      const named = await this.#tail.champions(model);
+      const changes = await this.#tail.answering(model);
+      const named = changes.map((change, index) => newsOf(change, index + 1));
       const trained = this.#trained?.promoted(model) ?? [];
       await this.#hear(`named ${model}`, model, named, warms);
       await this.#hear(`trained ${model}`, model, trained, warms);
     }
   }
 
-  async #hear(
-    of: string,
-    model: string,
-    all: readonly NamedVersion[],
-    warms: boolean,
-  ): Promise<void> {
-    for (const version of all.slice(this.#heard.get(of) ?? 0)) {
+  async #hear(of: string, model: string, all: readonly Heard[], warms: boolean): Promise<void> {
+    for (const said of all.slice(this.#heard.get(of) ?? 0)) {
       const steps = [...this.#steps.values()].filter((step) => step.model === model);
-      for (const { width } of warms ? steps : []) {
-        await this.#options.warm(version.sha256, width).catch(() => {});
+      const named = said.version === "" ? [] : [said];
+      for (const { sha256 } of warms ? [...named, ...namedIn(said.routes ?? null)] : []) {
+        for (const { width } of steps) await this.#options.warm(sha256, width).catch(() => {});
       }
       this.#heard.set(of, (this.#heard.get(of) ?? 0) + 1);
-      for (const { register } of steps) register.promote(version);
+      // What the trainer promotes leaves the routes as they are.
+      for (const { register } of steps) {
+        if ("number" in said) register.take(said);
+        else register.promote(said);
+      }
     }
   }
 }

@@ -1,5 +1,6 @@
 import type { Broker } from "../../broker/broker.ts";
 import { MillraceError } from "../../schemas/errors.ts";
+import { namedIn } from "../../schemas/model-routes.ts";
 import { nearest } from "../../schemas/nearest.ts";
 import { type Plan, type PredictionFacts, topologyOf } from "../../schemas/plan.ts";
 import { predictionsOf } from "../../schemas/plan-facts.ts";
@@ -172,8 +173,12 @@ export class Predictions {
     for (const plan of this.#plans) {
       for (const { name, features } of predictionsOf(plan)) {
         const { champions, models } = this.#scoringOf(plan);
-        const { artifact } = (await champions.of(name)).at(now() ?? Number.POSITIVE_INFINITY);
-        if (artifact !== "") await models.ready(artifact, features.length);
+        const register = await champions.of(name);
+        const at = now() ?? Number.POSITIVE_INFINITY;
+        const routed = namedIn(register.routesAt(at)).map(({ sha256 }) => sha256);
+        for (const artifact of [register.at(at).artifact, ...routed]) {
+          if (artifact !== "") await models.ready(artifact, features.length);
+        }
       }
     }
   }

@@ -5,6 +5,7 @@ import type {
   ModelInForce,
   ModelRegister,
 } from "../../processors/scoring/model-register.ts";
+import { type Routed, Router, toldOf } from "../../processors/scoring/router.ts";
 import { rowStates } from "../../processors/scoring/score-work.ts";
 import { MillraceError } from "../../schemas/errors.ts";
 import { type Plan, topologyOf } from "../../schemas/plan.ts";
@@ -106,6 +107,12 @@ interface Scored {
   readonly latencyMs: number;
 }
 
+/** Rows that one model is asked for. */
+interface Group {
+  readonly model: ModelInForce;
+  readonly rows: number[];
+}
+
 /**
  * Predicts for records of one scoring step: the features from the online store, scored by the
  * champion, as the step's tasks do it in the stream.
@@ -117,6 +124,8 @@ export class StepPredictor {
   readonly #request: StepRequest;
   readonly #reads: FeatureReads;
   readonly #judge: Judge;
+  /** Null: the champion answers all. */
+  readonly #router: Router | null;
   readonly #warned = new Set<string>();
   /** The newest time that a model was asked for: it never falls. */
   #askedFor = Number.NEGATIVE_INFINITY;
@@ -131,6 +140,8 @@ export class StepPredictor {
     this.#request = new StepRequest(origin);
     this.#reads = new FeatureReads(plan, origin.operator, online);
     this.#judge = new Judge(this.scoring);
+    const { routing } = this.scoring;
+    this.#router = routing === undefined ? null : new Router(routing);
   }
 
   /**
@@ -152,7 +163,9 @@ export class StepPredictor {
     const predictedAt = now ?? Date.now();
     const asked = values.map((value, index) => this.#read(value, predictedAt, where(index)));
     const found = await inTime(this.#vectors(asked, now), deadlineAt);
-    const scores = found === late ? [] : await this.#score(found.values, now, deadlineAt);
+    const routed: (Routed | null)[] = asked.map((each) => this.#routed(each, null));
+    const scores =
+      found === late ? [] : await this.#score(asked, routed, found.values, now, deadlineAt);
     const { plan } = this.#world;
     const { name, features, fallback } = this.scoring;
     const missing = new Float64Array(features.length).fill(Number.NaN);
@@ -174,7 +187,9 @@ export class StepPredictor {
       const [from, to] = [index * features.length, (index + 1) * features.length];
       const vector = found === late ? missing : found.values.subarray(from, to);
       const { flags } = this.#judge.ranged(vector, 0);
-      const { probability, told } = this.#judge.judge(score, row, vector, 0, flags);
+      const { probability, told: judged } = this.#judge.judge(score, row, vector, 0, flags);
+      const route = routed[index] ?? null;
+      const told = route === null ? judged : { ...judged, ...toldOf(route, version ?? "") };
       return {
         ...{ id, eventTime, predictedAt, probability, version, fallbackReason: why, latencyMs },
         featuresAsOf: Number.isFinite(asOf) ? asOf : null,
@@ -216,57 +231,96 @@ export class StepPredictor {
     return { values, asOf, read };
   }
 
-  async #score(values: Float64Array, now: number | null, deadlineAt: number): Promise<Scored[]> {
+  /** By the routes of a register at a time; null: as far as it goes without them. */
+  #routed(
+    { id, row }: AskedRecord,
+    world: { readonly register: ModelRegister; readonly at: number } | null,
+  ): Routed | null {
+    if (this.#router === null) return null;
+    const champion = world?.register.at(world.at) ?? { version: "", artifact: "", before: null };
+    const routes = world?.register.routesAt(world.at) ?? null;
+    const assignment = this.#router.assign(routes, champion, id, row);
+    const beside = { standby: null, shadow: null, rerouted: null, shadowScore: null };
+    return { assignment, champion: champion.version, ...beside };
+  }
+
+  /** @param routed - by row, takes who is to answer. */
+  async #score(
+    asked: readonly AskedRecord[],
+    routed: (Routed | null)[],
+    values: Float64Array,
+    now: number | null,
+    deadlineAt: number,
+  ): Promise<Scored[]> {
     const { champions } = this.#world;
     const register = await inTime(champions.of(this.scoring.name), deadlineAt);
     if (register === late) return [];
     this.#askedFor = Math.max(this.#askedFor, now ?? Number.POSITIVE_INFINITY);
-    const { model, why } = register.asked(this.#askedFor, this.scoring.fallback);
-    register.settled();
+    const at = this.#askedFor;
     const width = this.scoring.features.length;
     const scored: Scored[] = [];
-    const pending: number[] = [];
-    for (let row = 0; row < values.length / width; row++) {
+    const groups = new Map<string, Group>();
+    for (const [row, record] of asked.entries()) {
+      const route = this.#routed(record, { register, at });
+      routed[row] = route;
+      const challenger = route?.assignment.challenger ?? null;
+      const { model, why } = register.asked(at, this.scoring.fallback, challenger);
+      if (route !== null && challenger !== null && model !== challenger) {
+        route.rerouted = "put aside";
+      }
       const reason = this.#judge.ranged(values, row * width).refused ? "out of range" : why;
-      if (reason === null) pending.push(row);
-      else scored[row] = this.#fallBack(reason);
+      if (reason !== null) {
+        scored[row] = this.#fallBack(reason);
+        continue;
+      }
+      const group = groups.get(model.version) ?? { model, rows: [] };
+      groups.set(model.version, group);
+      group.rows.push(row);
     }
-    return await this.#ask(register, model, values, deadlineAt, { scored, pending });
+    register.settled();
+    const asks = [...groups.values()].map((group) =>
+      this.#ask(register, group, values, deadlineAt, { scored, routed }),
+    );
+    await Promise.all(asks);
+    return scored;
   }
 
   /** Asks a model for rows, and where it is put aside meanwhile the one before it. */
   async #ask(
     register: ModelRegister,
-    first: ModelInForce,
+    { model: first, rows }: Group,
     values: Float64Array,
     deadlineAt: number,
-    { scored, pending: asked }: { readonly scored: Scored[]; readonly pending: readonly number[] },
-  ): Promise<Scored[]> {
+    { scored, routed }: { readonly scored: Scored[]; readonly routed: readonly (Routed | null)[] },
+  ): Promise<void> {
     const { features, fallback } = this.scoring;
     const width = features.length;
     let model: ModelInForce = first;
-    let pending = asked;
+    let pending: readonly number[] = rows;
     while (pending.length > 0) {
       const answer = await this.#answers(model, picked(values, pending, width), deadlineAt);
       const left: number[] = [];
-      const { version } = model;
+      const { version, challenges } = model;
       const next = () => register.inPlaceOf(model, fallback);
       for (const [at, row] of pending.entries()) {
-        if (register.isAside(version)) {
-          if (next() === null) scored[row] = this.#fallBack("put aside");
-          else left.push(row);
+        const why = register.isAside(version)
+          ? "put aside"
+          : register.told(version, answer.states[at] as number);
+        if (why === null) {
+          const probability = answer.probabilities[at] as number;
+          scored[row] = { probability, version, why, latencyMs: answer.latencyMs };
           continue;
         }
-        const why = register.told(version, answer.states[at] as number);
-        const probability = answer.probabilities[at] as number;
-        const { latencyMs } = answer;
-        scored[row] = why === null ? { probability, version, why, latencyMs } : this.#fallBack(why);
+        const route = routed[row] ?? null;
+        if (challenges && route !== null) route.rerouted = why;
+        const mayAsk = challenges || why === "put aside";
+        if (mayAsk && next() !== null) left.push(row);
+        else scored[row] = this.#fallBack(why);
       }
       this.#tell(register, version, answer.failure);
       pending = left;
       if (left.length > 0) model = next() as ModelInForce;
     }
-    return scored;
   }
 
   /** What the model says within the deadline, of the request or of the step; it is loaded first. */

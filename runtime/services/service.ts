@@ -15,8 +15,8 @@ export interface ServiceWorld {
   readonly offline: Pick<OfflineStore, "query" | "queryStream">;
   /** Resolves once the rows that are committed now stand in the offline store. */
   readonly whenStored: () => Promise<void>;
-  /** Champions that somebody has named. @default there are none */
-  readonly register?: Pick<ModelTail, "champions" | "look">;
+  /** What somebody has said of who answers. @default nothing */
+  readonly register?: Pick<ModelTail, "answering" | "champions" | "look">;
   /** Live mode: the clock, UTC ms. @default a replay, whose time is that of its records */
   readonly now?: () => number;
   /** @default 1 */

@@ -36,6 +36,16 @@ export interface RequestFeatureSpec {
   readonly encoding?: Encoding;
 }
 
+/** By what the records of a step are shared out among the versions of its model. */
+export interface RoutingSpec {
+  /** Field of the triggering record: one key has one version. */
+  readonly by: string;
+  /** Field whose values may have challengers of their own; null: none may. */
+  readonly segment: string | null;
+  /** Steps of one salt share alike. */
+  readonly salt: string;
+}
+
 /** What others know of the predictions of a step, whatever makes them. */
 export interface PredictionFacts {
   /** Step name given by the topology, e.g. `predictions`. */
@@ -68,7 +78,9 @@ export interface PredictionFacts {
   readonly rules?: readonly RuleSpec[];
   /** Where features are expected, in the order of the vector. @default anywhere */
   readonly ranges?: readonly RangeSpec[];
-  /** Fields of the triggering record that rules read. @default none */
+  /** How records are routed. @default the champion answers all */
+  readonly routing?: RoutingSpec;
+  /** Fields of the triggering record that rules and routes read. @default none */
   readonly reads?: RowLayout;
   /** What predictions and outcomes tell besides. @default nothing */
   readonly tells?: readonly ToldName[];

@@ -70,6 +70,41 @@ export const toldColumns = {
     nullable: true,
     doc: "Features outside their range, with commas between them; null: none is.",
   },
+  role: {
+    type: "text",
+    nullable: false,
+    doc: "Who answered: champion, challenger or fallback.",
+  },
+  assigned: {
+    type: "text",
+    nullable: true,
+    doc: "Version that was to answer, by the routes; null: there was none.",
+  },
+  rerouted: {
+    type: "text",
+    nullable: true,
+    doc: "Why a challenger did not answer that was to: late, failed or put aside; null else.",
+  },
+  bucket: {
+    type: "number",
+    nullable: false,
+    doc: "Of its key, from 0 up to 1: what routes share out.",
+  },
+  segment: {
+    type: "text",
+    nullable: true,
+    doc: "Segment of its record; null: it has none.",
+  },
+  shadowVersion: {
+    type: "text",
+    nullable: true,
+    doc: "Version that scored beside; null: none did.",
+  },
+  shadowScore: {
+    type: "number",
+    nullable: true,
+    doc: "What that gave; null: it did not answer.",
+  },
 } as const satisfies Readonly<Record<string, Omit<RowField, "name">>>;
 
 export type ToldName = keyof typeof toldColumns;
@@ -79,9 +114,13 @@ export interface ToldField extends RowField {
   readonly doc: string;
 }
 
-/** Columns of a step with rules, and of one with ranges. */
+/** Columns of a step with rules, of one with ranges, and of one that is routed. */
 export const ruleTells: readonly ToldName[] = ["score", "rule", "decision", "decidedBy"];
 export const rangeTells: readonly ToldName[] = ["flags"];
+export const routeTells: readonly ToldName[] = [
+  ...(["role", "assigned", "rerouted", "bucket", "segment"] as const),
+  ...(["shadowVersion", "shadowScore"] as const),
+];
 
 /** The columns that a step tells of its answers, in their order. */
 export function toldFields({

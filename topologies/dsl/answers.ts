@@ -1,5 +1,5 @@
 import type { RowField } from "../../schemas/row-layout.ts";
-import { rangeTells, ruleTells, toldFields } from "../../schemas/steps/rules.ts";
+import { rangeTells, routeTells, ruleTells, toldFields } from "../../schemas/steps/rules.ts";
 import type { StreamDefinition } from "./definitions.ts";
 import type { LookupDefinition } from "./lookup.ts";
 
@@ -11,15 +11,21 @@ export const answerFields: readonly RowField[] = [
   { name: "version", type: "text", nullable: true },
 ];
 
-/** What a step with rules or ranges tells besides. */
+/** What a step with rules, ranges or routes tells besides. */
 export function toldIn({
   rules,
   ranges,
+  routed,
 }: {
   readonly rules: unknown;
   readonly ranges: unknown;
+  readonly routed: unknown;
 }): RowField[] {
-  const tells = [...(rules ? ruleTells : []), ...(ranges ? rangeTells : [])];
+  const tells = [
+    ...(rules ? ruleTells : []),
+    ...(ranges ? rangeTells : []),
+    ...(routed ? routeTells : []),
+  ];
   return toldFields({ tells }).map(({ doc: _, ...field }) => field);
 }
 

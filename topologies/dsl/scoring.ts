@@ -5,6 +5,7 @@ import type { RuleSpec } from "../../schemas/steps/rules.ts";
 import { answerFields, idOf, keyPaths, keysOf, toldIn } from "./answers.ts";
 import type { StoreRole, StreamDefinition } from "./definitions.ts";
 import type { NamedRequest } from "./enrichment.ts";
+import type { FieldOf, KeyField } from "./field-types.ts";
 import { freezeDeeply } from "./freeze.ts";
 import { type LabelBy, labelBy } from "./label.ts";
 import type { LookupDefinition } from "./lookup.ts";
@@ -31,6 +32,8 @@ export interface ScoringDefinition {
   /** Undefined: predictions tell of none. */
   readonly rules: readonly RuleSpec[] | undefined;
   readonly ranges: Readonly<Record<string, Range | undefined>> | undefined;
+  /** Undefined: the champion answers all. */
+  readonly routed: Routing | undefined;
   readonly topic: string;
   readonly roles: readonly StoreRole[];
 }
@@ -88,6 +91,29 @@ export interface ScoringOptions<T, Feature extends string> {
    * @default anywhere
    */
   readonly ranges?: { readonly [F in Feature]?: Range };
+  /**
+   * Has `millrace models route` share the records out among versions. Predictions and outcomes then
+   * tell `role`, `assigned`, `rerouted`, `bucket`, `segment`, `shadowVersion` and `shadowScore`.
+   * @default the champion answers all
+   */
+  readonly routed?: RoutedBy<T>;
+}
+
+/** By what records are shared out among the versions of a model. */
+export interface RoutedBy<T> {
+  /** Field of the record: one value of it has one version, as long as that one's share stays. */
+  readonly by: KeyField<T>;
+  /** Field whose values may have challengers of their own. @default none */
+  readonly segment?: FieldOf<T, string | null>;
+  /** Steps of one experiment share alike. @default the name of the step */
+  readonly experiment?: string;
+}
+
+/** As {@link RoutedBy}, of a record that is not known. */
+export interface Routing {
+  readonly by: string;
+  readonly segment?: string;
+  readonly experiment?: string;
 }
 
 /** Names the model and how it is called. */
@@ -135,13 +161,20 @@ export type Prediction<Id, Feature extends string, Keys> = {
   readonly incomplete: boolean;
 } & Told & { readonly [F in `features.${Feature}`]: number | null } & Keys;
 
-/** What predictions and outcomes say of steps with rules, and of those with ranges. */
+/** What predictions and outcomes say of steps with rules, with ranges, and of routed ones. */
 export interface Told {
   readonly score: number;
   readonly rule: string | null;
   readonly decision: boolean | null;
   readonly decidedBy: string | null;
   readonly flags: string | null;
+  readonly role: string;
+  readonly assigned: string | null;
+  readonly rerouted: string | null;
+  readonly bucket: number;
+  readonly segment: string | null;
+  readonly shadowVersion: string | null;
+  readonly shadowScore: number | null;
 }
 
 /** Names of the feature vector of predictions. */
@@ -152,7 +185,7 @@ export type FeatureOf<P> = P extends { readonly __features?: infer Feature exten
 export function scoreBy<T, Id, Feature extends string, Keys>(
   enriched: EnrichedDefinition,
 ): ScoreBy<T, Id, Feature, Keys> {
-  return (modelName, { model, deadline, fallback, rules, ranges }) =>
+  return (modelName, { model, deadline, fallback, rules, ranges, routed }) =>
     freezeDeeply({
       into: (topic, ...roles) =>
         predictions({
@@ -163,6 +196,7 @@ export function scoreBy<T, Id, Feature extends string, Keys>(
           fallback: chained(fallback),
           rules: rules?.map(({ rule }) => rule),
           ranges,
+          routed,
           topic: topic.name,
           roles,
         }),

@@ -4,7 +4,12 @@ import { join } from "node:path";
 import type { Broker } from "../../../broker/broker.ts";
 import { RecordBatchBuilder } from "../../../broker/record-batch/builder.ts";
 import { MillraceError } from "../../../schemas/errors.ts";
-import type { ModelChange, ModelChecked, ScorerChoice } from "../../../schemas/model-change.ts";
+import {
+  type ModelChange,
+  type ModelChecked,
+  routesAfter,
+  type ScorerChoice,
+} from "../../../schemas/model-change.ts";
 import { nearest } from "../../../schemas/nearest.ts";
 import type { Plan, PredictionFacts } from "../../../schemas/plan.ts";
 import { predictionsOf } from "../../../schemas/plan-facts.ts";
@@ -21,6 +26,7 @@ import {
   type Version,
 } from "./model-versions.ts";
 import { oneHotTexts } from "./one-hot-texts.ts";
+import { type AskedRoutes, routesFrom } from "./routes-from.ts";
 
 /** A larger file is refused: every machine and thread that scores holds it. */
 const maxModelBytes = 64 * 1024 * 1024;
@@ -192,6 +198,36 @@ export class ModelNames {
     });
   }
 
+  /**
+   * Says who answers besides the champion from now on; what it said before ends.
+   *
+   * @throws {MillraceError} MODEL_UNROUTED, MODEL_VERSION_UNKNOWN, MODEL_CHANGE_LOST.
+   */
+  async route(asked: AskedRoutes, intent: ModelIntent): Promise<ModelChange> {
+    const routing = this.#steps.flatMap((step) => step.routing ?? []);
+    const has = routing.some(({ segment }) => asked.segment === null || segment !== null);
+    if (!has) {
+      const segment = asked.segment === null ? "" : ', segment: "<field>"';
+      const wanted = `routed: { by: "<field>"${segment} }`;
+      throw new MillraceError("MODEL_UNROUTED", { model: this.#model, wanted });
+    }
+    const { changes, trained, champions } = await this.state();
+    const present = champions.at(-1);
+    const known = (version: string) => this.#known(version, changes, trained).sha256;
+    const routes = routesFrom(routesAfter(changes), asked, known);
+    const champion = asked.champion !== null;
+    const version = asked.champion ?? present?.version ?? "";
+    return await this.#write(changes, intent, {
+      kind: "route",
+      version,
+      sha256: asked.champion === null ? (present?.sha256 ?? "") : known(asked.champion),
+      champion,
+      from: present?.version ?? "",
+      checked: null,
+      routes,
+    });
+  }
+
   /** A version and where its artifact stands on this machine; null: the champion. */
   async file(version: string | null): Promise<{ version: string; sha256: string; path: string }> {
     const { changes, trained, champions } = await this.state();
@@ -213,7 +249,7 @@ export class ModelNames {
     changes: readonly ModelChange[],
     trained: readonly TrainedVersion[],
   ): Version {
-    const all: readonly Version[] = [...changes, ...trained.filter(({ sha256 }) => sha256 !== "")];
+    const all = [...changes, ...trained].filter(({ sha256 }) => sha256 !== "");
     const found = all.find((each) => each.version === version);
     if (found !== undefined) return found;
     const known = [...new Set(all.map((each) => each.version))].join(", ");
@@ -263,7 +299,7 @@ export class ModelNames {
   async #write(
     changes: readonly ModelChange[],
     { effectiveFrom, by, why }: ModelIntent,
-    made: Pick<ModelChange, "kind" | "version" | "sha256" | "champion" | "from" | "checked">,
+    made: Omit<ModelChange, "id" | "after" | "model" | "effectiveFrom" | "at" | "by" | "why">,
   ): Promise<ModelChange> {
     const change: ModelChange = {
       id: randomUUID(),

@@ -1,6 +1,10 @@
 import type { Broker } from "../../../broker/broker.ts";
 import { committedPages } from "../../../broker/committed-records.ts";
-import { changesThatCount, type ModelChange } from "../../../schemas/model-change.ts";
+import {
+  changesThatCount,
+  type ModelChange,
+  saysWhoAnswers,
+} from "../../../schemas/model-change.ts";
 
 /** Time between two looks at the end of the register, ms. */
 const lookEveryMs = 200;
@@ -29,6 +33,11 @@ export class ModelTail {
    */
   async champions(model: string): Promise<readonly ModelChange[]> {
     return (await this.changes(model)).filter(({ champion }) => champion);
+  }
+
+  /** The changes of a model that say who answers, as {@link champions}: its routes, too. */
+  async answering(model: string): Promise<readonly ModelChange[]> {
+    return (await this.changes(model)).filter(saysWhoAnswers);
   }
 
   /** The changes of a model that count, as {@link champions}. */

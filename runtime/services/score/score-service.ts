@@ -1,4 +1,9 @@
-import { type ChampionNews, newsIn, withNews } from "../../../processors/scoring/model-news.ts";
+import {
+  type ChampionNews,
+  newsIn,
+  newsOf,
+  withNews,
+} from "../../../processors/scoring/model-news.ts";
 import {
   rowResultBytes,
   rowStates,
@@ -27,11 +32,8 @@ export const scoring: Service<ScoreWork> = {
     const watch = new ModelWatch(warn, metrics, [...modelOf.keys()]);
     const tell = async (result: Buffer, step: string, { asksNews, heard }: ScoreWork) => {
       if (!asksNews) return result;
-      const named = await register?.champions(modelOf.get(step) ?? "");
-      const all = (named ?? []).map((change, index): ChampionNews => {
-        const { effectiveFrom, version, sha256 } = change;
-        return { number: index + 1, effectiveFrom, version, sha256 };
-      });
+      const named = await register?.answering(modelOf.get(step) ?? "");
+      const all = (named ?? []).map((change, index) => newsOf(change, index + 1));
       return withNews(result, all.slice(heard));
     };
     return {
@@ -67,6 +69,7 @@ export const scoring: Service<ScoreWork> = {
       if (state === rowStates.answered) continue;
       decide({
         kind: state === rowStates.late ? "deadline" : "failed",
+        input: versionAt(work, row),
         writer: work.sourcePartitions[row] as number,
         position: work.sourceOffsets[row] as number,
       });
@@ -78,8 +81,8 @@ export const scoring: Service<ScoreWork> = {
       kind === "champion" && answer !== null ? [JSON.parse(String(answer)) as ChampionNews] : [],
     );
     const decided = new Map<string, number>();
-    for (const { kind, writer, position } of decisions) {
-      const place = placeOf(writer ?? 0, position);
+    for (const { kind, input, writer, position } of decisions) {
+      const place = placeOf(writer ?? 0, position, input);
       if (kind === "deadline") decided.set(place, rowStates.late);
       if (kind === "failed") decided.set(place, rowStates.failed);
     }
@@ -103,7 +106,11 @@ export const scoring: Service<ScoreWork> = {
       const rows = work.sourceOffsets.length;
       for (let row = 0; row < rows; row++) {
         const partition = work.sourcePartitions[row] as number;
-        const state = decided.get(placeOf(partition, work.sourceOffsets[row] as number));
+        const offset = work.sourceOffsets[row] as number;
+        // Those of earlier releases name no version.
+        const state =
+          decided.get(placeOf(partition, offset, versionAt(work, row))) ??
+          decided.get(placeOf(partition, offset, null));
         if (state === undefined) continue;
         counted.writeDoubleLE(Number.NaN, row * 8);
         counted[stateAt(rows, row)] = state;
@@ -137,8 +144,13 @@ function stateAt(rows: number, row: number): number {
   return rows * 16 + row;
 }
 
-function placeOf(partition: number, offset: number): string {
-  return `${partition}/${offset}`;
+/** A record may be asked of several versions: in place of one that fails, and beside it. */
+function placeOf(partition: number, offset: number, version: string | null): string {
+  return version === null ? `${partition}/${offset}` : `${partition}/${offset}/${version}`;
+}
+
+function versionAt({ versions, versionOf }: ScoreWork, row: number): string {
+  return versions[versionOf[row] as number] ?? "";
 }
 
 function measured(pool: ScoringPool, metrics: Metrics): ScoringPool["score"] {

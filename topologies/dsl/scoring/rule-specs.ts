@@ -1,30 +1,38 @@
 import { asksClosures } from "../../../schemas/expression.ts";
 import { nearest } from "../../../schemas/nearest.ts";
 import type { RowField } from "../../../schemas/row-layout.ts";
+import type { RoutingSpec } from "../../../schemas/steps/predictions.ts";
 import {
   fieldsOfRule,
   type RangeSpec,
   type RuleSpec,
   rangeTells,
+  routeTells,
   ruleTells,
 } from "../../../schemas/steps/rules.ts";
 import type { ScoringSpec } from "../../../schemas/steps/scoring.ts";
 import { checkCondition } from "../compile/conditions.ts";
 import { layoutField, scalarKind, typeText } from "../compile/layout-field.ts";
 import type { Problems } from "../compile/problems.ts";
-import type { ScoringDefinition } from "../scoring.ts";
+import type { StreamDefinition } from "../definitions.ts";
+import type { Routing, ScoringDefinition } from "../scoring.ts";
 
 /** Rules of a step, and values of a list in one. */
 const rulesMost = 200;
 const listMost = 10_000;
 
-/** What a step does with scores, what it reads of records for that, and what it tells of it. */
+/**
+ * What a step does with scores, who answers, what it reads of records for that, and what it tells
+ * of it.
+ */
 export function ruleSpecs(
   problems: Problems,
-  where: string,
-  { rules, ranges, source }: ScoringDefinition,
+  name: string,
+  { rules, ranges, routed, source }: ScoringDefinition,
   features: readonly string[],
-): Pick<ScoringSpec, "rules" | "ranges" | "reads" | "tells"> {
+): Pick<ScoringSpec, "rules" | "ranges" | "routing" | "reads" | "tells"> {
+  const where = `step "${name}"`;
+  const routing = routed && routingSpec(problems, name, routed, source);
   const judged: RowField[] = [
     ...source.layout.fields,
     ...features.map((name): RowField => {
@@ -35,24 +43,59 @@ export function ruleSpecs(
   for (const rule of rules ?? []) checkRule(problems, where, rule, source.topic, judged);
   checkNames(problems, where, rules ?? []);
   const read = new Set((rules ?? []).flatMap(fieldsOfRule));
+  if (routing !== undefined) read.add(routing.by).add(routing.segment ?? routing.by);
   const reads = source.layout.fields.filter(({ name }) => read.has(name));
   for (const { name } of reads) {
     problems.check(
       name !== "probability" && !/^(?:features|keys)\./.test(name),
       where,
-      `rules read "${name}", which is the score's or a feature's name here: give the field another ` +
+      `rules or routes read "${name}", which is the score's or a feature's name here: give the field another ` +
         "one by select()",
     );
   }
   const specs = ranges === undefined ? undefined : rangeSpecs(problems, where, ranges, features);
-  const tells = [...(rules ? ruleTells : []), ...(specs ? rangeTells : [])];
+  const tells = [
+    ...(rules ? ruleTells : []),
+    ...(specs ? rangeTells : []),
+    ...(routing ? routeTells : []),
+  ];
   return {
     ...(rules && { rules }),
     ...(specs && { ranges: specs }),
+    ...(routing && { routing }),
     // What fields mean for people is no part of what rows are.
     ...(reads.length > 0 && { reads: { fields: reads.map(({ doc: _, ...field }) => field) } }),
     ...(tells.length > 0 && { tells }),
   };
+}
+
+function routingSpec(
+  problems: Problems,
+  name: string,
+  { by, segment, experiment }: Routing,
+  { topic, layout }: StreamDefinition,
+): RoutingSpec {
+  const where = `step "${name}", routed`;
+  const known = layout.fields.map((each) => each.name);
+  const key = layoutField(layout, by);
+  problems.check(
+    key !== null && !key.nullable && scalarKind(key) !== null,
+    where,
+    `by "${by}" needs a field of ${topic} that is never null and no list${nearest(by, known)}`,
+  );
+  problems.check(
+    segment === undefined || layoutField(layout, segment)?.type === "text",
+    where,
+    `segment "${segment}" is no text of ${topic}${nearest(segment ?? "", known)}`,
+  );
+  if (experiment !== undefined) {
+    problems.check(
+      /^[a-z][a-z0-9_-]{0,79}$/.test(experiment),
+      where,
+      `experiment "${experiment}": write a lower-case letter, then lower-case letters, digits, _ or -`,
+    );
+  }
+  return { by, segment: segment ?? null, salt: experiment ?? name };
 }
 
 function checkRule(

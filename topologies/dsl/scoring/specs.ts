@@ -83,7 +83,7 @@ function scoringSpec(
     `has ${lookups.length} look-ups; ${slotsMax} are the most`,
   );
   const keyField = source.idField ?? "";
-  const ruled = ruleSpecs(problems, where, definition, features);
+  const ruled = ruleSpecs(problems, name, definition, features);
   checkFeatures(problems, where, keyField, features, toldFields(ruled));
   problems.check(definition.missing === "null", where, 'missing must be "null"');
   problems.check(

@@ -223,6 +223,12 @@ function keyText({ name, type }: RowField): string {
   return `${name} (${JSON.stringify(type)})`;
 }
 
+function routingLines({ routing }: ScoringSpec): string[] {
+  if (routing === undefined) return [];
+  const { by, segment, salt } = routing;
+  return [`routed by ${by}${segment === null ? "" : `, segments of ${segment}`}, salt ${salt}`];
+}
+
 function text(scoring: ScoringSpec): string {
   const { model, fallback } = scoring;
   return block(`scoring ${scoring.name}`, [
@@ -243,6 +249,7 @@ function text(scoring: ScoringSpec): string {
     `fallback ${fallback.previous ? "previous version, then " : ""}${fallback.kind} ${fallback.value}`,
     ...(scoring.ranges ?? []).map(rangeText),
     ...(scoring.rules ?? []).map(ruleText),
+    ...routingLines(scoring),
     ...(scoring.tells ? [`tells ${list(scoring.tells)}`] : []),
     `into topic ${scoring.topic}, stores ${list(scoring.stores)}`,
   ]);
