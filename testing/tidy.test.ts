@@ -44,6 +44,7 @@ const entries: readonly string[] = [
   "loadtest/live.ts",
   "loadtest/native.ts",
   "loadtest/scenarios.ts",
+  "loadtest/scoring-stress.ts",
   "loadtest/six-months.ts",
   "loadtest/start.ts",
   "schemas/generate.ts",

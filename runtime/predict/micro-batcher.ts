@@ -51,7 +51,7 @@ const longestTimerMs = 2 ** 31 - 1;
  * no more than the time that batches need; without a delay that is at once, and batches grow while
  * the scorer is busy. A row whose deadline passes is late; what of it has not begun never does.
  *
- * All rows have one width; each goes to the model that it names.
+ * All rows have one width; each goes to the model that it names, and a batch is of one model.
  */
 export class MicroBatcher {
   readonly #scorer: Pick<Scorer, "score">;
@@ -152,11 +152,15 @@ export class MicroBatcher {
     this.#schedule();
   }
 
-  /** Oldest first; a request is never parted. */
+  /**
+   * The oldest request and those after it of its model: what fails a model fails no other's rows. A
+   * request is never parted.
+   */
   #take(): Waiting[] {
     const taken: Waiting[] = [];
     let rows = 0;
     for (const each of this.#waiting.values()) {
+      if (each.model.artifact !== (taken[0] ?? each).model.artifact) continue;
       if (rows > 0 && rows + each.rows > this.#options.rows) break;
       taken.push(each);
       rows += each.rows;

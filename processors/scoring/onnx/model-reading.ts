@@ -65,7 +65,7 @@ export interface ModelDeclaration {
 export const readingProperty = "millrace.reading";
 
 /** The reading that a registration has written into a file; null: there is none. */
-export function writtenReading({ properties }: OnnxFile): ModelReading | null {
+export function writtenReading({ properties }: Pick<OnnxFile, "properties">): ModelReading | null {
   const json = properties.get(readingProperty);
   return json === undefined ? null : (JSON.parse(json) as ModelReading);
 }

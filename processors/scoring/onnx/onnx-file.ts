@@ -59,9 +59,7 @@ export function readOnnxFile(bytes: Uint8Array): OnnxFile {
     for (const each of wireFields(bytes)) {
       // Of a message that comes in several pieces, all count.
       if (each.field === 7) graph.add(each.bytes);
-      if (each.field !== 14) continue;
-      const { 1: key, 2: value } = texts(each.bytes);
-      properties.set(key ?? "", value ?? "");
+      addProperty(each, properties);
     }
   } catch (cause) {
     if (!(cause instanceof RangeError)) throw cause;
@@ -73,6 +71,23 @@ export function readOnnxFile(bytes: Uint8Array): OnnxFile {
   const inputs = graph.inputs.filter(({ name }) => !graph.given.has(name));
   const { outputs, zipMaps, classes } = graph;
   return { inputs, outputs, zipMaps, classes, properties };
+}
+
+/**
+ * The properties alone, without a look at the graph.
+ *
+ * @throws {RangeError} where the bytes are no message.
+ */
+export function onnxProperties(bytes: Uint8Array): ReadonlyMap<string, string> {
+  const properties = new Map<string, string>();
+  for (const each of wireFields(bytes)) addProperty(each, properties);
+  return properties;
+}
+
+function addProperty({ field, bytes }: WireField, properties: Map<string, string>): void {
+  if (field !== 14) return;
+  const { 1: key, 2: value } = texts(bytes);
+  properties.set(key ?? "", value ?? "");
 }
 
 function notOnnx(reason: string): string {

@@ -17,7 +17,17 @@ const none = new Uint8Array();
  */
 export function* wireFields(bytes: Uint8Array): Generator<WireField> {
   let at = 0;
-  const varint = (): bigint => {
+  /** Most numbers are of a few bytes, which need no BigInt. */
+  const varint = (): number | bigint => {
+    let small = 0;
+    for (let index = 0; index < 4; index++) {
+      const byte = bytes[at + index];
+      if (byte === undefined) break;
+      small |= (byte & 127) << (index * 7);
+      if (byte >= 128) continue;
+      at += index + 1;
+      return small;
+    }
     let value = 0n;
     for (let shift = 0n; shift < 70n; shift += 7n) {
       const byte = bytes[at++];
@@ -36,7 +46,7 @@ export function* wireFields(bytes: Uint8Array): Generator<WireField> {
     const tag = Number(varint());
     const [field, wire] = [tag >>> 3, tag & 7];
     if (field === 0) throw new RangeError("a field has no number");
-    if (wire === 0) yield { field, number: varint(), bytes: none };
+    if (wire === 0) yield { field, number: BigInt(varint()), bytes: none };
     else if (wire === 1) yield { field, number: 0n, bytes: take(8) };
     else if (wire === 2) yield { field, number: 0n, bytes: take(Number(varint())) };
     else if (wire === 5) yield { field, number: 0n, bytes: take(4) };

@@ -11,7 +11,7 @@ import type { ModelCheck } from "./check-model.ts";
 export const nativeCostMax = 1_000;
 
 /** A larger file is read too slowly on the thread that asks. */
-const nativeBytesMax = 8 * 1024 * 1024;
+const nativeBytesMax = 2 * 1024 * 1024;
 
 /** How far answers may be from those of onnxruntime where JavaScript is asked for. */
 const askedTolerance = 1e-6;

@@ -6,6 +6,8 @@ import { errorOf, MillraceError } from "../../../schemas/errors.ts";
 import { turnOffTelemetry } from "../../config/onnx-telemetry.ts";
 import { failedBatch } from "./answer-batch.ts";
 import { createInlineScorer } from "./inline-scorer.ts";
+import { NativeScorer } from "./native-scorer.ts";
+import type { OnnxModel } from "./onnx-model.ts";
 import {
   type BatchAnswer,
   batchVectors,
@@ -39,7 +41,8 @@ export type ScoringPool = Scorer;
  * A pool of threads that score micro-batches, in the order in which they were asked for. What has
  * not been given to a thread can still be dropped. A thread is never stopped while a run is in
  * flight: `close` waits for every batch first. A thread that ends by itself is replaced, and what
- * it was at is asked for again, {@link lostThreadsMax} times in all.
+ * it was at is asked for again, {@link lostThreadsMax} times in all. Models that are computed in
+ * JavaScript are asked on the calling thread.
  */
 export function createScoringPool(options: ScoringPoolOptions): ScoringPool {
   turnOffTelemetry();
@@ -58,11 +61,14 @@ class ThreadEnded extends Error {}
 
 class Pool implements ScoringPool {
   readonly #options: Required<ScoringPoolOptions>;
+  readonly #native: NativeScorer;
   /** None after the last thread ended, until one is needed. */
   #threads: Piscina | null;
   /** Why the last thread ended. */
   #ended: unknown;
   #rows = 0;
+  /** Under way. */
+  #calls = 0;
   /** Given to threads and not answered. */
   #batches = 0;
   #closed: Promise<void> | null = null;
@@ -75,6 +81,7 @@ class Pool implements ScoringPool {
   constructor(options: Required<ScoringPoolOptions>) {
     if (!(options.threads >= 1)) throw new RangeError("a scoring pool needs at least one thread");
     this.#options = options;
+    this.#native = new NativeScorer(options.artifacts.directory);
     this.#threads = this.#start();
   }
 
@@ -85,15 +92,32 @@ class Pool implements ScoringPool {
   async score(work: ScoreWork, signal?: AbortSignal): Promise<ScoreResult> {
     if (this.#closed !== null) throw new MillraceError("SCORING_CLOSED");
     signal?.throwIfAborted();
+    this.#calls++;
+    try {
+      return await this.#scoreAll(work, signal);
+    } finally {
+      this.#calls--;
+      if (this.#calls === 0) this.#whenDrained?.();
+    }
+  }
+
+  async #scoreAll(work: ScoreWork, signal: AbortSignal | undefined): Promise<ScoreResult> {
     const started = performance.now();
     const rows = work.versionOf.length;
     const result = emptyResult(rows);
     const waiting = new Set<Waiting>();
+    let dropped: { readonly reason: unknown } | null = null;
     const drop = (reason: unknown): void => {
+      dropped ??= { reason };
       for (const each of waiting) each.drop(reason);
     };
     const runs = microBatches(work).map(async (batch) => {
-      const answers = await this.#answer(work, batch, waiting);
+      const native = await this.#native.model(batch.artifact);
+      if (dropped !== null) throw (dropped as { reason: unknown }).reason;
+      const answers =
+        native === null
+          ? await this.#answer(work, batch, waiting)
+          : await this.#compute(native, work, batch, signal);
       placeAnswers(result, batch, answers, performance.now() - started);
     });
     for (const run of runs) run.catch(drop);
@@ -140,6 +164,22 @@ class Pool implements ScoringPool {
     this.#ended = cause;
     // Stops nothing, for no thread is left: refuses what is queued.
     void threads.destroy();
+  }
+
+  /** Here, in JavaScript. */
+  async #compute(
+    model: OnnxModel,
+    work: ScoreWork,
+    batch: MicroBatch,
+    signal: AbortSignal | undefined,
+  ): Promise<BatchAnswer> {
+    const rows = batch.rows.length;
+    this.#rows += rows;
+    try {
+      return await this.#native.score(model, batchVectors(work, batch), rows, signal);
+    } finally {
+      this.#rows -= rows;
+    }
   }
 
   /** Asks a thread, and the next one where it ends: what it was at may not have been the cause. */
@@ -235,12 +275,11 @@ class Pool implements ScoringPool {
       if (!this.#hasRoom()) break;
       next.start();
     }
-    if (this.#batches === 0) this.#whenDrained?.();
   }
 
-  /** What waits gets its turn before the last batch leaves: no batch, nothing waits. */
+  /** What was asked for is answered first, whether it runs, waits or has not been looked at. */
   async #drain(): Promise<void> {
-    if (this.#batches > 0) {
+    if (this.#calls > 0) {
       await new Promise<void>((resolve) => {
         this.#whenDrained = resolve;
       });
