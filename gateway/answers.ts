@@ -72,6 +72,13 @@ const told: Partial<Record<ErrorCode, Told>> = {
   VIEW_UNKNOWN: { status: 404, todo: "/v1/views lists the views." },
   VIEW_AMBIGUOUS: { status: 400, todo: "Name the topology." },
   VIEW_KEY_INVALID: { status: 400, todo: "Give one value a key field, in their order." },
+  MODEL_REFUSED: { status: 400, todo: "Change the model as the message says." },
+  MODEL_CHANGE_LOST: { status: 409, todo: "Look at what it is now, then ask again." },
+  TRACKING_INVALID: { status: 400, todo: "Correct it as the message says." },
+  TRACKING_UNKNOWN: { status: 404, todo: "Name one that there is." },
+  TRACKING_EXISTS: { status: 400, todo: "Take another name, or the one that there is." },
+  TRACKING_FULL: { status: 507, todo: "Log to another application, or less often." },
+  TRACKING_CLOSED: { status: 409, todo: "Ask the gateway of an application with a model." },
   LOOK_UNKNOWN: { status: 404, todo: "/v1/views names the topologies." },
 };
 

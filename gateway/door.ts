@@ -35,16 +35,20 @@ export type BodyKind = "none" | "value" | "value-or-lines" | "bytes";
 
 /** One way in: everything that is known of a route, for the server and for its description. */
 export interface Door {
-  readonly method: "GET" | "POST";
+  readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
   /** As Fastify writes it: `/v1/features/:view/*`. */
   readonly path: string;
+  /** For generators of clients. @default from its method and path */
+  readonly operationId?: string;
   /** Null: open to everybody. */
   readonly scope: Scope | null;
+  /** Another that is good for it, too. @default none */
+  readonly orScope?: Scope;
   /** In a few words. */
   readonly title: string;
   /** In sentences. */
   readonly about: string;
-  /** What the parts of the path are. */
+  /** What the parts of the path are; under `*` what stands for that. */
   readonly parts?: Readonly<Record<string, string>>;
   readonly query?: z.ZodObject;
   readonly takes: BodyKind;
@@ -55,6 +59,10 @@ export interface Door {
   readonly answers: { readonly status: number; readonly schema: z.ZodType } | string;
   /** Codes that it fails with, besides those of every request. */
   readonly errors: readonly ErrorCode[];
+  /** Of a body, bytes; such a body is let in only a few at a time. @default that of the gateway */
+  readonly bodyBytes?: number;
+  /** From the head of a request to its answer, ms. @default that of the gateway */
+  readonly requestMs?: number;
   /** What of an error is told, where its clients expect another shape. @default all */
   readonly errorBody?: (body: ErrorBody) => unknown;
   readonly handle: (call: Call) => Promise<Answer> | Answer;

@@ -3,7 +3,7 @@ import { type ErrorAnswer, errorAnswer } from "./answers.ts";
 import { GatewayMetrics } from "./gateway-metrics.ts";
 import { Access } from "./keys/access.ts";
 import type { KnownKeys } from "./keys/key-file.ts";
-import type { Limits } from "./limits.ts";
+import { type Limits, largeBodiesMost } from "./limits.ts";
 
 export interface GateOptions {
   readonly keys: () => KnownKeys;
@@ -22,6 +22,7 @@ export class Gate {
   isDraining = false;
   readonly #onFailure: GateOptions["onFailure"];
   #underWay = 0;
+  #large = 0;
 
   constructor({ keys, limits, metrics, onFailure }: GateOptions) {
     this.metrics = metrics ?? new GatewayMetrics(false);
@@ -33,18 +34,25 @@ export class Gate {
   /**
    * Lets one more in; what is returned lets it out, once.
    *
+   * @param isLarge - whether its body may be larger than usual. @default no
    * @throws {MillraceError} GATEWAY_DRAINING, GATEWAY_BUSY.
    */
-  enter(): () => void {
+  enter(isLarge = false): () => void {
     const most = this.limits.requestsAtOnce;
     if (this.isDraining) throw new MillraceError("GATEWAY_DRAINING");
     if (this.#underWay >= most) {
       throw new MillraceError("GATEWAY_BUSY", { what: `${most} requests are under way` });
     }
+    if (isLarge && this.#large >= largeBodiesMost) {
+      const what = `${largeBodiesMost} requests with large bodies are under way`;
+      throw new MillraceError("GATEWAY_BUSY", { what });
+    }
     this.metrics.underWay.set(++this.#underWay);
+    if (isLarge) this.#large++;
     let isIn = true;
     return () => {
       if (isIn) this.metrics.underWay.set(--this.#underWay);
+      if (isIn && isLarge) this.#large--;
       isIn = false;
     };
   }
@@ -52,10 +60,14 @@ export class Gate {
   /**
    * The answer of a door, or that it took too long: the work goes on then, and counts.
    *
+   * @param timeoutMs - @default that of the gateway
    * @throws {MillraceError} REQUEST_TIMEOUT; what the work throws.
    */
-  async within<T>(work: () => Promise<T>, leave: () => void): Promise<T> {
-    const timeoutMs = this.limits.requestMs;
+  async within<T>(
+    work: () => Promise<T>,
+    leave: () => void,
+    timeoutMs = this.limits.requestMs,
+  ): Promise<T> {
     const working = work().finally(leave);
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {

@@ -18,3 +18,5 @@ export const receiveMs = 30_000;
 export const keepAliveMs = 60_000;
 /** Open connections; one more is closed at once. */
 export const connectionsMost = 4_096;
+/** Bodies under way that may be larger than the usual limit; one more is refused. */
+export const largeBodiesMost = 4;

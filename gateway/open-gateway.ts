@@ -10,7 +10,7 @@ import type { Door } from "./door.ts";
 import { Gate, type GateOptions } from "./gate.ts";
 import type { GatewayMetrics } from "./gateway-metrics.ts";
 import type { GrpcService } from "./grpc/open-grpc.ts";
-import { connectionsMost, headerBytesMost, keepAliveMs, type Limits, receiveMs } from "./limits.ts";
+import { connectionsMost, headerBytesMost, keepAliveMs, receiveMs } from "./limits.ts";
 import { isLoopback, type ListenAddress, shownAddress, unheard } from "./listen-address.ts";
 import { decodedParts, readBody, requestIdOf, shaped, unpacked } from "./read-request.ts";
 
@@ -90,7 +90,8 @@ function fail(
   shape: NonNullable<Door["errorBody"]> = (body) => body,
 ): FastifyReply {
   reply.header("x-request-id", request.id);
-  const known = knownError(error, gate.limits);
+  const limitBytes = request.routeOptions.bodyLimit ?? gate.limits.bodyBytes;
+  const known = knownError(error, limitBytes);
   const { status, headers, body } = gate.refused(known, request.id, doorOf(request));
   // What of the body was not read would be taken for the next request.
   if (!request.raw.complete) reply.header("connection", "close");
@@ -156,10 +157,11 @@ function openHealth(server: FastifyInstance, options: GatewayOptions, gate: Gate
 function openDoor(server: FastifyInstance, door: Door, gate: Gate): void {
   const leaves = new WeakMap<FastifyRequest, () => void>();
   const users = new WeakMap<FastifyRequest, string | null>();
-  const { errorBody } = door;
+  const { errorBody, scope, orScope, bodyBytes = gate.limits.bodyBytes } = door;
   server.route({
     method: door.method,
     url: door.path,
+    bodyLimit: bodyBytes,
     ...(errorBody === undefined
       ? {}
       : {
@@ -168,8 +170,8 @@ function openDoor(server: FastifyInstance, door: Door, gate: Gate): void {
         }),
     // Before the body is read: who may not ask sends nothing.
     onRequest: async (request, reply) => {
-      if (door.scope !== null) users.set(request, gate.access.admit(request.headers, door.scope));
-      const leave = gate.enter();
+      if (scope !== null) users.set(request, gate.access.admit(request.headers, scope, orScope));
+      const leave = gate.enter(bodyBytes > gate.limits.bodyBytes);
       leaves.set(request, leave);
       reply.raw.once("close", () => {
         if (leaves.delete(request)) leave();
@@ -178,12 +180,13 @@ function openDoor(server: FastifyInstance, door: Door, gate: Gate): void {
     handler: async (request, reply) => {
       const leave = leaves.get(request) ?? (() => {});
       leaves.delete(request);
-      const answer = await gate.within(async () => {
+      const handle = async () => {
         const bytes = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
         const encoding = request.headers["content-encoding"];
-        const body = await unpacked(encoding, bytes, gate.limits.bodyBytes);
+        const body = await unpacked(encoding, bytes, bodyBytes);
         return await door.handle(callOf(door, request, body, users.get(request) ?? null));
-      }, leave);
+      };
+      const answer = await gate.within(handle, leave, door.requestMs);
       return reply
         .status(answer.status ?? 200)
         .headers(answer.headers ?? {})
@@ -209,11 +212,11 @@ function callOf(door: Door, request: FastifyRequest, bytes: Buffer, user: string
 }
 
 /** What Fastify refuses, in our words. */
-function knownError(error: unknown, limits: Limits): unknown {
+function knownError(error: unknown, limitBytes: number): unknown {
   if (error instanceof MillraceError) return error;
   const { code = "", statusCode = 500 } = error as { code?: string; statusCode?: number };
   if (code === "FST_ERR_CTP_BODY_TOO_LARGE") {
-    return new MillraceError("REQUEST_TOO_LARGE", { limitBytes: limits.bodyBytes });
+    return new MillraceError("REQUEST_TOO_LARGE", { limitBytes });
   }
   if (statusCode >= 500 || statusCode < 400) return error;
   const where = code === "FST_ERR_BAD_URL" ? "path" : "request";

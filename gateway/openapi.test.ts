@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { Registry } from "prom-client";
 import { Predictions, type PredictStack } from "../runtime/predict/predictions.ts";
+import { Tracking, type TrackingStack } from "../runtime/tracking/tracking.ts";
 import { packageRoot } from "../schemas/package-root.ts";
 import { allDoors } from "./doors/all-doors.ts";
 import { ask, countedStores, openTestGateway } from "./gateway-fixture.ts";
@@ -16,6 +17,7 @@ const doors = allDoors({
   served,
   ingest: null,
   predictions,
+  tracking: new Tracking([], {} as TrackingStack),
   registry: new Registry(),
   waitingFor: () => [],
 });

@@ -55,10 +55,13 @@ function openApiPath(path: string): string {
 }
 
 function operation(door: Door): Record<string, unknown> {
-  const { method, path, title, about, scope } = door;
-  const scoped = scope === null ? about : `${about}\n\nScope of the key: \`${scope}\`.`;
+  const { method, path, title, about, scope, orScope } = door;
+  const other = orScope === undefined ? "" : ` or \`${orScope}\``;
+  const scoped = scope === null ? about : `${about}\n\nScope of the key: \`${scope}\`${other}.`;
   return {
-    operationId: `${method.toLowerCase()}${path.replace(/[^a-z0-9]+(\w?)/gi, (_, next: string) => next.toUpperCase())}`,
+    operationId:
+      door.operationId ??
+      `${method.toLowerCase()}${path.replace(/[^a-z0-9]+(\w?)/gi, (_, next: string) => next.toUpperCase())}`,
     summary: title,
     description: scoped,
     ...(scope === null ? { security: [] } : { security: [{ bearer: [] }, { header: [] }, {}] }),
@@ -76,7 +79,7 @@ function parameters({ path, parts = {}, query, headers = {} }: Door): unknown[] 
   }));
   const rest = {
     ...{ name: "key", in: "path", required: true, schema: text },
-    description: "Values of the key fields in their order, each URL-encoded, parted by slashes.",
+    description: parts["*"] ?? "",
   };
   const asked = query === undefined ? {} : jsonSchema(query, "input");
   const { properties = {}, required = [] } = asked as {

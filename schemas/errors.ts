@@ -602,6 +602,28 @@ export const errorTable = {
     message:
       "No step that scores by {model} can be routed so: add `{wanted}` to its scoredBy(), which gives its predictions columns that tell who answered.",
   },
+  TRACKING_INVALID: {
+    policy: "stop",
+    message: "It cannot be logged or registered so: {reason}.",
+  },
+  TRACKING_UNKNOWN: {
+    policy: "stop",
+    message: "There is no {what} {name}.",
+  },
+  TRACKING_EXISTS: {
+    policy: "stop",
+    message: "There is a {what} {name} already{note}.",
+  },
+  TRACKING_FULL: {
+    policy: "stop",
+    message:
+      "The log of experiments and models has {sizeBytes} bytes, and may have {limitBytes}: log less often, or to another application.",
+  },
+  TRACKING_CLOSED: {
+    policy: "stop",
+    message:
+      "No step of the application scores by a model, so there is no log of experiments and models.",
+  },
   SCORING_CLOSED: {
     policy: "stop",
     message: "Rows were sent to a scorer that is closed: score before closing it.",

@@ -178,6 +178,7 @@ export interface TopicSpec {
     | "dead-letters"
     | "models"
     | "model-register"
+    | "tracking"
     | "decisions"
     | "plan";
   /** Kafka topic configuration, e.g. `retention.ms: "-1"`. */

@@ -135,7 +135,7 @@ function onPath(program: string): boolean {
 }
 
 const pythonClients = [
-  ...["confluent_kafka", "clickhouse_connect", "grpc_tools", "requests", "tritonclient"],
+  ...["confluent_kafka", "clickhouse_connect", "grpc_tools", "requests", "tritonclient", "mlflow"],
 ];
 
 function hasPythonClients(): boolean {

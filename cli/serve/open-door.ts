@@ -10,6 +10,7 @@ import { refuse } from "../../runtime/config.ts";
 import type { Stack } from "../../runtime/hosting/stack.ts";
 import { EventIngest } from "../../runtime/ingest/event-ingest.ts";
 import { Predictions } from "../../runtime/predict/predictions.ts";
+import { Tracking } from "../../runtime/tracking/tracking.ts";
 import type { Plan } from "../../schemas/plan.ts";
 
 export interface DoorOptions {
@@ -48,6 +49,7 @@ export async function openDoor(
   });
   metrics.watchRows(() => predictions.waitingRows);
   void predictions.warm();
+  const tracking = new Tracking(plans, stack);
   const waitsFor = () => [...waitingFor(), ...predictions.waitingFor];
   const gateway = await openGateway({
     address,
@@ -61,7 +63,8 @@ export async function openDoor(
       drainMs: config.drain,
     },
     doors: allDoors({
-      ...{ served, ingest, predictions, registry: metrics.registry, waitingFor: waitsFor },
+      ...{ served, ingest, predictions, tracking },
+      ...{ registry: metrics.registry, waitingFor: waitsFor },
     }),
     grpc:
       config.listenGrpc === null
@@ -76,6 +79,7 @@ export async function openDoor(
     close: async () => {
       await gateway.close();
       await predictions.close();
+      await tracking.close();
       await ingest?.close();
     },
   };

@@ -18,6 +18,7 @@ import { EventIngest } from "../../runtime/ingest/event-ingest.ts";
 import { type IngestWorld, ingestWorld } from "../../runtime/ingest/ingest-fixture.ts";
 import { Predictions } from "../../runtime/predict/predictions.ts";
 import { openArtifactStore } from "../../runtime/services/train/artifacts.ts";
+import { Tracking } from "../../runtime/tracking/tracking.ts";
 import { avro } from "../../schemas/formats/avro/avro-format.ts";
 import { packageRoot } from "../../schemas/package-root.ts";
 import { pythonEnvironment, requirement } from "../../testing/requirements-fixture.ts";
@@ -47,6 +48,7 @@ before(async () => {
       served,
       ingest,
       predictions,
+      tracking: new Tracking([plan], { ...world, artifacts }),
       registry: new Registry(),
       waitingFor: () => [],
     }),

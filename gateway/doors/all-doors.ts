@@ -4,8 +4,10 @@ import type { Registry } from "prom-client";
 import { z } from "zod";
 import type { EventIngest } from "../../runtime/ingest/event-ingest.ts";
 import type { Predictions } from "../../runtime/predict/predictions.ts";
+import type { Tracking } from "../../runtime/tracking/tracking.ts";
 import { packageRoot } from "../../schemas/package-root.ts";
 import { type Door, door } from "../door.ts";
+import { mlflowDoors } from "../mlflow/mlflow-doors.ts";
 import { openApiDocument } from "../openapi.ts";
 import type { Served } from "../served.ts";
 import { eventDoor } from "./events.ts";
@@ -29,6 +31,7 @@ export interface Behind {
   /** Null: no events are taken. */
   readonly ingest: EventIngest | null;
   readonly predictions: Predictions;
+  readonly tracking: Tracking;
   /** What the gateway waits for; empty: it is ready. */
   readonly waitingFor: () => readonly string[];
   readonly registry: Registry;
@@ -39,6 +42,7 @@ export function allDoors({
   served,
   ingest,
   predictions,
+  tracking,
   registry,
   waitingFor,
 }: Behind): readonly Door[] {
@@ -49,6 +53,7 @@ export function allDoors({
     eventDoor(ingest),
     feastDoor(served),
     ...oipDoors(predictions, packageVersion, waitingFor),
+    ...mlflowDoors(tracking),
     metricsDoor(registry),
   ];
   return [...doors, descriptionDoor(openApiDocument(doors))];

@@ -80,7 +80,10 @@ export function featureDoors(served: Served): readonly Door[] {
       scope: "read",
       title: "Features of one entity",
       about: "The values of the key fields stand in the path in their order, URL-encoded.",
-      parts: { view: "name or name@version" },
+      parts: {
+        view: "name or name@version",
+        "*": "Values of the key fields in their order, each URL-encoded, parted by slashes.",
+      },
       query: one,
       takes: "none",
       answers: { status: 200, schema: oneAnswer },

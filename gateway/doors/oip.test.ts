@@ -12,6 +12,7 @@ import {
   step,
 } from "../../runtime/predict/predict-fixture.ts";
 import { Predictions } from "../../runtime/predict/predictions.ts";
+import { Tracking } from "../../runtime/tracking/tracking.ts";
 import { packageRoot } from "../../schemas/package-root.ts";
 import { pythonEnvironment, requirement } from "../../testing/requirements-fixture.ts";
 import { ask, countedStores, openTestGateway, posting, usualLimits } from "../gateway-fixture.ts";
@@ -34,7 +35,8 @@ before(async () => {
   const stack = { ...world, online: stores.online, artifacts: world.artifacts("oip") };
   predictions = new Predictions([plan], stack);
   const served = new Served([plan], stores, Date.now);
-  const behind = { served, ingest: null, predictions, waitingFor: () => [] };
+  const tracking = new Tracking([plan], stack);
+  const behind = { served, ingest: null, predictions, tracking, waitingFor: () => [] };
   gateway = await openTestGateway(allDoors({ ...behind, registry: new Registry() }), {
     limits: { ...usualLimits, bodyBytes },
   });

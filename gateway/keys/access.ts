@@ -18,11 +18,12 @@ export class Access {
   }
 
   /**
-   * The id of the key that asks; null: there are no keys, and a program of this machine asks.
+   * The id of the key that asks, which needs one of the scopes; null: there are no keys, and a
+   * program of this machine asks.
    *
    * @throws {MillraceError} KEY_MISSING, KEY_REFUSED, KEY_SCOPE, KEY_OVERUSED, HOST_REFUSED.
    */
-  admit(headers: Headers, scope: Scope): string | null {
+  admit(headers: Headers, scope: Scope, orScope: Scope = scope): string | null {
     const { byId, isLocked } = this.#keys();
     if (!isLocked) {
       refuseBrowsers(headers);
@@ -33,7 +34,9 @@ export class Access {
     const key = keyOf(given, byId);
     if (key === null) throw new MillraceError("KEY_REFUSED", { where: "headers.authorization" });
     const { id, name, rate, burst } = key;
-    if (!hasScope(key, scope)) throw new MillraceError("KEY_SCOPE", { name, scope });
+    if (!hasScope(key, scope) && !hasScope(key, orScope)) {
+      throw new MillraceError("KEY_SCOPE", { name, scope });
+    }
     const wait = rate === null ? null : this.#buckets.take(id, rate, burst);
     if (wait === null) return id;
     const retryAfterSeconds = Math.max(1, Math.ceil(wait));

@@ -43,6 +43,8 @@ const configs: Readonly<Record<TopicSpec["role"], TopicSpec["config"]>> = {
   models: { ...always, "cleanup.policy": "compact" },
   // Every change of what a model's name stands for, for good.
   "model-register": kept,
+  // Experiments, runs and registered models, as clients have logged them.
+  tracking: kept,
   // The key of a decision says which of them the last one stands for.
   decisions: { ...always, "cleanup.policy": "compact" },
   plan: { ...always, "cleanup.policy": "compact" },
@@ -66,6 +68,11 @@ export function decisionsTopic(topology: string): string {
 /** Topic with the model versions that somebody has registered, promoted or rolled back. */
 export function modelRegisterTopic(topology: string): string {
   return `${topology}.model-register`;
+}
+
+/** Topic with the experiments, runs and registered models that clients of MLflow log. */
+export function trackingTopic(topology: string): string {
+  return `${topology}.tracking`;
 }
 
 /** Topic with the parts of a topology's plan, as it runs. */
@@ -110,6 +117,7 @@ export function topicSpecs(
   add(planTopic(specs.name), 1, "plan");
   if (predictionsOf(specs).length > 0) {
     add(modelRegisterTopic(specs.name), 1, "model-register");
+    add(trackingTopic(specs.name), 1, "tracking");
   }
   checkCollisions(problems, [...topics.keys()]);
   return [...topics.values()].sort((a, b) => compareText(a.name, b.name));

@@ -1,0 +1,89 @@
+import type { Broker } from "../../broker/broker.ts";
+import { MillraceError } from "../../schemas/errors.ts";
+import { type Plan, topologyOf } from "../../schemas/plan.ts";
+import { predictionsOf } from "../../schemas/plan-facts.ts";
+import type { StoredFile, TrackingCommands, TrackingKind } from "../../schemas/tracking-command.ts";
+import { trackingTopic } from "../../topologies/dsl/compile/topics.ts";
+import type { ArtifactStore, Artifacts } from "../services/train/artifacts.ts";
+import { checkPath } from "./fold/artifacts.ts";
+import type { TrackingState } from "./fold/tracking-state.ts";
+import { TrackingLog } from "./tracking-log.ts";
+
+/** The part of a stack that experiments, runs and registered models stand in. */
+export interface TrackingStack {
+  readonly broker: Broker;
+  readonly artifacts: Artifacts;
+}
+
+interface Home {
+  readonly log: TrackingLog;
+  readonly artifacts: ArtifactStore;
+}
+
+/**
+ * Experiments, runs and models of an application. They stand in the namespace of one topology: of
+ * those that score by a model the first by name.
+ */
+export class Tracking {
+  readonly #plans: readonly Plan[];
+  readonly #stack: TrackingStack;
+  readonly #homes = new Map<string, Promise<Home>>();
+
+  /** @param plans - as they run now: the list may change. */
+  constructor(plans: readonly Plan[], stack: TrackingStack) {
+    this.#plans = plans;
+    this.#stack = stack;
+  }
+
+  /** As everybody has left it. @throws {MillraceError} TRACKING_CLOSED. */
+  async state(): Promise<TrackingState> {
+    return await (await this.#home()).log.read();
+  }
+
+  /** As `TrackingLog.write`. @throws {MillraceError} TRACKING_CLOSED too. */
+  async write<K extends TrackingKind>(
+    kind: K,
+    by: string,
+    asked: TrackingCommands[K],
+  ): Promise<unknown> {
+    return await (await this.#home()).log.write(kind, by, asked);
+  }
+
+  /** Keeps bytes under the path of an artifact. @throws {MillraceError} as `write`. */
+  async putFile(path: string, bytes: Uint8Array, by: string): Promise<void> {
+    checkPath(path);
+    const { log, artifacts } = await this.#home();
+    const sha256 = await artifacts.put(bytes);
+    await log.write("artifact.put", by, { path, file: { sha256, sizeBytes: bytes.length } });
+  }
+
+  async fileBytes({ sha256 }: StoredFile): Promise<Buffer> {
+    return await (await this.#home()).artifacts.get(sha256);
+  }
+
+  async close(): Promise<void> {
+    for (const home of this.#homes.values()) await (await home.catch(() => null))?.log.close();
+  }
+
+  async #home(): Promise<Home> {
+    const [plan] = this.#plans
+      .filter((each) => topologyOf(each) === each.name && predictionsOf(each).length > 0)
+      .sort((a, b) => (a.name < b.name ? -1 : 1));
+    if (plan === undefined) throw new MillraceError("TRACKING_CLOSED");
+    const open = this.#homes.get(plan.name) ?? this.#open(plan);
+    this.#homes.set(plan.name, open);
+    try {
+      return await open;
+    } catch (error) {
+      this.#homes.delete(plan.name);
+      throw error;
+    }
+  }
+
+  async #open({ name, topics }: Plan): Promise<Home> {
+    const { broker, artifacts } = this.#stack;
+    const topic = trackingTopic(name);
+    await broker.createTopics(topics.filter((each) => each.name === topic));
+    return { log: new TrackingLog(broker, topic), artifacts: artifacts.of(name) };
+  }
+}
