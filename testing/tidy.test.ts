@@ -48,6 +48,7 @@ const entries: readonly string[] = [
   "loadtest/six-months.ts",
   "loadtest/start.ts",
   "schemas/generate.ts",
+  "stacks/local/archive-classes.ts",
   "examples/card-payments/app.ts",
   "examples/card-payments/app-json.ts",
   "examples/flights/app.ts",

@@ -1,7 +1,8 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import { archiveFlags } from "./class-archive.ts";
 import { freePorts } from "./free-ports.ts";
-import { findJava } from "./java.ts";
+import { findJava, type Java } from "./java.ts";
 import { mavenArchive } from "./maven.ts";
 import { apicurioPins } from "./pinned-jars.ts";
 import { type ServerOptions, type ServerProcess, startServer } from "./server-process.ts";
@@ -67,6 +68,25 @@ export async function probeRegistry(port: number): Promise<void> {
   if (!answer.ok) throw new Error(`HTTP ${answer.status}`);
 }
 
+interface Programs {
+  readonly java: Java;
+  /** Folder of Apicurio's jars. */
+  readonly home: string;
+}
+
+/**
+ * Java and Apicurio, fetched into the cache.
+ *
+ * @throws {MillraceError} STACK_MISSING_JAVA, STACK_MISSING_MAVEN, STACK_FETCH_FAILED.
+ */
+export async function apicurioPrograms(): Promise<Programs> {
+  const java = findJava(21);
+  const group = "io.apicurio";
+  const artifact = { group, name: "apicurio-registry-app", version: apicurioVersion };
+  const home = await mavenArchive(`apicurio-${apicurioVersion}`, artifact, "all", apicurioPins);
+  return { java, home };
+}
+
 /**
  * How to start an Apicurio, fetched into the cache.
  *
@@ -76,10 +96,7 @@ export async function apicurioServer(
   options: Required<ApicurioStackOptions>,
 ): Promise<ServerOptions> {
   const { port } = options;
-  const java = findJava(21);
-  const group = "io.apicurio";
-  const artifact = { group, name: "apicurio-registry-app", version: apicurioVersion };
-  const home = await mavenArchive(`apicurio-${apicurioVersion}`, artifact, "all", apicurioPins);
+  const { java, home } = await apicurioPrograms();
   const [management = 0] = await freePorts(1);
   await mkdir(options.directory, { recursive: true, mode: 0o700 });
   const data = join(options.directory, "registry");
@@ -87,7 +104,7 @@ export async function apicurioServer(
     name: "Apicurio",
     command: java.executable,
     args: [
-      ...["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"],
+      ...["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", ...archiveFlags(java, home)],
       "-Dquarkus.http.host=127.0.0.1",
       `-Dquarkus.http.port=${port}`,
       // The management port is 0.0.0.0:9000 unless it is set.

@@ -1,17 +1,14 @@
-import { execFile } from "node:child_process";
-import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { promisify } from "node:util";
 import { writeWhole } from "../../runtime/hosting/write-whole.ts";
-import { MillraceError } from "../../schemas/errors.ts";
+import { archiveFlags } from "./class-archive.ts";
 import { freePorts } from "./free-ports.ts";
 import { findJava, type Java } from "./java.ts";
+import { formatDirectory } from "./kafka-format.ts";
 import { type KafkaAccess, kafkaReady } from "./kafka-ready.ts";
 import { mavenLibraries } from "./maven.ts";
 import { kafkaPins } from "./pinned-jars.ts";
 import { type ServerOptions, type ServerProcess, startServer } from "./server-process.ts";
-import { serverEnvironment } from "./stack-environment.ts";
 import { tcpProbe } from "./tcp-probe.ts";
 
 /** Version of Apache Kafka that the local stack runs. */
@@ -111,7 +108,12 @@ interface Programs {
   readonly jars: string;
 }
 
-async function kafkaPrograms(): Promise<Programs> {
+/**
+ * Java and Kafka's jars, fetched into the cache.
+ *
+ * @throws {MillraceError} STACK_MISSING_JAVA, STACK_MISSING_MAVEN, STACK_FETCH_FAILED.
+ */
+export async function kafkaPrograms(): Promise<Programs> {
   const java = findJava(17);
   const artifacts = [
     { group: "org.apache.kafka", name: "kafka_2.13", version: kafkaVersion },
@@ -143,18 +145,18 @@ async function nodeServer(
   await mkdir(directory, { recursive: true, mode: 0o700 });
   await writeWhole(properties, propertiesOf(options, node, layout, directory));
   const classpath = join(jars, "*");
-  if (!existsSync(join(directory, "data", "meta.properties"))) {
-    await format(java, [
-      ...["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", classpath],
-      ...["kafka.tools.StorageTool", "format", "-t", "bWlsbHJhY2Utc3RhY2stMQ"],
-      ...["-c", properties, ...(options.formatArgs ?? [])],
-    ]);
-  }
+  const { formatArgs = [], settings = {} } = options;
+  const usual = layout.length === 1 && formatArgs.length + Object.keys(settings).length === 0;
+  const { id: nodeId } = node;
+  await formatDirectory({ java, jars, nodeId, directory, args: formatArgs, usual });
   const heap = options.heapMiB ?? (layout.length === 1 ? 512 : 384);
   return {
     name: `Kafka node ${node.id}`,
     command: java.executable,
-    args: [`-Xmx${heap}m`, "-XX:+UseSerialGC", "-cp", classpath, "kafka.Kafka", properties],
+    args: [
+      ...[`-Xmx${heap}m`, "-XX:+UseSerialGC", ...archiveFlags(java, jars)],
+      ...["-cp", classpath, "kafka.Kafka", properties],
+    ],
     directory,
     logFile: join(directory, "server.log"),
     // Ready to take a connection; that the whole answers is checked by a transaction.
@@ -162,23 +164,6 @@ async function nodeServer(
       await tcpProbe(node.port, "");
     },
   };
-}
-
-/** How long formatting a directory may take, ms. */
-const formatTimeoutMs = 120_000;
-
-async function format(java: Java, args: readonly string[]): Promise<void> {
-  try {
-    await promisify(execFile)(java.executable, args, {
-      env: serverEnvironment(),
-      timeout: formatTimeoutMs,
-    });
-  } catch (cause) {
-    const { stdout, stderr, message } = cause as Error & { stdout?: string; stderr?: string };
-    const said = `${stdout ?? ""}${stderr ?? ""}`.trim().split("\n").slice(-5).join(" | ");
-    const reason = `formatting its directory failed: ${said || message}`;
-    throw new MillraceError("STACK_START_FAILED", { name: "Kafka", reason }, { cause });
-  }
 }
 
 /** What the node of a stack of one sets wherever it runs; the rest says where it is. */
