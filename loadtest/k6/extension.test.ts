@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { requirement } from "../../testing/requirements-fixture.ts";
-import { extensionFolder } from "./build-k6.ts";
+import { compileFlags, extensionFolder } from "./build-k6.ts";
 import { findGo, goEnvironment, goVersion } from "./find-go.ts";
 
 const skip = requirement("go");
@@ -20,7 +20,7 @@ function output(program: string, args: readonly string[]): string {
 test("the Go tests of the extension pass, its sources are formatted", { skip }, async () => {
   const go = await findGo();
   assert.equal(output(join(dirname(go), "gofmt"), ["-l", "."]), "");
-  output(go, ["test", "-mod=readonly", "-trimpath", "./stream"]);
+  output(go, ["test", ...compileFlags, "./stream"]);
 });
 
 test("the Go that is fetched where an old one is found is the one that go.mod asks for", () => {
