@@ -4,6 +4,10 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { Registry } from "prom-client";
 import { Predictions, type PredictStack } from "../runtime/predict/predictions.ts";
+import {
+  RegisteredModels,
+  type RegisteredModelsStack,
+} from "../runtime/tracking/registered-models.ts";
 import { Tracking, type TrackingStack } from "../runtime/tracking/tracking.ts";
 import { packageRoot } from "../schemas/package-root.ts";
 import { allDoors } from "./doors/all-doors.ts";
@@ -13,11 +17,13 @@ import { Served } from "./served.ts";
 
 const served = new Served([], countedStores(), () => null);
 const predictions = new Predictions([], {} as PredictStack);
+const tracking = new Tracking([], {} as TrackingStack);
+const models = new RegisteredModels(tracking, [], {} as RegisteredModelsStack, () => null);
 const doors = allDoors({
   served,
   ingest: null,
   predictions,
-  tracking: new Tracking([], {} as TrackingStack),
+  ...{ tracking, models },
   registry: new Registry(),
   waitingFor: () => [],
 });

@@ -88,6 +88,33 @@ export interface TrackingCommands {
   "logged-model.params": { model: string; params: readonly Pair[] };
   "logged-model.tag": { model: string; tags: readonly Pair[] };
   "logged-model.untag": { model: string; key: string };
+  "name.create": { name: string; tags: readonly Pair[]; description: string };
+  "name.rename": { name: string; newName: string };
+  "name.describe": { name: string; description: string };
+  "name.delete": { name: string };
+  "name.tag": Tagged<{ name: string }>;
+  "alias.set": { name: string; alias: string; version: number; why: string };
+  "alias.delete": { name: string; alias: string };
+  "version.create": {
+    name: string;
+    /** What the model register calls it; "": no step scores by the model. */
+    native: string;
+    /** Of the artifact that serves; "": none does. */
+    sha256: string;
+    source: string;
+    run: string;
+    runLink: string;
+    /** Id of the logged model that it was; "": of none. */
+    model: string;
+    description: string;
+    tags: readonly Pair[];
+    files: StoredFiles;
+    why: string;
+  };
+  "version.describe": { name: string; version: number; description: string };
+  "version.delete": { name: string; version: number };
+  "version.stage": { name: string; version: number; stage: string; archive: boolean };
+  "version.tag": Tagged<{ name: string; version: number }>;
   "artifact.put": { path: string; file: StoredFile };
   "artifact.delete": { path: string };
 }

@@ -10,6 +10,7 @@ import { refuse } from "../../runtime/config.ts";
 import type { Stack } from "../../runtime/hosting/stack.ts";
 import { EventIngest } from "../../runtime/ingest/event-ingest.ts";
 import { Predictions } from "../../runtime/predict/predictions.ts";
+import { RegisteredModels } from "../../runtime/tracking/registered-models.ts";
 import { Tracking } from "../../runtime/tracking/tracking.ts";
 import type { Plan } from "../../schemas/plan.ts";
 
@@ -50,6 +51,8 @@ export async function openDoor(
   metrics.watchRows(() => predictions.waitingRows);
   void predictions.warm();
   const tracking = new Tracking(plans, stack);
+  const now = () => (config.live ? Date.now() : null);
+  const models = new RegisteredModels(tracking, plans, stack, now);
   const waitsFor = () => [...waitingFor(), ...predictions.waitingFor];
   const gateway = await openGateway({
     address,
@@ -63,7 +66,7 @@ export async function openDoor(
       drainMs: config.drain,
     },
     doors: allDoors({
-      ...{ served, ingest, predictions, tracking },
+      ...{ served, ingest, predictions, tracking, models },
       ...{ registry: metrics.registry, waitingFor: waitsFor },
     }),
     grpc:

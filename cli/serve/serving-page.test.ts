@@ -18,6 +18,7 @@ import { EventIngest } from "../../runtime/ingest/event-ingest.ts";
 import { type IngestWorld, ingestWorld } from "../../runtime/ingest/ingest-fixture.ts";
 import { Predictions } from "../../runtime/predict/predictions.ts";
 import { openArtifactStore } from "../../runtime/services/train/artifacts.ts";
+import { RegisteredModels } from "../../runtime/tracking/registered-models.ts";
 import { Tracking } from "../../runtime/tracking/tracking.ts";
 import { avro } from "../../schemas/formats/avro/avro-format.ts";
 import { packageRoot } from "../../schemas/package-root.ts";
@@ -41,6 +42,9 @@ before(async () => {
   await world.broker.createTopics(plan.topics.filter(({ role }) => role.startsWith("model")));
   const artifacts = { of: () => openArtifactStore(join(folder, "models")) };
   predictions = new Predictions([plan], { ...world, online, artifacts });
+  const tracking = new Tracking([plan], { ...world, artifacts });
+  const { offline } = countedStores();
+  const models = new RegisteredModels(tracking, [plan], { ...world, offline }, Date.now);
   const base = {
     ...{ address: { host: "127.0.0.1", port: 0 }, tls: null, keysFile: "keys.json" },
     ...{ limits: usualLimits, waitingFor: () => [] },
@@ -48,7 +52,7 @@ before(async () => {
       served,
       ingest,
       predictions,
-      tracking: new Tracking([plan], { ...world, artifacts }),
+      ...{ tracking, models },
       registry: new Registry(),
       waitingFor: () => [],
     }),

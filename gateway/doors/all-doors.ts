@@ -4,6 +4,7 @@ import type { Registry } from "prom-client";
 import { z } from "zod";
 import type { EventIngest } from "../../runtime/ingest/event-ingest.ts";
 import type { Predictions } from "../../runtime/predict/predictions.ts";
+import type { RegisteredModels } from "../../runtime/tracking/registered-models.ts";
 import type { Tracking } from "../../runtime/tracking/tracking.ts";
 import { packageRoot } from "../../schemas/package-root.ts";
 import { type Door, door } from "../door.ts";
@@ -14,6 +15,7 @@ import { eventDoor } from "./events.ts";
 import { feastDoor } from "./feast.ts";
 import { featureDoors } from "./features.ts";
 import { metricsDoor } from "./metrics.ts";
+import { modelHistoryDoor } from "./model-history.ts";
 import { oipDoors } from "./oip.ts";
 import { predictDoor } from "./predict.ts";
 import { viewDoors } from "./views.ts";
@@ -32,6 +34,7 @@ export interface Behind {
   readonly ingest: EventIngest | null;
   readonly predictions: Predictions;
   readonly tracking: Tracking;
+  readonly models: RegisteredModels;
   /** What the gateway waits for; empty: it is ready. */
   readonly waitingFor: () => readonly string[];
   readonly registry: Registry;
@@ -43,6 +46,7 @@ export function allDoors({
   ingest,
   predictions,
   tracking,
+  models,
   registry,
   waitingFor,
 }: Behind): readonly Door[] {
@@ -53,7 +57,8 @@ export function allDoors({
     eventDoor(ingest),
     feastDoor(served),
     ...oipDoors(predictions, packageVersion, waitingFor),
-    ...mlflowDoors(tracking),
+    ...mlflowDoors(tracking, models),
+    modelHistoryDoor(models),
     metricsDoor(registry),
   ];
   return [...doors, descriptionDoor(openApiDocument(doors))];

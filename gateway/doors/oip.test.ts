@@ -12,6 +12,7 @@ import {
   step,
 } from "../../runtime/predict/predict-fixture.ts";
 import { Predictions } from "../../runtime/predict/predictions.ts";
+import { RegisteredModels } from "../../runtime/tracking/registered-models.ts";
 import { Tracking } from "../../runtime/tracking/tracking.ts";
 import { packageRoot } from "../../schemas/package-root.ts";
 import { pythonEnvironment, requirement } from "../../testing/requirements-fixture.ts";
@@ -36,7 +37,9 @@ before(async () => {
   predictions = new Predictions([plan], stack);
   const served = new Served([plan], stores, Date.now);
   const tracking = new Tracking([plan], stack);
-  const behind = { served, ingest: null, predictions, tracking, waitingFor: () => [] };
+  const { offline } = stores;
+  const models = new RegisteredModels(tracking, [plan], { ...stack, offline }, Date.now);
+  const behind = { served, ingest: null, predictions, tracking, models, waitingFor: () => [] };
   gateway = await openTestGateway(allDoors({ ...behind, registry: new Registry() }), {
     limits: { ...usualLimits, bodyBytes },
   });

@@ -4,6 +4,7 @@ import {
   runArtifacts,
   type TrackingState,
 } from "../../runtime/tracking/fold/tracking-state.ts";
+import { versionFiles } from "../../runtime/tracking/source-files.ts";
 import type { Tracking } from "../../runtime/tracking/tracking.ts";
 import { MillraceError } from "../../schemas/errors.ts";
 import { type Call, type Door, door } from "../door.ts";
@@ -21,9 +22,10 @@ export interface FileInfo {
 }
 
 /** What stands in a folder below a root; of a file it is that itself, as MLflow's server has it. */
-export function filesIn({ files }: TrackingState, root: string, folder: string): FileInfo[] {
+export function filesIn(state: TrackingState, root: string, folder: string): FileInfo[] {
   const asked = folder.split("/").filter((part) => part !== "");
-  const path = [root, ...asked].join("/");
+  const whole = [root, ...asked].join("/");
+  const { files, path } = versionFiles(state, whole) ?? { files: state.files, path: whole };
   return files.list(path).map(({ name, file }) => ({
     path: [...asked, name].join("/"),
     is_dir: file === null,
@@ -69,7 +71,9 @@ function lookingDoors(tracking: Tracking): readonly Door[] {
       answers: "application/octet-stream",
       handle: async (call) => {
         const path = pathOf(call);
-        const file = (await tracking.state()).files.get(path);
+        const state = await tracking.state();
+        const own = versionFiles(state, path);
+        const file = own === null ? state.files.get(path) : own.files.get(own.path);
         if (file === null) {
           throw new MillraceError("TRACKING_UNKNOWN", {
             what: "artifact",

@@ -44,6 +44,11 @@ export const texts = z
   .union([z.array(z.string()), z.string()])
   .nullish()
   .transform((value) => (typeof value === "string" ? [value] : (value ?? [])));
+/** A flag: also as texts have it, in queries. */
+export const flag = z
+  .union([z.boolean(), z.enum(["true", "false"])])
+  .nullish()
+  .transform((value) => value === true || value === "true");
 export const optionalWhole = whole.nullish().transform((value) => value ?? undefined);
 export const page = {
   filter: text,

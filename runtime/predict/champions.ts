@@ -1,15 +1,13 @@
 import type { Broker } from "../../broker/broker.ts";
-import { committedPages } from "../../broker/committed-records.ts";
 import { type ChampionNews, newsOf } from "../../processors/scoring/model-news.ts";
 import { ModelRegister } from "../../processors/scoring/model-register.ts";
-import { type Model, model as modelSchema } from "../../schemas/generated.ts";
 import { namedIn } from "../../schemas/model-routes.ts";
 import { type Plan, topologyOf } from "../../schemas/plan.ts";
 import { predictionsOf } from "../../schemas/plan-facts.ts";
 import { modelRegisterTopic } from "../../topologies/dsl/compile/topics.ts";
-import { AvroDecoder } from "../schema-registry/avro-codec.ts";
 import type { SchemaRegistry } from "../schema-registry/registry.ts";
 import { ModelTail } from "../services/models/model-tail.ts";
+import { TrainedTail } from "../services/models/trained-tail.ts";
 
 /** A version that is, or will be, champion. */
 export interface NamedVersion {
@@ -143,57 +141,6 @@ export class Champions {
         if ("number" in said) register.take(said);
         else register.promote(said);
       }
-    }
-  }
-}
-
-/** The versions that trainings gave, as their topic has them. */
-class TrainedTail {
-  readonly #broker: Broker;
-  readonly #topic: string;
-  readonly #decoder: AvroDecoder;
-  readonly #offsets: number[];
-  readonly #answers: Model[] = [];
-
-  constructor(
-    { broker, registry }: Pick<ChampionsOptions, "broker" | "registry">,
-    topic: string,
-    partitions: number,
-  ) {
-    this.#broker = broker;
-    this.#topic = topic;
-    this.#decoder = new AvroDecoder(registry, modelSchema);
-    this.#offsets = new Array<number>(partitions).fill(0);
-  }
-
-  promoted(model: string): readonly NamedVersion[] {
-    return this.#answers.filter((each) => each.model === model && each.promoted);
-  }
-
-  versions(model: string): readonly NamedVersion[] {
-    return this.#answers.filter((each) => each.model === model && each.sha256 !== "");
-  }
-
-  async look(): Promise<void> {
-    const places = this.#offsets.map((_, partition) => {
-      return { topic: this.#topic, partition, at: "stable" as const };
-    });
-    const ends = await this.#broker.listOffsets(places);
-    for (const [partition, end] of ends.entries()) {
-      const from = this.#offsets[partition] as number;
-      if (end <= from) continue;
-      for await (const page of committedPages(this.#broker, this.#topic, partition, {
-        from,
-        end,
-      })) {
-        for (const { value, offset } of page) {
-          if (value === null) continue;
-          const read = await this.#decoder.decodeAwaiting(value, 0, value.length);
-          this.#answers.push({ ...(read as unknown as Model) });
-          this.#offsets[partition] = offset + 1;
-        }
-      }
-      this.#offsets[partition] = end;
     }
   }
 }

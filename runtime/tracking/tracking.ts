@@ -15,7 +15,7 @@ export interface TrackingStack {
   readonly artifacts: Artifacts;
 }
 
-interface Home {
+export interface TrackingHome {
   readonly log: TrackingLog;
   readonly artifacts: ArtifactStore;
 }
@@ -25,19 +25,21 @@ interface Home {
  * those that score by a model the first by name.
  */
 export class Tracking {
+  readonly artifacts: Artifacts;
   readonly #plans: readonly Plan[];
   readonly #stack: TrackingStack;
-  readonly #homes = new Map<string, Promise<Home>>();
+  readonly #homes = new Map<string, Promise<TrackingHome>>();
 
   /** @param plans - as they run now: the list may change. */
   constructor(plans: readonly Plan[], stack: TrackingStack) {
+    this.artifacts = stack.artifacts;
     this.#plans = plans;
     this.#stack = stack;
   }
 
   /** As everybody has left it. @throws {MillraceError} TRACKING_CLOSED. */
   async state(): Promise<TrackingState> {
-    return await (await this.#home()).log.read();
+    return await (await this.home()).log.read();
   }
 
   /** As `TrackingLog.write`. @throws {MillraceError} TRACKING_CLOSED too. */
@@ -46,26 +48,31 @@ export class Tracking {
     by: string,
     asked: TrackingCommands[K],
   ): Promise<unknown> {
-    return await (await this.#home()).log.write(kind, by, asked);
+    return await (await this.home()).log.write(kind, by, asked);
   }
 
   /** Keeps bytes under the path of an artifact. @throws {MillraceError} as `write`. */
   async putFile(path: string, bytes: Uint8Array, by: string): Promise<void> {
     checkPath(path);
-    const { log, artifacts } = await this.#home();
-    const sha256 = await artifacts.put(bytes);
-    await log.write("artifact.put", by, { path, file: { sha256, sizeBytes: bytes.length } });
+    await this.write("artifact.put", by, { path, file: await this.keep(bytes) });
+  }
+
+  /** Keeps bytes in the artifact store, under no path yet. */
+  async keep(bytes: Uint8Array): Promise<StoredFile> {
+    const sha256 = await (await this.home()).artifacts.put(bytes);
+    return { sha256, sizeBytes: bytes.length };
   }
 
   async fileBytes({ sha256 }: StoredFile): Promise<Buffer> {
-    return await (await this.#home()).artifacts.get(sha256);
+    return await (await this.home()).artifacts.get(sha256);
   }
 
   async close(): Promise<void> {
     for (const home of this.#homes.values()) await (await home.catch(() => null))?.log.close();
   }
 
-  async #home(): Promise<Home> {
+  /** Where it all stands. @throws {MillraceError} TRACKING_CLOSED. */
+  async home(): Promise<TrackingHome> {
     const [plan] = this.#plans
       .filter((each) => topologyOf(each) === each.name && predictionsOf(each).length > 0)
       .sort((a, b) => (a.name < b.name ? -1 : 1));
@@ -80,7 +87,7 @@ export class Tracking {
     }
   }
 
-  async #open({ name, topics }: Plan): Promise<Home> {
+  async #open({ name, topics }: Plan): Promise<TrackingHome> {
     const { broker, artifacts } = this.#stack;
     const topic = trackingTopic(name);
     await broker.createTopics(topics.filter((each) => each.name === topic));

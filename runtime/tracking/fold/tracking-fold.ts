@@ -4,10 +4,15 @@ import { artifacts } from "./artifacts.ts";
 import { experiments } from "./experiments.ts";
 import type { Handler, Handlers } from "./handler.ts";
 import { loggedModels } from "./logged-models.ts";
+import { modelVersions } from "./model-versions.ts";
+import { registeredModels } from "./registered-models.ts";
 import { runs } from "./runs.ts";
 import { emptyTracking, type TrackingState } from "./tracking-state.ts";
 
-const handlers: Handlers<TrackingKind> = { ...experiments, ...runs, ...loggedModels, ...artifacts };
+const handlers: Handlers<TrackingKind> = {
+  ...{ ...experiments, ...runs, ...loggedModels, ...artifacts },
+  ...{ ...registeredModels, ...modelVersions },
+};
 
 /** What became of a command. */
 export type Outcome = { readonly done: unknown } | { readonly refused: MillraceError };

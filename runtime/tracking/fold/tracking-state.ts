@@ -5,6 +5,7 @@ import type {
   StoredFile,
 } from "../../../schemas/tracking-command.ts";
 import { FileTree } from "./file-tree.ts";
+import type { ModelNote } from "./model-note.ts";
 
 export type LifecycleStage = "active" | "deleted";
 
@@ -64,6 +65,41 @@ export interface LoggedModel {
   readonly tags: Map<string, string>;
 }
 
+export interface ModelVersion {
+  readonly number: number;
+  /** What the model register calls it; "": no step scores by the model. */
+  readonly native: string;
+  /** Of the artifact that serves; "": none does. */
+  readonly sha256: string;
+  readonly createdAt: number;
+  updatedAt: number;
+  readonly user: string;
+  readonly source: string;
+  readonly run: string;
+  readonly runLink: string;
+  readonly loggedModel: string;
+  description: string;
+  stage: string;
+  readonly tags: Map<string, string>;
+  /** As they were when it was registered. */
+  readonly files: FileTree<StoredFile>;
+}
+
+export interface RegisteredModel {
+  name: string;
+  readonly createdAt: number;
+  updatedAt: number;
+  readonly user: string;
+  description: string;
+  /** Number of the next version: none is given twice. */
+  next: number;
+  readonly tags: Map<string, string>;
+  readonly aliases: Map<string, number>;
+  readonly versions: Map<number, ModelVersion>;
+  /** Numbers by what the model register calls the versions, deleted ones too. */
+  readonly natives: Map<string, number>;
+}
+
 /** All that the log says, as of its last command. */
 export interface TrackingState {
   readonly experiments: Map<string, Experiment>;
@@ -71,6 +107,9 @@ export interface TrackingState {
   nextExperiment: number;
   readonly runs: Map<string, Run>;
   readonly loggedModels: Map<string, LoggedModel>;
+  readonly registeredModels: Map<string, RegisteredModel>;
+  /** By the name of a model what became of it, deleted ones too. */
+  readonly modelHistory: Map<string, ModelNote[]>;
   /** Of runs and logged models, by the paths of their artifacts. */
   readonly files: FileTree<StoredFile>;
 }
@@ -90,6 +129,8 @@ export function emptyTracking(): TrackingState {
     nextExperiment: 1,
     runs: new Map(),
     loggedModels: new Map(),
+    registeredModels: new Map(),
+    modelHistory: new Map(),
     files: new FileTree(),
   };
 }

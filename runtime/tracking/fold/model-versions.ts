@@ -1,0 +1,105 @@
+import type { StoredFile, TrackingCommandOf } from "../../../schemas/tracking-command.ts";
+import { FileTree } from "./file-tree.ts";
+import { checkLength, checkPairs, type Handlers, unknown, valueMost } from "./handler.ts";
+import { newModel, note, registeredModelOf, versionOf } from "./registered-models.ts";
+import type { ModelVersion } from "./tracking-state.ts";
+
+/** Versions of registered models. */
+export const modelVersions: Handlers<
+  "version.create" | "version.describe" | "version.delete" | "version.stage" | "version.tag"
+> = {
+  "version.create": (state, command) => {
+    const { name, at, by, tags, description, native, why } = command;
+    const model = state.registeredModels.get(name);
+    if (model === undefined && native === "") unknown("registered model", name);
+    checkPairs("tag", tags);
+    checkLength("the description", description, valueMost.description);
+    return () => {
+      const owner = model ?? newModel(state, { name, at, by });
+      // What the register had before its registration was noted here has its number already.
+      const known = native === "" ? undefined : owner.natives.get(native);
+      const number = known ?? owner.next++;
+      const made = newVersion(command, number);
+      owner.versions.set(number, made);
+      if (native !== "") owner.natives.set(native, number);
+      owner.updatedAt = at;
+      const to = `${number}${native === "" ? "" : ` (${native})`}`;
+      if (known === undefined) note(state, name, { at, by, what: "version", from: "", to, why });
+      return made;
+    };
+  },
+  "version.describe": (state, { name, version, description, at, by }) => {
+    const found = versionOf(registeredModelOf(state, name), version);
+    checkLength("the description", description, valueMost.description);
+    return () => {
+      const what = `describe ${version}`;
+      note(state, name, { at, by, what, from: found.description, to: description, why: "" });
+      found.description = description;
+      found.updatedAt = at;
+    };
+  },
+  "version.delete": (state, { name, version, at, by }) => {
+    const found = registeredModelOf(state, name);
+    versionOf(found, version);
+    return () => {
+      note(state, name, { at, by, what: "delete", from: String(version), to: "", why: "" });
+      found.versions.delete(version);
+      for (const [alias, of] of found.aliases) if (of === version) found.aliases.delete(alias);
+      found.updatedAt = at;
+    };
+  },
+  "version.stage": (state, { name, version, stage, archive, at, by }) => {
+    const model = registeredModelOf(state, name);
+    const found = versionOf(model, version);
+    return () => {
+      const others = [...model.versions.values()].filter(
+        (each) => archive && each !== found && each.stage === stage,
+      );
+      for (const [each, to] of [
+        ...others.map((one) => [one, "Archived"] as const),
+        [found, stage] as const,
+      ]) {
+        note(state, name, {
+          at,
+          by,
+          what: `stage of ${each.number}`,
+          from: each.stage,
+          to,
+          why: "",
+        });
+        each.stage = to;
+        each.updatedAt = at;
+      }
+      model.updatedAt = at;
+    };
+  },
+  "version.tag": (state, { name, version, key, value, at, by }) => {
+    const found = versionOf(registeredModelOf(state, name), version);
+    if (value !== null) checkPairs("tag", [{ key, value }]);
+    return () => {
+      const from = found.tags.get(key) ?? "";
+      note(state, name, {
+        at,
+        by,
+        what: `tag ${key} of ${version}`,
+        from,
+        to: value ?? "",
+        why: "",
+      });
+      if (value === null) found.tags.delete(key);
+      else found.tags.set(key, value);
+      found.updatedAt = at;
+    };
+  },
+};
+
+function newVersion(command: TrackingCommandOf<"version.create">, number: number): ModelVersion {
+  const { at, by, source, run, runLink, model, description, tags, files, native, sha256 } = command;
+  const tree = new FileTree<StoredFile>();
+  for (const [path, file] of Object.entries(files)) tree.put(path, file);
+  return {
+    ...{ number, native, sha256, createdAt: at, updatedAt: at, user: by, source, run, runLink },
+    ...{ loggedModel: model, description, stage: "None", files: tree },
+    tags: new Map(tags.map(({ key, value }) => [key, value])),
+  };
+}
