@@ -153,6 +153,18 @@ function lookingCommands(models: Command, tools: CommandTools): void {
     });
 
   tools
+    .looking(models.command("compare"))
+    .description("Champion, challengers and shadow of a routed model side by side, by AUC.")
+    .argument("<model>", "its name, as in scoredBy of a step that is routed")
+    .option(...topology)
+    .addHelpText("after", tools.example("millrace models compare fraud"))
+    .action(async (model: string, flags: Flags) => {
+      const resolved = tools.resolve(flags);
+      const asked = { model, topology: resolved.topology };
+      tools.ended(await (await acts()).compareModel(resolved, asked, flags));
+    });
+
+  tools
     .looking(models.command("show"))
     .description("What is known of a version: its file, its changes and what its checks found.")
     .argument("<model>", "its name, as in scoredBy")

@@ -1,5 +1,6 @@
 import type { ScorerChoice } from "../schemas/model-change.ts";
 import type { ModelRoutes } from "../schemas/model-routes.ts";
+import type { RoleLine } from "./model-roles.ts";
 
 /** What is done with models of a running or a finished run; answers are plain JSON values. */
 export interface ModelDesk {
@@ -12,6 +13,8 @@ export interface ModelDesk {
   routeModel(request: RouteRequest): Promise<ModelEntry>;
   /** Every change of what a model's name stands for, oldest first, the trainer's included. */
   modelHistory(request: NamedModel): Promise<ModelEntry[]>;
+  /** How versions of a routed model did in each role, by their outcomes. */
+  compareModel(request: NamedModel): Promise<RoleLine[]>;
   /** Where the artifact of a version stands on this machine; null: of the champion. */
   modelFile(request: NamedModel & { readonly version: string | null }): Promise<ModelFile>;
 }
@@ -23,6 +26,7 @@ export const modelDeskMethods = [
   "rollBackModel",
   "routeModel",
   "modelHistory",
+  "compareModel",
   "modelFile",
 ] as const;
 

@@ -67,7 +67,11 @@ export const knownSql = "countIf(label IS NOT NULL)";
  */
 export function aucSql(predictions: Pick<PredictionFacts, "tells"> | undefined): string {
   // What a rule answered says nothing of the model.
-  const score = predictions?.tells?.includes("score") === true ? "score" : "probability";
+  return aucOf(predictions?.tells?.includes("score") === true ? "score" : "probability");
+}
+
+/** As {@link aucSql}, of the scores in a column. */
+export function aucOf(score: string): string {
   return `if(uniqExact(label) = 2,
   arrayROCAUC(groupArrayIf(${score}, label IS NOT NULL), groupArray(label)), NULL)`;
 }

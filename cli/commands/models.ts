@@ -94,6 +94,27 @@ export function modelHistory(
   });
 }
 
+/** `millrace models compare MODEL`: its versions side by side, by what they did in each role. */
+export function compareModel(
+  resolved: Look,
+  asked: NamedModel,
+  options: LookOptions,
+): Promise<number> {
+  return look(resolved, async (inspector) => {
+    const lines = await inspector.compareModel(asked);
+    if (options.json) return jsonText(lines);
+    if (lines.length === 0) return `No outcome of ${asked.model} is known yet.`;
+    const auc = (value: number | null) => (value === null ? "-" : value.toFixed(4));
+    return table(
+      ["step", "role", "version", "outcomes", "known", "auc", "auc of the answers beside"],
+      lines.map((line) => [
+        ...[line.step, line.role, line.version, String(line.outcomes), String(line.known)],
+        ...[auc(line.auc), line.role === "shadow" ? auc(line.answeredAuc) : "-"],
+      ]),
+    );
+  });
+}
+
 /** `millrace models show MODEL [VERSION]`: all that is known of a version. */
 export function showModel(
   resolved: Look,

@@ -4,11 +4,19 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import fc from "fast-check";
+import { json } from "../../schemas/formats/kinds.ts";
+import { types } from "../../schemas/formats/types.ts";
 import { stepsOf } from "../../schemas/plan.ts";
 import { predictionsOf } from "../../schemas/plan-facts.ts";
 import { modelLines } from "../../serving/model-lines.ts";
+import { modelRoles } from "../../serving/model-roles.ts";
 import type { ServedStack } from "../../serving/served-stack.ts";
 import { type ChdbStore, openChdb } from "../../sinks/chdb/chdb.ts";
+import { gt } from "../../topologies/dsl/conditions.ts";
+import { offline, topic } from "../../topologies/dsl/roles.ts";
+import { prior } from "../../topologies/dsl/scoring.ts";
+import { from } from "../../topologies/dsl/stream.ts";
+import { topology } from "../../topologies/dsl/topology.ts";
 import { flights as plan } from "../../topologies/flights/flights.ts";
 import { currentAuc } from "../run/current-auc.ts";
 
@@ -79,6 +87,77 @@ const outcomes = fc
           : { probability, labelled, label: label === null ? null : false },
     ),
   );
+
+const routed = topology("cards", routedSteps());
+
+function routedSteps() {
+  const stream = from(
+    "payments",
+    json({ id: types.text(), at: types.timestamp("ms"), amount: types.number() }),
+  )
+    .timedBy("at", { lateness: "1m" })
+    .partitionedBy("id");
+  const predictions = stream
+    .enrichedWith({}, { missing: "null", request: { amount: "amount" } })
+    .scoredBy("fraud", {
+      ...{ model: "@champion", deadline: "20ms", fallback: prior(0.1), routed: { by: "id" } },
+    })
+    .into(topic("scores"), offline);
+  const judged = predictions
+    .labelledBy(stream, { on: "id", within: "1h", label: gt("amount", 1) })
+    .into(topic("judged"), offline);
+  return { predictions, judged };
+}
+
+const told = fc.record({
+  probability: fc.constantFrom(0.125, 0.25, 0.5, 0.75),
+  label: fc.constantFrom(true, false, null),
+  version: fc.constantFrom("r1", "r2", null),
+  shadow: fc.constantFrom(0.1, 0.2, 0.9, null),
+});
+
+test("champion, challengers and shadow are judged each by the outcomes of its own", async () => {
+  for (const all of fc.sample(fc.array(told, { minLength: 1, maxLength: 40 }), {
+    ...{ numRuns: 20, seed: 2 },
+  })) {
+    const rows = all.map(({ probability, label, version, shadow }) => {
+      const role = version === null ? "fallback" : version === "r1" ? "champion" : "challenger";
+      const who = version === null ? "NULL" : `'${version}'`;
+      const beside = shadow === null ? "NULL, NULL" : `'r4', ${shadow}`;
+      return `(${probability}, ${label ?? "NULL"}, ${who}, '${role}', ${beside})`;
+    });
+    const columns = `'probability Float64, label Nullable(UInt8), version Nullable(String),
+      role String, shadow_version Nullable(String), shadow_score Nullable(Float64)'`;
+    const given = `WITH judged AS (SELECT * FROM values(${[columns, ...rows].join(", ")}))`;
+    const query = (sql: string) => opened.store?.query(`${given} ${sql}`);
+    const lines = await modelRoles(routed, "fraud", { query } as never);
+    const expected = [
+      { role: "challenger", version: "r2", of: all.filter(({ version }) => version === "r2") },
+      { role: "champion", version: "r1", of: all.filter(({ version }) => version === "r1") },
+      { role: "shadow", version: "r4", of: all.filter(({ shadow }) => shadow !== null) },
+    ].filter(({ of }) => of.length > 0);
+    const near = (a: number | null | undefined, b: number | null) =>
+      b === null ? a === null : Math.abs((a ?? -1) - b) < 1e-12;
+    assert.equal(lines.length, expected.length);
+    for (const [i, { of, ...named }] of expected.entries()) {
+      const line = lines[i];
+      const known = of.filter(({ label }) => label !== null).length;
+      const counts = { step: "predictions", ...named, outcomes: of.length, known };
+      assert.deepEqual({ ...line, ...counts }, line);
+      const isShadow = named.role === "shadow";
+      const own = of.map((each) => {
+        return {
+          ...each,
+          labelled: true,
+          probability: isShadow ? Number(each.shadow) : each.probability,
+        };
+      });
+      assert.ok(near(line?.auc, naiveAuc(own)), JSON.stringify([line, own]));
+      const answered = of.map((each) => ({ ...each, labelled: true }));
+      assert.ok(near(line?.answeredAuc, isShadow ? naiveAuc(answered) : null));
+    }
+  }
+});
 
 test("models are judged by all outcomes that are known, those taken for negative too", async () => {
   for (const all of fc.sample(outcomes, { numRuns: 40, seed: 1 })) {

@@ -5,6 +5,7 @@ import { nearest } from "../../schemas/nearest.ts";
 import type { Plan } from "../../schemas/plan.ts";
 import { modelNames } from "../../schemas/plan-facts.ts";
 import type { ModelDesk, ModelEntry, NamedModel } from "../../serving/model-desk.ts";
+import { modelRoles } from "../../serving/model-roles.ts";
 import { namedTopology } from "../../serving/named-topology.ts";
 
 /**
@@ -50,6 +51,10 @@ export function modelDesk(
       });
       const all = [...trainings, ...changes.map((change) => entryOf(names, change))];
       return all.sort((a, b) => (a.at ?? a.effectiveFrom) - (b.at ?? b.effectiveFrom));
+    },
+    compareModel: (request) => {
+      const plan = planOf(plans, request);
+      return modelRoles(plan, request.model, stores.offline.of(plan.name));
     },
     modelFile: (request) => namesOf(request).file(request.version),
   };

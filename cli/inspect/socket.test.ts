@@ -28,6 +28,7 @@ const inspector: Inspector = {
   rollBackModel: refuse,
   routeModel: refuse,
   modelHistory: refuse,
+  compareModel: refuse,
   modelFile: refuse,
   close: () => Promise.resolve(),
 };

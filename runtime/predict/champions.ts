@@ -83,7 +83,7 @@ export class Champions {
   /** All versions of a model, each once: registered ones, and what the trainer made. */
   async versions(model: string): Promise<readonly NamedVersion[]> {
     await this.#opened();
-    const changes = (await this.#tail.changes(model)).filter(({ version }) => version !== "");
+    const changes = (await this.#tail.changes(model)).filter(({ kind }) => kind !== "route");
     const all = [...changes, ...(this.#trained?.versions(model) ?? [])];
     return [...new Map(all.map((each) => [each.version, each])).values()];
   }
