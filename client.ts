@@ -124,6 +124,14 @@ export interface Prediction {
   readonly decidedBy?: string | null;
   /** Of a step with ranges: the features outside theirs. */
   readonly flags?: readonly string[];
+  /** Of a step that is routed: who answered, and the version that was to. */
+  readonly role?: "champion" | "challenger" | "fallback";
+  readonly assigned?: string | null;
+  /** Why a challenger did not answer that was to. */
+  readonly rerouted?: string | null;
+  /** Of the key, from 0 up to 1. */
+  readonly bucket?: number;
+  readonly segment?: string | null;
   /** With `features`: the vector by name, null where missing. */
   readonly features?: Readonly<Record<string, number | null>>;
   readonly lookedUp?: readonly LookedUp[];

@@ -57,6 +57,14 @@ const prediction = z.object({
     .array(z.string())
     .optional()
     .describe("Of a step with ranges: the features outside theirs."),
+  role: z
+    .string()
+    .optional()
+    .describe("Of a step that is routed, who answered: champion, challenger or fallback."),
+  assigned: z.string().nullable().optional().describe("Version that was to; null: there is none."),
+  rerouted: z.string().nullable().optional().describe("Why a challenger did not that was to."),
+  bucket: z.number().optional().describe("Of the key, from 0 up to 1."),
+  segment: z.string().nullable().optional().describe("Of the record."),
   features: z.record(z.string(), z.number().nullable()).optional(),
   lookedUp: z
     .array(
@@ -122,7 +130,8 @@ function toldOf(
   withFeatures: boolean,
 ): z.infer<typeof prediction> {
   const { id, predictedAt, probability, version, fallbackReason, latencyMs, told } = made;
-  const { flags, ...ruled } = told ?? {};
+  // No shadow scores here.
+  const { flags, shadowVersion: _, shadowScore: __, ...ruled } = told ?? {};
   const flagged = flags === undefined ? {} : { flags: flags === null ? [] : flags.split(", ") };
   const plain = {
     ...{ id, predictedAt, probability, version, fallbackReason, latencyMs },

@@ -89,4 +89,6 @@ test("a step without rules tells nothing, and one with ranges alone tells its fl
     told: { flags: "amount" },
   });
   assert.equal(refused, false);
+  const routed = new Judge({ features, tells: ["role", "bucket"] });
+  assert.equal(routed.judge(0.4, null, vector, 0, null).told, null);
 });

@@ -26,7 +26,6 @@ type Threshold = Extract<RuleSpec, { readonly kind: "threshold" }>;
 
 /** Holds vectors against the ranges of a step, and scores against its rules: pure. */
 export class Judge {
-  readonly #tells: boolean;
   readonly #ranges: readonly { readonly spec: RangeSpec; readonly index: number }[];
   readonly #tellsFlags: boolean;
   readonly #rules: readonly RuleSpec[] | undefined;
@@ -38,7 +37,6 @@ export class Judge {
 
   constructor(scoring: Pick<PredictionFacts, "rules" | "ranges" | "features" | "tells">) {
     const { rules, ranges = [], features, tells = [] } = scoring;
-    this.#tells = tells.length > 0;
     this.#tellsFlags = tells.includes("flags");
     const read = new Set((rules ?? []).flatMap(fieldsOfRule));
     this.#features = features.flatMap((name, index) => {
@@ -83,8 +81,9 @@ export class Judge {
     at: number,
     flags: string | null,
   ): Judged {
-    if (!this.#tells) return { probability: score, told: null };
-    if (this.#rules === undefined) return { probability: score, told: { flags } };
+    if (this.#rules === undefined) {
+      return { probability: score, told: this.#tellsFlags ? { flags } : null };
+    }
     const fields = this.#fieldsOf(record, values, at);
     fields["probability"] = score;
     const answering = this.#answering.find((rule) => this.#holds(rule, fields));
