@@ -8,6 +8,7 @@ import { AvroEncoder } from "../../runtime/schema-registry/avro-codec.ts";
 import { createMemoryRegistry } from "../../runtime/schema-registry/embedded.ts";
 import { ByteWriter } from "../../schemas/bytes.ts";
 import { stepsOf } from "../../schemas/plan.ts";
+import { servedTopic } from "../../schemas/topic-names.ts";
 import { flights as plan } from "../../topologies/flights/flights.ts";
 import { compareTopics } from "./compare-topics.ts";
 
@@ -59,6 +60,16 @@ test("equal records in equal order are equal; the first difference of a partitio
   const { differences, records } = await compare(run, reread, "flights.late");
   assert.deepEqual(differences, ["flights.late/1: record 4 (offset 3): key k: 64, read again 65"]);
   assert.equal(records, 3);
+});
+
+test("what a gateway served is not read again: nobody asks for it a second time", async () => {
+  const { run, reread } = await sides();
+  const [step] = stepsOf(plan, "scoring");
+  const served = servedTopic(plan.name, step?.name ?? "");
+  await append(run, served, "a");
+  const all = await compareTopics({ plan, registry, run, reread, ended: true });
+  assert.ok(plan.topics.some(({ name }) => name === served));
+  assert.ok(all.length > 5 && all.every(({ topic }) => topic !== served));
 });
 
 test("a record that is missing when read again is named; one too many counts once a run ended", async () => {

@@ -4,7 +4,9 @@ import { readTallies } from "../../runtime/row-topics/tally.ts";
 import { AvroDecoder, AvroEncoder } from "../../runtime/schema-registry/avro-codec.ts";
 import type { SchemaRegistry } from "../../runtime/schema-registry/registry.ts";
 import { ByteWriter } from "../../schemas/bytes.ts";
-import type { Plan, TopicOutputSpec, TopicSpec } from "../../schemas/plan.ts";
+import { type Plan, type TopicOutputSpec, type TopicSpec, topologyOf } from "../../schemas/plan.ts";
+import { predictionsOf } from "../../schemas/plan-facts.ts";
+import { servedTopic } from "../../schemas/topic-names.ts";
 import { RecordCursor } from "./record-cursor.ts";
 
 /** A topic of a run against the same topic of its re-reading. */
@@ -40,9 +42,16 @@ const compared: ReadonlySet<TopicSpec["role"]> = new Set([
   "models",
 ]);
 
-/** Compares every topic that a plan writes for others, record by record in order. */
+/**
+ * Compares every topic that a plan writes for others, record by record in order. What a gateway
+ * served was asked for by somebody, and follows from no source.
+ */
 export async function compareTopics(options: CompareOptions): Promise<TopicComparison[]> {
-  const topics = options.plan.topics.filter(({ role }) => compared.has(role));
+  const { plan } = options;
+  const served = predictionsOf(plan).map(({ name }) => servedTopic(topologyOf(plan), name));
+  const topics = plan.topics.filter(
+    ({ name, role }) => compared.has(role) && !served.includes(name),
+  );
   const comparisons: TopicComparison[] = [];
   for (const [index, topic] of topics.entries()) {
     options.onStep?.(index / topics.length, `comparing ${topic.name}`);
