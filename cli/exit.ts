@@ -20,6 +20,7 @@ const usageErrors: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "LOOK_UNKNOWN",
   "MODEL_AMBIGUOUS",
   "MODEL_VERSION_UNKNOWN",
+  "SCORE_REFUSED",
   "GATEWAY_OPEN",
   "KEYS_FILE_INVALID",
   "KEY_UNKNOWN",

@@ -221,6 +221,7 @@ function storeCommands(program: Command, line: CommandLine): void {
     ended: (code) => Object.assign(line, { code }),
   });
 
+  scoreCommand(program, line);
   looking(program.command("sql"))
     .description("One query of ClickHouse's SQL, read-only, in the database of the topology.")
     .argument("<query>", "the statement")
@@ -244,6 +245,42 @@ function storeCommands(program: Command, line: CommandLine): void {
       const resolved = resolveLook(flags, line, "verify");
       const { verify } = await import("./commands/verify.ts");
       line.code = await verify(line.application, resolved, flags);
+    });
+}
+
+/** Scoring of rows that stand in the offline store. */
+function scoreCommand(program: Command, line: CommandLine): void {
+  looking(program.command("score"))
+    .description("Score the rows of a query by a model into a table; goes on where it was cut off.")
+    .requiredOption("--model <model>", "its name, NAME@champion (the same) or NAME#VERSION")
+    .requiredOption("--query <sql>", "one SELECT that has the features of the step by their names")
+    .requiredOption("--into <table>", "table of the topology's database; made if it is not there")
+    .option("--page-rows <rows>", "rows that are scored and stored at a time", "50000")
+    .option("--topology <name>", "whose model, where several topologies have it")
+    .addHelpText(
+      "after",
+      example(
+        'millrace score --model fraud --query "SELECT * FROM predictions" --into rescored',
+        'millrace score --model fraud#r2 --query "SELECT * FROM june" --into june_by_r2 --json',
+      ),
+    )
+    .action(async (flags: Flags) => {
+      const { score, namedVersion } = await import("./commands/score.ts");
+      const named = namedVersion(String(flags["model"]));
+      const pageRows = Number(flags["pageRows"]);
+      const problems = [
+        ...(named === null ? ["--model: write NAME, NAME@champion or NAME#VERSION"] : []),
+        ...(Number.isInteger(pageRows) && pageRows >= 1 && pageRows <= 500_000
+          ? []
+          : ["--page-rows: write a whole number from 1 to 500000"]),
+      ];
+      const resolved = resolveLook(flags, { ...line, problems: [...line.problems, ...problems] });
+      const { topology } = resolved;
+      const request = {
+        ...{ model: named?.model ?? "", version: named?.version ?? null, topology, pageRows },
+        ...{ query: String(flags["query"]), into: String(flags["into"]) },
+      };
+      line.code = await score(resolved, request, flags);
     });
 }
 

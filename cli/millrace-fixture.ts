@@ -21,6 +21,7 @@ export interface Started {
   readonly ended: Promise<Ended>;
   /** What it printed so far. */
   readonly out: () => string;
+  readonly err: () => string;
 }
 
 /** Starts `millrace` with these arguments; no input. */
@@ -42,7 +43,7 @@ export function startMillrace(...args: string[]): Started {
       resolve({ code, out, err });
     });
   });
-  return { child, ended, out: () => out };
+  return { child, ended, out: () => out, err: () => err };
 }
 
 /** Kills the commands that still run: for `after`. */

@@ -582,6 +582,10 @@ export const errorTable = {
     policy: "stop",
     message: "The model cannot be served: {reason}.",
   },
+  SCORE_REFUSED: {
+    policy: "stop",
+    message: "Nothing is scored: {reason}.",
+  },
   MODEL_VERSION_UNKNOWN: {
     policy: "stop",
     message:

@@ -1,7 +1,8 @@
+import { type BatchDesk, batchDeskMethods } from "./batch-desk.ts";
 import { type ModelDesk, modelDeskMethods } from "./model-desk.ts";
 
 /** What one can ask about a running or a finished run; answers are plain JSON values. */
-export interface Inspector extends ModelDesk {
+export interface Inspector extends ModelDesk, BatchDesk {
   topics(request: TopicsRequest): Promise<TopicReport[]>;
   features(request: FeatureRequest): Promise<FeatureAnswer>;
   /** The features of a view, or of all: how complete each is. */
@@ -25,6 +26,7 @@ export const inspectorMethods = [
   "sql",
   "config",
   ...modelDeskMethods,
+  ...batchDeskMethods,
 ] as const;
 export type InspectorMethod = (typeof inspectorMethods)[number];
 

@@ -5,6 +5,7 @@ import { nearest } from "../schemas/nearest.ts";
 import type { Plan } from "../schemas/plan.ts";
 import { servedColumns } from "../schemas/plan-names.ts";
 import type { OfflineStore } from "../sinks/store.ts";
+import type { BatchDesk } from "./batch-desk.ts";
 import { readFeatures } from "./feature-look-up.ts";
 import type {
   ColumnLine,
@@ -31,7 +32,7 @@ export function inspectStack(
   stack: ServedStack,
   config: readonly ConfigLine[],
   now: () => number | null = () => null,
-): Omit<Inspector, keyof ModelDesk> {
+): Omit<Inspector, keyof ModelDesk | keyof BatchDesk> {
   return {
     topics: (request) => topicReports(plans, stack, request),
     features: (request) => readFeatures(plans, stack, { ...request, at: request.at ?? now() }),

@@ -14,9 +14,10 @@ export interface FoundApplication {
 }
 
 /** Commands that are about an application. */
-const concerned = new Set(
-  "run serve replay config topics describe diff dead-letters features models sql verify".split(" "),
-);
+const concerned = new Set([
+  ...["run", "serve", "replay", "config", "topics", "describe", "diff", "dead-letters"],
+  ...["features", "models", "sql", "score", "verify"],
+]);
 
 /**
  * The application of a command: the module that its arguments name, wherever among them, else the

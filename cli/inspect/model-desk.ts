@@ -61,7 +61,7 @@ export function modelDesk(
 }
 
 /** @throws {MillraceError} LOOK_UNKNOWN; MODEL_AMBIGUOUS where several topologies have the name. */
-function planOf(plans: readonly Plan[], { model, topology }: NamedModel): Plan {
+export function planOf(plans: readonly Plan[], { model, topology }: NamedModel): Plan {
   if (topology !== null) return namedTopology(plans, topology);
   const owners = plans.filter((plan) => modelNames(plan).includes(model));
   const [only, other] = owners;

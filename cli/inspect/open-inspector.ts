@@ -5,6 +5,7 @@ import type { ConfigLine, Inspector } from "../../serving/inspector.ts";
 import { checkStack, openStack } from "../../stacks/open-stack.ts";
 import { namedApplication } from "../application/find-application.ts";
 import type { LoadedApplication } from "../run/claim.ts";
+import { batchDesk } from "./batch-desk.ts";
 import { modelDesk } from "./model-desk.ts";
 import { checkAsked, plansThere } from "./plans-there.ts";
 import { connectInspector } from "./socket-client.ts";
@@ -42,6 +43,7 @@ export async function openInspector(
   return {
     ...inspector,
     ...modelDesk(spec.topologies, stack, now),
+    ...batchDesk(spec.topologies, stack),
     close: async () => {
       await inspector.close();
       await stack.close();

@@ -24,6 +24,8 @@ const inspector: Inspector = {
   sql: ({ query }) => Promise.resolve(query.repeat(3)),
   config: () => Promise.resolve([{ name: "data", value: folder, origin: "default" }]),
   registerModel: refuse,
+  scoreJob: refuse,
+  scorePage: refuse,
   promoteModel: refuse,
   rollBackModel: refuse,
   routeModel: refuse,

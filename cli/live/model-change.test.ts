@@ -110,6 +110,55 @@ test("the stream is scored by a LightGBM model once it is promoted, and by the o
   assert.equal(code, 130, err);
 });
 
+/** A SELECT over the scores of the run and those of a table, side by side, as one line of JSON. */
+async function compared(into: string, version: string) {
+  return await withStack(data, async ({ offline }) => {
+    const [found] = await offline.of("flights").query<Record<string, number>>(
+      `SELECT toFloat64(count()) AS rows, toFloat64(uniqExact(r.flight_id, r.known_at)) AS flights,
+        toFloat64(countIf(reinterpretAsUInt64(assumeNotNull(r.probability)) !=
+          reinterpretAsUInt64(p.probability))) AS other,
+        toFloat64(any((SELECT count() FROM predictions WHERE version = '${version}'))) AS wanted
+      FROM ${into} AS r INNER JOIN predictions AS p USING (flight_id, known_at)`,
+    );
+    return found;
+  });
+}
+
+test("rows of a query are scored to the bytes of the stream, once each, also after kills", async () => {
+  const model = scoring?.model.name ?? "";
+  for (const version of ["r1", "r2"]) {
+    const into = `rescored_${version}`;
+    const query = `SELECT * FROM predictions WHERE version = '${version}' -- newest`;
+    const args = [
+      ...["score", "--model", `${model}#${version}`, "--into", into, "--page-rows", "400"],
+      ...["--query", query, "--data", data],
+    ];
+    if (version === "r2") {
+      const cut = startMillrace(...args, "--json");
+      await until("a page", async () => (/[1-9]\d* of \d+ rows/.test(cut.err()) ? true : null));
+      cut.child.kill("SIGKILL");
+      await cut.ended;
+    }
+    const { code, out, err } = await startMillrace(...args, "--json").ended;
+    assert.equal(code, 0, err);
+    const told = JSON.parse(out) as { rows: number; stored: number; failed: number };
+    assert.deepEqual([told.stored > 0, told.failed], [version === "r2", 0], out);
+    const { rows, flights, other, wanted } = (await compared(into, version)) ?? {};
+    assert.deepEqual([rows, flights, other], [told.rows, told.rows, 0]);
+    assert.equal(wanted, told.rows);
+  }
+  const wrong = ["--model", model, "--data", data];
+  const said = await startMillrace(
+    ...["score", ...wrong, "--query", "SELECT 1 AS hour", "--into", "hours"],
+  ).ended;
+  assert.match(said.err, /SCORE_REFUSED.*has no column/s);
+  const taken = ["--query", "SELECT * FROM predictions", "--into", "outcomes"];
+  const refusedTable = await startMillrace("score", ...wrong, ...taken).ended;
+  assert.match(refusedTable.err, /SCORE_REFUSED.*outcomes is there, and is none of scores/s);
+  const writes = ["--query", "DROP TABLE predictions", "--into", "scores"];
+  assert.notEqual((await startMillrace("score", ...wrong, ...writes).ended).code, 0);
+});
+
 test("read again with its decisions it is equal, changes of its models included", async () => {
   await withStack(data, async (stack) => {
     const { topics } = await rereadRun({ plan, stack, ended: false, directory: data, live: true });

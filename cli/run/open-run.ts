@@ -19,6 +19,7 @@ import { shownPlans } from "../../schemas/plan-names.ts";
 import { inspectStack } from "../../serving/stack-inspector.ts";
 import { openStack } from "../../stacks/open-stack.ts";
 import type { Interrupt } from "../exit.ts";
+import { batchDesk } from "../inspect/batch-desk.ts";
 import { modelDesk } from "../inspect/model-desk.ts";
 import { configLines } from "../inspect/open-inspector.ts";
 import { serveInspector } from "../inspect/socket-server.ts";
@@ -241,7 +242,7 @@ async function openDoors(
   const { config } = resolved;
   const now = () => (config.live ? Date.now() : null);
   const inspector = inspectStack(plans, stack, configLines(resolved), now);
-  const desk = modelDesk(plans, stack, now);
+  const desk = { ...modelDesk(plans, stack, now), ...batchDesk(plans, stack) };
   const socket = await serveInspector({ ...inspector, ...desk }, config.data);
   closing.push(() => socket.close());
   if (stack.offlineAddress !== null) {
