@@ -21,7 +21,7 @@ import {
 } from "./command-line.ts";
 import { exitCodes, reportError } from "./exit.ts";
 import { modelCommands } from "./model-commands.ts";
-import { serveCommands } from "./serve/serve-commands.ts";
+import { feastCommand, serveCommands } from "./serve/serve-commands.ts";
 import { addSettings } from "./settings-options.ts";
 import { checkFlags } from "./unknown-flags.ts";
 import { writeOut } from "./write-out.ts";
@@ -213,6 +213,8 @@ function storeCommands(program: Command, line: CommandLine): void {
       const resolved = resolveLook(flags, line);
       line.code = await (await looks()).columns(resolved, view ?? null, flags);
     });
+
+  feastCommand(features, line);
 
   modelCommands(program, {
     ...{ looking, example },

@@ -66,6 +66,27 @@ export function serveCommands(program: Command, line: CommandLine): void {
     });
 }
 
+/** What Feast needs to read from a gateway. */
+export function feastCommand(features: Command, line: CommandLine): void {
+  addSettings(features.command("feast"), "look")
+    .description("Write a feature repository with which Feast reads features from a gateway.")
+    .argument("[application]", moduleDoc)
+    .option("--out <folder>", "where the files go", "feast")
+    .option("--gateway <url>", "the gateway", "http://127.0.0.1:8080")
+    .option("--replace", "write files anew that are there")
+    .addHelpText("after", example("millrace features feast app.ts --out features"))
+    .action(async (module: string | undefined, flags: Flags) => {
+      refuseModule(line, module);
+      const resolved = resolveLook(flags, line);
+      const application = namedApplication(line.application, resolved.config.data);
+      const { out, gateway, replace } = flags;
+      const { writeFeastRepository } = await import("../commands/feast.ts");
+      line.code = writeFeastRepository(
+        ...([application, String(out), String(gateway), replace === true] as const),
+      );
+    });
+}
+
 function resolveKeys(flags: Flags, problems: readonly string[]): ResolvedConfig {
   return resolveConfig({ flags: settingFlags(flags, "keys"), problems });
 }
