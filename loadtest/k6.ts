@@ -4,7 +4,7 @@
  * of the script fails.
  *
  * npm run loadtest -- [SCRIPT] [--rate 1000] [--for 30s] [--set NAME=VALUE …] [--data DIR]
- *   [--workers 1] [--max-wait 5s] [--report FILE] [--build]
+ *   [--workers 1] [--max-wait 5s] [--away 5m] [--report FILE] [--build]
  */
 import { spawn } from "node:child_process";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
@@ -16,6 +16,7 @@ import { MillraceError } from "../schemas/errors.ts";
 import { packageRoot } from "../schemas/package-root.ts";
 import { circumstances } from "./circumstances.ts";
 import { registerAnyModel } from "./k6/any-model.ts";
+import { awayFailures, awayLines, beforeMs, clickHouseAway, storedPredictions } from "./k6/away.ts";
 import { buildK6 } from "./k6/build-k6.ts";
 import { reportText } from "./k6/report.ts";
 import { startMissing } from "./k6/under-test.ts";
@@ -49,6 +50,7 @@ const { values, positionals } = parseArgs({
     data: { type: "string" },
     workers: { type: "string", default: "1" },
     "max-wait": { type: "string", default: "5s" },
+    away: { type: "string" },
     report: { type: "string" },
     build: { type: "boolean", default: false },
   },
@@ -57,7 +59,8 @@ const { values, positionals } = parseArgs({
 const [script = "ingest-kafka"] = positionals;
 /** What a load test takes besides its load: warm-up, drain, start and end, ms. */
 const besidesMs = 420_000;
-const mostMs = durationMs(values.for) + besidesMs;
+const awayMs = values.away === undefined ? 0 : durationMs(values.away);
+const mostMs = durationMs(values.for) + awayMs + besidesMs;
 const say = (line: string) => console.log(line);
 
 /** NAME=VALUE of `--set`, after the rate and the length. */
@@ -123,12 +126,25 @@ async function load(
     if (scored && under.isOwn) await registerAnyModel(data, work);
     const given = settings();
     const all = { ...under.settings, ...given, SUMMARY: summaryFile };
+    if (awayMs > 0 && under.pid === null) throw new Error("--away needs a run of its own");
+    const absent =
+      awayMs > 0 && under.pid !== null ? clickHouseAway(data, under.pid, awayMs) : null;
+    // Heard of once it is waited for.
+    absent?.catch(() => undefined);
     const exit = await runK6(program, all, interrupted);
     const summary = await readSummary(summaryFile);
     failures = failuresOf(summary, exit);
+    const notes: string[] = [];
+    if (absent !== null) {
+      const sent = summary?.metrics["ids_sent"]?.values["value"] ?? 0;
+      const [absence, stored] = [await absent, await storedPredictions(data, sent)];
+      failures.push(...awayFailures(absence, stored, sent));
+      notes.push(...awayLines(absence, stored, sent));
+      for (const line of notes) say(line);
+    }
     if (summary !== null && values.report !== undefined) {
       const command = `npm run loadtest -- ${process.argv.slice(2).join(" ")}`;
-      const facts = { script, command, settings: given, summary, failures };
+      const facts = { script, command, settings: given, summary, failures, notes };
       const page = reportText({
         ...facts,
         circumstances: await circumstances(),
@@ -145,7 +161,21 @@ async function load(
   return failures;
 }
 
+function refuseAway(): void {
+  if (awayMs === 0) return;
+  const leastMs = awayMs + beforeMs;
+  const problems = [
+    ...(script === "predict" ? [] : ["--away: it goes with predict"]),
+    ...(values.workers === "1" ? [] : ["--away: it goes with one worker"]),
+    ...(durationMs(values.for) >= leastMs ? [] : [`--for: at least ${leastMs / 1_000}s`]),
+  ];
+  if (problems.length === 0) return;
+  const text = problems.map((each) => `- ${each}`).join("\n");
+  throw new MillraceError("CONFIG_INVALID", { count: problems.length, problems: text });
+}
+
 async function main(): Promise<number> {
+  refuseAway();
   const spec = scripts[script];
   if (spec === undefined) {
     const problems = `- there is no load test "${script}": ${Object.keys(scripts).join(", ")}`;

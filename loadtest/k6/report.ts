@@ -12,11 +12,13 @@ export interface ReportFacts {
   readonly settings: Readonly<Record<string, string>>;
   readonly summary: K6Summary;
   readonly failures: readonly string[];
+  /** Sentences on what else was done and seen. */
+  readonly notes: readonly string[];
 }
 
 /** A run as a page of loadtest/reports. */
 export function reportText(facts: ReportFacts): string {
-  const { script, command, circumstances, loadAverage, settings, summary, failures } = facts;
+  const { script, command, circumstances, loadAverage, settings, summary, failures, notes } = facts;
   const given = Object.entries(settings).map(([name, value]) => `${name}=${value}`);
   return [
     `# k6: ${script}, ${given.join(", ")}`,
@@ -24,6 +26,7 @@ export function reportText(facts: ReportFacts): string {
     `Command: \`${command}\``,
     `${circumstances} Load average at the end: ${loadAverage.toFixed(0)}.`,
     "",
+    ...notes.flatMap((each) => [each, ""]),
     ...latencies(summary),
     ...tallies(summary),
     ...thresholds(summary),

@@ -15,6 +15,8 @@ export interface UnderTest {
   readonly settings: Readonly<Record<string, string>>;
   /** Whether the run was started here: what ran before is left as it is. */
   readonly isOwn: boolean;
+  /** Its process, where it is started here and alone. */
+  readonly pid: number | null;
   /** Stops what was started here, and nothing else; resolves to what the run printed. */
   stop(): Promise<string>;
 }
@@ -63,7 +65,7 @@ export async function startMissing(options: UnderTestOptions): Promise<UnderTest
       await stopServers();
       return run?.output ?? "";
     };
-    return { settings, isOwn: run !== null, stop };
+    return { settings, isOwn: run !== null, pid: run?.workers.get("0") ?? null, stop };
   } catch (error) {
     await stopServers();
     throw error;
@@ -97,7 +99,8 @@ function isHeld(directory: string): boolean {
 async function startRun({ data, workers, runFlags, mostMs }: UnderTestOptions, port: number) {
   const run = new RunProcess([
     ...["--live", "--stack", "local", "--data", data, "--for", `${mostMs}ms`],
-    ...["--workers", String(workers), "--metrics", "off"],
+    ...(workers === 1 ? [] : ["--workers", String(workers)]),
+    ...["--metrics", "off"],
     ...(port > 0 ? ["--listen", `127.0.0.1:${port}`] : []),
     ...runFlags,
   ]);

@@ -53,7 +53,12 @@ test("the report says what was run, where, what came of it and what failed", () 
   const text = reportText({
     ...{ script: "ingest-kafka", command: "npm run loadtest -- --rate 1000" },
     ...{ circumstances: "Commit abc; 2 × CPU.", loadAverage: 3.4 },
-    ...{ settings: { RATE: "1000", LENGTH: "30s" }, summary: good, failures: ["ids are missing"] },
+    ...{
+      settings: { RATE: "1000", LENGTH: "30s" },
+      summary: good,
+      notes: [],
+      failures: ["ids are missing"],
+    },
   });
   assert.equal(
     text,
