@@ -45,6 +45,7 @@ const entries: readonly string[] = [
   "loadtest/native.ts",
   "loadtest/scenarios.ts",
   "loadtest/scoring-stress.ts",
+  "loadtest/serving.ts",
   "loadtest/six-months.ts",
   "loadtest/start.ts",
   "schemas/generate.ts",
