@@ -9,7 +9,7 @@ import {
 } from "@grpc/grpc-js";
 import type { Gate } from "../gate.ts";
 import type { Scope } from "../keys/api-key.ts";
-import { connectionsMost, headerBytesMost, keepAliveMs } from "../limits.ts";
+import { connectionsMost, keepAliveMs } from "../limits.ts";
 import { type ListenAddress, shownAddress, unheard } from "../listen-address.ts";
 import { invalid } from "../read-request.ts";
 import { admission, entryOf } from "./admission.ts";
@@ -71,7 +71,6 @@ export async function openGrpc({
   const server = new Server({
     "grpc.max_receive_message_length": bodyBytes,
     "grpc.max_send_message_length": -1,
-    "grpc.max_metadata_size": headerBytesMost,
     "grpc.max_concurrent_streams": requestsAtOnce,
     "grpc.max_connection_idle_ms": keepAliveMs,
     "grpc.keepalive_time_ms": keepAliveMs,

@@ -45,10 +45,7 @@ const event = recordSchema<Event>({
 /** A view of so many features: quantiles over ten windows. */
 function viewOf(features: number) {
   const names = Array.from({ length: features / windows.length }, (_, at) => at + 1);
-  const aggregates = names.map((at) => [
-    `q${at}`,
-    agg.quantile("value", at / (names.length + 1)),
-  ]);
+  const aggregates = names.map((at) => [`q${at}`, agg.quantile("value", at / (names.length + 1))]);
   return from("events", event)
     .timedBy("at", { lateness: "1m" })
     .partitionedBy("id")
