@@ -111,6 +111,8 @@ export interface TrackingCommands {
     files: StoredFiles;
     why: string;
   };
+  /** What came another way than by a client: nothing where there is such a version already. */
+  "version.adopt": TrackingCommands["version.create"];
   "version.describe": { name: string; version: number; description: string };
   "version.delete": { name: string; version: number };
   "version.stage": { name: string; version: number; stage: string; archive: boolean };

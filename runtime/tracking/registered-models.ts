@@ -247,7 +247,7 @@ export class RegisteredModels {
     const bytes = await this.#tracking.artifacts.of(plan.name).get(sha256);
     const model = await this.#tracking.keep(bytes);
     const mlmodel = await this.#tracking.keep(Buffer.from(mlmodelText(found.effectiveFrom)));
-    await this.#tracking.write("version.create", by, {
+    await this.#tracking.write("version.adopt", by, {
       ...{ name, native, sha256, why, source: "", run: "", runLink: "", model: "" },
       ...{ description: why, tags: nativeTags({ native, sha256 }) },
       files: { [mlmodelName]: mlmodel, "model.onnx": model },

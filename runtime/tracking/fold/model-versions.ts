@@ -2,31 +2,23 @@ import type { StoredFile, TrackingCommandOf } from "../../../schemas/tracking-co
 import { FileTree } from "./file-tree.ts";
 import { checkLength, checkPairs, type Handlers, unknown, valueMost } from "./handler.ts";
 import { newModel, note, registeredModelOf, versionOf } from "./registered-models.ts";
-import type { ModelVersion } from "./tracking-state.ts";
+import type { ModelVersion, TrackingState } from "./tracking-state.ts";
 
 /** Versions of registered models. */
 export const modelVersions: Handlers<
-  "version.create" | "version.describe" | "version.delete" | "version.stage" | "version.tag"
+  | "version.create"
+  | "version.adopt"
+  | "version.describe"
+  | "version.delete"
+  | "version.stage"
+  | "version.tag"
 > = {
-  "version.create": (state, command) => {
-    const { name, at, by, tags, description, native, why } = command;
-    const model = state.registeredModels.get(name);
-    if (model === undefined && native === "") unknown("registered model", name);
-    checkPairs("tag", tags);
-    checkLength("the description", description, valueMost.description);
-    return () => {
-      const owner = model ?? newModel(state, { name, at, by });
-      // What the register had before its registration was noted here has its number already.
-      const known = native === "" ? undefined : owner.natives.get(native);
-      const number = known ?? owner.next++;
-      const made = newVersion(command, number);
-      owner.versions.set(number, made);
-      if (native !== "") owner.natives.set(native, number);
-      owner.updatedAt = at;
-      const to = `${number}${native === "" ? "" : ` (${native})`}`;
-      if (known === undefined) note(state, name, { at, by, what: "version", from: "", to, why });
-      return made;
-    };
+  // Whoever registers knows more than who finds: its number stands if somebody has found it first.
+  "version.create": (state, command) => creating(state, command),
+  // Several gateways may find a version at once, and find it while its registration is noted.
+  "version.adopt": (state, command) => {
+    const isKnown = state.registeredModels.get(command.name)?.natives.has(command.native);
+    return isKnown ? () => {} : creating(state, command);
   },
   "version.describe": (state, { name, version, description, at, by }) => {
     const found = versionOf(registeredModelOf(state, name), version);
@@ -93,7 +85,30 @@ export const modelVersions: Handlers<
   },
 };
 
-function newVersion(command: TrackingCommandOf<"version.create">, number: number): ModelVersion {
+type Creation = TrackingCommandOf<"version.create" | "version.adopt">;
+
+/** @throws {MillraceError} as a handler. */
+function creating(state: TrackingState, command: Creation): () => ModelVersion {
+  const { name, at, by, tags, description, native, why } = command;
+  const model = state.registeredModels.get(name);
+  if (model === undefined && native === "") unknown("registered model", name);
+  checkPairs("tag", tags);
+  checkLength("the description", description, valueMost.description);
+  return () => {
+    const owner = model ?? newModel(state, { name, at, by });
+    const known = native === "" ? undefined : owner.natives.get(native);
+    const number = known ?? owner.next++;
+    const made = newVersion(command, number);
+    owner.versions.set(number, made);
+    if (native !== "") owner.natives.set(native, number);
+    owner.updatedAt = at;
+    const to = `${number}${native === "" ? "" : ` (${native})`}`;
+    if (known === undefined) note(state, name, { at, by, what: "version", from: "", to, why });
+    return made;
+  };
+}
+
+function newVersion(command: Creation, number: number): ModelVersion {
   const { at, by, source, run, runLink, model, description, tags, files, native, sha256 } = command;
   const tree = new FileTree<StoredFile>();
   for (const [path, file] of Object.entries(files)) tree.put(path, file);

@@ -80,6 +80,36 @@ test("the value of a metric is that of its last step, in whatever order they com
   assert.equal(found?.points.length, points.length);
 });
 
+test("what gateways find takes nothing from what a client has registered, in any order", () => {
+  const version = {
+    ...{ name: "m", native: "r1", sha256: "00", source: "", run: "", runLink: "", model: "" },
+    ...{ description: "found", tags: [], files: {}, why: "" },
+  };
+  const client = { ...version, run: "r", description: "by the client" };
+  const ways = { create: client, adopt: version, again: { ...version, description: "second" } };
+  for (const order of [
+    ["create", "adopt", "again"],
+    ["adopt", "create", "again"],
+    ["adopt", "again", "create"],
+  ] as const) {
+    const { fold, ask } = folded();
+    for (const way of order) {
+      assert.equal(ask(way === "create" ? "version.create" : "version.adopt", ways[way]), null);
+    }
+    const found = [...(fold.state.registeredModels.get("m")?.versions.values() ?? [])];
+    const told = found.map(({ number, run, description }) => [number, run, description]);
+    assert.deepEqual(told, [[1, "r", "by the client"]], order.join());
+    assert.equal(fold.state.modelHistory.get("m")?.length, 1);
+    assert.equal(ask("version.delete", { name: "m", version: 1 }), null);
+    assert.equal(ask("version.adopt", version), null);
+    assert.equal(fold.state.registeredModels.get("m")?.versions.size, 0, "it stays deleted");
+  }
+  const { fold, ask } = folded();
+  ask("version.adopt", version);
+  ask("version.adopt", ways.again);
+  assert.equal(fold.state.registeredModels.get("m")?.versions.get(1)?.description, "found");
+});
+
 test("an artifact stands below a run or a logged model, at a path that leads nowhere else", () => {
   const { fold, ask } = folded();
   ask("run.create", { ...run, experiment: "0" });
