@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import type { Readable } from "node:stream";
 import { setTimeout as wait } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { Stack } from "../runtime/hosting/stack.ts";
@@ -44,6 +45,48 @@ export function startMillrace(...args: string[]): Started {
     });
   });
   return { child, ended, out: () => out, err: () => err };
+}
+
+const commands = fileURLToPath(new URL("./commands-fixture.js", import.meta.url));
+const one: { child?: ChildProcess; last: Promise<unknown> } = { last: Promise.resolve() };
+
+/**
+ * Runs a command to its end in one process with all others that are asked for so, one after the
+ * other: to start one costs a second of CPU. For looks, whose rule is not the process.
+ */
+export function askMillrace(...args: string[]): Promise<Ended> {
+  const answer = one.last.then(() => askNext(ofFlights(args)));
+  one.last = answer.catch(() => {});
+  return answer;
+}
+
+async function askNext(args: readonly string[]): Promise<Ended> {
+  one.child ??= spawn(process.execPath, [commands], { stdio: "pipe" });
+  const { child } = one;
+  children.add(child);
+  const answer = Promise.all([untilEnded(child, "stdout"), untilEnded(child, "stderr")]);
+  child.stdin?.write(`${JSON.stringify(args)}\n`);
+  const [out, err] = await answer;
+  return { code: out.code, out: out.text, err: err.text };
+}
+
+/** What a stream says up to the end of the command. */
+function untilEnded(child: ChildProcess, name: "stdout" | "stderr") {
+  return new Promise<{ readonly text: string; readonly code: number }>((resolve, reject) => {
+    const [stream, chunks] = [child[name] as Readable, [] as Buffer[]];
+    const close = () => reject(new Error(`ended amid a command: ${Buffer.concat(chunks)}`));
+    const take = (chunk: Buffer) => {
+      chunks.push(chunk);
+      if (chunk.at(-1) !== 0) return;
+      const [, text = "", code] = /^(.*)\0(\d+)\0$/s.exec(Buffer.concat(chunks).toString()) ?? [];
+      if (code === undefined) return;
+      stream.off("data", take);
+      child.off("close", close);
+      resolve({ text, code: Number(code) });
+    };
+    stream.on("data", take);
+    child.on("close", close);
+  });
 }
 
 /** Kills the commands that still run: for `after`. */

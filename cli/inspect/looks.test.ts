@@ -18,7 +18,7 @@ import { partitionOf } from "../../schemas/murmur2.ts";
 import type { DeadLetterLine, FeatureAnswer, ModelLine } from "../../serving/inspector.ts";
 import { flights as plan } from "../../topologies/flights/flights.ts";
 import { departure } from "../../topologies/flights/generated.ts";
-import { killStarted, startMillrace, until, withStack } from "../millrace-fixture.ts";
+import { askMillrace, killStarted, startMillrace, until, withStack } from "../millrace-fixture.ts";
 import { socketPath } from "./socket-path.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "millrace-looks-"));
@@ -34,7 +34,7 @@ const run = (to: string, ...more: string[]) =>
 const [first, last] = ["2001-01-03T13:00", "2001-01-03T14:00"];
 
 async function look(...args: string[]): Promise<string> {
-  const { code, out, err } = await start(...args).ended;
+  const { code, out, err } = await askMillrace(...args, "--data", data);
   assert.deepEqual([code, err], [0, ""], args.join(" "));
   return out;
 }
@@ -83,8 +83,6 @@ const settled = [
   ["describe", "--grown"],
 ] as const;
 
-const answers = () => Promise.all(settled.map((args) => look(...args)));
-
 /** What was seen while the second run worked. */
 const during: { settled?: string[]; now?: FeatureAnswer } = {};
 
@@ -112,7 +110,7 @@ test("while a run works, every look answers over its socket, ClickHouse and /met
   during.now = await lookJson<FeatureAnswer>("features", "get", "origin_delays", "ORD");
   assert.ok(Number(during.now.at) >= Date.parse(`${first}Z`), JSON.stringify(during.now));
   assert.ok(during.now.features.some(({ value }) => Number(value) > 0));
-  during.settled = await answers();
+  during.settled = await Promise.all(settled.map((args) => look(...args)));
   const [atEight, route, , models, listed, described] = during.settled as string[];
   const past = JSON.parse(atEight ?? "") as FeatureAnswer;
   assert.deepEqual([past.freshness, past.source], ["FRESH", "offline"]);
@@ -122,7 +120,7 @@ test("while a run works, every look answers over its socket, ClickHouse and /met
   assert.match(listed ?? "", /^flights\.departures .*MALFORMED_AVRO/m);
   assert.match(described ?? "", /^topology flights\n/);
   assert.equal(during.settled.at(-1)?.trimEnd(), `${described?.trimEnd()}\n\nno column was added`);
-  const refused = await start("sql", "TRUNCATE TABLE raw_outcomes").ended;
+  const refused = await askMillrace("sql", "TRUNCATE TABLE raw_outcomes", "--data", data);
   assert.deepEqual([refused.code, refused.err.includes("OFFLINE_READ_ONLY")], [2, true]);
   await checkMetrics(metrics);
   const [, passwordFile = ""] = /password in ([^)]+)\)/.exec(going.out()) ?? [];
@@ -181,7 +179,7 @@ test("after a run, the same looks open its directory and answer the same", async
     [again.at, again.asOf, again.validUntil, again.features],
     [at, asOf, validUntil, features],
   );
-  const refused = await start("sql", "TRUNCATE TABLE raw_outcomes").ended;
+  const refused = await askMillrace("sql", "TRUNCATE TABLE raw_outcomes", "--data", data);
   assert.deepEqual([refused.code, refused.err.includes("OFFLINE_READ_ONLY")], [2, true]);
 });
 

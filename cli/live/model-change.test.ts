@@ -15,7 +15,7 @@ import type { Inspector } from "../../serving/inspector.ts";
 import type { ModelEntry } from "../../serving/model-desk.ts";
 import { flights as plan } from "../../topologies/flights/flights.ts";
 import { connectInspector } from "../inspect/socket-client.ts";
-import { killStarted, startMillrace, until, withStack } from "../millrace-fixture.ts";
+import { askMillrace, killStarted, startMillrace, until, withStack } from "../millrace-fixture.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "millrace-model-change-"));
 const data = join(folder, "data");
@@ -46,13 +46,13 @@ function builtIn(): string {
 }
 
 async function models(...args: string[]): Promise<ModelEntry> {
-  const { code, out, err } = await startMillrace("models", ...args, "--json", "--data", data).ended;
+  const { code, out, err } = await askMillrace("models", ...args, "--json", "--data", data);
   assert.equal(code, 0, err);
   return JSON.parse(out) as ModelEntry;
 }
 
 async function refused(...args: string[]): Promise<string> {
-  const { code, err } = await startMillrace("models", ...args, "--data", data).ended;
+  const { code, err } = await askMillrace("models", ...args, "--data", data);
   assert.notEqual(code, 0);
   return err;
 }
@@ -94,7 +94,7 @@ test("the stream is scored by a LightGBM model once it is promoted, and by the o
   assert.deepEqual([back.version, back.from, back.why], ["r1", "r2", "worse"]);
   t.diagnostic(`the one before answers ${await answeredAfter(inspector, back)} ms after it`);
 
-  const { out } = await startMillrace("models", "history", ...name.slice(1), "--data", data).ended;
+  const { out } = await askMillrace("models", "history", ...name.slice(1), "--data", data);
   for (const each of [/register +r1/, /promote +r2 +r1/, /rollback +r1 +r2 .*worse/]) {
     assert.match(out, each);
   }
@@ -139,7 +139,7 @@ test("rows of a query are scored to the bytes of the stream, once each, also aft
       cut.child.kill("SIGKILL");
       await cut.ended;
     }
-    const { code, out, err } = await startMillrace(...args, "--json").ended;
+    const { code, out, err } = await askMillrace(...args, "--json");
     assert.equal(code, 0, err);
     const told = JSON.parse(out) as { rows: number; stored: number; failed: number };
     assert.deepEqual([told.stored > 0, told.failed], [version === "r2", 0], out);
@@ -148,15 +148,15 @@ test("rows of a query are scored to the bytes of the stream, once each, also aft
     assert.equal(wanted, told.rows);
   }
   const wrong = ["--model", model, "--data", data];
-  const said = await startMillrace(
+  const said = await askMillrace(
     ...["score", ...wrong, "--query", "SELECT 1 AS hour", "--into", "hours"],
-  ).ended;
+  );
   assert.match(said.err, /SCORE_REFUSED.*has no column/s);
   const taken = ["--query", "SELECT * FROM predictions", "--into", "outcomes"];
-  const refusedTable = await startMillrace("score", ...wrong, ...taken).ended;
+  const refusedTable = await askMillrace("score", ...wrong, ...taken);
   assert.match(refusedTable.err, /SCORE_REFUSED.*outcomes is there, and is none of scores/s);
   const writes = ["--query", "DROP TABLE predictions", "--into", "scores"];
-  assert.notEqual((await startMillrace("score", ...wrong, ...writes).ended).code, 0);
+  assert.notEqual((await askMillrace("score", ...wrong, ...writes)).code, 0);
 });
 
 test("read again with its decisions it is equal, changes of its models included", async () => {

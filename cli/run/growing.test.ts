@@ -15,7 +15,7 @@ import { strandOf, withoutViews } from "../../schemas/plan-strands.ts";
 import { inspectStack } from "../../serving/stack-inspector.ts";
 import { sqlTime } from "../../sinks/sql-time.ts";
 import { orders, sendOrders, shopTopology } from "../../testing/shops-fixture.ts";
-import { killStarted, startMillrace, withStack } from "../millrace-fixture.ts";
+import { askMillrace, killStarted, startMillrace, withStack } from "../millrace-fixture.ts";
 
 const folder = await mkdtemp(join(tmpdir(), "millrace-growing-"));
 after(async () => {
@@ -136,7 +136,7 @@ test("a version that is added is filled from the beginning, beside what stands u
     code: "PLAN_CHANGED",
     message: /view shop@2: is gone/,
   });
-  const diff = await startMillrace("diff", await moduleOf("small", "{}"), "--data", data).ended;
+  const diff = await askMillrace("diff", await moduleOf("small", "{}"), "--data", data);
   assert.equal(diff.code, 1, diff.err);
   assert.match(diff.out, /break: view shop@2: is gone/);
 });
@@ -162,7 +162,7 @@ test("a view over a new source grows, and is recomputed without what its own rea
   const app = await moduleOf("returns", "{ returns: true }");
   for (const verb of [["run"], ["verify", "--points", "400"]] as const) {
     const [command, ...more] = verb;
-    const { code, out, err } = await startMillrace(command, app, "--data", data, ...more).ended;
+    const { code, out, err } = await askMillrace(command, app, "--data", data, ...more);
     assert.equal(code, 0, `${out}${err}`);
     if (command === "verify") assert.match(out, /look-ups recomputed .*: 0 differ/);
   }
