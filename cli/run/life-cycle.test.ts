@@ -1,11 +1,17 @@
 /** Starting, stopping, going on and being fed bad input, by the program that users run. */
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { fileURLToPath } from "node:url";
 import { rereadRun } from "../../audit/reread/reread-run.ts";
 import type { Producer } from "../../broker/broker.ts";
 import { RecordBatchBuilder } from "../../broker/record-batch/builder.ts";
@@ -15,39 +21,39 @@ import { ByteWriter } from "../../schemas/bytes.ts";
 import { partitionOf } from "../../schemas/murmur2.ts";
 import type { DeadLetterLine } from "../../serving/inspector.ts";
 import { openEmbeddedStack } from "../../stacks/embedded-stack.ts";
-import { ofFlights } from "../../testing/flights-app-fixture.ts";
 import { requirement } from "../../testing/requirements-fixture.ts";
 import { mountSmallDisk } from "../../testing/small-disk-fixture.ts";
 import { flights as plan } from "../../topologies/flights/flights.ts";
 import { departure } from "../../topologies/flights/generated.ts";
+import { askMillrace, killStarted, startMillrace } from "../millrace-fixture.ts";
 import type { Summary } from "../summary/summary.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "millrace-life-"));
-after(() => rmSync(folder, { recursive: true, force: true }));
-const main = fileURLToPath(new URL("../main.js", import.meta.url));
+after(() => {
+  killStarted();
+  rmSync(folder, { recursive: true, force: true });
+});
 const [early, end] = ["2001-01-01T09:00", "2001-01-01T13:00"];
 
-interface Ended {
-  readonly code: number | null;
-  readonly out: string;
+/** Runs a command to its end; once it has printed `interruptAt` it gets a Ctrl-C. */
+async function millrace(args: readonly string[], interruptAt?: string) {
+  const { child, ended } = startMillrace(...args);
+  let said = "";
+  const take = (chunk: Buffer) => {
+    const before = said;
+    said += chunk.toString("utf8");
+    if (interruptAt === undefined || before.includes(interruptAt)) return;
+    if (said.includes(interruptAt)) child.kill("SIGINT");
+  };
+  child.stdout?.on("data", take);
+  child.stderr?.on("data", take);
+  return { code: (await ended).code, out: said };
 }
 
-/** Runs a command to its end; once it has printed `interruptAt` it gets a Ctrl-C. */
-function millrace(args: readonly string[], interruptAt?: string): Promise<Ended> {
-  const child = spawn(process.execPath, [main, ...ofFlights(args)], {
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  let out = "";
-  let interrupted = false;
-  const take = (chunk: Buffer) => {
-    out += chunk.toString("utf8");
-    if (interruptAt === undefined || interrupted || !out.includes(interruptAt)) return;
-    interrupted = true;
-    child.kill("SIGINT");
-  };
-  child.stdout.on("data", take);
-  child.stderr.on("data", take);
-  return new Promise((resolve) => child.once("close", (code) => resolve({ code, out })));
+/** A look, whose rule is not its process. */
+async function ask(name: string, ...args: string[]) {
+  const { code, out, err } = await askMillrace(...args, "--data", data(name));
+  return { code, out: `${out}${err}` };
 }
 
 const data = (name: string) => join(folder, name);
@@ -55,7 +61,7 @@ const run = (name: string, to: string, ...more: string[]) =>
   millrace(["run", "--data", data(name), "--to", to, ...more]);
 
 async function sql(name: string, statement: string): Promise<string> {
-  const { code, out } = await millrace(["sql", "--data", data(name), "--format", "TSV", statement]);
+  const { code, out } = await ask(name, "sql", "--format", "TSV", statement);
   assert.equal(code, 0, out);
   return out.trim();
 }
@@ -105,27 +111,22 @@ test("a run ends with 0, its summary has every field and balances", async () => 
 
 test("a run to an earlier end, then further, equals one that went there at once", async () => {
   assert.equal((await run("further", early)).code, 0);
+  cpSync(data("further"), data("fed"), { recursive: true });
   assert.equal((await run("further", end)).code, 0);
   assert.equal(await digest("further"), undisturbed);
 });
 
-test("Ctrl-C ends with 130 and says how to go on; the next start ends like an undisturbed run", async () => {
+test("Ctrl-C ends with 130, also while a run starts, and says how to go on; it costs nothing", async () => {
   const args = ["run", "--data", data("stopped"), "--to", end];
-  const stopped = await millrace(args, "metrics");
-  assert.equal(stopped.code, 130, stopped.out);
-  assert.match(stopped.out, /run again to continue/i);
+  // While it still starts it ends at once; then it comes to an end that stands.
+  for (const at of ["Millrace: flights", "metrics"]) {
+    const stopped = await millrace(args, at);
+    assert.equal(stopped.code, 130, stopped.out);
+    assert.match(stopped.out, /run again to continue/i);
+    assert.doesNotMatch(stopped.out, /Balanced/);
+  }
   assert.equal((await run("stopped", end)).code, 0);
   assert.equal(await digest("stopped"), undisturbed);
-});
-
-test("Ctrl-C while a run still starts ends it at once with 130, and costs nothing", async () => {
-  const args = ["run", "--data", data("begun"), "--to", end];
-  const stopped = await millrace(args, "Millrace: flights");
-  assert.equal(stopped.code, 130, stopped.out);
-  assert.match(stopped.out, /run again to continue/i);
-  assert.doesNotMatch(stopped.out, /Balanced/);
-  assert.equal((await run("begun", end)).code, 0);
-  assert.equal(await digest("begun"), undisturbed);
 });
 
 test("a disk that is full ends a run with one code, wherever it is; with room it is as if it never was", {
@@ -152,10 +153,10 @@ test("a disk that is full ends a run with one code, wherever it is; with room it
 });
 
 test("another start or an earlier end is refused with what to do; --fresh starts over", async () => {
-  const start = await run("further", end, "--from", "2001-01-01T01:00");
+  const start = await ask("further", "run", "--to", end, "--from", "2001-01-01T01:00");
   assert.equal(start.code, 2);
   assert.match(start.out, /DATA_RANGE_CHANGED.*--fresh/s);
-  const earlier = await run("further", early);
+  const earlier = await ask("further", "run", "--to", early);
   assert.equal(earlier.code, 2);
   assert.match(earlier.out, /DATA_RANGE_SHORTER.*--fresh/s);
   assert.equal((await run("further", early, "--fresh")).code, 0);
@@ -165,7 +166,7 @@ test("another start or an earlier end is refused with what to do; --fresh starts
 test("--fresh deletes nothing that a run did not write", async () => {
   mkdirSync(join(data("mine"), "models"), { recursive: true });
   writeFileSync(join(data("mine"), "models", "precious"), "mine");
-  const refused = await run("mine", early, "--fresh");
+  const refused = await ask("mine", "run", "--to", early, "--fresh");
   assert.notEqual(refused.code, 0);
   assert.match(refused.out, /DATA_FOREIGN/);
   assert.equal(readFileSync(join(data("mine"), "models", "precious"), "utf8"), "mine");
@@ -174,7 +175,7 @@ test("--fresh deletes nothing that a run did not write", async () => {
 const garbage = Buffer.from([0, 0, 0, 0, 1, 0xff, 10, 10, 68]);
 
 test("bad records end as dead letters with reason and bytes, while the rest flows on", async () => {
-  assert.equal((await run("fed", early)).code, 0);
+  // It has run to the earlier end: a copy of what the other had then.
   await feedBadRecords();
   const { code, out } = await run("fed", end);
   assert.equal(code, 0, out);
@@ -189,11 +190,11 @@ test("bad records end as dead letters with reason and bytes, while the rest flow
   assert.equal(await sql("fed", bytes), garbage.toString("hex").toUpperCase());
   const size = "SELECT length(value) FROM dead_letters WHERE code = 'RECORD_OVERSIZE'";
   assert.equal(await sql("fed", size), String(recordLimitBytes + 1));
-  const listed = await millrace(["dead-letters", "list", "--data", data("fed")]);
+  const listed = await ask("fed", "dead-letters", "list");
   assert.match(listed.out, /WRONG_PARTITION/);
   assert.doesNotMatch(listed.out, /There are more/);
   await checkListedBytes();
-  assert.equal((await millrace(["verify", "--data", data("fed")])).code, 0);
+  assert.equal((await ask("fed", "verify")).code, 0);
   const predictions = undisturbed.split("\n").find((line) => line.startsWith("predictions"));
   const fed = (await digest("fed")).split("\n").find((line) => line.startsWith("predictions"));
   assert.equal(fed?.split("\t")[1], predictions?.split("\t")[1], "as many predictions as without");
@@ -201,8 +202,7 @@ test("bad records end as dead letters with reason and bytes, while the rest flow
 
 /** The original bytes are listed as JSON, as many as are asked for; a cut list says so. */
 async function checkListedBytes(): Promise<void> {
-  const list = (...more: string[]) =>
-    millrace(["dead-letters", "list", "--data", data("fed"), ...more]);
+  const list = (...more: string[]) => ask("fed", "dead-letters", "list", ...more);
   const letters = JSON.parse((await list("--json")).out) as DeadLetterLine[];
   const of = (code: string) => letters.find((each) => each.code === code);
   const malformed = of("MALFORMED_AVRO");
