@@ -16,7 +16,7 @@ import { readTallies } from "../../runtime/row-topics/tally.ts";
 import { flights as plan } from "../../topologies/flights/flights.ts";
 import { connectInspector } from "../inspect/socket-client.ts";
 import { socketPath } from "../inspect/socket-path.ts";
-import { killStarted, startMillrace, until, withStack } from "../millrace-fixture.ts";
+import { askMillrace, killStarted, startMillrace, until, withStack } from "../millrace-fixture.ts";
 import type { Summary } from "../summary/summary.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "millrace-whole-"));
@@ -37,6 +37,7 @@ after(() => {
 });
 
 const start = (...args: string[]) => startMillrace(...args, "--data", data);
+const ask = (...args: string[]) => askMillrace(...args, "--data", data);
 
 const run = () =>
   start(
@@ -128,21 +129,20 @@ test("a run that is complete prints the same summary again", async () => {
 });
 
 test("another start or other injections are refused, with what to do", async () => {
-  const shorter = await start("run", ...range, "--inject", "late:1%").ended;
+  const shorter = await ask("run", ...range, "--inject", "late:1%");
   assert.deepEqual([shorter.code, /DATA_RANGE_CHANGED.*--fresh/s.test(shorter.err)], [2, true]);
 });
 
 test("features, topics and models can be looked at afterwards", async () => {
-  const now = await start("features", "get", "origin_delays", "ORD", "--json").ended;
+  const now = await ask("features", "get", "origin_delays", "ORD", "--json");
   assert.equal(now.code, 0, now.err);
   const answer = JSON.parse(now.out) as { freshness: string; source: string; at: number };
   assert.deepEqual([answer.freshness, answer.source, answer.at], ["FRESH", "online", to]);
-  const past = await start("features", "get", "origin_delays", "ORD", "--at", "2001-01-02T15:00")
-    .ended;
+  const past = await ask("features", "get", "origin_delays", "ORD", "--at", "2001-01-02T15:00");
   assert.match(past.out, /ORD at 2001-01-02T15:00:00.000Z: FRESH \(offline\)/);
-  const unknown = await start("features", "get", "nonsense", "ORD").ended;
+  const unknown = await ask("features", "get", "nonsense", "ORD");
   assert.deepEqual([unknown.code, unknown.err.includes("origin_delays@1")], [2, true]);
-  assert.match((await start("topics", "--count").ended).out, /flights\.departures +source +4/);
+  assert.match((await ask("topics", "--count")).out, /flights\.departures +source +4/);
 });
 
 test("the offline rows equal a naive recomputation in SQL, which notices 1 ms", async () => {
@@ -200,7 +200,7 @@ test("row topics are purged behind their pumps, and verify notices what the tall
 });
 
 test("verify finds everything, and names the row that is missing from any table", async () => {
-  const whole = await start("verify", "--points", "400").ended;
+  const whole = await ask("verify", "--points", "400");
   assert.equal(whole.code, 0, whole.out);
   assert.match(whole.out, /400 look-ups recomputed in SQL over the raw file: 0 differ/);
   await withStack(data, async (stack) => {
@@ -229,18 +229,18 @@ test("verify finds everything, and names the row that is missing from any table"
       );
     }
   });
-  const { code, out } = await start("verify").ended;
+  const { code, out } = await ask("verify");
   assert.equal(code, 1);
   assert.match(out, /4 wrong/);
 });
 
 test("a fresh start refuses a directory that holds something else", async () => {
   rmSync(data, { recursive: true, force: true });
-  const { code: missing, err: nothing } = await start("topics").ended;
+  const { code: missing, err: nothing } = await ask("topics");
   assert.deepEqual([missing, nothing.includes("DATA_MISSING")], [1, true]);
   mkdirSync(data);
   writeFileSync(join(data, "thesis.txt"), "years of work");
-  const { code, err } = await start("run", ...range, "--fresh").ended;
+  const { code, err } = await ask("run", ...range, "--fresh");
   assert.deepEqual([code, err.includes("DATA_FOREIGN")], [2, true]);
   assert.equal(readFileSync(join(data, "thesis.txt"), "utf8"), "years of work");
 });
