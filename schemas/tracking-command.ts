@@ -43,6 +43,23 @@ export const loggedModelStatuses = [
 ] as const;
 export type LoggedModelStatus = (typeof loggedModelStatuses)[number];
 
+/** A run that nobody has logged, whole. */
+export interface AdoptedRun {
+  readonly run: string;
+  /** Name of its experiment, which is made when it is not there. */
+  readonly experiment: string;
+  readonly user: string;
+  readonly name: string;
+  readonly status: RunStatus;
+  /** UTC ms. */
+  readonly startTime: number;
+  readonly endTime: number;
+  readonly params: readonly Pair[];
+  readonly metrics: readonly LoggedMetric[];
+  readonly tags: readonly Pair[];
+  readonly datasets: readonly DatasetInput[];
+}
+
 /** What a command asks for, by its kind. */
 export interface TrackingCommands {
   "experiment.create": { name: string; location: string; tags: readonly Pair[] };
@@ -58,6 +75,8 @@ export interface TrackingCommands {
     startTime: number;
     tags: readonly Pair[];
   };
+  /** A training that is found where its answer stands: nothing where the run is there already. */
+  "run.adopt": AdoptedRun;
   "run.update": { run: string; status?: RunStatus; endTime?: number; name?: string };
   "run.delete": { run: string };
   "run.restore": { run: string };

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import type { Logger } from "pino";
-import { allDoors, packageVersion } from "../../gateway/doors/all-doors.ts";
+import { allDoors } from "../../gateway/doors/all-doors.ts";
 import { GatewayMetrics } from "../../gateway/gateway-metrics.ts";
 import { watchKeys } from "../../gateway/keys/key-file.ts";
 import { type Gateway, openGateway } from "../../gateway/open-gateway.ts";
@@ -12,6 +12,7 @@ import { EventIngest } from "../../runtime/ingest/event-ingest.ts";
 import { Predictions } from "../../runtime/predict/predictions.ts";
 import { RegisteredModels } from "../../runtime/tracking/registered-models.ts";
 import { Tracking } from "../../runtime/tracking/tracking.ts";
+import { packageVersion } from "../../schemas/package-version.ts";
 import type { Plan } from "../../schemas/plan.ts";
 
 export interface DoorOptions {

@@ -1,12 +1,10 @@
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import type { Registry } from "prom-client";
 import { z } from "zod";
 import type { EventIngest } from "../../runtime/ingest/event-ingest.ts";
 import type { Predictions } from "../../runtime/predict/predictions.ts";
 import type { RegisteredModels } from "../../runtime/tracking/registered-models.ts";
 import type { Tracking } from "../../runtime/tracking/tracking.ts";
-import { packageRoot } from "../../schemas/package-root.ts";
+import { packageVersion } from "../../schemas/package-version.ts";
 import { type Door, door } from "../door.ts";
 import { mlflowDoors } from "../mlflow/mlflow-doors.ts";
 import { openApiDocument } from "../openapi.ts";
@@ -19,13 +17,6 @@ import { modelHistoryDoor } from "./model-history.ts";
 import { oipDoors } from "./oip.ts";
 import { predictDoor } from "./predict.ts";
 import { viewDoors } from "./views.ts";
-
-/** Of the package, for clients that ask. */
-export const { version: packageVersion } = JSON.parse(
-  readFileSync(join(packageRoot(), "package.json"), "utf8"),
-) as {
-  version: string;
-};
 
 /** What stands behind the doors. */
 export interface Behind {

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { Experiment } from "../../runtime/tracking/fold/tracking-state.ts";
-import type { Tracking } from "../../runtime/tracking/tracking.ts";
+import type { Tracked } from "../../runtime/tracking/tracking.ts";
 import { MillraceError } from "../../schemas/errors.ts";
 import type { Door } from "../door.ts";
 import { meets, parseFilter, type ReadValue, type Searchable } from "./filter.ts";
@@ -42,11 +42,11 @@ const read: ReadValue<Experiment> = (experiment, entity, key) => {
 
 const search = { max_results: results(1_000), ...page, view_type: viewType };
 
-export function experimentDoors(tracking: Tracking): readonly Door[] {
+export function experimentDoors(tracking: Tracked): readonly Door[] {
   return [...lookingDoors(tracking), ...changingDoors(tracking)];
 }
 
-function lookingDoors(tracking: Tracking): readonly Door[] {
+function lookingDoors(tracking: Tracked): readonly Door[] {
   const found = async (asked: z.infer<z.ZodObject<typeof search>>) => {
     const conditions = parseFilter(asked.filter, searchable);
     const order = parseOrder(
@@ -91,7 +91,7 @@ function lookingDoors(tracking: Tracking): readonly Door[] {
   ];
 }
 
-function changingDoors(tracking: Tracking): readonly Door[] {
+function changingDoors(tracking: Tracked): readonly Door[] {
   const changing = { method: "POST", reads: false } as const;
   return [
     mlflowDoor({

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { z } from "zod";
 import type { Run, TrackingState } from "../../runtime/tracking/fold/tracking-state.ts";
 import { runArtifacts } from "../../runtime/tracking/fold/tracking-state.ts";
-import type { Tracking } from "../../runtime/tracking/tracking.ts";
+import type { Tracked } from "../../runtime/tracking/tracking.ts";
 import { MillraceError } from "../../schemas/errors.ts";
 import { runStatuses } from "../../schemas/tracking-command.ts";
 import type { Door } from "../door.ts";
@@ -85,7 +85,7 @@ const read: ReadValue<Run> = (run, entity, key) => {
   return attributes[key] ?? null;
 };
 
-export function runDoors(tracking: Tracking): readonly Door[] {
+export function runDoors(tracking: Tracked): readonly Door[] {
   return [...lifeDoors(tracking), ...loggingDoors(tracking), ...lookingDoors(tracking)];
 }
 
@@ -95,7 +95,7 @@ export function knownRun({ runs }: TrackingState, id: string): Run {
   throw new MillraceError("TRACKING_UNKNOWN", { what: "run with the id", name: id.slice(0, 200) });
 }
 
-function lifeDoors(tracking: Tracking): readonly Door[] {
+function lifeDoors(tracking: Tracked): readonly Door[] {
   const changing = { method: "POST", reads: false } as const;
   return [
     mlflowDoor({
@@ -146,7 +146,7 @@ function lifeDoors(tracking: Tracking): readonly Door[] {
   ];
 }
 
-function loggingDoors(tracking: Tracking): readonly Door[] {
+function loggingDoors(tracking: Tracked): readonly Door[] {
   const changing = { method: "POST", reads: false } as const;
   return [
     mlflowDoor({
@@ -222,7 +222,7 @@ function loggingDoors(tracking: Tracking): readonly Door[] {
 /** The tag in which clients look for the models of a run. */
 const historyTag = "mlflow.log-model.history";
 
-function linkDoors(tracking: Tracking): readonly Door[] {
+function linkDoors(tracking: Tracked): readonly Door[] {
   const changing = { method: "POST", reads: false } as const;
   const optional = z
     .string()
@@ -288,7 +288,7 @@ function linkDoors(tracking: Tracking): readonly Door[] {
   ];
 }
 
-function lookingDoors(tracking: Tracking): readonly Door[] {
+function lookingDoors(tracking: Tracked): readonly Door[] {
   return [
     mlflowDoor({
       ...{ method: "GET", path: "runs/get", reads: true, title: "A run by its id", fields: ofRun },

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import type { Broker } from "../../broker/broker.ts";
 import { MillraceError } from "../../schemas/errors.ts";
+import type { Model } from "../../schemas/generated.ts";
 import type { ModelChange } from "../../schemas/model-change.ts";
 import { type Plan, topologyOf } from "../../schemas/plan.ts";
 import { modelNames } from "../../schemas/plan-facts.ts";
@@ -10,12 +11,13 @@ import { modelRegisterTopic } from "../../topologies/dsl/compile/topics.ts";
 import type { SchemaRegistry } from "../schema-registry/registry.ts";
 import { ModelNames } from "../services/models/model-names.ts";
 import { ModelTail } from "../services/models/model-tail.ts";
-import { championsOf, type TrainedVersion } from "../services/models/model-versions.ts";
+import { championsOf } from "../services/models/model-versions.ts";
 import { TrainedTail } from "../services/models/trained-tail.ts";
 import { registeredModelOf, versionOf } from "./fold/registered-models.ts";
 import type { ModelVersion, TrackingState } from "./fold/tracking-state.ts";
 import { mlmodelName, mlmodelText, onnxPathIn } from "./onnx-of-mlmodel.ts";
 import type { Tracking } from "./tracking.ts";
+import { trainedRun, trainedRunId } from "./trained-run.ts";
 
 export interface RegisteredModelsStack {
   readonly broker: Broker;
@@ -102,6 +104,12 @@ export class RegisteredModels {
       this.#syncing = null;
     });
     return await this.#syncing;
+  }
+
+  /** As everybody has left it, with the trainings that nobody has logged. @throws as `read`. */
+  async withTrainings(): Promise<TrackingState> {
+    for (const of of this.#stepModels()) await this.#adoptRuns(of);
+    return await this.#tracking.state();
   }
 
   /** Whether steps score by the model of a name. */
@@ -218,11 +226,12 @@ export class RegisteredModels {
     for (const of of this.#stepModels()) {
       const { named, trained } = this.#tailsOf(of.plan);
       await named.look();
-      await trained?.look();
+      await this.#adoptRuns(of);
       const changes = await named.changes(of.model);
-      const versions = (trained?.versions(of.model) ?? []).map(
-        (each): TrainedVersion => ({ ...each, champion: each.championVersion }),
-      );
+      const versions = (trained?.versions(of.model) ?? []).map((each) => ({
+        ...each,
+        champion: each.championVersion,
+      }));
       const all = [...changes, ...versions].filter(({ sha256 }) => sha256 !== "");
       for (const each of all.sort((a, b) => a.effectiveFrom - b.effectiveFrom)) {
         if (state.registeredModels.get(of.name)?.natives.has(each.version)) continue;
@@ -240,7 +249,21 @@ export class RegisteredModels {
     return { state, champions };
   }
 
-  async #adopt({ name, plan }: StepModel, found: ModelChange | TrainedVersion): Promise<void> {
+  async #adoptRuns({ plan, model }: StepModel): Promise<void> {
+    const { trained } = this.#tailsOf(plan);
+    if (trained === null) return;
+    await trained.look();
+    const { runs } = await this.#tracking.state();
+    const answers = trained.answers(model);
+    const missing = answers.filter((each) => !runs.has(trainedRunId(each)));
+    await Promise.all(
+      missing.map((each) =>
+        this.#tracking.write("run.adopt", "the trainer", trainedRun(plan, each, answers)),
+      ),
+    );
+  }
+
+  async #adopt({ name, plan }: StepModel, found: ModelChange | Model): Promise<void> {
     const { version: native, sha256 } = found;
     const by = "by" in found ? found.by : "the trainer";
     const why = "why" in found ? found.why : found.reason;
@@ -248,7 +271,8 @@ export class RegisteredModels {
     const model = await this.#tracking.keep(bytes);
     const mlmodel = await this.#tracking.keep(Buffer.from(mlmodelText(found.effectiveFrom)));
     await this.#tracking.write("version.adopt", by, {
-      ...{ name, native, sha256, why, source: "", run: "", runLink: "", model: "" },
+      ...{ name, native, sha256, why, source: "", runLink: "", model: "" },
+      run: "requestId" in found ? trainedRunId(found) : "",
       ...{ description: why, tags: nativeTags({ native, sha256 }) },
       files: { [mlmodelName]: mlmodel, "model.onnx": model },
     });

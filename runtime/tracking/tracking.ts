@@ -15,6 +15,9 @@ export interface TrackingStack {
   readonly artifacts: Artifacts;
 }
 
+/** What is logged, to read and to write. */
+export type Tracked = Pick<Tracking, "state" | "write">;
+
 export interface TrackingHome {
   readonly log: TrackingLog;
   readonly artifacts: ArtifactStore;

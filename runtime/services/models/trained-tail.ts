@@ -11,6 +11,7 @@ export class TrainedTail {
   readonly #decoder: AvroDecoder;
   readonly #offsets: number[];
   readonly #answers: Model[] = [];
+  #last: Promise<void> = Promise.resolve();
 
   constructor(
     { broker, registry }: { readonly broker: Broker; readonly registry: SchemaRegistry },
@@ -28,10 +29,22 @@ export class TrainedTail {
   }
 
   versions(model: string): readonly Model[] {
-    return this.#answers.filter((each) => each.model === model && each.sha256 !== "");
+    return this.answers(model).filter((each) => each.sha256 !== "");
   }
 
+  /** What its trainings ended with, those without a version too. */
+  answers(model: string): readonly Model[] {
+    return this.#answers.filter((each) => each.model === model);
+  }
+
+  /** Reads on, to the end as of now; one look after the other. */
   async look(): Promise<void> {
+    const looked = this.#last.then(() => this.#look());
+    this.#last = looked.catch(() => {});
+    await looked;
+  }
+
+  async #look(): Promise<void> {
     const places = this.#offsets.map((_, partition) => {
       return { topic: this.#topic, partition, at: "stable" as const };
     });

@@ -1,3 +1,4 @@
+import type { Pair } from "../../../schemas/tracking-command.ts";
 import {
   activeExperiment,
   checkLength,
@@ -23,21 +24,11 @@ export const experiments: Handlers<
   "experiment.create": (state, { name, location, tags, at }) => {
     checkName(state, name);
     checkPairs("tag", tags);
-    const id = String(state.nextExperiment);
-    const own = `${artifactScheme}/${id}`;
+    const own = locationOf(state.nextExperiment);
     if (location !== "" && location !== own) {
       invalid("artifact_location is chosen here, for artifacts stand in the store of the topology");
     }
-    return () => {
-      const made: Experiment = {
-        ...{ id, name, location: own, stage: "active", createdAt: at, updatedAt: at },
-        tags: new Map(tags.map(({ key, value }) => [key, value])),
-      };
-      state.nextExperiment++;
-      state.experiments.set(id, made);
-      state.experimentsByName.set(name, made);
-      return made;
-    };
+    return () => newExperiment(state, { name, tags, at });
   },
   "experiment.rename": (state, { experiment, name, at }) => {
     const found = activeExperiment(state, experiment);
@@ -86,6 +77,29 @@ export const experiments: Handlers<
     };
   },
 };
+
+export function newExperiment(
+  state: TrackingState,
+  {
+    name,
+    tags,
+    at,
+  }: { readonly name: string; readonly tags: readonly Pair[]; readonly at: number },
+): Experiment {
+  const location = locationOf(state.nextExperiment);
+  const made: Experiment = {
+    ...{ id: String(state.nextExperiment++), name, location, stage: "active" },
+    ...{ createdAt: at, updatedAt: at, tags: new Map() },
+  };
+  setAll(made.tags, tags);
+  state.experiments.set(made.id, made);
+  state.experimentsByName.set(name, made);
+  return made;
+}
+
+function locationOf(experiment: number): string {
+  return `${artifactScheme}/${experiment}`;
+}
 
 function checkName({ experimentsByName }: TrackingState, name: string): void {
   if (name.trim() === "") invalid("the name of an experiment is empty");

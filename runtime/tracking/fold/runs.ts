@@ -33,13 +33,8 @@ export const runs: Handlers<
     checkPairs("tag", tags);
     checkLength("the name of the run", name, valueMost.tag);
     return () => {
-      const made: Run = {
-        ...{ id: run, experiment, user, name, startTime, endTime: 0 },
-        ...{ status: "RUNNING", stage: "active", wentWithExperiment: false },
-        ...{ params: new Map(), tags: new Map(), metrics: new Map() },
-        ...{ datasets: [], modelInputs: [], modelOutputs: [] },
-      };
-      setAll(made.tags, [{ key: nameTag, value: name }, ...tags]);
+      const made = newRun({ run, experiment, user, name, startTime });
+      setAll(made.tags, tags);
       state.runs.set(run, made);
       return made;
     };
@@ -106,12 +101,27 @@ export const runs: Handlers<
 /** The tag that clients hold the name of a run in. */
 const nameTag = "mlflow.runName";
 
+export function newRun(of: {
+  readonly run: string;
+  readonly experiment: string;
+  readonly user: string;
+  readonly name: string;
+  readonly startTime: number;
+}): Run {
+  const { run: id, ...rest } = of;
+  return {
+    ...{ id, ...rest, endTime: 0, status: "RUNNING", stage: "active" },
+    ...{ wentWithExperiment: false, params: new Map(), tags: new Map([[nameTag, of.name]]) },
+    ...{ metrics: new Map(), datasets: [], modelInputs: [], modelOutputs: [] },
+  };
+}
+
 function rename(run: Run, name: string): void {
   run.name = name;
   run.tags.set(nameTag, name);
 }
 
-function addMetric(run: Run, logged: LoggedMetric): void {
+export function addMetric(run: Run, logged: LoggedMetric): void {
   const { value, ...rest } = logged;
   const point: MetricPoint = { ...rest, value: Number(value) };
   const found = run.metrics.get(logged.key);

@@ -1,5 +1,6 @@
 import { MillraceError } from "../../../schemas/errors.ts";
 import type { TrackingCommand, TrackingKind } from "../../../schemas/tracking-command.ts";
+import { adoptedRuns } from "./adopted-runs.ts";
 import { artifacts } from "./artifacts.ts";
 import { experiments } from "./experiments.ts";
 import type { Handler, Handlers } from "./handler.ts";
@@ -11,7 +12,7 @@ import { emptyTracking, type TrackingState } from "./tracking-state.ts";
 
 const handlers: Handlers<TrackingKind> = {
   ...{ ...experiments, ...runs, ...loggedModels, ...artifacts },
-  ...{ ...registeredModels, ...modelVersions },
+  ...{ ...registeredModels, ...modelVersions, ...adoptedRuns },
 };
 
 /** What became of a command. */
