@@ -2,10 +2,11 @@ import { createHash } from "node:crypto";
 import type { Model } from "../../schemas/generated.ts";
 import { packageVersion } from "../../schemas/package-version.ts";
 import type { ReferenceHistogram } from "../../schemas/payload.ts";
-import { type Plan, stepsOf } from "../../schemas/plan.ts";
-import { learnedBy } from "../../schemas/steps/learned-by.ts";
-import type { TrainingSpec } from "../../schemas/steps/training.ts";
+import type { Plan } from "../../schemas/plan.ts";
+import { learnedBy, trainingFor } from "../../schemas/steps/learned-by.ts";
 import type { AdoptedRun, LoggedMetric, Pair } from "../../schemas/tracking-command.ts";
+
+type Training = NonNullable<ReturnType<typeof trainingFor>>;
 
 /** What identifies a training, and what came of it. */
 type Answered = Pick<Model, "topology" | "model" | "requestId" | "cutoff" | "sha256">;
@@ -13,7 +14,7 @@ type Answered = Pick<Model, "topology" | "model" | "requestId" | "cutoff" | "sha
 /** Id of the run that a training is: the same wherever it is asked, 32 hexadecimal digits. */
 export function trainedRunId(answer: Answered): string {
   const { topology, model, requestId, cutoff, sha256 } = answer;
-  const parts = ["training", topology, model, requestId, cutoff, sha256];
+  const parts = ["trained", topology, model, requestId, cutoff, sha256];
   return createHash("sha256").update(JSON.stringify(parts)).digest("hex").slice(0, 32);
 }
 
@@ -24,9 +25,7 @@ export function trainedRunId(answer: Answered): string {
  * @param answers - of the same model, to find the run of the champion that it was compared with.
  */
 export function trainedRun(plan: Plan, answer: Model, answers: readonly Model[]): AdoptedRun {
-  const training = stepsOf(plan, "training").find(
-    ({ watch }) => watch === answer.requestId.replace(/-\d+$/, ""),
-  );
+  const training = trainingFor(plan, answer.requestId);
   const reference = JSON.parse(answer.reference || "[]") as readonly ReferenceHistogram[];
   const features = reference.map(({ feature }) => feature);
   return {
@@ -44,7 +43,7 @@ export function trainedRun(plan: Plan, answer: Model, answers: readonly Model[])
   };
 }
 
-function paramsOf(training: TrainingSpec, features: readonly string[]): Pair[] {
+function paramsOf(training: Training, features: readonly string[]): Pair[] {
   const { algorithm, overMs, trainingTimeMs, promoteWhen } = training;
   const { kind, ...options } = algorithm;
   return pairs({
@@ -77,13 +76,13 @@ function tagsOf(
   plan: Plan,
   answer: Model,
   answers: readonly Model[],
-  training: TrainingSpec | undefined,
+  training: Training | undefined,
 ): Pair[] {
   const { topology, version, sha256, championVersion: parent, promoted, reason } = answer;
   const parentAnswer = answers.find((each) => each.version === parent && each.sha256 !== "");
   const tags = pairs({
     "mlflow.source.type": "JOB",
-    "mlflow.source.name": `millrace ${topology}/${training?.name ?? "training"}`,
+    "mlflow.source.name": `millrace ${topology}/${training?.name ?? "trainer"}`,
     "mlflow.note.content": reason,
     "millrace.topology": topology,
     "millrace.request": answer.requestId,
@@ -100,7 +99,7 @@ function tagsOf(
 }
 
 /** Outcomes known in this range of the stream's time were the training data. */
-function rangeOf({ cutoff }: Model, { overMs }: TrainingSpec) {
+function rangeOf({ cutoff }: Model, { overMs }: Training) {
   return {
     "millrace.data.from": new Date(cutoff - overMs).toISOString(),
     "millrace.data.before": new Date(cutoff).toISOString(),
@@ -110,7 +109,7 @@ function rangeOf({ cutoff }: Model, { overMs }: TrainingSpec) {
 function datasetsOf(
   plan: Plan,
   answer: Model,
-  training: TrainingSpec,
+  training: Training,
   features: readonly string[],
 ): AdoptedRun["datasets"] {
   const { topology, trainedOn, heldOut } = answer;
@@ -126,7 +125,7 @@ function datasetsOf(
     schema: JSON.stringify({ mlflow_colspec: columns }),
     profile: JSON.stringify({ num_rows: trainedOn + heldOut }),
   };
-  return [{ tags: pairs({ "mlflow.data.context": "training" }), dataset }];
+  return [{ tags: pairs({ "mlflow.data.context": "train" }), dataset }];
 }
 
 function pairs(of: Readonly<Record<string, string | number | boolean>>): Pair[] {

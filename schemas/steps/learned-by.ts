@@ -16,3 +16,9 @@ export function learnedBy(plan: Steps, training: Pick<TrainingSpec, "watch">) {
   const watch = stepsOf(plan, "watch").find(({ name }) => name === training.watch);
   return watchedBy(plan, { outcomes: watch?.outcomes ?? "" });
 }
+
+/** The training that answers the requests of a watch, by the id of one: `<watch>-<number>`. */
+export function trainingFor(plan: Steps, requestId: string): TrainingSpec | undefined {
+  const asking = requestId.replace(/-\d+$/, "");
+  return stepsOf(plan, "training").find(({ watch }) => watch === asking);
+}

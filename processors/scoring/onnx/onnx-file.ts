@@ -49,7 +49,7 @@ const types: Readonly<Record<number, string>> = {
 /**
  * Reads what an ONNX file declares.
  *
- * @throws {MillraceError} MODEL_REFUSED when it is no ONNX file.
+ * @throws {MillraceError} MODEL_REFUSED when it is no ONNX file, or has its weights in another.
  * @see https://github.com/onnx/onnx/blob/main/onnx/onnx.proto for the field numbers
  */
 export function readOnnxFile(bytes: Uint8Array): OnnxFile {
@@ -67,6 +67,9 @@ export function readOnnxFile(bytes: Uint8Array): OnnxFile {
   }
   if (graph.outputs.length === 0) {
     throw new MillraceError("MODEL_REFUSED", { reason: notOnnx("it has no graph with outputs") });
+  }
+  if (graph.elsewhere !== null) {
+    throw new MillraceError("MODEL_REFUSED", { reason: inAnotherFile(graph.elsewhere) });
   }
   const inputs = graph.inputs.filter(({ name }) => !graph.given.has(name));
   const { outputs, zipMaps, classes } = graph;
@@ -92,6 +95,14 @@ function addProperty({ field, bytes }: WireField, properties: Map<string, string
 
 function notOnnx(reason: string): string {
   return `it is no ONNX file (${reason}); export the model as ONNX`;
+}
+
+function inAnotherFile({ tensor, file }: { tensor: string; file: string }): string {
+  return (
+    `the values of its tensor ${tensor.slice(0, 100)} stand in another file (${file.slice(0, 100)}), ` +
+    "and a model is one file: save it with save_as_external_data=False, in onnx.save_model as in " +
+    "mlflow.onnx.log_model"
+  );
 }
 
 /**
@@ -121,14 +132,28 @@ class Graph {
   /** Names of initializers. */
   readonly given = new Set<string>();
   classes: readonly string[] = [];
+  /** An initializer whose values stand in another file, and that. */
+  elsewhere: { tensor: string; file: string } | null = null;
 
   add(bytes: Uint8Array): void {
     for (const each of wireFields(bytes)) {
       if (each.field === 1) this.#node(each.bytes);
-      else if (each.field === 5) this.given.add(texts(each.bytes)[8] ?? "");
+      else if (each.field === 5) this.#initializer(each.bytes);
       else if (each.field === 11) this.inputs.push(declaredValue(each.bytes));
       else if (each.field === 12) this.outputs.push(declaredValue(each.bytes));
     }
+  }
+
+  #initializer(bytes: Uint8Array): void {
+    const { 8: tensor = "" } = texts(bytes);
+    this.given.add(tensor);
+    let file = "";
+    for (const each of wireFields(bytes)) {
+      const { 1: key, 2: value = "" } = each.field === 13 ? texts(each.bytes) : {};
+      if (key === "location") file = value;
+      if (each.field === 14 && each.number === 1n) this.elsewhere ??= { tensor, file };
+    }
+    if (this.elsewhere?.tensor === tensor) this.elsewhere.file = file;
   }
 
   #node(bytes: Uint8Array): void {

@@ -7,6 +7,7 @@ import {
   readingProperty,
 } from "../../../processors/scoring/onnx/model-reading.ts";
 import { extendOnnxFile, readOnnxFile } from "../../../processors/scoring/onnx/onnx-file.ts";
+import { wireBytes, wireNumber } from "../../../processors/scoring/onnx/wire.ts";
 import { packageRoot } from "../../../schemas/package-root.ts";
 import { encodeOnnx, onnxTypes } from "../train/onnx-writer.ts";
 import { batchVariance, loadOnnxModel } from "./onnx-model.ts";
@@ -146,4 +147,23 @@ test("features in another order are found by --order", async () => {
   assert.deepEqual(await model.score(other), await plain.score(rows));
   await model.release();
   await plain.release();
+});
+
+test("a model whose weights stand in another file is refused with how to save it as one", () => {
+  const location = wireBytes(13, [wireBytes(1, "location"), wireBytes(2, "weights.data")]);
+  const named = wireBytes(8, "w");
+  const output = wireBytes(12, [wireBytes(1, "p")]);
+  const isExternal = wireNumber(14, 1);
+  for (const tensor of [
+    [named, location, isExternal],
+    [isExternal, location, named],
+  ]) {
+    const model = wireBytes(7, [output, wireBytes(5, tensor)]);
+    assert.throws(
+      () => readOnnxFile(model),
+      /tensor w .*weights\.data.*save_as_external_data=False/s,
+    );
+  }
+  const own = wireBytes(7, [output, wireBytes(5, [named, wireNumber(14, 0)])]);
+  assert.equal(readOnnxFile(own).outputs.length, 1);
 });
