@@ -135,6 +135,21 @@ export interface Prediction {
   /** With `features`: the vector by name, null where missing. */
   readonly features?: Readonly<Record<string, number | null>>;
   readonly lookedUp?: readonly LookedUp[];
+  /** With `explain`: of the model's score; null: `explanationReason` says why. */
+  readonly explanation?: Explanation | null;
+  readonly explanationReason?: string;
+}
+
+/** What each feature contributes to what a model says of a record, see `docs/serving.md`. */
+export interface Explanation {
+  /** What the model says where no feature is known. */
+  readonly expected: number;
+  /** By feature; with `expected` they add up to the margin, or to the value. */
+  readonly contributions: Readonly<Record<string, number>>;
+  /** A margin is what a logistic function or softmax makes the probability of. */
+  readonly of: "margin" | "value";
+  /** How unknown features go: by the training's rows, by leaves, or as zeros. */
+  readonly by: "hitrates" | "leaves" | "coefficients";
 }
 
 export interface PredictOptions {
@@ -144,6 +159,8 @@ export interface PredictOptions {
   readonly late?: "fallback" | "error";
   /** Whether to tell the features and what they came from. @default false */
   readonly features?: boolean;
+  /** Whether to explain the model's scores, of up to 100 records. @default false */
+  readonly explain?: boolean;
   /** Whose step, where several topologies have one of its name. @default the only one */
   readonly topology?: string;
 }

@@ -195,6 +195,39 @@ test("two gateways answer by a champion within a second of its promotion", async
   assert.ok(Math.max(east?.ms ?? 9e9, west?.ms ?? 9e9) < 1_000);
 });
 
+test("a score is explained by its features, the fallback's is not", async () => {
+  const gateway = await gatewayOn("east");
+  // Its amount is out of range: the fallback answers.
+  const records = [record, { ...record, amount: 95 }];
+  const { body } = await predict(gateway, { records, explain: true });
+  const [made, refused] = body["predictions"] as {
+    score: number;
+    fallbackReason: string | null;
+    explanation: { expected: number; contributions: object; of: string; by: string } | null;
+    explanationReason?: string;
+  }[];
+  const { expected, contributions, of, by } = made?.explanation ?? {
+    ...{ expected: Number.NaN, contributions: {}, of: "", by: "" },
+  };
+  // The built-in trainer's model: a logistic regression of what it scales.
+  assert.deepEqual([of, by], ["margin", "coefficients"]);
+  assert.deepEqual(Object.keys(contributions), step.features);
+  const margin = Object.values<number>({ ...contributions }).reduce(
+    (sum, each) => sum + each,
+    expected,
+  );
+  assert.ok(Math.abs(1 / (1 + Math.exp(-margin)) - (made?.score ?? 0)) < 1e-6, String(margin));
+  assert.equal(refused?.fallbackReason, "out of range");
+  assert.equal(refused?.explanation, null);
+  assert.match(refused?.explanationReason ?? "", /the fallback answered/);
+  const plain = await predict(gateway, { record });
+  assert.equal("explanation" in plain.body, false);
+  const many = { records: new Array(101).fill(record), explain: true };
+  const { status, body: told } = await predict(gateway, many);
+  assert.equal(status, 400);
+  assert.match(String(told["message"]), /body.records.* up to 100/);
+});
+
 test("a gateway is ready once its threads have loaded the champions, before anybody asks", async () => {
   const version = await world.promote("ready");
   let fetched = 0;

@@ -7,6 +7,8 @@ import { invalid } from "../read-request.ts";
 
 /** Records of a request. */
 const recordsMost = 1_000;
+/** Records whose scores are explained at a time: each takes up to some milliseconds. */
+const explainedMost = 100;
 /** Longest deadline that makes sense, ms. */
 const deadlineMost = 600_000;
 
@@ -37,6 +39,23 @@ const body = z.strictObject({
     .boolean()
     .optional()
     .describe("Whether to tell the features, and status and age of what they came from."),
+  explain: z
+    .boolean()
+    .optional()
+    .describe(`Whether to explain the model's scores, of up to ${explainedMost} records.`),
+});
+
+const explanation = z.object({
+  expected: z.number().describe("What the model says where no feature is known."),
+  contributions: z
+    .record(z.string(), z.number())
+    .describe("By feature; with expected they add up to the margin, or to the value."),
+  of: z
+    .enum(["margin", "value"])
+    .describe("A margin is what a logistic function or softmax makes the probability of."),
+  by: z
+    .enum(["hitrates", "leaves", "coefficients"])
+    .describe("How unknown features go: by the training's rows, by leaves, or as zeros."),
 });
 
 const prediction = z.object({
@@ -66,6 +85,8 @@ const prediction = z.object({
   bucket: z.number().optional().describe("Of the key, from 0 up to 1."),
   segment: z.string().nullable().optional().describe("Of the record."),
   features: z.record(z.string(), z.number().nullable()).optional(),
+  explanation: explanation.nullable().optional().describe("Null: explanationReason says why."),
+  explanationReason: z.string().optional(),
   lookedUp: z
     .array(
       z.object({
@@ -105,12 +126,16 @@ export function predictDoor(predictions: Predictions): Door {
       ...(["RECORD_REFUSED", "RECORD_EXCLUDED", "PREDICTION_LATE"] as const),
     ],
     handle: async ({ path: { step: name = "" }, body: given, requestId, user }) => {
-      const { record, records, topology = null, deadlineMs = null, late, features } = given;
+      const { record, records, topology = null, deadlineMs = null, late } = given;
+      const { features, explain: explains = false } = given;
       if ((record === undefined) === (records === undefined)) {
         invalid("body", "give one record, or records");
       }
+      if (explains && records !== undefined && records.length > explainedMost) {
+        invalid("body.records", `give up to ${explainedMost} where scores are to be explained`);
+      }
       const step = predictions.step(name, topology);
-      const how = { asker: { requestId, user }, deadlineMs, failsLate: late === "error" };
+      const how = { asker: { requestId, user }, deadlineMs, failsLate: late === "error", explains };
       const made = await step.predict(records ?? [record], how, (index) =>
         record === undefined ? `body.records[${index}]` : "body.record",
       );
@@ -137,6 +162,7 @@ function toldOf(
     ...{ id, predictedAt, probability, version, fallbackReason, latencyMs },
     ...ruled,
     ...flagged,
+    ...explanationOf(made),
   };
   if (!withFeatures) return plain;
   const features = scoring.features.map((name, i): [string, number | null] => {
@@ -148,6 +174,12 @@ function toldOf(
     features: Object.fromEntries(features),
     lookedUp: made.lookedUp.map(lookUpOf),
   };
+}
+
+function explanationOf({ explanation: made }: ServedPrediction) {
+  if (made === null) return {};
+  if ("why" in made) return { explanation: null, explanationReason: made.why };
+  return { explanation: { ...made, contributions: Object.fromEntries(made.contributions) } };
 }
 
 function lookUpOf({ slot, view, entity: key, status, asOf, ageMs }: LookedUp) {

@@ -11,6 +11,7 @@ import { createScoringPool } from "../services/score/scoring-pool.ts";
 import type { Warn } from "../services/service.ts";
 import type { Artifacts } from "../services/train/artifacts.ts";
 import { Champions } from "./champions.ts";
+import { Explanations } from "./explanations.ts";
 import { inTime } from "./in-time.ts";
 import { type BatcherOptions, MicroBatcher } from "./micro-batcher.ts";
 import { PredictionLog } from "./prediction-log.ts";
@@ -50,6 +51,7 @@ interface TopologyScoring {
   readonly pool: Scorer;
   readonly models: ReadyModels;
   readonly champions: Champions;
+  readonly explanations: Explanations;
 }
 
 /** Predictions of all scoring steps of an application; what they need is opened once asked for. */
@@ -201,12 +203,12 @@ export class Predictions {
     if (open !== undefined) return open.step;
     const { now = Date.now, warn = () => {}, predicted = () => {} } = this.#options;
     const log = this.#log;
-    const { models, champions } = this.#scoringOf(plan);
+    const { models, champions, explanations } = this.#scoringOf(plan);
     const width = predictionsOf(plan).find((each) => each.name === name)?.features.length ?? 0;
     const batcher = this.#batcher(plan, width);
     const { online } = this.#stack;
     const step = new StepPredictor(name, {
-      ...{ plan, online, champions, models, batcher, log, now, warn, predicted },
+      ...{ plan, online, champions, models, batcher, explanations, log, now, warn, predicted },
     });
     this.#steps.set(key, { step, batcher });
     return step;
@@ -240,7 +242,8 @@ export class Predictions {
       registry,
       warm: (sha256, width) => models.ready(sha256, width),
     });
-    const opened = { pool, models, champions };
+    const explanations = new Explanations(artifacts);
+    const opened = { pool, models, champions, explanations };
     this.#topologies.set(topology, opened);
     return opened;
   }

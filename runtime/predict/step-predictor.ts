@@ -1,3 +1,4 @@
+import type { Explanation } from "../../processors/scoring/explain/explained-model.ts";
 import { Judge } from "../../processors/scoring/judge.ts";
 import type { Told } from "../../processors/scoring/label-join.ts";
 import type {
@@ -5,6 +6,7 @@ import type {
   ModelInForce,
   ModelRegister,
 } from "../../processors/scoring/model-register.ts";
+import type { NotComputed } from "../../processors/scoring/native/native-model.ts";
 import { type Routed, Router, toldOf } from "../../processors/scoring/router.ts";
 import { rowStates } from "../../processors/scoring/score-work.ts";
 import { MillraceError } from "../../schemas/errors.ts";
@@ -14,6 +16,7 @@ import type { OnlineStore } from "../../sinks/store.ts";
 import { EventMisfit } from "../ingest/event-record.ts";
 import type { Warn } from "../services/service.ts";
 import type { Champions } from "./champions.ts";
+import type { Explanations } from "./explanations.ts";
 import { FeatureReads, type LookedUp, type ReadFeatures } from "./feature-reads.ts";
 import { inTime, late } from "./in-time.ts";
 import type { BatchedRows, MicroBatcher } from "./micro-batcher.ts";
@@ -37,6 +40,8 @@ export interface PredictOptions {
   readonly deadlineMs: number | null;
   /** Whether what is late is an error, and not answered by the fallback. */
   readonly failsLate: boolean;
+  /** Whether to explain each score, behind the deadline. @default false */
+  readonly explains?: boolean;
 }
 
 /** A prediction as it is served. */
@@ -62,6 +67,8 @@ export interface ServedPrediction {
   readonly lookedUp: readonly LookedUp[];
   /** The vector, NaN where missing. */
   readonly features: Float64Array;
+  /** Of the model's score, or why there is none; null: it was not asked for. */
+  readonly explanation: Explanation | NotComputed | null;
 }
 
 /** What a step's predictions stand on. */
@@ -71,6 +78,7 @@ export interface StepWorld {
   readonly champions: Champions;
   readonly models: ReadyModels;
   readonly batcher: MicroBatcher;
+  readonly explanations: Explanations;
   /** Takes what is answered; null: nobody does. */
   readonly log: PredictionLog | null;
   /** UTC ms; null: of a replay, whose views say how far it is. */
@@ -102,6 +110,8 @@ interface Vectors {
 
 interface Scored {
   readonly probability: number;
+  /** Of the model that answered; "": the fallback did. */
+  readonly artifact: string;
   readonly version: string | null;
   readonly why: FallbackReason | null;
   readonly latencyMs: number;
@@ -154,7 +164,7 @@ export class StepPredictor {
    */
   async predict(
     values: readonly unknown[],
-    { asker, deadlineMs, failsLate }: PredictOptions,
+    { asker, deadlineMs, failsLate, explains = false }: PredictOptions,
     where: (index: number) => string,
   ): Promise<ServedPrediction[]> {
     const deadlineAt =
@@ -197,11 +207,19 @@ export class StepPredictor {
         lookedUp: found === late ? [] : (found.read.lookedUp[index] ?? []),
         told,
         features: vector,
+        explanation: null,
       };
     });
     await this.#world.log?.write(plan, this.scoring, predictions, asker);
     for (const each of predictions) this.#world.predicted(name, each);
-    return predictions;
+    if (!explains) return predictions;
+    const answered = predictions.map((each, index) => {
+      return { artifact: scores[index]?.artifact ?? "", vector: each.features };
+    });
+    const explained = await this.#world.explanations.ofAll(features, answered);
+    return predictions.map((each, index) => {
+      return { ...each, explanation: explained[index] ?? null };
+    });
   }
 
   #read(value: unknown, now: number, where: string): AskedRecord {
@@ -308,7 +326,8 @@ export class StepPredictor {
           : register.told(version, answer.states[at] as number);
         if (why === null) {
           const probability = answer.probabilities[at] as number;
-          scored[row] = { probability, version, why, latencyMs: answer.latencyMs };
+          const { artifact } = model;
+          scored[row] = { probability, artifact, version, why, latencyMs: answer.latencyMs };
           continue;
         }
         const route = routed[row] ?? null;
@@ -340,7 +359,8 @@ export class StepPredictor {
   }
 
   #fallBack(why: FallbackReason): Scored {
-    return { probability: this.scoring.fallback.value, version: null, why, latencyMs: 0 };
+    const probability = this.scoring.fallback.value;
+    return { probability, artifact: "", version: null, why, latencyMs: 0 };
   }
 
   /** Says once of a version that it fails, and each time that it is put aside. */

@@ -1,7 +1,7 @@
 import type { ModelReading } from "../onnx/model-reading.ts";
 import { type OnnxGraph, type OnnxGraphNode, readOnnxGraph } from "../onnx/onnx-graph.ts";
 import { type Cells, NotNative, newCells } from "./cells.ts";
-import { constantCells, type Step } from "./operator.ts";
+import { type BuiltNode, constantCells, type NodeInput, type Step } from "./operator.ts";
 import { operators } from "./operators.ts";
 
 /**
@@ -36,20 +36,8 @@ export function nativeModel(bytes: Uint8Array, reading: ModelReading): NativeMod
 
 function build(graph: OnnxGraph, reading: ModelReading): NativeModel {
   if (graph.unread !== null) throw new NotNative(`it has ${graph.unread}`);
-  const { width, inputs, output } = reading;
-  const cells = new Map<string, Cells>();
-  for (const [name, constant] of graph.constants) {
-    const own = constantCells(constant);
-    if (own !== null) cells.set(name, own);
-  }
-  const fills = inputs.map((input) => {
-    const row = newCells(
-      input.type,
-      input.flat === true ? [] : [input.texts ? 1 : input.columns.length],
-    );
-    cells.set(input.name, row);
-    return filling(input, row);
-  });
+  const { width, output } = reading;
+  const { cells, fills } = givenCells(graph, reading);
   const steps: Step[] = [];
   let cost = 0;
   for (const { node, wanted } of neededNodes(graph, output.name)) {
@@ -81,6 +69,24 @@ function build(graph: OnnxGraph, reading: ModelReading): NativeModel {
   return { cost, score };
 }
 
+/** What a graph begins with: its weights, and its inputs with what fills them of a vector. */
+export function givenCells(graph: OnnxGraph, { inputs }: Pick<ModelReading, "inputs">) {
+  const cells = new Map<string, Cells>();
+  for (const [name, constant] of graph.constants) {
+    const own = constantCells(constant);
+    if (own !== null) cells.set(name, own);
+  }
+  const fills = inputs.map((input) => {
+    const row = newCells(
+      input.type,
+      input.flat === true ? [] : [input.texts ? 1 : input.columns.length],
+    );
+    cells.set(input.name, row);
+    return filling(input, row);
+  });
+  return { cells, fills };
+}
+
 type Fill = (rows: Float64Array, start: number) => void;
 
 /** Puts what an input takes of a feature vector into its cells. */
@@ -105,7 +111,7 @@ interface NeededNode {
 }
 
 /** The nodes that an output depends on, in the order of the file. */
-function neededNodes({ nodes }: OnnxGraph, output: string): NeededNode[] {
+export function neededNodes({ nodes }: OnnxGraph, output: string): NeededNode[] {
   const needed = new Set([output]);
   const found: NeededNode[] = [];
   // A node stands behind those that it depends on.
@@ -125,18 +131,32 @@ function buildNode(
   wanted: ReadonlySet<number>,
   cells: ReadonlyMap<string, Cells>,
   opset: number,
-) {
-  const { op, attributes } = node;
-  const operator = operators.get(op);
-  if (operator === undefined) throw new NotNative(`${op} is not computed here`);
-  const inputs = node.inputs.map((name) => {
+): BuiltNode {
+  return buildOperator(node.op, nodeInput(node, wanted, cells, opset));
+}
+
+/** A node with the cells that it takes. @throws {NotNative} where nothing gives them. */
+export function nodeInput(
+  { op, inputs: names, attributes }: OnnxGraphNode,
+  wanted: ReadonlySet<number>,
+  cells: ReadonlyMap<string, Cells>,
+  opset: number,
+): NodeInput {
+  const inputs = names.map((name) => {
     if (name === "") return null;
     const found = cells.get(name);
     if (found === undefined) throw new NotNative(`${op} takes ${name}, which nothing gives`);
     return found;
   });
+  return { inputs, attributes, opset, wanted };
+}
+
+/** @throws {NotNative} naming the operator, where it is not computed here. */
+export function buildOperator(op: string, input: NodeInput): BuiltNode {
+  const operator = operators.get(op);
+  if (operator === undefined) throw new NotNative(`${op} is not computed here`);
   try {
-    return operator({ inputs, attributes, opset, wanted });
+    return operator(input);
   } catch (error) {
     if (!(error instanceof NotNative)) throw error;
     throw new NotNative(`${op}: ${error.message}`);

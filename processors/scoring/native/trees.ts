@@ -18,6 +18,11 @@ export interface Trees {
   readonly missingHolds: Uint8Array;
   /** Whether no node has either of these: then the comparison says it all. */
   readonly isPlain: boolean;
+  /**
+   * By node the share of the training's rows for which the comparison held; null where the file
+   * does not say (converters write 1 for each node, or nothing).
+   */
+  readonly holdsShares: Float64Array | null;
   /** First weight of each leaf in the lists that follow, and behind the last leaf their end. */
   readonly leafStarts: Int32Array;
   readonly targets: Int32Array;
@@ -71,7 +76,8 @@ export function readTrees(node: NodeInput, prefix: "target" | "class", isDouble:
   if (new Set(roots.map((root) => ofTree[root])).size !== roots.length) {
     throw new NotNative("the nodes of its trees are mixed");
   }
-  const built = new Builder(branches, leafWeights(node, prefix, isDouble, places), isDouble);
+  const leaves = leafWeights(node, prefix, isDouble, places);
+  const built = new Builder(branches, leaves, floatList(node, "nodes_hitrates", true), isDouble);
   for (const root of roots) built.tree(root);
   return built.build(roots);
 }
@@ -191,6 +197,7 @@ function hasEnd(children: Int32Array): boolean {
 class Builder {
   readonly #branches: readonly (Branch | null)[];
   readonly #leaves: ReadonlyMap<number, readonly LeafWeight[]>;
+  readonly #hits: readonly number[];
   readonly #isDouble: boolean;
   /** By place in the file. */
   readonly #numbers: Int32Array;
@@ -203,10 +210,12 @@ class Builder {
   constructor(
     branches: readonly (Branch | null)[],
     leaves: ReadonlyMap<number, readonly LeafWeight[]>,
+    hits: readonly number[],
     isDouble: boolean,
   ) {
     this.#branches = branches;
     this.#leaves = leaves;
+    this.#hits = hits;
     this.#isDouble = isDouble;
     this.#numbers = new Int32Array(branches.length);
     this.#seen = new Uint8Array(branches.length);
@@ -258,10 +267,24 @@ class Builder {
       areEqual: Uint8Array.from(order, ({ plain: each }) => (each.isEqual ? 1 : 0)),
       missingHolds: Uint8Array.from(order, ({ plain: each }) => (each.missingHolds ? 1 : 0)),
       isPlain: order.every(({ plain: each }) => !each.isEqual && !each.missingHolds),
+      holdsShares: this.#holdsShares(),
       leafStarts: Int32Array.from(this.#leafStarts),
       targets: Int32Array.from(this.#weights, ({ target }) => target),
       weights: Float64Array.from(this.#weights, ({ weight }) => weight),
       cost: this.#cost,
     };
+  }
+
+  #holdsShares(): Float64Array | null {
+    const hits = this.#hits;
+    const areKnown =
+      hits.length === this.#branches.length &&
+      hits.every((hit) => hit > 0 && Number.isFinite(hit)) &&
+      hits.some((hit) => hit !== hits[0]);
+    if (!areKnown) return null;
+    return Float64Array.from(this.#order, ({ plain: { holds, fails } }) => {
+      const [held, failed] = [hits[holds] as number, hits[fails] as number];
+      return held / (held + failed);
+    });
   }
 }

@@ -19,6 +19,8 @@ export interface EnsembleShape {
   /** Of classifiers: all weights are of this class. */
   readonly only?: number;
   readonly positive?: boolean;
+  /** Whether the file says how many rows came to each node. @default false */
+  readonly hasHits?: boolean;
   /** Doubles, given as tensors. */
   readonly isDouble?: boolean;
 }
@@ -89,6 +91,22 @@ function madeTrees(shape: EnsembleShape, random: (below: number) => number) {
   return { nodes, values, modes, leaves, weights };
 }
 
+/** Leaves have 1 to 9 rows, nodes those of both their children. */
+function madeHits(
+  { trees }: EnsembleShape,
+  { tree, holds, fails }: Readonly<Record<"tree" | "holds" | "fails", readonly number[]>>,
+): number[] {
+  const random = seededRandom(`hits of ${trees}`);
+  const hits = new Array<number>(tree.length).fill(0);
+  for (let at = tree.length - 1; at >= 0; at--) {
+    const first = tree.indexOf(tree[at] as number);
+    const child = (id: number | undefined) => hits[first + (id ?? 0)] as number;
+    // A leaf leads nowhere: to its own root.
+    hits[at] = holds[at] === 0 ? 1 + random(9) : child(holds[at]) + child(fails[at]);
+  }
+  return hits;
+}
+
 /** An ONNX file of made-up trees: equal seeds and shapes give equal bytes. */
 export function ensembleFile(shape: EnsembleShape, seed: string): Buffer {
   const { nodes, values, modes, leaves, weights } = madeTrees(shape, seededRandom(seed));
@@ -103,6 +121,7 @@ export function ensembleFile(shape: EnsembleShape, seed: string): Buffer {
     ints("nodes_truenodeids", nodes.holds),
     ints("nodes_falsenodeids", nodes.fails),
     ...(shape.tracksMissing ? [ints("nodes_missing_value_tracks_true", nodes.tracks)] : []),
+    ...(shape.hasHits ? [floats("nodes_hitrates", madeHits(shape, nodes))] : []),
     floats("nodes_values", values),
     texts("nodes_modes", modes),
     ints(`${prefix}_treeids`, leaves.tree),
