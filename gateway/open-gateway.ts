@@ -122,7 +122,9 @@ function serverOf(options: GatewayOptions, gate: Gate): FastifyInstance {
     gate.metrics.answered(doorOf(request), reply.statusCode, reply.elapsedTime);
   });
   server.setErrorHandler((error, request, reply) => fail(gate, error, request, reply));
-  server.setNotFoundHandler((request, reply) => fail(gate, unknownRoute(request), request, reply));
+  server.setNotFoundHandler((request, reply) => {
+    return fail(gate, unknownRoute(request), request, reply, shapeBeside(options.doors, request));
+  });
   openHealth(server, options, gate);
   for (const each of options.doors) openDoor(server, each, gate);
   return server;
@@ -222,6 +224,13 @@ function knownError(error: unknown, limitBytes: number): unknown {
   const where = code === "FST_ERR_BAD_URL" ? "path" : "request";
   const reason = error instanceof Error ? error.message : "it cannot be read";
   return new MillraceError("REQUEST_INVALID", { where, reason });
+}
+
+/** Clients of a protocol read errors as its doors shape them, of a path that is none as well. */
+function shapeBeside(doors: readonly Door[], { raw }: FastifyRequest): Door["errorBody"] {
+  const [, family] = (raw.url ?? "").split(/[/?]/);
+  return doors.find((each) => each.errorBody !== undefined && each.path.split("/")[1] === family)
+    ?.errorBody;
 }
 
 function unknownRoute({ method, raw }: FastifyRequest): MillraceError {

@@ -159,6 +159,9 @@ export function deadLetters(
   });
 }
 
+const noneTrained =
+  "No model has been trained yet; of those that were registered tells millrace models history MODEL.";
+
 /** `millrace models`. */
 export function models(
   resolved: Look,
@@ -168,7 +171,7 @@ export function models(
   return look(resolved, async (inspector) => {
     const lines = await inspector.models({ names });
     if (options.json) return jsonText(lines);
-    if (lines.length === 0) return "No model has been trained yet.";
+    if (lines.length === 0) return noneTrained;
     const auc = (value: number | null) => (value === null ? "-" : value.toFixed(3));
     return table(
       [

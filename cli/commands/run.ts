@@ -41,8 +41,10 @@ async function runEither(
 function defaultTitle({ feeder }: ApplicationSpec, { shown, config }: ResolvedConfig): string {
   if (config.live) {
     const end = config.for === null ? "until Ctrl-C" : `for ${shown["for"]}`;
-    if (config.stack === "embedded" && feeder?.live === undefined) {
-      const doors = "the embedded stack has no port for producers: --stack local and cluster have";
+    if (config.stack === "embedded" && feeder?.live === undefined && config.listen === null) {
+      const doors =
+        "the embedded stack has no port for producers: --listen opens one for HTTP, " +
+        "--stack local and cluster have Kafka's";
       return `live, ${end}, but no feeder sends, and ${doors}`;
     }
     return `live, as producers send, ${end}`;

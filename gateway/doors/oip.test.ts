@@ -153,6 +153,12 @@ test("tensors in bytes are read and answered, and a body of nothing else is one 
   assert.deepEqual(await send(bytes.subarray(0, width * 8), 0), expected.slice(0, 1));
 });
 
+test("a path that is none of the protocol's is refused as its clients read errors", async () => {
+  const { status, body } = await ask(`${gateway.url}/v2/models/${model}/config`);
+  assert.deepEqual([status, body["code"]], [404, "ROUTE_UNKNOWN"]);
+  assert.match(String(body["error"]), /config/);
+});
+
 test("whatever is sent is answered, refused with a message, and nothing fails", async () => {
   const words = [
     ...["{", "}", "[", "]", ":", ",", "null", "1e999", "-0", "\u0000", '"inputs"', '"shape"'],
