@@ -21,7 +21,7 @@ const mostOfGroup = 16;
  * costs more than most of them do. Keeps the others as they are, and the order.
  *
  * @param dist - folder that the files are relative to.
- * @param folder - of the files written here, each of which imports those of a process.
+ * @param folder - of the files written here, each of which imports those of a group.
  * @returns one file for each process.
  */
 export function testProcesses(dist, files, folder) {
@@ -43,10 +43,10 @@ export function testProcesses(dist, files, folder) {
     }
     group.files.push(file);
   }
-  return processes.map(({ files: [first, ...others], name }) => {
-    const alone = first.replaceAll(/[\\/]/g, "-").replace(/\.test\.js$/, "");
-    const entry = join(folder, `${others.length === 0 ? alone : name}.test.mjs`);
-    writeFileSync(entry, entryText([first, ...others].map((file) => join(dist, file))));
+  return processes.map((each) => {
+    if (each.files.length === 1) return join(dist, each.files[0]);
+    const entry = join(folder, `${each.name}.test.mjs`);
+    writeFileSync(entry, entryText(each.files.map((file) => join(dist, file))));
     return entry;
   });
 }
@@ -58,11 +58,10 @@ export function needsOwnProcess(text) {
 /** One after the other; a file that cannot be loaded is a failed test of its name. */
 function entryText(files) {
   const urls = files.map((file) => pathToFileURL(file).href);
-  return `import ${JSON.stringify(new URL("./untracked.mjs", import.meta.url).href)};
+  return `import { test } from "node:test";
 
 for (const url of ${JSON.stringify(urls, null, 2)}) {
-  await import(url).catch(async (error) => {
-    const { test } = await import("node:test");
+  await import(url).catch((error) => {
     test(\`\${url} is loaded\`, () => {
       throw error;
     });

@@ -67,7 +67,7 @@ export function workerFiles(files: readonly SourceFile[]): string[] {
   return files.flatMap((file) =>
     [...file.text.matchAll(/new URL\(\s*["'`]\.\/([\w-]+)/g)].flatMap(([, name]) => {
       const path = `${file.path.slice(0, file.path.lastIndexOf("/") + 1)}${name}`;
-      return [`${path}.ts`, `${path}.cts`, `${path}.mjs`];
+      return [`${path}.ts`, `${path}.cts`];
     }),
   );
 }
