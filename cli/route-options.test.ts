@@ -25,8 +25,11 @@ test("shares are percents or parts of one", () => {
 
 test("what says nothing, twice or too much is refused", () => {
   assert.match(problemsOf({}), /give --challenger, --shadow, --champion or --end/);
-  for (const text of ["r2", "r2=", "=5%", "r2=101%", "r2=5", "r2=-1%"]) {
-    assert.match(problemsOf({ challenger: [text] }), /write a version and its share, like r2=5%/);
+  for (const text of ["r2", "r2=", "=5%", "r2=101%", "r2=5", "r2=-1%", "r2=0%"]) {
+    assert.match(
+      problemsOf({ challenger: [text] }),
+      /write a version and its share, above 0 and at most 100%, like r2=5%/,
+    );
   }
   assert.match(problemsOf({ challenger: ["r2=5%", "r2=6%"] }), /r2 is there twice/);
   assert.match(problemsOf({ challenger: ["r2=60%", "r3=60%"] }), /are 120.0% together/);

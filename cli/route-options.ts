@@ -37,13 +37,14 @@ export function askedRoutes(
   return { champion, challengers, shadow, segment };
 }
 
-/** `r2=5%` or `r2=0.05`. */
+/** `r2=5%` or `r2=0.05`; who is to have none is left out. */
 function shareOf(option: string, text: string, problems: string[]): VersionShare[] {
   const [, version = "", number = "", percent = ""] =
     /^([^=\s]+)=(\d+(?:\.\d+)?)(%?)$/.exec(text) ?? [];
   const share = Number(number) / (percent === "" ? 1 : 100);
-  if (version === "" || !(share <= 1)) {
-    problems.push(`${option}: ${JSON.stringify(text)}: write a version and its share, like r2=5%`);
+  if (version === "" || !(share > 0 && share <= 1)) {
+    const shape = "write a version and its share, above 0 and at most 100%, like r2=5%";
+    problems.push(`${option}: ${JSON.stringify(text)}: ${shape}`);
     return [];
   }
   return [{ version, share }];

@@ -606,6 +606,11 @@ export const errorTable = {
     message:
       "No step that scores by {model} can be routed so: add `{wanted}` to its scoredBy(), which gives its predictions columns that tell who answered.",
   },
+  MODEL_ROUTE_TO_CHAMPION: {
+    policy: "stop",
+    message:
+      "{version} is the champion of {model}, which answers whatever nobody else does: name another version, or another champion beside it (--champion).",
+  },
   TRACKING_INVALID: {
     policy: "stop",
     message: "It cannot be logged or registered so: {reason}.",

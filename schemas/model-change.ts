@@ -35,7 +35,10 @@ export interface ModelChange {
   readonly why: string;
   /** Of a registration: what it was registered from, and what the checks found. */
   readonly checked: ModelChecked | null;
-  /** Of a route: who answers from then on besides the champion; others with a champion end it. */
+  /**
+   * Who answers from then on besides the champion: nobody, where it is left out beside a new
+   * champion. Written of a route, and of another change that ends one.
+   */
   readonly routes?: ModelRoutes;
 }
 

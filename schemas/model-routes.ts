@@ -144,3 +144,20 @@ function complement(ranges: readonly BucketRange[]): readonly BucketRange[] {
   if (at < bucketCount) gaps.push({ from: at, to: bucketCount });
   return gaps;
 }
+
+/** Who answers besides the champion, a line each. */
+export function routesText(routes: ModelRoutes | null): string[] {
+  if (routes === null) return [];
+  const { challengers, segments, shadow } = routes;
+  const shares = (all: readonly Challenger[]) =>
+    all.map((each) => `${each.version} ${percent(shareOf(each))}`).join(", ") || "none";
+  return [
+    `challengers ${shares(challengers)}`,
+    ...Object.entries(segments).map(([segment, own]) => `of ${segment} ${shares(own)}`),
+    ...(shadow === null ? [] : [`shadow ${shadow.version} ${percent(shadow.share)}`]),
+  ];
+}
+
+function percent(share: number): string {
+  return `${Number((share * 100).toFixed(4))}%`;
+}

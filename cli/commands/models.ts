@@ -1,12 +1,7 @@
 import { copyFile } from "node:fs/promises";
 import { userInfo } from "node:os";
 import { resolve } from "node:path";
-import {
-  type Challenger,
-  type ModelRoutes,
-  shareOf,
-  versionsIn,
-} from "../../schemas/model-routes.ts";
+import { routesText, versionsIn } from "../../schemas/model-routes.ts";
 import { jsonText, plainText } from "../../schemas/plain-text.ts";
 import type { Inspector } from "../../serving/inspector.ts";
 import type {
@@ -157,36 +152,22 @@ export function downloadModel(
   });
 }
 
-/** Who answers besides the champion, a line each. */
-function routesText(routes: ModelRoutes | null): string[] {
-  if (routes === null) return [];
-  const { challengers, segments, shadow } = routes;
-  const shares = (all: readonly Challenger[]) =>
-    all.map((each) => `${each.version} ${percent(shareOf(each))}`).join(", ") || "none";
-  return [
-    `challengers ${shares(challengers)}`,
-    ...Object.entries(segments).map(([segment, own]) => `of ${segment} ${shares(own)}`),
-    ...(shadow === null ? [] : [`shadow ${shadow.version} ${percent(shadow.share)}`]),
-  ];
-}
-
-function percent(share: number): string {
-  return `${Number((share * 100).toFixed(4))}%`;
-}
-
 function changedText(entry: ModelEntry): string {
   const { model, version, champion, from, effectiveFrom, kind, routes } = entry;
-  if (routes !== null) {
+  if (kind === "route") {
     const who = version === "" ? "There is no champion." : `Champion: ${version}.`;
     return [
       `${model} is routed for records known after ${time(effectiveFrom)}. ${who}`,
       ...routesText(routes),
     ].join("\n");
   }
-  const lines = [`${model} ${version} ${kind === "register" ? "is registered" : "is known"}.`];
+  const lines = kind === "register" ? [`${model} ${version} is registered.`] : [];
   if (champion) {
     const before = from === "" ? "there was none" : `in place of ${from}`;
-    lines.push(`It is champion (${before}) for records known after ${time(effectiveFrom)}.`);
+    lines.push(
+      `${model} ${version} is champion (${before}) for records known after ${time(effectiveFrom)}.`,
+    );
+    if (routes !== null) lines.push("Its challengers and its shadow answer no more.");
   } else lines.push(`It answers once it is champion: millrace models promote ${model} ${version}`);
   const { rows, rowsFrom, msPerRow, alone, scorer, notNative } = (entry.checked ?? {}) as Record<
     string,

@@ -103,7 +103,7 @@ function changingDoors(models: RegisteredModels, tracking: Tracking): readonly D
       ...{ method: "POST", path: "model-versions/create", reads: false },
       title: "Register a version of a model",
       about:
-        "A version of a model that a step scores by is checked as `millrace models register` does it, and answered once it stands in the register; what does not pass is refused with what to change. Its tags millrace.order, millrace.output, millrace.positive and millrace.logit say what its file cannot.",
+        "A version of a model that a step scores by is checked as `millrace models register` does it, and answered once it stands in the register; what does not pass is refused with what to change. Its tags millrace.order, millrace.output, millrace.positive, millrace.logit and millrace.scorer say what its file cannot.",
       fields: {
         ...{ name: named, source: named, run_id: text, tags: pairs, run_link: text },
         ...{ description: text, model_id: text },

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { MillraceError } from "../../schemas/errors.ts";
-import { bucketOf, challengerOf } from "../../schemas/model-routes.ts";
+import { bucketOf, challengerOf, noRoutes } from "../../schemas/model-routes.ts";
 import type { OfflineStore } from "../../sinks/store.ts";
 import { offline, topic } from "../../topologies/dsl/roles.ts";
 import { prior } from "../../topologies/dsl/scoring.ts";
@@ -123,6 +123,11 @@ test("routes are changed upon what they were, and keys stay; what cannot be is r
     await refusal(names.route({ ...raised, segment: "DE" }, intent)),
     /MODEL_UNROUTED.*segment: "<field>"/,
   );
-  const promoted = await names.promote("r2", intent);
-  assert.equal(promoted.routes, undefined);
+  assert.match(
+    await refusal(names.route({ ...none, challengers: [{ version: "r1", share: 0.1 }] }, intent)),
+    /MODEL_ROUTE_TO_CHAMPION.*r1 is the champion/,
+  );
+  // It says that it ends them; another has none to end.
+  assert.deepEqual((await names.promote("r2", intent)).routes, noRoutes);
+  assert.equal((await names.promote("r1", intent)).routes, undefined);
 });

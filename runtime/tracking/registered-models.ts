@@ -2,7 +2,8 @@ import { join } from "node:path";
 import type { Broker } from "../../broker/broker.ts";
 import { MillraceError } from "../../schemas/errors.ts";
 import type { Model } from "../../schemas/generated.ts";
-import type { ModelChange } from "../../schemas/model-change.ts";
+import { type ModelChange, scorerChoices } from "../../schemas/model-change.ts";
+import { nearest } from "../../schemas/nearest.ts";
 import { type Plan, topologyOf } from "../../schemas/plan.ts";
 import { modelNames } from "../../schemas/plan-facts.ts";
 import type { Pair, StoredFiles } from "../../schemas/tracking-command.ts";
@@ -60,6 +61,7 @@ export const readingTags = {
   output: "millrace.output",
   positive: "millrace.positive",
   logit: "millrace.logit",
+  scorer: "millrace.scorer",
 } as const;
 /** The tag of a version that says why it is registered or made champion. */
 export const whyTag = "millrace.why";
@@ -290,6 +292,7 @@ export class RegisteredModels {
     const file = files[path] as NonNullable<(typeof files)[string]>;
     const home = await this.#tracking.home();
     await home.artifacts.ensure(file.sha256);
+    checkTags(tags);
     const order = tagOf(tags, readingTags.order);
     const output = tagOf(tags, readingTags.output);
     const positive = tagOf(tags, readingTags.positive);
@@ -298,11 +301,30 @@ export class RegisteredModels {
       ...{ golden: null, tolerance: 1e-5, logit: tagOf(tags, readingTags.logit) === "true" },
       order: order === "" ? null : order.split(",").map((name) => name.trim()),
       ...{ output: output === "" ? null : output, positive: positive === "" ? null : positive },
+      scorer: scorerChoices.find((each) => each === tagOf(tags, readingTags.scorer)) ?? "auto",
     };
     const intent = { effectiveFrom: null, by, why: tagOf(tags, whyTag) };
     const names = this.#namesOf(of);
     const change = await unlessLost(() => names.register(candidate, intent, false)).catch(asTags);
     return { native: change.version, sha256: change.sha256 };
+  }
+}
+
+/** A tag that is misspelt would else be one that is left out. */
+function checkTags(tags: readonly Pair[]): void {
+  const known: readonly string[] = [...Object.values(readingTags), whyTag];
+  // Those that versions have from here may come back with a copy.
+  const all = [...known, ...nativeTags({ native: "", sha256: "" }).map(({ key }) => key)];
+  const strange = tags.find(({ key }) => key.startsWith("millrace.") && !all.includes(key));
+  if (strange !== undefined) {
+    const near = nearest(strange.key, known);
+    const reason = `there is no tag ${JSON.stringify(strange.key)}${near}; there are ${known.join(", ")}`;
+    throw new MillraceError("MODEL_REFUSED", { reason });
+  }
+  const scorer = tagOf(tags, readingTags.scorer);
+  if (scorer !== "" && !scorerChoices.some((each) => each === scorer)) {
+    const reason = `the tag ${readingTags.scorer} is ${JSON.stringify(scorer)}, not one of ${scorerChoices.join(", ")}`;
+    throw new MillraceError("MODEL_REFUSED", { reason });
   }
 }
 
@@ -341,7 +363,7 @@ function asTags(error: unknown): never {
   if (!isRefused) throw error;
   const told = String(error.context["reason"]);
   const reason = told.replace(
-    /--(order|output|positive|logit)\b/g,
+    /--(order|output|positive|logit|scorer)\b/g,
     "the tag millrace.$1 of the version",
   );
   throw new MillraceError("MODEL_REFUSED", { reason }, { cause: error });

@@ -10,6 +10,7 @@ import {
   routesAfter,
   type ScorerChoice,
 } from "../../../schemas/model-change.ts";
+import { noRoutes, versionsIn } from "../../../schemas/model-routes.ts";
 import { nearest } from "../../../schemas/nearest.ts";
 import type { Plan, PredictionFacts } from "../../../schemas/plan.ts";
 import { predictionsOf } from "../../../schemas/plan-facts.ts";
@@ -201,7 +202,8 @@ export class ModelNames {
   /**
    * Says who answers besides the champion from now on; what it said before ends.
    *
-   * @throws {MillraceError} MODEL_UNROUTED, MODEL_VERSION_UNKNOWN, MODEL_CHANGE_LOST.
+   * @throws {MillraceError} MODEL_UNROUTED, MODEL_VERSION_UNKNOWN, MODEL_ROUTE_TO_CHAMPION,
+   * MODEL_CHANGE_LOST.
    */
   async route(asked: AskedRoutes, intent: ModelIntent): Promise<ModelChange> {
     const routing = this.#steps.flatMap((step) => step.routing ?? []);
@@ -213,15 +215,19 @@ export class ModelNames {
     }
     const { changes, trained, champions } = await this.state();
     const present = champions.at(-1);
+    const champion = asked.champion ?? present?.version ?? "";
+    // For a segment it may: there it can hold off those of all records.
+    const besides = [...asked.challengers, ...(asked.shadow === null ? [] : [asked.shadow])];
+    if (asked.segment === null && besides.some(({ version }) => version === champion)) {
+      throw new MillraceError("MODEL_ROUTE_TO_CHAMPION", { model: this.#model, version: champion });
+    }
     const known = (version: string) => this.#known(version, changes, trained).sha256;
     const routes = routesFrom(routesAfter(changes), asked, known);
-    const champion = asked.champion !== null;
-    const version = asked.champion ?? present?.version ?? "";
     return await this.#write(changes, intent, {
       kind: "route",
-      version,
+      version: champion,
       sha256: asked.champion === null ? (present?.sha256 ?? "") : known(asked.champion),
-      champion,
+      champion: asked.champion !== null,
       from: present?.version ?? "",
       checked: null,
       routes,
@@ -295,7 +301,7 @@ export class ModelNames {
     });
   }
 
-  /** Appends a change, and looks whether it counts. */
+  /** Appends a change, and looks whether it counts. A new champion ends routes: it says so. */
   async #write(
     changes: readonly ModelChange[],
     { effectiveFrom, by, why }: ModelIntent,
@@ -305,6 +311,7 @@ export class ModelNames {
       id: randomUUID(),
       after: changes.at(-1)?.id ?? "",
       model: this.#model,
+      ...(made.champion && versionsIn(routesAfter(changes)).length > 0 ? { routes: noRoutes } : {}),
       ...made,
       effectiveFrom: effectiveFrom ?? this.#now() ?? (await this.#predictedUntil()),
       at: Date.now(),
