@@ -150,7 +150,9 @@ test("Prometheus scrapes the port that the documents name, on loopback, and its 
   const targets = config.scrape_configs.flatMap(({ static_configs }) =>
     static_configs.flatMap((each) => each.targets),
   );
-  assert.deepEqual(targets, ["127.0.0.1:9464"]);
+  // The run, and the gateway where there is one.
+  assert.deepEqual(targets, ["127.0.0.1:9464", "127.0.0.1:8080"]);
+  assert.match(read("docs/serving.md"), /--listen 8080/);
   const named = /npm start -- --stack compose --metrics 9464/;
   for (const page of ["README.md", "docs/operations.md", "docker-compose.yml"]) {
     assert.match(read(page), named, page);

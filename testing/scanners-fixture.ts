@@ -1,4 +1,5 @@
 import { inflateRecords } from "../broker/record-batch/codec.ts";
+import { parseFilter } from "../gateway/mlflow/filter.ts";
 import { readOnnxFile } from "../processors/scoring/onnx/onnx-file.ts";
 import { eventRecord } from "../runtime/ingest/event-record.ts";
 import { durationMs, isDuration } from "../schemas/duration.ts";
@@ -74,6 +75,16 @@ export const scanners = Object.entries<Scanner>({
   offlineQueryError: {
     files: ["sinks/offline-error.ts"],
     scan: offlineQueryError,
+    made: statements,
+  },
+  "a filter of MLflow": {
+    files: ["gateway/mlflow/filter.ts"],
+    scan: (text) =>
+      parseFilter(text, {
+        what: "runs",
+        fields: { run_id: { name: "run_id", type: "text" } },
+        entities: ["metric", "param", "tag"],
+      }),
     made: statements,
   },
   exactJson: { files: ["sinks/exact-json.ts"], scan: exactJson },

@@ -17,8 +17,8 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   gateway: ["serving", "runtime", "sinks", "schemas"],
 };
 
-/** Tests may also use the test tools and the applications. */
-const forTests = ["testing", "stacks", "topologies", "topologies/dsl"];
+/** Tests may also use the test tools, the gateway and the applications. */
+const forTests = ["testing", "gateway", "stacks", "topologies", "topologies/dsl"];
 
 /** Whether a file is a test or only serves tests: a suite, an oracle, a fixture. */
 export function isTestFile(path: string): boolean {
