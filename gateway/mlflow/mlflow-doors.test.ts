@@ -194,3 +194,16 @@ test("a tag that somebody gives a training stays when gateways look again, and s
   await change("delete", {});
   assert.equal((await searched(gateways[1] as Gateway)).length, 2);
 });
+
+test("a tag that would say how a version is read, and is misspelt or says none, is refused", async () => {
+  const url = `${gateways[0]?.url}${api}/model-versions/create`;
+  for (const [key, value, told] of [
+    ["millrace.ordr", "a,b", /no tag "millrace\.ordr" \(did you mean millrace\.order\?\)/],
+    ["millrace.scorer", "fast", /millrace\.scorer is "fast", not one of auto, native, onnxruntime/],
+  ] as const) {
+    const asked = { name: "late_arrival", source: "s3://elsewhere", tags: [{ key, value }] };
+    const { status, body } = await ask(url, posting(asked, bearer("registry")));
+    assert.deepEqual([status, body["error_code"]], [400, "INVALID_PARAMETER_VALUE"]);
+    assert.match(String(body["message"]), told);
+  }
+});

@@ -165,7 +165,7 @@ function aliasDoors(models: RegisteredModels): readonly Door[] {
     mlflowDoor({
       ...{ method: "POST", path, reads: false, title: "Say which version an alias stands for" },
       about:
-        "The alias champion of a model that a step scores by: the stream is scored by that version within a second.",
+        "The alias champion of a model that a step scores by: the stream is scored by that version from then on.",
       fields: { ...name, alias: named, version: whole },
       errors: ["MODEL_CHANGE_LOST", "MODEL_VERSION_UNKNOWN"],
       answer: async ({ name: of, alias, version }, { by }) => {

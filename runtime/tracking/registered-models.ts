@@ -281,6 +281,7 @@ export class RegisteredModels {
   }
 
   async #register(of: StepModel, { files, source, tags }: VersionRequest, by: string) {
+    checkTags(tags);
     if (Object.keys(files).length === 0) {
       const reason = `nothing stands at ${source.slice(0, 200)} here: log the model to this server, for the stream scores by ${of.name}`;
       throw new MillraceError("MODEL_REFUSED", { reason });
@@ -292,7 +293,6 @@ export class RegisteredModels {
     const file = files[path] as NonNullable<(typeof files)[string]>;
     const home = await this.#tracking.home();
     await home.artifacts.ensure(file.sha256);
-    checkTags(tags);
     const order = tagOf(tags, readingTags.order);
     const output = tagOf(tags, readingTags.output);
     const positive = tagOf(tags, readingTags.positive);
