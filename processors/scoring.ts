@@ -179,6 +179,10 @@ export class ScoringProcessor implements Processor {
   /** After the rules: an outcome of it has what they made of it, too. */
   #publish(deferred: DeferredPrediction, vectors: VectorBuffer, out: Outbox): void {
     const { prediction, record, row, flags, routed } = deferred;
+    if (!this.#judge.judges && routed === null) {
+      this.#outputs.prediction(deferred, vectors, out);
+      return;
+    }
     const { probability: score } = prediction;
     const { values, width } = vectors;
     const judged = this.#judge.judge(score, record, values, row * width, flags);

@@ -26,6 +26,8 @@ type Threshold = Extract<RuleSpec, { readonly kind: "threshold" }>;
 
 /** Holds vectors against the ranges of a step, and scores against its rules: pure. */
 export class Judge {
+  /** Whether it has a say in any answer: without rules and ranges a score is the answer. */
+  readonly judges: boolean;
   readonly #ranges: readonly { readonly spec: RangeSpec; readonly index: number }[];
   readonly #tellsFlags: boolean;
   readonly #rules: readonly RuleSpec[] | undefined;
@@ -38,6 +40,7 @@ export class Judge {
   constructor(scoring: Pick<PredictionFacts, "rules" | "ranges" | "features" | "tells">) {
     const { rules, ranges = [], features, tells = [] } = scoring;
     this.#tellsFlags = tells.includes("flags");
+    this.judges = rules !== undefined || this.#tellsFlags;
     const read = new Set((rules ?? []).flatMap(fieldsOfRule));
     this.#features = features.flatMap((name, index) => {
       const path = `features.${name}`;
