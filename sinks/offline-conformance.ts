@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { ByteWriter } from "../schemas/bytes.ts";
+import { quoteText } from "../schemas/sql-text.ts";
 import { int64, string } from "./row-binary.ts";
 import type { OfflineBlock, OfflineStore, OfflineTable } from "./store.ts";
 
@@ -208,6 +209,38 @@ function migrationTests(name: string, store: () => OfflineStore, sql: Skip): voi
       assert.equal(row?.note ?? null, null);
     },
   );
+
+  test(`${name}: each change has a version, also those before one that fails`, sql, async () => {
+    const noted = async () => {
+      const rows = "SELECT version, name, statement FROM millrace.schema_versions ORDER BY version";
+      return await store().query<{ version: number; name: string; statement: string }>(rows);
+    };
+    const before = (await noted()).length;
+    const table = (at: number): OfflineTable => ({ ...conformanceTable, name: `raw_noted_${at}` });
+    // More than goes into one insert of them.
+    const text = "'".repeat(30_000);
+    const views = [1, 2, 3].map((at) => ({
+      name: `noted_${at}`,
+      select: `SELECT ${quoteText(text)} AS text`,
+    }));
+    const wrong = { name: "wrong", select: "SELECT nothing FROM raw_noted_1" };
+    await assert.rejects(store().migrate([table(1), table(2)], [...views, wrong]), {
+      code: "OFFLINE_QUERY_FAILED",
+    });
+    const all = await noted();
+    assert.deepEqual(
+      all.slice(before).map((row) => row.name),
+      ["raw_noted_1", "raw_noted_2", "noted_1", "noted_2", "noted_3"],
+    );
+    assert.deepEqual(
+      all.map((row) => row.version),
+      all.map((_, index) => index + 1),
+    );
+    assert.match(all.at(-1)?.statement ?? "", /^CREATE OR REPLACE VIEW .*noted_3/);
+    assert.ok(all.at(-1)?.statement.includes(quoteText(text)));
+    await store().migrate([table(1), table(2)], views);
+    assert.deepEqual(await noted(), all);
+  });
 
   test(`${name}: a column of another type is refused, not rewritten`, sql, async () => {
     const columns = conformanceTable.columns.map((column) =>

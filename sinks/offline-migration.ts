@@ -28,7 +28,8 @@ interface Found {
 
 /**
  * Brings a database to the tables and views: creates what is missing, adds new columns, replaces
- * views that changed, and notes each statement under the next version. Idempotent.
+ * views that changed, and notes each statement under the next version, also when a later one fails.
+ * Idempotent.
  *
  * @throws {MillraceError} OFFLINE_TABLE_MISMATCH when a column has another type or the order of
  * rows is another: data is never rewritten behind its owner's back. OFFLINE_DATABASE_TAKEN when the
@@ -89,8 +90,13 @@ interface Step {
 
 async function apply(target: MigrationTarget, steps: readonly Step[]): Promise<void> {
   const table = nameIn(target.database, history);
-  const last = await target.query<{ readonly name: string; readonly statement: string }>(
-    `SELECT name, argMax(statement, version) AS statement FROM ${table} GROUP BY name`,
+  const last = await target.query<{
+    readonly name: string;
+    readonly statement: string;
+    readonly newest: number;
+  }>(
+    `SELECT name, argMax(statement, version) AS statement, max(version) AS newest
+    FROM ${table} GROUP BY name`,
   );
   const applied = new Map(last.map(({ name, statement }) => [name, statement]));
   const owner = applied.get(ownerRow);
@@ -98,21 +104,57 @@ async function apply(target: MigrationTarget, steps: readonly Step[]): Promise<v
     const { database, owner: topology } = target;
     throw new MillraceError("OFFLINE_DATABASE_TAKEN", { database, owner, topology });
   }
-  const [newest] = await target.query<{ readonly version: number }>(
-    `SELECT max(version) AS version FROM ${table}`,
-  );
-  let version = newest?.version ?? 0;
-  const note = async (name: string, statement: string): Promise<void> => {
-    version += 1;
-    const row = `${version}, ${quoteText(name)}, ${quoteText(statement)}, now64(3, 'UTC')`;
-    await target.run(`INSERT INTO ${table} SELECT ${row}`);
-  };
-  if (owner === undefined && target.owner !== null) await note(ownerRow, target.owner);
-  for (const { name, statement, replaces } of steps) {
-    if (replaces && applied.get(name) === statement) continue;
-    await target.run(statement);
-    await note(name, statement);
+  const newest = last.reduce((most, each) => Math.max(most, each.newest), 0);
+  // Whose it is stands there before anything of theirs.
+  if (owner === undefined && target.owner !== null) {
+    await target.run(noteAll(table, [[newest + 1, ownerRow, target.owner]]));
   }
+  const first = newest + (owner === undefined && target.owner !== null ? 2 : 1);
+  const done: Note[] = [];
+  const noteDone = async (): Promise<void> => {
+    for (const part of inParts(done)) await target.run(noteAll(table, part));
+  };
+  try {
+    for (const { name, statement, replaces } of steps) {
+      if (replaces && applied.get(name) === statement) continue;
+      await target.run(statement);
+      done.push([first + done.length, name, statement]);
+    }
+  } catch (error) {
+    // What stopped the change is told, also where it stops the note.
+    await noteDone().catch(() => {});
+    throw error;
+  }
+  await noteDone();
+}
+
+/** Version, name and statement of a change. */
+type Note = readonly [version: number, name: string, statement: string];
+
+/** An insert costs a store as much as a change does: many go in one. */
+function noteAll(table: string, notes: readonly Note[]): string {
+  const rows = notes.map(
+    ([version, name, statement]) => `(${version}, ${quoteText(name)}, ${quoteText(statement)})`,
+  );
+  const each = `SELECT arrayJoin([${rows.join(", ")}]) AS each`;
+  return `INSERT INTO ${table} SELECT each.1, each.2, each.3, now64(3, 'UTC') FROM (${each})`;
+}
+
+/** Characters of the statements in one insert: ClickHouse parses 256 KiB of a query. */
+const mostNoted = 64_000;
+
+function inParts(notes: readonly Note[]): Note[][] {
+  const parts: Note[][] = [];
+  let length = mostNoted;
+  for (const note of notes) {
+    length += note[2].length;
+    if (length > mostNoted) {
+      parts.push([]);
+      length = note[2].length;
+    }
+    parts.at(-1)?.push(note);
+  }
+  return parts;
 }
 
 function createTable(database: string, table: OfflineTable): string {
