@@ -3,8 +3,9 @@ import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, test } from "node:test";
+import { after, before, test } from "node:test";
 import { rereadRun } from "../../audit/reread/reread-run.ts";
+import { mlflowScript } from "../../gateway/mlflow/mlflow-script-fixture.ts";
 import { fitLogisticRegression } from "../../processors/train/logistic-regression.ts";
 import { fitPreparation, prepare } from "../../processors/train/preparation.ts";
 import { seededRandom } from "../../processors/train/seeded-random-fixture.ts";
@@ -13,12 +14,29 @@ import { packageRoot } from "../../schemas/package-root.ts";
 import { stepsOf } from "../../schemas/plan.ts";
 import type { Inspector } from "../../serving/inspector.ts";
 import type { ModelEntry } from "../../serving/model-desk.ts";
+import { requirement } from "../../testing/requirements-fixture.ts";
 import { flights as plan } from "../../topologies/flights/flights.ts";
 import { connectInspector } from "../inspect/socket-client.ts";
-import { askMillrace, killStarted, startMillrace, until, withStack } from "../millrace-fixture.ts";
+import {
+  askMillrace,
+  killStarted,
+  type Started,
+  startMillrace,
+  until,
+  withStack,
+} from "../millrace-fixture.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "millrace-model-change-"));
 const data = join(folder, "data");
+let run: Started;
+let inspector: Inspector;
+before(async () => {
+  run = startMillrace(
+    ...["run", "--live", "--for", "10m", "--rate", "100", "--flight-time", "1s"],
+    ...["--max-wait", "2s", "--metrics", "off", "--listen", "0", "--data", data],
+  );
+  inspector = await until("the run", () => connectInspector(data));
+});
 after(() => {
   killStarted();
   rmSync(folder, { recursive: true, force: true });
@@ -57,31 +75,46 @@ async function refused(...args: string[]): Promise<string> {
   return err;
 }
 
-/** How long after a change the first record known was that the version has scored, in ms. */
-async function answeredAfter(inspector: Inspector, { version, effectiveFrom }: ModelEntry) {
+/**
+ * How long after a change the first record known was that the version has scored, and until it
+ * was answered, the load of the model included, in ms; and how many since then were late, and so
+ * answered by the fallback, as on a machine that is busy.
+ */
+async function answeredAfter({
+  version,
+  effectiveFrom,
+}: Pick<ModelEntry, "version" | "effectiveFrom">) {
   return await until(`an answer of ${version}`, async () => {
-    const query = `SELECT count() AS n, min(toUnixTimestamp64Milli(known_at)) AS first
-      FROM predictions WHERE version = '${version}'
-      AND toUnixTimestamp64Milli(known_at) > ${effectiveFrom}`;
+    const query = `WITH ${effectiveFrom} AS since, toUnixTimestamp64Milli(known_at) AS known,
+        version = '${version}' AND known > since AS wanted
+      SELECT countIf(wanted) AS n, minIf(known, wanted) - since AS knownMs,
+        minIf(known + latency_ms, wanted) - since AS answeredMs,
+        countIf(fallback_reason = 'late' AND known > since) AS late
+      FROM predictions`;
     const text = await inspector.sql({ query, format: "JSONEachRow", topology: null });
-    const { n, first } = JSON.parse(text) as { n: number; first: number };
-    return Number(n) > 0 ? Number(first) - effectiveFrom : null;
+    const { n, ...told } = JSON.parse(text) as Record<
+      "n" | "knownMs" | "answeredMs" | "late",
+      number
+    >;
+    return Number(n) > 0 ? told : null;
   });
 }
 
+/** Times of a change for whoever reads the test's output. */
+async function told(what: string, change: Pick<ModelEntry, "version" | "effectiveFrom">) {
+  const { knownMs, answeredMs, late } = await answeredAfter(change);
+  const [known, answered] = [Math.round(knownMs), Math.round(answeredMs)];
+  return `${what}: scores records known ${known} ms after it, answers at ${answered} ms; ${late} so far were late`;
+}
+
 test("the stream is scored by a LightGBM model once it is promoted, and by the one before after a rollback", async (t) => {
-  const run = startMillrace(
-    ...["run", "--live", "--for", "10m", "--rate", "100", "--flight-time", "1s"],
-    ...["--max-wait", "2s", "--metrics", "off", "--data", data],
-  );
-  const inspector = await until("the run", () => connectInspector(data));
   const name = ["--name", scoring?.model.name ?? ""];
   const lightgbm = join(fixtures, "lightgbm-zipmap.onnx");
   assert.match(await refused("register", lightgbm, ...name), /takes 5 features.*--order/s);
 
   const first = await models("register", builtIn(), ...name, "--alias", "champion");
   assert.deepEqual([first.version, first.from, first.champion], ["r1", "", true]);
-  t.diagnostic(`the first champion answers ${await answeredAfter(inspector, first)} ms after it`);
+  t.diagnostic(await told("the first champion", first));
   const second = await models("register", lightgbm, ...name, "--order", order, "--why", "trees");
   assert.deepEqual([second.version, second.champion], ["r2", false]);
   // What is read again below was scored by both.
@@ -89,10 +122,10 @@ test("the stream is scored by a LightGBM model once it is promoted, and by the o
   assert.deepEqual(scorers, ["onnxruntime", "native"]);
   const promoted = await models("promote", scoring?.model.name ?? "", "r2", "--why", "better");
   assert.deepEqual([promoted.version, promoted.from], ["r2", "r1"]);
-  t.diagnostic(`LightGBM answers ${await answeredAfter(inspector, promoted)} ms after it`);
+  t.diagnostic(await told("LightGBM", promoted));
   const back = await models("rollback", scoring?.model.name ?? "", "--why", "worse");
   assert.deepEqual([back.version, back.from, back.why], ["r1", "r2", "worse"]);
-  t.diagnostic(`the one before answers ${await answeredAfter(inspector, back)} ms after it`);
+  t.diagnostic(await told("the one before", back));
 
   const { out } = await askMillrace("models", "history", ...name.slice(1), "--data", data);
   for (const each of [/register +r1/, /promote +r2 +r1/, /rollback +r1 +r2 .*worse/]) {
@@ -104,6 +137,24 @@ test("the stream is scored by a LightGBM model once it is promoted, and by the o
   assert.ok(
     readFileSync(file).subarray(0, 4_000).equals(readFileSync(lightgbm).subarray(0, 4_000)),
   );
+});
+
+test("the stream is scored by a model soon after MLflow's client has set the alias", {
+  skip: requirement("python-clients"),
+}, async (t) => {
+  const url = await until("the gateway", () => /gateway +(http:\S+)/.exec(run.out())?.[1] ?? null);
+  const model = scoring?.model.name ?? "";
+  const file = join(fixtures, "sklearn-zipmap.onnx");
+  const { code, out, err } = await mlflowScript(url, "registry.py", file, model, order);
+  assert.equal(code, 0, err);
+  const { version, promotedAt } = JSON.parse(out.trim().split("\n").at(-1) ?? "");
+  const change = { version: `r${version}`, effectiveFrom: promotedAt as number };
+  t.diagnostic(await told("the version of MLflow, from when its alias is set", change));
+  const { answeredMs } = await answeredAfter(change);
+  assert.ok(answeredMs < 10_000, `${answeredMs} ms`);
+});
+
+test("the run ends when it is interrupted", async () => {
   await inspector.close();
   run.child.kill("SIGINT");
   const { code, err } = await run.ended;

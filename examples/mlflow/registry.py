@@ -7,6 +7,7 @@ and takes it back.
 import hashlib
 import json
 import sys
+import time
 from pathlib import Path
 
 import mlflow
@@ -38,6 +39,7 @@ if order is not None:
 tags = {"millrace.why": "trees, June data"} | ({"millrace.order": order} if order else {})
 version = mlflow.register_model(logged.model_uri, name, tags=tags)
 client.set_registered_model_alias(name, "champion", version.version)
+promoted_at = time.time() * 1000
 
 # Aliases show wherever versions do.
 found = client.get_model_version_by_alias(name, "champion")
@@ -53,4 +55,4 @@ folder = Path(mlflow.artifacts.download_artifacts(f"models:/{name}@champion"))
 assert mlflow.onnx.load_model(f"models:/{name}@champion").graph == onnx.load(file).graph
 digest = hashlib.sha256((folder / "model.onnx").read_bytes()).hexdigest()
 
-print(json.dumps({"version": str(version.version), "run": run.info.run_id, "sha256": digest}))
+print(json.dumps({"version": str(version.version), "run": run.info.run_id, "sha256": digest, "promotedAt": promoted_at}))

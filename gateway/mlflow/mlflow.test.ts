@@ -7,7 +7,8 @@ import { type PredictWorld, predictWorld, step } from "../../runtime/predict/pre
 import { packageRoot } from "../../schemas/package-root.ts";
 import { requirement } from "../../testing/requirements-fixture.ts";
 import { ask, posting } from "../gateway-fixture.ts";
-import { mlflowScript, type TrackedGateway, trackedGateway } from "./mlflow-fixture.ts";
+import { type TrackedGateway, trackedGateway } from "./mlflow-fixture.ts";
+import { mlflowScript } from "./mlflow-script-fixture.ts";
 
 let world: PredictWorld;
 let one: TrackedGateway;
