@@ -113,7 +113,14 @@ export interface Prediction {
   /** Of the model that answered; null: the fallback did. */
   readonly version: string | null;
   /** Null: a model answered. */
-  readonly fallbackReason: "no model" | "late" | "failed" | "put aside" | "out of range" | null;
+  readonly fallbackReason:
+    | "no model"
+    | "late"
+    | "failed"
+    | "put aside"
+    | "out of range"
+    | "busy"
+    | null;
   readonly latencyMs: number;
   /** Of a step with rules: the score before them. */
   readonly score?: number;
@@ -157,6 +164,8 @@ export interface PredictOptions {
   readonly deadlineMs?: number;
   /** What becomes of a late one: the fallback answers, or it is an error. @default "fallback" */
   readonly late?: "fallback" | "error";
+  /** Who goes first where rows wait for the model. @default "normal" */
+  readonly priority?: "high" | "normal" | "low";
   /** Whether to tell the features and what they came from. @default false */
   readonly features?: boolean;
   /** Whether to explain the model's scores, of up to 100 records. @default false */

@@ -1,4 +1,6 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import { type BusyPolicy, busyPolicies } from "../runtime/predict/micro-batcher.ts";
+import { type Lane, lanes } from "../runtime/predict/row-queue.ts";
 
 /** What a gateway measures of itself, in Prometheus terms. */
 export class GatewayMetrics {
@@ -28,6 +30,18 @@ export class GatewayMetrics {
     labelNames: ["step", "version", "fallback_reason"],
     registers: [this.registry],
   });
+  readonly #batchRows = new Histogram({
+    name: "millrace_gateway_batch_rows",
+    help: "Rows that went to a model together.",
+    buckets: [1, 2, 4, 8, 16, 32, 64, 128, 256],
+    registers: [this.registry],
+  });
+  readonly #shed = new Counter({
+    name: "millrace_gateway_rows_shed_total",
+    help: "Rows that there was no room for: refused, dropped for newer ones, or answered by the fallback.",
+    labelNames: ["policy"],
+    registers: [this.registry],
+  });
   /** Requests under way. */
   readonly underWay = new Gauge({
     name: "millrace_gateway_requests_under_way",
@@ -39,6 +53,7 @@ export class GatewayMetrics {
   constructor(ofProcess: boolean) {
     // An alert on a rate needs the series before the first one is refused.
     for (const code of ["GATEWAY_BUSY", "REQUEST_TIMEOUT"]) this.#errors.inc({ code }, 0);
+    for (const policy of busyPolicies) this.#shed.inc({ policy }, 0);
     if (ofProcess) collectDefaultMetrics({ register: this.registry });
   }
 
@@ -62,14 +77,33 @@ export class GatewayMetrics {
     });
   }
 
-  /** Tells of rows that wait for their model. */
-  watchRows(waiting: () => number): void {
-    const gauge: Gauge = new Gauge({
+  /** Tells of what waits for its model. */
+  watchWaiting(rows: (lane: Lane) => number, bytes: () => number): void {
+    const waiting = new Gauge({
       name: "millrace_gateway_rows_waiting",
-      help: "Rows that wait for their model.",
+      help: "Rows that wait for their model, by lane.",
+      labelNames: ["lane"],
       registers: [this.registry],
-      collect: (): void => gauge.set(waiting()),
+      collect: (): void => {
+        for (const lane of lanes) waiting.set({ lane }, rows(lane));
+      },
     });
+    const size: Gauge = new Gauge({
+      name: "millrace_gateway_waiting_bytes",
+      help: "Bytes of the vectors that wait for their models.",
+      registers: [this.registry],
+      collect: (): void => size.set(bytes()),
+    });
+  }
+
+  /** Rows went to their model together. */
+  batched(rows: number): void {
+    this.#batchRows.observe(rows);
+  }
+
+  /** There was no room for rows. */
+  shed(policy: BusyPolicy, rows: number): void {
+    this.#shed.inc({ policy }, rows);
   }
 
   refused(code: string): void {

@@ -42,11 +42,12 @@ async function manyRequests(requests: number): Promise<{ tally: Tally; seconds: 
     await idModel(own, 2, {}),
     await idModel(own, 3, { native: true }),
   ];
-  const load = new CheckedLoad(own, models, "many");
+  const load = new CheckedLoad(own, models, "many", 3_000);
   const began = performance.now();
   for (let asked = 0; asked < requests; asked += 2_000) {
     await load.askDoor(Math.min(2_000, requests - asked));
-    if (asked % 100_000 === 0) load.askStream(500, true);
+    if (asked % 10_000 === 0) load.askStream(500, true);
+    if (asked % 100_000 === 0) load.resize(1);
     await load.settled();
   }
   const seconds = (performance.now() - began) / 1000;
@@ -60,7 +61,7 @@ function added(sum: Tally, tally: Tally): void {
 
 function lost({ asked, ...ends }: Tally): number {
   const told = ends.right + ends.misrouted + ends.late + ends.cancelled + ends.refused;
-  return asked - told - ends.missing - ends.broken;
+  return asked - told - ends.busy - ends.missing - ends.broken;
 }
 
 const { values: flags } = parseArgs({
@@ -89,8 +90,8 @@ try {
   const aborts = controls.filter((end) => end === "SIGABRT").length;
   const perSecond = Math.round(many.tally.asked / many.seconds);
   const lines = [
-    "| | processes | cycles | ended otherwise than by themselves | requests | right | late | cancelled | refused by a closing pool | of a missing model | misrouted | failed | lost |",
-    `| --- |${" ---: |".repeat(12)}`,
+    "| | processes | cycles | ended otherwise than by themselves | requests | right | late | cancelled | refused by a closing pool | no room | of a missing model | misrouted | failed | lost |",
+    `| --- |${" ---: |".repeat(13)}`,
     row("this pool", processes, processes * cycles, bad.length, sum),
     row("requests by id", 1, 1, 0, many.tally),
     "",
@@ -114,7 +115,8 @@ try {
 }
 
 function row(name: string, count: number, cycles: number, bad: number, tally: Tally): string {
-  const { asked, right, late, cancelled, refused, missing, misrouted, broken } = tally;
-  const cells = [asked, right, late, cancelled, refused, missing, misrouted, broken, lost(tally)];
+  const { asked, right, late, cancelled, refused, busy, missing, misrouted, broken } = tally;
+  const ends = [right, late, cancelled, refused, busy, missing, misrouted, broken, lost(tally)];
+  const cells = [asked, ...ends];
   return `| ${name} | ${count} | ${cycles} | ${bad} | ${cells.join(" | ")} |`;
 }

@@ -44,12 +44,17 @@ export async function openDoor(
     now: () => (config.live ? Date.now() : null),
     logs: config.live,
     threads: config.scoringThreads,
-    delayMs: config.batchDelayMs,
-    waitingRows: config.rowsWaiting,
+    ...{ rows: config.batchRows, delayMs: config.batchDelayMs, whenBusy: config.whenBusy },
+    ...{ waitingRows: config.rowsWaiting, waitingBytes: config.waitingMb * 2 ** 20 },
+    batched: (rows) => metrics.batched(rows),
+    shed: (policy, rows) => metrics.shed(policy, rows),
     warn: (message, facts) => log.warn(facts, message),
     predicted: (step, answer) => metrics.predicted(step, answer),
   });
-  metrics.watchRows(() => predictions.waitingRows);
+  metrics.watchWaiting(
+    (lane) => predictions.waitingRows(lane),
+    () => predictions.waitingBytes,
+  );
   void predictions.warm();
   const tracking = new Tracking(plans, stack);
   const now = () => (config.live ? Date.now() : null);

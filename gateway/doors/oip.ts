@@ -134,7 +134,7 @@ function modelDoors(predictions: Predictions, path: string): Door[] {
       handle: async ({ path: { model = "", version = null }, body, headers }) => {
         const found = predictions.model(model);
         const asked = readInfer(body as unknown as Buffer, headers, found.features);
-        const answer = await found.infer(version, asked.vectors, asked.deadlineMs);
+        const answer = await found.infer(version, asked.vectors, asked.deadlineMs, asked.lane);
         return inferred(model, answer, asked.id, asked.isBinary);
       },
     }),

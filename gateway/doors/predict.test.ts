@@ -147,6 +147,7 @@ test("what cannot be scored is refused with its place", async () => {
     [{}, 400, "REQUEST_INVALID", /give one record, or records/],
     [{ record, records: [record] }, 400, "REQUEST_INVALID", /give one record/],
     [{ record, deadlineMs: 0 }, 400, "REQUEST_INVALID", /body.deadlineMs/],
+    [{ record, priority: "urgent" }, 400, "REQUEST_INVALID", /body.priority/],
     [{ record, fast: true }, 400, "REQUEST_INVALID", /fast/],
   ];
   for (const [body, status, code, message] of cases) {
@@ -193,6 +194,25 @@ test("two gateways answer by a champion within a second of its promotion", async
   // One feature is the time since a payment, and they were asked at different ms.
   assert.ok(Math.abs(Number(east?.probability) - Number(west?.probability)) < 1e-4);
   assert.ok(Math.max(east?.ms ?? 9e9, west?.ms ?? 9e9) < 1_000);
+});
+
+test("what there is no room for is answered by the fallback where the gateway is told so", async () => {
+  const shed: string[] = [];
+  const gateway = await gatewayOn("busy", {
+    ...{ delayMs: 1_000, waitingRows: 1, whenBusy: "degrade" },
+    shed: (policy, rows) => shed.push(`${policy} ${rows}`),
+  });
+  for (let version: unknown = null; version === null; ) {
+    const { body } = await predict(gateway, { record, deadlineMs: 600_000 });
+    version = body["version"];
+  }
+  assert.deepEqual(shed, []);
+  const asked = Array.from({ length: 4 }, () =>
+    predict(gateway, { record, priority: "high", deadlineMs: 600_000, late: "error" }),
+  );
+  const reasons = (await Promise.all(asked)).map(({ body }) => body["fallbackReason"]);
+  assert.deepEqual(reasons.sort(), ["busy", "busy", "busy", null]);
+  assert.deepEqual(shed, ["degrade 1", "degrade 1", "degrade 1"]);
 });
 
 test("a score is explained by its features, the fallback's is not", async () => {

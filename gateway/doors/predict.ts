@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { LookedUp } from "../../runtime/predict/feature-reads.ts";
 import type { Predictions } from "../../runtime/predict/predictions.ts";
+import { lanes } from "../../runtime/predict/row-queue.ts";
 import type { ServedPrediction, StepPredictor } from "../../runtime/predict/step-predictor.ts";
 import { type Door, door } from "../door.ts";
 import { invalid } from "../read-request.ts";
@@ -35,6 +36,10 @@ const body = z.strictObject({
     .enum(["fallback", "error"])
     .optional()
     .describe("What is late: answered by the fallback (the default), or an error, 504."),
+  priority: z
+    .enum(lanes)
+    .optional()
+    .describe("Who goes first where rows wait for their model; normal where left out."),
   features: z
     .boolean()
     .optional()
@@ -64,7 +69,7 @@ const prediction = z.object({
   probability: z.number(),
   version: z.string().nullable().describe("Of the model that answered; null: the fallback did."),
   fallbackReason: z
-    .enum(["no model", "late", "failed", "put aside", "out of range"])
+    .enum(["no model", "late", "failed", "put aside", "out of range", "busy"])
     .nullable()
     .describe("Null: a model answered."),
   latencyMs: z.number().describe("Of the model call, with its wait for a batch."),
@@ -127,7 +132,7 @@ export function predictDoor(predictions: Predictions): Door {
     ],
     handle: async ({ path: { step: name = "" }, body: given, requestId, user }) => {
       const { record, records, topology = null, deadlineMs = null, late } = given;
-      const { features, explain: explains = false } = given;
+      const { features, explain: explains = false, priority: lane = "normal" } = given;
       if ((record === undefined) === (records === undefined)) {
         invalid("body", "give one record, or records");
       }
@@ -135,7 +140,8 @@ export function predictDoor(predictions: Predictions): Door {
         invalid("body.records", `give up to ${explainedMost} where scores are to be explained`);
       }
       const step = predictions.step(name, topology);
-      const how = { asker: { requestId, user }, deadlineMs, failsLate: late === "error", explains };
+      const asker = { requestId, user };
+      const how = { asker, deadlineMs, failsLate: late === "error", explains, lane };
       const made = await step.predict(records ?? [record], how, (index) =>
         record === undefined ? `body.records[${index}]` : "body.record",
       );

@@ -2,6 +2,7 @@ import { invalid } from "../read-request.ts";
 import {
   deadlineOf,
   type InferRequest,
+  laneOf,
   type Parameter,
   refuseOutputs,
   vectorsOf,
@@ -75,11 +76,13 @@ export function readInferMessage(message: InferMessage, features: readonly strin
     outputs.map(({ name, parameters: own }) => ({ name, parameters: plain(own) })),
     "outputs",
   );
+  const how = plain(parameters);
   return {
     id: id === "" ? null : id,
     vectors: vectorsOf(tensors, features, "inputs"),
     isBinary,
-    deadlineMs: deadlineOf(plain(parameters)["timeout"], "parameters.timeout"),
+    deadlineMs: deadlineOf(how["timeout"], "parameters.timeout"),
+    lane: laneOf(how["priority"], "parameters.priority"),
   };
 }
 

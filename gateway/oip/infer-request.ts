@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { type Lane, lanes } from "../../runtime/predict/row-queue.ts";
 import { nearest } from "../../schemas/nearest.ts";
 import type { Headers } from "../keys/access.ts";
 import { invalid, readBody, shaped } from "../read-request.ts";
@@ -37,6 +38,8 @@ export interface InferRequest {
   readonly isBinary: boolean;
   /** Null: however long it takes. */
   readonly deadlineMs: number | null;
+  /** Who goes first. */
+  readonly lane: Lane;
 }
 
 /**
@@ -54,7 +57,7 @@ export function readInfer(
   if (length === 0) {
     // The bytes are a vector, and nothing is said of them.
     const vectors = binaryValues(body, [1, features.length], "FP64", "body");
-    return { id: null, vectors, isBinary: true, deadlineMs: null };
+    return { id: null, vectors, isBinary: true, deadlineMs: null, lane: "normal" };
   }
   const json = length === null ? body : body.subarray(0, length);
   const request = shaped(inferBody, readBody("value", "application/json", json), "body");
@@ -67,6 +70,7 @@ export function readInfer(
     vectors: vectorsOf(tensors, features, "body.inputs"),
     isBinary: (asked["binary_data"] ?? how["binary_data_output"]) === true,
     deadlineMs: deadlineOf(how["timeout"], "body.parameters.timeout"),
+    lane: laneOf(how["priority"], "body.parameters.priority"),
   };
 }
 
@@ -107,6 +111,13 @@ export function deadlineOf(timeout: Parameter | undefined, where: string): numbe
   if (timeout === undefined || timeout === 0) return null;
   if (typeof timeout === "number" && timeout > 0 && timeout <= 6e8) return timeout / 1_000;
   return invalid(where, "write µs, up to 600000000");
+}
+
+/** A priority of the protocol: 1 is the highest, 0 that of who says nothing. */
+export function laneOf(priority: Parameter | undefined, where: string): Lane {
+  if (priority === undefined || priority === 0) return "normal";
+  const lane = typeof priority === "number" ? lanes[priority - 1] : undefined;
+  return lane ?? invalid(where, `write 1 to ${lanes.length}, 1 goes first, or 0 for 2`);
 }
 
 /** Tensors of JSON, and those whose bytes follow it in their order. */

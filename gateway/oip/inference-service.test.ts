@@ -196,6 +196,10 @@ test("what is wrong is told with gRPC's status, our code and where it stands", a
       /parameters.timeout: write µs/,
     ],
     [
+      { ...raw(), parameters: { priority: { int64_param: 4 } } },
+      /parameters.priority: write 1 to 3/,
+    ],
+    [
       { model_name: model, inputs: [{ name: "features", datatype: "BYTES", shape: [1, width] }] },
       /datatype "BYTES" is none of BOOL/,
     ],

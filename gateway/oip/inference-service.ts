@@ -72,13 +72,14 @@ function given(version: string): string | undefined {
 
 async function infer(predictions: Predictions, message: InferMessage, clientMs: number) {
   const model = predictions.model(message.model_name);
-  const { id, vectors, isBinary, deadlineMs } = readInferMessage(message, model.features);
+  const { id, vectors, isBinary, deadlineMs, lane } = readInferMessage(message, model.features);
   const leastMs = Math.min(deadlineMs ?? Number.POSITIVE_INFINITY, clientMs);
   const within = Number.isFinite(leastMs) ? leastMs : null;
   const { version, probabilities } = await model.infer(
     given(message.model_version) ?? null,
     vectors,
     within,
+    lane,
   );
   const output = { name: onlyOutput, datatype: "FP64", shape: [probabilities.length, 1] };
   const contents = { fp64_contents: [...probabilities] };

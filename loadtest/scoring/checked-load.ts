@@ -3,7 +3,13 @@ import type { ModelInForce } from "../../processors/scoring/model-register.ts";
 import { ScoreBatch } from "../../processors/scoring/score-batch.ts";
 import { rowStates } from "../../processors/scoring/score-work.ts";
 import { seededRandom } from "../../processors/train/seeded-random-fixture.ts";
-import { MicroBatcher } from "../../runtime/predict/micro-batcher.ts";
+import {
+  type BatchedRows,
+  type BusyPolicy,
+  busyPolicies,
+  MicroBatcher,
+} from "../../runtime/predict/micro-batcher.ts";
+import { lanes } from "../../runtime/predict/row-queue.ts";
 import type { Scorer } from "../../runtime/services/score/scorer.ts";
 import { createScoringPool } from "../../runtime/services/score/scoring-pool.ts";
 import { MillraceError } from "../../schemas/errors.ts";
@@ -20,6 +26,8 @@ export interface Tally {
   cancelled: number;
   /** Asked of a pool that was closing. */
   refused: number;
+  /** There was no room: refused, dropped or degraded. */
+  busy: number;
   /** The model that is not there, which is asked on purpose. */
   missing: number;
   /** Anything else. */
@@ -28,7 +36,7 @@ export interface Tally {
 
 export function newTally(): Tally {
   const counts = { asked: 0, right: 0, misrouted: 0, late: 0, cancelled: 0 };
-  return { ...counts, refused: 0, missing: 0, broken: 0 };
+  return { ...counts, refused: 0, busy: 0, missing: 0, broken: 0 };
 }
 
 const missing: IdModel = { sha256: "0".repeat(64), column: 0 };
@@ -44,9 +52,18 @@ export class CheckedLoad {
   readonly #closing: Promise<unknown>[] = [];
   #pool: Scorer;
   #batcher: MicroBatcher;
+  readonly #waitingRows: number;
   #nextId = 1;
+  /** Pools; the next one has the next policy for where too much waits. */
+  #opened = 0;
 
-  constructor(folder: string, models: readonly IdModel[], seed: string) {
+  constructor(
+    folder: string,
+    models: readonly IdModel[],
+    seed: string,
+    waitingRows: number = 1_000_000,
+  ) {
+    this.#waitingRows = waitingRows;
     this.#folder = folder;
     this.#models = models;
     this.#random = seededRandom(seed);
@@ -84,10 +101,13 @@ export class CheckedLoad {
       const model = this.#random(200) === 0 ? missing : this.#model();
       const deadline = this.#random(20) === 0 ? this.#random(3) : Number.POSITIVE_INFINITY;
       const { vectors, first } = this.#vectors(rows);
-      const asked = this.#batcher.score(inForce(model), vectors, performance.now() + deadline);
-      this.#watch(
-        asked.then(({ probabilities, states }) => this.#check(probabilities, states, first, model)),
+      const asked = this.#batcher.score(
+        inForce(model),
+        vectors,
+        performance.now() + deadline,
+        lanes[this.#random(lanes.length)],
       );
+      this.#watch(asked.then((answer) => this.#check(answer, first, model)));
       if (each % 512 === 511) await nextTurn();
     }
   }
@@ -124,7 +144,8 @@ export class CheckedLoad {
 
   #open(threads: number): [Scorer, MicroBatcher] {
     const pool = createScoringPool({ artifacts: { directory: this.#folder }, threads });
-    const options = { batchesAtOnce: threads * 2, waitingRows: 1_000_000 };
+    const whenBusy = busyPolicies[this.#opened++ % busyPolicies.length] as BusyPolicy;
+    const options = { batchesAtOnce: threads * 2, waitingRows: this.#waitingRows, whenBusy };
     return [pool, new MicroBatcher(pool, width, options)];
   }
 
@@ -140,8 +161,9 @@ export class CheckedLoad {
     return { vectors, first };
   }
 
-  #check(probabilities: Float64Array, states: Uint8Array, first: number, model: IdModel): void {
-    if (states.includes(rowStates.late)) this.tally.late++;
+  #check({ probabilities, states, isDegraded }: BatchedRows, first: number, model: IdModel): void {
+    if (isDegraded) this.tally.busy++;
+    else if (states.includes(rowStates.late)) this.tally.late++;
     else if (this.#count(probabilities, states, first, model)) this.tally.right++;
   }
 
@@ -164,6 +186,7 @@ export class CheckedLoad {
         if (error instanceof Cancelled) this.tally.cancelled++;
         else if (code === "SCORING_CLOSED") this.tally.refused++;
         else if (code === "ARTIFACT_MISSING") this.tally.missing++;
+        else if (code === "GATEWAY_BUSY") this.tally.busy++;
         else this.tally.broken++;
       })
       .finally(() => this.#underWay.delete(watched));

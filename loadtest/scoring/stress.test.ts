@@ -19,9 +19,9 @@ after(() => rm(folder, { recursive: true, force: true }));
 
 /** Every request has ended, and none with the answer of another. */
 function assertChecked({ asked, right, misrouted, broken, ...others }: Tally): void {
-  const { late, cancelled, refused, missing } = others;
+  const { late, cancelled, refused, busy, missing } = others;
   assert.deepEqual({ misrouted, broken }, { misrouted: 0, broken: 0 });
-  assert.equal(right + late + cancelled + refused + missing, asked);
+  assert.equal(right + late + cancelled + refused + busy + missing, asked);
   assert.ok(right > asked / 3, `${right} of ${asked}`);
 }
 
@@ -38,14 +38,17 @@ test("requests of four models have their own answers, with late and missing ones
     await idModel(folder, 2, {}),
     await idModel(folder, 3, { native: true }),
   ];
-  const load = new CheckedLoad(folder, models, "many");
-  for (let round = 0; round < 5; round++) {
+  const load = new CheckedLoad(folder, models, "many", 600);
+  for (let round = 0; round < 6; round++) {
+    // Each with the next policy.
+    if (round > 0) load.resize(1);
     await load.askDoor(1_000);
     load.askStream(500, round % 2 === 0);
     await load.settled();
   }
   await load.end();
   assertChecked(load.tally);
+  assert.ok(load.tally.busy > 0);
   // A batch is of one model: one that is missing fails the requests of no other.
   assert.ok(
     load.tally.missing < load.tally.asked / 50,

@@ -5,8 +5,10 @@ import type { ScoringSpec } from "../../schemas/steps/scoring.ts";
 import type { ChampionNews } from "./model-news.ts";
 import { rowStates } from "./score-work.ts";
 
-/** Why the fallback answers in place of a model. */
-export type FallbackReason = "no model" | "late" | "failed" | "put aside" | "out of range";
+/** Why the fallback answers in place of a model; "busy" on request alone. */
+export type FallbackReason =
+  | ("no model" | "late" | "failed" | "put aside")
+  | ("out of range" | "busy");
 
 /** Rows in a row that a model may fail at before it is put aside. */
 export const failuresInARow = 10;

@@ -1,5 +1,7 @@
+import { busyPolicies } from "../predict/micro-batcher.ts";
+import { microBatchRows } from "../services/score/scorer.ts";
 import { setting } from "./setting.ts";
-import { duration, integer, listenAddress, optionalPath, path } from "./setting-types.ts";
+import { duration, integer, listenAddress, optionalPath, path, word } from "./setting-types.ts";
 
 const commands = ["run", "serve"] as const;
 
@@ -50,9 +52,24 @@ export const gatewaySettings = Object.freeze({
     doc: "Gateway: how long a prediction waits for others to be scored with, ms; 0: only while the threads are busy.",
     commands,
   }),
+  batchRows: setting(integer(1, microBatchRows), {
+    default: microBatchRows,
+    doc: "Gateway: rows that go to a model at a time.",
+    commands,
+  }),
   rowsWaiting: setting(integer(1, 1_000_000), {
     default: 4_096,
-    doc: "Gateway: rows that may wait for their model; further ones are answered 429.",
+    doc: "Gateway: rows of a step that may wait for its model; for further ones see --when-busy.",
+    commands,
+  }),
+  waitingMb: setting(integer(1, 65_536), {
+    default: 64,
+    doc: "Gateway: vectors that may wait for their models, of all steps together, MB.",
+    commands,
+  }),
+  whenBusy: setting(word(busyPolicies), {
+    default: "reject",
+    doc: "Gateway: where too much waits, further rows are answered 429 (reject), those that wait longest in the last lane are in their place (drop), or the fallback answers (degrade).",
     commands,
   }),
   drain: setting(duration, {

@@ -5,7 +5,8 @@ import type { ModelInForce } from "../../processors/scoring/model-register.ts";
 import { rowStates, type ScoreWork } from "../../processors/scoring/score-work.ts";
 import { seededRandom } from "../../processors/train/seeded-random-fixture.ts";
 import { emptyResult, type ScoreResult } from "../services/score/scorer.ts";
-import { MicroBatcher } from "./micro-batcher.ts";
+import { type BusyPolicy, busyPolicies, MicroBatcher, WaitingBytes } from "./micro-batcher.ts";
+import type { Lane } from "./row-queue.ts";
 
 const never = Number.POSITIVE_INFINITY;
 const models = ["a", "b"].map((artifact): ModelInForce => {
@@ -102,7 +103,7 @@ test("rows gather while the scorer is busy; what comes together goes together", 
   all.push(one(), one());
   await turn();
   all.push(one());
-  assert.deepEqual([scorer.works.length, batcher.waitingRows], [1, 3]);
+  assert.deepEqual([scorer.works.length, batcher.waitingRows("normal")], [1, 3]);
   scorer.release();
   await Promise.all(all.slice(0, 3));
   await turn();
@@ -150,7 +151,7 @@ test("beyond its bound rows are refused, those that are late leave, and what nob
     assert.ok(states.every((state) => state === rowStates.late));
     assert.ok(probabilities.every(Number.isNaN));
   }
-  assert.equal(batcher.waitingRows, 1, "late rows have left");
+  assert.equal(batcher.waitingRows("normal"), 1, "late rows have left");
   assert.equal(scorer.signals[0]?.aborted, true);
   scorer.release();
   await turn();
@@ -173,5 +174,95 @@ test("what the scorer fails with is told to the requests of the batch, and no ot
   await assert.rejects(batcher.score(first, Float64Array.of(1, 2), never), { message: "gone" });
   const { probabilities } = await batcher.score(first, Float64Array.of(1, 2), never);
   assert.deepEqual([...probabilities], [3 / 1e6]);
+  await batcher.close();
+});
+
+test("bytes that wait are held to one limit for all that share it", async () => {
+  const scorer = heldScorer(true);
+  const waitingBytes = new WaitingBytes(64);
+  const options = { batchesAtOnce: 1, waitingBytes };
+  const [one, other] = [
+    new MicroBatcher(scorer, 2, options),
+    new MicroBatcher(scorer, 2, { ...options, whenBusy: "drop" }),
+  ];
+  const ask = (batcher: MicroBatcher, rows: number) =>
+    batcher.score(first, new Float64Array(rows * 2), never);
+  const all = [ask(one, 1)];
+  await turn();
+  assert.equal(waitingBytes.used, 0, "it is with the scorer");
+  all.push(ask(one, 3));
+  assert.equal(waitingBytes.used, 48);
+  await assert.rejects(ask(other, 2), { code: "GATEWAY_BUSY" });
+  all.push(ask(other, 1));
+  assert.equal(waitingBytes.used, 64);
+  for (let round = 0; round < 3; round++) {
+    await turn();
+    scorer.release();
+  }
+  await Promise.all(all);
+  assert.equal(waitingBytes.used, 0);
+});
+
+test("where too much waits, the policy says who goes: what comes, what is old, or to the fallback", async () => {
+  for (const whenBusy of busyPolicies) {
+    const scorer = heldScorer(true);
+    const shed: [BusyPolicy, number][] = [];
+    const batcher = new MicroBatcher(scorer, 2, {
+      ...{ batchesAtOnce: 1, waitingRows: 3, whenBusy },
+      shed: (policy, rows) => shed.push([policy, rows]),
+    });
+    const ask = (rows: number, lane: Lane = "normal") => {
+      const asked = batcher.score(first, new Float64Array(rows * 2), never, lane);
+      return asked.then(
+        ({ isDegraded, states, probabilities }) => {
+          const isAnswered = states.every((state) => state === rowStates.answered);
+          assert.equal(isAnswered, !isDegraded);
+          assert.equal(probabilities.some(Number.isNaN), isDegraded);
+          return isDegraded ? "degraded" : "answered";
+        },
+        ({ code }: { code: string }) => code,
+      );
+    };
+    const running = ask(1);
+    await turn();
+    const asked = [ask(1, "high"), ask(1), ask(1, "low"), ask(2), ask(1, "low"), ask(1, "high")];
+    for (let round = 0; round < 3; round++) {
+      await turn();
+      scorer.release();
+    }
+    const busy = "GATEWAY_BUSY";
+    const wanted = {
+      reject: ["answered", "answered", "answered", busy, busy, busy],
+      // The low one goes, and that is not enough: the older normal one, too. A low one finds none
+      // to go for it, the last high one the normal one.
+      drop: ["answered", busy, busy, busy, busy, "answered"],
+      degrade: ["answered", "answered", "answered", "degraded", "degraded", "degraded"],
+    };
+    assert.deepEqual(await Promise.all(asked), wanted[whenBusy], whenBusy);
+    assert.equal(await running, "answered");
+    const rows = shed.reduce((sum, each) => sum + each[1], 0);
+    assert.equal(rows, whenBusy === "drop" ? 5 : 4, JSON.stringify(shed));
+    await batcher.close();
+  }
+});
+
+test("of rows that wait those of a lane before go first, however late they came", async () => {
+  const scorer = heldScorer(true);
+  const batcher = new MicroBatcher(scorer, 2, { batchesAtOnce: 1, rows: 2 });
+  const order: string[] = [];
+  const ask = async (name: string, lane: Lane) => {
+    await batcher.score(first, Float64Array.of(1, 2), never, lane);
+    order.push(name);
+  };
+  const all = [ask("running", "low")];
+  await turn();
+  all.push(ask("low", "low"), ask("normal", "normal"), ask("normal 2", "normal"));
+  all.push(ask("high", "high"));
+  for (let round = 0; round < 4; round++) {
+    await turn();
+    scorer.release();
+  }
+  await Promise.all(all);
+  assert.deepEqual(order, ["running", "high", "normal", "normal 2", "low"]);
   await batcher.close();
 });

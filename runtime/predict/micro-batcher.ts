@@ -1,19 +1,60 @@
 import type { ModelInForce } from "../../processors/scoring/model-register.ts";
-import { ScoreBatch } from "../../processors/scoring/score-batch.ts";
-import { rowStates } from "../../processors/scoring/score-work.ts";
+import { rowStates, type ScoreWork } from "../../processors/scoring/score-work.ts";
 import { MillraceError } from "../../schemas/errors.ts";
 import { microBatchRows, type ScoreResult, type Scorer } from "../services/score/scorer.ts";
+import { type Lane, type Queued, RowQueue } from "./row-queue.ts";
+
+/**
+ * What happens where too much waits. reject: the request that comes is refused. drop: the oldest
+ * that waits in the last lane is refused in its place, unless its lane comes before that of the
+ * request. degrade: the request that comes is answered at once, without a model.
+ */
+export const busyPolicies = ["reject", "drop", "degrade"] as const;
+export type BusyPolicy = (typeof busyPolicies)[number];
+
+/** Bytes of the vectors that wait, of all micro-batchers that share the limit. */
+export class WaitingBytes {
+  readonly most: number;
+  used = 0;
+
+  constructor(most: number) {
+    this.most = most;
+  }
+}
 
 export interface BatcherOptions {
   /** Batches that are with the scorer at a time; what comes meanwhile waits and gathers. */
   readonly batchesAtOnce: number;
   /** Rows of a batch at most, but for a request of more. @default 256 */
   readonly rows?: number;
+  /** Bytes of the vectors of a batch at most, but for a request of more. @default 1 MiB */
+  readonly bytes?: number;
   /** How long a row waits for others while the scorer has time for it, ms. @default 0 */
   readonly delayMs?: number;
-  /** Rows that may wait; a request beyond them is refused. @default 4096 */
+  /** Rows that may wait. @default 4096 */
   readonly waitingRows?: number;
+  /** Bytes that may wait, here and where else it is given to. @default 64 MiB, of its own */
+  readonly waitingBytes?: WaitingBytes;
+  /** What happens beyond them. @default "reject" */
+  readonly whenBusy?: BusyPolicy;
+  /** Told the rows of each batch that goes out. @default nobody */
+  readonly batched?: (rows: number) => void;
+  /** Told the rows of each request that there was no room for. @default nobody */
+  readonly shed?: (policy: BusyPolicy, rows: number) => void;
 }
+
+export const batcherDefaults = Object.freeze({
+  rows: microBatchRows,
+  bytes: 2 ** 20,
+  delayMs: 0,
+  waitingRows: 4_096,
+  whenBusy: "reject" as BusyPolicy,
+  batched: () => {},
+  shed: () => {},
+});
+
+/** Bytes of vectors that may wait where nobody says otherwise. */
+export const waitingBytesMost = 64 * 2 ** 20;
 
 /** What became of the rows of a request, in their order. */
 export interface BatchedRows {
@@ -25,85 +66,87 @@ export interface BatchedRows {
   readonly latencyMs: number;
   /** Why a model failed at some of them, or at rows beside them; null: it did not. */
   readonly failure: string | null;
+  /** Whether no model was asked, since too much waited: nothing of it is answered. */
+  readonly isDegraded: boolean;
 }
 
 /** The rows of one request. */
-interface Waiting {
-  readonly id: number;
+interface Waiting extends Queued {
   readonly model: ModelInForce;
   readonly vectors: Float64Array;
-  readonly rows: number;
-  /** Of the clock that never goes back, ms. */
-  readonly since: number;
-  readonly deadlineAt: number;
   readonly resolve: (rows: BatchedRows) => void;
   readonly reject: (error: unknown) => void;
   timer: NodeJS.Timeout | undefined;
 }
 
-/** Share of the newest batch in the time that batches are taken to need. */
-const newestShare = 0.2;
 const longestTimerMs = 2 ** 31 - 1;
 
 /**
- * Gathers the rows of requests for a scorer. A batch leaves when the scorer has room for it and
- * there are as many rows as one takes, the oldest has waited for `delayMs`, or a deadline leaves
- * no more than the time that batches need; without a delay that is at once, and batches grow while
- * the scorer is busy. A row whose deadline passes is late; what of it has not begun never does.
+ * Gathers the rows of requests for a scorer, by model. A batch leaves when the scorer has room for
+ * it and it is due: full, its oldest request has waited for `delayMs`, or a deadline leaves no more
+ * than the time that batches need; without a delay that is at once, and batches grow while the
+ * scorer is busy. A row whose deadline passes is late; what of it has not begun never does.
  *
- * All rows have one width; each goes to the model that it names, and a batch is of one model.
+ * All rows have one width; each goes to the model that it names, and a batch is of one model: what
+ * fails a model fails no other's rows.
  */
 export class MicroBatcher {
   readonly #scorer: Pick<Scorer, "score">;
   readonly #width: number;
   readonly #options: Required<BatcherOptions>;
-  readonly #waiting = new Map<number, Waiting>();
+  readonly #queue: RowQueue<Waiting>;
   readonly #underWay = new Set<Promise<void>>();
-  #rows = 0;
-  #nextId = 1;
-  #batchMs = 0;
   #timer: NodeJS.Timeout | undefined;
+  /** When it is due. */
+  #timerAt = 0;
+  /** Whether a flush comes at the end of this turn. */
+  #isFlushing = false;
   #closed = false;
 
   constructor(scorer: Pick<Scorer, "score">, width: number, options: BatcherOptions) {
     this.#scorer = scorer;
     this.#width = width;
-    this.#options = { rows: microBatchRows, delayMs: 0, waitingRows: 4_096, ...options };
+    const waitingBytes = options.waitingBytes ?? new WaitingBytes(waitingBytesMost);
+    this.#options = { ...batcherDefaults, ...options, waitingBytes };
+    this.#queue = new RowQueue(this.#options);
   }
 
-  /** Rows that wait for their batch. */
-  get waitingRows(): number {
-    return this.#rows;
+  /** Rows of a lane that wait for their batch. */
+  waitingRows(lane: Lane): number {
+    return this.#queue.rowsOf(lane);
   }
 
   /**
    * Scores the rows of a request, row-major.
    *
    * @param deadlineAt - by `performance.now()`; Infinity: however long it takes.
-   * @throws {MillraceError} GATEWAY_BUSY where too many wait; SCORING_CLOSED after `close`; what
+   * @throws {MillraceError} GATEWAY_BUSY where too much waits; SCORING_CLOSED after `close`; what
    * the scorer throws.
    */
-  score(model: ModelInForce, vectors: Float64Array, deadlineAt: number): Promise<BatchedRows> {
+  score(
+    model: ModelInForce,
+    vectors: Float64Array,
+    deadlineAt: number,
+    lane: Lane = "normal",
+  ): Promise<BatchedRows> {
     const rows = vectors.length / this.#width;
-    const { waitingRows } = this.#options;
+    const bytes = vectors.byteLength;
     if (this.#closed) return Promise.reject(new MillraceError("SCORING_CLOSED"));
-    if (this.#rows > 0 && this.#rows + rows > waitingRows) {
-      const what = `${waitingRows} rows wait for their model`;
-      return Promise.reject(new MillraceError("GATEWAY_BUSY", { what }));
-    }
+    const lacking = this.#makeRoom(rows, bytes, lane);
+    if (lacking !== null) return this.#turnAway(rows, lacking);
     return new Promise((resolve, reject) => {
       const since = performance.now();
-      const id = this.#nextId++;
+      const { artifact: key } = model;
       const waiting: Waiting = {
-        ...{ id, model, vectors, rows, since, deadlineAt, resolve, reject },
+        ...{ key, rows, bytes, lane, since, deadlineAt, model, vectors, resolve, reject },
         timer: undefined,
       };
       const leftMs = deadlineAt - since;
       if (leftMs <= longestTimerMs) {
         waiting.timer = setTimeout(() => this.#late(waiting), Math.max(0, leftMs));
       }
-      this.#waiting.set(id, waiting);
-      this.#rows += rows;
+      this.#queue.add(waiting);
+      this.#options.waitingBytes.used += bytes;
       this.#schedule();
     });
   }
@@ -118,31 +161,69 @@ export class MicroBatcher {
     }
   }
 
-  /** Has the next batch leave when it may; what is asked in the same turn goes together. */
-  #schedule(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    if (this.#waiting.size === 0 || this.#underWay.size >= this.#options.batchesAtOnce) return;
-    const inMs = this.#dueInMs();
-    if (inMs <= 0) queueMicrotask(() => this.#flush());
-    else this.#timer = setTimeout(() => this.#flush(), inMs);
+  /** Drops what may be dropped for a request; what there is too much of all the same, or null. */
+  #makeRoom(rows: number, bytes: number, lane: Lane): string | null {
+    for (let lacking = this.#lacking(rows, bytes); ; lacking = this.#lacking(rows, bytes)) {
+      if (lacking === null || this.#options.whenBusy !== "drop") return lacking;
+      const dropped = this.#queue.lastOf(lane);
+      if (dropped === null) return lacking;
+      this.#leave(dropped);
+      clearTimeout(dropped.timer);
+      this.#options.shed("drop", dropped.rows);
+      const what = `${lacking}, and newer ones came`;
+      dropped.reject(new MillraceError("GATEWAY_BUSY", { what }));
+    }
   }
 
-  #dueInMs(): number {
-    const { rows, delayMs } = this.#options;
-    if (this.#closed || this.#rows >= rows) return 0;
-    let dueAt = Number.POSITIVE_INFINITY;
-    for (const { since, deadlineAt } of this.#waiting.values()) {
-      dueAt = Math.min(dueAt, since + delayMs, deadlineAt - this.#batchMs);
+  /** A request beyond a limit is taken where nothing waits. */
+  #lacking(rows: number, bytes: number): string | null {
+    const { waitingRows, waitingBytes } = this.#options;
+    if (this.#queue.size > 0 && this.#queue.rows + rows > waitingRows) {
+      return `${waitingRows} rows wait for their model`;
     }
-    return dueAt - performance.now();
+    if (waitingBytes.used > 0 && waitingBytes.used + bytes > waitingBytes.most) {
+      return `vectors of ${waitingBytes.most / 2 ** 20} MiB wait for their models`;
+    }
+    return null;
+  }
+
+  #turnAway(rows: number, what: string): Promise<BatchedRows> {
+    const { whenBusy, shed } = this.#options;
+    if (whenBusy !== "degrade") {
+      shed("reject", rows);
+      return Promise.reject(new MillraceError("GATEWAY_BUSY", { what }));
+    }
+    shed("degrade", rows);
+    return Promise.resolve({ ...noAnswers(rows, "late"), isDegraded: true });
+  }
+
+  /** Has the next batch leave when it may; what is asked in the same turn goes together. */
+  #schedule(): void {
+    if (this.#isFlushing || this.#queue.size === 0) return;
+    if (this.#underWay.size >= this.#options.batchesAtOnce) return;
+    const dueAt = this.#closed ? Number.NEGATIVE_INFINITY : this.#queue.dueAt();
+    // It looks again then.
+    if (this.#timer !== undefined && this.#timerAt <= dueAt) return;
+    clearTimeout(this.#timer);
+    const inMs = dueAt - performance.now();
+    if (inMs > 0) {
+      this.#timerAt = dueAt;
+      this.#timer = setTimeout(() => this.#flush(), inMs);
+      return;
+    }
+    this.#timer = undefined;
+    this.#isFlushing = true;
+    queueMicrotask(() => this.#flush());
   }
 
   /** Sends as many batches as there is room for and are due. */
   #flush(): void {
-    const { batchesAtOnce } = this.#options;
-    while (this.#waiting.size > 0 && this.#underWay.size < batchesAtOnce && this.#dueInMs() <= 0) {
-      const taken = this.#take();
+    this.#isFlushing = false;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    while (this.#underWay.size < this.#options.batchesAtOnce) {
+      const taken = this.#queue.take(performance.now(), this.#closed);
+      if (taken.length === 0) break;
       const run: Promise<void> = this.#run(taken).finally(() => {
         this.#underWay.delete(run);
         this.#schedule();
@@ -152,44 +233,23 @@ export class MicroBatcher {
     this.#schedule();
   }
 
-  /**
-   * The oldest request and those after it of its model: what fails a model fails no other's rows. A
-   * request is never parted.
-   */
-  #take(): Waiting[] {
-    const taken: Waiting[] = [];
-    let rows = 0;
-    for (const each of this.#waiting.values()) {
-      if (each.model.artifact !== (taken[0] ?? each).model.artifact) continue;
-      if (rows > 0 && rows + each.rows > this.#options.rows) break;
-      taken.push(each);
-      rows += each.rows;
-    }
-    for (const { id } of taken) this.#waiting.delete(id);
-    this.#rows -= rows;
-    return taken;
-  }
-
   async #run(taken: readonly Waiting[]): Promise<void> {
     const started = performance.now();
-    const batch = new ScoreBatch(this.#width);
-    for (const { model, vectors, rows } of taken) {
-      for (let row = 0; row < rows; row++) {
-        const at = batch.vectors.add();
-        batch.vectors.values.set(vectors.subarray(row * this.#width, (row + 1) * this.#width), at);
-        batch.add(model, 0, 0);
-      }
-    }
-    const { payload } = batch.work({ putAside: [], asksNews: false, heard: 0, knownAt: 0 });
     const over = new AbortController();
     // Not before nobody waits for any of it.
-    const latest = Math.max(...taken.map(({ deadlineAt }) => deadlineAt));
+    let latest = Number.NEGATIVE_INFINITY;
+    for (const { deadlineAt, bytes } of taken) {
+      latest = Math.max(latest, deadlineAt);
+      this.#options.waitingBytes.used -= bytes;
+    }
     const leftMs = latest - started;
     const timer =
       leftMs <= longestTimerMs ? setTimeout(() => over.abort(), Math.max(0, leftMs)) : undefined;
+    const work = workOf(taken, this.#width);
+    this.#options.batched(work.versionOf.length);
     try {
-      this.#answer(taken, await this.#scorer.score(payload, over.signal));
-      this.#batchMs += newestShare * (performance.now() - started - this.#batchMs);
+      this.#answer(taken, await this.#scorer.score(work, over.signal));
+      this.#queue.took((taken[0] as Waiting).key, performance.now() - started);
     } catch (error) {
       for (const each of taken) {
         clearTimeout(each.timer);
@@ -205,32 +265,77 @@ export class MicroBatcher {
    * To each request its own rows: they stand in the order in which they were taken. A busy thread
    * hears of answers before it hears of timers: what came after the deadline is late.
    */
-  #answer(taken: readonly Waiting[], result: ScoreResult): void {
+  #answer(taken: readonly Waiting[], { probabilities, states, failure }: ScoreResult): void {
     const now = performance.now();
     let from = 0;
     for (const each of taken) {
-      const { rows, since, deadlineAt, timer, resolve } = each;
-      clearTimeout(timer);
-      const to = from + rows;
+      const to = from + each.rows;
+      clearTimeout(each.timer);
       // One that has been told already stays as it is.
-      if (now > deadlineAt) this.#late(each);
-      resolve({
-        probabilities: result.probabilities.slice(from, to),
-        states: result.states.slice(from, to),
-        latencyMs: now - since,
-        failure: result.failure,
-      });
+      if (now > each.deadlineAt) this.#late(each);
+      else {
+        each.resolve({
+          probabilities: probabilities.slice(from, to),
+          states: states.slice(from, to),
+          latencyMs: now - each.since,
+          failure,
+          isDegraded: false,
+        });
+      }
       from = to;
     }
   }
 
-  #late({ id, rows, since, resolve }: Waiting): void {
-    if (this.#waiting.delete(id)) this.#rows -= rows;
-    resolve({
-      probabilities: new Float64Array(rows).fill(Number.NaN),
-      states: new Uint8Array(rows).fill(rowStates.late),
-      latencyMs: performance.now() - since,
-      failure: null,
+  #late(each: Waiting): void {
+    this.#leave(each);
+    each.resolve({
+      ...noAnswers(each.rows, "late"),
+      latencyMs: performance.now() - each.since,
     });
   }
+
+  /** Nobody waits for it any more. */
+  #leave(each: Waiting): void {
+    if (this.#queue.remove(each)) this.#options.waitingBytes.used -= each.bytes;
+  }
+}
+
+/** What stands for answers that there are none of. */
+export function noAnswers(rows: number, state: "late" | "failed"): BatchedRows {
+  return {
+    probabilities: new Float64Array(rows).fill(Number.NaN),
+    states: new Uint8Array(rows).fill(rowStates[state]),
+    ...{ latencyMs: 0, failure: null, isDegraded: false },
+  };
+}
+
+/** Some of the rows, in memory of their own unless they are all. */
+export function picked(values: Float64Array, rows: readonly number[], width: number): Float64Array {
+  if (rows.length * width === values.length) return values;
+  const vectors = new Float64Array(rows.length * width);
+  for (const [at, row] of rows.entries()) {
+    vectors.set(values.subarray(row * width, (row + 1) * width), at * width);
+  }
+  return vectors;
+}
+
+/** The rows of requests for one model, in their order. */
+function workOf(taken: readonly Waiting[], width: number): ScoreWork {
+  let count = 0;
+  for (const { rows } of taken) count += rows;
+  const rows = new Float64Array(count * width);
+  let at = 0;
+  for (const { vectors } of taken) {
+    rows.set(vectors, at);
+    at += vectors.length;
+  }
+  const { version, artifact } = (taken[0] as Waiting).model;
+  return {
+    ...{ versions: [version], artifacts: [artifact], versionOf: new Uint16Array(count) },
+    ...{ rows, features: width },
+    // Of no record of the stream.
+    sourcePartitions: new Uint16Array(count),
+    sourceOffsets: new Float64Array(count),
+    ...{ putAside: [], asksNews: false, heard: 0, knownAt: 0 },
+  };
 }

@@ -13,10 +13,16 @@ import type { Artifacts } from "../services/train/artifacts.ts";
 import { Champions } from "./champions.ts";
 import { Explanations } from "./explanations.ts";
 import { inTime } from "./in-time.ts";
-import { type BatcherOptions, MicroBatcher } from "./micro-batcher.ts";
+import {
+  type BatcherOptions,
+  MicroBatcher,
+  WaitingBytes,
+  waitingBytesMost,
+} from "./micro-batcher.ts";
 import { PredictionLog } from "./prediction-log.ts";
 import { RawModel } from "./raw-models.ts";
 import { ReadyModels } from "./ready-models.ts";
+import type { Lane } from "./row-queue.ts";
 import { type Predicted, StepPredictor } from "./step-predictor.ts";
 
 /** Batches that a thread has at a time: one that it runs, and one at hand. */
@@ -33,7 +39,9 @@ export interface PredictStack {
   readonly artifacts: Artifacts;
 }
 
-export interface PredictionsOptions extends Omit<BatcherOptions, "batchesAtOnce"> {
+export interface PredictionsOptions extends Omit<BatcherOptions, "batchesAtOnce" | "waitingBytes"> {
+  /** Bytes of vectors that may wait for their models, of all steps together. @default 64 MiB */
+  readonly waitingBytes?: number;
   /** UTC ms; null: of a replay, whose views say how far it is. @default the clock */
   readonly now?: () => number | null;
   /** Whether predictions are logged, as those of a live run are. @default false */
@@ -63,6 +71,7 @@ export class Predictions {
   readonly #topologies = new Map<string, TopologyScoring>();
   readonly #raw = new Map<string, { model: RawModel; batcher: MicroBatcher }>();
   readonly #log: PredictionLog | null;
+  readonly #waitingBytes: WaitingBytes;
   #warming: Promise<void> | null = null;
   #isWarming = false;
 
@@ -71,6 +80,7 @@ export class Predictions {
     this.#plans = plans;
     this.#stack = stack;
     this.#options = options;
+    this.#waitingBytes = new WaitingBytes(options.waitingBytes ?? waitingBytesMost);
     this.#log = options.logs === true ? new PredictionLog(stack) : null;
   }
 
@@ -125,7 +135,11 @@ export class Predictions {
     const { now = Date.now } = this.#options;
     const { models, champions } = this.#scoringOf(plan);
     const { features } = facts;
-    const batcher = this.#batcher(plan, features.length);
+    // There is no fallback that could answer.
+    const { whenBusy } = this.#options;
+    const batcher = this.#batcher(plan, features.length, {
+      ...(whenBusy !== undefined && { whenBusy: whenBusy === "degrade" ? "reject" : whenBusy }),
+    });
     const named = { name, model: facts.model.name, step: facts.name, features };
     const model = new RawModel(named, { champions, models, batcher, now });
     this.#raw.set(key, { model, batcher });
@@ -143,9 +157,14 @@ export class Predictions {
     });
   }
 
-  /** Rows that wait for their model, of predictions and of models as such. */
-  get waitingRows(): number {
-    return this.#batchers().reduce((sum, { waitingRows }) => sum + waitingRows, 0);
+  /** Rows of a lane that wait for their model, of predictions and of models as such. */
+  waitingRows(lane: Lane): number {
+    return this.#batchers().reduce((sum, batcher) => sum + batcher.waitingRows(lane), 0);
+  }
+
+  /** Bytes of the vectors that wait. */
+  get waitingBytes(): number {
+    return this.#waitingBytes.used;
   }
 
   /** What it still loads before predictions come in their usual time; empty: nothing. */
@@ -218,13 +237,12 @@ export class Predictions {
     return [...this.#steps.values(), ...this.#raw.values()].map(({ batcher }) => batcher);
   }
 
-  #batcher(plan: Plan, width: number): MicroBatcher {
-    const { threads = 1, rows, delayMs, waitingRows } = this.#options;
+  #batcher(plan: Plan, width: number, own: Pick<BatcherOptions, "whenBusy"> = {}): MicroBatcher {
+    const { threads = 1, waitingBytes: _, ...options } = this.#options;
     return new MicroBatcher(this.#scoringOf(plan).pool, width, {
-      batchesAtOnce: threads * batchesPerThread,
-      ...(rows !== undefined && { rows }),
-      ...(delayMs !== undefined && { delayMs }),
-      ...(waitingRows !== undefined && { waitingRows }),
+      ...options,
+      ...{ batchesAtOnce: threads * batchesPerThread, waitingBytes: this.#waitingBytes },
+      ...own,
     });
   }
 

@@ -5,6 +5,7 @@ import type { Champions } from "./champions.ts";
 import { inTime, late } from "./in-time.ts";
 import type { MicroBatcher } from "./micro-batcher.ts";
 import type { ReadyModels } from "./ready-models.ts";
+import type { Lane } from "./row-queue.ts";
 
 /** What a model of a topology is asked by. */
 export interface RawModelWorld {
@@ -89,12 +90,14 @@ export class RawModel {
    * @param version - null: the one in force.
    * @param vectors - row-major, NaN where missing.
    * @param deadlineMs - null: however long it takes.
+   * @param lane - who goes first while rows wait for the model.
    * @throws {MillraceError} MODEL_VERSION_UNKNOWN, MODEL_FAILED, PREDICTION_LATE, GATEWAY_BUSY.
    */
   async infer(
     version: string | null,
     vectors: Float64Array,
     deadlineMs: number | null,
+    lane: Lane,
   ): Promise<RawAnswer> {
     const began = performance.now();
     const deadlineAt = deadlineMs === null ? Number.POSITIVE_INFINITY : began + deadlineMs;
@@ -103,7 +106,7 @@ export class RawModel {
     counted.requests++;
     counted.last = Date.now();
     try {
-      const probabilities = await this.#score(asked, vectors, deadlineAt, deadlineMs);
+      const probabilities = await this.#score(asked, vectors, { deadlineAt, deadlineMs, lane });
       counted.rows += probabilities.length;
       counted.requestMs += performance.now() - began;
       return { version: asked.version, probabilities };
@@ -117,8 +120,11 @@ export class RawModel {
   async #score(
     model: ModelInForce,
     vectors: Float64Array,
-    deadlineAt: number,
-    deadlineMs: number | null,
+    {
+      deadlineAt,
+      deadlineMs,
+      lane,
+    }: { readonly deadlineAt: number; readonly deadlineMs: number | null; readonly lane: Lane },
   ): Promise<Float64Array> {
     const { models, batcher } = this.#world;
     const isLate = () => {
@@ -127,7 +133,8 @@ export class RawModel {
     };
     const ready = models.ready(model.artifact, this.features.length);
     if ((await inTime(ready, deadlineAt)) === late) throw isLate();
-    const { states, probabilities, failure } = await batcher.score(model, vectors, deadlineAt);
+    const answer = await batcher.score(model, vectors, deadlineAt, lane);
+    const { states, probabilities, failure } = answer;
     if (states.includes(rowStates.late)) throw isLate();
     if (!states.includes(rowStates.failed)) return probabilities;
     const { version } = model;

@@ -8,7 +8,6 @@ import type {
 } from "../../processors/scoring/model-register.ts";
 import type { NotComputed } from "../../processors/scoring/native/native-model.ts";
 import { type Routed, Router, toldOf } from "../../processors/scoring/router.ts";
-import { rowStates } from "../../processors/scoring/score-work.ts";
 import { MillraceError } from "../../schemas/errors.ts";
 import { type Plan, topologyOf } from "../../schemas/plan.ts";
 import type { ScoringSpec } from "../../schemas/steps/scoring.ts";
@@ -19,9 +18,10 @@ import type { Champions } from "./champions.ts";
 import type { Explanations } from "./explanations.ts";
 import { FeatureReads, type LookedUp, type ReadFeatures } from "./feature-reads.ts";
 import { inTime, late } from "./in-time.ts";
-import type { BatchedRows, MicroBatcher } from "./micro-batcher.ts";
+import { type MicroBatcher, noAnswers, picked } from "./micro-batcher.ts";
 import type { PredictionLog } from "./prediction-log.ts";
 import type { ReadyModels } from "./ready-models.ts";
+import type { Lane } from "./row-queue.ts";
 import { stepOrigin } from "./step-origin.ts";
 import { type AskedRecord, StepRequest } from "./step-request.ts";
 
@@ -42,6 +42,8 @@ export interface PredictOptions {
   readonly failsLate: boolean;
   /** Whether to explain each score, behind the deadline. @default false */
   readonly explains?: boolean;
+  /** Who goes first while rows wait for the model. @default "normal" */
+  readonly lane?: Lane;
 }
 
 /** A prediction as it is served. */
@@ -117,6 +119,12 @@ interface Scored {
   readonly latencyMs: number;
 }
 
+/** How models are asked for the rows of a request. */
+interface Asking {
+  readonly deadlineAt: number;
+  readonly lane: Lane;
+}
+
 /** Rows that one model is asked for. */
 interface Group {
   readonly model: ModelInForce;
@@ -164,7 +172,7 @@ export class StepPredictor {
    */
   async predict(
     values: readonly unknown[],
-    { asker, deadlineMs, failsLate, explains = false }: PredictOptions,
+    { asker, deadlineMs, failsLate, explains = false, lane = "normal" }: PredictOptions,
     where: (index: number) => string,
   ): Promise<ServedPrediction[]> {
     const deadlineAt =
@@ -174,8 +182,8 @@ export class StepPredictor {
     const asked = values.map((value, index) => this.#read(value, predictedAt, where(index)));
     const found = await inTime(this.#vectors(asked, now), deadlineAt);
     const routed: (Routed | null)[] = asked.map((each) => this.#routed(each, null));
-    const scores =
-      found === late ? [] : await this.#score(asked, routed, found.values, now, deadlineAt);
+    const how: Asking = { deadlineAt, lane };
+    const scores = found === late ? [] : await this.#score(asked, routed, found.values, now, how);
     const { plan } = this.#world;
     const { name, features, fallback } = this.scoring;
     const missing = new Float64Array(features.length).fill(Number.NaN);
@@ -268,10 +276,10 @@ export class StepPredictor {
     routed: (Routed | null)[],
     values: Float64Array,
     now: number | null,
-    deadlineAt: number,
+    how: Asking,
   ): Promise<Scored[]> {
     const { champions } = this.#world;
-    const register = await inTime(champions.of(this.scoring.name), deadlineAt);
+    const register = await inTime(champions.of(this.scoring.name), how.deadlineAt);
     if (register === late) return [];
     this.#askedFor = Math.max(this.#askedFor, now ?? Number.POSITIVE_INFINITY);
     const at = this.#askedFor;
@@ -297,7 +305,7 @@ export class StepPredictor {
     }
     register.settled();
     const asks = [...groups.values()].map((group) =>
-      this.#ask(register, group, values, deadlineAt, { scored, routed }),
+      this.#ask(register, group, values, how, { scored, routed }),
     );
     await Promise.all(asks);
     return scored;
@@ -308,7 +316,7 @@ export class StepPredictor {
     register: ModelRegister,
     { model: first, rows }: Group,
     values: Float64Array,
-    deadlineAt: number,
+    how: Asking,
     { scored, routed }: { readonly scored: Scored[]; readonly routed: readonly (Routed | null)[] },
   ): Promise<void> {
     const { features, fallback } = this.scoring;
@@ -316,14 +324,15 @@ export class StepPredictor {
     let model: ModelInForce = first;
     let pending: readonly number[] = rows;
     while (pending.length > 0) {
-      const answer = await this.#answers(model, picked(values, pending, width), deadlineAt);
+      const answer = await this.#answers(model, picked(values, pending, width), how);
       const left: number[] = [];
       const { version, challenges } = model;
       const next = () => register.inPlaceOf(model, fallback);
       for (const [at, row] of pending.entries()) {
-        const why = register.isAside(version)
+        const own = register.isAside(version)
           ? "put aside"
           : register.told(version, answer.states[at] as number);
+        const why = answer.isDegraded ? "busy" : own;
         if (why === null) {
           const probability = answer.probabilities[at] as number;
           const { artifact } = model;
@@ -343,14 +352,15 @@ export class StepPredictor {
   }
 
   /** What the model says within the deadline, of the request or of the step; it is loaded first. */
-  async #answers(model: ModelInForce, vectors: Float64Array, deadlineAt: number) {
+  async #answers(model: ModelInForce, vectors: Float64Array, { deadlineAt, lane }: Asking) {
     const { batcher, models } = this.#world;
     const rows = vectors.length / this.scoring.features.length;
     try {
       const ready = models.ready(model.artifact, this.scoring.features.length);
       if ((await inTime(ready, deadlineAt)) === late) return noAnswers(rows, "late");
       const own = performance.now() + this.scoring.deadlineMs;
-      return await batcher.score(model, vectors, Number.isFinite(deadlineAt) ? deadlineAt : own);
+      const until = Number.isFinite(deadlineAt) ? deadlineAt : own;
+      return await batcher.score(model, vectors, until, lane);
     } catch (error) {
       const isModels = error instanceof MillraceError && modelFailures.includes(error.code);
       if (!isModels) throw error;
@@ -378,21 +388,4 @@ export class StepPredictor {
       });
     }
   }
-}
-
-function noAnswers(rows: number, state: "late" | "failed"): BatchedRows {
-  return {
-    probabilities: new Float64Array(rows).fill(Number.NaN),
-    states: new Uint8Array(rows).fill(rowStates[state]),
-    ...{ latencyMs: 0, failure: null },
-  };
-}
-
-function picked(values: Float64Array, rows: readonly number[], width: number): Float64Array {
-  if (rows.length * width === values.length) return values;
-  const vectors = new Float64Array(rows.length * width);
-  for (const [at, row] of rows.entries()) {
-    vectors.set(values.subarray(row * width, (row + 1) * width), at * width);
-  }
-  return vectors;
 }

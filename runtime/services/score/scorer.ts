@@ -62,13 +62,20 @@ export interface MicroBatch {
 
 /** Cuts work into micro-batches by model, in order of first use. */
 export function microBatches(work: ScoreWork, size: number = microBatchRows): MicroBatch[] {
-  const byVersion = work.versions.map((): number[] => []);
-  for (const [row, version] of work.versionOf.entries()) byVersion[version]?.push(row);
+  const { versions, versionOf, artifacts } = work;
+  const counts = new Uint32Array(versions.length);
+  for (let row = 0; row < versionOf.length; row++) (counts[versionOf[row] as number] as number)++;
+  const byVersion = Array.from(counts, (count) => new Uint32Array(count));
+  const filled = new Uint32Array(versions.length);
+  for (let row = 0; row < versionOf.length; row++) {
+    const version = versionOf[row] as number;
+    (byVersion[version] as Uint32Array)[(filled[version] as number)++] = row;
+  }
   return byVersion.flatMap((rows, version) => {
     const batches: MicroBatch[] = [];
     for (let from = 0; from < rows.length; from += size) {
-      const artifact = work.artifacts[version] ?? "";
-      batches.push({ artifact, rows: Uint32Array.from(rows.slice(from, from + size)) });
+      const artifact = artifacts[version] ?? "";
+      batches.push({ artifact, rows: rows.subarray(from, from + size) });
     }
     return batches;
   });
@@ -77,8 +84,15 @@ export function microBatches(work: ScoreWork, size: number = microBatchRows): Mi
 /** The feature vectors of a micro-batch, in memory of their own. */
 export function batchVectors(work: ScoreWork, batch: MicroBatch): Float64Array<ArrayBuffer> {
   const { features, rows } = work;
-  const vectors = new Float64Array(batch.rows.length * features);
-  for (const [i, row] of batch.rows.entries()) {
+  const { length } = batch.rows;
+  const vectors = new Float64Array(length * features);
+  const first = batch.rows[0] as number;
+  if ((batch.rows[length - 1] as number) - first === length - 1) {
+    vectors.set(rows.subarray(first * features, (first + length) * features));
+    return vectors;
+  }
+  for (let i = 0; i < length; i++) {
+    const row = batch.rows[i] as number;
     vectors.set(rows.subarray(row * features, (row + 1) * features), i * features);
   }
   return vectors;
@@ -91,7 +105,8 @@ export function placeAnswers(
   { probabilities, failure }: BatchAnswer,
   elapsedMs: number,
 ): void {
-  for (const [i, row] of rows.entries()) {
+  for (let i = 0; i < rows.length; i++) {
+    const row = rows[i] as number;
     const probability = probabilities[i] as number;
     result.probabilities[row] = probability;
     result.latencyMs[row] = elapsedMs;
