@@ -42,6 +42,7 @@ const entries: readonly string[] = [
   "loadtest/kills.ts",
   "loadtest/latency.ts",
   "loadtest/live.ts",
+  "loadtest/micro-batches.ts",
   "loadtest/native.ts",
   "loadtest/scenarios.ts",
   "loadtest/scoring-stress.ts",

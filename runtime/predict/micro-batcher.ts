@@ -136,9 +136,17 @@ export class MicroBatcher {
     if (lacking !== null) return this.#turnAway(rows, lacking);
     return new Promise((resolve, reject) => {
       const since = performance.now();
-      const { artifact: key } = model;
       const waiting: Waiting = {
-        ...{ key, rows, bytes, lane, since, deadlineAt, model, vectors, resolve, reject },
+        key: model.artifact,
+        rows,
+        bytes,
+        lane,
+        since,
+        deadlineAt,
+        model,
+        vectors,
+        resolve,
+        reject,
         timer: undefined,
       };
       const leftMs = deadlineAt - since;
@@ -270,13 +278,13 @@ export class MicroBatcher {
     let from = 0;
     for (const each of taken) {
       const to = from + each.rows;
-      clearTimeout(each.timer);
+      if (each.timer !== undefined) clearTimeout(each.timer);
       // One that has been told already stays as it is.
       if (now > each.deadlineAt) this.#late(each);
       else {
         each.resolve({
-          probabilities: probabilities.slice(from, to),
-          states: states.slice(from, to),
+          probabilities: probabilities.subarray(from, to),
+          states: states.subarray(from, to),
           latencyMs: now - each.since,
           failure,
           isDegraded: false,

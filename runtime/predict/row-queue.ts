@@ -2,6 +2,8 @@
 export const lanes = ["high", "normal", "low"] as const;
 export type Lane = (typeof lanes)[number];
 
+const laneRanks: Readonly<Record<Lane, number>> = { high: 0, normal: 1, low: 2 };
+
 /** A request goes one lane up each time it has waited for so long: no lane starves, ms. */
 export const laneAgeMs = 100;
 
@@ -69,12 +71,12 @@ export class RowQueue<Each extends Queued> {
   }
 
   rowsOf(lane: Lane): number {
-    return this.#rows[lanes.indexOf(lane)] as number;
+    return this.#rows[laneRanks[lane]] as number;
   }
 
   add(each: Each): void {
     const group = this.#group(each.key);
-    const lane = lanes.indexOf(each.lane);
+    const lane = laneRanks[each.lane];
     group.lanes[lane]?.add(each);
     group.rows += each.rows;
     group.bytes += each.bytes;
@@ -87,7 +89,7 @@ export class RowQueue<Each extends Queued> {
   /** Whether it waited until now. */
   remove(each: Each): boolean {
     const group = this.#groups.get(each.key);
-    const lane = lanes.indexOf(each.lane);
+    const lane = laneRanks[each.lane];
     if (group?.lanes[lane]?.delete(each) !== true) return false;
     group.rows -= each.rows;
     group.bytes -= each.bytes;
@@ -126,7 +128,7 @@ export class RowQueue<Each extends Queued> {
 
   /** The oldest request of the last lane, unless that comes before `lane`; null: there is none. */
   lastOf(lane: Lane): Each | null {
-    for (let at = lanes.length - 1; at >= lanes.indexOf(lane); at--) {
+    for (let at = lanes.length - 1; at >= laneRanks[lane]; at--) {
       if (this.#rows[at] === 0) continue;
       let oldest: Each | null = null;
       for (const group of this.#groups.values()) {
