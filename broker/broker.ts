@@ -132,6 +132,8 @@ export interface TransactionScope {
   readonly group: string;
   /** Topics that stand already. */
   readonly topics: readonly string[];
+  /** Topics of whose offsets the group commits some with its transactions. */
+  readonly offsetsOf: readonly string[];
 }
 
 /**

@@ -162,11 +162,15 @@ test("a Kafka that stands still or is killed is waited for and told, and nothing
   const stop = new AbortController();
   signal.addEventListener("abort", () => stop.abort());
   const running = worker.run(stop.signal, () => worker.finished(to));
-  const more = (count: number) =>
-    new Promise<void>((resolve) => {
-      const wanted = commits + count;
+  const endsTooEarly = running.then(() => assert.fail("it has ended before Kafka was away"));
+  endsTooEarly.catch(() => {});
+  const more = (count: number) => {
+    const wanted = commits + count;
+    const enough = new Promise<void>((resolve) => {
       next = () => (commits >= wanted ? resolve() : undefined);
     });
+    return Promise.race([enough, endsTooEarly]);
+  };
   const isTold = async () => {
     while (outages.waitingFor.length === 0) await wait(50);
     assert.deepEqual(outages.waitingFor, ["Kafka"]);

@@ -138,9 +138,8 @@ export class ClusterClient {
           this.nodes.map((address) => this.#admin.send(address, request)),
         );
         const settled = answers.every((answer) => remedyOf(errorOf(answer)) === "none");
-        if (settled || backoff.expired) {
-          return answers;
-        }
+        if (answers.length > 0 && (settled || backoff.expired)) return answers;
+        if (backoff.expired) throw this.unavailable(request.api.name, "no node is registered");
       } catch (error) {
         rethrowUnlessUnavailable(error);
         if (backoff.expired) {
@@ -171,6 +170,9 @@ export class ClusterClient {
         await backoff.wait();
       }
       await this.refresh([]);
+      if (this.#nodes.has(this.#controller)) continue;
+      if (backoff.expired) throw this.unavailable(request.api.name, "there is no controller");
+      await backoff.wait();
     }
   }
 

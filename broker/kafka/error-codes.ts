@@ -75,6 +75,7 @@ const kafkaErrors: Readonly<Record<number, KafkaErrorEntry>> = {
   90: entry("PRODUCER_FENCED", "none", "PRODUCER_FENCED"),
   100: entry("UNKNOWN_TOPIC_ID", "metadata", "TOPIC_UNKNOWN"),
   103: entry("INCONSISTENT_TOPIC_ID", "metadata", "TOPIC_UNKNOWN"),
+  105: entry("TRANSACTIONAL_ID_NOT_FOUND", "none"),
   120: entry("TRANSACTION_ABORTABLE", "none", "TRANSACTION_OUTCOME_UNKNOWN"),
 };
 
@@ -97,6 +98,7 @@ export const kafkaCode = {
   fencedInstance: 82,
   unstableOffsets: 88,
   producerFenced: 90,
+  transactionalIdNotFound: 105,
 } as const;
 
 export function remedyOf(code: number): Remedy {

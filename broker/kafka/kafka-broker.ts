@@ -15,7 +15,7 @@ import {
   describeKafkaTopics,
 } from "./kafka-topics.ts";
 import type { Lane } from "./lane.ts";
-import { listTransactions, unendedTransactions } from "./lost-markers.ts";
+import { listTransactions, perhapsUnended } from "./lost-markers.ts";
 import { offsetCommitRequest, offsetFetchRequest } from "./requests/groups.ts";
 import type { PartitionResult } from "./requests/kafka-request.ts";
 import { type Isolation, listOffsetsRequest, offsetAt } from "./requests/log.ts";
@@ -235,8 +235,8 @@ class KafkaAdapter implements KafkaBroker {
   ): Promise<string[]> {
     const client = this.#client;
     const open = await listTransactions(client, { states: ["Ongoing"], producerIds: [] });
-    const unended = scope === undefined ? [] : await unendedTransactions(client, this.#lane, scope);
-    const ids = [...new Set([...open, ...unended].map(({ id }) => id))].filter(stale).sort();
+    const unended = scope ? await perhapsUnended(client, this.#lane, scope, stale) : [];
+    const ids = [...new Set([...open.map(({ id }) => id).filter(stale), ...unended])].sort();
     for (const transactionalId of ids) {
       const producer = await this.producer({ transactionalId, ...(scope && { scope }) });
       await producer.close();

@@ -12,7 +12,7 @@ import { Backoff } from "./backoff.ts";
 import { type ClusterClient, placeOf } from "./cluster-client.ts";
 import { kafkaCode, kafkaError, remedyOf } from "./error-codes.ts";
 import type { Lane } from "./lane.ts";
-import { endAgain, unendedTransactions } from "./lost-markers.ts";
+import { endAgainWhereOpen, lastEnd } from "./lost-markers.ts";
 import { type BatchToWrite, type ProduceAnswer, produceRequest } from "./requests/log.ts";
 import { initProducerIdRequest, type ProducerIdentity } from "./requests/transactions.ts";
 import { TransactionClient } from "./transaction-client.ts";
@@ -54,12 +54,14 @@ export async function openKafkaProducer(
   const { transactionalId, transactionTimeoutMs = defaultTransactionTimeoutMs, scope } = options;
   const lane = client.lane();
   try {
-    // Before there is a new one: with it the coordinator forgets how the last transaction ended.
-    const unended = scope === undefined ? [] : await unendedTransactions(client, lane, scope);
-    const identity = await identify(client, lane, transactionalId, transactionTimeoutMs);
-    for (const each of unended) {
-      const isOurs = each.id === transactionalId && each.producerId === identity.producerId;
-      if (isOurs && scope !== undefined) await endAgain(client, lane, each, identity, scope);
+    const identify = () => identityOf(client, lane, transactionalId, transactionTimeoutMs);
+    if (scope === undefined || transactionalId === null) {
+      return new KafkaProducer(client, lane, options, await identify(), onClosed);
+    }
+    const last = await lastEnd(client, lane, transactionalId, scope);
+    const identity = await identify();
+    if (last !== null) {
+      await endAgainWhereOpen(client, lane, transactionalId, last, identity, scope);
     }
     return new KafkaProducer(client, lane, options, identity, onClosed);
   } catch (error) {
@@ -68,7 +70,7 @@ export async function openKafkaProducer(
   }
 }
 
-async function identify(
+async function identityOf(
   client: ClusterClient,
   lane: Lane,
   transactionalId: string | null,

@@ -19,7 +19,7 @@ import { type KafkaBroker, openKafkaBroker } from "./kafka-broker.ts";
 const skip = requirement("java", "maven");
 /** Enough for the markers to take longer than the kill. */
 const partitions = 40;
-const ids = ["commits", "aborts", "never-comes-back"] as const;
+const ids = ["commits", "aborts", "is-open", "offsets-alone", "never-comes-back"] as const;
 let directory = "";
 let kafka: KafkaStack;
 let broker: KafkaBroker;
@@ -44,35 +44,44 @@ test("ends that Kafka lost with its only node are told again, as they were", {
 }, async () => {
   await broker.createTopics(ids.map((name) => ({ name, partitions, config: {} })));
   const producers = await Promise.all(ids.map(fill));
-  const [commits, aborts, gone] = producers as [Producer, Producer, Producer];
-  await Promise.all([commits.commit(), aborts.abort(), gone.commit()]);
+  const [commits, aborts, , offsets, gone] = producers as [
+    Producer,
+    Producer,
+    Producer,
+    Producer,
+    Producer,
+  ];
+  await Promise.all([commits.commit(), aborts.abort(), offsets.commit(), gone.commit()]);
   await kafka.kill();
-  await kafka.start();
-
-  const again = await Promise.all(
-    ids.slice(0, 2).map((id) => broker.producer({ transactionalId: id, scope: scopeOf(id) })),
-  );
+  // At once: the node takes connections before it leads anything, and before it ends anything.
+  const [, ...again] = await Promise.all([
+    kafka.start(),
+    ...ids.slice(0, 4).map((id) => broker.producer({ transactionalId: id, scope: scopeOf(id) })),
+  ]);
   await broker.fenceTransactions((id) => id === "never-comes-back", scopeOf("never-comes-back"));
 
   for (const id of ids) {
     await nothingIsOpen(id);
     const [offset] = await broker.committed(id, [{ topic: id, partition: 0 }]);
-    assert.equal(offset?.offset, id === "aborts" ? null : 7, id);
-    assert.equal(await countCommitted(broker, id, 0), id === "aborts" ? 0 : 1, id);
+    const isCommitted = id !== "aborts" && id !== "is-open";
+    assert.equal(offset?.offset, isCommitted ? 7 : null, id);
+    const records = isCommitted && id !== "offsets-alone" ? 1 : 0;
+    assert.equal(await countCommitted(broker, id, 0), records, id);
   }
   await Promise.all(again.map((each) => each.close()));
 });
 
 function scopeOf(id: string) {
-  return { group: id, topics: [id] };
+  return { group: id, topics: [id], offsetsOf: [id] };
 }
 
-/** A transaction of one record a partition and an offset, open. */
+/** A transaction of one record a partition (or none) and an offset, open. */
 async function fill(id: string): Promise<Producer> {
   const producer = await broker.producer({ transactionalId: id, scope: scopeOf(id) });
   producer.begin();
+  const written = id === "offsets-alone" ? 0 : partitions;
   await producer.send(
-    Array.from({ length: partitions }, (_, partition) => {
+    Array.from({ length: written }, (_, partition) => {
       const builder = new RecordBatchBuilder();
       builder.append(null, Buffer.from(id), 0);
       return { topic: id, partition, batch: builder.build() };

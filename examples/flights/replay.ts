@@ -150,6 +150,7 @@ class Replay {
       scope: {
         group: positions.group,
         topics: flightTopics.flatMap((topic) => [topic, watermarksTopic(plan.name, topic)]),
+        offsetsOf: [positions.topic],
       },
     });
     try {

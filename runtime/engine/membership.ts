@@ -166,7 +166,8 @@ async function openProducer({ plan, broker, instanceId }: Instance): Promise<Pro
 
 /** What a commit may touch, in whatever process. */
 function scopeOf(plan: Plan): TransactionScope {
-  return { group: plan.name, topics: ownTopics(plan).map(({ name }) => name) };
+  const topics = ownTopics(plan).map(({ name }) => name);
+  return { group: plan.name, topics, offsetsOf: plan.subtopologies.map(({ inbox }) => inbox) };
 }
 
 /** Transactional id of an instance; with an empty one, how all of the plan begin. */

@@ -126,7 +126,10 @@ class EventReplay {
     await createSources(broker, plans);
     const group = `${plans.map(({ name }) => name).join(".")}.feeder`;
     const topics = inputTopics(plans).map(({ name }) => name);
-    const producer = await broker.producer({ transactionalId: group, scope: { group, topics } });
+    const producer = await broker.producer({
+      transactionalId: group,
+      scope: { group, topics, offsetsOf: topics },
+    });
     try {
       const sources = await openSources(broker, registry, plans);
       const [first = ""] = marksOf(sources);

@@ -50,6 +50,7 @@ export const apis = {
   txnOffsetCommit: api(28, 3, "TxnOffsetCommit", true),
   describeConfigs: api(32, 2, "DescribeConfigs"),
   describeProducers: api(61, 0, "DescribeProducers", true),
+  describeTransactions: api(65, 0, "DescribeTransactions", true),
   listTransactions: api(66, 0, "ListTransactions", true),
 } as const;
 

@@ -1,4 +1,5 @@
 import type { MemberIdentity, OffsetToCommit, TopicPartition } from "../../broker.ts";
+import { kafkaCode } from "../error-codes.ts";
 import type { WireReader } from "../wire-reader.ts";
 import {
   apis,
@@ -156,6 +157,44 @@ export interface ListedTransaction {
   readonly producerId: number;
   /** As Kafka names it: Empty, Ongoing, PrepareCommit, CompleteCommit, … */
   readonly state: string;
+}
+
+/** A transactional id as its coordinator knows it; an error where it knows none. */
+export function describeTransactionRequest(
+  id: string,
+): KafkaRequest<ListedTransaction & { readonly error: number }> {
+  return {
+    api: apis.describeTransactions,
+    write(writer) {
+      writer.compactArray([id], (each) => writer.compactString(each));
+      writer.noTags();
+    },
+    read(reader) {
+      reader.throttleMs = reader.int32();
+      const [described] = reader.compactArray(() => {
+        const [error, name, state] = [
+          reader.int16(),
+          reader.compactString(),
+          reader.compactString(),
+        ];
+        // Its time-out and when it began.
+        reader.int32();
+        reader.int64();
+        const producerId = reader.int64();
+        reader.int16();
+        reader.compactArray(() => {
+          reader.compactString();
+          reader.compactArray(() => reader.int32());
+          reader.skipTags();
+        });
+        reader.skipTags();
+        return { error, id: name, state, producerId };
+      });
+      return (
+        described ?? { error: kafkaCode.transactionalIdNotFound, id, state: "", producerId: -1 }
+      );
+    },
+  };
 }
 
 /** The transactional ids that the node asked coordinates; of no states, or producers: of all. */
