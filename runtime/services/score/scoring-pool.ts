@@ -5,7 +5,6 @@ import type { ScoreWork } from "../../../processors/scoring/score-work.ts";
 import { errorOf, MillraceError } from "../../../schemas/errors.ts";
 import { turnOffTelemetry } from "../../config/onnx-telemetry.ts";
 import { failedBatch } from "./answer-batch.ts";
-import { createInlineScorer } from "./inline-scorer.ts";
 import { NativeScorer } from "./native-scorer.ts";
 import type { OnnxModel } from "./onnx-model.ts";
 import {
@@ -18,7 +17,7 @@ import {
   type ScoreResult,
   type Scorer,
 } from "./scorer.ts";
-import type { ScoringFailure, ScoringTask } from "./scoring-worker.ts";
+import { type ScoringFailure, type ScoringTask, TaskScorer } from "./scoring-task.ts";
 
 export interface ScoringPoolOptions {
   /** Where the models are. */
@@ -32,6 +31,9 @@ export const scoringPoolDefaults = Object.freeze({ threads: 1 });
 /** Micro-batches given to a thread at most: one that it runs, one at hand. The rest waits here. */
 const batchesPerThread = 2;
 
+/** Given to the calling thread, where that scores: what waits can still be dropped. */
+const batchesOfOwn = 1;
+
 /** Threads that may end in one batch, and in batches of one model in a row, until it has failed. */
 export const lostThreadsMax = 3;
 
@@ -42,11 +44,10 @@ export type ScoringPool = Scorer;
  * not been given to a thread can still be dropped. A thread is never stopped while a run is in
  * flight: `close` waits for every batch first. A thread that ends by itself is replaced, and what
  * it was at is asked for again, {@link lostThreadsMax} times in all. Models that are computed in
- * JavaScript are asked on the calling thread.
+ * JavaScript are asked on the calling thread, and so are all others where the pool has no threads.
  */
 export function createScoringPool(options: ScoringPoolOptions): ScoringPool {
   turnOffTelemetry();
-  if (options.threads === 0) return createInlineScorer(options);
   return new Pool({ ...scoringPoolDefaults, ...options });
 }
 
@@ -62,6 +63,8 @@ class ThreadEnded extends Error {}
 class Pool implements ScoringPool {
   readonly #options: Required<ScoringPoolOptions>;
   readonly #native: NativeScorer;
+  /** Null: threads score. */
+  readonly #own: TaskScorer | null;
   /** None after the last thread ended, until one is needed. */
   #threads: Piscina | null;
   /** Why the last thread ended. */
@@ -79,10 +82,12 @@ class Pool implements ScoringPool {
   #whenDrained: (() => void) | null = null;
 
   constructor(options: Required<ScoringPoolOptions>) {
-    if (!(options.threads >= 1)) throw new RangeError("a scoring pool needs at least one thread");
+    const { threads, artifacts } = options;
+    if (!Number.isInteger(threads) || threads < 0) throw new RangeError(`${threads} threads`);
     this.#options = options;
-    this.#native = new NativeScorer(options.artifacts.directory);
-    this.#threads = this.#start();
+    this.#native = new NativeScorer(artifacts.directory);
+    this.#own = threads === 0 ? new TaskScorer(artifacts.directory) : null;
+    this.#threads = threads === 0 ? null : this.#start();
   }
 
   get rowsInFlight(): number {
@@ -131,8 +136,14 @@ class Pool implements ScoringPool {
   }
 
   close(): Promise<void> {
-    this.#closed ??= this.#drain().then(() => this.#threads?.destroy());
+    this.#closed ??= this.#end();
     return this.#closed;
+  }
+
+  async #end(): Promise<void> {
+    await this.#drain();
+    await this.#own?.close();
+    await this.#threads?.destroy();
   }
 
   #start(): Piscina {
@@ -220,9 +231,8 @@ class Pool implements ScoringPool {
     }
   }
 
-  async #ask(
-    task: ScoringTask & { vectors: Float64Array<ArrayBuffer> },
-  ): Promise<BatchAnswer | ScoringFailure> {
+  async #ask(task: ScoringTask): Promise<BatchAnswer | ScoringFailure> {
+    if (this.#own !== null) return await this.#own.run(task);
     this.#threads ??= this.#start();
     const threads = this.#threads;
     try {
@@ -266,7 +276,8 @@ class Pool implements ScoringPool {
   }
 
   #hasRoom(): boolean {
-    return this.#batches < this.#options.threads * batchesPerThread;
+    const { threads } = this.#options;
+    return this.#batches < (threads === 0 ? batchesOfOwn : threads * batchesPerThread);
   }
 
   #leave(): void {

@@ -1,0 +1,55 @@
+import { type ErrorCode, type ErrorContext, MillraceError } from "../../../schemas/errors.ts";
+import { answerBatch } from "./answer-batch.ts";
+import { ModelCache } from "./model-cache.ts";
+import type { BatchAnswer } from "./scorer.ts";
+
+/** One micro-batch of one model. */
+export interface ScoringTask {
+  readonly artifact: string;
+  readonly rows: number;
+  /** Row-major. */
+  readonly vectors: Float64Array<ArrayBuffer>;
+}
+
+/**
+ * Why a batch could not be asked for: an error of the table, whose code a thrown error loses
+ * between threads, or any other (code null). What is not answered thus comes of a thread that
+ * ended.
+ */
+export interface ScoringFailure {
+  readonly code: ErrorCode | null;
+  readonly context: ErrorContext;
+  readonly cause: unknown;
+}
+
+/** Does the tasks of one thread by onnxruntime, one after the other. */
+export class TaskScorer {
+  readonly #cache: ModelCache;
+  #last: Promise<unknown> = Promise.resolve();
+
+  /** @param directory - of the artifacts. */
+  constructor(directory: string) {
+    this.#cache = new ModelCache(directory);
+  }
+
+  run(task: ScoringTask): Promise<BatchAnswer | ScoringFailure> {
+    const answer = this.#last.then(() => this.#answer(task));
+    this.#last = answer;
+    return answer;
+  }
+
+  async close(): Promise<void> {
+    await this.#last;
+    await this.#cache.clear();
+  }
+
+  async #answer({ artifact, vectors, rows }: ScoringTask): Promise<BatchAnswer | ScoringFailure> {
+    try {
+      return await answerBatch(() => this.#cache.get(artifact), vectors, rows);
+    } catch (error) {
+      if (!(error instanceof MillraceError)) return { code: null, context: {}, cause: error };
+      const { code, context, cause } = error;
+      return { code, context, cause };
+    }
+  }
+}
