@@ -113,14 +113,22 @@ export interface FeatureColumn {
 export function featureColumns(
   view: Pick<FeatureViewSpec, "aggregates" | "windows">,
 ): readonly FeatureColumn[] {
-  return view.aggregates.flatMap((aggregate) =>
-    view.windows.map((window) => ({
-      column: `${snakeCase(aggregate.name)}_${window.label}`,
-      aggregate,
-      window,
-    })),
-  );
+  let columns = columnsOf.get(view);
+  if (columns === undefined) {
+    columns = view.aggregates.flatMap((aggregate) =>
+      view.windows.map((window) => ({
+        column: `${snakeCase(aggregate.name)}_${window.label}`,
+        aggregate,
+        window,
+      })),
+    );
+    columnsOf.set(view, columns);
+  }
+  return columns;
 }
+
+/** A view is a value, and asked for its columns by each task and each row that is read. */
+const columnsOf = new WeakMap<object, readonly FeatureColumn[]>();
 
 /** The columns that hold doubles, in their order. */
 export function numberColumns(

@@ -62,6 +62,17 @@ function partOf(
  * that: it may get more, and its state says to whom each position belongs.
  */
 export function stateFingerprint(subtopology: Subtopology): Buffer {
+  const known = fingerprints.get(subtopology);
+  if (known !== undefined) return known;
+  const made = digest(stateText(subtopology)).subarray(0, 8);
+  fingerprints.set(subtopology, made);
+  return made;
+}
+
+/** Each partition has a task, and each of them asks. */
+const fingerprints = new WeakMap<Subtopology, Buffer>();
+
+function stateText(subtopology: Subtopology): string {
   const { operator, partitions, inputs, outputs } = subtopology;
   const { kind } = operator;
   const spec = readsSource(operator)
@@ -80,8 +91,7 @@ export function stateFingerprint(subtopology: Subtopology): Buffer {
     return { ...input, channels: input.channels === "same" ? "all" : input.channels };
   });
   const own = readsSource(operator) ? {} : { partitions };
-  const text = canonical({ kind, spec, ...own, inputs: from, outputs: to });
-  return digest(text).subarray(0, 8);
+  return canonical({ kind, spec, ...own, inputs: from, outputs: to });
 }
 
 /** What records go out as depends on the units of the fields that the routes name. */

@@ -39,7 +39,7 @@ test("a live run, with its decisions repeated, is read again byte for byte", asy
     for (const { kind } of decided) kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
     const expected = await collectAir(live, registry);
     incomplete += await countIncomplete(live);
-    for (const other of [1, 2]) {
+    for (const other of seed === 1 ? [1, 2] : [1]) {
       const again = await openEmbeddedBroker({ directory: null });
       await copyInputs(live, again);
       await runSchedule({

@@ -17,7 +17,7 @@ import {
 import { type SourceLogs, sequentialOracle } from "./sequential-oracle.ts";
 import { runSchedule, seededRandom } from "./simulator.ts";
 
-const schedules = Number(process.env["MILLRACE_SCHEDULES"] ?? 6);
+const schedules = Number(process.env["MILLRACE_SCHEDULES"] ?? 4);
 
 test("any schedule of slices, slow sources and crashes gives what the definitions say", async () => {
   const logs = makeLogs(1, 700, 5);

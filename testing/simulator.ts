@@ -5,6 +5,7 @@ import type { SpillOptions } from "../runtime/engine/local-stores.ts";
 import type { MergeTask, SnapshotRule } from "../runtime/engine/merge-task.ts";
 import { purgeable } from "../runtime/engine/purge.ts";
 import { SourceTask } from "../runtime/engine/source-task.ts";
+import type { Wanted } from "../runtime/engine/task.ts";
 import { type Mode, TaskFactory } from "../runtime/engine/task-factory.ts";
 import { writeTransaction } from "../runtime/engine/transaction.ts";
 import type { SchemaRegistry } from "../runtime/schema-registry/registry.ts";
@@ -137,7 +138,7 @@ class Schedule {
       const task = this.#tasks[index] as MergeTask | SourceTask;
       const speed = this.#options.speed?.(task) ?? 1;
       if (quiet === 0 && this.#random() > speed) continue;
-      const timePassed = await this.#passTime();
+      const timePassed = this.#options.live !== undefined && (await this.#passTime());
       const moved = await this.#turn(task, index);
       quiet = moved || timePassed ? 0 : quiet + 1;
     }
@@ -171,8 +172,10 @@ class Schedule {
     };
   }
 
+  /** Waits for nothing that is not asked for: a promise costs more than most turns do. */
   async #turn(task: MergeTask | SourceTask, index: number): Promise<boolean> {
-    const fetched = await this.#fetch(task);
+    const want = task.wanted();
+    const fetched = want !== null && (await this.#fetch(task, want));
     const budget = 1 + Math.floor(this.#random() * (this.#random() < 0.5 ? 5 : 400));
     let taken = task.step(budget);
     if (task instanceof SourceTask) {
@@ -182,20 +185,26 @@ class Schedule {
           async () => {},
           () => false,
         );
-      await this.#advanceIdle(task);
-    } else taken += await this.#work(task);
+      if (this.#options.live !== undefined) await this.#advanceIdle(task);
+    } else {
+      const work = task.takeWork();
+      if (work !== null) {
+        task.settle(await this.#options.execute(task.subtopology, work));
+        taken++;
+      }
+    }
     if (this.#random() < (this.#options.crash ?? 0.01)) {
       this.#crashes++;
       this.#tasks[index] = await this.#restored(task);
       return true;
     }
-    const committed = this.#random() < 0.7 ? await this.#commit(task) : false;
+    const dirty = this.#random() < 0.7 ? this.#dirtyWith(task) : [];
+    const committed = dirty.length > 0;
+    if (committed) await this.#commit(dirty);
     return fetched || taken > 0 || committed;
   }
 
-  async #fetch(task: MergeTask | SourceTask): Promise<boolean> {
-    const want = task.wanted();
-    if (want === null) return false;
+  async #fetch(task: MergeTask | SourceTask, want: Wanted): Promise<boolean> {
     const maxBytes = 1 + Math.floor(this.#random() * (this.#options.fetchBytes ?? 65_536));
     const [fetched] = await this.#options.broker.fetch({
       partitions: [{ ...want, maxBytes }],
@@ -208,18 +217,13 @@ class Schedule {
     return true;
   }
 
-  async #work(task: MergeTask): Promise<number> {
-    const work = task.takeWork();
-    if (work === null) return 0;
-    task.settle(await this.#options.execute(task.subtopology, work));
-    return 1;
+  /** The task to commit, at times together with some others, as a process with several does. */
+  #dirtyWith(task: MergeTask | SourceTask): (MergeTask | SourceTask)[] {
+    const others = this.#random() < 0.3 ? this.#tasks.filter(() => this.#random() < 0.3) : [];
+    return [...new Set([task, ...others])].filter((each) => each.dirty);
   }
 
-  /** Commits one task, at times together with some others, as a process with several tasks does. */
-  async #commit(task: MergeTask | SourceTask): Promise<boolean> {
-    const others = this.#random() < 0.3 ? this.#tasks.filter(() => this.#random() < 0.3) : [];
-    const dirty = [...new Set([task, ...others])].filter((each) => each.dirty);
-    if (dirty.length === 0) return false;
+  async #commit(dirty: readonly (MergeTask | SourceTask)[]): Promise<void> {
     const batches = new CommitBatches(() => 1_000_000);
     const offsets = dirty.map((each) => each.collect(batches));
     const { plan } = this.#options;
@@ -227,7 +231,6 @@ class Schedule {
     for (const each of dirty) each.committed((topic, n) => first.get(`${topic}/${n}`));
     if (this.#random() < 0.1) await this.#options.broker.deleteRecords(purgeable(this.#tasks));
     this.#commits++;
-    return true;
   }
 
   async #restored(task: MergeTask | SourceTask): Promise<MergeTask | SourceTask> {
