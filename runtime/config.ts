@@ -4,6 +4,7 @@ import { nearest } from "../schemas/nearest.ts";
 import { artifactsAccess } from "./config/artifacts-access.ts";
 import { clusterAccess } from "./config/server-access.ts";
 import { serverSettingNames } from "./config/server-settings.ts";
+import { WrongSetting } from "./config/setting-types.ts";
 import {
   type Config,
   flagName,
@@ -79,15 +80,16 @@ export function resolveConfig(sources: ConfigSources = {}): ResolvedConfig {
   const values = new Map<string, unknown>();
   const origins = new Map<string, string>();
   const shown = new Map<string, string>();
-  for (const [name, { default: fallback, schema, echoed, secret }] of Object.entries(table)) {
+  for (const [name, { default: fallback, read, echoed, secret }] of Object.entries(table)) {
     const found = layers.find((layer) => layer.has(name))?.get(name) ?? {
       value: fallback,
       origin: "default",
     };
-    const parsed = schema.safeParse(found.value);
-    if (parsed.success) values.set(name, parsed.data);
-    else {
-      const reason = parsed.error.issues[0]?.message ?? "cannot be read";
+    try {
+      values.set(name, read(found.value));
+    } catch (error) {
+      if (!(error instanceof WrongSetting)) throw error;
+      const reason = error.message;
       const value = echoed ? `${JSON.stringify(found.value)}: ` : "";
       problems.push(`${found.origin}: ${value}${reason}`);
     }
@@ -130,8 +132,11 @@ export function peekConfig(
   ];
   const read = (name: string) => {
     const found = layers.find((layer) => layer.has(name))?.get(name)?.value;
-    const parsed = table[name]?.schema.safeParse(found);
-    return parsed?.success === true ? parsed.data : undefined;
+    try {
+      return table[name]?.read(found);
+    } catch {
+      return undefined;
+    }
   };
   const isLive = read("live") === true;
   const of = (read("stack") as Config["stack"] | undefined) ?? "embedded";

@@ -1,4 +1,3 @@
-import { z } from "zod";
 import { setting } from "../../runtime/config/setting.ts";
 import {
   duration,
@@ -6,6 +5,7 @@ import {
   type SettingType,
   texts,
   time,
+  WrongSetting,
 } from "../../runtime/config/setting-types.ts";
 import type { ConfigWith } from "../../runtime/config/settings.ts";
 import { durationMs, isDuration } from "../../schemas/duration.ts";
@@ -13,12 +13,11 @@ import type { Silence } from "./load/load-schedule.ts";
 
 const silences: SettingType<readonly Silence[]> = {
   ...texts,
-  schema: texts.schema.transform((all, context) => {
-    const read = all.map(readSilence);
-    if (read.every((silence) => silence !== null)) return read;
-    context.addIssue("write PARTITION@START+LENGTH, e.g. 2@1m+30s");
-    return z.NEVER;
-  }),
+  read: (written) => {
+    const all = texts.read(written).map(readSilence);
+    if (all.every((silence) => silence !== null)) return all;
+    throw new WrongSetting("write PARTITION@START+LENGTH, e.g. 2@1m+30s");
+  },
   argument: "<silence>",
 };
 
