@@ -45,30 +45,27 @@ export function lowerBound({ gain, standardError }: AucGain, level: number): num
  * class is the AUC.
  */
 function placements(labels: Uint8Array, scores: Float64Array): Float64Array {
-  const n = scores.length;
-  const order = Uint32Array.from(scores, (_, row) => row);
-  order.sort((a, b) => (scores[a] as number) - (scores[b] as number));
-  let positives = 0;
-  for (const label of labels) positives += label;
-  const placed = new Float64Array(n);
-  const below = [0, 0];
-  for (let from = 0, to = 0; from < n; from = to) {
-    const score = scores[order[from] as number];
-    const here = [0, 0];
-    for (to = from; to < n && scores[order[to] as number] === score; to++) {
-      const label = labels[order[to] as number] as 0 | 1;
-      here[label] = (here[label] as number) + 1;
-    }
-    const won = (below[0] as number) + (here[0] as number) / 2;
-    const lost = (below[1] as number) + (here[1] as number) / 2;
-    for (let at = from; at < to; at++) {
-      const row = order[at] as number;
-      placed[row] = labels[row] === 1 ? won / (n - positives) : (positives - lost) / positives;
-    }
-    below[0] = (below[0] as number) + (here[0] as number);
-    below[1] = (below[1] as number) + (here[1] as number);
+  const positives = scores.filter((_, row) => labels[row] === 1).sort();
+  const negatives = scores.filter((_, row) => labels[row] !== 1).sort();
+  return scores.map((score, row) => {
+    const isPositive = labels[row] === 1;
+    const others = isPositive ? negatives : positives;
+    const below = countOf(others, (other) => other < score);
+    const equal = countOf(others, (other) => other <= score) - below;
+    const won = below + equal / 2;
+    return (isPositive ? won : others.length - won) / others.length;
+  });
+}
+
+/** Where sorted values stop to pass. */
+function countOf(sorted: Float64Array, passes: (value: number) => boolean): number {
+  let [from, to] = [0, sorted.length];
+  while (from < to) {
+    const middle = (from + to) >>> 1;
+    if (passes(sorted[middle] as number)) from = middle + 1;
+    else to = middle;
   }
-  return placed;
+  return from;
 }
 
 function moments(values: Float64Array, labels: Uint8Array, label: number) {

@@ -61,13 +61,14 @@ test("the levels of any number of looks add up to no more than the whole", () =>
   assert.ok(spent < falsePromotionLevel && spent > 0.99 * falsePromotionLevel);
 });
 
+/** Four looks: to those behind them the test of the levels leaves a thousandth. */
 test("equal skill is promoted in 5 % of 300 sequences at most, by any number of looks", () => {
   let champions = 0;
   for (let sequence = 0; sequence < 300; sequence++) {
     const { uniform, normal } = draws(`equal ${sequence}`);
     const noise = sequence % 2 === 0 ? 0.1 : 0.5;
     let replaced = false;
-    for (let look = 1; look <= 8 && !replaced; look++) {
+    for (let look = 1; look <= 4 && !replaced; look++) {
       const n = 4_000;
       const labels = Uint8Array.from({ length: n }, () => (uniform() < 0.2 ? 1 : 0));
       const signal = Float64Array.from(labels, (label) => label * 1.1 + normal());
@@ -103,18 +104,18 @@ function training(seed: string, weak: number, promoteWhen: PromoteWhen) {
   return judge(held.labels, challenger, champion, { promoteWhen, look: 1 });
 }
 
-test("of 300 trainings at 4,000 rows a gain of 0.006 is promoted in 80 %, none in 5 % at most", () => {
+test("of 150 trainings at 4,000 rows a gain of 0.006 is promoted in 80 %, none in 5 % at most", () => {
   let [promoted, gains, noise, fresh] = [0, 0, 0, 0];
-  for (let i = 0; i < 300; i++) {
+  for (let i = 0; i < 150; i++) {
     const gained = training(`gain ${i}`, 0.25, better);
     gains += (gained.holdoutAuc as number) - (gained.championAuc as number);
     if (gained.promoted) promoted++;
     if (training(`none ${i}`, 0, better).promoted) noise++;
     if (i < 30 && training(`none ${i}`, 0, { kind: "not-worse", by: 0.005 }).promoted) fresh++;
   }
-  assert.ok(Math.abs(gains / 300 - 0.006) < 0.0005, `mean gain ${gains / 300}`);
-  assert.ok(promoted >= 240, `${promoted} of 300 promoted`);
-  assert.ok(noise <= 15, `${noise} of 300 of no gain promoted`);
+  assert.ok(Math.abs(gains / 150 - 0.006) < 0.0005, `mean gain ${gains / 150}`);
+  assert.ok(promoted >= 120, `${promoted} of 150 promoted`);
+  assert.ok(noise <= 7, `${noise} of 150 of no gain promoted`);
   assert.equal(fresh, 30, "equal skill is promoted where not worse is asked for");
 });
 
