@@ -55,17 +55,30 @@ const one: { child?: ChildProcess; last: Promise<unknown> } = { last: Promise.re
  * other: to start one costs a second of CPU. For looks, whose rule is not the process.
  */
 export function askMillrace(...args: string[]): Promise<Ended> {
-  const answer = one.last.then(() => askNext(ofFlights(args)));
+  return askMillraceIn({}, ...args);
+}
+
+/** Where a command runs. */
+export interface Surroundings {
+  /** @default that of the tests */
+  readonly cwd?: string;
+  /** All of its variables. @default those of the tests */
+  readonly env?: NodeJS.ProcessEnv;
+}
+
+/** The same in another directory, or with other variables. */
+export function askMillraceIn(where: Surroundings, ...args: string[]): Promise<Ended> {
+  const answer = one.last.then(() => askNext({ ...where, args: ofFlights(args) }));
   one.last = answer.catch(() => {});
   return answer;
 }
 
-async function askNext(args: readonly string[]): Promise<Ended> {
+async function askNext(asked: Surroundings & { args: readonly string[] }): Promise<Ended> {
   one.child ??= spawn(process.execPath, [commands], { stdio: "pipe" });
   const { child } = one;
   children.add(child);
   const answer = Promise.all([untilEnded(child, "stdout"), untilEnded(child, "stderr")]);
-  child.stdin?.write(`${JSON.stringify(args)}\n`);
+  child.stdin?.write(`${JSON.stringify(asked)}\n`);
   const [out, err] = await answer;
   return { code: out.code, out: out.text, err: err.text };
 }

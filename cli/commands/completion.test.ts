@@ -3,9 +3,11 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { test } from "node:test";
+import { after, test } from "node:test";
 import { requirement } from "../../testing/requirements-fixture.ts";
-import { startMillrace } from "../millrace-fixture.ts";
+import { askMillrace, killStarted, startMillrace } from "../millrace-fixture.ts";
+
+after(killStarted);
 
 /** What bash offers for the last of the words, which may be empty. */
 function offered(script: string, ...words: string[]): string[] {
@@ -57,7 +59,7 @@ test("zsh completes the same, from the first tab on", {
   skip: requirement("zsh"),
   timeout: 60_000,
 }, async () => {
-  const { out } = await startMillrace("completion", "zsh").ended;
+  const { out } = await askMillrace("completion", "zsh");
   assert.match(out, /^#compdef millrace\n/);
   const folder = mkdtempSync(join(tmpdir(), "millrace-zsh-"));
   try {
@@ -92,7 +94,7 @@ test("with --json an error is JSON, whoever finds it", async () => {
     [["describe", "missing.ts", "--json"], "APPLICATION_MISSING", /There is no module/],
   ];
   for (const [args, code, message] of wrong) {
-    const { out, err } = await startMillrace(...args).ended;
+    const { out, err } = await askMillrace(...args);
     const { error } = JSON.parse(err) as { error: { code: string; message: string } };
     assert.deepEqual([out, error.code], ["", code], err);
     assert.match(error.message, message);

@@ -1,20 +1,18 @@
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { fileURLToPath } from "node:url";
+import { askMillraceIn, killStarted } from "../millrace-fixture.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "millrace-generate-"));
-after(() => rmSync(folder, { recursive: true }));
-const main = fileURLToPath(new URL("../main.js", import.meta.url));
+after(() => {
+  killStarted();
+  rmSync(folder, { recursive: true });
+});
 
 function generate(...args: readonly string[]) {
-  return spawnSync(process.execPath, [main, "generate", ...args], {
-    cwd: folder,
-    encoding: "utf8",
-  });
+  return askMillraceIn({ cwd: folder }, "generate", ...args);
 }
 
 function contract(file: string, text: unknown): void {
@@ -29,27 +27,27 @@ const card = {
   fields: [{ name: "kind", type: "Kind" }],
 };
 
-test("contracts become one module of types and whole schemas, and --check holds it to them", () => {
+test("contracts become one module of types and whole schemas, and --check holds it to them", async () => {
   contract("kind.avsc", kind);
   contract("card.avsc", card);
   const files = ["card.avsc", "kind.avsc", "--out", "generated.ts"];
-  assert.equal(generate(...files, "--check").status, 1);
-  assert.equal(generate(...files).status, 0);
+  assert.equal((await generate(...files, "--check")).code, 1);
+  assert.equal((await generate(...files)).code, 0);
   const text = readFileSync(join(folder, "generated.ts"), "utf8");
   assert.match(text, /^\/\/ Written by `millrace generate` from card\.avsc kind\.avsc\. /);
   assert.match(text, /^import \{ type RecordSchema, recordSchema \} from "millrace";$/m);
   assert.match(text, /^export type Kind = "debit" \| "credit";$/m);
   assert.match(text, /^export const card: RecordSchema<Card> = recordSchema<Card>\(\{$/m);
-  assert.equal(generate(...files, "--check").status, 0);
+  assert.equal((await generate(...files, "--check")).code, 0);
   contract("kind.avsc", { ...kind, symbols: ["debit"] });
-  assert.equal(generate(...files, "--check").status, 1);
+  assert.equal((await generate(...files, "--check")).code, 1);
   assert.equal(
-    generate("card.avsc", "kind.avsc").stdout,
+    (await generate("card.avsc", "kind.avsc")).out,
     text.replace(' | "credit"', "").replace(/,\s+"credit"/, ""),
   );
 });
 
-test("a file that is no contract is named with what is wrong", () => {
+test("a file that is no contract is named with what is wrong", async () => {
   const wrong: [string, unknown, RegExp][] = [
     ["text.avsc", "no JSON", /text\.avsc is no schema: .*JSON/],
     ["field.avsc", { name: "amount", type: "double", fields: [] }, /field\.avsc .*named type/],
@@ -58,15 +56,15 @@ test("a file that is no contract is named with what is wrong", () => {
   ];
   for (const [file, text, message] of wrong) {
     contract(file, text);
-    const { status, stderr } = generate(file);
+    const { code: status, err: stderr } = await generate(file);
     assert.deepEqual([status, stderr.trim().split("\n").length], [2, 1], stderr);
     assert.match(stderr, message);
   }
-  assert.match(generate("absent.avsc").stderr, /absent\.avsc.*no such file/);
-  assert.match(generate("kind.avsc", "--check").stderr, /--check: give the module/);
+  assert.match((await generate("absent.avsc")).err, /absent\.avsc.*no such file/);
+  assert.match((await generate("kind.avsc", "--check")).err, /--check: give the module/);
 });
 
-test("messages become a module of types and constants for protobuf, with their files", () => {
+test("messages become a module of types and constants for protobuf, with their files", async () => {
   contract("money.proto", 'syntax = "proto3"; package shop; message Money { sint64 cents = 1; }');
   contract(
     "paid.proto",
@@ -75,7 +73,7 @@ test("messages become a module of types and constants for protobuf, with their f
       Within within = 5; Paid earlier = 6; map<string, int32> counts = 7; bytes raw = 8;
       enum Kind { NONE = 0; CARD = 1; } message Within { double n = 1; } }`,
   );
-  const { stdout, status, stderr } = generate("paid.proto", "money.proto");
+  const { out: stdout, code: status, err: stderr } = await generate("paid.proto", "money.proto");
   assert.equal(status, 0, stderr);
   assert.match(stdout, /^import type \{ ProtobufSchema \} from "millrace";$/m);
   const lines = [
@@ -95,5 +93,8 @@ test("messages become a module of types and constants for protobuf, with their f
   );
   assert.match(stdout, /^export const money: /m);
   assert.doesNotMatch(stdout, /const paidWithin/);
-  assert.match(generate("paid.proto", "kind.avsc").stderr, /a module is of Avro or of Protobuf/);
+  assert.match(
+    (await generate("paid.proto", "kind.avsc")).err,
+    /a module is of Avro or of Protobuf/,
+  );
 });

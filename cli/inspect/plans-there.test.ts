@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { openStack, run } from "../../run.ts";
 import { sendOrders, shopTopology } from "../../testing/shops-fixture.ts";
-import { killStarted, startMillrace } from "../millrace-fixture.ts";
+import { askMillrace, killStarted } from "../millrace-fixture.ts";
 
 const folder = await mkdtemp(join(tmpdir(), "millrace-changed-"));
 const data = join(folder, "data");
@@ -32,7 +32,7 @@ test("looks go on where a view was added, verify wants a start, a break is named
   await sendOrders(plan, stack);
   await stack.close();
   assert.equal((await run(plan, { data })).outcome, "done");
-  const look = (...args: string[]) => startMillrace(...args, "--data", data).ended;
+  const look = (...args: string[]) => askMillrace(...args, "--data", data);
 
   const grown = await moduleOf("grown", 4, '{ second: ["1h", "3h"] }');
   for (const args of [

@@ -13,6 +13,7 @@ import { storesOf } from "../../runtime/hosting/stack.ts";
 import { openEmbeddedStack } from "../../stacks/embedded-stack.ts";
 import { ofFlights } from "../../testing/flights-app-fixture.ts";
 import { flights as plan } from "../../topologies/flights/flights.ts";
+import { askMillrace, killStarted } from "../millrace-fixture.ts";
 import type { Summary } from "../summary/summary.ts";
 import type { LiveFacts } from "./live-facts.ts";
 import type { LiveRecord } from "./live-record.ts";
@@ -26,6 +27,7 @@ const patienceMs = 120_000;
 
 after(() => {
   for (const child of children) child.kill("SIGKILL");
+  killStarted();
   rmSync(folder, { recursive: true, force: true });
 });
 
@@ -50,6 +52,8 @@ function start(...args: string[]): { child: ChildProcess; ended: Promise<Outcome
   });
   return { child, ended };
 }
+
+const ask = (...args: string[]) => askMillrace(...args, "--data", data);
 
 const live = [
   ...["run", "--live", "--for", "20s", "--rate", "200", "--flight-time", "1s"],
@@ -115,14 +119,14 @@ test("read again with its decisions it is equal; without them it is not", async 
 });
 
 test("a directory of a live run is not replayed into, and flags of a replay are refused", async () => {
-  const replay = await start("run", "--to", "2001-01-02").ended;
-  assert.equal(replay.code, 2, replay.text);
-  assert.match(replay.text, /DATA_MODE_CHANGED.*was begun live, not to replay/);
-  const mixed = await start("run", "--live", "--from", "2001-01-01", "--inject", "late:1%").ended;
-  assert.equal(mixed.code, 2, mixed.text);
-  assert.match(mixed.text, /--from: goes with a replay, not with --live/);
-  assert.match(mixed.text, /--inject: goes with a replay, not with --live/);
-  const unlive = await start("run", "--rate", "5", "--max-wait", "1s").ended;
-  assert.equal(unlive.code, 2, unlive.text);
-  assert.match(unlive.text, /--rate: goes with --live/);
+  const replay = await ask("run", "--to", "2001-01-02");
+  assert.equal(replay.code, 2, replay.err);
+  assert.match(replay.err, /DATA_MODE_CHANGED.*was begun live, not to replay/);
+  const mixed = await ask("run", "--live", "--from", "2001-01-01", "--inject", "late:1%");
+  assert.equal(mixed.code, 2, mixed.err);
+  assert.match(mixed.err, /--from: goes with a replay, not with --live/);
+  assert.match(mixed.err, /--inject: goes with a replay, not with --live/);
+  const unlive = await ask("run", "--rate", "5", "--max-wait", "1s");
+  assert.equal(unlive.code, 2, unlive.err);
+  assert.match(unlive.err, /--rate: goes with --live/);
 });

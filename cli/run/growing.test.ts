@@ -150,7 +150,7 @@ test("killed at any time while it grows, and started again, it is the same", asy
     child.kill("SIGKILL");
     await ended;
   }
-  const last = await startMillrace("run", app, "--data", data).ended;
+  const last = await askMillrace("run", app, "--data", data);
   assert.equal(last.code, 0, `${last.out}${last.err}`);
   await withStack(data, assertWhole);
 });

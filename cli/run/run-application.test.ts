@@ -15,7 +15,7 @@ import { agg } from "../../topologies/dsl/aggregates.ts";
 import { offline, online } from "../../topologies/dsl/roles.ts";
 import { from, type RecordFormat } from "../../topologies/dsl/stream.ts";
 import { topology } from "../../topologies/dsl/topology.ts";
-import { killStarted, startMillrace } from "../millrace-fixture.ts";
+import { askMillrace, killStarted, startMillrace } from "../millrace-fixture.ts";
 
 const folder = await mkdtemp(join(tmpdir(), "millrace-any-"));
 const data = join(folder, "data");
@@ -126,7 +126,7 @@ test("the command runs a module of TypeScript, and looks know afterwards what it
   assert.match(ran.out, /^Millrace: payments as its topics stand, data in /);
   assert.match(ran.out, /Balanced/);
   const look = async (...args: string[]) => {
-    const { code, out, err } = await startMillrace(...args, "--data", other).ended;
+    const { code, out, err } = await askMillrace(...args, "--data", other);
     assert.equal(code, 0, err);
     return out;
   };

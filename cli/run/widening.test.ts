@@ -14,7 +14,7 @@ import type { Plan } from "../../schemas/plan.ts";
 import { inspectStack } from "../../serving/stack-inspector.ts";
 import { sqlTime } from "../../sinks/sql-time.ts";
 import { orders, type ShopOptions, sendOrders, shopTopology } from "../../testing/shops-fixture.ts";
-import { killStarted, startMillrace, withStack } from "../millrace-fixture.ts";
+import { askMillrace, killStarted, startMillrace, withStack } from "../millrace-fixture.ts";
 
 const folder = await mkdtemp(join(tmpdir(), "millrace-widening-"));
 after(async () => {
@@ -123,7 +123,7 @@ async function assertWidened(stack: Stack): Promise<void> {
 test("columns that are added to a view are filled from the beginning, beside what stands", async () => {
   const data = await begun("grown", small);
   const app = await moduleOf("grown", wide);
-  const diff = await startMillrace("diff", app, "--data", data).ended;
+  const diff = await askMillrace("diff", app, "--data", data);
   assert.equal(diff.code, 0, diff.err);
   assert.equal(
     diff.out.trim(),
@@ -135,9 +135,9 @@ test("columns that are added to a view are filled from the beginning, beside wha
     assert.equal((await run(widened, { data })).outcome, "done", start);
     await withStack(data, assertWidened);
   }
-  const list = await startMillrace("features", "list", "shop", app, "--data", data).ended;
+  const list = await askMillrace("features", "list", "shop", app, "--data", data);
   assert.match(list.out, /shop@1 +orders_3h +the beginning/, list.err);
-  const same = await startMillrace("diff", app, "--data", data).ended;
+  const same = await askMillrace("diff", app, "--data", data);
   assert.equal(same.out.trim(), "shops: same");
   await assert.rejects(run(small, { data }), {
     code: "PLAN_CHANGED",
@@ -207,7 +207,7 @@ test("killed at any time while a view gets columns, and started again, it is the
     child.kill("SIGKILL");
     await ended;
   }
-  const last = await startMillrace("run", app, "--data", data).ended;
+  const last = await askMillrace("run", app, "--data", data);
   assert.equal(last.code, 0, `${last.out}${last.err}`);
   await withStack(data, assertWidened);
 });

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { killStarted, startMillrace, until } from "../millrace-fixture.ts";
+import { askMillrace, killStarted, startMillrace, until } from "../millrace-fixture.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "millrace-serve-"));
 const keysFile = ["--keys-file", join(folder, "keys.json")];
@@ -14,7 +14,7 @@ after(() => {
 });
 
 async function keys(...args: string[]) {
-  return await startMillrace("keys", ...args, ...keysFile).ended;
+  return await askMillrace("keys", ...args, ...keysFile);
 }
 
 test("a key is made, listed and revoked", async () => {
@@ -37,9 +37,9 @@ test("a key is made, listed and revoked", async () => {
 });
 
 test("what cannot be served is refused before anything listens", async () => {
-  const nothing = await startMillrace("serve", "--data", data, "--listen", "0").ended;
+  const nothing = await askMillrace("serve", "--data", data, "--listen", "0");
   assert.match(nothing.err, /DATA_MISSING/);
-  const odd = await startMillrace("serve", "--data", data, "--listen", "here:there").ended;
+  const odd = await askMillrace("serve", "--data", data, "--listen", "here:there");
   assert.equal(odd.code, 2);
   assert.match(odd.err, /--listen: "here:there": write a port of 127.0.0.1, host:port or off/);
 });
@@ -47,7 +47,7 @@ test("what cannot be served is refused before anything listens", async () => {
 test("a run serves its features, and ends its gateway with itself", async () => {
   const open = ["--listen", "0.0.0.0:0", "--keys-file", join(folder, "none.json")];
   const live = ["run", "--live", "--for", "120s", "--rate", "20", "--metrics", "off"];
-  const refused = await startMillrace(...live, "--data", data, ...open).ended;
+  const refused = await askMillrace(...live, "--data", data, ...open);
   assert.equal(refused.code, 2, refused.err);
   assert.match(refused.err, /GATEWAY_OPEN: .*millrace keys add/);
   const more = ["--data", data, "--listen", "0", ...keysFile];
