@@ -24,6 +24,7 @@ import { seededRandom } from "./simulator.ts";
 import { withMethods } from "./with-methods-fixture.ts";
 
 const logs = makeLogs(1, 400, 5);
+const expected = sequentialOracle(air, logs);
 
 /** A broker of the whole input, and a worker's options that go with it. */
 async function filled(): Promise<{ broker: Broker; options: WorkerOptions }> {
@@ -80,7 +81,7 @@ test("nothing is committed between a commit that failed and the restore that it 
   await worker.close();
   assert.ok(commits > 20, `${commits} commits prove little`);
   const { output } = await collectAir(broker, options.registry);
-  compareAir(output, sequentialOracle(air, logs), "refused now and then");
+  compareAir(output, expected, "refused now and then");
   await broker.close();
 });
 
@@ -114,7 +115,7 @@ test("a state beyond its budget stops the run by name, and more of it goes on to
   }
   await worker.close();
   const { output } = await collectAir(broker, options.registry);
-  compareAir(output, sequentialOracle(air, logs), "stopped by its budget");
+  compareAir(output, expected, "stopped by its budget");
   await broker.close();
 });
 
@@ -152,7 +153,7 @@ test("a worker whose models stand apart from those of the others is refused, and
   await runToEnd(worker);
   await worker.close();
   const { output } = await collectAir(broker, options.registry);
-  compareAir(output, sequentialOracle(air, logs), "beside one that was refused");
+  compareAir(output, expected, "beside one that was refused");
   await broker.close();
 });
 
@@ -277,7 +278,7 @@ test("commits that overlap with steps and fail anywhere, their end unknown, leav
     await worker.close();
     assert.equal(failures > 5, seed > 0, `${failures} failures`);
     const { output, digest } = await collectAir(broker, options.registry);
-    compareAir(output, sequentialOracle(air, logs), `seed ${seed}`);
+    compareAir(output, expected, `seed ${seed}`);
     digests.add(digest);
     await broker.close();
   }

@@ -39,11 +39,11 @@ after(() => {
 const start = (...args: string[]) => startMillrace(...args, "--data", data);
 const ask = (...args: string[]) => askMillrace(...args, "--data", data);
 
-const run = () =>
-  start(
-    ...["run", ...range, "--summary", summaryFile, "--row-topic-mb", "1"],
-    ...inject.flatMap((each) => ["--inject", each]),
-  );
+const runArgs = [
+  ...["run", ...range, "--summary", summaryFile, "--row-topic-mb", "1"],
+  ...inject.flatMap((each) => ["--inject", each]),
+];
+const run = () => start(...runArgs);
 
 /** `topic/flightId` of each record that the injection holds back until it is late. */
 async function chosenAsLate(source: FlightSource): Promise<string[]> {
@@ -79,7 +79,7 @@ test("a run can be asked while it works, holds its directory, and is killed", as
   );
   const [line] = (await inspector.config({})).filter(({ name }) => name === "data");
   assert.equal(line?.value, data);
-  const second = await run().ended;
+  const second = await ask(...runArgs);
   assert.equal(second.code, 1);
   assert.match(second.err, new RegExp(`DATA_LOCKED.*${child.pid}`));
   child.kill("SIGKILL");
@@ -123,7 +123,7 @@ test("started again it goes on, balances, and has exactly the injected late reco
 
 test("a run that is complete prints the same summary again", async () => {
   const before = readFileSync(summaryFile, "utf8");
-  const { code } = await run().ended;
+  const { code } = await ask(...runArgs);
   assert.equal(code, 0);
   assert.equal(readFileSync(summaryFile, "utf8"), before);
 });
