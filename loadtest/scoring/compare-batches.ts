@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { setImmediate as nextTurn } from "node:timers/promises";
+import { setTimeout as wait } from "node:timers/promises";
 import type { ModelInForce } from "../../processors/scoring/model-register.ts";
 import { rowStates, type ScoreWork } from "../../processors/scoring/score-work.ts";
 import { seededRandom } from "../../processors/train/seeded-random-fixture.ts";
@@ -66,6 +66,9 @@ export async function compareBatches(
   let batchMs = Number.POSITIVE_INFINITY;
   for (let round = 0; round < how.rounds; round++) {
     batchMs = Math.min(batchMs, await timeOfBatch(pool, workOf(model, values, width)));
+  }
+  const boundMs = how.delayMs + 2 * batchMs;
+  for (let round = 0; round < how.rounds; round++) {
     for (const atOnce of aloneAtOnce) {
       const ask = (index: number) => pool.score(works[index % timedRows] as ScoreWork);
       alone = faster(alone, await rateOf(ask, atOnce, how.seconds));
@@ -76,16 +79,18 @@ export async function compareBatches(
     const ask = (index: number) =>
       batcher.score(model, vectors[index % timedRows] as Float64Array, Number.POSITIVE_INFINITY);
     fastest = faster(fastest, await rateOf(ask, batchedAtOnce, how.seconds));
-    const boundMs = how.delayMs + 2 * batchMs;
-    for (let rate = Math.max(bounded.rate * step, alone.rate * 4); ; rate *= step) {
+    // Upwards from what held, else from the middle of what can be, and then downwards.
+    let rate = bounded.rate > 0 ? bounded.rate * step : fastest.rate / 2;
+    for (let isHeld = true; isHeld || bounded.rate === 0; rate *= isHeld ? step : 1 / step ** 2) {
+      if (rate < alone.rate) break;
       const found = await latencyAt(ask, rate, how.seconds);
-      if (found.p99Ms > boundMs) break;
-      bounded = found;
+      isHeld = found.p99Ms <= boundMs;
+      if (isHeld) bounded = found;
     }
     await batcher.close();
   }
   await pool.close();
-  return { name, alone, bounded, fastest, batchMs, boundMs: how.delayMs + 2 * batchMs };
+  return { name, alone, bounded, fastest, batchMs, boundMs };
 }
 
 /** Asks for a row. */
@@ -113,7 +118,7 @@ async function rateOf(ask: Ask, atOnce: number, seconds: number): Promise<Rate> 
   return { rate, p99Ms: quantile(Float64Array.from(took), 0.99) };
 }
 
-/** At a rate, whether answers come or not: times are from when a request was due. */
+/** At a rate, whether answers come or not, by the ms: times are from when a request was due. */
 async function latencyAt(ask: Ask, rate: number, seconds: number): Promise<Rate> {
   const all = Math.floor(rate * seconds);
   const took = new Float64Array(all);
@@ -135,9 +140,10 @@ async function latencyAt(ask: Ask, rate: number, seconds: number): Promise<Rate>
           answered++;
         });
     }
-    await nextTurn();
+    // Whoever spins is put behind others of the machine.
+    await wait(1);
   }
-  while (answered < all) await nextTurn();
+  while (answered < all) await wait(1);
   if (failure !== undefined) throw failure;
   return { rate: (all / (performance.now() - began)) * 1_000, p99Ms: quantile(took, 0.99) };
 }

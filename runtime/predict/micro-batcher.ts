@@ -81,6 +81,9 @@ interface Waiting extends Queued {
 
 const longestTimerMs = 2 ** 31 - 1;
 
+/** A batch leaves so long before it is due, ms, half its delay at most: timers come late. */
+const timerSlackMs = 1;
+
 /**
  * Gathers the rows of requests for a scorer, by model. A batch leaves when the scorer has room for
  * it and it is due: full, its oldest request has waited for `delayMs`, or a deadline leaves no more
@@ -96,6 +99,7 @@ export class MicroBatcher {
   readonly #options: Required<BatcherOptions>;
   readonly #queue: RowQueue<Waiting>;
   readonly #underWay = new Set<Promise<void>>();
+  readonly #slackMs: number;
   #timer: NodeJS.Timeout | undefined;
   /** When it is due. */
   #timerAt = 0;
@@ -109,6 +113,7 @@ export class MicroBatcher {
     const waitingBytes = options.waitingBytes ?? new WaitingBytes(waitingBytesMost);
     this.#options = { ...batcherDefaults, ...options, waitingBytes };
     this.#queue = new RowQueue(this.#options);
+    this.#slackMs = Math.min(timerSlackMs, this.#options.delayMs / 2);
   }
 
   /** Rows of a lane that wait for their batch. */
@@ -209,7 +214,7 @@ export class MicroBatcher {
   #schedule(): void {
     if (this.#isFlushing || this.#queue.size === 0) return;
     if (this.#underWay.size >= this.#options.batchesAtOnce) return;
-    const dueAt = this.#closed ? Number.NEGATIVE_INFINITY : this.#queue.dueAt();
+    const dueAt = this.#closed ? Number.NEGATIVE_INFINITY : this.#queue.dueAt() - this.#slackMs;
     // It looks again then.
     if (this.#timer !== undefined && this.#timerAt <= dueAt) return;
     clearTimeout(this.#timer);
@@ -230,7 +235,7 @@ export class MicroBatcher {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     while (this.#underWay.size < this.#options.batchesAtOnce) {
-      const taken = this.#queue.take(performance.now(), this.#closed);
+      const taken = this.#queue.take(performance.now() + this.#slackMs, this.#closed);
       if (taken.length === 0) break;
       const run: Promise<void> = this.#run(taken).finally(() => {
         this.#underWay.delete(run);
