@@ -82,4 +82,11 @@ test("where nothing ends for long, what has begun is named with its file", async
     "No test has begun or ended for 0.01 s. Running:",
     "  hangs (x.test.js:3)",
   ]);
+  lines.length = 0;
+  events.emit("test:fail", of("x.test.js"));
+  events.emit("test:fail", of("x.test.js"));
+  assert.deepEqual(lines, [
+    "x.test.js has ended before these tests of it:",
+    "  hangs (x.test.js:3)",
+  ]);
 });

@@ -3,7 +3,7 @@ const silence = 300_000;
 
 /**
  * Names the tests that have begun and not ended, with their files, whenever nothing was heard of
- * any for long.
+ * any for long, and those of a file that has not ended in its time.
  *
  * @param events - of `run`.
  */
@@ -11,9 +11,12 @@ export function sayWhatHangs(events, say, silenceMs = silence) {
   const running = new Map();
   const timer = setInterval(() => {
     say(`No test has begun or ended for ${silenceMs / 1000} s. Running:`);
-    for (const { name, file, line } of running.values()) say(`  ${name} (${file}:${line})`);
+    tell([...running.values()]);
   }, silenceMs);
   timer.unref();
+  const tell = (tests) => {
+    for (const { name, file, line } of tests) say(`  ${name} (${file}:${line})`);
+  };
   const key = ({ file, line, column, name }) => JSON.stringify([file, line, column, name]);
   events.on("test:dequeue", (test) => {
     // A whole file has its path for a name.
@@ -24,6 +27,11 @@ export function sayWhatHangs(events, say, silenceMs = silence) {
     events.on(end, (test) => {
       running.delete(key(test));
       timer.refresh();
+      const left = [...running.values()].filter(({ file }) => file === test.name);
+      if (left.length === 0) return;
+      say(`${test.name} has ended before these tests of it:`);
+      tell(left);
+      for (const each of left) running.delete(key(each));
     });
   }
   return { stop: () => clearInterval(timer) };

@@ -42,11 +42,14 @@ export async function runTests(root, args) {
   return await runProgram(process.execPath, tests, { cwd: dist });
 }
 
+/** So long a file may take, ms: one that hangs is ended and has failed. */
+const fileMs = 1_200_000;
+
 /** As `node --test` does, which sorts the files that it is given. */
 async function runInOrder(dist, files, concurrency) {
   process.chdir(dist);
   let failed = false;
-  const events = run({ files, concurrency });
+  const events = run({ files, concurrency, timeout: fileMs });
   events.on("test:fail", ({ todo }) => {
     if (todo === undefined || todo === false) failed = true;
   });
