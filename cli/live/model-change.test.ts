@@ -1,15 +1,12 @@
 /** Models that are registered, promoted and rolled back while a live run scores by them. */
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { rereadRun } from "../../audit/reread/reread-run.ts";
 import { mlflowScript } from "../../gateway/mlflow/mlflow-script-fixture.ts";
-import { fitLogisticRegression } from "../../processors/train/logistic-regression.ts";
-import { fitPreparation, prepare } from "../../processors/train/preparation.ts";
-import { seededRandom } from "../../processors/train/seeded-random-fixture.ts";
-import { logisticRegressionGraph } from "../../runtime/services/train/logistic-regression-graph.ts";
+import { writeBuiltInModel } from "../../runtime/services/train/built-in-model-fixture.ts";
 import { packageRoot } from "../../schemas/package-root.ts";
 import { stepsOf } from "../../schemas/plan.ts";
 import type { Inspector } from "../../serving/inspector.ts";
@@ -46,22 +43,6 @@ const fixtures = join(packageRoot(), "examples", "models", "fixtures");
 const [scoring] = stepsOf(plan, "scoring");
 const features = scoring?.features ?? [];
 const order = features.slice(0, 5).join(",");
-
-/** A logistic regression as the built-in trainer writes them, over the features of flights. */
-function builtIn(): string {
-  const random = seededRandom("built-in");
-  const n = 500;
-  const values = Float64Array.from({ length: n * features.length }, () => random(1_000) / 500);
-  const labels = Uint8Array.from({ length: n }, (_, row) =>
-    (values[row * features.length] as number) > 1 ? 1 : 0,
-  );
-  const rows = { n, features, values, labels, knownAt: new Float64Array(n) };
-  const preparation = fitPreparation(rows, new Set());
-  const fitted = fitLogisticRegression(prepare(preparation, rows), labels, preparation.columns);
-  const file = join(folder, "built-in.onnx");
-  writeFileSync(file, logisticRegressionGraph(features.length, preparation, fitted));
-  return file;
-}
 
 async function models(...args: string[]): Promise<ModelEntry> {
   const { code, out, err } = await askMillrace("models", ...args, "--json", "--data", data);
@@ -112,7 +93,13 @@ test("the stream is scored by a LightGBM model once it is promoted, and by the o
   const lightgbm = join(fixtures, "lightgbm-zipmap.onnx");
   assert.match(await refused("register", lightgbm, ...name), /takes 5 features.*--order/s);
 
-  const first = await models("register", builtIn(), ...name, "--alias", "champion");
+  const first = await models(
+    "register",
+    writeBuiltInModel(join(folder, "built-in.onnx"), features),
+    ...name,
+    "--alias",
+    "champion",
+  );
   assert.deepEqual([first.version, first.from, first.champion], ["r1", "", true]);
   t.diagnostic(await told("the first champion", first));
   const second = await models("register", lightgbm, ...name, "--order", order, "--why", "trees");

@@ -1,4 +1,6 @@
-/** A topology that grows on real servers: from another directory, with workers, and live. */
+/**
+ * Topologies on real servers, run from several data directories: they grow, and share a champion.
+ */
 import assert from "node:assert/strict";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -12,6 +14,7 @@ import { openStack, run } from "../../run.ts";
 import { type Stack, storesOf } from "../../runtime/hosting/stack.ts";
 import { strandsOf } from "../../runtime/hosting/strands.ts";
 import { AvroEncoder } from "../../runtime/schema-registry/avro-codec.ts";
+import { writeBuiltInModel } from "../../runtime/services/train/built-in-model-fixture.ts";
 import { ByteWriter } from "../../schemas/bytes.ts";
 import { partitionOf } from "../../schemas/murmur2.ts";
 import type { Plan } from "../../schemas/plan.ts";
@@ -28,6 +31,7 @@ import {
   sendOrders,
   shopTopology,
 } from "../../testing/shops-fixture.ts";
+import { modelDesk } from "../inspect/model-desk.ts";
 import { until, withStack } from "../millrace-fixture.ts";
 
 const skip = requirement("java-21", "maven", "redis-server");
@@ -261,4 +265,84 @@ test("live, with two workers, one of them killed, what stood and what is added a
   const ask = { view: "shop", key: ["s0"], at: null, topology: "gamma" };
   const { features } = await inspectStack(plans, stack, []).features(ask);
   assert.ok(features.every(({ filled }) => filled));
+});
+
+/** Version that a gateway answers an order by now. */
+async function versionAt(gateway: string): Promise<string | null> {
+  const answer = await fetch(`${gateway}/v1/predict/scores`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ record: { shop: "s0", amount: 7 } }),
+  });
+  if (!answer.ok) return null;
+  return ((await answer.json()) as { version: string | null }).version;
+}
+
+/** Partitions of the predictions that a version has made, oldest answer first. */
+function answeredIn(version: string, since: number) {
+  return stack.offline.of("delta").query<{ partition: number; ms: number }>(
+    `SELECT partition, toFloat64(min(toUnixTimestamp64Milli(known_at) + latency_ms)) - ${since} AS ms
+    FROM raw_scores WHERE version = '${version}' AND toUnixTimestamp64Milli(known_at) > ${since}
+    GROUP BY partition ORDER BY ms`,
+  );
+}
+
+test("two gateways and the workers beside them answer by a champion soon after it is named", {
+  skip,
+  timeout: 300_000,
+}, async (t) => {
+  const plan = shopTopology("delta", 4);
+  const app = await moduleOf("delta", {});
+  const runs = ["delta-one", "delta-two"].map((name) => {
+    const live = ["--live", "--for", "9m", "--listen", "0"];
+    return new RunProcess([...flags(), "--data", join(folder, name), ...live], app);
+  });
+  const gateways = await Promise.all(
+    runs.map(async (each) => (await each.saw(/gateway +(http:\S+)/))[1] ?? ""),
+  );
+  const sending = sendingNow();
+  const desk = modelDesk([plan], stack, Date.now);
+  const asked = { model: "fraud", topology: null, effectiveFrom: null, by: "test", why: "" };
+  const unread = { golden: null, tolerance: 1e-5, order: null, output: null, positive: null };
+  const registered = (seed: string, champion: boolean) => {
+    const file = writeBuiltInModel(join(folder, `${seed}.onnx`), ["shop_large_1h", "amount"], seed);
+    return desk.registerModel({ ...asked, ...unread, file, champion, logit: false });
+  };
+  const changed = async (version: string) => {
+    const since = Date.now();
+    const served = gateways.map(async (url) => {
+      await until(`${version} at a gateway`, async () =>
+        (await versionAt(url)) === version ? true : null,
+      );
+      return Date.now() - since;
+    });
+    const streamed = until(`${version} of both workers`, async () => {
+      const found = await answeredIn(version, since);
+      return found.length === 2 ? found.map(({ ms }) => Math.round(ms)) : null;
+    });
+    return { served: await Promise.all(served), streamed: await streamed };
+  };
+  try {
+    assert.equal((await registered("first", true)).version, "r1");
+    await changed("r1");
+    // Nobody had a model before: both score, each for one partition of the predictions.
+    for (const each of runs) {
+      const [, address = ""] = await each.saw(/metrics +(\S+)/);
+      await each.until("rows that it scored", async () =>
+        /^millrace_scored_rows_total(?:\{.*\})? [1-9]/m.test(await (await fetch(address)).text())
+          ? true
+          : null,
+      );
+    }
+    assert.equal((await registered("second", false)).version, "r2");
+    await desk.promoteModel({ ...asked, version: "r2" });
+    const { served, streamed } = await changed("r2");
+    const [doors, workers] = [served, streamed].map((times) => `${times.join(" and ")} ms`);
+    t.diagnostic(`after the promotion: gateways answer by it at ${doors}, workers at ${workers}`);
+    assert.ok(Math.max(...served, ...streamed) < 10_000);
+  } finally {
+    await sending.stop();
+    for (const each of runs) each.signal("SIGINT");
+    await Promise.all(runs.map(({ ended }) => ended));
+  }
 });
