@@ -67,6 +67,20 @@ test("help fits into 80 columns, words to choose from included", async () => {
   assert.match((await millrace(["stack", "up", "--help"])).out, /default:\s+\.millrace\/local\)/);
 });
 
+test("a command's own options stand before those that say where to look", async () => {
+  for (const [option, ...command] of [
+    ["--challenger", "models", "route"],
+    ["--why", "models", "promote"],
+    ["--query", "score"],
+    ["--limit", "dead-letters", "list"],
+  ]) {
+    const { out } = await millrace([...command, "--help"]);
+    const [own, stack] = [out.indexOf(`  ${option} `), out.indexOf("Where to look:")];
+    assert.ok(own > 0 && own < stack, `${command.join(" ")}: ${own} ${stack}`);
+    assert.ok(out.indexOf("  --data ") > stack);
+  }
+});
+
 test("usage errors exit with 2 and say what to do", async () => {
   const wrong: [string[], RegExp][] = [
     [["nonsense"], /unknown command 'nonsense'/],

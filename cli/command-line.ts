@@ -1,4 +1,4 @@
-import type { Command } from "commander";
+import { type Command, Help, type Option } from "commander";
 import { type ResolvedConfig, resolveConfig } from "../runtime/config.ts";
 import type { Look } from "./commands/look.ts";
 import { type LookArguments, readLookOptions } from "./look-options.ts";
@@ -63,8 +63,22 @@ export function refuseModule(line: CommandLine, given: string | undefined): void
   line.problems = [`${given}: this is no module: name a .ts or .js file`];
 }
 
+/** Heading of what says where to look: behind the options of the command itself. */
+const ofTheStack = "Where to look:";
+
+/** Groups of a help, that of the command's own options before those of where to look. */
+export function ownFirst<T extends Command | Option>(
+  unsorted: T[],
+  visible: T[],
+  getGroup: (item: T) => string,
+): Map<string, T[]> {
+  const groups = new Help().groupItems(unsorted, visible, getGroup);
+  const own = groups.get("Options:");
+  return own === undefined ? groups : new Map([["Options:", own], ...groups]);
+}
+
 export function looking(command: Command): Command {
-  return addSettings(command, "look").option("--json", "print JSON");
+  return addSettings(command, "look", {}, ofTheStack).option("--json", "print JSON");
 }
 
 export function example(...lines: string[]): string {

@@ -19,6 +19,8 @@ const usageErrors: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "SOURCES_EMPTY",
   "LOOK_UNKNOWN",
   "MODEL_AMBIGUOUS",
+  "MODEL_NO_CHAMPION",
+  "MODEL_NO_PREVIOUS",
   "MODEL_VERSION_UNKNOWN",
   "SCORE_REFUSED",
   "GATEWAY_OPEN",
@@ -34,6 +36,7 @@ const usageErrors: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "SCHEMA_FILE_INVALID",
   "STACK_PORT_CHANGED",
   "OFFLINE_READ_ONLY",
+  "QUERY_REFUSED",
   "VIEW_UNKNOWN",
   "VIEW_KEY_INVALID",
 ]);

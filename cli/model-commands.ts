@@ -3,7 +3,7 @@ import { parseTime } from "../runtime/config/setting-types.ts";
 import { type ScorerChoice, scorerChoices } from "../schemas/model-change.ts";
 import type { Look } from "./commands/look.ts";
 import type { LookArguments } from "./look-options.ts";
-import { askedRoutes, gathered } from "./route-options.ts";
+import { askedRoutes, changesRoutes, gathered } from "./route-options.ts";
 
 type Flags = Readonly<Record<string, unknown>>;
 
@@ -114,7 +114,9 @@ function changingCommands(models: Command, tools: CommandTools): void {
 
 function routeCommand(models: Command, tools: CommandTools): void {
   changing(tools.looking(models.command("route")), "routed so")
-    .description("Have challengers answer a share of the records, and a version score beside.")
+    .description(
+      "Have challengers answer a share of the records; without options: who answers now.",
+    )
     .argument("<model>", "its name, as in scoredBy of a step that is routed")
     .option("--challenger <version=share>", "e.g. r2=5%; give it for each", gathered, [])
     .option("--shadow <version=share>", "scores beside for so many records, and never answers")
@@ -124,6 +126,7 @@ function routeCommand(models: Command, tools: CommandTools): void {
     .addHelpText(
       "after",
       tools.example(
+        "millrace models route fraud",
         "millrace models route fraud --challenger r2=5% --why 'canary'",
         "millrace models route fraud --challenger r2=20% --challenger r3=20% --shadow r4=10%",
         "millrace models route fraud --segment DE --challenger r2=50%",
@@ -131,6 +134,12 @@ function routeCommand(models: Command, tools: CommandTools): void {
       ),
     )
     .action(async (model: string, flags: Flags) => {
+      if (!changesRoutes(flags)) {
+        const resolved = tools.resolve(flags);
+        const asked = { model, topology: resolved.topology };
+        tools.ended(await (await acts()).showRoutes(resolved, asked, flags));
+        return;
+      }
       const problems: string[] = [];
       const routes = askedRoutes(flags, problems);
       const { resolved, asked } = changeOf(flags, model, tools, problems);

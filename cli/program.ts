@@ -12,6 +12,7 @@ import {
   type Flags,
   looking,
   moduleDoc,
+  ownFirst,
   ownSettings,
   refuseModule,
   resolve,
@@ -70,6 +71,7 @@ function commands(line: CommandLine): Command {
     .showHelpAfterError("Add --help for what there is.")
     // Else what stands behind a command's name could be taken for an option of the one above it.
     .enablePositionalOptions()
+    .configureHelp({ groupItems: ownFirst })
     .exitOverride();
   runCommands(program, line);
   serveCommands(program, line);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { askedRoutes } from "./route-options.ts";
+import { askedRoutes, changesRoutes } from "./route-options.ts";
 
 const problemsOf = (flags: Readonly<Record<string, unknown>>) => {
   const problems: string[] = [];
@@ -21,6 +21,13 @@ test("shares are percents or parts of one", () => {
   });
   const ended = { champion: null, challengers: [], shadow: null, segment: "DE" };
   assert.deepEqual(askedRoutes({ end: true, segment: "DE" }, []), ended);
+});
+
+test("without anything that changes routes, they are told", () => {
+  assert.equal(changesRoutes({ challenger: [], data: "d", json: true, topology: "t" }), false);
+  for (const flags of [{ challenger: ["r2=5%"] }, { end: true }, { segment: "DE" }, { why: "w" }]) {
+    assert.equal(changesRoutes(flags), true);
+  }
 });
 
 test("what says nothing, twice or too much is refused", () => {

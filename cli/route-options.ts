@@ -7,6 +7,13 @@ export function gathered(value: string, before: readonly string[]): readonly str
   return [...before, value];
 }
 
+/** Whether `models route NAME` is asked to change anything: by itself it tells the routes. */
+export function changesRoutes(flags: Flags): boolean {
+  const given = (flags["challenger"] ?? []) as readonly string[];
+  const others = ["shadow", "champion", "segment", "why", "effectiveFrom"];
+  return given.length > 0 || flags["end"] === true || others.some((name) => name in flags);
+}
+
 /** What the flags of `models route` ask for; what is wrong with them is added to the problems. */
 export function askedRoutes(
   flags: Flags,

@@ -33,8 +33,14 @@ const otherwise: Readonly<Record<string, Readonly<Record<string, Shown>>>> = {
  * Gives a command the flags of the settings that concern it.
  *
  * @param own - of the application, beside those of every one.
+ * @param heading - what they stand under in the help. @default that of the command's own options
  */
-export function addSettings(command: Command, kind: Kind, own: SettingTable = {}): Command {
+export function addSettings(
+  command: Command,
+  kind: Kind,
+  own: SettingTable = {},
+  heading?: string,
+): Command {
   for (const [name, setting] of Object.entries(concerning(kind, own))) {
     const { argument, repeatable } = setting;
     const { doc, default: fallback } = otherwise[isLook(kind) ? "look" : kind]?.[name] ?? setting;
@@ -46,6 +52,7 @@ export function addSettings(command: Command, kind: Kind, own: SettingTable = {}
     const isPlain = typeof fallback === "string" || typeof fallback === "number";
     const shown = isPlain ? ` (default: ${fallback})` : "";
     const option = new Option(flag, `${doc}${choice}${shown}`);
+    if (heading !== undefined) option.helpGroup(heading);
     if (name in serverSettings) option.helpGroup("Servers of --stack cluster:");
     if (name in own) option.helpGroup("Of the application:");
     // Known, so that it is refused with the reason, but not offered.

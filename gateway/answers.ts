@@ -20,18 +20,35 @@ export interface ErrorAnswer {
 interface Told {
   readonly status: number;
   readonly todo: string;
+  /** In place of it where nobody speaks HTTP. @default the same */
+  readonly grpc?: string;
 }
+
+/** Where an answer says how long. */
+const askLater = {
+  http: "Ask again after the seconds in Retry-After.",
+  grpc: "Ask again after the seconds in the trailer retry-after.",
+} as const;
 
 const told: Partial<Record<ErrorCode, Told>> = {
   REQUEST_INVALID: {
     status: 400,
     todo: "Correct it as the message says; /openapi.json has the shape.",
+    grpc: "Correct it as the message says; ModelMetadata tells names, types and shapes.",
   },
   REQUEST_TOO_LARGE: { status: 413, todo: "Send less in a request." },
-  REQUEST_UNSUPPORTED: { status: 415, todo: "Send another content type." },
+  REQUEST_UNSUPPORTED: {
+    status: 415,
+    todo: "Send another content type.",
+    grpc: "Send another encoding: gzip, deflate or none.",
+  },
   REQUEST_TIMEOUT: { status: 503, todo: "Ask again later, or for less." },
   REQUEST_FAILED: { status: 500, todo: "The log of the gateway says more under the request id." },
-  ROUTE_UNKNOWN: { status: 404, todo: "/openapi.json says what there is." },
+  ROUTE_UNKNOWN: {
+    status: 404,
+    todo: "/openapi.json says what there is.",
+    grpc: "inference.GRPCInferenceService is what there is.",
+  },
   HOST_REFUSED: {
     status: 403,
     todo: "Ask 127.0.0.1 from a program, or make keys: millrace keys add.",
@@ -48,8 +65,17 @@ const told: Partial<Record<ErrorCode, Told>> = {
     todo: "Correct the field as the message says: the topology names the schema.",
   },
   RECORD_EXCLUDED: { status: 422, todo: "Do not ask: the stream makes no prediction of it." },
-  MODEL_UNKNOWN: { status: 404, todo: "/v2/repository/index lists the models." },
-  MODEL_VERSION_UNKNOWN: { status: 404, todo: "/v2/repository/index lists the versions." },
+  MODEL_UNKNOWN: {
+    status: 404,
+    todo: "/v2/repository/index lists the models.",
+    grpc: "RepositoryIndex lists the models.",
+  },
+  MODEL_VERSION_UNKNOWN: {
+    status: 404,
+    todo: "/v2/repository/index lists the versions.",
+    grpc: "RepositoryIndex lists the versions.",
+  },
+  MODEL_NO_CHAMPION: { status: 404, todo: "Ask one of its versions, or name a champion." },
   MODEL_FAILED: { status: 422, todo: "Look at the rows, or ask another version." },
   PREDICTION_LATE: { status: 504, todo: "Give it more time, or take the fallback's answer." },
   EVENTS_CLOSED: { status: 409, todo: "Send to a gateway of a live run." },
@@ -59,16 +85,17 @@ const told: Partial<Record<ErrorCode, Told>> = {
     todo: "The subject has another schema than the topology: see the topic's owner.",
   },
   IDEMPOTENCY_CONFLICT: { status: 409, todo: "Give each request an idempotency key of its own." },
-  GATEWAY_BUSY: { status: 429, todo: "Ask again after the seconds in Retry-After." },
+  GATEWAY_BUSY: { status: 429, todo: askLater.http, grpc: askLater.grpc },
   SCORING_CLOSED: { status: 503, todo: "Ask another gateway." },
   GATEWAY_DRAINING: { status: 503, todo: "Ask another gateway." },
   KEY_MISSING: {
     status: 401,
     todo: "Send the header Authorization: Bearer KEY, or X-API-Key: KEY.",
+    grpc: "Send the metadata authorization: Bearer KEY, or x-api-key: KEY.",
   },
   KEY_REFUSED: { status: 401, todo: "Take a key that millrace keys list has." },
   KEY_SCOPE: { status: 403, todo: "Take a key with that scope: millrace keys add NAME --scope." },
-  KEY_OVERUSED: { status: 429, todo: "Ask again after the seconds in Retry-After." },
+  KEY_OVERUSED: { status: 429, todo: askLater.http, grpc: askLater.grpc },
   VIEW_UNKNOWN: { status: 404, todo: "/v1/views lists the views." },
   VIEW_AMBIGUOUS: { status: 400, todo: "Name the topology." },
   VIEW_KEY_INVALID: { status: 400, todo: "Give one value a key field, in their order." },
@@ -94,7 +121,7 @@ export function errorAnswer(error: unknown): ErrorAnswer {
   const body = { code, message, where: where === null ? null : String(where) };
   const found = told[code];
   if (found === undefined && known.policy === "retry") {
-    const todo = "A server behind the gateway is away: ask again after the seconds in Retry-After.";
+    const todo = `A server behind the gateway is away. ${askLater.http}`;
     const headers = { "retry-after": String(awaySeconds) };
     return { status: 503, headers, body: { ...body, todo } };
   }
@@ -106,6 +133,16 @@ export function errorAnswer(error: unknown): ErrorAnswer {
   if (isLater) headers["retry-after"] = String(wait ?? awaySeconds);
   if (status === 401) headers["www-authenticate"] = "Bearer";
   return { status, headers, body: { ...body, todo } };
+}
+
+/** What a caller over gRPC is told to do. */
+export function grpcTodo({ code, todo }: ErrorBody): string {
+  return told[code]?.grpc ?? todo.replace(askLater.http, askLater.grpc);
+}
+
+/** What a caller over HTTP is told to do; undefined: no request is answered with the code. */
+export function toldOf(code: ErrorCode): string | undefined {
+  return told[code]?.todo;
 }
 
 /** The status that a code is answered with. */

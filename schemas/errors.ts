@@ -470,6 +470,11 @@ export const errorTable = {
     policy: "stop",
     message: "The offline store refused a statement ({code}): {reason}",
   },
+  QUERY_REFUSED: {
+    policy: "stop",
+    message:
+      "ClickHouse cannot answer {where}: {reason} (its error {code}). Correct the SQL: `millrace sql 'SHOW TABLES'` says what there is, `DESCRIBE TABLE name` which columns.",
+  },
   OFFLINE_SEVERAL_STATEMENTS: {
     policy: "stop",
     message:
@@ -590,6 +595,16 @@ export const errorTable = {
     policy: "stop",
     message:
       "The model {model} has no version {version}; it has: {known}. Say `millrace models history {model}` for what became of each.",
+  },
+  MODEL_NO_CHAMPION: {
+    policy: "stop",
+    message:
+      "The model {model} has no champion yet; its versions: {known}. Name one with `millrace models promote {model} VERSION`, or register one with --alias champion.",
+  },
+  MODEL_NO_PREVIOUS: {
+    policy: "stop",
+    message:
+      "The model {model} has no champion to go back to: it had {champions}. Name another version with `millrace models promote {model} VERSION`.",
   },
   MODEL_AMBIGUOUS: {
     policy: "stop",

@@ -129,6 +129,8 @@ export interface TrackingCommands {
     tags: readonly Pair[];
     files: StoredFiles;
     why: string;
+    /** Of an adopted one: when the register has it from, UTC ms. @default when it is adopted */
+    madeAt?: number;
   };
   /** What came another way than by a client: nothing where there is such a version already. */
   "version.adopt": TrackingCommands["version.create"];

@@ -12,6 +12,7 @@ import type { LookArguments } from "../look-options.ts";
 import type { LoadedApplication } from "../run/claim.ts";
 import { table } from "../table.ts";
 import { writeOut } from "../write-out.ts";
+import { refusingQuery } from "./query-refused.ts";
 
 /** How answers are printed. */
 export interface LookOptions {
@@ -216,7 +217,7 @@ export function sql(
   const asItIs = (text: string) => text;
   const shown = options.format !== undefined ? asItIs : options.json ? plainJson : plainLines;
   return look(resolved, async (inspector) =>
-    shown(await inspector.sql({ query, format, topology })),
+    shown(await refusingQuery("the query", () => inspector.sql({ query, format, topology }))),
   );
 }
 

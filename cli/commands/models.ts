@@ -1,7 +1,7 @@
 import { copyFile } from "node:fs/promises";
 import { userInfo } from "node:os";
 import { resolve } from "node:path";
-import { routesText, versionsIn } from "../../schemas/model-routes.ts";
+import { noRoutes, routesText, versionsIn } from "../../schemas/model-routes.ts";
 import { jsonText, plainText } from "../../schemas/plain-text.ts";
 import type { Inspector } from "../../serving/inspector.ts";
 import type {
@@ -33,7 +33,8 @@ function change<Asked extends object>(act: Change<Asked>) {
   return (resolved: Look, asked: Asked & AskedChange, options: LookOptions): Promise<number> =>
     look(resolved, async (inspector) => {
       const entry = await act(inspector, { ...asked, by: userInfo().username });
-      return options.json ? jsonText(entry) : changedText(entry);
+      const forced = (asked as { scorer?: string }).scorer === "native";
+      return options.json ? jsonText(entry) : changedText(entry, forced);
     });
 }
 
@@ -62,6 +63,30 @@ type AskedRoutes = Pick<RouteRequest, "champion" | "challengers" | "shadow" | "s
 export const routeModel = change<AskedRoutes>((inspector, request) =>
   inspector.routeModel(request),
 );
+
+/** `millrace models route MODEL`: who answers, and who scores beside. */
+export function showRoutes(
+  resolved: Look,
+  asked: NamedModel,
+  options: LookOptions,
+): Promise<number> {
+  return look(resolved, async (inspector) => {
+    const entries = await inspector.modelHistory(asked);
+    const champion = entries.findLast((entry) => entry.champion)?.version ?? null;
+    // Whoever is named champion ends the routes before, unless it says others; the trainer does not.
+    const last = entries.findLast(
+      ({ kind, champion: names, routes }) =>
+        kind === "route" || routes !== null || (names && kind !== "train"),
+    );
+    const routes = last?.routes ?? noRoutes;
+    if (options.json) return jsonText({ model: asked.model, champion, routes });
+    const who = champion === null ? "There is no champion." : `Champion: ${champion}.`;
+    if (versionsIn(routes).length === 0) {
+      return `${asked.model} has no routes: its champion answers all. ${who}`;
+    }
+    return [`${asked.model} is routed. ${who}`, ...routesText(routes)].map(plainText).join("\n");
+  });
+}
 
 /** `millrace models history MODEL`. */
 export function modelHistory(
@@ -152,7 +177,8 @@ export function downloadModel(
   });
 }
 
-function changedText(entry: ModelEntry): string {
+/** @param forced - whether JavaScript was asked for, whose last bits may then be others. */
+function changedText(entry: ModelEntry, forced: boolean): string {
   const { model, version, champion, from, effectiveFrom, kind, routes } = entry;
   if (kind === "route") {
     const who = version === "" ? "There is no champion." : `Champion: ${version}.`;
@@ -176,10 +202,16 @@ function changedText(entry: ModelEntry): string {
   if (rows !== undefined) {
     lines.push(`Checked on ${rows} rows (${rowsFrom}); ${Number(msPerRow).toFixed(2)} ms a row.`);
   }
-  if (scorer === "native") lines.push("It is computed in JavaScript, as onnxruntime would.");
+  if (scorer === "native") lines.push(`It is computed in JavaScript: ${nearness(forced)}.`);
   if (notNative !== undefined) lines.push(`onnxruntime scores by it: ${notNative}.`);
   if (alone === true) lines.push("Its answers depend on the batch, so rows are asked one by one.");
   return lines.join("\n");
+}
+
+function nearness(forced: boolean): string {
+  return forced
+    ? "as was asked for, within 0.000001 of what onnxruntime answers"
+    : "the same bits as onnxruntime's on the rows of the check";
 }
 
 function time(instant: number): string {

@@ -1,5 +1,5 @@
 import { Metadata, type StatusObject, status } from "@grpc/grpc-js";
-import type { ErrorAnswer } from "../answers.ts";
+import { type ErrorAnswer, grpcTodo } from "../answers.ts";
 
 /** By the status of HTTP that a code is answered with. */
 const statuses: Readonly<Record<number, status>> = {
@@ -22,6 +22,6 @@ export function refusalOf({ status: of, headers, body }: ErrorAnswer): StatusObj
   const wait = headers["retry-after"];
   if (wait !== undefined) metadata.set("retry-after", wait);
   // The library fails at halves of letters that were cut in two.
-  const details = Buffer.from(`${body.message} ${body.todo}`).toString();
+  const details = Buffer.from(`${body.message} ${grpcTodo(body)}`).toString();
   return { code: statuses[of] ?? status.INTERNAL, details, metadata };
 }

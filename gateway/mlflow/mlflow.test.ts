@@ -111,13 +111,15 @@ test("what was registered another way is a version too, fetched as a model of ML
   const made = await world.promote("by the desk");
   const get = (path: string) => ask(`${one.gateway.url}${api}/${path}`);
   const alias = await get(`registered-models/alias?name=${model}&alias=champion`);
-  const { version, source } = alias.body["model_version"] as Record<string, string>;
+  const found = alias.body["model_version"] as Record<string, string>;
+  const { version, source } = found;
   assert.equal(source, `mlflow-artifacts:/models/${model}/${version}`);
   const root = `/api/2.0/mlflow-artifacts/artifacts/models/${model}/${version}`;
   const bytes = Buffer.from(
     await (await fetch(`${other.gateway.url}${root}/model.onnx`)).arrayBuffer(),
   );
   const change = (await one.models.changes(model)).find((each) => each.version === made);
+  assert.equal(Number(found["creation_timestamp"]), change?.at, "when it was registered");
   assert.equal(createHash("sha256").update(bytes).digest("hex"), change?.sha256);
   assert.match(
     await (await fetch(`${other.gateway.url}${root}/MLmodel`)).text(),

@@ -21,7 +21,7 @@ export async function knownVersions(
 ): Promise<string[]> {
   const versions = await model.versions();
   if (version === undefined || versions.includes(version)) return versions;
-  const known = versions.length === 0 ? "none" : versions.join(", ");
+  const known = versions.length === 0 ? "none yet" : versions.join(", ");
   const told = { model: model.name, version: version.slice(0, 100), known };
   throw new MillraceError("MODEL_VERSION_UNKNOWN", told);
 }

@@ -50,6 +50,19 @@ test("what is inexact, no time or no field is refused with its place", () => {
   for (const value of [null, 3, "x", []]) refuses(value, /it is no JSON object/);
 });
 
+test("all that is wrong with a record is told at once, up to a bound", () => {
+  assert.throws(
+    () => read({ idd: 1, id: 1.5, at: "soon", who: { since: "later" } }),
+    /"idd" is no field.*; id is 1\.5, not.*; at is "soon".*; who\.since is "later"/,
+  );
+  const many = Object.fromEntries(Array.from({ length: 50 }, (_, n) => [`strange${n}`, n]));
+  assert.throws(() => read(many), /"strange7" is no field of it; and 42 more$/);
+  const spec = json({ a: types.integer(), b: types.integer(), at: types.timestamp("ms") });
+  const source = { layout: layoutOf(spec), format: spec, timeField: "at" };
+  const record = recordReader(source, new Set(["a", "b"]), null);
+  assert.throws(() => record({ a: "x", c: 1 }, 0), /"c" is no field.*; a is "x".*; b is missing$/);
+});
+
 test("whole numbers without a sign go to 2^64 − 1", () => {
   const proto = 'syntax = "proto3"; message M { uint64 large = 1; int64 small = 2; }';
   const record = eventRecord(protobuf({ message: "M", proto }));

@@ -151,11 +151,13 @@ export class RawModel {
     const found = all.find((each) => each.version === version);
     if (found !== undefined)
       return { version: found.version, artifact: found.sha256, before: null };
-    const known = all.map((each) => each.version).join(", ");
-    throw new MillraceError("MODEL_VERSION_UNKNOWN", {
-      ...{ model: this.name, version: version?.slice(0, 100) ?? "champion" },
-      known: known === "" ? "none" : known,
-    });
+    const told = {
+      model: this.name,
+      known: all.map((each) => each.version).join(", ") || "none yet",
+    };
+    throw version === null
+      ? new MillraceError("MODEL_NO_CHAMPION", told)
+      : new MillraceError("MODEL_VERSION_UNKNOWN", { ...told, version: version.slice(0, 100) });
   }
 
   async #inForce(): Promise<ModelInForce> {

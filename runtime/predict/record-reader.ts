@@ -2,7 +2,7 @@ import { randomBytes, randomUUID } from "node:crypto";
 import { presentIn, unreadOf } from "../../schemas/formats/formats.ts";
 import type { SourceSpec } from "../../schemas/plan.ts";
 import type { RowField } from "../../schemas/row-layout.ts";
-import { EventMisfit, eventRecord } from "../ingest/event-record.ts";
+import { eventReader, refuseMisfits } from "../ingest/event-record.ts";
 
 /** The fields of a record by their paths, as a source decodes it; null where it has none. */
 export type RecordFields = Record<string, unknown>;
@@ -22,7 +22,7 @@ export function recordReader(
 ): (value: unknown, now: number) => RecordFields {
   const paths = [...layout.fields.map(({ name }) => name), ...unreadOf(format).keys()];
   const names = [...new Set(paths.map((path) => path.split(".")[0] ?? ""))];
-  const convert = eventRecord(format, names);
+  const convert = eventReader(format, names);
   const fields = layout.fields.map((field) => ({ ...field, parts: field.name.split(".") }));
   const present = [...presentIn(format)]
     .filter((name) => name !== idField && name !== timeField)
@@ -31,14 +31,18 @@ export function recordReader(
       return { name, parts: name.split("."), isNeeded: asked };
     });
   return (value, now) => {
-    const given = convert(value);
+    const problems: string[] = [];
+    const given = convert(value, problems);
     for (const { name, parts, isNeeded } of present) {
       const around = valueAt(given, parts.slice(0, -1));
       if (around === undefined || around === null) continue;
       const found = valueAt(given, parts);
-      if (found === null) throw new EventMisfit(`${name} is null`);
-      if (found === undefined && isNeeded) throw new EventMisfit(`${name} is missing`);
+      // What is there and cannot be read has been told.
+      if (found === undefined && Object.hasOwn(around, parts.at(-1) ?? "")) continue;
+      if (found === null) problems.push(`${name} is null`);
+      if (found === undefined && isNeeded) problems.push(`${name} is missing`);
     }
+    refuseMisfits(problems);
     const record: RecordFields = {};
     for (const field of fields) {
       const { name, parts } = field;

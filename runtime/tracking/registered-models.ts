@@ -276,6 +276,7 @@ export class RegisteredModels {
       ...{ name, native, sha256, why, source: "", runLink: "", model: "" },
       run: "requestId" in found ? trainedRunId(found) : "",
       ...{ description: why, tags: nativeTags({ native, sha256 }) },
+      madeAt: "at" in found ? found.at : found.effectiveFrom,
       files: { [mlmodelName]: mlmodel, "model.onnx": model },
     });
   }

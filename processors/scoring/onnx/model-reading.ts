@@ -123,15 +123,22 @@ export function readOutput(
   const known = classes.length === count ? ` (${listed(classes)})` : "";
   if (count === 1) {
     if (positive !== undefined && positive !== classes[1] && classes.length > 0) {
-      throw refused(`"${name}" holds one number, not that of the class ${positive}`);
+      throw refused(
+        `"${name}" holds one number a row, that of the class ${classes[1] ?? classes[0]}, not of ` +
+          `${positive}: leave --positive out, or name another output with --output; ${found(file)}`,
+      );
     }
     return { name, column: 0, columns: 1, logit };
   }
   if (positive !== undefined) {
     const index = classes.length === count ? classes.indexOf(positive) : Number(positive);
     if (!Number.isInteger(index) || index < 0 || index >= count) {
-      const which = known === "" ? `columns 0 to ${count - 1}` : `classes${known}`;
-      throw refused(`"${name}" has no class ${positive}, but ${which}: name one with --positive`);
+      throw refused(
+        known === ""
+          ? `the file does not name the classes of "${name}", so ${positive} cannot be found: give ` +
+              `--positive the number of its column, 0 to ${count - 1}`
+          : `"${name}" has no class ${positive}, but${known}: give --positive one of these`,
+      );
     }
     return { name, column: index, columns: count, logit };
   }
@@ -151,7 +158,15 @@ function outputName(
     const zip = file.zipMaps.find(({ output }) => output === declared);
     const name = zip?.tensor ?? declared;
     if ((columns.get(name) ?? 0) > 0) return name;
-    throw refused(`its output "${declared}" holds no number a row; ${found(file)}`);
+    const isThere = file.outputs.some((each) => each.name === declared) || zip !== undefined;
+    if (isThere) throw refused(`its output "${declared}" holds no number a row; ${found(file)}`);
+    const near = nearest(
+      declared.slice(0, 100),
+      file.outputs.map((each) => each.name),
+    );
+    throw refused(
+      `it has no output ${JSON.stringify(declared.slice(0, 100))}${near}; ${found(file)}`,
+    );
   }
   const able = [...columns].flatMap(([name, count]) => (count > 0 ? [name] : []));
   const probable = able.filter((name) => /prob/i.test(name));

@@ -3,6 +3,7 @@ import { MillraceError } from "../../../schemas/errors.ts";
 import type { PredictionFacts } from "../../../schemas/plan.ts";
 import { quoteName } from "../../../schemas/sql-text.ts";
 import type { OfflineStore } from "../../../sinks/store.ts";
+import { unreadable } from "./unreadable.ts";
 
 /** Rows that a model is asked for before it may serve. */
 export interface CheckedRows {
@@ -31,11 +32,14 @@ interface Golden {
 export async function goldenRows(file: string, features: readonly string[]): Promise<CheckedRows> {
   const wrong = (what: string): MillraceError =>
     new MillraceError("MODEL_REFUSED", { reason: `the golden rows of ${file} ${what}` });
+  const text = await readFile(file, "utf8").catch((cause: NodeJS.ErrnoException) => {
+    throw new MillraceError("MODEL_REFUSED", { reason: unreadable(file, cause) }, { cause });
+  });
   let golden: Golden;
   try {
-    golden = JSON.parse(await readFile(file, "utf8")) as Golden;
+    golden = JSON.parse(text) as Golden;
   } catch (error) {
-    throw wrong(`cannot be read: ${error instanceof Error ? error.message : error}`);
+    throw wrong(`are no JSON: ${error instanceof Error ? error.message : error}`);
   }
   const { features: named = features, rows, scores } = golden;
   if (!Array.isArray(rows) || rows.length === 0 || rows.length > goldenRowsMax) {

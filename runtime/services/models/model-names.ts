@@ -28,6 +28,7 @@ import {
 } from "./model-versions.ts";
 import { oneHotTexts } from "./one-hot-texts.ts";
 import { type AskedRoutes, routesFrom } from "./routes-from.ts";
+import { unreadable } from "./unreadable.ts";
 
 /** A larger file is refused: every machine and thread that scores holds it. */
 const maxModelBytes = 64 * 1024 * 1024;
@@ -121,9 +122,7 @@ export class ModelNames {
     champion: boolean,
   ): Promise<ModelChange> {
     const { file } = candidate;
-    const { size } = await stat(file).catch((cause: Error) => {
-      throw new MillraceError("MODEL_REFUSED", { reason: cause.message }, { cause });
-    });
+    const size = await sizeOfFile(file);
     if (size > maxModelBytes) {
       throw refused(
         `${file} has ${size} bytes, more than the ${maxModelBytes} that a model may have`,
@@ -175,17 +174,15 @@ export class ModelNames {
     });
   }
 
-  /** @throws {MillraceError} MODEL_VERSION_UNKNOWN where there was no other champion before. */
+  /** @throws {MillraceError} MODEL_NO_PREVIOUS where there was no other champion before. */
   async rollBack(intent: ModelIntent): Promise<ModelChange> {
     const { changes, champions } = await this.state();
     const present = champions.at(-1);
     const before = champions.findLast(({ version }) => version !== present?.version);
     if (present === undefined || before === undefined) {
-      const known = champions.map(({ version }) => version).join(", ");
-      throw new MillraceError("MODEL_VERSION_UNKNOWN", {
+      throw new MillraceError("MODEL_NO_PREVIOUS", {
         model: this.#model,
-        version: "before the champion",
-        known: known === "" ? "none" : known,
+        champions: present === undefined ? "none so far" : `${present.version} alone`,
       });
     }
     const { version, sha256 } = before;
@@ -234,15 +231,18 @@ export class ModelNames {
     });
   }
 
-  /** A version and where its artifact stands on this machine; null: the champion. */
+  /**
+   * A version and where its artifact stands on this machine; null: the champion.
+   *
+   * @throws {MillraceError} MODEL_NO_CHAMPION, MODEL_VERSION_UNKNOWN.
+   */
   async file(version: string | null): Promise<{ version: string; sha256: string; path: string }> {
     const { changes, trained, champions } = await this.state();
     const found = version === null ? champions.at(-1) : this.#known(version, changes, trained);
     if (found === undefined) {
-      throw new MillraceError("MODEL_VERSION_UNKNOWN", {
+      throw new MillraceError("MODEL_NO_CHAMPION", {
         model: this.#model,
-        version: "champion",
-        known: "none",
+        known: versionsText([...changes, ...trained]),
       });
     }
     await this.#artifacts.ensure(found.sha256);
@@ -258,11 +258,10 @@ export class ModelNames {
     const all = [...changes, ...trained].filter(({ sha256 }) => sha256 !== "");
     const found = all.find((each) => each.version === version);
     if (found !== undefined) return found;
-    const known = [...new Set(all.map((each) => each.version))].join(", ");
     throw new MillraceError("MODEL_VERSION_UNKNOWN", {
       model: this.#model,
       version,
-      known: known === "" ? "none" : known,
+      known: versionsText(all),
     });
   }
 
@@ -353,6 +352,21 @@ export class ModelNames {
     const name = modelRegisterTopic(this.topology);
     await this.#broker.createTopics(this.#plan.topics.filter((topic) => topic.name === name));
   }
+}
+
+/** @throws {MillraceError} MODEL_REFUSED where there is no file, or none that may be read. */
+async function sizeOfFile(file: string): Promise<number> {
+  const found = await stat(file).catch((cause: NodeJS.ErrnoException) => {
+    throw new MillraceError("MODEL_REFUSED", { reason: unreadable(file, cause) }, { cause });
+  });
+  if (!found.isFile()) throw refused(`${file} is no file: name the ONNX file itself`);
+  return found.size;
+}
+
+/** All versions, each once; those of a route, which has no artifact, are none. */
+function versionsText(all: readonly Version[]): string {
+  const named = all.filter(({ sha256 }) => sha256 !== "").map(({ version }) => version);
+  return [...new Set(named)].join(", ") || "none yet";
 }
 
 function refused(reason: string): MillraceError {

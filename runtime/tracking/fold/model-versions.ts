@@ -103,13 +103,20 @@ function creating(state: TrackingState, command: Creation): () => ModelVersion {
     if (native !== "") owner.natives.set(native, number);
     owner.updatedAt = at;
     const to = `${number}${native === "" ? "" : ` (${native})`}`;
-    if (known === undefined) note(state, name, { at, by, what: "version", from: "", to, why });
+    if (known === undefined)
+      note(state, name, { at: madeAt(command), by, what: "version", from: "", to, why });
     return made;
   };
 }
 
+/** One that came another way was made when the register says, not when somebody first looked. */
+function madeAt({ at, madeAt: earlier }: Creation): number {
+  return earlier ?? at;
+}
+
 function newVersion(command: Creation, number: number): ModelVersion {
-  const { at, by, source, run, runLink, model, description, tags, files, native, sha256 } = command;
+  const { by, source, run, runLink, model, description, tags, files, native, sha256 } = command;
+  const at = madeAt(command);
   const tree = new FileTree<StoredFile>();
   for (const [path, file] of Object.entries(files)) tree.put(path, file);
   return {
