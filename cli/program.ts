@@ -254,10 +254,12 @@ function storeCommands(program: Command, line: CommandLine): void {
 /** Scoring of rows that stand in the offline store. */
 function scoreCommand(program: Command, line: CommandLine): void {
   looking(program.command("score"))
-    .description("Score the rows of a query by a model into a table; goes on where it was cut off.")
-    .requiredOption("--model <model>", "its name, NAME@champion (the same) or NAME#VERSION")
-    .requiredOption("--query <sql>", "one SELECT that has the features of the step by their names")
-    .requiredOption("--into <table>", "table of the topology's database; made if it is not there")
+    .description("Score rows of a query or a Parquet file; goes on where it was cut off.")
+    .requiredOption("--model <model>", "its name (the champion), NAME@ALIAS or NAME#VERSION")
+    .option("--query <sql>", "one SELECT that has the features of the step by their names")
+    .option("--into <table>", "table of the topology's database; made if it is not there")
+    .option("--input <file>", "Parquet on this machine, with the features; in place of --query")
+    .option("--output <file>", "Parquet: the same rows, scored; in place of --into")
     .option("--page-rows <rows>", "rows that are scored and stored at a time", "50000")
     .option("--topology <name>", "whose model, where several topologies have it")
     .addHelpText(
@@ -265,14 +267,16 @@ function scoreCommand(program: Command, line: CommandLine): void {
       example(
         'millrace score --model fraud --query "SELECT * FROM predictions" --into rescored',
         'millrace score --model fraud#r2 --query "SELECT * FROM june" --into june_by_r2 --json',
+        "millrace score --model fraud@champion --input june.parquet --output scored.parquet",
       ),
     )
     .action(async (flags: Flags) => {
-      const { score, namedVersion } = await import("./commands/score.ts");
+      const { score, scoreFile, namedVersion } = await import("./commands/score.ts");
       const named = namedVersion(String(flags["model"]));
       const pageRows = Number(flags["pageRows"]);
       const problems = [
-        ...(named === null ? ["--model: write NAME, NAME@champion or NAME#VERSION"] : []),
+        ...(named === null ? ["--model: write NAME, NAME@ALIAS or NAME#VERSION"] : []),
+        ...fromAndTo(flags),
         ...(Number.isInteger(pageRows) && pageRows >= 1 && pageRows <= 500_000
           ? []
           : ["--page-rows: write a whole number from 1 to 500000"]),
@@ -281,10 +285,25 @@ function scoreCommand(program: Command, line: CommandLine): void {
       const { topology } = resolved;
       const request = {
         ...{ model: named?.model ?? "", version: named?.version ?? null, topology, pageRows },
-        ...{ query: String(flags["query"]), into: String(flags["into"]) },
+        alias: named?.alias ?? null,
       };
-      line.code = await score(resolved, request, flags);
+      const { query, into, input, output } = flags;
+      line.code =
+        input === undefined
+          ? await score(resolved, { ...request, query: String(query), into: String(into) }, flags)
+          : await scoreFile(
+              resolved,
+              { ...request, input: String(input), output: String(output) },
+              flags,
+            );
     });
+}
+
+/** Rows come of a query and go into a table, or of a file into a file. */
+function fromAndTo(flags: Flags): string[] {
+  const given = ["query", "into", "input", "output"].filter((name) => flags[name] !== undefined);
+  const isOne = ["query,into", "input,output"].includes(given.join(","));
+  return isOne ? [] : ["score: give --query with --into, or --input with --output"];
 }
 
 /** The servers of `--stack local`. */

@@ -1,9 +1,7 @@
-import type { NamedModel } from "./model-desk.ts";
+import type { AskedVersion } from "./model-desk.ts";
 
 /** Rows of a query that a model is to score into a table. */
-export interface ScoreRequest extends NamedModel {
-  /** null: the champion. */
-  readonly version: string | null;
+export interface ScoreRequest extends AskedVersion {
   /** One SELECT that has every feature of the step by its name. */
   readonly query: string;
   /** Table of the topology's database. */

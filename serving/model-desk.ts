@@ -15,8 +15,8 @@ export interface ModelDesk {
   modelHistory(request: NamedModel): Promise<ModelEntry[]>;
   /** How versions of a routed model did in each role, by their outcomes. */
   compareModel(request: NamedModel): Promise<RoleLine[]>;
-  /** Where the artifact of a version stands on this machine; null: of the champion. */
-  modelFile(request: NamedModel & { readonly version: string | null }): Promise<ModelFile>;
+  /** Where the artifact of a version stands on this machine. */
+  modelFile(request: AskedVersion): Promise<ModelFile>;
 }
 
 /** Names of the methods that may be asked for from outside the process. */
@@ -34,6 +34,14 @@ export interface NamedModel {
   readonly model: string;
   /** Whose model it is; null: of the only topology that has it. */
   readonly topology: string | null;
+}
+
+/** A version of a model by its name or by an alias. */
+export interface AskedVersion extends NamedModel {
+  /** null: who the alias stands for. */
+  readonly version: string | null;
+  /** One that MLflow's registry has, or `champion`. @default "champion" */
+  readonly alias?: string | null;
 }
 
 export interface ModelRequest extends NamedModel {
@@ -80,6 +88,9 @@ export interface RouteRequest extends ModelRequest {
 }
 
 export interface ModelFile {
+  /** The step that scores by it, the first of several, and the features that it gives. */
+  readonly step: string;
+  readonly features: readonly string[];
   readonly version: string;
   readonly sha256: string;
   readonly path: string;

@@ -73,7 +73,7 @@ export function showRoutes(
   return look(resolved, async (inspector) => {
     const entries = await inspector.modelHistory(asked);
     const champion = entries.findLast((entry) => entry.champion)?.version ?? null;
-    // Whoever is named champion ends the routes before, unless it says others; the trainer does not.
+    // A champion that is named ends the routes before; one that the trainer made does not.
     const last = entries.findLast(
       ({ kind, champion: names, routes }) =>
         kind === "route" || routes !== null || (names && kind !== "train"),

@@ -23,10 +23,14 @@ export async function refusingQuery<T>(where: string, ask: () => Promise<T>): Pr
 
 /** Without what stands around it: number, class and name of the exception. */
 export function reasonOf(text: string): string {
-  const told = text
-    .replace(/^(?:Code: \d+\. )?(?:DB::Exception: )*/, "")
-    .replace(/\s*\([A-Z][A-Z0-9_]+\)[.\s]*$/, "")
-    .replace(/[.\s]+$/, "");
+  const begun = text
+    .replace(/^Code: \d+\. /, "")
+    .replace(/^DB::Exception: /, "")
+    .trimEnd();
+  const name = begun.lastIndexOf("(");
+  const isNamed = name > 0 && /^\([A-Z][A-Z0-9_]*\)\.?$/.test(begun.slice(name));
+  const whole = (isNamed ? begun.slice(0, name) : begun).trimEnd();
+  const told = whole.endsWith(".") ? whole.slice(0, -1) : whole;
   const letters = [...told];
   return letters.length > reasonMost ? `${letters.slice(0, reasonMost).join("")}…` : told;
 }

@@ -1,13 +1,47 @@
+import { dirname, resolve } from "node:path";
+import { type FileQuery, FileScoring } from "../../runtime/services/models/file-scoring.ts";
 import { jsonText } from "../../schemas/plain-text.ts";
-import type { ScoreRequest } from "../../serving/batch-desk.ts";
+import type { ScoreJob, ScoreRequest } from "../../serving/batch-desk.ts";
+import type { AskedVersion } from "../../serving/model-desk.ts";
+import { openScoreStore } from "../../stacks/score-store.ts";
 import { type Look, type LookOptions, look } from "./look.ts";
+import { refusingQuery } from "./query-refused.ts";
 
-/** A model as `NAME`, `NAME@champion` or `NAME#VERSION`; null: it is none of these. */
-export function namedVersion(text: string): { model: string; version: string | null } | null {
+/** A model as `NAME`, `NAME@ALIAS` or `NAME#VERSION`; null: it is none of these. */
+export function namedVersion(
+  text: string,
+): { model: string; alias: string | null; version: string | null } | null {
   const { model, alias, version } =
     /^(?<model>[^@#]+)(?:@(?<alias>[^@#]+)|#(?<version>[^@#]+))?$/.exec(text)?.groups ?? {};
-  if (model === undefined || (alias !== undefined && alias !== "champion")) return null;
-  return { model, version: version ?? null };
+  return model === undefined ? null : { model, alias: alias ?? null, version: version ?? null };
+}
+
+/** Who scores, page by page; what is stored already is not scored again. */
+interface Pages {
+  readonly found: Pick<ScoreJob, "rows" | "pages" | "stored" | "storedRows" | "version">;
+  readonly page: (page: number) => Promise<{ readonly rows: number; readonly failed: number }>;
+}
+
+/** Scores the pages that are not there, and says on standard error how far it is. */
+async function scorePages({ found, page }: Pages) {
+  const { rows, pages, storedRows, version } = found;
+  const stored = new Set(found.stored);
+  let [done, failed] = [storedRows, 0];
+  const tell = (): void => {
+    // A query whose rows have become more since they were counted ends at what was counted.
+    const share = rows === 0 ? 100 : Math.min(100, Math.floor((done / rows) * 100));
+    process.stderr.write(`${done} of ${rows} rows are scored by ${version} (${share} %)\n`);
+  };
+  tell();
+  for (let each = 0; each < pages; each++) {
+    if (stored.has(each)) continue;
+    const scored = await page(each);
+    if (scored.rows === 0) continue;
+    done += scored.rows;
+    failed += scored.failed;
+    tell();
+  }
+  return { done, failed };
 }
 
 /**
@@ -20,30 +54,56 @@ export function score(
   options: LookOptions,
 ): Promise<number> {
   return look(resolved, async (inspector) => {
-    const found = await inspector.scoreJob(request);
-    const { rows, pages, storedRows, version } = found;
-    const stored = new Set(found.stored);
-    let [done, failed] = [storedRows, 0];
-    const tell = (): void => {
-      const share = rows === 0 ? 100 : Math.floor((done / rows) * 100);
-      process.stderr.write(`${done} of ${rows} rows are scored by ${version} (${share} %)\n`);
-    };
-    tell();
-    for (let page = 0; page < pages; page++) {
-      if (stored.has(page)) continue;
-      const scored = await inspector.scorePage({ ...request, found, page });
-      if (scored.rows === 0) continue;
-      done += scored.rows;
-      failed += scored.failed;
-      tell();
-    }
-    const { topology, job } = found;
+    const found = await refusingQuery("--query", () => inspector.scoreJob(request));
+    const page = (each: number) =>
+      refusingQuery("--query", () => inspector.scorePage({ ...request, found, page: each }));
+    const { done, failed } = await scorePages({ found, page });
+    const { topology, job, version, storedRows } = found;
     const { model, into } = request;
     const answer = { topology, model, version, into, job, rows: done, stored: storedRows, failed };
-    if (options.json) return jsonText(answer);
-    const lines = [`${into}: ${done} rows, scored by ${model} ${version}; job ${job}.`];
-    if (storedRows > 0) lines.push(`${storedRows} of them were there already.`);
-    if (failed > 0) lines.push(`The model failed at ${failed}: their probability is NULL.`);
-    return lines.join("\n");
+    return options.json ? jsonText(answer) : scoredText({ ...answer, to: `${into}; job ${job}` });
   });
+}
+
+/** `millrace score --model NAME --input FILE --output FILE`: Parquet to Parquet. */
+export function scoreFile(
+  resolved: Look,
+  { input, output, pageRows, ...asked }: FileQuery & AskedVersion,
+  options: LookOptions,
+): Promise<number> {
+  return look(resolved, async (inspector) => {
+    const { step, features, path, version, sha256 } = await inspector.modelFile(asked);
+    const files = { input: resolve(input), output: resolve(output), pageRows };
+    const store = await openScoreStore(`${files.output}.partial`);
+    try {
+      const artifacts = { directory: dirname(path), ensure: async () => {} };
+      const scoring = new FileScoring({ name: step, features }, store, artifacts, files);
+      const counted = await refusingQuery("--input", async () => {
+        const found = await scoring.open({ version, sha256 });
+        const scored = await scorePages({ found, page: (each) => scoring.page(found, each) });
+        await scoring.finish(found);
+        return { ...scored, stored: found.storedRows };
+      });
+      await store.remove();
+      const { done: rows, ...rest } = counted;
+      const answer = { model: asked.model, version, ...files, rows, ...rest };
+      return options.json ? jsonText(answer) : scoredText({ ...answer, to: files.output });
+    } finally {
+      await store.close();
+    }
+  });
+}
+
+function scoredText(of: {
+  readonly to: string;
+  readonly rows: number;
+  readonly model: string;
+  readonly version: string;
+  readonly stored: number;
+  readonly failed: number;
+}): string {
+  const lines = [`${of.to}: ${of.rows} rows, scored by ${of.model} ${of.version}.`];
+  if (of.stored > 0) lines.push(`${of.stored} of them were there already.`);
+  if (of.failed > 0) lines.push(`The model failed at ${of.failed}: their probability is NULL.`);
+  return lines.join("\n");
 }

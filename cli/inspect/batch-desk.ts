@@ -3,6 +3,7 @@ import { ModelNames, type ModelStores } from "../../runtime/services/models/mode
 import type { Plan, PredictionFacts } from "../../schemas/plan.ts";
 import { predictionsOf } from "../../schemas/plan-facts.ts";
 import type { BatchDesk, ScoreRequest } from "../../serving/batch-desk.ts";
+import { askedVersion } from "./asked-version.ts";
 import { planOf } from "./model-desk.ts";
 
 /** Scores rows of the offline store by models of an open stack. */
@@ -18,7 +19,8 @@ export function batchDesk(plans: readonly Plan[], stores: ModelStores): BatchDes
   return {
     scoreJob: async (request) => {
       const { plan, names, scoring } = scoringOf(request);
-      const { version, sha256 } = await names.file(request.version);
+      const asked = await askedVersion(plans, stores, plan, request);
+      const { version, sha256 } = await names.file(asked);
       return { topology: plan.name, ...(await scoring.open(request, { version, sha256 })) };
     },
     scorePage: async ({ found, page, ...request }) =>

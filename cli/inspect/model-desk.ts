@@ -3,10 +3,11 @@ import { MillraceError } from "../../schemas/errors.ts";
 import type { ModelChange } from "../../schemas/model-change.ts";
 import { nearest } from "../../schemas/nearest.ts";
 import type { Plan } from "../../schemas/plan.ts";
-import { modelNames } from "../../schemas/plan-facts.ts";
+import { modelNames, predictionsOf } from "../../schemas/plan-facts.ts";
 import type { ModelDesk, ModelEntry, NamedModel } from "../../serving/model-desk.ts";
 import { modelRoles } from "../../serving/model-roles.ts";
 import { namedTopology } from "../../serving/named-topology.ts";
+import { askedVersion } from "./asked-version.ts";
 
 /**
  * Changes models and tells of changes, on an open stack.
@@ -56,7 +57,13 @@ export function modelDesk(
       const plan = planOf(plans, request);
       return modelRoles(plan, request.model, stores.offline.of(plan.name));
     },
-    modelFile: (request) => namesOf(request).file(request.version),
+    modelFile: async (request) => {
+      const plan = planOf(plans, request);
+      const version = await askedVersion(plans, stores, plan, request);
+      const [step] = predictionsOf(plan).filter(({ model }) => model.name === request.model);
+      const { name = "", features = [] } = step ?? {};
+      return { ...(await namesOf(request).file(version)), step: name, features };
+    },
   };
 }
 

@@ -44,6 +44,10 @@ const [scoring] = stepsOf(plan, "scoring");
 const features = scoring?.features ?? [];
 const order = features.slice(0, 5).join(",");
 
+function gateway(): Promise<string> {
+  return until("the gateway", () => /gateway +(http:\S+)/.exec(run.out())?.[1] ?? null);
+}
+
 async function models(...args: string[]): Promise<ModelEntry> {
   const { code, out, err } = await askMillrace("models", ...args, "--json", "--data", data);
   assert.equal(code, 0, err);
@@ -102,6 +106,18 @@ test("the stream is scored by a LightGBM model once it is promoted, and by the o
   );
   assert.deepEqual([first.version, first.from, first.champion], ["r1", "", true]);
   t.diagnostic(await told("the first champion", first));
+  assert.match(await refused("rollback", ...name.slice(1)), /MODEL_NO_PREVIOUS.*it had r1 alone/);
+  const none = join(folder, "none.onnx");
+  assert.match(await refused("register", none, ...name), /there is no file .*none\.onnx/);
+  const unknown = ["--order", order, "--output", "probabilitys"];
+  assert.match(
+    await refused("register", lightgbm, ...name, ...unknown),
+    /no output "probabilitys" \(did you mean probabilities\?\); found: .*probabilities/s,
+  );
+  const routes = await askMillrace("models", "route", ...name.slice(1), "--data", data);
+  assert.match(routes.out, /has no routes: its champion answers all. Champion: r1\./);
+  const sql = await askMillrace("sql", "SELECT 1 FROM nothing", "--data", data);
+  assert.match(sql.err, /QUERY_REFUSED: ClickHouse cannot answer the query: Unknown table/);
   const second = await models("register", lightgbm, ...name, "--order", order, "--why", "trees");
   assert.deepEqual([second.version, second.champion], ["r2", false]);
   // What is read again below was scored by both.
@@ -129,7 +145,7 @@ test("the stream is scored by a LightGBM model once it is promoted, and by the o
 test("the stream is scored by a model soon after MLflow's client has set the alias", {
   skip: requirement("python-clients"),
 }, async (t) => {
-  const url = await until("the gateway", () => /gateway +(http:\S+)/.exec(run.out())?.[1] ?? null);
+  const url = await gateway();
   const model = scoring?.model.name ?? "";
   const file = join(fixtures, "sklearn-zipmap.onnx");
   const { code, out, err } = await mlflowScript(url, "registry.py", file, model, order);
@@ -141,7 +157,13 @@ test("the stream is scored by a model soon after MLflow's client has set the ali
   assert.ok(answeredMs < 10_000, `${answeredMs} ms`);
 });
 
-test("the run ends when it is interrupted", async () => {
+test("an alias of MLflow's is set beside the champion, and the run ends when it is interrupted", async () => {
+  const alias = { name: scoring?.model.name, alias: "candidate", version: "2" };
+  const body = JSON.stringify(alias);
+  const set = await fetch(`${await gateway()}/api/2.0/mlflow/registered-models/alias`, {
+    ...{ method: "POST", headers: { "content-type": "application/json" }, body },
+  });
+  assert.equal(set.status, 200, await set.text());
   await inspector.close();
   run.child.kill("SIGINT");
   const { code, err } = await run.ended;
@@ -195,6 +217,51 @@ test("rows of a query are scored to the bytes of the stream, once each, also aft
   assert.match(refusedTable.err, /SCORE_REFUSED.*outcomes is there, and is none of scores/s);
   const writes = ["--query", "DROP TABLE predictions", "--into", "scores"];
   assert.notEqual((await askMillrace("score", ...wrong, ...writes)).code, 0);
+});
+
+test("a Parquet file is scored into another to the bytes of the stream, in its order, also after a kill", async () => {
+  const [input, output] = ["rows", "scored"].map((name) => join(folder, `${name}.parquet`));
+  const model = scoring?.model.name ?? "";
+  const select = (sql: string) =>
+    withStack(data, ({ offline }) => offline.of("flights").queryText(sql, "TSV"));
+  await select(
+    `INSERT INTO FUNCTION file('${input}', 'Parquet') SELECT *, map('a', toUInt8(1)) AS more
+    FROM predictions WHERE version = 'r2' ORDER BY cityHash64(flight_id)`,
+  );
+  const args = ["score", "--model", `${model}@candidate`, "--data", data, "--page-rows", "10"];
+  const files = ["--input", input ?? "", "--output", output ?? ""];
+  const cut = startMillrace(...args, ...files);
+  await until("a page", async () => (/[1-9]\d* of \d+ rows/.test(cut.err()) ? true : null));
+  cut.child.kill("SIGKILL");
+  await cut.ended;
+  const { code, out, err } = await askMillrace(...args, ...files, "--json");
+  assert.equal(code, 0, err);
+  const told = JSON.parse(out) as { rows: number; stored: number; failed: number };
+  assert.deepEqual([told.stored > 0, told.failed], [true, 0], out);
+  assert.doesNotMatch(err, /1[0-9][1-9] %/);
+  const row = "i.* EXCEPT (probability, version)";
+  const [same, more] = [row, row.replace("i.", "o.")].map((each) => `toString(tuple(${each}))`);
+  const held = await select(
+    `SELECT count(), countIf(${same} != ${more}),
+      countIf(reinterpretAsUInt64(assumeNotNull(i.probability)) !=
+        reinterpretAsUInt64(assumeNotNull(o.probability))), any(o.version)
+    FROM (SELECT rowNumberInAllBlocks() AS n, * FROM file('${input}', 'Parquet')) AS i
+    FULL JOIN (SELECT rowNumberInAllBlocks() AS n, * FROM file('${output}', 'Parquet')) AS o
+    USING n SETTINGS max_threads = 1`,
+  );
+  assert.equal(held.trim(), [told.rows, 0, 0, "r2"].join("\t"));
+  const again = await askMillrace(...args, ...files);
+  assert.match(again.err, /SCORE_REFUSED.*scored\.parquet is there already/s);
+  const lacking = await askMillrace(...args, "--input", "no.parquet", "--output", "no");
+  assert.match(lacking.err, /SCORE_REFUSED.*there is no file .*no\.parquet/s);
+  const nobody = await askMillrace(
+    "score",
+    "--model",
+    `${model}@nobody`,
+    ...args.slice(3),
+    ...files,
+  );
+  assert.match(nobody.err, /LOOK_UNKNOWN.*alias of late_arrival.*nobody/s);
 });
 
 test("read again with its decisions it is equal, changes of its models included", async () => {

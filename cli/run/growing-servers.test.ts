@@ -281,8 +281,9 @@ async function versionAt(gateway: string): Promise<string | null> {
 /** Partitions of the predictions that a version has made, oldest answer first. */
 function answeredIn(version: string, since: number) {
   return stack.offline.of("delta").query<{ partition: number; ms: number }>(
-    `SELECT partition, toFloat64(min(toUnixTimestamp64Milli(known_at) + latency_ms)) - ${since} AS ms
-    FROM raw_scores WHERE version = '${version}' AND toUnixTimestamp64Milli(known_at) > ${since}
+    `WITH toUnixTimestamp64Milli(known_at) AS known
+    SELECT partition, toFloat64(min(known + latency_ms)) - ${since} AS ms
+    FROM raw_scores WHERE version = '${version}' AND known > ${since}
     GROUP BY partition ORDER BY ms`,
   );
 }

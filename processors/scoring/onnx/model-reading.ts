@@ -135,7 +135,7 @@ export function readOutput(
     if (!Number.isInteger(index) || index < 0 || index >= count) {
       throw refused(
         known === ""
-          ? `the file does not name the classes of "${name}", so ${positive} cannot be found: give ` +
+          ? `the file does not name the classes of "${name}", so there is no ${positive}: give ` +
               `--positive the number of its column, 0 to ${count - 1}`
           : `"${name}" has no class ${positive}, but${known}: give --positive one of these`,
       );

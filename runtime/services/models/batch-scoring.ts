@@ -61,11 +61,15 @@ interface Column {
  * same features give the same bytes.
  */
 export class BatchScoring {
-  readonly #step: PredictionFacts;
+  readonly #step: Pick<PredictionFacts, "name" | "features">;
   readonly #offline: OfflineStore;
-  readonly #artifacts: ArtifactStore;
+  readonly #artifacts: Pick<ArtifactStore, "directory" | "ensure">;
 
-  constructor(step: PredictionFacts, offline: OfflineStore, artifacts: ArtifactStore) {
+  constructor(
+    step: Pick<PredictionFacts, "name" | "features">,
+    offline: OfflineStore,
+    artifacts: Pick<ArtifactStore, "directory" | "ensure">,
+  ) {
     this.#step = step;
     this.#offline = offline;
     this.#artifacts = artifacts;
