@@ -28,9 +28,7 @@ after(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-const start = (...args: string[]) => startMillrace(...args, "--data", data);
-const run = (to: string, ...more: string[]) =>
-  start("run", "--from", "2001-01-02", "--to", to, ...more);
+const runTo = (to: string) => ["run", "--from", "2001-01-02", "--to", to, "--data", data];
 const [first, last] = ["2001-01-03T13:00", "2001-01-03T14:00"];
 
 async function look(...args: string[]): Promise<string> {
@@ -87,14 +85,14 @@ const settled = [
 const during: { settled?: string[]; now?: FeatureAnswer } = {};
 
 test("a run ends with a model, and is given a bad and a late record", async () => {
-  const { code, out, err } = await run(first).ended;
+  const { code, out, err } = await askMillrace(...runTo(first));
   assert.equal(code, 0, `${out}${err}`);
   await withStack(data, feed);
 });
 
 test("while a run works, every look answers over its socket, ClickHouse and /metrics as well", async () => {
   // Arrivals stand almost still, so that the run goes on until it is stopped.
-  const going = run(last, "--slow", "flights.arrivals=1000000", "--http", "0");
+  const going = startMillrace(...runTo(last), "--slow", "flights.arrivals=1000000", "--http", "0");
   const address = (name: string) =>
     until(name, () => new RegExp(`^${name} +(http\\S+)`, "m").exec(going.out())?.[1] ?? null);
   const [metrics, clickHouse] = [await address("metrics"), await address("ClickHouse")];
@@ -184,7 +182,7 @@ test("after a run, the same looks open its directory and answer the same", async
 });
 
 test("verify fails when one row is missing from any table, and names it", async () => {
-  const { code, out, err } = await run(last).ended;
+  const { code, out, err } = await askMillrace(...runTo(last));
   assert.equal(code, 0, `${out}${err}`);
   await withStack(data, async (stack) => {
     const { broker, registry, offline } = storesOf(stack, plan.name);
