@@ -1,5 +1,9 @@
 import { dirname, resolve } from "node:path";
-import { type FileQuery, FileScoring } from "../../runtime/services/models/file-scoring.ts";
+import {
+  checkFiles,
+  type FileQuery,
+  FileScoring,
+} from "../../runtime/services/models/file-scoring.ts";
 import { jsonText } from "../../schemas/plain-text.ts";
 import type { ScoreJob, ScoreRequest } from "../../serving/batch-desk.ts";
 import type { AskedVersion } from "../../serving/model-desk.ts";
@@ -74,6 +78,7 @@ export function scoreFile(
   return look(resolved, async (inspector) => {
     const { step, features, path, version, sha256 } = await inspector.modelFile(asked);
     const files = { input: resolve(input), output: resolve(output), pageRows };
+    await checkFiles(files);
     const store = await openScoreStore(`${files.output}.partial`);
     try {
       const artifacts = { directory: dirname(path), ensure: async () => {} };

@@ -1,6 +1,7 @@
 /** Models that are registered, promoted and rolled back while a live run scores by them. */
 import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { access } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -255,6 +256,9 @@ test("a Parquet file is scored into another to the bytes of the stream, in its o
   assert.match(again.err, /SCORE_REFUSED.*scored\.parquet is there already/s);
   const lacking = await askMillrace(...args, "--input", "no.parquet", "--output", "no");
   assert.match(lacking.err, /SCORE_REFUSED.*there is no file .*no\.parquet/s);
+  const pattern = await askMillrace(...args, "--input", join(folder, "{rows}"), "--output", "no");
+  assert.match(pattern.err, /SCORE_REFUSED.*\{rows\} is a pattern to ClickHouse/s);
+  for (const refused of ["no", output]) await assert.rejects(access(`${refused}.partial`));
   const nobody = await askMillrace(
     "score",
     "--model",

@@ -56,14 +56,8 @@ export class FileScoring {
    * @throws {MillraceError} SCORE_REFUSED saying what to change; OFFLINE_QUERY_FAILED.
    */
   async open(model: { version: string; sha256: string }): Promise<BatchJob> {
-    const { input, output } = this.#asked;
-    const found = await stat(input).catch((cause: NodeJS.ErrnoException) => {
-      throw new MillraceError("SCORE_REFUSED", { reason: unreadable(input, cause) }, { cause });
-    });
-    if (await isThere(output)) {
-      const reason = `${output} is there already: name another --output, or remove it first`;
-      throw new MillraceError("SCORE_REFUSED", { reason });
-    }
+    const { input } = this.#asked;
+    const found = await stat(input);
     const identity = JSON.stringify([input, found.size, found.mtimeMs, found.ino]);
     const tables = await this.#store.query<{ comment: string }>(
       `SELECT comment FROM system.tables WHERE database = currentDatabase() AND name = '${staged}'`,
@@ -118,6 +112,26 @@ export class FileScoring {
 
   async #do(sql: string): Promise<void> {
     await this.#store.queryText(sql, "TSV");
+  }
+}
+
+/**
+ * Before anything is made for them: whether the files can be what they are named for.
+ *
+ * @throws {MillraceError} SCORE_REFUSED saying what to change.
+ */
+export async function checkFiles({ input, output }: FileQuery): Promise<void> {
+  const refused = (reason: string, cause?: unknown) =>
+    new MillraceError("SCORE_REFUSED", { reason }, { cause });
+  const pattern = [input, output].find((path) => /[*?{}]/.test(path));
+  if (pattern !== undefined) {
+    throw refused(`${pattern} is a pattern to ClickHouse: name a file without *, ?, { and }`);
+  }
+  await stat(input).catch((cause: NodeJS.ErrnoException) => {
+    throw refused(unreadable(input, cause), cause);
+  });
+  if (await isThere(output)) {
+    throw refused(`${output} is there already: name another --output, or remove it first`);
   }
 }
 
