@@ -8,6 +8,8 @@ import { readCounters, tallyOf, writeCounters } from "./branch-tally.ts";
 import type { Spill } from "./local-store.ts";
 import type { Counters, ExternalWork, MakeProcessor, Outbox, Processor } from "./processor.ts";
 import { Answers } from "./scoring/answers.ts";
+import type { ExplainWork } from "./scoring/explain-work.ts";
+import { ExplainedAnswers } from "./scoring/explained-answers.ts";
 import { FeatureAssembly } from "./scoring/feature-assembly.ts";
 import { Judge } from "./scoring/judge.ts";
 import { LabelInput } from "./scoring/label-input.ts";
@@ -33,7 +35,8 @@ type Deferred = DeferredPrediction | DeferredOutcome;
  *
  * A model is in force for triggers known after its effectiveFrom; before the first one, and where a
  * model did not answer, the declared fallback answers. Everything that this processor has to say
- * waits in one ordered list until the model has answered, and is written by `settle`. A key is
+ * waits in one ordered list until the model has answered, and is written by `settle`; where the
+ * step explains, once more until the answers are explained, which no deadline bounds. A key is
  * unique within the label step's `within`: another trigger of it is filtered before scoring.
  * Without a label step no such time is declared and every trigger is scored.
  *
@@ -62,6 +65,10 @@ export class ScoringProcessor implements Processor {
   /** Rows for the models, and vectors that the fallback answers. */
   readonly #scored: Answers;
   readonly #unscored: VectorBuffer;
+  /** Null: what models say is not explained. */
+  readonly #explained: ExplainedAnswers | null;
+  /** Whether it waits for explanations; nothing else is asked for meanwhile. */
+  #isExplaining = false;
   #deferred: Deferred[] = [];
   /** Whether it has heard which champions were named before its first record. */
   #informed = false;
@@ -99,6 +106,8 @@ export class ScoringProcessor implements Processor {
     this.#predicted = withinMs === undefined ? undefined : new PredictedIds(withinMs, spill);
     this.#outputs = new ScoringOutputs(ports, operator, partition);
     this.#outputs.findTallies(this.counters);
+    this.#explained =
+      scoring.explains === true ? new ExplainedAnswers(scoring, this.#outputs) : null;
     this.#answersFrom = ports.inputs.map(({ name }) => name.startsWith("answers:"));
     this.#triggers = ports.inputs.findIndex(({ name }) => name === "triggers");
     this.#labelsInput = ports.inputs.findIndex(({ name }) => name === "labels");
@@ -131,14 +140,15 @@ export class ScoringProcessor implements Processor {
 
   /** Champions that were named come first, whatever the records say; then a round at a time. */
   get asks(): boolean {
-    return !this.#informed || this.#again;
+    return !this.#informed || this.#again || this.#isExplaining;
   }
 
   news(): void {
     this.#asksNews = true;
   }
 
-  takeWork(): ExternalWork<ScoreWork> | null {
+  takeWork(): ExternalWork<ScoreWork | ExplainWork> | null {
+    if (this.#isExplaining) return this.#explained?.work() ?? null;
     if (this.#deferred.length === 0 && !this.#asksNews) return null;
     return this.#scored.work({
       putAside: this.#models.takeNews(),
@@ -149,6 +159,11 @@ export class ScoringProcessor implements Processor {
   }
 
   settle(result: ByteReader, out: Outbox): void {
+    if (this.#isExplaining) {
+      this.#isExplaining = false;
+      this.#explained?.settle(result, out);
+      return;
+    }
     const { rows } = this.#scored.vectors;
     const results = new RowResults(result, rows, this.#scoring.name);
     const news = readNews(result);
@@ -157,7 +172,7 @@ export class ScoringProcessor implements Processor {
     if (news !== null || rows === 0) [this.#informed, this.#asksNews] = [true, false];
     this.#again = false;
     for (const [index, each] of this.#deferred.entries()) {
-      if (each.kind === "outcome") this.#outputs.outcome(each, out);
+      if (each.kind === "outcome") this.#sayOutcome(each, out);
       else if (each.prediction.version === "") {
         this.#publish(each, this.#unscored, out);
       } else {
@@ -174,13 +189,25 @@ export class ScoringProcessor implements Processor {
     this.#unscored.clear();
     this.#models.settled();
     this.#join?.trim();
+    if (this.#explained?.asks) this.#isExplaining = true;
+    else this.#explained?.settle(null, out);
+  }
+
+  #sayOutcome(deferred: DeferredOutcome, out: Outbox): void {
+    if (this.#explained === null) this.#outputs.outcome(deferred, out);
+    else this.#explained.addOutcome(deferred);
+  }
+
+  #say(deferred: DeferredPrediction, vectors: VectorBuffer, out: Outbox): void {
+    if (this.#explained === null) this.#outputs.prediction(deferred, vectors, out);
+    else this.#explained.add(deferred, vectors);
   }
 
   /** After the rules: an outcome of it has what they made of it, too. */
   #publish(deferred: DeferredPrediction, vectors: VectorBuffer, out: Outbox): void {
     const { prediction, record, row, flags, routed } = deferred;
     if (!this.#judge.judges && routed === null) {
-      this.#outputs.prediction(deferred, vectors, out);
+      this.#say(deferred, vectors, out);
       return;
     }
     const { probability: score } = prediction;
@@ -189,7 +216,7 @@ export class ScoringProcessor implements Processor {
     prediction.probability = judged.probability;
     prediction.told =
       routed === null ? judged.told : { ...judged.told, ...toldOf(routed, prediction.version) };
-    this.#outputs.prediction(deferred, vectors, out);
+    this.#say(deferred, vectors, out);
   }
 
   /** From one that is deferred on. */
@@ -204,7 +231,8 @@ export class ScoringProcessor implements Processor {
   }
 
   snapshot(writer: ByteWriter): void {
-    if (this.#deferred.length > 0) throw new RangeError("a snapshot cannot be taken before settle");
+    if (this.#deferred.length > 0 || this.#isExplaining)
+      throw new RangeError("a snapshot cannot be taken before settle");
     this.#models.snapshot(writer);
     writer.f64(this.#knownAt);
     this.#assembly.snapshot(writer);

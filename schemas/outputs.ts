@@ -33,6 +33,7 @@ export function predictionSchema(
       field("sourcePartition", "int", "Partition of the triggering record."),
       field("sourceOffset", "long", "Offset of the triggering record."),
       ...told(predictions),
+      ...explanationFields(name, predictions),
       field("features", featuresType(`${name}Features`, predictions), "Features as served."),
     ],
   };
@@ -77,6 +78,7 @@ export function servedSchema(
       field("requestId", "string", "The request, as the log of the gateway has it."),
       nullable("caller", "string", "Id of the API key that asked; null: there are no keys."),
       ...told(predictions),
+      ...explanationFields(name, predictions),
       field("features", featuresType(`${name}Features`, predictions), "Features as served."),
     ],
   };
@@ -117,6 +119,38 @@ function fallbackReasonOf({ tells = [] }: PredictionFacts): Field {
     : "no model, late, failed or put aside";
   const doc = `Why the fallback answered: ${reasons}; null when a model did.`;
   return nullable("fallbackReason", "string", doc);
+}
+
+function explanationFields(name: string, { explains }: PredictionFacts): Field[] {
+  if (explains !== true) return [];
+  const contribution = {
+    type: "record",
+    name: `${name}Contribution`,
+    fields: [
+      field("feature", "string", "Name of the feature, or of the text that it is made of."),
+      field("contribution", "double", "What it adds; below 0 what it takes away."),
+    ],
+  };
+  const explanation = {
+    type: "record",
+    name: `${name}Explanation`,
+    doc: "What features contributed to a score: all numbers add up to the margin or value.",
+    fields: [
+      field("expected", "double", "What the model says where no feature is known."),
+      field(
+        "contributions",
+        { type: "array", items: contribution },
+        "Of the features that contributed most, the largest first, whatever its sign.",
+      ),
+      field("rest", "double", "Sum of the contributions of all other features."),
+      field("of", "string", "margin, of which a function makes the probability; or value."),
+      field("by", "string", "How unknown features go: hitrates, leaves or coefficients."),
+    ],
+  };
+  return [
+    nullable("explanation", explanation, "Of the score that a model gave; null: see the reason."),
+    nullable("explanationReason", "string", "Why there is no explanation; null where there is."),
+  ];
 }
 
 const avroTypes = { number: "double", text: "string", boolean: "boolean" } as const;

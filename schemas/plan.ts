@@ -1,7 +1,7 @@
 import type { FeatureViewSpec, ViewColumns } from "./feature-view.ts";
 import type { FormatSpec } from "./formats/formats.ts";
 import type { RouteSpec } from "./route.ts";
-import type { RowField, RowLayout } from "./row-layout.ts";
+import type { RowField, RowLayout, RowType } from "./row-layout.ts";
 import type { TimeUnit } from "./source-time.ts";
 import type { StepKind, StepOperators, StepSpec, StepSpecs } from "./steps/steps.ts";
 import type { SubjectNaming } from "./subjects.ts";
@@ -194,7 +194,9 @@ export interface AccountSpec {
 }
 
 /** A column of a table, and the field of a record that fills it. */
-export interface ColumnSpec extends RowField {
+export interface ColumnSpec extends Omit<RowField, "type"> {
+  /** `numbersByText`: what records of two fields each hold, a text and a number; in their order. */
+  readonly type: RowType | "numbersByText";
   /** Path of the field, e.g. `features.hour`. @default the name */
   readonly from?: string;
   /** Bits of a whole number: up to 32 it is never negative. @default 64 */

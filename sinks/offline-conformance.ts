@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { ByteWriter } from "../schemas/bytes.ts";
 import { quoteText } from "../schemas/sql-text.ts";
-import { int64, string } from "./row-binary.ts";
+import { int64, numbersByText, string } from "./row-binary.ts";
 import type { OfflineBlock, OfflineStore, OfflineTable } from "./store.ts";
 
 /** What a driver cannot do, each with the reason for which a case is skipped. */
@@ -98,6 +98,47 @@ function insertTests(name: string, store: () => OfflineStore, sql: Skip): void {
         ...{ a: large, b: 2n ** 64n - 1n, c: -(2n ** 127n), d: -7, e: [large, 1] },
         ...{ f: "9007199254740993", g: 0.5, h: null, i: 2 ** 63, j: [1e18, 0.5] },
       },
+    );
+  });
+
+  test(`${name}: numbers by text come back in their order`, sql, async () => {
+    const table: OfflineTable = {
+      name: "raw_numbers",
+      columns: [
+        { name: "numbers", type: "Map(LowCardinality(String), Float64)" },
+        ...conformanceTable.columns.slice(-4),
+      ],
+      orderBy: ["offset"],
+    };
+    // The second time it is as it should be.
+    for (const _ of [1, 2]) await store().migrate([table], []);
+    const told = [
+      [
+        ["z", -0.5],
+        ["a", 0.1],
+        ["é", 5e-324],
+      ],
+      [],
+    ] as const;
+    const writer = new ByteWriter();
+    for (const [offset, entries] of told.entries()) {
+      numbersByText(writer, entries);
+      string(writer, "numbers");
+      writer.u16(0);
+      int64(writer, offset);
+      string(writer, "id");
+    }
+    await store().insert({ table, rowBinary: writer.take(), rows: 2, token: "raw_numbers:0-1" });
+    const rows = await store().query<Record<string, unknown>>(
+      `SELECT mapKeys(numbers) AS names, mapValues(numbers) AS values, numbers['a'] AS a
+      FROM millrace.raw_numbers ORDER BY offset`,
+    );
+    assert.deepEqual(
+      rows.map((row) => ({ ...row })),
+      [
+        { names: ["z", "a", "é"], values: [-0.5, 0.1, 5e-324], a: 0.1 },
+        { names: [], values: [], a: 0 },
+      ],
     );
   });
 

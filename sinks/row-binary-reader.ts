@@ -4,7 +4,7 @@ import type { OfflineColumn, OfflineTable } from "./store.ts";
  * A value of a row: times are UTC ms, NULL is null, 64-bit integers are numbers, and bigints where
  * no double is exact.
  */
-export type RowBinaryValue = string | number | bigint | null;
+export type RowBinaryValue = string | number | bigint | null | Readonly<Record<string, number>>;
 
 /** Reads RowBinary of a table, row by row, into objects by column. */
 export function* readRowBinary(
@@ -66,6 +66,13 @@ class RowBinaryCursor {
         const low = bytes.readBigUInt64LE(this.#pass(8));
         return exact((bytes.readBigInt64LE(this.#pass(8)) << 64n) + low);
       }
+      case "Map(LowCardinality(String), Float64)": {
+        const entries: [string, number][] = [];
+        for (let left = this.#length(); left > 0; left--) {
+          entries.push([this.#text(), bytes.readDoubleLE(this.#pass(8))]);
+        }
+        return Object.fromEntries(entries);
+      }
       case "Int64":
       case "DateTime64(3, 'UTC')":
         return exact(bytes.readBigInt64LE(this.#pass(8)));
@@ -76,13 +83,18 @@ class RowBinaryCursor {
     return this.#bytes[this.#pass(1)] === 1;
   }
 
-  #text(): string {
+  /** LEB128. */
+  #length(): number {
     let length = 0;
     for (let shift = 0; ; shift += 7) {
       const byte = this.#bytes.readUInt8(this.#pass(1));
       length += (byte & 0x7f) * 2 ** shift;
-      if (byte < 0x80) break;
+      if (byte < 0x80) return length;
     }
+  }
+
+  #text(): string {
+    const length = this.#length();
     const start = this.#pass(length);
     return this.#bytes.toString("utf8", start, start + length);
   }

@@ -29,6 +29,18 @@ export function stringBytes(writer: ByteWriter, bytes: Uint8Array): void {
   writer.raw(bytes, 0, bytes.length);
 }
 
+/** A Map of texts and numbers, in the order of its entries. */
+export function numbersByText(
+  writer: ByteWriter,
+  entries: readonly (readonly [string, number])[],
+): void {
+  length(writer, entries.length);
+  for (const [text, number] of entries) {
+    string(writer, text);
+    writer.f64(number);
+  }
+}
+
 export function string(writer: ByteWriter, text: string): void {
   if (text.length < 42) {
     // At most 126 bytes of UTF-8: one byte of length, written behind.

@@ -81,6 +81,7 @@ export interface OfflineColumn {
     | "Int128"
     | "Nullable(Int128)"
     | "UInt64"
+    | "Map(LowCardinality(String), Float64)"
     | "DateTime64(3, 'UTC')"
     | "Nullable(DateTime64(3, 'UTC'))";
   readonly codec?: string;

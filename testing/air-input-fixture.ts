@@ -1,6 +1,12 @@
 import type { Broker, Producer } from "../broker/broker.ts";
 import { RecordBatchBuilder } from "../broker/record-batch/builder.ts";
 import type { ExternalWork } from "../processors/processor.ts";
+import { toldExplanation } from "../processors/scoring/explain/told-explanation.ts";
+import {
+  type ExplainWork,
+  explainResult,
+  isExplainWork,
+} from "../processors/scoring/explain-work.ts";
 import { isScoreWork, rowStates } from "../processors/scoring/score-work.ts";
 import { isTrainWork } from "../processors/train/train-work.ts";
 import { TaskFactory } from "../runtime/engine/task-factory.ts";
@@ -15,7 +21,10 @@ import { watermarksTopic } from "../schemas/topic-names.ts";
 import { air } from "./schedule-fixture.ts";
 import type { SourceLogs } from "./sequential-oracle.ts";
 
-/** Scores by the sum of the features and the version; promotes two of three versions. */
+/**
+ * Scores by the sum of the features and the version, and explains it by them; promotes two of three
+ * versions.
+ */
 export function executeAir(work: ExternalWork): Buffer {
   const result = new ByteWriter();
   if (isTrainWork(work)) {
@@ -38,6 +47,7 @@ export function executeAir(work: ExternalWork): Buffer {
     });
     return result.take();
   }
+  if (isExplainWork(work)) return explainAir(work.payload);
   if (!isScoreWork(work)) throw new RangeError(`no service ${work.service}`);
   const { versionOf, versions, rows, features: width } = work.payload;
   for (const [row, version] of versionOf.entries()) {
@@ -48,6 +58,21 @@ export function executeAir(work: ExternalWork): Buffer {
   for (const _ of versionOf) result.f64(0);
   for (const _ of versionOf) result.u8(rowStates.answered);
   return result.take();
+}
+
+function explainAir({ versions, versionOf, rows, features, most }: ExplainWork): Buffer {
+  const explained = [...versionOf].map((index, row) => {
+    const vector = rows.subarray(row * features.length, (row + 1) * features.length);
+    const contributions = new Map(
+      features.map((name, i): [string, number] => {
+        const value = vector[i] as number;
+        return [name, Number.isNaN(value) ? 1 : value];
+      }),
+    );
+    const expected = Number(versions[index]?.slice(1));
+    return toldExplanation({ expected, contributions, of: "value", by: "leaves" }, most);
+  });
+  return explainResult(explained);
 }
 
 /**

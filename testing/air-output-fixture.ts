@@ -19,6 +19,8 @@ export interface AirOutput {
   readonly output: OracleOutput;
   /** SHA-256 of every committed record but `latencyMs`, partition by partition, in its order. */
   readonly digest: string;
+  /** In the order of their topic. */
+  readonly predictions: readonly Readonly<Record<string, unknown>>[];
 }
 
 /** Reads all that a run committed, as a read_committed reader sees it. */
@@ -46,7 +48,8 @@ export async function collectAir(
     }
     return list;
   };
-  const predictions = (await values("air.predictions")).map((value) => {
+  const predicted = await values("air.predictions");
+  const predictions = predicted.map((value) => {
     const features = Object.values(value["features"] as Record<string, number | null>);
     assert.ok(
       value["featuresAsOf"] === null || Number(value["featuresAsOf"]) < Number(value["knownAt"]),
@@ -70,7 +73,7 @@ export async function collectAir(
     outcomes: outcomes.sort(),
     late: late.sort(),
   };
-  return { output, digest: hash.digest("hex") };
+  return { output, digest: hash.digest("hex"), predictions: predicted };
 }
 
 /** A prediction without what a clock measured. */

@@ -1,4 +1,11 @@
 import type { ExternalWork } from "../processors/processor.ts";
+import type { Explanation } from "../processors/scoring/explain/explained-model.ts";
+import { toldExplanation } from "../processors/scoring/explain/told-explanation.ts";
+import {
+  type ExplainWork,
+  explainResult,
+  isExplainWork,
+} from "../processors/scoring/explain-work.ts";
 import { isScoreWork, rowStates, type ScoreWork } from "../processors/scoring/score-work.ts";
 import { isTrainWork, type TrainWork } from "../processors/train/train-work.ts";
 import { ByteWriter } from "../schemas/bytes.ts";
@@ -12,6 +19,22 @@ export interface DriverModels {
    * @default 0.5 for whatever version is in force
    */
   readonly score?: (version: string, features: Float64Array) => number;
+  /**
+   * What a model version would say where no feature is known, and what each feature adds to that
+   * (features that it leaves out add 0), for steps with `explain`.
+   * @default no version can be explained
+   */
+  readonly explain?: (
+    version: string,
+    features: Float64Array,
+  ) => {
+    readonly expected: number;
+    readonly contributions: Readonly<Record<string, number>>;
+    /** @default "margin" */
+    readonly of?: Explanation["of"];
+    /** @default "hitrates" */
+    readonly by?: Explanation["by"];
+  };
   /** Answers a retrain request. @default refuses: `promoted: false` */
   readonly train?: (request: RetrainRequest, champion: string | null) => Partial<ModelAnswer>;
 }
@@ -23,6 +46,7 @@ export interface DriverModels {
  */
 export function standIn(work: ExternalWork, options: DriverModels, lookAheadMs: number): Buffer {
   if (isScoreWork(work)) return scoreResult(work.payload, options);
+  if (isExplainWork(work)) return explained(work.payload, options);
   if (isTrainWork(work)) return trainResult(work.payload, options, lookAheadMs);
   throw new RangeError(`the topology driver stands in for no service ${work.service}`);
 }
@@ -39,6 +63,24 @@ function scoreResult(work: ScoreWork, options: DriverModels): Buffer {
   for (let row = 0; row < rows; row++) result.f64(0);
   for (let row = 0; row < rows; row++) result.u8(rowStates.answered);
   return result.take();
+}
+
+const unexplained = { why: "the topology driver explains only with the option `explain`" };
+
+/** Bytes that an explaining processor's `settle` takes. */
+function explained(work: ExplainWork, { explain }: DriverModels): Buffer {
+  const width = work.features.length;
+  const rows = [...work.versionOf].map((index, row) => {
+    if (explain === undefined) return unexplained;
+    const vector = work.rows.subarray(row * width, (row + 1) * width);
+    const told = explain(work.versions[index] as string, vector);
+    const contributions = new Map(
+      work.features.map((name) => [name, told.contributions[name] ?? 0]),
+    );
+    const { expected, of = "margin", by = "hitrates" } = told;
+    return toldExplanation({ expected, contributions, of, by }, work.most);
+  });
+  return explainResult(rows);
 }
 
 /** Bytes that a training processor's `settle` takes. */

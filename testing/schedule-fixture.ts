@@ -84,6 +84,9 @@ export const dedupedAir = airPlan("deduped");
 /** The same over topics that are partitioned by anything. */
 export const scatteredDedupedAir = airPlan("scatteredDeduped");
 
+/** The same, whose predictions tell what two features contributed. */
+export const explainedAir = topology("air", airLoop("plain", { explain: { top: 2 } }));
+
 /** Features of what scoring yields, beside all that `air` has. */
 export const airOfPredictions = airPlan("plain", true);
 
@@ -95,7 +98,10 @@ function airPlan(variant: keyof typeof streams, ofPredictions = false): Plan {
   return topology("air", ofPredictions ? { ...loop, ...predictionViews(loop) } : loop);
 }
 
-function airLoop(variant: keyof typeof streams) {
+function airLoop(
+  variant: keyof typeof streams,
+  options: { readonly explain?: { readonly top: number } } = {},
+) {
   const { arrivals, departures } = streams[variant];
   const originDelays = arrivals
     .keyedBy("origin")
@@ -140,7 +146,10 @@ function airLoop(variant: keyof typeof streams) {
       to: oneHot("departed_to_3h", ["A0", "A1"]),
       before: hashed("departed_before_3h", 3),
     })
-    .scoredBy("late", { model: "@champion", deadline: "20ms", fallback: prior(0.2) })
+    .scoredBy("late", {
+      ...{ model: "@champion", deadline: "20ms", fallback: prior(0.2) },
+      ...options,
+    })
     .into(topic("air.predictions"), offline);
   const outcomes = predictions
     .labelledBy(arrivals, { on: "flightId", within: "36h", label: gt("delayMinutes", 15) })

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { openEmbeddedBroker } from "../broker/embedded/embedded-broker.ts";
+import type { ToldExplanation } from "../processors/scoring/explain/told-explanation.ts";
 import { SourceTask } from "../runtime/engine/source-task.ts";
 import { createMemoryRegistry } from "../runtime/schema-registry/embedded.ts";
 import { executeAir, produceAir } from "./air-input-fixture.ts";
@@ -10,6 +11,7 @@ import {
   airOfPredictions,
   chosenAir,
   dedupedAir,
+  explainedAir,
   makeLogs,
   scatteredAir,
   scatteredDedupedAir,
@@ -85,6 +87,46 @@ test("features of predictions and outcomes are those of their definitions, whate
   }
   assert.equal(digests.size, 1);
 });
+
+test("explanations are those of the rows that were scored, whatever crashes", async () => {
+  const logs = makeLogs(7, 500, 5);
+  const expected = sequentialOracle(explainedAir, logs);
+  const digests = new Set<string>();
+  for (const seed of [1, 3, 5]) {
+    const run = await runOnce(logs, seed, explainedAir);
+    checkExplained(run.predictions);
+    compareAir(run.output, expected, `schedule ${seed}`);
+    digests.add(run.digest);
+    assert.ok(run.crashes > 0);
+  }
+  assert.equal(digests.size, 1);
+});
+
+/** As `executeAir` explains: by the values of its features, 1 where one is missing. */
+function checkExplained(predictions: readonly Readonly<Record<string, unknown>>[]): void {
+  let explained = 0;
+  for (const { features, version, explanation, explanationReason } of predictions) {
+    const told = explanation as ToldExplanation | null;
+    assert.equal(told === null, version === null);
+    if (told === null) {
+      assert.equal(explanationReason, "the fallback answered, which is no model");
+      continue;
+    }
+    explained++;
+    assert.equal(explanationReason, null);
+    const all = Object.values(features as object).map((value: number | null) => value ?? 1);
+    const most = all.toSorted((a, b) => Math.abs(b) - Math.abs(a)).slice(0, 2);
+    assert.deepEqual(
+      told.contributions.map(({ contribution }) => contribution),
+      most,
+    );
+    const sum = told.contributions.reduce((total, each) => total + each.contribution, told.rest);
+    const whole = all.reduce((total, each) => total + each, 0);
+    assert.ok(Math.abs(sum - whole) <= 1e-9 * Math.abs(whole), `${sum}, not ${whole}`);
+    assert.equal(told.expected, Number(String(version).slice(1)));
+  }
+  assert.ok(explained > 100 && explained < predictions.length, `${explained} are explained`);
+}
 
 interface Run extends AirOutput {
   readonly crashes: number;

@@ -2,7 +2,8 @@ import { z } from "zod";
 import type { LookedUp } from "../../runtime/predict/feature-reads.ts";
 import type { Predictions } from "../../runtime/predict/predictions.ts";
 import { lanes } from "../../runtime/predict/row-queue.ts";
-import type { ServedPrediction, StepPredictor } from "../../runtime/predict/step-predictor.ts";
+import type { ServedPrediction } from "../../runtime/predict/served-prediction.ts";
+import type { StepPredictor } from "../../runtime/predict/step-predictor.ts";
 import { type Door, door } from "../door.ts";
 import { invalid } from "../read-request.ts";
 
@@ -47,14 +48,20 @@ const body = z.strictObject({
   explain: z
     .boolean()
     .optional()
-    .describe(`Whether to explain the model's scores, of up to ${explainedMost} records.`),
+    .describe(
+      `Whether to explain the model's scores by all features, of up to ${explainedMost} records.`,
+    ),
 });
 
 const explanation = z.object({
   expected: z.number().describe("What the model says where no feature is known."),
   contributions: z
     .record(z.string(), z.number())
-    .describe("By feature; with expected they add up to the margin, or to the value."),
+    .describe("By feature; with expected and rest they add up to the margin, or to the value."),
+  rest: z
+    .number()
+    .optional()
+    .describe("Of a step that explains: the contributions of all features that it does not name."),
   of: z
     .enum(["margin", "value"])
     .describe("A margin is what a logistic function or softmax makes the probability of."),
@@ -185,7 +192,11 @@ function toldOf(
 function explanationOf({ explanation: made }: ServedPrediction) {
   if (made === null) return {};
   if ("why" in made) return { explanation: null, explanationReason: made.why };
-  return { explanation: { ...made, contributions: Object.fromEntries(made.contributions) } };
+  const named: Iterable<readonly [string, number]> =
+    "rest" in made
+      ? made.contributions.map((each) => [each.feature, each.contribution])
+      : made.contributions;
+  return { explanation: { ...made, contributions: Object.fromEntries(named) } };
 }
 
 function lookUpOf({ slot, view, entity: key, status, asOf, ageMs }: LookedUp) {

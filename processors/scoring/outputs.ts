@@ -3,8 +3,10 @@ import type { OutputSpec, Ports } from "../../schemas/plan.ts";
 import type { ScoringOperator, ScoringSpec } from "../../schemas/steps/scoring.ts";
 import type { Counters, Outbox } from "../processor.ts";
 import { FanOut } from "../source/fan-out.ts";
+import type { ToldExplanation } from "./explain/told-explanation.ts";
 import { type Prediction, scoreOf } from "./label-join.ts";
 import type { FallbackReason, ModelInForce } from "./model-register.ts";
+import type { NotComputed } from "./native/native-model.ts";
 import type { Routed } from "./router.ts";
 import type { VectorBuffer } from "./vector-buffer.ts";
 
@@ -83,13 +85,20 @@ export class ScoringOutputs {
     this.#asked?.outcomes.findTallies(counters, this.#partition);
   }
 
-  prediction(deferred: DeferredPrediction, vectors: VectorBuffer, out: Outbox): void {
+  /** @param explained - of a step that explains what models say. */
+  prediction(
+    deferred: DeferredPrediction,
+    vectors: VectorBuffer,
+    out: Outbox,
+    explained: ToldExplanation | NotComputed | null = null,
+  ): void {
     const { prediction, row } = deferred;
     const { width, values } = vectors;
     const start = row * width;
     for (const output of this.#predictions) {
       const value = this.#predictionValue(deferred, values, start);
-      out.publish(output, prediction.id, prediction.predictedAt, value);
+      const told = explained === null ? value : { ...value, ...explanationFields(explained) };
+      out.publish(output, prediction.id, prediction.predictedAt, told);
     }
     if (this.#asked !== null) {
       const fields = this.#predictionFields(deferred, values, start);
@@ -183,6 +192,13 @@ export class ScoringOutputs {
     const near = Number(id);
     return Number.isSafeInteger(near) ? near : BigInt(id);
   }
+}
+
+/** How predictions tell an explanation, or why there is none. */
+export function explanationFields(explained: ToldExplanation | NotComputed) {
+  return "why" in explained
+    ? { explanation: null, explanationReason: explained.why }
+    : { explanation: explained, explanationReason: null };
 }
 
 function indexes(

@@ -74,6 +74,8 @@ export function columnType(column: ColumnSpec): OfflineColumn["type"] {
     case "text":
       if (nullable) return "Nullable(String)";
       return column.few === true ? "LowCardinality(String)" : "String";
+    case "numbersByText":
+      return "Map(LowCardinality(String), Float64)";
     default:
       return "String";
   }

@@ -1,6 +1,6 @@
 import type { ByteWriter } from "../../schemas/bytes.ts";
 import type { AvroSchema, TableSpec } from "../../schemas/plan.ts";
-import { int64, int128, string, stringBytes } from "../../sinks/row-binary.ts";
+import { int64, int128, numbersByText, string, stringBytes } from "../../sinks/row-binary.ts";
 import type { SinkRecord } from "../../sinks/sink.ts";
 import type { OfflineColumn, OfflineTable } from "../../sinks/store.ts";
 import type { RowEncoder } from "../pump/offline-sink.ts";
@@ -58,7 +58,10 @@ export class RecordEncoder implements RowEncoder {
 
 function valueAt(value: Value, path: readonly string[]): unknown {
   let found: unknown = value;
-  for (let i = 0; i < path.length; i++) found = (found as Value)[path[i] as string];
+  // What stands in a record that is null is null.
+  for (let i = 0; i < path.length && found !== null; i++) {
+    found = (found as Value)[path[i] as string];
+  }
   return found;
 }
 
@@ -72,6 +75,14 @@ function jsonText(value: object): string {
     return Object.fromEntries(Object.entries(each).map(([name, part]) => [name, plain(part)]));
   };
   return JSON.stringify(plain(value));
+}
+
+/** Of records that hold a text and a number each; of null none. */
+function entriesOf(records: unknown): [string, number][] {
+  return ((records ?? []) as readonly object[]).map((record) => {
+    const [text, number] = Object.values(record) as [unknown, unknown];
+    return [String(text), Number(number)];
+  });
 }
 
 function writerOf(type: OfflineColumn["type"]): (writer: ByteWriter, value: unknown) => void {
@@ -110,6 +121,8 @@ function plainWriter(type: string): (writer: ByteWriter, value: unknown) => void
       return (writer, value) => writer.u32(Number(value) >>> 0);
     case "Int128":
       return (writer, value) => int128(writer, value as number | bigint);
+    case "Map(LowCardinality(String), Float64)":
+      return (writer, value) => numbersByText(writer, entriesOf(value));
     case "Int64":
     case "UInt64":
     case utc:

@@ -50,7 +50,7 @@ export class FeatureRowEncoder implements RowEncoder {
     this.#keyFields = keyFields;
     const names = new Set(others?.fields.map(({ name }) => name));
     const features = table.columns.slice(keyFields + rowHead);
-    this.#types = features.map(({ type }) => type);
+    this.#types = features.flatMap(({ type }) => (type === "numbersByText" ? [] : [type]));
     this.#isOther = features.map(({ name }) => names.has(name));
     this.#others = others === undefined ? null : new RowCodec(others);
   }

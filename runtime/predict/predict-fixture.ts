@@ -16,7 +16,7 @@ import { modelRegisterTopic } from "../../topologies/dsl/compile/topics.ts";
 import { and, eq, gt } from "../../topologies/dsl/conditions.ts";
 import { offline, online, topic } from "../../topologies/dsl/roles.ts";
 import { blockList, override, threshold } from "../../topologies/dsl/rules.ts";
-import { previousVersion, prior } from "../../topologies/dsl/scoring.ts";
+import { type Explained, previousVersion, prior } from "../../topologies/dsl/scoring.ts";
 import { upper } from "../../topologies/dsl/select.ts";
 import { from } from "../../topologies/dsl/stream.ts";
 import { topology } from "../../topologies/dsl/topology.ts";
@@ -78,7 +78,7 @@ const shops = all
   .asFeatureView("shops@1", { ttl: "2d" })
   .into(online);
 
-const scores = all
+const asked = all
   .where(gt("amount", 0))
   .select({
     paymentId: "paymentId",
@@ -96,25 +96,35 @@ const scores = all
       request: { amount: "amount", large: "large", nation: oneHot("nation", ["DE", "FR"]) },
     },
   )
-  .derived({ last: oneHot("card_last_1h", ["de", "fr"]), bucket: hashed("card_last_3h", 3) })
-  .scoredBy("fraud", {
-    ...{ model: "@champion", deadline: "5s" },
-    fallback: [previousVersion(), prior(0.1)],
-    ranges: {
-      amount: { max: 90, outside: "refuse" },
-      card_payments_1h: { max: 1, outside: "flag" },
-    },
-    rules: [
-      blockList("stolen", "shop", ["s|9"], 1),
-      override("far", and(eq("nation", "IT"), gt("features.card_payments_3h", 2)), 0.9),
-      threshold("large", 0.5, eq("large", true)),
-      threshold("any", 0.95),
-    ],
-  })
-  .into(topic("payments.scores"), offline);
+  .derived({ last: oneHot("card_last_1h", ["de", "fr"]), bucket: hashed("card_last_3h", 3) });
+const scoresBy = (options: { readonly explain?: Explained }) =>
+  asked
+    .scoredBy("fraud", {
+      ...{ model: "@champion", deadline: "5s" },
+      fallback: [previousVersion(), prior(0.1)],
+      ranges: {
+        amount: { max: 90, outside: "refuse" },
+        card_payments_1h: { max: 1, outside: "flag" },
+      },
+      rules: [
+        blockList("stolen", "shop", ["s|9"], 1),
+        override("far", and(eq("nation", "IT"), gt("features.card_payments_3h", 2)), 0.9),
+        threshold("large", 0.5, eq("large", true)),
+        threshold("any", 0.95),
+      ],
+      ...options,
+    })
+    .into(topic("payments.scores"), offline);
 
 /** Payments that are scored by views of numbers and texts, behind a where and a select. */
-export const plan: Plan = topology("cards", { scores }, { partitions: 2 });
+export const plan: Plan = topology("cards", { scores: scoresBy({}) }, { partitions: 2 });
+
+/** The same, whose predictions tell the three features that contributed most. */
+export const explainedPlan: Plan = topology(
+  "cards",
+  { scores: scoresBy({ explain: { top: 3 } }) },
+  { partitions: 2 },
+);
 
 const scored = stepsOf(plan, "scoring").find(({ name }) => name === "scores");
 if (scored === undefined) throw new RangeError("no step");

@@ -1,4 +1,5 @@
 import type { Broker } from "../../broker/broker.ts";
+import { explanationFields } from "../../processors/scoring/outputs.ts";
 import { ByteWriter } from "../../schemas/bytes.ts";
 import { partitionOf } from "../../schemas/murmur2.ts";
 import { type Plan, topologyOf } from "../../schemas/plan.ts";
@@ -9,7 +10,7 @@ import { EventWriter } from "../ingest/event-writer.ts";
 import { AvroEncoder } from "../schema-registry/avro-codec.ts";
 import type { SchemaRegistry } from "../schema-registry/registry.ts";
 import type { LookedUp } from "./feature-reads.ts";
-import type { Asker, ServedPrediction } from "./step-predictor.ts";
+import type { Asker, LoggedPrediction } from "./served-prediction.ts";
 
 /** Bytes of predictions that may wait for Kafka; further requests are refused. */
 const waitingBytes = 16 * 1024 * 1024;
@@ -58,7 +59,7 @@ export class PredictionLog {
   async write(
     plan: Plan,
     scoring: ScoringSpec,
-    predictions: readonly ServedPrediction[],
+    predictions: readonly LoggedPrediction[],
     asker: Asker,
   ): Promise<void> {
     const name = servedTopic(topologyOf(plan), scoring.name);
@@ -90,7 +91,7 @@ export class PredictionLog {
   #encoded(
     { partitions, encoder }: OpenLog,
     scoring: ScoringSpec,
-    made: ServedPrediction,
+    made: LoggedPrediction,
     { requestId, user }: Asker,
   ): EncodedEvent {
     this.#bytes.reset();
@@ -106,7 +107,7 @@ export class PredictionLog {
 
 function logValue(
   { keyField, keyType, features, model }: ScoringSpec,
-  made: ServedPrediction,
+  made: LoggedPrediction,
   requestId: string,
   caller: string | null,
 ): object {
@@ -122,6 +123,7 @@ function logValue(
     ...{ model: model.name, version, fallbackReason, incomplete, latencyMs, featuresAsOf },
     ...{ status: worstOf(made.lookedUp), origin, requestId, caller },
     ...made.told,
+    ...(made.explanation !== null && explanationFields(made.explanation)),
     features: Object.fromEntries(named),
   };
 }

@@ -6,12 +6,12 @@ import { type Plan, type PredictionFacts, topologyOf } from "../../schemas/plan.
 import { predictionsOf } from "../../schemas/plan-facts.ts";
 import type { OnlineStore } from "../../sinks/store.ts";
 import type { SchemaRegistry } from "../schema-registry/registry.ts";
+import { Explanations } from "../services/explain/explanations.ts";
 import type { Scorer } from "../services/score/scorer.ts";
 import { createScoringPool } from "../services/score/scoring-pool.ts";
 import type { Warn } from "../services/service.ts";
 import type { Artifacts } from "../services/train/artifacts.ts";
 import { Champions } from "./champions.ts";
-import { Explanations } from "./explanations.ts";
 import { inTime } from "./in-time.ts";
 import {
   type BatcherOptions,

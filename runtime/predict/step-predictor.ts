@@ -1,37 +1,28 @@
-import type { Explanation } from "../../processors/scoring/explain/explained-model.ts";
+import { toldExplanation } from "../../processors/scoring/explain/told-explanation.ts";
 import { Judge } from "../../processors/scoring/judge.ts";
-import type { Told } from "../../processors/scoring/label-join.ts";
 import type {
   FallbackReason,
   ModelInForce,
   ModelRegister,
 } from "../../processors/scoring/model-register.ts";
-import type { NotComputed } from "../../processors/scoring/native/native-model.ts";
 import { type Routed, Router, toldOf } from "../../processors/scoring/router.ts";
 import { MillraceError } from "../../schemas/errors.ts";
 import { type Plan, topologyOf } from "../../schemas/plan.ts";
 import type { ScoringSpec } from "../../schemas/steps/scoring.ts";
 import type { OnlineStore } from "../../sinks/store.ts";
 import { EventMisfit } from "../ingest/event-record.ts";
+import type { Explanations } from "../services/explain/explanations.ts";
 import type { Warn } from "../services/service.ts";
 import type { Champions } from "./champions.ts";
-import type { Explanations } from "./explanations.ts";
-import { FeatureReads, type LookedUp, type ReadFeatures } from "./feature-reads.ts";
+import { FeatureReads, type ReadFeatures } from "./feature-reads.ts";
 import { inTime, late } from "./in-time.ts";
 import { type MicroBatcher, noAnswers, picked } from "./micro-batcher.ts";
 import type { PredictionLog } from "./prediction-log.ts";
 import type { ReadyModels } from "./ready-models.ts";
 import type { Lane } from "./row-queue.ts";
+import type { Asker, LoggedPrediction, ServedPrediction } from "./served-prediction.ts";
 import { stepOrigin } from "./step-origin.ts";
 import { type AskedRecord, StepRequest } from "./step-request.ts";
-
-/** Who asks. */
-export interface Asker {
-  /** As the log of the gateway has it. */
-  readonly requestId: string;
-  /** Id of the API key; null: there are no keys. */
-  readonly user: string | null;
-}
 
 /** How predictions are asked for. */
 export interface PredictOptions {
@@ -46,32 +37,8 @@ export interface PredictOptions {
   readonly lane?: Lane;
 }
 
-/** A prediction as it is served. */
-export interface ServedPrediction {
-  /** Text of the record's id. */
-  readonly id: string;
-  readonly eventTime: number;
-  /** When it was made, UTC ms. */
-  readonly predictedAt: number;
-  readonly probability: number;
-  /** The version that answered; null: the fallback did. */
-  readonly version: string | null;
-  readonly fallbackReason: FallbackReason | null;
-  /** Wall time that the model call took, with what it waited for a batch; 0 for the fallback. */
-  readonly latencyMs: number;
-  /** Since when the newest row behind the features is in force; null: there is none. */
-  readonly featuresAsOf: number | null;
-  /** Whether the features were not read in time. */
-  readonly incomplete: boolean;
-  /** What rules and ranges made of it; null where the step has none. */
-  readonly told: Told | null;
-  /** By look-up; none where it is incomplete. */
-  readonly lookedUp: readonly LookedUp[];
-  /** The vector, NaN where missing. */
-  readonly features: Float64Array;
-  /** Of the model's score, or why there is none; null: it was not asked for. */
-  readonly explanation: Explanation | NotComputed | null;
-}
+/** Before it is explained. */
+type Answered = ServedPrediction & { readonly explanation: null };
 
 /** What a step's predictions stand on. */
 export interface StepWorld {
@@ -184,10 +151,9 @@ export class StepPredictor {
     const routed: (Routed | null)[] = asked.map((each) => this.#routed(each, null));
     const how: Asking = { deadlineAt, lane };
     const scores = found === late ? [] : await this.#score(asked, routed, found.values, now, how);
-    const { plan } = this.#world;
     const { name, features, fallback } = this.scoring;
     const missing = new Float64Array(features.length).fill(Number.NaN);
-    const predictions = asked.map(({ id, eventTime, row }, index): ServedPrediction => {
+    const predictions = asked.map(({ id, eventTime, row }, index): Answered => {
       const {
         probability: score,
         version,
@@ -218,16 +184,32 @@ export class StepPredictor {
         explanation: null,
       };
     });
-    await this.#world.log?.write(plan, this.scoring, predictions, asker);
-    for (const each of predictions) this.#world.predicted(name, each);
-    if (!explains) return predictions;
+    const { explainsMost } = this.scoring;
+    if (explainsMost === undefined) {
+      await this.#said(predictions, asker);
+      return explains ? await this.#explained(predictions, scores) : predictions;
+    }
+    const whole = await this.#explained(predictions, scores);
+    const told = whole.map((each) => {
+      const { explanation } = each;
+      return { ...each, explanation: explanation && toldExplanation(explanation, explainsMost) };
+    });
+    await this.#said(told, asker);
+    return explains ? whole : told;
+  }
+
+  async #said(predictions: readonly LoggedPrediction[], asker: Asker): Promise<void> {
+    const { plan, log, predicted } = this.#world;
+    await log?.write(plan, this.scoring, predictions, asker);
+    for (const each of predictions) predicted(this.scoring.name, each);
+  }
+
+  async #explained(predictions: readonly Answered[], scores: readonly Scored[]) {
     const answered = predictions.map((each, index) => {
       return { artifact: scores[index]?.artifact ?? "", vector: each.features };
     });
-    const explained = await this.#world.explanations.ofAll(features, answered);
-    return predictions.map((each, index) => {
-      return { ...each, explanation: explained[index] ?? null };
-    });
+    const explained = await this.#world.explanations.ofAll(this.scoring.features, answered);
+    return predictions.map((each, index) => ({ ...each, explanation: explained[index] ?? null }));
   }
 
   #read(value: unknown, now: number, where: string): AskedRecord {

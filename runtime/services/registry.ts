@@ -1,6 +1,8 @@
 import type { ExternalWork } from "../../processors/processor.ts";
+import { explainService } from "../../processors/scoring/explain-work.ts";
 import { scoreService } from "../../processors/scoring/score-work.ts";
 import { trainService } from "../../processors/train/train-work.ts";
+import { explaining } from "./explain/explain-service.ts";
 import { scoring } from "./score/score-service.ts";
 import type { Execute, RunningService, Service, ServiceWorld } from "./service.ts";
 import { training } from "./train/train-service.ts";
@@ -9,6 +11,7 @@ import { training } from "./train/train-service.ts";
 const services: Readonly<Record<string, Service<object>>> = {
   [scoreService]: scoring,
   [trainService]: training,
+  [explainService]: explaining,
 };
 
 export function serviceOf({ service }: ExternalWork): Service<object> {

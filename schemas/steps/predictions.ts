@@ -84,6 +84,10 @@ export interface PredictionFacts {
   readonly reads?: RowLayout;
   /** What predictions and outcomes tell besides. @default nothing */
   readonly tells?: readonly ToldName[];
+  /** Whether predictions tell what features contributed to their scores. @default they do not */
+  readonly explains?: true;
+  /** Features that are told of a prediction at most: those that contributed most. */
+  readonly explainsMost?: number;
   readonly topic: string;
   readonly stores: readonly "offline"[];
 }

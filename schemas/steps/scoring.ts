@@ -35,8 +35,9 @@ export interface AnswerSpec {
 
 export const scoring: StepFacts<ScoringSpec, ScoringOperator> = {
   nameOf: ({ name }) => name,
-  // What rules read and what is told of them is bound: payloads, state and columns have it.
-  free: ["deadlineMs", "fallback", "rules", "ranges", "stores"],
+  // What rules read and what is told of them is bound: payloads, state and columns have it. Whether
+  // a step explains is bound, too: the log of its work has a result more.
+  free: ["deadlineMs", "fallback", "rules", "ranges", "explainsMost", "stores"],
   growth: null,
   passes: null,
   gives: { predictions: (spec) => spec },

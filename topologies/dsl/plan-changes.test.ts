@@ -1,4 +1,8 @@
-/** What a start with another plan means, part by part. */
+/**
+ * What a start with another plan means, part by part.
+ *
+ * Why long: one small topology, and a pair of it for every kind of change.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { viewId } from "../../schemas/feature-view.ts";
@@ -302,6 +306,7 @@ const pairs: Readonly<Record<string, readonly [Plan, Plan, string, RegExp]>> = {
 const ruledBy = (options: {
   readonly rules?: readonly Rule<Order & { readonly probability: number }>[];
   readonly ranges?: { readonly amount?: Range };
+  readonly explain?: { readonly top: number };
 }) => {
   const scores = source()
     .enrichedWith({}, { missing: "null", request: { amount: "amount" } })
@@ -330,6 +335,24 @@ for (const [what, [was, is, verdict, text]] of Object.entries({
     ruledBy({ rules: [] }),
     "break",
     /^break scoring scores: rules nothing → \[\]; tells nothing → /,
+  ],
+  "more features in explanations": [
+    ruledBy({ explain: { top: 1 } }),
+    ruledBy({ explain: { top: 5 } }),
+    "safe",
+    /^safe scoring scores: explainsMost 1 → 5$/,
+  ],
+  "explanations where there were none": [
+    ruledBy({}),
+    ruledBy({ explain: { top: 5 } }),
+    "break",
+    /^break scoring scores: explains nothing → true; explainsMost nothing → 5$/,
+  ],
+  "explanations no more": [
+    ruledBy({ explain: { top: 5 } }),
+    ruledBy({}),
+    "break",
+    /^break scoring scores: explains true → nothing; explainsMost 5 → nothing$/,
   ],
   "ranges where there were none": [
     ruledBy({ rules: [large] }),

@@ -162,6 +162,29 @@ test("names that clash are named, and so is a name that is none for topics", () 
   assert.equal(problems(named("once")), "");
 });
 
+test("explanations tell from 1 to 100 features, whose names are no columns of theirs", () => {
+  const scores = (top: number, name = "miles") =>
+    problemsOf(() =>
+      topology("t", {
+        scores: departures
+          .enrichedWith({}, { missing: "null", request: { [name]: "distanceMiles" } })
+          .scoredBy("late", {
+            ...{ model: "@champion", deadline: "20ms", fallback: prior(0.2) },
+            explain: { top },
+          })
+          .into(topic("scores")),
+      }),
+    );
+  for (const top of [0, 1.5, 101]) {
+    assert.match(
+      scores(top),
+      new RegExp(`step "scores": explain tells the top ${top} features: write 1 to 100`),
+    );
+  }
+  assert.equal(scores(100), "");
+  assert.match(scores(1, "explanationOf"), /feature "explanation_of" exists already/);
+});
+
 test("a stream whose records lost what tells them apart is not scored by what took its name", () => {
   const scores = (stream: typeof departures) =>
     problemsOf(() =>

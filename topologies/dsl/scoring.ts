@@ -34,6 +34,8 @@ export interface ScoringDefinition {
   readonly ranges: Readonly<Record<string, Range | undefined>> | undefined;
   /** Undefined: the champion answers all. */
   readonly routed: Routing | undefined;
+  /** Undefined: scores are not explained. */
+  readonly explain: Explained | undefined;
   readonly topic: string;
   readonly roles: readonly StoreRole[];
 }
@@ -97,6 +99,19 @@ export interface ScoringOptions<T, Feature extends string> {
    * @default the champion answers all
    */
   readonly routed?: RoutedBy<T>;
+  /**
+   * Has predictions tell what each feature contributed to the model's score, before rules:
+   * `explanation`, or `explanationReason` where the model is neither of trees nor linear, or the
+   * fallback answered. Computed behind the score, so that no deadline bounds it.
+   * @default scores are not explained
+   */
+  readonly explain?: Explained;
+}
+
+/** How much of an explanation predictions tell. */
+export interface Explained {
+  /** Features that are named, 1 to 100: those that contributed most. */
+  readonly top: number;
 }
 
 /** By what records are shared out among the versions of a model. */
@@ -185,7 +200,7 @@ export type FeatureOf<P> = P extends { readonly __features?: infer Feature exten
 export function scoreBy<T, Id, Feature extends string, Keys>(
   enriched: EnrichedDefinition,
 ): ScoreBy<T, Id, Feature, Keys> {
-  return (modelName, { model, deadline, fallback, rules, ranges, routed }) =>
+  return (modelName, { model, deadline, fallback, rules, ranges, routed, explain }) =>
     freezeDeeply({
       into: (topic, ...roles) =>
         predictions({
@@ -197,6 +212,7 @@ export function scoreBy<T, Id, Feature extends string, Keys>(
           rules: rules?.map(({ rule }) => rule),
           ranges,
           routed,
+          explain,
           topic: topic.name,
           roles,
         }),

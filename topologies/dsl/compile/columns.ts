@@ -38,6 +38,11 @@ export function word(name: string, from = name): ColumnSpec {
   return { ...column(name, "text", from), few: true };
 }
 
+/** From a list of records of a text and a number each. */
+export function numbersByText(name: string, from = name): ColumnSpec {
+  return column(name, "numbersByText", from);
+}
+
 export function timestamp(name: string, from = name): ColumnSpec {
   return column(name, "timestamp", from);
 }

@@ -30,6 +30,20 @@ export function toldColumns(scoring: ScoringSpec): ColumnSpec[] {
   });
 }
 
+/** Columns of the explanations of a step that gives them. */
+export function explanationColumns({ explains }: Pick<ScoringSpec, "explains">): ColumnSpec[] {
+  if (explains !== true) return [];
+  const { number, numbersByText, orNull, text } = column;
+  return [
+    orNull(number("explanation_expected", "explanation.expected")),
+    numbersByText("explanation_contributions", "explanation.contributions"),
+    orNull(number("explanation_rest", "explanation.rest")),
+    orNull(text("explanation_of", "explanation.of")),
+    orNull(text("explanation_by", "explanation.by")),
+    orNull(text("explanation_reason", "explanationReason")),
+  ];
+}
+
 /** What the source says about the key field. */
 export function keyDocOf(
   { sources }: Specs,

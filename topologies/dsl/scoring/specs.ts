@@ -19,6 +19,7 @@ import { storesOf } from "../compile/stores.ts";
 import type { LabelDefinition } from "../label.ts";
 import type { LookupDefinition } from "../lookup.ts";
 import type { ScoringDefinition } from "../scoring.ts";
+import { explanationColumns } from "./columns.ts";
 import { ruleSpecs } from "./rule-specs.ts";
 
 /** Columns of predictions. */
@@ -46,6 +47,9 @@ const reservedOutcomeColumns: ReadonlySet<string> = new Set([
   "label",
   "label_event_time",
 ]);
+
+/** Features that an explanation names. */
+const explainedMost = 100;
 
 /** A look-up is numbered with a byte. */
 const slotsMax = 250;
@@ -84,7 +88,9 @@ function scoringSpec(
   );
   const keyField = source.idField ?? "";
   const ruled = ruleSpecs(problems, name, definition, features);
-  checkFeatures(problems, where, keyField, features, toldFields(ruled));
+  const explained = explainSpec(problems, where, definition.explain);
+  const told = [...toldFields(ruled), ...explanationColumns(explained)];
+  checkFeatures(problems, where, keyField, features, told);
   problems.check(definition.missing === "null", where, 'missing must be "null"');
   problems.check(
     /^[a-z][a-z0-9_-]{0,79}$/.test(modelName),
@@ -125,6 +131,7 @@ function scoringSpec(
     deadlineMs: problems.duration(where, "deadline", definition.deadline),
     fallback,
     ...ruled,
+    ...explained,
     topic: definition.topic,
     stores: storesOf(problems, where, definition.roles),
   };
@@ -142,6 +149,21 @@ function keysAsked(
   // What fields mean for people is no part of what rows are.
   const fields = keysOf(definition).map(({ doc: _, ...field }) => field);
   return fields.length === 0 ? {} : { keys: { fields } };
+}
+
+function explainSpec(
+  problems: Problems,
+  where: string,
+  explain: ScoringDefinition["explain"],
+): Pick<ScoringSpec, "explains" | "explainsMost"> {
+  if (explain === undefined) return {};
+  const { top } = explain;
+  problems.check(
+    Number.isInteger(top) && top >= 1 && top <= explainedMost,
+    where,
+    `explain tells the top ${top} features: write 1 to ${explainedMost}`,
+  );
+  return { explains: true, explainsMost: top };
 }
 
 function lookupSpec(
@@ -256,7 +278,7 @@ function checkFeatures(
   where: string,
   keyField: string,
   features: readonly string[],
-  told: readonly RowField[],
+  told: readonly Pick<RowField, "name">[],
 ): void {
   problems.check(features.length > 0, where, "has no feature: add a look-up or a request feature");
   problems.check(

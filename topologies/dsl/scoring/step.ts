@@ -20,7 +20,7 @@ import { type Specs, type StepModule, throughOf } from "../compile/step-module.t
 import { avroValues } from "../compile/stored-topics.ts";
 import { block, durationText, list } from "../describe/text.ts";
 import type { ScoringDefinition } from "../scoring.ts";
-import { answerColumns, idColumn, keyDocOf, toldColumns } from "./columns.ts";
+import { answerColumns, explanationColumns, idColumn, keyDocOf, toldColumns } from "./columns.ts";
 import { scoringSpecs } from "./specs.ts";
 
 /**
@@ -184,6 +184,7 @@ function served(specs: Specs, scoring: ScoringSpec): Part["outputs"] {
     column.text("request_id", "requestId"),
     column.orNull(column.text("caller")),
     ...toldColumns(scoring),
+    ...explanationColumns(scoring),
     ...vectorColumns(scoring),
   ];
   const table = column.records(`${scoring.name}_served`, columns, ["served_at", id.name]);
@@ -209,6 +210,7 @@ function predictionTable(scoring: ScoringSpec): TableSpec {
     column.whole("source_partition", 16, "sourcePartition"),
     column.integer("source_offset", "sourceOffset"),
     ...toldColumns(scoring),
+    ...explanationColumns(scoring),
     ...vectorColumns(scoring),
   ];
   return column.records(scoring.name, columns, ["known_at", id.name]);
@@ -227,6 +229,10 @@ function routingLines({ routing }: ScoringSpec): string[] {
   if (routing === undefined) return [];
   const { by, segment, salt } = routing;
   return [`routed by ${by}${segment === null ? "" : `, segments of ${segment}`}, salt ${salt}`];
+}
+
+function explainLines({ explains, explainsMost }: ScoringSpec): string[] {
+  return explains === true ? [`explains scores by up to ${explainsMost} features`] : [];
 }
 
 function text(scoring: ScoringSpec): string {
@@ -250,6 +256,7 @@ function text(scoring: ScoringSpec): string {
     ...(scoring.ranges ?? []).map(rangeText),
     ...(scoring.rules ?? []).map(ruleText),
     ...routingLines(scoring),
+    ...explainLines(scoring),
     ...(scoring.tells ? [`tells ${list(scoring.tells)}`] : []),
     `into topic ${scoring.topic}, stores ${list(scoring.stores)}`,
   ]);

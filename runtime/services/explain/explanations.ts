@@ -3,17 +3,17 @@ import {
   type ExplainedModel,
   type Explanation,
   explainedModel,
-} from "../../processors/scoring/explain/explained-model.ts";
-import type { NotComputed } from "../../processors/scoring/native/native-model.ts";
+} from "../../../processors/scoring/explain/explained-model.ts";
+import type { NotComputed } from "../../../processors/scoring/native/native-model.ts";
 import {
   type ModelReading,
   readInputs,
   readOutput,
   writtenReading,
-} from "../../processors/scoring/onnx/model-reading.ts";
-import { type OnnxFile, readOnnxFile } from "../../processors/scoring/onnx/onnx-file.ts";
-import { MillraceError } from "../../schemas/errors.ts";
-import type { ArtifactStore } from "../services/train/artifacts.ts";
+} from "../../../processors/scoring/onnx/model-reading.ts";
+import { type OnnxFile, readOnnxFile } from "../../../processors/scoring/onnx/onnx-file.ts";
+import { MillraceError } from "../../../schemas/errors.ts";
+import type { ArtifactStore } from "../train/artifacts.ts";
 
 /** Models that are known at a time. */
 const knownMost = 16;
