@@ -3,7 +3,14 @@ import { test } from "node:test";
 import { ByteReader, ByteWriter } from "../schemas/bytes.ts";
 import type { MillraceError } from "../schemas/errors.ts";
 import { timerRank } from "../schemas/plan.ts";
-import { FrameReader, FrameWriter, isMarker, MarkerBundle } from "./frame.ts";
+import {
+  bundleVersion,
+  FrameReader,
+  FrameWriter,
+  frameHeaderBytes,
+  isMarker,
+  MarkerBundle,
+} from "./frame.ts";
 import { ProgressMarks } from "./merge/progress-marks.ts";
 import { InboxCursor, Merge } from "./merge.ts";
 
@@ -144,6 +151,19 @@ class Reader {
     this.mostQueued = Math.max(this.mostQueued, this.merge.queued);
   }
 
+  /** Gives it a record of the log before it can be read, as the tasks of one process do. */
+  handOver(offset: number): void {
+    const record = Buffer.from(this.#log[offset] as Buffer);
+    const from = this.cursor.position();
+    if (record[0] !== bundleVersion) {
+      this.merge.handOver(record, from);
+      return;
+    }
+    for (let at = 1; at < record.length; at += frameHeaderBytes) {
+      this.merge.handOver(record.subarray(at, at + frameHeaderBytes), from);
+    }
+  }
+
   step(budget: number): number {
     for (let taken = 0; taken < budget; taken++) {
       const timer = this.#timer < 60 ? this.#timer : Number.POSITIVE_INFINITY;
@@ -209,8 +229,13 @@ function sorted(sent: readonly Sent[]): string[] {
   return all.map(({ line }) => line);
 }
 
-test("any schedule of fetches, steps, commits and crashes gives the sorted order, each record once", () => {
-  for (let seed = 1; seed <= 150; seed++) {
+/**
+ * Runs a schedule to its end.
+ *
+ * @param handedOver - share of the records that are handed over before they can be read.
+ */
+function runMerge(seeds: number, handedOver: number): void {
+  for (let seed = 1; seed <= seeds; seed++) {
     const random = seeded(seed);
     const { sent, commits } = makeInbox(random, seed % 3 === 0 ? 100 : 0);
     const log = interleave(random, commits);
@@ -220,14 +245,28 @@ test("any schedule of fetches, steps, commits and crashes gives the sorted order
     for (let round = 0; reader.lines.length < wanted.length; round++) {
       assert.ok(round < 20_000, `schedule ${seed} hangs at ${reader.lines.length} lines`);
       const dice = random();
-      if (dice < 0.3) visible = Math.min(log.length, visible + Math.floor(random() * 12));
-      else if (dice < 0.6) reader.fetch(1 + Math.floor(random() * 15), visible);
+      if (dice < 0.3) {
+        const before = visible;
+        visible = Math.min(log.length, visible + Math.floor(random() * 12));
+        for (let offset = before; offset < visible; offset++) {
+          if (random() < handedOver) reader.handOver(offset);
+        }
+      } else if (dice < 0.6) reader.fetch(1 + Math.floor(random() * 15), visible);
       else if (dice < 0.85) reader.step(Math.floor(random() * 20));
       else if (dice < 0.97) reader.commit();
       else reader.crash();
     }
     assert.deepEqual(reader.lines, wanted, `schedule ${seed}`);
   }
+}
+
+test("any schedule of fetches, steps, commits and crashes gives the sorted order, each record once", () => {
+  runMerge(150, 0);
+});
+
+test("it does so where records are handed over before they can be read, all of them or some", () => {
+  runMerge(150, 0.7);
+  runMerge(30, 1);
 });
 
 test("a full channel stops only itself, and what it waits for still comes", () => {

@@ -24,6 +24,7 @@ const defaultChannelBytes = 1024 * 1024;
 /** The unprocessed rest of one frame. */
 interface QueuedFrame {
   readonly buffer: Buffer;
+  /** Where it stands; of one that was handed over, below that. */
   readonly offset: number;
   /** {@link Merge.stamp} when it was accepted. */
   readonly stamp: number;
@@ -132,9 +133,34 @@ export class Merge {
     const frame = this.#frame;
     frame.reset(buffer, start, end);
     const channel = this.channelOf(frame.input, frame.writer);
-    if (this.isFull(channel)) return "full";
     const accepted = this.#accepted[channel] as number;
+    const last = frame.firstSequence + frame.count - 1;
+    const isNew = last > accepted || frame.progress > (this.#progress[channel] as number);
+    if (isNew && this.isFull(channel)) return "full";
     if (frame.firstSequence > accepted + 1) this.#refuse(channel, "records are missing", offset);
+    if (isNew) this.#take(channel, offset, end, false);
+    this.#marks[channel]?.push(offset, frame.progress);
+    return "accepted";
+  }
+
+  /**
+   * Takes one frame from its upstream task, before it can be read: `frame` is its own from now on,
+   * and stands at `from` or behind it once it is committed. It is left for the reading if a frame
+   * of its channel before it has not come yet, or there is no room. What has been taken so and is
+   * read later is known by its sequence numbers.
+   */
+  handOver(frame: Buffer, from: number): void {
+    const reader = this.#frame;
+    reader.reset(frame);
+    const channel = this.channelOf(reader.input, reader.writer);
+    const isNext = reader.firstSequence === (this.#accepted[channel] as number) + 1;
+    if (isNext && !this.isFull(channel)) this.#take(channel, from, frame.length, true);
+  }
+
+  /** Takes what is new of the frame that the reader is on; copied, unless it may be kept. */
+  #take(channel: number, offset: number, end: number, isOwn: boolean): void {
+    const frame = this.#frame;
+    const accepted = this.#accepted[channel] as number;
     const last = frame.firstSequence + frame.count - 1;
     let wanted = false;
     while (!wanted && frame.next()) wanted = frame.sequence > accepted;
@@ -145,20 +171,18 @@ export class Merge {
       const from = frame.start - payloadHeaderBytes;
       this.#accepted[channel] = last;
       this.#enqueue(channel, {
-        buffer: Buffer.from(buffer.subarray(from, end)),
+        buffer: isOwn ? frame.buffer : Buffer.from(frame.buffer.subarray(from, end)),
         offset,
         stamp: this.stamp,
-        position: 0,
+        position: isOwn ? from : 0,
         sequence: frame.sequence,
         left: last - frame.sequence + 1,
       });
     }
     if (frame.progress > (this.#progress[channel] as number)) {
       this.#progress[channel] = frame.progress;
-      this.#marks[channel]?.push(offset, frame.progress);
       if ((this.#queues[channel] as QueuedFrame[]).length === 0) this.#settle(channel);
     }
-    return "accepted";
   }
 
   /**

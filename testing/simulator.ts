@@ -1,8 +1,8 @@
-import type { Broker, Producer } from "../broker/broker.ts";
+import type { Broker, OffsetToCommit, Producer } from "../broker/broker.ts";
 import { restoreFromChangelog } from "../runtime/engine/changelog.ts";
 import { CommitBatches } from "../runtime/engine/commit-batches.ts";
 import type { SpillOptions } from "../runtime/engine/local-stores.ts";
-import type { MergeTask, SnapshotRule } from "../runtime/engine/merge-task.ts";
+import { MergeTask, type SnapshotRule } from "../runtime/engine/merge-task.ts";
 import { purgeable } from "../runtime/engine/purge.ts";
 import { SourceTask } from "../runtime/engine/source-task.ts";
 import type { Wanted } from "../runtime/engine/task.ts";
@@ -187,11 +187,7 @@ class Schedule {
         );
       if (this.#options.live !== undefined) await this.#advanceIdle(task);
     } else {
-      const work = task.takeWork();
-      if (work !== null) {
-        task.settle(await this.#options.execute(task.subtopology, work));
-        taken++;
-      }
+      if (await this.#work(task)) taken++;
     }
     if (this.#random() < (this.#options.crash ?? 0.01)) {
       this.#crashes++;
@@ -202,6 +198,14 @@ class Schedule {
     const committed = dirty.length > 0;
     if (committed) await this.#commit(dirty);
     return fetched || taken > 0 || committed;
+  }
+
+  /** Whether the task had work for the world outside. */
+  async #work(task: MergeTask): Promise<boolean> {
+    const work = task.takeWork();
+    if (work === null) return false;
+    task.settle(await this.#options.execute(task.subtopology, work));
+    return true;
   }
 
   async #fetch(task: MergeTask | SourceTask, want: Wanted): Promise<boolean> {
@@ -223,12 +227,38 @@ class Schedule {
     return [...new Set([task, ...others])].filter((each) => each.dirty);
   }
 
+  /**
+   * At times what they send is handed over as it is gathered, and some of its readers go on with it
+   * and are in the same commit, as those of one process are.
+   */
   async #commit(dirty: readonly (MergeTask | SourceTask)[]): Promise<void> {
-    const batches = new CommitBatches(() => 1_000_000);
-    const offsets = dirty.map((each) => each.collect(batches));
+    const gathered = new Map<MergeTask | SourceTask, OffsetToCommit>();
+    const readers = new Set<MergeTask>();
+    const isApart = this.#random() < 0.5;
+    const batches = new CommitBatches(
+      () => 1_000_000,
+      (topic, partition, frame) => {
+        const reader = this.#tasks.find(
+          (task) => task.subtopology.inbox === topic && task.partition === partition,
+        );
+        if (isApart || !(reader instanceof MergeTask) || this.#random() < 0.3) return;
+        reader.handOver(frame);
+        readers.add(reader);
+      },
+    );
+    for (const each of dirty) gathered.set(each, each.collect(batches));
+    for (const each of readers) {
+      if (this.#random() < 0.5) {
+        each.step(1 + Math.floor(this.#random() * 20));
+        await this.#work(each);
+      }
+      const isLeft = gathered.has(each) || !each.dirty || this.#random() < 0.3;
+      if (!isLeft) gathered.set(each, each.collect(batches));
+    }
     const { plan } = this.#options;
+    const offsets = [...gathered.values()];
     const first = await writeTransaction(this.#producer, batches, plan.name, offsets, null);
-    for (const each of dirty) each.committed((topic, n) => first.get(`${topic}/${n}`));
+    for (const each of gathered.keys()) each.committed((topic, n) => first.get(`${topic}/${n}`));
     if (this.#random() < 0.1) await this.#options.broker.deleteRecords(purgeable(this.#tasks));
     this.#commits++;
   }

@@ -9,10 +9,14 @@ const marksLimit = 256;
 export class ProgressMarks {
   /** Progress as of the offset of the last `advanceTo`. */
   reached = Number.NEGATIVE_INFINITY;
+  #last = Number.NEGATIVE_INFINITY;
   readonly #offsets: number[] = [];
   readonly #progress: number[] = [];
 
+  /** Offsets ascend; progress that an earlier offset announced is no news. */
   push(offset: number, progress: number): void {
+    if (progress <= this.#last) return;
+    this.#last = progress;
     this.#offsets.push(offset);
     this.#progress.push(progress);
     if (this.#offsets.length <= marksLimit) return;
@@ -39,6 +43,7 @@ export class ProgressMarks {
 
   restart(progress: number): void {
     this.reached = progress;
+    this.#last = progress;
     this.#offsets.length = 0;
     this.#progress.length = 0;
   }

@@ -1,6 +1,6 @@
 import type { ProducerBatch, RecordBatch } from "../../broker/broker.ts";
 import { RecordBatchBuilder } from "../../broker/record-batch/builder.ts";
-import { MarkerBundle } from "../../flow/frame.ts";
+import { isMarker, MarkerBundle } from "../../flow/frame.ts";
 import type { Plan } from "../../schemas/plan.ts";
 
 interface Lane {
@@ -13,6 +13,9 @@ interface Lane {
   readonly markers: MarkerBundle;
   records: number;
 }
+
+/** Takes a frame of a commit for an inbox partition. */
+export type HandOver = (topic: string, partition: number, frame: Buffer) => void;
 
 /** Markers become a record before they take more, bytes. */
 const bundleBytes = 64 * 1024;
@@ -31,12 +34,17 @@ const keptBytes = 64 * 1024;
 export class CommitBatches {
   readonly #lanes = new Map<string, Lane[]>();
   readonly #maxBatchBytes: (topic: string) => number;
+  readonly #handOver: HandOver;
   records = 0;
   bytes = 0;
 
-  /** @param maxBatchBytes - the largest batch that a topic takes, in bytes. */
-  constructor(maxBatchBytes: (topic: string) => number) {
+  /**
+   * @param maxBatchBytes - the largest batch that a topic takes, in bytes.
+   * @param handOver - given each frame, to keep it. @default nobody
+   */
+  constructor(maxBatchBytes: (topic: string) => number, handOver: HandOver = () => {}) {
     this.#maxBatchBytes = maxBatchBytes;
+    this.#handOver = handOver;
   }
 
   /** Begins another transaction; what the last one held and did not send is dropped. */
@@ -70,13 +78,16 @@ export class CommitBatches {
   }
 
   /**
-   * Appends a frame without payloads: behind all frames of this commit, in one record with those of
-   * other channels. Nothing else of its channel is in the commit.
+   * Appends a frame for an inbox. One without payloads comes behind all frames of this commit, in
+   * one record with those of other channels: nothing else of its channel is in the commit.
    */
-  appendMarker(topic: string, partition: number, marker: Buffer): void {
-    const lane = this.#lane(topic, partition);
-    lane.markers.add(marker);
-    if (lane.markers.bytes >= bundleBytes) this.#endBundle(lane);
+  appendFrame(topic: string, partition: number, frame: Buffer): void {
+    if (isMarker(frame)) {
+      const lane = this.#lane(topic, partition);
+      lane.markers.add(frame);
+      if (lane.markers.bytes >= bundleBytes) this.#endBundle(lane);
+    } else this.append(topic, partition, null, frame, 0);
+    this.#handOver(topic, partition, frame);
   }
 
   /** {@link append} for a record that stands in larger buffers. */

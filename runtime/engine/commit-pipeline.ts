@@ -1,10 +1,11 @@
+import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
 import type { Broker, OffsetToCommit } from "../../broker/broker.ts";
 import { policyOf } from "../../schemas/errors.ts";
 import type { Plan } from "../../schemas/plan.ts";
-import { batchLimits, CommitBatches } from "./commit-batches.ts";
+import { batchLimits, CommitBatches, type HandOver } from "./commit-batches.ts";
 import { placeText } from "./group-progress.ts";
 import type { Membership } from "./membership.ts";
-import type { MergeTask } from "./merge-task.ts";
+import { MergeTask } from "./merge-task.ts";
 import { purgeable } from "./purge.ts";
 import type { SourceTask } from "./source-task.ts";
 import { type FirstOffsets, writeAtLeastOnce, writeTransaction } from "./transaction.ts";
@@ -22,15 +23,36 @@ export interface CommitOptions {
   readonly intervalMs: number;
   /** Called after each commit. */
   readonly onCommit: (commit: CommitReport) => void;
+  /** Exactly once: gives a frame of the commit to its reader, if that is a task of this process. */
+  readonly handOver: HandOver;
+  /**
+   * Exactly once: lets a task go on with what tasks before it have handed over. Resolves when work
+   * that it began is done; null: it began none that is soon done.
+   */
+  readonly goOn: (task: MergeTask) => Promise<void> | null;
   /** Called when a commit has ended, either way. */
   readonly tell: () => void;
 }
 
 const purgeIntervalMs = 5_000;
 
+/** A commit waits so long for work that its tasks have begun on the way, ms. */
+const workMs = 10;
+
+/** What a commit holds. */
+interface Gathered {
+  readonly offsets: Map<MergeTask | SourceTask, OffsetToCommit>;
+  /** Work that was begun on the way. */
+  readonly work: Promise<void>[];
+}
+
 /**
  * Commits what the tasks of a process have to say, all together in one transaction, one after the
  * other. The tasks go on while one is written; whether it stands is known before the next begins.
+ *
+ * Exactly once: what a task sends to another one of the process is handed over as it is gathered,
+ * and the reader goes on with it before it is gathered itself, so that a record passes all of them
+ * in one commit. Nobody commits what follows from a frame before the frame.
  */
 export class CommitPipeline {
   readonly #options: CommitOptions;
@@ -49,7 +71,8 @@ export class CommitPipeline {
     const { plan } = options;
     this.#options = options;
     this.#membership = membership;
-    this.#batches = new CommitBatches(batchLimits(plan));
+    const isExact = plan.guarantee === "exactly-once";
+    this.#batches = new CommitBatches(batchLimits(plan), isExact ? options.handOver : undefined);
     this.#changelogs = new Set(plan.subtopologies.map(({ changelog }) => changelog));
   }
 
@@ -66,6 +89,13 @@ export class CommitPipeline {
   /** Resolves when no commit is under way. */
   async ended(): Promise<void> {
     await this.#commit;
+  }
+
+  /** Whether what has been handed over until now is committed, once that is known. */
+  async stands(): Promise<boolean> {
+    await nextTurn();
+    await this.#commit;
+    return this.#failure === null;
   }
 
   /** The tasks are made anew: what a commit has failed with is over. */
@@ -90,24 +120,12 @@ export class CommitPipeline {
     // After a failed one nothing may be committed that was built upon it.
     if (!this.quiet) return false;
     if (!idle && now - this.#lastCommit < this.#options.intervalMs) return false;
-    const dirty = tasks.filter((task) => task.dirty);
     this.#lastCommit = now;
-    if (dirty.length === 0) return false;
-    const batches = this.#batches;
-    batches.clear();
-    const offsets: OffsetToCommit[] = dirty.map((task) => {
-      this.#collectedAt.set(task, now);
-      return { ...task.collect(batches), metadata: placeText(task) };
-    });
-    this.#commit = this.#write(batches, offsets)
-      .then((first) => {
-        for (const task of dirty) task.committed((topic, n) => first.get(`${topic}/${n}`));
-        this.#membership.committed();
-        const { records, bytes } = batches;
-        const durationMs = performance.now() - now;
-        this.#options.onCommit({ records, bytes, tasks: dirty.length, durationMs });
-        return this.#purgeIfDue(tasks, now);
-      })
+    if (!tasks.some((task) => task.dirty)) return false;
+    this.#batches.clear();
+    const gathered: Gathered = { offsets: new Map(), work: [] };
+    this.#gather(tasks, gathered);
+    this.#commit = this.#finish(tasks, gathered, now)
       .catch((error: unknown) => {
         this.#failure = error;
       })
@@ -116,6 +134,51 @@ export class CommitPipeline {
         this.#options.tell();
       });
     return true;
+  }
+
+  /**
+   * Gathers what tasks have to say that are not in the commit yet, each after those whose frames it
+   * reads: a plan has them in this order.
+   */
+  #gather(tasks: readonly (MergeTask | SourceTask)[], { offsets, work }: Gathered): void {
+    const isExact = this.#options.plan.guarantee === "exactly-once";
+    const now = performance.now();
+    for (const task of tasks) {
+      if (offsets.has(task)) continue;
+      // What waits for work outside cannot be committed: first what it has to say already.
+      const mayWait = task instanceof MergeTask && task.processor.takeWork !== undefined;
+      if (isExact && task instanceof MergeTask && !(mayWait && task.dirty)) {
+        const begun = this.#options.goOn(task);
+        if (begun !== null) work.push(begun);
+      }
+      if (!task.dirty) continue;
+      this.#collectedAt.set(task, now);
+      offsets.set(task, { ...task.collect(this.#batches), metadata: placeText(task) });
+    }
+  }
+
+  /** Writes a commit, with what comes of work that was begun on the way if that comes soon. */
+  async #finish(
+    tasks: readonly (MergeTask | SourceTask)[],
+    gathered: Gathered,
+    begunAt: number,
+  ): Promise<void> {
+    if (gathered.work.length > 0) {
+      const over = new AbortController();
+      const { signal } = over;
+      await Promise.race([Promise.all(gathered.work), sleep(workMs, undefined, { signal })]);
+      over.abort();
+      this.#gather(tasks, gathered);
+    }
+    const batches = this.#batches;
+    const first = await this.#write(batches, [...gathered.offsets.values()]);
+    const committed = [...gathered.offsets.keys()];
+    for (const task of committed) task.committed((topic, n) => first.get(`${topic}/${n}`));
+    this.#membership.committed();
+    const { records, bytes } = batches;
+    const durationMs = performance.now() - begunAt;
+    this.#options.onCommit({ records, bytes, tasks: committed.length, durationMs });
+    await this.#purgeIfDue(tasks, begunAt);
   }
 
   #write(batches: CommitBatches, offsets: readonly OffsetToCommit[]): Promise<FirstOffsets> {

@@ -112,6 +112,15 @@ export class MergeTask implements Task, Restorable {
     this.#cursor.endFetch(reader.nextOffset);
   }
 
+  /**
+   * Takes a frame for its partition from the task that sends it, in the commit that is being
+   * gathered: what the task makes of it is committed with it or later. See {@link Merge.handOver}.
+   */
+  handOver(frame: Buffer): void {
+    this.#merge.stamp = this.#decisions.now();
+    this.#merge.handOver(frame, this.#cursor.position());
+  }
+
   step(budget: number): number {
     if (this.#awaiting || this.#asks) return 0;
     const { processor, outbox } = this;

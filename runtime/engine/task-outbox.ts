@@ -1,4 +1,4 @@
-import { FrameWriter, frameHeaderBytes, isMarker, payloadHeaderBytes } from "../../flow/frame.ts";
+import { FrameWriter, frameHeaderBytes, payloadHeaderBytes } from "../../flow/frame.ts";
 import type { Outbox, RefusedRecord, SourcePlace } from "../../processors/processor.ts";
 import { type ByteReader, ByteWriter } from "../../schemas/bytes.ts";
 import { partitionOf } from "../../schemas/murmur2.ts";
@@ -345,8 +345,7 @@ function collectFrames(batches: CommitBatches, lane: InboxLane, progress: number
   for (const [partition, frame] of lane.frames.entries()) {
     if (frame === undefined || (frame.count === 0 && !risen)) continue;
     for (const encoded of frame.take(progress)) {
-      if (isMarker(encoded)) batches.appendMarker(lane.topic, partition, encoded);
-      else batches.append(lane.topic, partition, null, encoded, 0);
+      batches.appendFrame(lane.topic, partition, encoded);
     }
   }
   lane.announced = progress;

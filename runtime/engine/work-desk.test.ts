@@ -35,6 +35,7 @@ function openDesk(execute: Execute) {
     plan,
     execute,
     isLive: true,
+    stands: async () => true,
     onTrouble: (who, error) => {
       troubles.push([who, error]);
       events.dispatchEvent(new Event("trouble"));

@@ -12,6 +12,8 @@ export interface WorkDeskOptions {
   readonly isLive: boolean;
   /** Told who waits for a server that is away, and (null) that it goes on. */
   readonly onTrouble: (who: string, error: unknown | null) => void;
+  /** Whether what tasks have been given until now is committed, once that is known. */
+  readonly stands: () => Promise<boolean>;
   /** Called when a result has come or work has failed. */
   readonly tell: () => void;
 }
@@ -39,10 +41,12 @@ export class WorkDesk {
     return this.#working;
   }
 
-  begin(task: MergeTask, work: ExternalWork): void {
+  /** Resolves when the result has been taken, or will not be; null: that may be long. */
+  begin(task: MergeTask, work: ExternalWork): Promise<void> | null {
     const ownership = this.#ownership;
+    const isLasting = serviceOf(work).lasting === true;
     this.#working++;
-    this.#do(task, work)
+    const done = (isLasting ? this.#doLasting(task, work) : this.#do(task, work))
       .then((result) => {
         if (ownership !== this.#ownership) return;
         this.#working--;
@@ -54,6 +58,7 @@ export class WorkDesk {
         this.#failure = error;
         this.#options.tell();
       });
+    return isLasting ? null : done;
   }
 
   /** Forgets everything under way: its tasks are no longer owned, or made anew. */
@@ -74,6 +79,12 @@ export class WorkDesk {
     const failure = this.#failure;
     this.#failure = null;
     if (failure !== null) throw failure;
+  }
+
+  /** Where what it is done on does not stand, its task is made anew: nobody waits for a result. */
+  async #doLasting(task: MergeTask, work: ExternalWork): Promise<Buffer> {
+    if (!(await this.#options.stands())) return await new Promise(() => {});
+    return await this.#do(task, work);
   }
 
   #do(task: MergeTask, work: ExternalWork): Promise<Buffer> {

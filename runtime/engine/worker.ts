@@ -6,13 +6,15 @@ import { passes, pauseMs } from "../retry.ts";
 import type { SchemaRegistry } from "../schema-registry/registry.ts";
 import type { Execute } from "../services/service.ts";
 import { allTasks } from "./assignment.ts";
+import { caughtUp } from "./caught-up.ts";
 import { restoreFromChangelog } from "./changelog.ts";
+import type { HandOver } from "./commit-batches.ts";
 import { CommitPipeline, type CommitReport } from "./commit-pipeline.ts";
 import { GroupProgress } from "./group-progress.ts";
 import { AheadWatch, type RecordAhead } from "./live/ahead-watch.ts";
 import { IdleAdvance } from "./live/idle-advance.ts";
 import { type Instance, Membership } from "./membership.ts";
-import type { MergeTask } from "./merge-task.ts";
+import { MergeTask } from "./merge-task.ts";
 import { ownTopics, planOnSources } from "./plan-on-sources.ts";
 import { holdBackSources } from "./source-alignment.ts";
 import { SourcePace } from "./source-pace.ts";
@@ -110,8 +112,14 @@ export class Worker {
     this.#idle = isLive ? new IdleAdvance(plan, broker, clockOf(mode), wakeUp, workers) : null;
     const { commitIntervalMs: intervalMs = 100, onCommit = () => {} } = options;
     const commits = { plan, broker, intervalMs, onCommit, tell: wakeUp };
-    this.#commits = new CommitPipeline(commits, membership);
-    this.#desk = new WorkDesk({ plan, execute, isLive, onTrouble, tell: wakeUp });
+    const handOver: HandOver = (topic, partition, frame) => {
+      const reader = this.#byPartition.get(`${topic}/${partition}`);
+      if (reader instanceof MergeTask) reader.handOver(frame);
+    };
+    const goOn = (task: MergeTask) => this.#step(task).begun;
+    this.#commits = new CommitPipeline({ ...commits, handOver, goOn }, membership);
+    const stands = () => this.#commits.stands();
+    this.#desk = new WorkDesk({ plan, execute, isLive, onTrouble, stands, tell: wakeUp });
     this.#questions = new SourceQuestions({ plan, broker, onTrouble, tell: wakeUp });
     this.#taskCount = allTasks(plan).length;
     this.#pace = new SourcePace(options.slow);
@@ -231,19 +239,7 @@ export class Worker {
 
   /** Whether its tasks have read and processed all that stands in their partitions. */
   async caughtUp(): Promise<boolean> {
-    if (this.#tasks.some((task) => task.busy || task.dirty)) return false;
-    const ends = await this.#options.broker.listOffsets(
-      this.#tasks.map((task) => ({
-        topic: task.subtopology.inbox,
-        partition: task.partition,
-        at: "latest" as const,
-      })),
-    );
-    return this.#tasks.every((task, index) => {
-      if (task instanceof SourceTask && task.waitsForClock) return true;
-      const want = task.wanted();
-      return want !== null && want.offset >= (ends[index] as number);
-    });
+    return await caughtUp(this.#options.broker, this.#tasks);
   }
 
   /**
@@ -368,11 +364,16 @@ export class Worker {
         continue;
       }
       if (this.#commits.isOverdue(task)) continue;
-      taken += task.step(this.#stepBudget);
-      const work = task.takeWork();
-      if (work !== null) this.#desk.begin(task, work);
+      taken += this.#step(task).taken;
     }
     return taken;
+  }
+
+  /** How many records and timers a task took, and when work that it began is done. */
+  #step(task: MergeTask): { readonly taken: number; readonly begun: Promise<void> | null } {
+    const taken = task.step(this.#stepBudget);
+    const work = task.takeWork();
+    return { taken, begun: work === null ? null : this.#desk.begin(task, work) };
   }
 
   #advanceIdle(idle: IdleAdvance): void {

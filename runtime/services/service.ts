@@ -62,6 +62,12 @@ export interface RepeatedWork<Payload extends object> {
 
 /** Everything that the engine has to know of work that only the world outside can do. */
 export interface Service<Payload extends object> {
+  /**
+   * Whether what it does is there to stay: it is then begun only on what is committed. Else on what
+   * is being committed, too: if that fails, it is done again, maybe on something else. @default
+   * false
+   */
+  readonly lasting?: boolean;
   open(world: ServiceWorld): RunningService<Payload>;
   /** Left out: a call takes as long as it takes. */
   limit?(plan: Plan): ServiceLimit<Payload>;

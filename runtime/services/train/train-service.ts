@@ -11,6 +11,7 @@ import { createTrainer, encodeModelAnswer } from "./trainer.ts";
  * decision: a replay of it trains nothing.
  */
 export const training: Service<TrainWork> = {
+  lasting: true,
   open: ({ plan, offline, artifacts, whenStored, register, now }) => {
     const trainers = new Map(
       stepsOf(plan, "training").map((spec) => [
