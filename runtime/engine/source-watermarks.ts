@@ -35,14 +35,16 @@ export class SourceWatermarks {
     return { topic: this.#topic, partition: 0, offset: this.#offset };
   }
 
-  /**
-   * Reads to the present end, and waits for what is being committed there: on Kafka a record may be
-   * visible while the marker of an earlier commit is still on its way to this topic.
-   */
+  /** {@link catchUpAll} of this one. */
   async catchUp(): Promise<void> {
-    const [end = 0] = await this.#broker.listOffsets([
-      { topic: this.#topic, partition: 0, at: "latest" },
-    ]);
+    await catchUpAll(this.#broker, [this]);
+  }
+
+  /**
+   * Reads to an end, and waits for what is being committed there: on Kafka a record may be visible
+   * while the marker of an earlier commit is still on its way to this topic.
+   */
+  async readTo(end: number): Promise<void> {
     while (this.#offset < end) {
       const [batch] = await this.#broker.fetch({
         partitions: [{ ...this.position, maxBytes: 1024 * 1024 }],
@@ -78,4 +80,15 @@ export class SourceWatermarks {
     const value = await this.#decoder.decodeAwaiting(buffer, valueStart, valueEnd);
     this.#list.push(value as unknown as SourceWatermark);
   }
+}
+
+/** Reads several to their present ends, which are one question. */
+export async function catchUpAll(
+  broker: Pick<Broker, "listOffsets">,
+  watermarks: readonly SourceWatermarks[],
+): Promise<void> {
+  if (watermarks.length === 0) return;
+  const places = watermarks.map(({ position: { topic, partition } }) => ({ topic, partition }));
+  const ends = await broker.listOffsets(places.map((each) => ({ ...each, at: "latest" as const })));
+  await Promise.all(watermarks.map((each, index) => each.readTo(ends[index] as number)));
 }

@@ -1,7 +1,7 @@
-import type { FetchedPartition, FetchRequest } from "../../broker/broker.ts";
+import type { Broker, FetchedPartition, FetchRequest } from "../../broker/broker.ts";
 import type { MergeTask } from "./merge-task.ts";
 import { SourceTask } from "./source-task.ts";
-import type { SourceWatermarks } from "./source-watermarks.ts";
+import { catchUpAll, type SourceWatermarks } from "./source-watermarks.ts";
 
 const fetchMaxBytes = 32 * 1024 * 1024;
 const partitionMaxBytes = 2 * 1024 * 1024;
@@ -29,6 +29,7 @@ export function fetchRequest(
  * those that matter to these records are committed by now, and none is stamped before.
  */
 export async function acceptFetched(
+  broker: Pick<Broker, "listOffsets">,
   fetched: readonly FetchedPartition[],
   byPartition: ReadonlyMap<string, MergeTask | SourceTask>,
   watermarks: Watermarks,
@@ -39,7 +40,8 @@ export async function acceptFetched(
     task?.accept(partition);
     if (task === undefined || task instanceof SourceTask) news.add(partition.topic);
   }
-  for (const [source, each] of watermarks) {
-    if (news.has(source) || news.has(each.position.topic)) await each.catchUp();
-  }
+  const isNews = ([source, { position }]: [string, SourceWatermarks]) =>
+    news.has(source) || news.has(position.topic);
+  const concerned = [...watermarks].filter(isNews).map(([, each]) => each);
+  await catchUpAll(broker, concerned);
 }

@@ -21,6 +21,7 @@ import { SourcePace } from "./source-pace.ts";
 import { placeSource } from "./source-position.ts";
 import { SourceQuestions } from "./source-questions.ts";
 import { SourceTask } from "./source-task.ts";
+import { catchUpAll } from "./source-watermarks.ts";
 import { agreeOnPlan } from "./standing-plan.ts";
 import { taskName } from "./task.ts";
 import { clockOf, type Mode, TaskFactory, type TaskTuning } from "./task-factory.ts";
@@ -318,7 +319,7 @@ export class Worker {
       // Without transactions its changelog may be ahead of its offset, which tells others of it.
       if (plan.guarantee === "at-least-once") task.forceCommit();
     }
-    for (const watermarks of this.#factory.watermarks.values()) await watermarks.catchUp();
+    await catchUpAll(broker, [...this.#factory.watermarks.values()]);
     this.#commits.restart();
     this.#stale = false;
   }
@@ -335,7 +336,7 @@ export class Worker {
       request.catch(() => {});
       return 1;
     }
-    await acceptFetched(fetched, this.#byPartition, watermarks);
+    await acceptFetched(this.#options.broker, fetched, this.#byPartition, watermarks);
     return fetched.length;
   }
 
