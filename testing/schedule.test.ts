@@ -151,7 +151,7 @@ async function runOnce(logs: SourceLogs, seed: number, plan = air): Promise<Run>
       if (slow === "one" && source !== "" && task.partition === seed % 3) return 0.05;
       return source === slow ? 0.1 : 1;
     },
-    snapshots: { factor: 0.5, minBytes: 2_000 },
+    snapshots: { factor: 0.5, minBytes: 1_000 },
     fetchBytes: [2_000, 20_000, 200_000][seed % 3] ?? 2_000,
   });
   const output = await collectAir(broker, registry, plan);
