@@ -20,27 +20,47 @@ type Stored = Pick<FeatureRow, "values" | "others">;
  */
 export function featureValues(view: Columns, row: Stored, q: number): Scalar[] {
   const columns = featureColumns(view);
-  return storedValues(view, row).map((stored, i) => {
+  const values = storedValues(view, row);
+  for (let i = 0; i < values.length; i++) {
     const output = columns[i]?.aggregate.output ?? "number";
-    return isValueOutput(output) || stored === null ? stored : valueAt(output, Number(stored), q);
-  });
+    const stored = values[i] ?? null;
+    if (stored !== null && !isValueOutput(output)) values[i] = valueAt(output, Number(stored), q);
+  }
+  return values;
 }
 
 /** What a row holds, as `featureValues`: of `since` the instant. */
 export function storedValues(view: Columns, row: Stored): Scalar[] {
+  const columns = featureColumns(view);
   const others = otherValues(view, row);
+  const values: Scalar[] = [];
   let [number, other] = [0, 0];
-  return featureColumns(view).map(({ aggregate: { output } }) => {
-    if (isValueOutput(output)) return (others[other++] ?? null) as Scalar;
-    const value = row.values[number++] ?? Number.NaN;
-    return Number.isNaN(value) ? null : value;
-  });
+  for (const { aggregate } of columns) {
+    if (isValueOutput(aggregate.output)) values.push((others[other++] ?? null) as Scalar);
+    else {
+      const value = row.values[number++] ?? Number.NaN;
+      values.push(Number.isNaN(value) ? null : value);
+    }
+  }
+  return values;
 }
 
 function otherValues(view: Columns, { others }: Stored): unknown[] {
   if (others === undefined) return [];
   const reader = new ByteReader(others);
-  const values = new RowCodec(valueLayout(view)).readValues(reader);
+  const values = codecOf(view).readValues(reader);
   if (!reader.done) throw new RangeError("a row has more values than its view has columns");
   return values;
 }
+
+function codecOf(view: Columns): RowCodec {
+  let codec = codecs.get(view);
+  if (codec === undefined) {
+    codec = new RowCodec(valueLayout(view));
+    codecs.set(view, codec);
+  }
+  return codec;
+}
+
+/** A view is a value: what reads its rows is made once. */
+const codecs = new WeakMap<Columns, RowCodec>();

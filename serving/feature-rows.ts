@@ -134,8 +134,7 @@ async function viewRows(
     const held = await readPast(offline.of(topologyOf(plan)), view, own, at);
     for (const [index, each] of past.entries()) pastOf.set(each, held[index] ?? null);
   }
-  const columns = featureColumns(found.view).map(({ column }) => column);
-  const served = featureColumns(view).map(({ column }) => column);
+  const placeOf = placesOf(found.view, view);
   const { freshLagMs } = when;
   const limits = { ttlMs: view.ttlMs, maxLagMs: Number.POSITIVE_INFINITY, freshLagMs };
   const rows = looked.map((each): ServedRow => {
@@ -152,26 +151,51 @@ async function viewRows(
       return { ...base, freshness: "MISSING", asOf: null, validUntil: null, values: null };
     }
     const read = before?.features ?? featureValues(view, known, at);
-    const byName = new Map(served.map((name, index) => [name, jsonValue(read[index] ?? null)]));
+    const values = placeOf.map((place) => jsonValue(read[place] ?? null));
+    for (const _ of filling) values.push(null);
     return {
       ...base,
       freshness: judged.freshness,
       asOf: known.asOf,
       validUntil: finite(known.validUntil),
-      values: [...columns.map((name) => byName.get(name) ?? null), ...filling.map(() => null)],
+      values,
     };
   });
+  const features = filling.map((name) => ({ name, completeSince: null, filled: false }));
   return {
     ...{ topology: topologyOf(plan), view: viewId(view), keyFields: view.keyFields },
-    features: [
-      ...columns.map((name) => {
-        return { name, completeSince: completeSince(plan, name), filled: isServed(plan) };
-      }),
-      ...filling.map((name) => ({ name, completeSince: null, filled: false })),
-    ],
+    features: [...servedFeatures(plan, found.view), ...features],
     rows,
   };
 }
+
+/** By column of a view its place among those of the layout that answers; −1: it has none there. */
+function placesOf(view: FeatureViewSpec, layout: FeatureViewSpec): readonly number[] {
+  const columns = featureColumns(view);
+  if (view === layout) return columns.map((_, place) => place);
+  const places = new Map(featureColumns(layout).map(({ column }, place) => [column, place]));
+  return columns.map(({ column }) => places.get(column) ?? -1);
+}
+
+function servedFeatures(plan: Plan, view: FeatureViewSpec): ViewRows["features"] {
+  let known = featuresOf.get(plan);
+  if (known === undefined) {
+    known = new Map();
+    featuresOf.set(plan, known);
+  }
+  let features = known.get(view);
+  if (features === undefined) {
+    const filled = isServed(plan);
+    features = featureColumns(view).map(({ column: name }) => {
+      return { name, completeSince: completeSince(plan, name), filled };
+    });
+    known.set(view, features);
+  }
+  return features;
+}
+
+/** A plan is a value, and asked for the features of its views by each read. */
+const featuresOf = new WeakMap<Plan, Map<FeatureViewSpec, ViewRows["features"]>>();
 
 const nothing: OnlineEntry = { row: null, progress: Number.NEGATIVE_INFINITY };
 

@@ -155,7 +155,7 @@ function viewAnswer(found: ViewRows, { keys, features, defaults }: Wanted, index
   };
   for (const name of Object.keys(defaults ?? {})) indexOf(name, "defaults");
   const wanted = features ?? names;
-  const places = wanted.map((name) => indexOf(name, "features"));
+  const places = features?.map((name) => indexOf(name, "features")) ?? [...names.keys()];
   return {
     ...{ topology: found.topology, view: found.view, keyFields: found.keyFields },
     features: wanted,
@@ -166,13 +166,10 @@ function viewAnswer(found: ViewRows, { keys, features, defaults }: Wanted, index
       const isDefault = row.values === null && defaults !== undefined;
       const standIn = (name: string) =>
         Object.hasOwn(defaults ?? {}, name) ? defaults?.[name] : null;
-      return {
-        key: keys[at],
-        ...factsOf(row, isDefault ? "DEFAULT" : row.freshness),
-        values: places.map((place, i) =>
-          isDefault ? standIn(wanted[i] ?? "") : (row.values?.[place] ?? null),
-        ),
-      };
+      const values = isDefault
+        ? wanted.map(standIn)
+        : places.map((place) => row.values?.[place] ?? null);
+      return { key: keys[at], ...factsOf(row, isDefault ? "DEFAULT" : row.freshness), values };
     }),
   };
 }
