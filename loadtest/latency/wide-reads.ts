@@ -1,10 +1,11 @@
+import { featureDoors } from "../../gateway/doors/features.ts";
+import { readBody, shaped } from "../../gateway/read-request.ts";
+import { Served } from "../../gateway/served.ts";
 import type { FeatureViewSpec } from "../../schemas/feature-view.ts";
 import { partitionOf } from "../../schemas/murmur2.ts";
-import { jsonText } from "../../schemas/plain-text.ts";
 import type { Plan } from "../../schemas/plan.ts";
 import { viewsOf } from "../../schemas/plan-facts.ts";
 import { recordSchema } from "../../schemas/record-schema.ts";
-import { readFeatureRows } from "../../serving/feature-rows.ts";
 import { onlineStoreOf } from "../../sinks/online-namespace.ts";
 import { openRedisStore } from "../../sinks/redis/redis.ts";
 import type { OfflineStore } from "../../sinks/store.ts";
@@ -62,8 +63,8 @@ function planOf(): Plan {
 }
 
 /**
- * Times feature reads as the gateway makes them, from the request's keys to the bytes of its
- * answer, without what HTTP takes.
+ * Times feature reads as the gateway makes them, from the bytes of the request's body to those of
+ * its answer, without what HTTP takes.
  *
  * @param url - of a Redis, which is filled.
  */
@@ -75,26 +76,42 @@ export async function timeWideReads(url: string, samples: number): Promise<Timin
   try {
     for (const view of viewsOf(plan)) await fill(plan, view, store, now);
     const offline = { of: () => Promise.reject(new Error("offline")) } as unknown as OfflineStore;
+    const served = new Served([plan], { online: redis, offline }, () => now);
+    const ask = askingOf(served);
     const timings: Timing[] = [];
     for (const { entities, features } of shapes) {
       const name = `${entities} × ${features}, Millrace`;
       const keysAt = (call: number) =>
         Array.from({ length: entities }, (_, at) => [`e${(call * 7 + at) % entitiesStored}`]);
-      timings.push(
-        await time(name, samples, async (call) => {
-          const reads = [{ view: `wide${features}`, topology: null, keys: keysAt(call) }];
-          const asked = { reads, at: now, freshLagMs: 1_000 };
-          const [found] = await readFeatureRows([plan], { online: redis, offline }, asked);
-          const isWhole = found?.rows.every(({ values }) => values?.length === features);
-          if (isWhole !== true) throw new Error(`${name}: a row is missing`);
-          return Buffer.from(jsonText(found));
-        }),
-      );
+      const bodyAt = (call: number) =>
+        Buffer.from(JSON.stringify({ views: [{ view: `wide${features}`, keys: keysAt(call) }] }));
+      const whole = JSON.parse(String(await ask(bodyAt(0)))) as WideAnswer;
+      const isWhole = whole.views[0]?.rows.every(({ values }) => {
+        return values.length === features && !values.includes(null);
+      });
+      if (isWhole !== true) throw new Error(`${name}: a row is missing`);
+      timings.push(await time(name, samples, (call) => ask(bodyAt(call))));
     }
     return timings;
   } finally {
     await redis.close();
   }
+}
+
+interface WideAnswer {
+  readonly views: readonly { readonly rows: readonly { readonly values: readonly unknown[] }[] }[];
+}
+
+/** What the gateway does between the bodies of a request for many features and of its answer. */
+function askingOf(served: Served): (body: Buffer) => Promise<Buffer> {
+  const door = featureDoors(served).find(({ method }) => method === "POST");
+  if (door?.body === undefined) throw new RangeError("features are asked for by POST");
+  const { takes, body: shape, handle } = door;
+  const call = { user: null, requestId: "", path: {}, rest: [], query: {}, headers: {} };
+  return async (bytes) => {
+    const body = shaped(shape, readBody(takes, "application/json", bytes), "body");
+    return Buffer.from(JSON.stringify((await handle({ ...call, body })).body));
+  };
 }
 
 async function fill(
