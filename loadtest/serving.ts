@@ -116,7 +116,7 @@ async function main(): Promise<void> {
       `| \`POST /v1/predict\` at ${values.requests} requests/s | ${timesOf(predict.summary, "predict_ms")} |`,
       `| departure to committed prediction at ${values.events} events/s, local stack | ${timesOf(ingest.summary, "prediction_ms")} |`,
       "",
-      `Features from one Redis, one call at a time, the median of ${values.rounds} rounds: entities × features of one view, from keys to the answer in memory (Millrace: as JSON; Feast: as a dictionary), without HTTP.`,
+      `Features from one Redis, one call at a time, the median of ${values.rounds} rounds: entities × features of one view, without HTTP (Millrace: from the body of a request to that of its answer; Feast: from keys to a dictionary).`,
       "",
       ...head,
       ...reads.map(({ name, samples, p50, p99, max }) => {

@@ -44,6 +44,7 @@ const entries: readonly string[] = [
   "loadtest/live.ts",
   "loadtest/micro-batches.ts",
   "loadtest/native.ts",
+  "loadtest/predictions-away.ts",
   "loadtest/scenarios.ts",
   "loadtest/scoring-stress.ts",
   "loadtest/serving.ts",

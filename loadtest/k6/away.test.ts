@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { awayFailures, awayLines } from "./away.ts";
 
 const mib = 2 ** 20;
-const absence = { awayMs: 300_000, rssBefore: 200 * mib, rssAway: 264 * mib };
+const absence = { awayMs: 300_000, rssBefore: 200 * mib, rssAway: 264 * mib, rssAfter: 0 };
 const stored = { rows: 10, ids: 10, afterMs: 2_000 };
 
 test("lost and doubled predictions and grown memory fail the run, and nothing else does", () => {

@@ -15,6 +15,8 @@ export interface Absence {
   /** Most resident memory of the run before, and while it was away, bytes. */
   readonly rssBefore: number;
   readonly rssAway: number;
+  /** The same in the time after it came back that was looked at; 0: none was. */
+  readonly rssAfter: number;
 }
 
 /**
@@ -22,9 +24,16 @@ export interface Absence {
  * and started again on its port.
  *
  * @param pid - of the run.
+ * @param before - how long the load lasts before, ms. @default beforeMs
+ * @param afterMs - how long it is looked at afterwards. @default 0
  */
-export async function clickHouseAway(data: string, pid: number, awayMs: number): Promise<Absence> {
-  const rssBefore = await mostResident(pid, beforeMs);
+export async function clickHouseAway(
+  data: string,
+  pid: number,
+  awayMs: number,
+  { before = beforeMs, afterMs = 0 }: { readonly before?: number; readonly afterMs?: number } = {},
+): Promise<Absence> {
+  const rssBefore = await mostResident(pid, before);
   const servers = await localServerStatus({ directory: data });
   const server = servers.find(({ name }) => name === "clickhouse");
   if (server?.pid == null) throw new Error("ClickHouse is not up");
@@ -32,7 +41,8 @@ export async function clickHouseAway(data: string, pid: number, awayMs: number):
   const began = Date.now();
   const rssAway = await mostResident(pid, awayMs);
   await startLocalServers({ directory: data });
-  return { awayMs: Date.now() - began, rssBefore, rssAway };
+  const wasAwayMs = Date.now() - began;
+  return { awayMs: wasAwayMs, rssBefore, rssAway, rssAfter: await mostResident(pid, afterMs) };
 }
 
 async function mostResident(pid: number, forMs: number): Promise<number> {
@@ -61,26 +71,42 @@ export interface StoredPredictions {
 
 /** Waits until so many served predictions stand in ClickHouse, or no longer. */
 export async function storedPredictions(data: string, wanted: number): Promise<StoredPredictions> {
-  const servers = await localServerStatus({ directory: data });
-  const port = servers.find(({ name }) => name === "clickhouse")?.port ?? 0;
-  const password = readFileSync(join(data, "clickhouse", "spool", "password"), "utf8").trim();
   const began = Date.now();
   for (;;) {
-    const answer = await fetch(`http://127.0.0.1:${port}/?database=flights`, {
-      ...{ method: "POST", headers: { "x-clickhouse-key": password } },
-      body: "SELECT count(), uniqExact(flight_id) FROM predictions_served FORMAT TSV",
-    }).catch(() => null);
-    const [rows = 0, ids = 0] =
-      answer?.ok === true ? (await answer.text()).trim().split("\t").map(Number) : [];
+    const text = await asked(data, "count(), uniqExact(flight_id)").catch(() => "");
+    const [rows = 0, ids = 0] = text.trim().split("\t").map(Number);
     const afterMs = Date.now() - began;
     if (ids >= wanted || afterMs > storedMostMs) return { rows, ids, afterMs };
     await wait(lookMs);
   }
 }
 
+/** Of each served prediction in ClickHouse its id, once there are as many as wanted, or no more. */
+export async function storedIds(
+  data: string,
+  wanted: number,
+): Promise<{ readonly ids: number[]; readonly afterMs: number }> {
+  const { afterMs } = await storedPredictions(data, wanted);
+  const text = (await asked(data, "flight_id")).trim();
+  return { ids: text === "" ? [] : text.split("\n").map(Number), afterMs };
+}
+
+/** What columns of the table say, as TSV. */
+async function asked(data: string, columns: string): Promise<string> {
+  const servers = await localServerStatus({ directory: data });
+  const port = servers.find(({ name }) => name === "clickhouse")?.port ?? 0;
+  const password = readFileSync(join(data, "clickhouse", "spool", "password"), "utf8").trim();
+  const answer = await fetch(`http://127.0.0.1:${port}/?database=flights`, {
+    ...{ method: "POST", headers: { "x-clickhouse-key": password } },
+    body: `SELECT ${columns} FROM predictions_served FORMAT TSV`,
+  });
+  if (!answer.ok) throw new Error(`ClickHouse: ${answer.status} ${await answer.text()}`);
+  return await answer.text();
+}
+
 const mib = 2 ** 20;
 /** How much more memory the run may take while ClickHouse is away, bytes. */
-const growthMost = 64 * mib;
+export const growthMost = 64 * mib;
 
 /** Why the run did not stand the absence, a line each. @param sent - ids that were answered. */
 export function awayFailures(
