@@ -71,8 +71,9 @@ export class Gate {
     const working = work().finally(leave);
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
-      const error = new MillraceError("REQUEST_TIMEOUT", { timeoutMs });
-      timer = setTimeout(() => reject(error), timeoutMs);
+      // Made once it is needed: an error takes its stack along.
+      const end = () => reject(new MillraceError("REQUEST_TIMEOUT", { timeoutMs }));
+      timer = setTimeout(end, timeoutMs);
     });
     try {
       return await Promise.race([working, late]);

@@ -112,14 +112,17 @@ function serverOf(options: GatewayOptions, gate: Gate): FastifyInstance {
   });
   server.removeAllContentTypeParsers();
   server.addContentTypeParser("*", { parseAs: "buffer" }, (_, body, done) => done(null, body));
-  server.addHook("onRequest", async (request, reply) => {
+  server.addHook("onRequest", (request, reply, done) => {
     reply.header("x-request-id", request.id);
+    done();
   });
-  server.addHook("onSend", async (_, reply) => {
+  server.addHook("onSend", (_, reply, __, done) => {
     if (gate.isDraining) reply.header("connection", "close");
+    done();
   });
-  server.addHook("onResponse", async (request, reply) => {
+  server.addHook("onResponse", (request, reply, done) => {
     gate.metrics.answered(doorOf(request), reply.statusCode, reply.elapsedTime);
+    done();
   });
   server.setErrorHandler((error, request, reply) => fail(gate, error, request, reply));
   server.setNotFoundHandler((request, reply) => {

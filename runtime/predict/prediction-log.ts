@@ -22,6 +22,8 @@ interface OpenLog {
   readonly topic: string;
   readonly partitions: number;
   readonly encoder: AvroEncoder;
+  /** Of the prediction that is being encoded: one object, for there are many names. */
+  readonly features: Record<string, number | null>;
 }
 
 /**
@@ -85,17 +87,21 @@ export class PredictionLog {
     await this.#broker.createTopics([spec]);
     const id = await this.#registry.register(`${topic}-value`, values.schema);
     const { partitions } = spec;
-    return { topic, partitions, encoder: new AvroEncoder(values.schema, id) };
+    return { topic, partitions, encoder: new AvroEncoder(values.schema, id), features: {} };
   }
 
   #encoded(
-    { partitions, encoder }: OpenLog,
+    { partitions, encoder, features }: OpenLog,
     scoring: ScoringSpec,
     made: LoggedPrediction,
     { requestId, user }: Asker,
   ): EncodedEvent {
     this.#bytes.reset();
-    encoder.encode(logValue(scoring, made, requestId, user), this.#bytes);
+    for (let i = 0; i < scoring.features.length; i++) {
+      const value = made.features[i] as number;
+      features[scoring.features[i] as string] = Number.isNaN(value) ? null : value;
+    }
+    encoder.encode({ ...logValue(scoring, made, requestId, user), features }, this.#bytes);
     return {
       partition: partitionOf(made.id, partitions),
       key: Buffer.from(made.id, "utf8"),
@@ -106,17 +112,13 @@ export class PredictionLog {
 }
 
 function logValue(
-  { keyField, keyType, features, model }: ScoringSpec,
+  { keyField, keyType, model }: ScoringSpec,
   made: LoggedPrediction,
   requestId: string,
   caller: string | null,
 ): object {
   const { id, eventTime, predictedAt, probability, version, fallbackReason } = made;
   const { incomplete, latencyMs, featuresAsOf } = made;
-  const named = features.map((name, i): [string, number | null] => {
-    const value = made.features[i] as number;
-    return [name, Number.isNaN(value) ? null : value];
-  });
   return {
     [keyField]: keyType === "long" ? longOf(id) : id,
     ...{ eventTime, servedAt: predictedAt, probability, fallback: version === null },
@@ -124,7 +126,6 @@ function logValue(
     ...{ status: worstOf(made.lookedUp), origin, requestId, caller },
     ...made.told,
     ...(made.explanation !== null && explanationFields(made.explanation)),
-    features: Object.fromEntries(named),
   };
 }
 

@@ -68,6 +68,10 @@ export class Predictions {
   readonly #stack: PredictStack;
   readonly #options: PredictionsOptions;
   readonly #steps = new Map<string, { step: StepPredictor; batcher: MicroBatcher }>();
+  /** Steps by what they were asked for by, as long as the plans stay as they are. */
+  #found: { readonly plans: readonly Plan[]; readonly steps: Map<string, StepPredictor> } = {
+    ...{ plans: [], steps: new Map() },
+  };
   readonly #topologies = new Map<string, TopologyScoring>();
   readonly #raw = new Map<string, { model: RawModel; batcher: MicroBatcher }>();
   readonly #log: PredictionLog | null;
@@ -91,6 +95,20 @@ export class Predictions {
    * @throws {MillraceError} STEP_UNKNOWN, STEP_AMBIGUOUS, STEP_UNSERVED.
    */
   step(name: string, topology: string | null): StepPredictor {
+    const { plans, steps } = this.#found;
+    if (plans.length !== this.#plans.length || plans.some((plan, at) => plan !== this.#plans[at])) {
+      this.#found = { plans: [...this.#plans], steps: new Map() };
+      return this.step(name, topology);
+    }
+    const asked = `${topology ?? ""}/${name}`;
+    const known = steps.get(asked);
+    if (known !== undefined) return known;
+    const step = this.#find(name, topology);
+    steps.set(asked, step);
+    return step;
+  }
+
+  #find(name: string, topology: string | null): StepPredictor {
     const all = this.#plans.flatMap((plan) =>
       predictionsOf(plan).map((scoring) => ({ plan, name: scoring.name })),
     );
