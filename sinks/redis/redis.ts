@@ -11,6 +11,7 @@ import {
   topicFence,
 } from "../online-row.ts";
 import type { OnlineEntry, OnlineFlush, OnlineKey, OnlineStore } from "../store.ts";
+import { GatheredReads } from "./gathered-reads.ts";
 
 export interface RedisStoreOptions {
   /** `redis://` or `rediss://` addresses: one server, or some nodes of a cluster. */
@@ -151,6 +152,8 @@ class RedisStore implements OnlineStore {
   readonly #where: string;
   readonly #keyPrefix: string;
   readonly #shards: number;
+  /** Of one server; a cluster's client gathers by itself. */
+  readonly #reads: GatheredReads;
 
   constructor(client: Redis | Cluster, connection: ConnectionState, options: RedisStoreOptions) {
     this.#client = client;
@@ -158,6 +161,7 @@ class RedisStore implements OnlineStore {
     this.#where = options.urls.map((url) => new URL(url).host).join(", ");
     this.#keyPrefix = options.keyPrefix ?? defaults.keyPrefix;
     this.#shards = options.shards ?? defaults.shards;
+    this.#reads = new GatheredReads((keys) => client.mgetBuffer(...keys));
   }
 
   /** Progress is written once every row is there: it never promises a row that is missing. */
@@ -224,7 +228,7 @@ class RedisStore implements OnlineStore {
 
   async #get(first: readonly string[], then: readonly string[]): Promise<(Buffer | null)[]> {
     const client = this.#client;
-    if (!(client instanceof Cluster)) return client.mgetBuffer(...first, ...then);
+    if (!(client instanceof Cluster)) return this.#reads.get([...first, ...then]);
     const before = await Promise.all(first.map((key) => client.getBuffer(key)));
     return [...before, ...(await Promise.all(then.map((key) => client.getBuffer(key))))];
   }
