@@ -1,6 +1,6 @@
 import type { ResolvedConfig } from "../../runtime/config.ts";
 import { readManifest } from "../../runtime/hosting/data-directory.ts";
-import { strandsOf } from "../../runtime/hosting/strands.ts";
+import { watchedStrands } from "../../runtime/hosting/strands.ts";
 import { MillraceError } from "../../schemas/errors.ts";
 import type { Plan } from "../../schemas/plan.ts";
 import { checkStack, openStack } from "../../stacks/open-stack.ts";
@@ -38,10 +38,9 @@ export async function serve(
         await plansThere({ directory: config.data, found: manifest, spec }, stack.broker, true);
       }
       const plans: Plan[] = [];
+      const looks = spec.topologies.map((plan) => watchedStrands(stack.broker, plan));
       const look = async () => {
-        const found = await Promise.all(
-          spec.topologies.map((plan) => strandsOf(stack.broker, plan)),
-        );
+        const found = await Promise.all(looks.map((each) => each()));
         plans.splice(0, plans.length, ...found.flat());
       };
       await look();

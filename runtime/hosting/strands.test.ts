@@ -15,7 +15,7 @@ import { createSources } from "./create-sources.ts";
 import { CutOvers } from "./cut-overs.ts";
 import { beginStrand } from "./growth.ts";
 import type { Stack } from "./stack.ts";
-import { evolutionOf, strandsOf } from "./strands.ts";
+import { evolutionOf, strandsOf, watchedStrands } from "./strands.ts";
 
 const small = shopTopology("shops", 4);
 const grown = shopTopology("shops", 4, { second: ["1h", "3h"] });
@@ -97,6 +97,17 @@ test("of a live source that has lost all, a column is right from the clock on", 
   await lose(all, [1]);
   const begun = await beginStrand(all, all.strand, all.trunk, t + hour);
   assert.equal(since(begun), t + hour + minute + hour);
+});
+
+test("who looks again and again gets the same plans as long as nothing changes", async () => {
+  const all = await standing();
+  const look = watchedStrands(all.broker, grown);
+  const first = await look();
+  assert.equal(await look(), first);
+  const begun = await beginStrand(all, all.strand, all.trunk, t + hour);
+  const second = await look();
+  assert.deepEqual(second[1]?.growth, begun.growth);
+  assert.equal(await look(), second);
 });
 
 test("records that are none, or beyond the clock, do not say where a source begins", async () => {

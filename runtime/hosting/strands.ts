@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import type { Broker } from "../../broker/broker.ts";
 import type { Growth, Plan } from "../../schemas/plan.ts";
 import {
@@ -20,6 +21,18 @@ export async function evolutionOf(broker: Broker, plan: Plan): Promise<Evolution
 /** The plans as which a topology runs here: itself, or what stood before and its strands. */
 export async function strandsOf(broker: Broker, plan: Plan): Promise<readonly Plan[]> {
   return (await evolutionOf(broker, plan)).running;
+}
+
+/** `strandsOf` for who asks again and again: plans stay the same values until something changes. */
+export function watchedStrands(broker: Broker, plan: Plan): () => Promise<readonly Plan[]> {
+  let known: { readonly standing: Standing; readonly running: readonly Plan[] } | null = null;
+  return async () => {
+    const standing = await readStanding(broker, plan.name);
+    if (known === null || !isDeepStrictEqual(standing, known.standing)) {
+      known = { standing, running: evolution(standing, plan).running };
+    }
+    return known.running;
+  };
 }
 
 /** What runs under the name of a topology. */
