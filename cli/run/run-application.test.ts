@@ -137,6 +137,46 @@ test("the command runs a module of TypeScript, and looks know afterwards what it
   assert.match(await look("verify", "--reread"), /Everything is there, once\./);
 });
 
+test("every look at a run says with --json what it says in words, and nothing else", async () => {
+  const directory = join(folder, "other");
+  /** What the JSON of each look has to have, whatever else it has. */
+  const looks: [args: readonly string[], facts: unknown][] = [
+    [["topics", "payments", "--count"], [{ name: "payments", role: "source" }]],
+    [["describe"], { name: "payments", partitions: 12 }],
+    [["describe", "--grown"], { topologies: [{ name: "payments" }], grown: [] }],
+    [["diff", module], [{ topology: "payments", verdict: "same", changes: [] }]],
+    [["diff", module, module], [{ topology: "payments", verdict: "same", changes: [] }]],
+    [["features", "get", "card_spending", "c1"], { view: "card_spending@1", key: "c1" }],
+    [["features", "list", "shop_prices"], [{ view: "shop_prices@1", completeSince: null }]],
+    [["models"], []],
+    [["dead-letters", "list"], []],
+    [["sql", "SELECT count() AS n FROM scores"], { data: [{ n: 300 }] }],
+    [["verify"], { problems: [] }],
+    [["config"], [{ name: "stack", value: "embedded" }]],
+  ];
+  for (const [args, facts] of looks) {
+    const { code, out, err } = await askMillrace(...args, "--json", "--data", directory);
+    assert.equal(code, 0, `${args.join(" ")}: ${err}`);
+    const told: unknown = JSON.parse(out);
+    assert.deepEqual(partOf(told, facts), facts, args.join(" "));
+  }
+});
+
+/** Of a value what another one has, too: its members by their names, its first elements. */
+function partOf(value: unknown, like: unknown): unknown {
+  if (Array.isArray(value) && Array.isArray(like)) {
+    return like.length === 0 ? value : like.map((each, index) => partOf(value[index], each));
+  }
+  if (typeof value !== "object" || value === null || typeof like !== "object" || like === null) {
+    return value;
+  }
+  const all = Object.entries(value);
+  const members = Object.entries(like).map(([name, each]) => {
+    return [name, partOf(all.find(([other]) => other === name)?.[1], each)];
+  });
+  return Object.fromEntries(members);
+}
+
 test("two topologies of an application run side by side, each with its own summary", async () => {
   const both = join(folder, "both");
   await fill(both);
