@@ -191,6 +191,36 @@ test("with two workers, one of them killed while it grows, it is the same", {
   await assertGrown(small, shopTopology("beta", 4, wide));
 });
 
+test("two machines that grow it at once, one of them killed on the way, do what one does", {
+  skip,
+  timeout: 300_000,
+}, async () => {
+  const small = shopTopology("epsilon", 4);
+  const of = { stack: "cluster", data: join(folder, "epsilon"), settings } as const;
+  assert.equal((await run(small, of)).outcome, "done");
+  const app = await moduleOf("epsilon", wide);
+  const start = (machine: string) => {
+    const place = ["--data", join(folder, `epsilon-${machine}`)];
+    const slowly = ["--slow", "orders=3000", "--commit-interval-ms", "20"];
+    return new RunProcess([...flags(), ...place, ...slowly], app);
+  };
+  const [one, two] = [start("one"), start("two")];
+  for (const each of [one, two]) {
+    const [, address = ""] = await each.saw(/metrics +(\S+)/);
+    await each.until("a commit of the strand", async () => {
+      const commits = await scrape(address, "millrace_commits_total", "epsilon.shop.v1.l2");
+      return commits > 0 ? true : null;
+    });
+  }
+  two.signal("SIGKILL");
+  await two.ended;
+  const again = start("two");
+  const ends = await Promise.all([one.ended, again.ended]);
+  assert.deepEqual(ends, [0, 0], one.output + again.output);
+  for (const { output } of [one, again]) assert.match(output, /shop@1 has caught up/);
+  await assertGrown(small, shopTopology("epsilon", 4, wide));
+});
+
 /** Sends an order of now every 25 ms until it is stopped. */
 function sendingNow(): { readonly stop: () => Promise<number> } {
   let [sent, stopped] = [0, false];
