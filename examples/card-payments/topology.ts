@@ -60,7 +60,7 @@ export function cardPayments({ payment, dispute }: Formats) {
       drift.features({ over: "7d" }),
       drift.performance("auc", { over: "7d", floor: 0.7 }),
     )
-    .retrainedWhen(any(noModel({ labels: 10_000 }), drifted("performance"), every("14d")), {
+    .retrainedWhen(any(noModel({ labels: 20_000 }), drifted("performance"), every("14d")), {
       cooldown: "7d",
     })
     .trainedBy(logisticRegression({ seed: 1 }), { over: "28d", trainingTime: "6h" });

@@ -1,4 +1,4 @@
-/** Training rows in time order: by knownAt of the outcome, then by id. */
+/** Training rows in time order: by when the outcome counts as known, then by id. */
 export interface TrainingRows {
   readonly n: number;
   /** Names of the feature vector, in order. */

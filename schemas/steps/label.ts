@@ -7,8 +7,6 @@ export interface LabelSpec extends OutcomeFacts {
   /** What the label records go through first. @default nothing */
   readonly through?: readonly TransformSpec[];
   readonly keyField: string;
-  /** What an outcome without a label in time is taken for. */
-  readonly unlabelled: "negative" | "unknown";
   readonly label: Condition;
 }
 

@@ -100,6 +100,8 @@ export interface OutcomeFacts {
   /** What yields the records that say what came about. */
   readonly source: string;
   readonly withinMs: number;
+  /** What an outcome without a label in time is taken for. */
+  readonly unlabelled: "negative" | "unknown";
   readonly topic: string;
   readonly stores: readonly "offline"[];
 }

@@ -6,7 +6,7 @@ import { quoteName } from "../../../schemas/sql-text.ts";
 export interface TrainingRange {
   readonly predictions: PredictionFacts;
   readonly outcomes: OutcomeFacts;
-  /** Outcomes known before it, UTC ms. */
+  /** Outcomes that count as known before it, UTC ms. */
   readonly cutoff: number;
   /** And not longer before it than this. */
   readonly overMs: number;
@@ -27,9 +27,9 @@ export function trainingCountSql(range: TrainingRange): string {
 }
 
 /**
- * The training rows of a range, the features as served joined with their labels, ordered by knownAt
- * of the outcome and by id. In RowBinary a row is f64 knownAt, u8 label, features × f64 (NaN:
- * null).
+ * The training rows of a range, the features as served joined with their labels, ordered by when
+ * the outcome counts as known and by id. In RowBinary a row is f64 of that instant, u8 label,
+ * features × f64 (NaN: null).
  */
 export function trainingRowsSql(range: TrainingRange, sample: TrainingSample): string {
   const { predictions, outcomes } = range;
@@ -55,14 +55,26 @@ export function trainingRowsSql(range: TrainingRange, sample: TrainingSample): s
 }
 
 function labelledOutcomes({ predictions, outcomes, cutoff, overMs }: TrainingRange): string {
+  const knownAt = countsFrom(outcomes);
   return [
     `SELECT ${quoteName(snakeCase(predictions.keyField))} AS outcome_id,`,
-    "predicted_at AS outcome_predicted_at, known_at AS outcome_known_at,",
+    `predicted_at AS outcome_predicted_at, ${knownAt} AS outcome_known_at,`,
     "toUInt8(assumeNotNull(label)) AS outcome_label",
     `FROM ${quoteName(outcomes.name)}`,
     "WHERE label IS NOT NULL",
-    `AND known_at < ${instant(cutoff)} AND known_at >= ${instant(cutoff - overMs)}`,
+    `AND ${knownAt} < ${instant(cutoff)} AND ${knownAt} >= ${instant(cutoff - overMs)}`,
   ].join(" ");
+}
+
+/**
+ * From when on an outcome counts: once it is known. Where one without a label is negative,
+ * each once its wait is over: of the newest predictions only those are known before that have a
+ * label, and a model would learn to tell the days apart.
+ */
+function countsFrom({ unlabelled, withinMs }: OutcomeFacts): string {
+  return unlabelled === "negative"
+    ? `predicted_at + toIntervalMillisecond(${withinMs})`
+    : "known_at";
 }
 
 function instant(ms: number): string {
