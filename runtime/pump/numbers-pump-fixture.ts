@@ -1,3 +1,4 @@
+import { setTimeout as wait } from "node:timers/promises";
 import type { Broker } from "../../broker/broker.ts";
 import { openEmbeddedBroker } from "../../broker/embedded/embedded-broker.ts";
 import { createMemoryOfflineStore } from "../../sinks/memory/memory.ts";
@@ -8,6 +9,18 @@ import { SinkPump } from "./sink-pump.ts";
 import type { SinkPumpOptions } from "./sink-pump-options.ts";
 
 export const topicName = "numbers";
+
+/** How long what a pump does may take on a busy machine, ms. */
+const patienceMs = 60_000;
+
+/** Waits until it holds. */
+export async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
+  const deadline = performance.now() + patienceMs;
+  while (!(await holds())) {
+    if (performance.now() > deadline) throw new Error(`waited too long for ${what}`);
+    await wait(5);
+  }
+}
 
 export function numbersPump(
   broker: Broker,

@@ -1,9 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { setTimeout as wait } from "node:timers/promises";
 import { createMemoryOnlineStore } from "../../sinks/memory/memory.ts";
 import { passGap, readAcceptedGaps } from "../row-topics/accepted-gaps.ts";
-import { numbersPump as pump, setUpNumbers as setUp, topicName } from "./numbers-pump-fixture.ts";
+import {
+  numbersPump as pump,
+  setUpNumbers as setUp,
+  topicName,
+  until,
+} from "./numbers-pump-fixture.ts";
 import { offlineSink } from "./offline-sink.ts";
 import { onlineSink } from "./online-sink.ts";
 import { pumpStart } from "./pump-start.ts";
@@ -38,7 +42,7 @@ for (const [what, offsetsFor] of Object.entries(coordinators)) {
     const next = await pump(broker, offlineSink(store, numbersEncoder), { group: "other" });
     await topic.write(10);
     await next.drain();
-    while (numbers().length < topic.committed.length) await wait(5);
+    await until("all rows", () => numbers().length >= topic.committed.length);
     assert.deepEqual(numbers(), topic.committed);
     await next.stop();
     await broker.close();
@@ -69,7 +73,7 @@ test("an online store that lost its rows is filled again, whatever the group say
   await topic.write(1);
   await again.drain();
   const read = () => emptied.read([{ view: "numbers@1", entityKey: "7", partition: 1 }]);
-  while ((await read())[0]?.row === null) await wait(5);
+  await until("a row", async () => (await read())[0]?.row !== null);
   await again.stop();
   await broker.close();
 });

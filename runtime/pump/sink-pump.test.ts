@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { setTimeout as wait } from "node:timers/promises";
 import type { Broker, FetchRequest, MemberIdentity } from "../../broker/broker.ts";
 import { RecordReader } from "../../broker/record-batch/reader.ts";
 import { MillraceError } from "../../schemas/errors.ts";
@@ -12,6 +11,7 @@ import {
   numbersPump as pump,
   setUpNumbers as setUp,
   topicName,
+  until,
 } from "./numbers-pump-fixture.ts";
 import { offlineSink } from "./offline-sink.ts";
 import { onlineSink } from "./online-sink.ts";
@@ -47,7 +47,7 @@ test("draining waits for what is written and not decided yet: its commit may be 
   });
   const writing = topic.write(10, "commit", held);
   const latest = { topic: topicName, partition: 0, at: "latest" as const };
-  while ((await broker.listOffsets([latest]))[0] === 0);
+  await until("a record", async () => (await broker.listOffsets([latest]))[0] !== 0);
   let drained = false;
   const draining = running.drain().then(() => {
     drained = true;
@@ -78,7 +78,7 @@ test("while the store is away a pump waits, says so once, and goes on where it w
   const onTrouble = (error: unknown | null) => void troubles.push(error);
   const running = await pump(broker, offlineSink(flaky, numbersEncoder), { onTrouble });
   await topic.write(50);
-  while (attempts < 3) await wait(5);
+  await until("a third attempt", () => attempts >= 3);
   assert.equal(troubles.length, 1);
   away = false;
   await running.drain();
@@ -87,7 +87,7 @@ test("while the store is away a pump waits, says so once, and goes on where it w
   assert.deepEqual(numbers(), topic.committed);
   away = true;
   await topic.write(5);
-  while (troubles.length < 3) await wait(5);
+  await until("a third trouble", () => troubles.length >= 3);
   await running.stop();
   await broker.close();
 });
@@ -191,15 +191,15 @@ test("once the blocks of a process have spent their budget, they are written how
     onTrouble: (error) => void troubles.push(error),
   });
   await topic.write(5);
-  while (budget.bytes === 0) await wait(5);
+  await until("bytes of a block", () => budget.bytes > 0);
   assert.ok(!budget.isSpent);
   assert.deepEqual(numbers(), []);
   await topic.write(20);
-  while (numbers().length < topic.committed.length) await wait(5);
-  while (budget.bytes > 0) await wait(5);
+  await until("all rows", () => numbers().length >= topic.committed.length);
+  await until("blocks without bytes", () => budget.bytes === 0);
   away = true;
   await topic.write(100);
-  while (troubles.length === 0) await wait(5);
+  await until("a trouble", () => troubles.length > 0);
   assert.ok(budget.isSpent);
   await running.stop();
   assert.equal(budget.bytes, 0);
