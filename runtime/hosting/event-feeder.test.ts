@@ -136,12 +136,15 @@ test("what is sent is read under every naming of subjects", async () => {
   }
 });
 
-test("events against the order of time, and of a topic that is no source, are refused", async () => {
+test("events against the order of time, of a topic that is no source, or of other types are refused by name", async () => {
   const { broker, replay, sent } = await world();
   const unordered = replay(events(3).reverse());
   await assert.rejects(unordered, { code: "EVENTS_UNORDERED" });
   const [event] = events(1) as [FedEvent];
   await assert.rejects(replay([{ ...event, topic: "paymnets" }]), { code: "UNKNOWN_TOPIC" });
+  const none = replay([event, { ...event, at: 2_000, value: { ...event.value, card: null } }]);
+  const of = /card .* in the event of payments, at 1970-01-01T00:00:02\.000Z/;
+  await assert.rejects(none, { code: "VALUE_INVALID", message: of });
   assert.equal(await sent(), 0);
   await broker.close();
 });

@@ -172,7 +172,9 @@ class EventReplay {
     await this.#producer.close();
   }
 
-  #append({ topic, at, value }: FedEvent): void {
+  /** @throws {MillraceError} UNKNOWN_TOPIC, and VALUE_INVALID naming the event. */
+  #append(event: FedEvent): void {
+    const { topic, at, value } = event;
     const source = this.#sources.get(topic);
     if (source === undefined) {
       const plan = this.#feed.plans.map(({ name }) => name).join(", ");
@@ -189,7 +191,11 @@ class EventReplay {
       source.batches.set(partition, batch);
     }
     const bytes = new ByteWriter();
-    source.encoder.encode(value, bytes);
+    try {
+      source.encoder.encode(value, bytes);
+    } catch (error) {
+      throw ofEvent(error, event);
+    }
     batch.append(Buffer.from(key, "utf8"), bytes.take(), at);
   }
 
@@ -245,6 +251,15 @@ class EventReplay {
   #report(complete: boolean): FeedReport {
     return { sent: this.#position.sent, sentNow: this.#sentNow, complete };
   }
+}
+
+/** The same error, which says of which event it is. */
+function ofEvent(error: unknown, { topic, at }: FedEvent): unknown {
+  if (!(error instanceof MillraceError && error.code === "VALUE_INVALID")) return error;
+  const { format, reason } = error.context;
+  const event = `of ${topic}, at ${new Date(at).toISOString()}`;
+  const context = { format: String(format), reason: `${reason} in the event ${event}` };
+  return new MillraceError("VALUE_INVALID", context);
 }
 
 /** The topics of all watermarks, in the order in which they are sent. */
