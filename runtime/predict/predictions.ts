@@ -28,6 +28,9 @@ import { type Predicted, StepPredictor } from "./step-predictor.ts";
 /** Batches that a thread has at a time: one that it runs, and one at hand. */
 const batchesPerThread = 2;
 
+/** A batch that takes its model no longer is scored where requests are answered, ms. */
+const shortMs = 0.25;
+
 /** A start is not held up for longer by what its models take to load, ms. */
 const warmingMostMs = 10_000;
 
@@ -271,7 +274,7 @@ export class Predictions {
     if (found !== undefined) return found;
     const { broker, registry } = this.#stack;
     const artifacts = this.#stack.artifacts.of(topology);
-    const pool = createScoringPool({ artifacts, threads });
+    const pool = createScoringPool({ artifacts, threads, shortMs });
     const models = new ReadyModels(pool, artifacts, Math.max(1, threads));
     const champions = new Champions(plan, {
       broker,

@@ -31,6 +31,8 @@ export interface BatchAnswer {
   readonly probabilities: Float64Array;
   /** Why, of the first row that it failed at; null where it failed at none. */
   readonly failure: string | null;
+  /** How long its thread was at it, ms. @default nobody measured it */
+  readonly tookMs?: number;
 }
 
 /** Scores rows. Each row's answer depends on the row and its model alone, never on the batching. */

@@ -18,15 +18,21 @@ import {
   type Scorer,
 } from "./scorer.ts";
 import { type ScoringFailure, type ScoringTask, TaskScorer } from "./scoring-task.ts";
+import { ShortScorer } from "./short-scorer.ts";
 
 export interface ScoringPoolOptions {
   /** Where the models are. */
   readonly artifacts: { readonly directory: string };
   /** Worker threads; 0: the calling thread scores, which blocks it meanwhile. @default 1 */
   readonly threads?: number;
+  /**
+   * A batch that is known to take its model no longer, ms, is scored on the calling thread though
+   * there are threads: handing it over would cost more. @default 0: none is
+   */
+  readonly shortMs?: number;
 }
 
-export const scoringPoolDefaults = Object.freeze({ threads: 1 });
+export const scoringPoolDefaults = Object.freeze({ threads: 1, shortMs: 0 });
 
 /** Micro-batches given to a thread at most: one that it runs, one at hand. The rest waits here. */
 const batchesPerThread = 2;
@@ -44,7 +50,8 @@ export type ScoringPool = Scorer;
  * not been given to a thread can still be dropped. A thread is never stopped while a run is in
  * flight: `close` waits for every batch first. A thread that ends by itself is replaced, and what
  * it was at is asked for again, {@link lostThreadsMax} times in all. Models that are computed in
- * JavaScript are asked on the calling thread, and so are all others where the pool has no threads.
+ * JavaScript are asked on the calling thread, and so are all others where the pool has no threads,
+ * or where `shortMs` says so.
  */
 export function createScoringPool(options: ScoringPoolOptions): ScoringPool {
   turnOffTelemetry();
@@ -65,6 +72,7 @@ class Pool implements ScoringPool {
   readonly #native: NativeScorer;
   /** Null: threads score. */
   readonly #own: TaskScorer | null;
+  readonly #short: ShortScorer;
   /** None after the last thread ended, until one is needed. */
   #threads: Piscina | null;
   /** Why the last thread ended. */
@@ -86,6 +94,7 @@ class Pool implements ScoringPool {
     if (!Number.isInteger(threads) || threads < 0) throw new RangeError(`${threads} threads`);
     this.#options = options;
     this.#native = new NativeScorer(artifacts.directory);
+    this.#short = new ShortScorer(artifacts.directory, threads === 0 ? 0 : options.shortMs);
     this.#own = threads === 0 ? new TaskScorer(artifacts.directory) : null;
     this.#threads = threads === 0 ? null : this.#start();
   }
@@ -143,6 +152,7 @@ class Pool implements ScoringPool {
   async #end(): Promise<void> {
     await this.#drain();
     await this.#own?.close();
+    await this.#short.close();
     await this.#threads?.destroy();
   }
 
@@ -196,6 +206,8 @@ class Pool implements ScoringPool {
   /** Asks a thread, and the next one where it ends: what it was at may not have been the cause. */
   async #answer(work: ScoreWork, batch: MicroBatch, waiting: Set<Waiting>): Promise<BatchAnswer> {
     const { artifact, rows } = batch;
+    const short = this.#short.ask(artifact, rows.length, () => batchVectors(work, batch));
+    if (short !== null) return await this.#counted(rows.length, short);
     for (let threads = 1; ; threads++) {
       const before = this.#lostTo.get(artifact);
       if (before !== undefined && before.threads >= lostThreadsMax) {
@@ -217,17 +229,26 @@ class Pool implements ScoringPool {
   }
 
   async #run(work: ScoreWork, batch: MicroBatch): Promise<BatchAnswer> {
-    const rows = batch.rows.length;
+    const { artifact, rows } = batch;
+    const task = { artifact, rows: rows.length, vectors: batchVectors(work, batch) };
+    try {
+      const answer = await this.#counted(rows.length, this.#ask(task));
+      this.#short.took(artifact, rows.length, answer);
+      return answer;
+    } finally {
+      this.#leave();
+    }
+  }
+
+  async #counted(rows: number, asked: Promise<BatchAnswer | ScoringFailure>): Promise<BatchAnswer> {
     this.#rows += rows;
     try {
-      const vectors = batchVectors(work, batch);
-      const answer = await this.#ask({ artifact: batch.artifact, rows, vectors });
+      const answer = await asked;
       if ("probabilities" in answer) return answer;
       if (answer.code === null) throw answer.cause;
       throw errorOf(answer.code, answer.context, { cause: answer.cause });
     } finally {
       this.#rows -= rows;
-      this.#leave();
     }
   }
 

@@ -5,6 +5,8 @@ import { type ScoringFailure, type ScoringTask, TaskScorer } from "./scoring-tas
 const scorer = new TaskScorer((workerData as { directory: string }).directory);
 
 /** Entry of the pool's threads: piscina calls it by name, one task at a time. */
-export function scoreBatch(task: ScoringTask): Promise<BatchAnswer | ScoringFailure> {
-  return scorer.run(task);
+export async function scoreBatch(task: ScoringTask): Promise<BatchAnswer | ScoringFailure> {
+  const started = performance.now();
+  const answer = await scorer.run(task);
+  return "probabilities" in answer ? { ...answer, tookMs: performance.now() - started } : answer;
 }

@@ -3,6 +3,7 @@ import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { areaUnderRocOf } from "../../../processors/drift/auc.ts";
 import { rowStates, type ScoreWork } from "../../../processors/scoring/score-work.ts";
 import {
@@ -18,6 +19,7 @@ import { verifyServedAsFitted } from "../train/train-model.ts";
 import { loadOnnxModel, verifyBatchInvariance } from "./onnx-model.ts";
 import { microBatches, microBatchRows } from "./scorer.ts";
 import { createScoringPool } from "./scoring-pool.ts";
+import { ShortScorer } from "./short-scorer.ts";
 
 let directory: string;
 let artifacts: ArtifactStore;
@@ -164,6 +166,46 @@ test("threads answer like the calling thread, whatever the limits of the pool", 
     await each.close();
     await assert.rejects(each.score(asked), { code: "SCORING_CLOSED" });
   }
+});
+
+const known = { timeout: 60_000 };
+
+test(
+  "a model that is known to be short answers on the calling thread as threads do",
+  known,
+  async () => {
+    const sha = await artifacts.put(model("short").bytes);
+    const asked = work(["short"], [sha], 3);
+    const pool = createScoringPool({ artifacts, threads: 1, shortMs: 1_000 });
+    const { probabilities } = await pool.score(asked);
+    const short = new ShortScorer(artifacts.directory, 1_000);
+    const ask = () => short.ask(sha, 3, () => asked.rows.slice());
+    assert.equal(ask(), null, "nothing is known of it");
+    for (let run = 0; run < 16; run++) {
+      short.took(sha, 3, { probabilities, failure: null, tookMs: 1 });
+    }
+    let here = ask();
+    assert.equal(here, null, "it is loaded first");
+    for (; here === null; here = ask()) await nextTurn();
+    assert.deepEqual(await here, { probabilities, failure: null });
+    await short.close();
+    for (let run = 0; run < 40; run++) {
+      assert.deepEqual((await pool.score(asked)).probabilities, probabilities);
+    }
+    await pool.close();
+  },
+);
+
+test("a model that cannot be loaded stays with the threads", async () => {
+  const missing = "0".repeat(64);
+  const short = new ShortScorer(artifacts.directory, 1_000);
+  for (let run = 0; run < 16; run++) {
+    short.took(missing, 1, { probabilities: new Float64Array(1), failure: null, tookMs: 1 });
+  }
+  const ask = () => short.ask(missing, 1, () => new Float64Array(sampleFeatures.length));
+  assert.equal(ask(), null);
+  await short.close();
+  assert.equal(ask(), null);
 });
 
 test("a model that takes another number of features fails, and is never scored askew", async () => {
