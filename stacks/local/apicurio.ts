@@ -1,5 +1,5 @@
 import { mkdir } from "node:fs/promises";
-import { join } from "node:path";
+import { delimiter, join } from "node:path";
 import { archiveFlags } from "./class-archive.ts";
 import { freePorts } from "./free-ports.ts";
 import { findJava, type Java } from "./java.ts";
@@ -88,6 +88,15 @@ export async function apicurioPrograms(): Promise<Programs> {
 }
 
 /**
+ * All of it as one class path, which a JVM can archive, and not by the class loader of
+ * quarkus-run.jar, whose classes it cannot. First what Quarkus made, part of it over the others.
+ */
+function classPath(home: string): string {
+  const folders = ["quarkus", "app", join("lib", "boot"), join("lib", "main")];
+  return folders.map((folder) => join(home, folder, "*")).join(delimiter);
+}
+
+/**
  * How to start an Apicurio, fetched into the cache.
  *
  * @throws {MillraceError} STACK_MISSING_JAVA, STACK_MISSING_MAVEN, STACK_FETCH_FAILED.
@@ -111,7 +120,7 @@ export async function apicurioServer(
       "-Dquarkus.management.host=127.0.0.1",
       `-Dquarkus.management.port=${management}`,
       ...Object.entries(apicurioSettings(data)).map(([name, value]) => `-D${name}=${value}`),
-      ...["-jar", join(home, "quarkus-run.jar")],
+      ...["-cp", classPath(home), "io.quarkus.runner.GeneratedMain"],
     ],
     directory: home,
     logFile: join(options.directory, "apicurio.log"),

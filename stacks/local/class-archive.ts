@@ -12,7 +12,7 @@ export function classArchive(java: Java, folder: string): string {
   const release = join(java.home, "release");
   const hash = createHash("sha256").update(realpathSync(java.executable));
   if (existsSync(release)) hash.update(readFileSync(release));
-  return join(folder, `classes-${hash.digest("hex").slice(0, 12)}.jsa`);
+  return join(folder, `start-classes-${hash.digest("hex").slice(0, 12)}.jsa`);
 }
 
 /** Flags that let a server map its classes instead of reading them, where they were archived. */
