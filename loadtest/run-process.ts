@@ -8,7 +8,7 @@ export const flightsApp = fileURLToPath(new URL("../examples/flights/app.js", im
 const program = fileURLToPath(new URL("../cli/main.js", import.meta.url));
 
 /** How often `until` asks, ms. */
-const askEveryMs = 20;
+const askEveryMs = 100;
 
 /** A `millrace run` as a user starts it, watched through what it prints and logs. */
 export class RunProcess {
