@@ -7,16 +7,17 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { createClient } from "@clickhouse/client";
 import { verifyRun } from "../../audit/verify-run.ts";
 import { RecordBatchBuilder } from "../../broker/record-batch/builder.ts";
+import { soonTrained as plan } from "../../examples/flights/soon-trained-fixture.ts";
 import { type Stack, storesOf } from "../../runtime/hosting/stack.ts";
 import { offlineTables } from "../../runtime/offline/tables.ts";
 import { AvroEncoder } from "../../runtime/schema-registry/avro-codec.ts";
 import { ByteWriter } from "../../schemas/bytes.ts";
 import { partitionOf } from "../../schemas/murmur2.ts";
 import type { DeadLetterLine, FeatureAnswer, ModelLine } from "../../serving/inspector.ts";
-import { flights as plan } from "../../topologies/flights/flights.ts";
 import { departure } from "../../topologies/flights/generated.ts";
 import { askMillrace, killStarted, startMillrace, until, withStack } from "../millrace-fixture.ts";
 import { socketPath } from "./socket-path.ts";
@@ -28,8 +29,13 @@ after(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-const runTo = (to: string) => ["run", "--from", "2001-01-02", "--to", to, "--data", data];
-const [first, last] = ["2001-01-03T13:00", "2001-01-03T14:00"];
+const app = fileURLToPath(
+  new URL("../../examples/flights/soon-trained-fixture.js", import.meta.url),
+);
+const runTo = (to: string) => {
+  return ["run", app, "--from", "2001-01-02T12:00", "--to", to, "--data", data];
+};
+const [first, last] = ["2001-01-02T20:00", "2001-01-02T21:00"];
 
 async function look(...args: string[]): Promise<string> {
   const { code, out, err } = await askMillrace(...args, "--data", data);
@@ -41,14 +47,14 @@ async function lookJson<T>(...args: string[]): Promise<T> {
   return JSON.parse(await look(...args, "--json")) as T;
 }
 
-/** One departure that cannot be read, and one that comes a day late. */
+/** One departure that cannot be read, and one that comes hours late. */
 async function feed({ broker, registry }: Stack): Promise<void> {
   const id = await registry.register("flights.departures-value", departure);
   const writer = new ByteWriter();
   new AvroEncoder(departure, id).encode(
     {
-      ...{ flightId: 9_000_002, departedAt: Date.parse("2001-01-02T10:00Z") },
-      ...{ origin: "ORD", destination: "JFK", localHour: 4, localWeekday: 2, distanceMiles: 740 },
+      ...{ flightId: 9_000_002, departedAt: Date.parse("2001-01-02T12:10Z") },
+      ...{ origin: "ORD", destination: "JFK", localHour: 6, localWeekday: 2, distanceMiles: 740 },
     },
     writer,
   );
@@ -67,17 +73,17 @@ async function feed({ broker, registry }: Stack): Promise<void> {
 
 /** Looks whose answers do not change while the run goes on. */
 const settled = [
-  ["features", "get", "origin_delays", "ORD", "--at", "2001-01-02T20:00", "--json"],
-  ["features", "get", "route_delays", "ORD", "LGA", "--at", "2001-01-03T02:00", "--json"],
+  ["features", "get", "origin_delays", "ORD", "--at", "2001-01-02T16:00", "--json"],
+  ["features", "get", "route_delays", "ORD", "LGA", "--at", "2001-01-02T18:00", "--json"],
   ["models"],
   ["models", "--json"],
   ["dead-letters", "list"],
   ["describe"],
   [
     "sql",
-    "SELECT count(), round(sum(probability), 6) FROM predictions WHERE known_at < '2001-01-03 12:00:00'",
+    "SELECT count(), round(sum(probability), 6) FROM predictions WHERE known_at < '2001-01-02 19:00:00'",
   ],
-  ["sql", "SELECT count(), max(as_of) FROM origin_delays WHERE as_of < '2001-01-03 12:00:00'"],
+  ["sql", "SELECT count(), max(as_of) FROM origin_delays WHERE as_of < '2001-01-02 19:00:00'"],
   ["describe", "--grown"],
 ] as const;
 
@@ -149,7 +155,7 @@ async function checkMetrics(address: string): Promise<void> {
 
 async function checkClickHouse(address: string, file: string): Promise<void> {
   const password = readFileSync(file, "utf8").trim();
-  const query = encodeURIComponent("SELECT count() > 20000 FROM flights.predictions");
+  const query = encodeURIComponent("SELECT count() > 5000 FROM flights.predictions");
   assert.ok(!(await fetch(`${address}/?query=${query}`)).ok, "nobody asks without the password");
   const headers = { "X-ClickHouse-User": "default", "X-ClickHouse-Key": password };
   assert.equal(await (await fetch(`${address}/?query=${query}`, { headers })).text(), "1\n");
@@ -157,7 +163,7 @@ async function checkClickHouse(address: string, file: string): Promise<void> {
   assert.equal((await client.ping()).success, true);
   const result = await client.query({
     query: "SELECT version, promoted FROM models WHERE trained_on > {least: UInt32}",
-    query_params: { least: 10_000 },
+    query_params: { least: 1_000 },
     format: "JSONEachRow",
   });
   assert.deepEqual(await result.json(), [{ version: "v1", promoted: 1 }]);

@@ -4,21 +4,25 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { soonTrained } from "../../examples/flights/soon-trained-fixture.ts";
 import { allDigests } from "../../loadtest/digests.ts";
-import { flightsApp, millrace, querySql, RunProcess } from "../../loadtest/run-process.ts";
+import { millrace, querySql, RunProcess } from "../../loadtest/run-process.ts";
 import { frontUser } from "../../sinks/chdb/front-password.ts";
 import { registryUrl } from "../../stacks/local/apicurio.ts";
 import { clickHousePasswordFile } from "../../stacks/local/clickhouse.ts";
 import { freePorts } from "../../stacks/local/free-ports.ts";
 import { requirement } from "../../testing/requirements-fixture.ts";
-import { flights } from "../../topologies/flights/flights.ts";
 import type { Summary } from "../summary/summary.ts";
 
 const skip = requirement("java-21", "maven", "redis-server");
 const folder = mkdtempSync(join(tmpdir(), "millrace-machines-"));
 const servers = join(folder, "servers");
+const app = fileURLToPath(
+  new URL("../../examples/flights/soon-trained-fixture.js", import.meta.url),
+);
 /** Long enough that a model is trained and scores. */
-const range = ["--from", "2001-01-01", "--to", "2001-01-03T12:00"];
+const range = ["--from", "2001-01-02T12:00", "--to", "2001-01-02T22:00"];
 let cluster: string[] = [];
 
 before(async () => {
@@ -43,7 +47,7 @@ after(async () => {
 
 function start(name: string, ...more: string[]): RunProcess {
   const place = ["--data", join(folder, name), "--summary", join(folder, `${name}.json`)];
-  return new RunProcess([...cluster, ...place, ...range, "--metrics", "0", ...more]);
+  return new RunProcess([...cluster, ...place, ...range, "--metrics", "0", ...more], app);
 }
 
 /** Sum of a series over its labels, as the run says it now. */
@@ -87,9 +91,9 @@ test("two machines share a plan, one is killed and comes back, and the rows are 
     assert.notEqual(balanced, false);
     assert.ok(models.some(({ promoted, scored }) => promoted && scored > 0));
   }
-  await millrace("run", flightsApp, "--data", join(folder, "alone"), ...range);
-  const alone = await querySql(["--data", join(folder, "alone")], allDigests(flights));
+  await millrace("run", app, "--data", join(folder, "alone"), ...range);
+  const alone = await querySql(["--data", join(folder, "alone")], allDigests(soonTrained));
   const place = [...cluster, "--data", join(folder, "one")];
-  assert.equal(await querySql(place, allDigests(flights)), alone);
+  assert.equal(await querySql(place, allDigests(soonTrained)), alone);
   await millrace("verify", ...place);
 });
