@@ -2,10 +2,14 @@
  * Packs Millrace and uses it as a stranger would: an empty folder, `npm install` of the tarball
  * with scripts on and no setting of the user's, a project by `millrace init`; by npm 10 and npm 11,
  * with all that the project can do after by npm 11.
+ *
+ * node testing/package/try.mjs [--pack DIR | --of DIR]: both, or packs into a folder, or uses what
+ * was packed there: while it is packed, nothing else may read the repository.
+ *
  * Plain JavaScript: it must not lean on anything that the repository has installed.
  */
 import { execFileSync, spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -83,13 +87,26 @@ function tryWith(npm, tarball, whole) {
   });
 }
 
-try {
-  const pack = ["pack", "--silent", "--pack-destination", folder];
+/** The tarball, in `into`. */
+function packed(into) {
+  const pack = ["pack", "--silent", "--pack-destination", into];
   const name = step("npm pack", () => execFileSync("npm", pack, { cwd: root, encoding: "utf8" }));
-  const tarball = join(folder, name.trim().split("\n").at(-1) ?? "");
-  // What is installed is the same: to unpack chDB once more would show nothing of npm.
-  tryWith("npm@10", tarball, false);
-  tryWith("npm@11", tarball, true);
+  return join(into, name.trim().split("\n").at(-1) ?? "");
+}
+
+/** The tarball that a folder holds. */
+function found(into) {
+  return join(into, readdirSync(into).find((name) => name.endsWith(".tgz")) ?? "");
+}
+
+const [option, given] = process.argv.slice(2);
+try {
+  const tarball = option === "--of" ? found(given) : packed(option === "--pack" ? given : folder);
+  if (option !== "--pack") {
+    // What is installed is the same: to unpack chDB once more would show nothing of npm.
+    tryWith("npm@10", tarball, false);
+    tryWith("npm@11", tarball, true);
+  }
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }
