@@ -99,9 +99,10 @@ function refuse(topology: string, refused: readonly PlanChange[]): void {
   throw new MillraceError("PLAN_CHANGED", { topology, changes: lines });
 }
 
-/** One line: what it is, of what, and what to do about it. */
+/** One line: what it is, whether a start takes it, of what, and what to do about it. */
 export function changeText({ part, kind, what, remedy }: PlanChange): string {
-  return `${kind}: ${part}: ${what}${remedy === null ? "" : ` (${remedy})`}`;
+  const heading = kind === "grow" && remedy !== null ? "grow, refused" : kind;
+  return `${heading}: ${part}: ${what}${remedy === null ? "" : ` (${remedy})`}`;
 }
 
 /**

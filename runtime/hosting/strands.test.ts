@@ -7,7 +7,12 @@ import { RecordBatchBuilder } from "../../broker/record-batch/builder.ts";
 import { ByteWriter } from "../../schemas/bytes.ts";
 import { type Plan, stepsOf } from "../../schemas/plan.ts";
 import { order, orders, shopTopology } from "../../testing/shops-fixture.ts";
-import { agreeOnPlan, checkStandingPlan, refuseChanges } from "../engine/standing-plan.ts";
+import {
+  agreeOnPlan,
+  changeText,
+  checkStandingPlan,
+  refuseChanges,
+} from "../engine/standing-plan.ts";
 import { pumpGroup } from "../row-topics/row-topics.ts";
 import { AvroEncoder } from "../schema-registry/avro-codec.ts";
 import { createMemoryRegistry } from "../schema-registry/embedded.ts";
@@ -214,4 +219,14 @@ test("a view that was added, ran and is taken out again is missed, and its name 
   assert.ok(gone.every(({ remedy }) => remedy !== null));
   assert.throws(() => refuseChanges("shops", gone), { code: "PLAN_CHANGED" });
   assert.deepEqual(await checkStandingPlan(broker, small), [], "what stood goes on as it was");
+});
+
+test("what grows and what cannot are told apart in words", () => {
+  const change = { part: "view once@1", kind: "grow", what: "gets orders_3h" } as const;
+  const refused = { ...change, remedy: "keep the columns that it has" };
+  assert.equal(changeText({ ...change, remedy: null }), "grow: view once@1: gets orders_3h");
+  assert.throws(() => refuseChanges("shops", [{ ...change, remedy: null }, refused]), {
+    code: "PLAN_CHANGED",
+    message: /- grow, refused: view once@1: gets orders_3h \(keep the columns that it has\)/,
+  });
 });
