@@ -18,6 +18,7 @@ import { freePorts } from "../stacks/local/free-ports.ts";
 import { ofFlights } from "./flights-app-fixture.ts";
 import { requirement } from "./requirements-fixture.ts";
 import { makeCertificate } from "./secure-front-fixture.ts";
+import { securedExamples } from "./secured-examples-fixture.ts";
 import { type SecuredServers, startSecuredServers, users } from "./secured-servers-fixture.ts";
 
 const skip = requirement("java-21", "maven", "redis-server", "openssl");
@@ -260,6 +261,9 @@ for (const server of ["kafka", "registry", "redis", "clickhouse"] as const) {
     }
   });
 }
+
+// Last of those that use them: the producer sends flights.
+securedExamples(skip, () => servers.settings);
 
 test("a compose stack that is down is told with every server and the command that helps", async () => {
   const { code, err } = await down.outcome;
