@@ -13,6 +13,7 @@ export type Requirement =
   | "redis-server"
   | "openssl"
   | "python-clients"
+  | "python-clients-alone"
   | "kcat"
   | "zsh"
   | "curl"
@@ -58,9 +59,14 @@ const entries: Readonly<Record<Requirement, RequirementEntry>> = {
   },
   "python-clients": {
     what: "a Python with the clients of examples/",
-    found: hasPythonClients,
+    found: () => hasModules(pythonClients),
     install:
       "python3 -m venv .build/python && .build/python/bin/pip install -r examples/requirements.txt",
+  },
+  "python-clients-alone": {
+    what: "the Python clients of Feast and KServe",
+    found: () => hasModules(["feast", "kserve"]),
+    install: ".build/python/bin/pip install --no-deps -r examples/requirements-no-deps.txt",
   },
   kcat: {
     what: "kcat and curl",
@@ -138,10 +144,10 @@ const pythonClients = [
   ...["confluent_kafka", "clickhouse_connect", "grpc_tools", "requests", "tritonclient", "mlflow"],
 ];
 
-function hasPythonClients(): boolean {
+function hasModules(modules: readonly string[]): boolean {
   const libraries = join(pythonEnvironment, "lib");
   if (!existsSync(libraries)) return false;
   return readdirSync(libraries).some((version) =>
-    pythonClients.every((name) => existsSync(join(libraries, version, "site-packages", name))),
+    modules.every((name) => existsSync(join(libraries, version, "site-packages", name))),
   );
 }

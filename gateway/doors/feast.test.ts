@@ -1,14 +1,20 @@
 /** The wire shapes of the feature server of Feast 0.67, as its remote online store has them. */
 import assert from "node:assert/strict";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { ByteWriter } from "../../schemas/bytes.ts";
 import { type FeatureViewSpec, valueLayout } from "../../schemas/feature-view.ts";
 import { partitionOf } from "../../schemas/murmur2.ts";
 import { stepsOf } from "../../schemas/plan.ts";
 import { RowCodec } from "../../schemas/row-codec.ts";
+import { feastRepository } from "../../serving/feast-definitions.ts";
 import { onlineStoreOf } from "../../sinks/online-namespace.ts";
+import { missingRequirement } from "../../testing/requirements-fixture.ts";
 import { ask, countedStores, openTestGateway, plan, posting } from "../gateway-fixture.ts";
 import type { Gateway } from "../open-gateway.ts";
+import { pythonScript, toldBy } from "../python-script-fixture.ts";
 import { Served } from "../served.ts";
 import { feastDoor } from "./feast.ts";
 
@@ -92,4 +98,24 @@ test("what cannot be answered is refused with its place", async () => {
   assert.deepEqual(await told({ features: ["cards"], entities }), [400, "body.features[0]"]);
   assert.deepEqual(await told({ features: ["none:x"], entities }), [404, null]);
   assert.deepEqual(await told({ feature_service: "s", entities }), [400, "body.features"]);
+});
+
+test("Feast's own client reads it as its remote online store, by definitions made for it", {
+  skip: missingRequirement("python-clients-alone") ?? false,
+}, async (context) => {
+  const repository = await mkdtemp(join(tmpdir(), "feast-"));
+  context.after(() => rm(repository, { recursive: true, force: true }));
+  for (const [name, text] of Object.entries(feastRepository([plan], gateway.url))) {
+    await writeFile(join(repository, name), text);
+  }
+  const read = async (view: string, ...keys: readonly string[]) => {
+    const named = keys.flatMap((key) => ["--key", key]);
+    const args = ["--repository", repository, "--view", view, ...named];
+    return await pythonScript(["feast", "read.py"], args, { FEAST_USAGE: "False" });
+  };
+  const ended = await read("cards", "card=4711");
+  assert.equal(ended.code, 0, ended.err + ended.out);
+  assert.deepEqual(toldBy(ended), {
+    ...{ card: "4711", payments_1h: 3, last_cents_1h: 7, last_note_1h: null },
+  });
 });

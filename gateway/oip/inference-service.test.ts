@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -12,8 +11,7 @@ import {
   step,
 } from "../../runtime/predict/predict-fixture.ts";
 import { Predictions } from "../../runtime/predict/predictions.ts";
-import { packageRoot } from "../../schemas/package-root.ts";
-import { pythonEnvironment, requirement } from "../../testing/requirements-fixture.ts";
+import { missingRequirement, requirement } from "../../testing/requirements-fixture.ts";
 import { makeCertificate } from "../../testing/secure-front-fixture.ts";
 import { oipDoors } from "../doors/oip.ts";
 import { ask, openTestGateway, posting, usualLimits } from "../gateway-fixture.ts";
@@ -28,6 +26,7 @@ import {
 import { hashOf, newKey } from "../keys/api-key.ts";
 import type { KnownKeys } from "../keys/key-file.ts";
 import type { Gateway, GatewayOptions } from "../open-gateway.ts";
+import { pythonScript, toldBy } from "../python-script-fixture.ts";
 import { inferenceService } from "./inference-service.ts";
 
 const width = step.features.length;
@@ -371,17 +370,19 @@ test("a message that unpacks to more than it may is refused, and takes no memory
 test("Triton's own client asks it unmodified", {
   skip: requirement("python-clients"),
 }, async () => {
-  const script = join(packageRoot(), "examples", "open-inference", "infer_grpc.py");
-  const args = [script, "--host", String(gateway.grpcAddress), "--model", model];
-  const { code, out, err } = await new Promise<{ code: unknown; out: string; err: string }>(
-    (resolve) => {
-      const python = join(pythonEnvironment, "bin", "python");
-      execFile(python, args, { timeout: 120_000 }, (error, out, err) => {
-        resolve({ code: error === null ? 0 : (error.code ?? 1), out, err });
-      });
-    },
-  );
-  assert.equal(code, 0, err + out);
-  const told = JSON.parse(out.trim().split("\n").at(-1) ?? "");
+  const args = ["--host", String(gateway.grpcAddress), "--model", model];
+  const ended = await pythonScript(["open-inference", "infer_grpc.py"], args);
+  assert.equal(ended.code, 0, ended.err + ended.out);
+  const told = toldBy(ended) as { version: string; ready: readonly string[] };
   assert.deepEqual([told.version, told.ready], [version, [version]]);
+});
+
+test("KServe's own clients ask it unmodified, over REST and gRPC", {
+  skip: missingRequirement("python-clients-alone") ?? false,
+}, async () => {
+  const where = ["--url", gateway.url, "--address", String(gateway.grpcAddress)];
+  const args = [...where, "--model", model, "--width", String(width)];
+  const ended = await pythonScript(["open-inference", "infer_kserve.py"], args);
+  assert.equal(ended.code, 0, ended.err + ended.out);
+  assert.equal((toldBy(ended) as { version: string }).version, version);
 });
