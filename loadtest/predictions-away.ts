@@ -22,7 +22,7 @@ const usage = `node dist/loadtest/predictions-away.js [flags]
 
   --rate 100      requests a second
   --rows 20       records of a request, each of them a prediction
-  --before 30s    load before ClickHouse goes
+  --before 2m     load before ClickHouse goes: what the run takes is known by then
   --away 5m       how long it is away
   --after 30s     load once it is back
   --flights 20    flights a second that the run feeds itself
@@ -33,7 +33,7 @@ const { values } = parseArgs({
     help: { type: "boolean", default: false },
     rate: { type: "string", default: "100" },
     rows: { type: "string", default: "20" },
-    before: { type: "string", default: "30s" },
+    before: { type: "string", default: "2m" },
     away: { type: "string", default: "5m" },
     after: { type: "string", default: "30s" },
     flights: { type: "string", default: "20" },
