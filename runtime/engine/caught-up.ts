@@ -1,6 +1,11 @@
-import type { Broker } from "../../broker/broker.ts";
+import type { Broker, TopicPartition } from "../../broker/broker.ts";
 import type { MergeTask } from "./merge-task.ts";
 import { SourceTask } from "./source-task.ts";
+
+/** The partitions that tasks read, in their order. */
+export function placesOf(tasks: readonly (MergeTask | SourceTask)[]): TopicPartition[] {
+  return tasks.map(({ subtopology, partition }) => ({ topic: subtopology.inbox, partition }));
+}
 
 /** Whether tasks have read and processed all that stands in their partitions, as of now. */
 export async function caughtUp(
@@ -8,11 +13,8 @@ export async function caughtUp(
   tasks: readonly (MergeTask | SourceTask)[],
 ): Promise<boolean> {
   if (tasks.some((task) => task.busy || task.dirty)) return false;
-  const places = tasks.map(({ subtopology: { inbox: topic }, partition }) => ({
-    topic,
-    partition,
-  }));
-  const ends = await broker.listOffsets(places.map((each) => ({ ...each, at: "latest" as const })));
+  const places = placesOf(tasks).map((place) => ({ ...place, at: "latest" as const }));
+  const ends = await broker.listOffsets(places);
   return tasks.every((task, index) => {
     if (task instanceof SourceTask && task.waitsForClock) return true;
     const want = task.wanted();

@@ -23,6 +23,7 @@ export class SourceWatermarks {
   readonly #list: SourceWatermark[] = [];
   readonly #reader = new RecordReader();
   #offset = 0;
+  #reading: Promise<void> = Promise.resolve();
 
   constructor(broker: Broker, topic: string, decoder: AvroDecoder) {
     this.#broker = broker;
@@ -45,6 +46,13 @@ export class SourceWatermarks {
    * while the marker of an earlier commit is still on its way to this topic.
    */
   async readTo(end: number): Promise<void> {
+    // One after the other: several may ask, and one that failed is none of the others' business.
+    const reading = this.#reading.then(() => this.#readTo(end));
+    this.#reading = reading.catch(() => {});
+    await reading;
+  }
+
+  async #readTo(end: number): Promise<void> {
     while (this.#offset < end) {
       const [batch] = await this.#broker.fetch({
         partitions: [{ ...this.position, maxBytes: 1024 * 1024 }],

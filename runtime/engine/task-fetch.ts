@@ -25,21 +25,15 @@ export function fetchRequest(
 }
 
 /**
- * Gives each task what was fetched for it, then reads the watermarks of sources that got records:
- * those that matter to these records are committed by now, and none is stamped before.
+ * Reads the watermarks of sources that got records: those that matter to these records are
+ * committed by now, and none is stamped before.
  */
-export async function acceptFetched(
+export async function readWatermarks(
   broker: Pick<Broker, "listOffsets">,
   fetched: readonly FetchedPartition[],
-  byPartition: ReadonlyMap<string, MergeTask | SourceTask>,
   watermarks: Watermarks,
 ): Promise<void> {
-  const news = new Set<string>();
-  for (const partition of fetched) {
-    const task = byPartition.get(`${partition.topic}/${partition.partition}`);
-    task?.accept(partition);
-    if (task === undefined || task instanceof SourceTask) news.add(partition.topic);
-  }
+  const news = new Set(fetched.map(({ topic }) => topic));
   const isNews = ([source, { position }]: [string, SourceWatermarks]) =>
     news.has(source) || news.has(position.topic);
   const concerned = [...watermarks].filter(isNews).map(([, each]) => each);

@@ -20,10 +20,22 @@ export async function writeTransaction(
 ): Promise<FirstOffsets> {
   const first: FirstOffsets = new Map();
   producer.begin();
-  for (const round of batches.rounds()) await send(producer, round, first);
-  await producer.sendOffsets(group, offsets, member);
+  const sent = sendRounds(producer, batches.rounds(), first);
+  const added = producer.sendOffsets(group, offsets, member);
+  // Nothing is under way any more when a transaction ends, whichever way.
+  await Promise.allSettled([sent, added]);
+  await sent;
+  await added;
   await producer.commit();
   return first;
+}
+
+async function sendRounds(
+  producer: Producer,
+  rounds: readonly (readonly ProducerBatch[])[],
+  first: FirstOffsets,
+): Promise<void> {
+  for (const round of rounds) await send(producer, round, first);
 }
 
 /**

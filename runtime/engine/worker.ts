@@ -6,7 +6,7 @@ import { passes, pauseMs } from "../retry.ts";
 import type { SchemaRegistry } from "../schema-registry/registry.ts";
 import type { Execute } from "../services/service.ts";
 import { allTasks } from "./assignment.ts";
-import { caughtUp } from "./caught-up.ts";
+import { caughtUp, placesOf } from "./caught-up.ts";
 import { restoreFromChangelog } from "./changelog.ts";
 import type { HandOver } from "./commit-batches.ts";
 import { CommitPipeline, type CommitReport } from "./commit-pipeline.ts";
@@ -25,7 +25,8 @@ import { catchUpAll } from "./source-watermarks.ts";
 import { agreeOnPlan } from "./standing-plan.ts";
 import { taskName } from "./task.ts";
 import { clockOf, type Mode, TaskFactory, type TaskTuning } from "./task-factory.ts";
-import { acceptFetched, fetchRequest } from "./task-fetch.ts";
+import { fetchRequest, readWatermarks } from "./task-fetch.ts";
+import { TaskFetches } from "./task-fetches.ts";
 import { WorkDesk } from "./work-desk.ts";
 
 export interface WorkerOptions extends TaskTuning, Pick<Instance, "artifacts"> {
@@ -83,6 +84,7 @@ export class Worker {
   readonly #membership: Membership;
   readonly #commits: CommitPipeline;
   readonly #desk: WorkDesk;
+  readonly #fetches: TaskFetches;
   readonly #taskCount: number;
   readonly #pace: SourcePace;
   #tasks: (MergeTask | SourceTask)[] = [];
@@ -97,7 +99,7 @@ export class Worker {
   readonly #ahead: AheadWatch;
   /** Something happened outside the loop since it last looked. */
   #news = false;
-  #wake: () => void = () => {};
+  #wake = () => {};
 
   private constructor(options: WorkerOptions, factory: TaskFactory, membership: Membership) {
     this.#options = options;
@@ -108,13 +110,15 @@ export class Worker {
     const counts = new Map(plan.subtopologies.map((each) => [each.name, each.partitions]));
     this.#partitionsOf = (name) => counts.get(name) ?? 0;
     this.#group = new GroupProgress(plan, broker);
+    const { watermarks } = factory;
+    this.#fetches = new TaskFetches(broker, (got) => readWatermarks(broker, got, watermarks));
     const isLive = mode.kind === "live";
     const [wakeUp, workers] = [() => this.#wakeUp(), () => this.instances.length || 1];
     this.#idle = isLive ? new IdleAdvance(plan, broker, clockOf(mode), wakeUp, workers) : null;
     const { commitIntervalMs: intervalMs = 100, onCommit = () => {} } = options;
     const commits = { plan, broker, intervalMs, onCommit, tell: wakeUp };
     const handOver: HandOver = (topic, partition, frame) => {
-      const reader = this.#byPartition.get(`${topic}/${partition}`);
+      const reader = this.#taskOf(topic, partition);
       if (reader instanceof MergeTask) reader.handOver(frame);
     };
     const goOn = (task: MergeTask) => this.#step(task).begun;
@@ -185,11 +189,8 @@ export class Worker {
   async #turn(idle: boolean, until: (worker: Worker) => boolean | Promise<boolean>): Promise<Turn> {
     const { failure } = this.#commits;
     if (failure !== null) await this.#afterFailedCommit(failure);
-    const turn = await this.#membership.turn(
-      () => this.#rebalance(),
-      () => this.#work(idle, until),
-    );
-    return turn ?? "busy";
+    const work = () => this.#work(idle, until);
+    return (await this.#membership.turn(() => this.#rebalance(), work)) ?? "busy";
   }
 
   async #work(idle: boolean, until: (worker: Worker) => boolean | Promise<boolean>): Promise<Turn> {
@@ -229,8 +230,7 @@ export class Worker {
 
   /** Least event time that all sources have reached. */
   get sourceProgress(): number {
-    const sources = this.#tasks.filter((task) => task instanceof SourceTask);
-    return Math.min(...sources.map((task) => task.progress));
+    return Math.min(...this.#sources.map((task) => task.progress));
   }
 
   /** Least event time that all tasks have reached. */
@@ -252,7 +252,7 @@ export class Worker {
     const own = new Map(
       this.#tasks.map((task) => [taskName(task.subtopology.name, task.partition), task]),
     );
-    if (!this.#ownsAll()) this.#group.refresh();
+    if (!this.#ownsAll) this.#group.refresh();
     return allTasks(this.#options.plan).every((name) => {
       const task = own.get(name);
       if (task === undefined) return this.#group.of(name) >= to;
@@ -260,8 +260,16 @@ export class Worker {
     });
   }
 
-  #ownsAll(): boolean {
+  get #ownsAll() {
     return this.#tasks.length === this.#taskCount;
+  }
+
+  get #sources(): SourceTask[] {
+    return this.#tasks.filter((task) => task instanceof SourceTask);
+  }
+
+  #taskOf(topic: string, partition: number): MergeTask | SourceTask | undefined {
+    return this.#byPartition.get(`${topic}/${partition}`);
   }
 
   async #rebalance(): Promise<void> {
@@ -275,11 +283,9 @@ export class Worker {
 
   /** @throws {MillraceError} SOURCE_PARTITIONS; what else is wrong, others find out and say. */
   async #checkPartitions(): Promise<void> {
-    try {
-      await planOnSources(this.#options.broker, this.#options.plan);
-    } catch (error) {
+    await planOnSources(this.#options.broker, this.#options.plan).catch((error: unknown) => {
       if (error instanceof MillraceError && error.code === "SOURCE_PARTITIONS") throw error;
-    }
+    });
   }
 
   async #recover(): Promise<void> {
@@ -299,6 +305,7 @@ export class Worker {
     await this.#membership.fenceAbsent();
     this.#tasks = [];
     this.#byPartition = new Map();
+    this.#fetches.forget();
     this.#factory.clearStores();
     for (const subtopology of plan.subtopologies) {
       for (let partition = 0; partition < subtopology.partitions; partition++) {
@@ -309,10 +316,7 @@ export class Worker {
       }
     }
     // Waits for transactions of a previous owner that touch these offsets.
-    await broker.committed(
-      plan.name,
-      this.#tasks.map((task) => ({ topic: task.subtopology.inbox, partition: task.partition })),
-    );
+    await broker.committed(plan.name, placesOf(this.#tasks));
     for (const task of this.#tasks) {
       const known = await restoreFromChangelog(broker, task.changelog, task);
       if (task instanceof SourceTask) await placeSource(broker, plan, task, known, acceptGaps);
@@ -325,18 +329,15 @@ export class Worker {
   }
 
   /**
-   * Fetches for every task that wants records; waits for some when idle. Returns how many got any.
+   * Fetches for every task that wants records; waits for some when idle, else a moment. Returns how
+   * many got any; 1 while that is not known.
    */
   async #poll(idle: boolean): Promise<number> {
-    const maxWaitMs = idle ? (this.#options.idleWaitMs ?? 100) : 0;
-    const { watermarks } = this.#factory;
-    const request = this.#options.broker.fetch(fetchRequest(this.#tasks, watermarks, maxWaitMs));
-    const fetched = idle ? await Promise.race([request, this.#wokenUp()]) : await request;
-    if (fetched === null) {
-      request.catch(() => {});
-      return 1;
-    }
-    await acceptFetched(this.#options.broker, fetched, this.#byPartition, watermarks);
+    const maxWaitMs = this.#options.idleWaitMs ?? 100;
+    const request = fetchRequest(this.#tasks, this.#factory.watermarks, maxWaitMs);
+    const fetched = await this.#fetches.next(request, idle ? this.#wokenUp() : null);
+    if (fetched === null) return 1;
+    for (const each of fetched) this.#taskOf(each.topic, each.partition)?.accept(each);
     return fetched.length;
   }
 
@@ -345,15 +346,15 @@ export class Worker {
     this.#wake();
   }
 
-  /** Resolves with null when work outside is done or membership changes. */
-  #wokenUp(): Promise<null> {
+  /** Resolves when work outside is done, a commit has ended or membership changes. */
+  #wokenUp(): Promise<void> {
     return new Promise((resolve) => {
-      this.#wake = () => resolve(null);
+      this.#wake = resolve;
     });
   }
 
   async #stepAll(): Promise<number> {
-    if (!this.#ownsAll()) this.#group.refresh();
+    if (!this.#ownsAll) this.#group.refresh();
     holdBackSources(this.#tasks, this.#partitionsOf, (task) => this.#group.of(task));
     if (this.#idle !== null) this.#advanceIdle(this.#idle);
     let taken = 0;
@@ -379,9 +380,8 @@ export class Worker {
 
   #advanceIdle(idle: IdleAdvance): void {
     const own = this.#tasks.map((task) => task.need);
-    const needs = this.#ownsAll() ? own : [...own, ...this.#group.needs];
-    const sources = this.#tasks.filter((task) => task instanceof SourceTask);
-    idle.step(sources, [...needs, this.#awaitedEnd]);
+    const needs = this.#ownsAll ? own : [...own, ...this.#group.needs];
+    idle.step(this.#sources, [...needs, this.#awaitedEnd]);
   }
 
   async #afterFailedCommit(error: unknown): Promise<void> {
