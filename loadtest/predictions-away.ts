@@ -84,7 +84,7 @@ async function measure(work: string): Promise<{ page: string; failures: string[]
     const asked = new AskedPredictions({ gateway: settings["GATEWAY"] ?? "", rate, rows });
     for (let each = 0; each < warmRequests; each++) await asked.ask(performance.now());
     const absence = await underLoad(asked, data, pid, beforeMs);
-    const { ids, afterMs } = await storedIds(data, asked.answered.size);
+    const { ids, afterMs } = await storedIds(data, asked.answered);
     const account = accountOf(asked.answered, asked.unsure, ids);
     const sorted = asked.latencies.toSorted((a, b) => a - b);
     const at = (share: number) => (sorted[Math.floor(share * sorted.length)] ?? 0).toFixed(0);
