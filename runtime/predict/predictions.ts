@@ -274,7 +274,7 @@ export class Predictions {
     if (found !== undefined) return found;
     const { broker, registry } = this.#stack;
     const artifacts = this.#stack.artifacts.of(topology);
-    const pool = createScoringPool({ artifacts, threads, shortMs });
+    const pool = createScoringPool({ artifacts, threads, shortMs, warms: true });
     const models = new ReadyModels(pool, artifacts, Math.max(1, threads));
     const champions = new Champions(plan, {
       broker,

@@ -22,9 +22,11 @@ import { createScoringPool, type ScoringPool } from "./scoring-pool.ts";
  * without a score, whether it came too late or the model failed, is a decision.
  */
 export const scoring: Service<ScoreWork> = {
-  open: ({ plan, artifacts, register, scoringThreads, metrics, warn = () => {} }) => {
+  open: ({ plan, artifacts, register, scoringThreads, now, metrics, warn = () => {} }) => {
     const pool = createScoringPool({
       artifacts,
+      // In a replay nobody waits for the first answer of a model.
+      warms: now !== undefined,
       ...(scoringThreads === undefined ? {} : { threads: scoringThreads }),
     });
     const score = metrics === undefined ? pool.score.bind(pool) : measured(pool, metrics);

@@ -30,9 +30,14 @@ export interface ScoringPoolOptions {
    * there are threads: handing it over would cost more. @default 0: none is
    */
   readonly shortMs?: number;
+  /**
+   * Whether threads load ONNX Runtime as they start, while nobody waits, and not for their first
+   * model. @default false
+   */
+  readonly warms?: boolean;
 }
 
-export const scoringPoolDefaults = Object.freeze({ threads: 1, shortMs: 0 });
+export const scoringPoolDefaults = Object.freeze({ threads: 1, shortMs: 0, warms: false });
 
 /** Micro-batches given to a thread at most: one that it runs, one at hand. The rest waits here. */
 const batchesPerThread = 2;
@@ -77,6 +82,8 @@ class Pool implements ScoringPool {
   #threads: Piscina | null;
   /** Why the last thread ended. */
   #ended: unknown;
+  /** Ended once the threads have loaded what they need, or could not. */
+  #warmed: Promise<unknown> = Promise.resolve();
   #rows = 0;
   /** Under way. */
   #calls = 0;
@@ -153,11 +160,13 @@ class Pool implements ScoringPool {
     await this.#drain();
     await this.#own?.close();
     await this.#short.close();
+    // A thread that is ended while it loads a library may end the process.
+    await this.#warmed;
     await this.#threads?.destroy();
   }
 
   #start(): Piscina {
-    const { artifacts, threads } = this.#options;
+    const { artifacts, threads, warms } = this.#options;
     const here = fileURLToPath(import.meta.url);
     // Compiled files end in .cjs, sources run directly in .cts.
     const ending = `c${extname(here).slice(1)}`;
@@ -172,6 +181,10 @@ class Pool implements ScoringPool {
     });
     // A thread that ended without a batch: unheard, the event would end the process.
     started.on("error", (error) => this.#lost(started, error));
+    if (warms) {
+      const tasks = Array.from({ length: threads }, () => started.run(null, { name: "warmUp" }));
+      this.#warmed = Promise.allSettled(tasks);
+    }
     return started;
   }
 

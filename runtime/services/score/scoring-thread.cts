@@ -7,7 +7,10 @@
 const worker = import("./scoring-worker.ts");
 
 type ScoreBatch = Awaited<typeof worker>["scoreBatch"];
+type WarmUp = Awaited<typeof worker>["warmUp"];
 
 const scoreBatch: ScoreBatch = async (task) => (await worker).scoreBatch(task);
 
-module.exports = { scoreBatch };
+const warmUp: WarmUp = async () => (await worker).warmUp();
+
+module.exports = { scoreBatch, warmUp };
