@@ -11,7 +11,7 @@ import { stepsOf } from "../../schemas/plan.ts";
 import { RowCodec } from "../../schemas/row-codec.ts";
 import { feastRepository } from "../../serving/feast-definitions.ts";
 import { onlineStoreOf } from "../../sinks/online-namespace.ts";
-import { missingRequirement } from "../../testing/requirements-fixture.ts";
+import { requirement } from "../../testing/requirements-fixture.ts";
 import { ask, countedStores, openTestGateway, plan, posting } from "../gateway-fixture.ts";
 import type { Gateway } from "../open-gateway.ts";
 import { pythonScript, toldBy } from "../python-script-fixture.ts";
@@ -101,7 +101,7 @@ test("what cannot be answered is refused with its place", async () => {
 });
 
 test("Feast's own client reads it as its remote online store, by definitions made for it", {
-  skip: missingRequirement("python-clients-alone") ?? false,
+  skip: requirement("python-clients-alone"),
 }, async (context) => {
   const repository = await mkdtemp(join(tmpdir(), "feast-"));
   context.after(() => rm(repository, { recursive: true, force: true }));

@@ -11,7 +11,7 @@ import {
   step,
 } from "../../runtime/predict/predict-fixture.ts";
 import { Predictions } from "../../runtime/predict/predictions.ts";
-import { missingRequirement, requirement } from "../../testing/requirements-fixture.ts";
+import { requirement } from "../../testing/requirements-fixture.ts";
 import { makeCertificate } from "../../testing/secure-front-fixture.ts";
 import { oipDoors } from "../doors/oip.ts";
 import { ask, openTestGateway, posting, usualLimits } from "../gateway-fixture.ts";
@@ -378,7 +378,7 @@ test("Triton's own client asks it unmodified", {
 });
 
 test("KServe's own clients ask it unmodified, over REST and gRPC", {
-  skip: missingRequirement("python-clients-alone") ?? false,
+  skip: requirement("python-clients-alone"),
 }, async () => {
   const where = ["--url", gateway.url, "--address", String(gateway.grpcAddress)];
   const args = [...where, "--model", model, "--width", String(width)];
