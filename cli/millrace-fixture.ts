@@ -122,13 +122,17 @@ export async function withStack<T>(
 
 const patienceMs = 300_000;
 
-/** Asks again until the answer is not null. */
-export async function until<T>(what: string, ask: () => Promise<T | null> | T | null): Promise<T> {
+/** Asks again until the answer is not null; seldom where to answer takes something. */
+export async function until<T>(
+  what: string,
+  ask: () => Promise<T | null> | T | null,
+  everyMs = 20,
+): Promise<T> {
   const deadline = performance.now() + patienceMs;
   while (performance.now() < deadline) {
     const answer = await ask();
     if (answer !== null) return answer;
-    await wait(20);
+    await wait(everyMs);
   }
   throw new Error(`waited too long for ${what}`);
 }

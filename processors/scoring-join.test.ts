@@ -140,6 +140,6 @@ test("predictions, outcomes and counters equal a naive join, however work is cut
         assert.deepEqual(total("outcomes"), [expected.joined, arrivals - expected.joined]);
       },
     ),
-    { numRuns: 200 },
+    { numRuns: 120 },
   );
 });

@@ -86,7 +86,7 @@ test("rows and answers of a view with a limit are those of its rules, across the
         else if (!Number.isNaN(row.validUntil)) seen.down++;
       });
     }),
-    { numRuns: 100 },
+    { numRuns: 60 },
   );
   assert.ok(seen.up > 20 && seen.down > 5, `${seen.up} times up, ${seen.down} times down`);
 });
@@ -124,7 +124,7 @@ test("at any q a window w holds all of [q âˆ’ w, q) and nothing from before q âˆ
         }
       }
     }),
-    { numRuns: 100 },
+    { numRuns: 60 },
   );
 });
 
@@ -163,7 +163,7 @@ test("tiled keys restored from a snapshot taken anywhere go on byte for byte", (
       });
       assert.deepEqual(went[0], went[1]);
     }),
-    { numRuns: 100 },
+    { numRuns: 60 },
   );
 });
 

@@ -114,7 +114,7 @@ for (const exactLimit of limits) {
           expected.map((row) => ({ ...row, values: row.values.map(orNull) })),
         );
       }),
-      { numRuns: 150 },
+      { numRuns: 80 },
     );
   });
 
@@ -142,7 +142,7 @@ for (const exactLimit of limits) {
           assert.deepEqual(rest, mine);
         }
       }),
-      { numRuns: 150 },
+      { numRuns: 80 },
     );
   });
 
@@ -164,7 +164,7 @@ for (const exactLimit of limits) {
         });
         assert.deepEqual(went[0], went[1]);
       }),
-      { numRuns: 100 },
+      { numRuns: 60 },
     );
   });
 }

@@ -75,7 +75,7 @@ test("every row says what the definition of continuous windows says, and nothing
       const counted = processor.counters.get("delays@1")?.[2]?.processed ?? 0;
       assert.equal(counted, events.length);
     }),
-    { numRuns: 300 },
+    { numRuns: 150 },
   );
 });
 
@@ -89,7 +89,7 @@ test("an expiry that is one millisecond off is noticed", () => {
       const events = steps.flatMap((step) => (step.kind === "update" ? [step.event] : []));
       assert.deepEqual(rowsOf(out), naiveRows(view, events, 1));
     }),
-    { numRuns: 100 },
+    { numRuns: 60 },
   );
   assert.ok(noticed.failed);
 });
@@ -122,7 +122,7 @@ test("a look-up at q sees what was known strictly before q, in windows [q − w,
         assert.deepEqual(values, valuesAt(view, naiveValues(view, open, knownAt), knownAt));
       }
     }),
-    { numRuns: 300 },
+    { numRuns: 150 },
   );
 });
 
@@ -176,7 +176,7 @@ test("a view restored from a snapshot taken anywhere goes on byte for byte", () 
       });
       assert.deepEqual(went[0], went[1]);
     }),
-    { numRuns: 200 },
+    { numRuns: 120 },
   );
 });
 
@@ -194,7 +194,7 @@ test("look-ups leave no trace in the state", () => {
       });
       assert.deepEqual(states[0], states[1]);
     }),
-    { numRuns: 100 },
+    { numRuns: 60 },
   );
 });
 

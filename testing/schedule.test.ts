@@ -92,7 +92,7 @@ test("explanations are those of the rows that were scored, whatever crashes", as
   const logs = makeLogs(7, 500, 5);
   const expected = sequentialOracle(explainedAir, logs);
   const digests = new Set<string>();
-  for (const seed of [1, 3, 5]) {
+  for (const seed of [1, 5]) {
     const run = await runOnce(logs, seed, explainedAir);
     checkExplained(run.predictions);
     compareAir(run.output, expected, `schedule ${seed}`);

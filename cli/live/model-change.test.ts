@@ -70,7 +70,7 @@ async function answeredAfter({
   version,
   effectiveFrom,
 }: Pick<ModelEntry, "version" | "effectiveFrom">) {
-  return await until(`an answer of ${version}`, async () => {
+  const ask = async () => {
     const query = `WITH ${effectiveFrom} AS since, toUnixTimestamp64Milli(known_at) AS known,
         version = '${version}' AND known > since AS wanted
       SELECT countIf(wanted) AS n, minIf(known, wanted) - since AS knownMs,
@@ -83,7 +83,8 @@ async function answeredAfter({
       number
     >;
     return Number(n) > 0 ? told : null;
-  });
+  };
+  return await until(`an answer of ${version}`, ask, 250);
 }
 
 /** Times of a change for whoever reads the test's output. */
