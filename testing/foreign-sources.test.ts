@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { openEmbeddedBroker } from "../broker/embedded/embedded-broker.ts";
-import { Worker, type WorkerOptions } from "../runtime/engine/worker.ts";
+import { Worker } from "../runtime/engine/worker.ts";
+import type { WorkerOptions } from "../runtime/engine/worker-options.ts";
 import { createMemoryRegistry } from "../runtime/schema-registry/embedded.ts";
 import { partitionOf } from "../schemas/murmur2.ts";
 import { endOf, executeAir, produceAir } from "./air-input-fixture.ts";

@@ -44,6 +44,7 @@ test("a record passes all tasks of a process in one commit; a training begins on
       }
       return executeAir(work);
     },
+    handsOver: true,
     commitIntervalMs: 10_000,
     stepBudget: 2_000,
   });

@@ -9,7 +9,8 @@ import { RecordReader } from "../broker/record-batch/reader.ts";
 import { isScoreWork } from "../processors/scoring/score-work.ts";
 import { branchAccounts } from "../runtime/engine/accounting.ts";
 import { defaultSnapshots } from "../runtime/engine/merge-task.ts";
-import { Worker, type WorkerOptions } from "../runtime/engine/worker.ts";
+import { Worker } from "../runtime/engine/worker.ts";
+import type { WorkerOptions } from "../runtime/engine/worker-options.ts";
 import { createMemoryRegistry } from "../runtime/schema-registry/embedded.ts";
 import { sourceEncoder } from "../runtime/schema-registry/source-codec.ts";
 import { ByteReader, ByteWriter } from "../schemas/bytes.ts";
@@ -273,7 +274,9 @@ test("commits that overlap with steps and fail anywhere, their end unknown, leav
         });
       },
     });
-    const worker = await Worker.start({ ...options, broker: unsteady });
+    // Live does so, a replay does not: the records are the same.
+    const handsOver = seed % 2 === 0;
+    const worker = await Worker.start({ ...options, broker: unsteady, handsOver });
     await runToEnd(worker);
     await worker.close();
     assert.equal(failures > 5, seed > 0, `${failures} failures`);

@@ -17,19 +17,25 @@ export interface CommitReport {
   readonly durationMs: number;
 }
 
+/** How a record passes all tasks of a process in one commit. Exactly once alone. */
+export interface WithinProcess {
+  /** Gives a frame of the commit to its reader, if that is a task of this process. */
+  readonly handOver: HandOver;
+  /**
+   * Lets a task go on with what tasks before it have handed over. Resolves when work that it began
+   * is done; null: it began none that is soon done.
+   */
+  readonly goOn: (task: MergeTask) => Promise<void> | null;
+}
+
 export interface CommitOptions {
   readonly plan: Plan;
   readonly broker: Broker;
   readonly intervalMs: number;
   /** Called after each commit. */
   readonly onCommit: (commit: CommitReport) => void;
-  /** Exactly once: gives a frame of the commit to its reader, if that is a task of this process. */
-  readonly handOver: HandOver;
-  /**
-   * Exactly once: lets a task go on with what tasks before it have handed over. Resolves when work
-   * that it began is done; null: it began none that is soon done.
-   */
-  readonly goOn: (task: MergeTask) => Promise<void> | null;
+  /** Null: what tasks send each other is read from the log, a commit later. */
+  readonly within: WithinProcess | null;
   /** Called when a commit has ended, either way. */
   readonly tell: () => void;
 }
@@ -50,9 +56,9 @@ interface Gathered {
  * Commits what the tasks of a process have to say, all together in one transaction, one after the
  * other. The tasks go on while one is written; whether it stands is known before the next begins.
  *
- * Exactly once: what a task sends to another one of the process is handed over as it is gathered,
- * and the reader goes on with it before it is gathered itself, so that a record passes all of them
- * in one commit. Nobody commits what follows from a frame before the frame.
+ * {@link WithinProcess}: what a task sends to another one of the process is handed over as it is
+ * gathered, and the reader goes on with it before it is gathered itself, so that a record passes
+ * all of them in one commit. Nobody commits what follows from a frame before the frame.
  */
 export class CommitPipeline {
   readonly #options: CommitOptions;
@@ -71,8 +77,7 @@ export class CommitPipeline {
     const { plan } = options;
     this.#options = options;
     this.#membership = membership;
-    const isExact = plan.guarantee === "exactly-once";
-    this.#batches = new CommitBatches(batchLimits(plan), isExact ? options.handOver : undefined);
+    this.#batches = new CommitBatches(batchLimits(plan), options.within?.handOver);
     this.#changelogs = new Set(plan.subtopologies.map(({ changelog }) => changelog));
   }
 
@@ -141,14 +146,14 @@ export class CommitPipeline {
    * reads: a plan has them in this order.
    */
   #gather(tasks: readonly (MergeTask | SourceTask)[], { offsets, work }: Gathered): void {
-    const isExact = this.#options.plan.guarantee === "exactly-once";
+    const { within } = this.#options;
     const now = performance.now();
     for (const task of tasks) {
       if (offsets.has(task)) continue;
       // What waits for work outside cannot be committed: first what it has to say already.
       const mayWait = task instanceof MergeTask && task.processor.takeWork !== undefined;
-      if (isExact && task instanceof MergeTask && !(mayWait && task.dirty)) {
-        const begun = this.#options.goOn(task);
+      if (within !== null && task instanceof MergeTask && !(mayWait && task.dirty)) {
+        const begun = within.goOn(task);
         if (begun !== null) work.push(begun);
       }
       if (!task.dirty) continue;

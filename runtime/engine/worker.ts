@@ -1,19 +1,15 @@
 import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
-import type { Broker } from "../../broker/broker.ts";
 import { MillraceError, policyOf } from "../../schemas/errors.ts";
-import type { Plan } from "../../schemas/plan.ts";
 import { passes, pauseMs } from "../retry.ts";
-import type { SchemaRegistry } from "../schema-registry/registry.ts";
-import type { Execute } from "../services/service.ts";
 import { allTasks } from "./assignment.ts";
 import { caughtUp, placesOf } from "./caught-up.ts";
 import { restoreFromChangelog } from "./changelog.ts";
 import type { HandOver } from "./commit-batches.ts";
-import { CommitPipeline, type CommitReport } from "./commit-pipeline.ts";
+import { CommitPipeline } from "./commit-pipeline.ts";
 import { GroupProgress } from "./group-progress.ts";
-import { AheadWatch, type RecordAhead } from "./live/ahead-watch.ts";
+import { AheadWatch } from "./live/ahead-watch.ts";
 import { IdleAdvance } from "./live/idle-advance.ts";
-import { type Instance, Membership } from "./membership.ts";
+import { Membership } from "./membership.ts";
 import { MergeTask } from "./merge-task.ts";
 import { ownTopics, planOnSources } from "./plan-on-sources.ts";
 import { holdBackSources } from "./source-alignment.ts";
@@ -24,47 +20,11 @@ import { SourceTask } from "./source-task.ts";
 import { catchUpAll } from "./source-watermarks.ts";
 import { agreeOnPlan } from "./standing-plan.ts";
 import { taskName } from "./task.ts";
-import { clockOf, type Mode, TaskFactory, type TaskTuning } from "./task-factory.ts";
+import { clockOf, TaskFactory } from "./task-factory.ts";
 import { fetchRequest, readWatermarks } from "./task-fetch.ts";
 import { TaskFetches } from "./task-fetches.ts";
 import { WorkDesk } from "./work-desk.ts";
-
-export interface WorkerOptions extends TaskTuning, Pick<Instance, "artifacts"> {
-  readonly plan: Plan;
-  readonly broker: Broker;
-  readonly registry: SchemaRegistry;
-  readonly mode: Mode;
-  /**
-   * Stable over restarts of this process and its own in the group: a restart fences what it left
-   * behind and takes its place at once. Of two processes of one id the newer one wins.
-   */
-  readonly instanceId: string;
-  /** Has the work of tasks done: the services of this process. */
-  readonly execute: Execute;
-  /**
-   * Time between commits while there is work, in ms; an idle worker commits at once. @default 100
-   */
-  readonly commitIntervalMs?: number;
-  /** Records and timers of one task in one turn. @default 2000 */
-  readonly stepBudget?: number;
-  /** Wait for records when there is nothing to do, in ms. @default 100 */
-  readonly idleWaitMs?: number;
-  /** Silence after which the tasks of a process go to the others, in ms. @default 30000 */
-  readonly sessionTimeoutMs?: number;
-  /** Whether to go on where records of a source are gone, and to count them. @default false */
-  readonly acceptGaps?: boolean;
-  /** Factors by source topic: see {@link SourcePace}. @default none is slowed */
-  readonly slow?: ReadonlyMap<string, number>;
-  /** Called after each commit. @default nobody */
-  readonly onCommit?: (commit: CommitReport) => void;
-  /**
-   * Told who waits for a server that is away, and (null) that it goes on; more than once for one
-   * outage. @default nobody
-   */
-  readonly onTrouble?: (who: string, error: unknown | null) => void;
-  /** Live mode: told once a source that its records lie beyond the clock. @default nobody */
-  readonly onAhead?: (ahead: RecordAhead) => void;
-}
+import type { WorkerOptions } from "./worker-options.ts";
 
 /** What a turn of the loop came to: something, nothing, or the end. */
 type Turn = "busy" | "idle" | "done";
@@ -122,7 +82,9 @@ export class Worker {
       if (reader instanceof MergeTask) reader.handOver(frame);
     };
     const goOn = (task: MergeTask) => this.#step(task).begun;
-    this.#commits = new CommitPipeline({ ...commits, handOver, goOn }, membership);
+    const { handsOver = isLive } = options;
+    const within = handsOver && plan.guarantee === "exactly-once" ? { handOver, goOn } : null;
+    this.#commits = new CommitPipeline({ ...commits, within }, membership);
     const stands = () => this.#commits.stands();
     this.#desk = new WorkDesk({ plan, execute, isLive, onTrouble, stands, tell: wakeUp });
     this.#questions = new SourceQuestions({ plan, broker, onTrouble, tell: wakeUp });

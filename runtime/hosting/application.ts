@@ -9,7 +9,8 @@ import { defaultBudgetBytes, defaultSnapshots, tellNews } from "../engine/merge-
 import { planOnSources } from "../engine/plan-on-sources.ts";
 import { SourceTask } from "../engine/source-task.ts";
 import type { Mode, TaskTuning } from "../engine/task-factory.ts";
-import { Worker, type WorkerOptions } from "../engine/worker.ts";
+import { Worker } from "../engine/worker.ts";
+import type { WorkerOptions } from "../engine/worker-options.ts";
 import { Metrics } from "../metrics/metrics.ts";
 import type { SinkPump } from "../pump/sink-pump.ts";
 import type { RowTopicPurger } from "../row-topics/row-topic-purger.ts";
