@@ -5,6 +5,7 @@ import type { SpillOptions } from "../runtime/engine/local-stores.ts";
 import { MergeTask, type SnapshotRule } from "../runtime/engine/merge-task.ts";
 import { purgeable } from "../runtime/engine/purge.ts";
 import { SourceTask } from "../runtime/engine/source-task.ts";
+import { catchUpAll } from "../runtime/engine/source-watermarks.ts";
 import type { Wanted } from "../runtime/engine/task.ts";
 import { type Mode, TaskFactory } from "../runtime/engine/task-factory.ts";
 import { writeTransaction } from "../runtime/engine/transaction.ts";
@@ -127,7 +128,7 @@ class Schedule {
     };
     const factory = await TaskFactory.create(plan, broker, registry, mode, tuning);
     const producer = await broker.producer({ transactionalId: `${plan.name}-schedule` });
-    for (const watermarks of factory.watermarks.values()) await watermarks.catchUp();
+    await catchUpAll(broker, [...factory.watermarks.values()]);
     return new Schedule(options, factory, clock, producer);
   }
 

@@ -36,11 +36,6 @@ export class SourceWatermarks {
     return { topic: this.#topic, partition: 0, offset: this.#offset };
   }
 
-  /** {@link catchUpAll} of this one. */
-  async catchUp(): Promise<void> {
-    await catchUpAll(this.#broker, [this]);
-  }
-
   /**
    * Reads to an end, and waits for what is being committed there: on Kafka a record may be visible
    * while the marker of an earlier commit is still on its way to this topic.
