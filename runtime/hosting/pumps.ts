@@ -16,6 +16,12 @@ import type { Stack, TopologyStores } from "./stack.ts";
 /** Told who waits because of an error, and (null) that it goes on. */
 export type OnTrouble = (who: string, error: unknown | null) => void;
 
+/**
+ * Age in ms that closes a block of a replay: who replays waits for the end, and each block costs
+ * ClickHouse as much again when it is merged.
+ */
+const replayedBlockAgeMs = 5_000;
+
 /** Starts a pump for every topic that has a place in a store, or none where one fails. */
 export async function startPumps(
   plan: Plan,
@@ -47,6 +53,7 @@ export async function startPumps(
         sink,
         group: pumpGroup(plan.name, sink.name, topic),
         budget,
+        ...(mode === "replay" ? { maxWaitMs: replayedBlockAgeMs } : {}),
         purged: () => readTallies(stack.broker, plan.name, topic, partitions),
         accept: (gap) => passGap(stack.broker, plan.name, gap, acceptGaps),
         ...(instanceId === undefined ? {} : { instanceId }),
