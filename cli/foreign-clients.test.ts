@@ -13,7 +13,7 @@ import { RecordReader } from "../broker/record-batch/reader.ts";
 import { RunProcess } from "../loadtest/run-process.ts";
 import { packageRoot } from "../schemas/package-root.ts";
 import { freePorts } from "../stacks/local/free-ports.ts";
-import { pythonEnvironment, requirement } from "../testing/requirements-fixture.ts";
+import { foreignProgramMs, pythonEnvironment, requirement } from "../testing/requirements-fixture.ts";
 
 const needed = ["java-21", "maven", "redis-server", "python-clients"] as const;
 const skip = requirement(...needed);
@@ -79,7 +79,7 @@ function clickHousePassword(): string {
 function execute(program: string, args: readonly string[]): Promise<Outcome> {
   const passwords = { CLICKHOUSE_PASSWORD: clickHousePassword() };
   const env = { ...process.env, ...passwords };
-  const options = { cwd: folder, maxBuffer: 1 << 26, timeout: 120_000, env };
+  const options = { cwd: folder, maxBuffer: 1 << 26, timeout: foreignProgramMs, env };
   return new Promise((resolve) => {
     execFile(program, args, options, (error, out, err) => {
       resolve({ code: error === null ? 0 : Number(error.code ?? 1), out, err });

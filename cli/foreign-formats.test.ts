@@ -11,7 +11,7 @@ import { promisify } from "node:util";
 import { querySql, RunProcess } from "../loadtest/run-process.ts";
 import { packageRoot } from "../schemas/package-root.ts";
 import { freePorts } from "../stacks/local/free-ports.ts";
-import { pythonEnvironment, requirement } from "../testing/requirements-fixture.ts";
+import { foreignProgramMs, pythonEnvironment, requirement } from "../testing/requirements-fixture.ts";
 
 const skip = requirement("java-21", "maven", "redis-server", "python-clients", "kcat");
 const data = mkdtempSync(join(tmpdir(), "millrace-formats-"));
@@ -32,7 +32,7 @@ after(async () => {
 });
 
 const execute = (program: string, args: readonly string[]) =>
-  promisify(execFile)(program, args, { timeout: 120_000 });
+  promisify(execFile)(program, args, { timeout: foreignProgramMs });
 
 /** Waits until the query answers so; fails after two minutes. */
 async function answers(sql: string, expected: string): Promise<void> {

@@ -1,7 +1,7 @@
 import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { packageRoot } from "../schemas/package-root.ts";
-import { pythonEnvironment } from "../testing/requirements-fixture.ts";
+import { foreignProgramMs, pythonEnvironment } from "../testing/requirements-fixture.ts";
 
 /** How a script ended, and what it said. */
 export interface ScriptEnd {
@@ -20,7 +20,7 @@ export function pythonScript(
   const file = join(packageRoot(), "examples", ...path);
   const own = { PATH: process.env["PATH"], HOME: process.env["HOME"], ...env };
   return new Promise((resolve) => {
-    execFile(python, [file, ...args], { timeout: 120_000, env: own }, (error, out, err) => {
+    execFile(python, [file, ...args], { timeout: foreignProgramMs, env: own }, (error, out, err) => {
       resolve({ code: error === null ? 0 : Number(error.code ?? 1), out, err });
     });
   });

@@ -23,6 +23,12 @@ export type Requirement =
 /** Folder of the Python environment that the examples are tested in, below the package. */
 export const pythonEnvironment = join(packageRoot(), ".build", "python");
 
+/**
+ * How long a program of others may take until it is taken for one that hangs, in ms. On a machine
+ * that is busy Python takes a minute to read and compile what it imports for the first time.
+ */
+export const foreignProgramMs = 300_000;
+
 interface RequirementEntry {
   /** What is missing, for people. */
   readonly what: string;

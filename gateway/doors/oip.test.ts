@@ -1,6 +1,4 @@
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
-import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { Registry } from "prom-client";
@@ -14,10 +12,10 @@ import {
 import { Predictions } from "../../runtime/predict/predictions.ts";
 import { RegisteredModels } from "../../runtime/tracking/registered-models.ts";
 import { Tracking } from "../../runtime/tracking/tracking.ts";
-import { packageRoot } from "../../schemas/package-root.ts";
-import { pythonEnvironment, requirement } from "../../testing/requirements-fixture.ts";
+import { requirement } from "../../testing/requirements-fixture.ts";
 import { ask, countedStores, openTestGateway, posting, usualLimits } from "../gateway-fixture.ts";
 import type { Gateway } from "../open-gateway.ts";
+import { pythonScript } from "../python-script-fixture.ts";
 import { Served } from "../served.ts";
 import { allDoors } from "./all-doors.ts";
 
@@ -230,16 +228,8 @@ test("what unpacks to more than a body may be is refused, however small it is", 
 test("Triton's own client asks it unmodified", {
   skip: requirement("python-clients"),
 }, async () => {
-  const script = join(packageRoot(), "examples", "open-inference", "infer.py");
-  const args = [script, "--host", gateway.url.replace("http://", ""), "--model", model];
-  const { code, out, err } = await new Promise<{ code: unknown; out: string; err: string }>(
-    (resolve) => {
-      const python = join(pythonEnvironment, "bin", "python");
-      execFile(python, args, { timeout: 120_000 }, (error, out, err) => {
-        resolve({ code: error === null ? 0 : (error.code ?? 1), out, err });
-      });
-    },
-  );
+  const args = ["--host", gateway.url.replace("http://", ""), "--model", model];
+  const { code, out, err } = await pythonScript(["open-inference", "infer.py"], args);
   assert.equal(code, 0, err + out);
   const lines = out.trim().split("\n");
   const told = JSON.parse(lines.at(-1) ?? "");
