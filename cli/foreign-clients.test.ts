@@ -13,7 +13,11 @@ import { RecordReader } from "../broker/record-batch/reader.ts";
 import { RunProcess } from "../loadtest/run-process.ts";
 import { packageRoot } from "../schemas/package-root.ts";
 import { freePorts } from "../stacks/local/free-ports.ts";
-import { foreignProgramMs, pythonEnvironment, requirement } from "../testing/requirements-fixture.ts";
+import {
+  foreignProgramMs,
+  pythonEnvironment,
+  requirement,
+} from "../testing/requirements-fixture.ts";
 
 const needed = ["java-21", "maven", "redis-server", "python-clients"] as const;
 const skip = requirement(...needed);

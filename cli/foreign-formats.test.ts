@@ -11,7 +11,11 @@ import { promisify } from "node:util";
 import { querySql, RunProcess } from "../loadtest/run-process.ts";
 import { packageRoot } from "../schemas/package-root.ts";
 import { freePorts } from "../stacks/local/free-ports.ts";
-import { foreignProgramMs, pythonEnvironment, requirement } from "../testing/requirements-fixture.ts";
+import {
+  foreignProgramMs,
+  pythonEnvironment,
+  requirement,
+} from "../testing/requirements-fixture.ts";
 
 const skip = requirement("java-21", "maven", "redis-server", "python-clients", "kcat");
 const data = mkdtempSync(join(tmpdir(), "millrace-formats-"));

@@ -20,7 +20,8 @@ export function pythonScript(
   const file = join(packageRoot(), "examples", ...path);
   const own = { PATH: process.env["PATH"], HOME: process.env["HOME"], ...env };
   return new Promise((resolve) => {
-    execFile(python, [file, ...args], { timeout: foreignProgramMs, env: own }, (error, out, err) => {
+    const options = { timeout: foreignProgramMs, env: own };
+    execFile(python, [file, ...args], options, (error, out, err) => {
       resolve({ code: error === null ? 0 : Number(error.code ?? 1), out, err });
     });
   });
