@@ -2,20 +2,21 @@
  * Transactions and reads of 200-byte records on a real Kafka: this adapter against kafkajs's own
  * API, each in a process of its own, one after the other on one broker. Less than a minute.
  *
- * node dist/loadtest/broker.js [--seconds N] [--report FILE]
+ * node dist/loadtest/broker.js --help
  */
 import { execFile } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { cpus, release, tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseArgs, promisify } from "node:util";
+import { promisify } from "node:util";
 import kafkajs from "kafkajs";
 import type { ProducerBatch } from "../broker/broker.ts";
 import { openKafkaBroker } from "../broker/kafka/kafka-broker.ts";
 import { RecordBatchBuilder } from "../broker/record-batch/builder.ts";
 import { RecordReader } from "../broker/record-batch/reader.ts";
 import { kafkaVersion, startKafka } from "../stacks/local/kafka.ts";
+import { programFlags } from "./program-flags.ts";
 
 const run = promisify(execFile);
 const partitions = 4;
@@ -264,12 +265,23 @@ function tableOf(lines: readonly Line[]): string {
 }
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      seconds: { type: "string", default: "4" },
-      report: { type: "string" },
-      job: { type: "string" },
+  const { values } = programFlags({
+    command: "node dist/loadtest/broker.js",
+    does: "Transactions and reads of 200-byte records on a Kafka that it starts: this adapter against kafkajs's own API, in turn. Less than a minute.",
+    flags: {
+      seconds: { type: "string", takes: "N", default: "4", help: "of each measurement" },
+      report: {
+        type: "string",
+        takes: "FILE",
+        help: "where the page goes (left out: loadtest/reports/broker-<date>.md)",
+      },
+      job: {
+        type: "string",
+        takes: "JSON",
+        help: "what it tells the processes that it starts itself",
+      },
     },
+    fails: "where it could not measure",
   });
   if (values.job !== undefined) {
     const job = JSON.parse(values.job) as Job;

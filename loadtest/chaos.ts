@@ -3,14 +3,11 @@
  * their Kafka away, and compares what they leave with an undisturbed run, row by row. With a
  * control (something left out that a guarantee rests on) the comparison must fail.
  *
- * node dist/loadtest/chaos.js [--kills N] [--freezes N] [--outages N] [--seed S[,S…]] [--from DATE]
- *   [--to DATE] [--control none,transactions,fence,token] [--workers N] [--minutes N]
- *   [--report FILE]
+ * node dist/loadtest/chaos.js --help
  */
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { parseTime } from "../runtime/config/setting-types.ts";
 import { flights } from "../topologies/flights/flights.ts";
 import { type ChaosCase, runChaosCase } from "./chaos/chaos-case.ts";
@@ -19,63 +16,67 @@ import { caseText, isGood, verdict } from "./chaos/chaos-report.ts";
 import { type Control, controls } from "./chaos/messages.ts";
 import { circumstances } from "./circumstances.ts";
 import { allDigests } from "./digests.ts";
+import { programFlags, refuse } from "./program-flags.ts";
 import { querySql, RunProcess } from "./run-process.ts";
 
-const { values } = parseArgs({
-  options: {
-    kills: { type: "string", default: "20" },
-    /** SIGSTOPs. Default: 3 for 20 kills, in proportion, at least the one at the end. */
-    freezes: { type: "string" },
-    /** Of Kafka, in turn paused for 100 s and killed for 60 s. */
-    outages: { type: "string", default: String(usualOutages) },
-    seed: { type: "string", default: "1" },
-    from: { type: "string", default: "2001-01-01" },
-    to: { type: "string", default: "2001-01-04T15:00" },
-    control: { type: "string", default: "none" },
-    workers: { type: "string", default: "3" },
-    /** Bound of one run. */
-    minutes: { type: "string", default: "25" },
-    report: { type: "string" },
+const { values } = programFlags({
+  command: "node dist/loadtest/chaos.js",
+  does: "Kills and freezes workers at named points while they process flights on the local stack, takes their Kafka away, and compares what they leave with an undisturbed run, row by row.",
+  flags: {
+    kills: { type: "string", takes: "N", default: "20", least: 0, help: "SIGKILLs" },
+    freezes: {
+      type: "string",
+      takes: "N",
+      least: 0,
+      help: "SIGSTOPs (left out: 3 for 20 kills, in proportion, at least the one at the end)",
+    },
+    outages: {
+      ...{ type: "string", takes: "N", default: String(usualOutages), least: 0 },
+      help: "outages of Kafka, in turn paused for 100 s and killed for 60 s",
+    },
+    seed: {
+      type: "string",
+      takes: "N,…",
+      default: "1",
+      least: 0,
+      help: "where and when it kills; several: one run each",
+    },
+    from: { type: "string", takes: "DATE", default: "2001-01-01", help: "first event" },
+    to: {
+      type: "string",
+      takes: "DATE",
+      default: "2001-01-04T15:00",
+      help: "behind the last event",
+    },
+    control: {
+      ...{ type: "string", takes: "NAME,…", default: "none", among: controls },
+      help: "what is left out that a guarantee rests on, so that the comparison has to fail",
+    },
+    workers: { type: "string", takes: "N", default: "3", least: 2, help: "processes of the run" },
+    minutes: { type: "string", takes: "N", default: "25", help: "that one run may take" },
+    report: { type: "string", takes: "FILE", help: "writes the page" },
   },
+  fails: "where a comparison did not end as it should",
 });
 
-/** @throws {Error} naming the argument that cannot be used. */
 function wanted(): Omit<ChaosCase, "expected">[] {
-  const kills = count("kills", values.kills, 0);
+  const [kills, outages, workers] = [values.kills, values.outages, values.workers].map(Number) as [
+    ...[number, number, number],
+  ];
+  const minutes = Number(values.minutes);
   const freezes =
     values.freezes === undefined
       ? Math.max(1, Math.round((3 * kills) / 20))
-      : count("freezes", values.freezes, 0);
-  const outages = count("outages", values.outages, 0);
-  const workers = count("workers", values.workers, 2);
-  const minutes = count("minutes", values.minutes, 1);
-  const [from, to] = [timeOf("from", values.from), timeOf("to", values.to)];
-  if (from >= to) throw new Error(`--from ${values.from} does not lie before --to ${values.to}`);
+      : Number(values.freezes);
+  const [from, to] = [parseTime(values.from) ?? 0, parseTime(values.to) ?? 0];
+  if (from >= to) refuse(`--from ${values.from}: it does not lie before --to ${values.to}`);
   return values.seed.split(",").flatMap((text) => {
-    const seed = count("seed", text, 0);
+    const seed = Number(text);
     const steps = chaosPlan(seed, workers, kills, freezes, outages);
     return values.control.split(",").map((control) => {
-      return { from, to, workers, minutes, seed, steps, control: controlOf(control) };
+      return { from, to, workers, minutes, seed, steps, control: control as Control };
     });
   });
-}
-
-function count(name: string, text: string, least: number): number {
-  const number = Number(text);
-  if (Number.isInteger(number) && number >= least) return number;
-  throw new Error(`--${name} ${text}: write a whole number, at least ${least}`);
-}
-
-function timeOf(name: string, text: string): number {
-  const time = parseTime(text);
-  if (time === null) throw new Error(`--${name} ${text}: write a UTC time like 2001-01-04`);
-  return time;
-}
-
-function controlOf(text: string): Control {
-  const control = controls.find((each) => each === text);
-  if (control === undefined) throw new Error(`--control ${text}: one of ${controls.join(", ")}`);
-  return control;
 }
 
 /** Digests of an undisturbed run on the embedded stack. */

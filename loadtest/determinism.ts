@@ -3,33 +3,51 @@
  * source slowed and then the other, by one, two and three workers, undisturbed and with random
  * kills of workers. Feature rows, predictions, outcomes and models must be equal every time.
  *
- * node dist/loadtest/determinism.js [--from DATE] [--to DATE] [--slow TOPIC,…|none] [--factor F]
- *   [--workers 1,2,3] [--kills 0,5] [--seed S] [--report FILE]
+ * node dist/loadtest/determinism.js --help
  */
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { parseArgs } from "node:util";
 import type { Summary } from "../cli/summary/summary.ts";
 import { freePorts } from "../stacks/local/free-ports.ts";
 import { flights } from "../topologies/flights/flights.ts";
 import { circumstances } from "./circumstances.ts";
 import { allDigests } from "./digests.ts";
+import { programFlags } from "./program-flags.ts";
 import { millrace, querySql, RunProcess } from "./run-process.ts";
 import { seededRandom } from "./seeded-random.ts";
 
-const { values } = parseArgs({
-  options: {
-    from: { type: "string", default: "2001-01-01" },
-    to: { type: "string", default: "2001-01-04T12:00" },
-    slow: { type: "string", default: "flights.arrivals,flights.departures" },
-    factor: { type: "string", default: "10" },
-    workers: { type: "string", default: "1,2,3" },
-    kills: { type: "string", default: "0,5" },
-    seed: { type: "string", default: "1" },
-    report: { type: "string" },
+const { values } = programFlags({
+  command: "node dist/loadtest/determinism.js",
+  does: "Runs the same flights on the embedded stack and, again and again, on the local one, slowed, by several workers and with kills: feature rows, predictions, outcomes and models have to be equal every time.",
+  flags: {
+    from: { type: "string", takes: "DATE", default: "2001-01-01", help: "first event" },
+    to: {
+      type: "string",
+      takes: "DATE",
+      default: "2001-01-04T12:00",
+      help: "behind the last event",
+    },
+    slow: {
+      type: "string",
+      takes: "TOPIC,…",
+      default: "flights.arrivals,flights.departures",
+      help: "sources that are slowed, in turn; none: none",
+    },
+    factor: { type: "string", takes: "N", default: "10", help: "times that they are slowed" },
+    workers: { type: "string", takes: "N,…", default: "1,2,3", help: "processes, in turn" },
+    kills: {
+      type: "string",
+      takes: "N,…",
+      default: "0,5",
+      least: 0,
+      help: "SIGKILLs of workers, in turn",
+    },
+    seed: { type: "string", takes: "N", default: "1", least: 0, help: "when it kills" },
+    report: { type: "string", takes: "FILE", help: "writes the page" },
   },
+  fails: "where a run left something else",
 });
 
 interface Case {

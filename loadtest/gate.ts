@@ -3,7 +3,7 @@
  * predictions, outcomes, models and drift records of a replay on the embedded stack. A change of
  * the inside leaves them equal; one that is meant to change them records them again and says why.
  *
- * node dist/loadtest/gate.js [--to DATE] [--record] [--against PROGRAM] [--pairs N]
+ * node dist/loadtest/gate.js --help
  *
  * `--against` also runs the command line of another build, in turn, and compares CPU time.
  */
@@ -13,7 +13,7 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
+import { programFlags } from "./program-flags.ts";
 import { querySql } from "./run-process.ts";
 
 const file = fileURLToPath(new URL("../../loadtest/gate.json", import.meta.url));
@@ -93,13 +93,29 @@ function differences(recorded: Digests, found: Digests): string[] {
 }
 
 async function main(): Promise<number> {
-  const { values } = parseArgs({
-    options: {
-      to: { type: "string", default: "2001-01-15" },
-      record: { type: "boolean", default: false },
-      against: { type: "string" },
-      pairs: { type: "string", default: "1" },
+  const { values } = programFlags({
+    command: "node dist/loadtest/gate.js",
+    does: "Replays flights on the embedded stack and holds feature rows, predictions, outcomes, models and drift records against what loadtest/gate.json has recorded.",
+    flags: {
+      to: {
+        type: "string",
+        takes: "DATE",
+        default: "2001-01-15",
+        help: "behind the last event; the dates of the file are recorded",
+      },
+      record: {
+        type: "boolean",
+        default: false,
+        help: "records what it found, in place of comparing",
+      },
+      against: {
+        type: "string",
+        takes: "PROGRAM",
+        help: "command line of another build (dist/cli/main.js) whose CPU time is compared, in turn",
+      },
+      pairs: { type: "string", takes: "N", default: "1", help: "of runs that are compared so" },
     },
+    fails: "where something differs, or nothing is recorded for the range",
   });
   const { to, against } = values;
   const recorded = JSON.parse(await readFile(file, "utf8")) as Record<string, Digests>;

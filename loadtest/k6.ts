@@ -3,14 +3,12 @@
  * k6 with our extension (built once, needs Go), the servers, the run. Ends with 1 when a threshold
  * of the script fails.
  *
- * npm run loadtest -- [SCRIPT] [--rate 1000] [--for 30s] [--set NAME=VALUE …] [--data DIR]
- *   [--workers 1] [--max-wait 5s] [--away 5m] [--report FILE] [--build]
+ * npm run loadtest -- --help
  */
 import { spawn } from "node:child_process";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { loadavg, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { parseArgs } from "node:util";
 import { durationMs } from "../schemas/duration.ts";
 import { MillraceError } from "../schemas/errors.ts";
 import { packageRoot } from "../schemas/package-root.ts";
@@ -21,6 +19,7 @@ import { buildK6 } from "./k6/build-k6.ts";
 import { reportText } from "./k6/report.ts";
 import { startMissing } from "./k6/under-test.ts";
 import { failuresOf, type K6Summary } from "./k6/verdict.ts";
+import { programFlags } from "./program-flags.ts";
 
 interface Script {
   /** Whether it asks a gateway. */
@@ -41,19 +40,48 @@ const scripts: Readonly<Record<string, Script>> = {
 /** Flights of the run's own where a script sends none. */
 const ownLoad = ["--rate", "200", "--flight-time", "5s"];
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    rate: { type: "string", default: "1000" },
-    for: { type: "string", default: "30s" },
-    set: { type: "string", multiple: true, default: [] },
-    data: { type: "string" },
-    workers: { type: "string", default: "1" },
-    "max-wait": { type: "string", default: "5s" },
-    away: { type: "string" },
-    report: { type: "string" },
-    build: { type: "boolean", default: false },
+const { values, positionals } = programFlags({
+  command: "npm run loadtest --",
+  does: "Runs a k6 script against flights that run live on the local stack, and starts what is missing: k6 with our extension (built once, needs Go), the servers, the run.",
+  words: `[${Object.keys(scripts).join(" | ")}]`,
+  flags: {
+    rate: {
+      type: "string",
+      takes: "N",
+      default: "1000",
+      help: "events a second; requests where the script asks a gateway",
+    },
+    for: { type: "string", takes: "TIME", default: "30s", help: "length of the load" },
+    set: {
+      ...{ type: "string", multiple: true, default: [] },
+      ...{ takes: "NAME=VALUE", help: "a setting of the script; repeatable" },
+    },
+    data: {
+      type: "string",
+      takes: "DIR",
+      help: "data directory of a local stack (left out: a folder that is removed)",
+    },
+    workers: {
+      type: "string",
+      takes: "N",
+      default: "1",
+      help: "processes of a run that is started here",
+    },
+    "max-wait": {
+      type: "string",
+      takes: "TIME",
+      default: "5s",
+      help: "of a run that is started here",
+    },
+    away: { type: "string", takes: "TIME", help: "with predict: how long ClickHouse is away" },
+    report: {
+      type: "string",
+      takes: "FILE",
+      help: "writes the page, and k6's own summary beside it as JSON",
+    },
+    build: { type: "boolean", default: false, help: "builds k6 and ends" },
   },
+  fails: "where a threshold fails",
 });
 
 const [script = "ingest-kafka"] = positionals;

@@ -3,21 +3,21 @@
  * behind with an undisturbed run: feature rows, predictions, outcomes and models must be equal, and
  * at least so many models as `--models` says promoted, with records that they scored.
  *
- * node dist/loadtest/kills.js [--app NAME] [--kills N] [--seed S] [--models N] [--report FILE]
- *   [-- FLAGS OF RUN]
+ * node dist/loadtest/kills.js --help
  */
 import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
 import type { Summary } from "../cli/summary/summary.ts";
 import type { ApplicationSpec } from "../runtime/hosting/application-spec.ts";
 import type { Plan } from "../schemas/plan.ts";
 import { circumstances } from "./circumstances.ts";
 import { allDigests, leaksOf } from "./digests.ts";
+import { programFlags, refuse } from "./program-flags.ts";
 import { querySql } from "./run-process.ts";
 import { seededRandom } from "./seeded-random.ts";
 
@@ -42,15 +42,24 @@ async function attempt(args: readonly string[], killAfterMs: number | null): Pro
 }
 
 async function main(): Promise<number> {
-  const { values, positionals: flags } = parseArgs({
-    allowPositionals: true,
-    options: {
-      app: { type: "string", default: "flights" },
-      kills: { type: "string", default: "10" },
-      seed: { type: "string", default: "1" },
-      models: { type: "string", default: "0" },
-      report: { type: "string" },
+  const { values, positionals: flags } = programFlags({
+    command: "node dist/loadtest/kills.js",
+    does: "Kills a run with SIGKILL at random moments, lets it finish, and compares what it left with an undisturbed run: feature rows, predictions, outcomes and models have to be equal.",
+    words: "[-- FLAGS OF RUN]",
+    flags: {
+      app: { type: "string", takes: "NAME", default: "flights", help: "a folder of examples/" },
+      kills: { type: "string", takes: "N", default: "10", help: "SIGKILLs" },
+      seed: { type: "string", takes: "N", default: "1", least: 0, help: "when it kills" },
+      models: {
+        type: "string",
+        takes: "N",
+        default: "0",
+        least: 0,
+        help: "models that have to be promoted and to have scored at least",
+      },
+      report: { type: "string", takes: "FILE", help: "writes the page" },
     },
+    fails: "where the comparison or a run fails",
   });
   const work = await mkdtemp(join(tmpdir(), "millrace-kills-"));
   try {
@@ -69,6 +78,7 @@ type Values = Readonly<Record<"app" | "kills" | "seed" | "models", string>> & {
 async function compare(work: string, values: Values): Promise<number> {
   // An application of the examples, as compiled.
   const app = fileURLToPath(new URL(`../examples/${values.app}/app.js`, import.meta.url));
+  if (!existsSync(app)) refuse(`--app ${values.app}: there is no ${app}`);
   const { default: spec } = (await import(app)) as { default: ApplicationSpec };
   const command = [app, ...values.flags];
   const calm = join(work, "calm");

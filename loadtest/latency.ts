@@ -1,12 +1,11 @@
 /**
  * Latencies on the data of a real run: feature reads, scoring, and recovery after a SIGKILL.
  *
- * node dist/loadtest/latency.js [--rounds N] [--samples N] [--kills N] [--report FILE]
+ * node dist/loadtest/latency.js --help
  */
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { openEmbeddedStack } from "../stacks/embedded-stack.ts";
 import { flights as plan } from "../topologies/flights/flights.ts";
 import { circumstances } from "./circumstances.ts";
@@ -14,6 +13,7 @@ import { timeOnlineReads } from "./latency/online-reads.ts";
 import { type Recovery, timeRecovery } from "./latency/recovery.ts";
 import { timeScoring } from "./latency/scoring.ts";
 import { median, medianOf, type Timing } from "./latency/timing.ts";
+import { programFlags } from "./program-flags.ts";
 import { flightsApp, millrace } from "./run-process.ts";
 
 /** Two and a half days: enough labels for a model. */
@@ -64,13 +64,25 @@ function tableOf(timings: readonly Timing[], recoveries: readonly Recovery[]): s
 }
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      rounds: { type: "string", default: "5" },
-      samples: { type: "string", default: "4000" },
-      kills: { type: "string", default: "5" },
-      report: { type: "string" },
+  const { values } = programFlags({
+    command: "node dist/loadtest/latency.js",
+    does: "Latencies on the data of a real run: feature reads, scoring, and recovery after a SIGKILL.",
+    flags: {
+      rounds: { type: "string", takes: "N", default: "5", help: "of which the median counts" },
+      samples: { type: "string", takes: "N", default: "4000", help: "calls of a round" },
+      kills: {
+        type: "string",
+        takes: "N",
+        default: "5",
+        help: "SIGKILLs after which a start is timed",
+      },
+      report: {
+        type: "string",
+        takes: "FILE",
+        help: "where the page goes (left out: loadtest/reports/latency-<date>.md)",
+      },
     },
+    fails: "where it could not measure",
   });
   const { rounds, samples, kills } = values;
   const work = await mkdtemp(join(tmpdir(), "millrace-latency-"));

@@ -4,8 +4,7 @@
  * once. Then the run is read again with its decisions and must be equal, byte for byte. On the
  * embedded stack the load is the run's own, nobody else can hang, and whole runs are killed.
  *
- * node dist/loadtest/live.js [--stack local|embedded] [--for 5m] [--rate 1000] [--max-wait 5s]
- *   [--flight-time 30s] [--kills 5] [--workers 2] [--report FILE]
+ * node dist/loadtest/live.js --help
  */
 import { execFile } from "node:child_process";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
@@ -13,7 +12,6 @@ import { loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
 import type { RereadReport } from "../audit/reread/reread-run.ts";
 import type { Broker } from "../broker/broker.ts";
 import { RecordBatchBuilder } from "../broker/record-batch/builder.ts";
@@ -30,19 +28,31 @@ import { openLocalStack } from "../stacks/local-stack.ts";
 import { flights as plan } from "../topologies/flights/flights.ts";
 import { circumstances } from "./circumstances.ts";
 import { type Outage, type Waits, waitsBeside } from "./live/waits.ts";
+import { programFlags } from "./program-flags.ts";
 import { millrace, RunProcess } from "./run-process.ts";
 
-const { values } = parseArgs({
-  options: {
-    stack: { type: "string", default: "local" },
-    for: { type: "string", default: "5m" },
-    rate: { type: "string", default: "1000" },
-    "max-wait": { type: "string", default: "5s" },
-    "flight-time": { type: "string", default: "30s" },
-    kills: { type: "string", default: "5" },
-    workers: { type: "string", default: "2" },
-    report: { type: "string" },
+const { values } = programFlags({
+  command: "node dist/loadtest/live.js",
+  does: "Runs live mode under load and misfortune: silent and unreadable partitions, processes that are killed and started again. Then the run is read again with its decisions and has to be equal, byte for byte.",
+  flags: {
+    stack: {
+      ...{ type: "string", takes: "NAME", default: "local", among: ["local", "embedded"] },
+      help: "where it runs; on the embedded stack whole runs are killed",
+    },
+    for: { type: "string", takes: "TIME", default: "5m", help: "length of the load" },
+    rate: { type: "string", takes: "N", default: "1000", help: "events a second" },
+    "max-wait": { type: "string", takes: "TIME", default: "5s", help: "of the run" },
+    "flight-time": { type: "string", takes: "TIME", default: "30s", help: "of a flight" },
+    kills: { type: "string", takes: "N", default: "5", least: 0, help: "SIGKILLs" },
+    workers: {
+      type: "string",
+      takes: "N",
+      default: "2",
+      help: "processes of the run, on the local stack",
+    },
+    report: { type: "string", takes: "FILE", help: "writes the page" },
   },
+  fails: "where a promise is broken",
 });
 
 const isLocal = values.stack === "local";

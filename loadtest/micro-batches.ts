@@ -5,27 +5,35 @@
  * full batch, measured from when each request was due. Ends with 1 where it has not 15 times as
  * many; on a machine that others use no rate may hold the bound.
  *
- * node dist/loadtest/micro-batches.js [--rounds N] [--seconds N] [--delay MS] [--report FILE]
+ * node dist/loadtest/micro-batches.js --help
  */
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { ensembleFile, plainEnsemble } from "../runtime/services/score/ensemble-fixture.ts";
 import { packageRoot } from "../schemas/package-root.ts";
 import { circumstances } from "./circumstances.ts";
+import { programFlags } from "./program-flags.ts";
 import { type Compared, compareBatches, type Rate } from "./scoring/compare-batches.ts";
 
 /** What is asked of it. */
 const wanted = 15;
 
-const { values: flags } = parseArgs({
-  options: {
-    rounds: { type: "string", default: "5" },
-    seconds: { type: "string", default: "1" },
-    delay: { type: "string", default: "5" },
-    report: { type: "string" },
+const { values: flags } = programFlags({
+  command: "node dist/loadtest/micro-batches.js",
+  does: "Rows a second of requests of one row each: by batches of one through the scoring pool, and through the micro-batcher before the same pool, in one process and in turn.",
+  flags: {
+    rounds: {
+      type: "string",
+      takes: "N",
+      default: "5",
+      help: "of which the best counts on every side",
+    },
+    seconds: { type: "string", takes: "N", default: "1", help: "of a round" },
+    delay: { type: "string", takes: "N", default: "5", help: "of the micro-batcher, ms" },
+    report: { type: "string", takes: "FILE", help: "writes the page" },
   },
+  fails: "where micro-batches do not score 15 times as many rows within their bound",
 });
 
 function row({ name, alone, bounded, fastest, batchMs, boundMs }: Compared): string {

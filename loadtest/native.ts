@@ -4,13 +4,13 @@
  * installed) LightGBM trains the trees, categories among their features, and its own predictor is
  * timed beside them. Some minutes.
  *
- * node dist/loadtest/native.js [--rows N] [--python FILE] [--report FILE]
+ * node dist/loadtest/native.js --help
  */
 import { execFile } from "node:child_process";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseArgs, promisify } from "node:util";
+import { promisify } from "node:util";
 import { nativeModel } from "../processors/scoring/native/native-model.ts";
 import {
   type EnsembleShape,
@@ -21,6 +21,7 @@ import {
 import { loadOnnxModel } from "../runtime/services/score/onnx-model.ts";
 import { packageRoot } from "../schemas/package-root.ts";
 import { circumstances } from "./circumstances.ts";
+import { programFlags } from "./program-flags.ts";
 
 const run = promisify(execFile);
 const batches = [1, 32, 256] as const;
@@ -187,12 +188,19 @@ function reportOf(all: readonly Measured[], lightgbm: Record<string, number> | n
   ].join("\n");
 }
 
-const { values: flags } = parseArgs({
-  options: {
-    rows: { type: "string", default: "1000000" },
-    python: { type: "string" },
-    report: { type: "string" },
+const { values: flags } = programFlags({
+  command: "node dist/loadtest/native.js",
+  does: "Models computed in JavaScript against onnxruntime-node on the same files: time of a row by batch, and the largest difference over many rows.",
+  flags: {
+    rows: { type: "string", takes: "N", default: "1000000", help: "whose answers are compared" },
+    python: {
+      type: "string",
+      takes: "FILE",
+      help: "a Python with lightgbm and onnxmltools: LightGBM trains the trees then, and its own predictor is timed as well",
+    },
+    report: { type: "string", takes: "FILE", help: "writes the page" },
   },
+  fails: "where it could not measure",
 });
 const folder = await mkdtemp(join(tmpdir(), "millrace-native-"));
 try {

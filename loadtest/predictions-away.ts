@@ -9,7 +9,6 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { loadavg, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { parseArgs } from "node:util";
 import { durationMs } from "../schemas/duration.ts";
 import { accountOf } from "./away/account.ts";
 import { AskedPredictions } from "./away/asked-predictions.ts";
@@ -17,28 +16,36 @@ import { circumstances } from "./circumstances.ts";
 import { registerAnyModel } from "./k6/any-model.ts";
 import { type Absence, clickHouseAway, growthMost, storedIds } from "./k6/away.ts";
 import { startMissing } from "./k6/under-test.ts";
+import { programFlags } from "./program-flags.ts";
 
-const usage = `node dist/loadtest/predictions-away.js [flags]
-
-  --rate 100      requests a second
-  --rows 20       records of a request, each of them a prediction
-  --before 2m     load before ClickHouse goes: what the run takes is known by then
-  --away 5m       how long it is away
-  --after 30s     load once it is back
-  --flights 20    flights a second that the run feeds itself
-  --report FILE   writes the page`;
-
-const { values } = parseArgs({
-  options: {
-    help: { type: "boolean", default: false },
-    rate: { type: "string", default: "100" },
-    rows: { type: "string", default: "20" },
-    before: { type: "string", default: "2m" },
-    away: { type: "string", default: "5m" },
-    after: { type: "string", default: "30s" },
-    flights: { type: "string", default: "20" },
-    report: { type: "string" },
+const { values } = programFlags({
+  command: "node dist/loadtest/predictions-away.js",
+  does: "Takes ClickHouse away while predictions are asked of a gateway, and brings it back: every answered one has to stand in the table once, and the run may not grow by more than 64 MiB. Starts what it needs on free ports of 127.0.0.1, and stops it.",
+  flags: {
+    rate: { type: "string", takes: "N", default: "100", help: "requests a second" },
+    rows: {
+      type: "string",
+      takes: "N",
+      default: "20",
+      help: "records of a request, each of them a prediction",
+    },
+    before: {
+      type: "string",
+      takes: "TIME",
+      default: "2m",
+      help: "load before ClickHouse goes: what the run takes is known by then",
+    },
+    away: { type: "string", takes: "TIME", default: "5m", help: "how long it is away" },
+    after: { type: "string", takes: "TIME", default: "30s", help: "load once it is back" },
+    flights: {
+      type: "string",
+      takes: "N",
+      default: "20",
+      help: "flights a second that the run feeds itself",
+    },
+    report: { type: "string", takes: "FILE", help: "writes the page" },
   },
+  fails: "where the promise is broken or the rate was not reached",
 });
 
 /** Share of the requests that may not be sent: a machine that is busy for a moment drops some. */
@@ -131,15 +138,12 @@ async function measure(work: string): Promise<{ page: string; failures: string[]
   }
 }
 
-if (values.help) console.log(usage);
-else {
-  const work = await mkdtemp(join(tmpdir(), "millrace-away-"));
-  try {
-    const { page, failures } = await measure(work);
-    console.log(page);
-    if (values.report !== undefined) await writeFile(resolve(values.report), page);
-    if (failures.length > 0) process.exitCode = 1;
-  } finally {
-    await rm(work, { recursive: true, force: true });
-  }
+const work = await mkdtemp(join(tmpdir(), "millrace-away-"));
+try {
+  const { page, failures } = await measure(work);
+  console.log(page);
+  if (values.report !== undefined) await writeFile(resolve(values.report), page);
+  if (failures.length > 0) process.exitCode = 1;
+} finally {
+  await rm(work, { recursive: true, force: true });
 }

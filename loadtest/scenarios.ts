@@ -3,18 +3,18 @@
  * what each run left behind against what the loop promises: alarms, recovery, and no model of
  * noise. Exits 1 when a promise does not hold.
  *
- * node dist/loadtest/scenarios.js [--only NAME] [--data DIR] [--report FILE]
+ * node dist/loadtest/scenarios.js --help
  */
 import { spawn } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
 import { storesOf } from "../runtime/hosting/stack.ts";
 import { openEmbeddedStack } from "../stacks/embedded-stack.ts";
 import { flights } from "../topologies/flights/flights.ts";
 import { circumstances } from "./circumstances.ts";
+import { programFlags } from "./program-flags.ts";
 import { flightsApp } from "./run-process.ts";
 import { findingsOf } from "./scenarios/find.ts";
 import { type Played, reportText } from "./scenarios/report.ts";
@@ -41,18 +41,24 @@ async function play(scenario: Scenario, data: string): Promise<Played> {
 }
 
 async function main(): Promise<number> {
-  const { values } = parseArgs({
-    options: {
-      only: { type: "string" },
-      data: { type: "string" },
-      report: { type: "string" },
+  const { values } = programFlags({
+    command: "node dist/loadtest/scenarios.js",
+    does: "Replays a month three times on the embedded stack, undisturbed, shifted and permuted, and holds what each run left against what the loop promises: alarms, recovery, and no model of noise.",
+    flags: {
+      only: {
+        ...{ type: "string", takes: "NAME" },
+        ...{ among: scenarios.map(({ name }) => name), help: "the only one (left out: all)" },
+      },
+      data: {
+        type: "string",
+        takes: "DIR",
+        help: "where runs stay (left out: a folder that is removed)",
+      },
+      report: { type: "string", takes: "FILE", help: "writes the page" },
     },
+    fails: "where a promise does not hold",
   });
   const asked = scenarios.filter(({ name }) => values.only === undefined || values.only === name);
-  if (asked.length === 0) {
-    console.error(`--only: one of ${scenarios.map(({ name }) => name).join(", ")}`);
-    return 2;
-  }
   const where = await circumstances();
   const work = values.data ?? (await mkdtemp(join(tmpdir(), "millrace-scenarios-")));
   const played: Played[] = [];

@@ -3,15 +3,15 @@
  * while requests are under way, each of which knows the answer that is its own; the control is
  * piscina with onnxruntime-node, as its manual has it. Then so many requests by id in one process.
  *
- * node dist/loadtest/scoring-stress.js [--processes N] [--cycles N] [--requests N] [--report FILE]
+ * node dist/loadtest/scoring-stress.js --help
  */
 import { execFile } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
 import { circumstances } from "./circumstances.ts";
+import { programFlags } from "./program-flags.ts";
 import { CheckedLoad, newTally, type Tally } from "./scoring/checked-load.ts";
 import { idModel } from "./scoring/id-models.ts";
 
@@ -64,13 +64,16 @@ function lost({ asked, ...ends }: Tally): number {
   return asked - told - ends.busy - ends.missing - ends.broken;
 }
 
-const { values: flags } = parseArgs({
-  options: {
-    processes: { type: "string", default: "50" },
-    cycles: { type: "string", default: "20" },
-    requests: { type: "string", default: "10000000" },
-    report: { type: "string" },
+const { values: flags } = programFlags({
+  command: "node dist/loadtest/scoring-stress.js",
+  does: "Swaps models, resizes pools, cancels, and ends processes by SIGTERM while requests are under way, each of which knows the answer that is its own; the control is piscina with onnxruntime-node alone. Then so many requests by id in one process.",
+  flags: {
+    processes: { type: "string", takes: "N", default: "50", help: "that are stressed" },
+    cycles: { type: "string", takes: "N", default: "20", help: "of a process" },
+    requests: { type: "string", takes: "N", default: "10000000", help: "by id" },
+    report: { type: "string", takes: "FILE", help: "writes the page" },
   },
+  fails: "where an answer is lost or misrouted",
 });
 const folder = await mkdtemp(join(tmpdir(), "millrace-stress-"));
 try {

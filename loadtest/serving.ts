@@ -3,8 +3,7 @@
  * their committed predictions at 5,000 events/s, and wide feature reads beside those of Feast's
  * Python SDK from the same Redis.
  *
- * node dist/loadtest/serving.js [--for 60s] [--requests 500] [--events 5000] [--samples 2000]
- *   [--rounds 3] [--python FILE] [--report FILE]
+ * node dist/loadtest/serving.js --help
  *
  * `--python` has Feast: pip install 'feast[redis]==0.67.0'. Without it its column is left out.
  */
@@ -12,26 +11,34 @@ import { execFile } from "node:child_process";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { loadavg, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { parseArgs, promisify } from "node:util";
+import { promisify } from "node:util";
 import { packageRoot } from "../schemas/package-root.ts";
 import { startRedis } from "../stacks/local/redis.ts";
 import { circumstances } from "./circumstances.ts";
 import { failuresOf, type K6Summary } from "./k6/verdict.ts";
 import { medianOf, type Timing } from "./latency/timing.ts";
 import { entitiesStored, shapes, timeWideReads } from "./latency/wide-reads.ts";
+import { programFlags } from "./program-flags.ts";
 
 const run = promisify(execFile);
 
-const { values } = parseArgs({
-  options: {
-    for: { type: "string", default: "60s" },
-    requests: { type: "string", default: "500" },
-    events: { type: "string", default: "5000" },
-    samples: { type: "string", default: "2000" },
-    rounds: { type: "string", default: "3" },
-    python: { type: "string" },
-    report: { type: "string" },
+const { values } = programFlags({
+  command: "node dist/loadtest/serving.js",
+  does: "What serving takes, in one page: predictions over the gateway, departures to their committed predictions, and wide feature reads beside those of Feast's Python SDK from the same Redis.",
+  flags: {
+    for: { type: "string", takes: "TIME", default: "60s", help: "length of each load" },
+    requests: { type: "string", takes: "N", default: "500", help: "predictions a second" },
+    events: { type: "string", takes: "N", default: "5000", help: "events a second" },
+    samples: { type: "string", takes: "N", default: "2000", help: "feature reads of a round" },
+    rounds: { type: "string", takes: "N", default: "3", help: "of which the median counts" },
+    python: {
+      type: "string",
+      takes: "FILE",
+      help: "a Python with feast[redis]==0.67.0 (left out: so is its column)",
+    },
+    report: { type: "string", takes: "FILE", help: "writes the page" },
   },
+  fails: "where a load test failed",
 });
 
 /** One load test of k6: times of its metrics, and why it failed. */

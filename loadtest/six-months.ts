@@ -2,16 +2,16 @@
  * Replays all six months on the embedded stack and holds time, memory and disk against their
  * limits. Exits 1 when one does not hold. Needs Linux and some 10 GB on the disk.
  *
- * node dist/loadtest/six-months.js [--from DATE] [--to DATE] [--data DIR] [--report FILE]
+ * node dist/loadtest/six-months.js --help
  */
 import { execFile } from "node:child_process";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { parseArgs } from "node:util";
 import type { Summary } from "../cli/summary/summary.ts";
 import { circumstances } from "./circumstances.ts";
+import { programFlags } from "./program-flags.ts";
 import { RunProcess } from "./run-process.ts";
 import { FamilyMemory, type Half } from "./six-months/family-memory.ts";
 import { type Measured, type Verdict, verdictsOf } from "./six-months/limits.ts";
@@ -121,13 +121,20 @@ function number(value: number | undefined): string {
 }
 
 async function main(): Promise<number> {
-  const { values } = parseArgs({
-    options: {
-      from: { type: "string", default: "2001-01-01" },
-      to: { type: "string", default: "2001-07-01" },
-      data: { type: "string" },
-      report: { type: "string" },
+  const { values } = programFlags({
+    command: "node dist/loadtest/six-months.js",
+    does: "Replays all six months on the embedded stack and holds time, memory and disk against their limits. Needs Linux and some 10 GB on the disk.",
+    flags: {
+      from: { type: "string", takes: "DATE", default: "2001-01-01", help: "first event" },
+      to: { type: "string", takes: "DATE", default: "2001-07-01", help: "behind the last event" },
+      data: {
+        type: "string",
+        takes: "DIR",
+        help: "where the run stays (left out: a folder that is removed)",
+      },
+      report: { type: "string", takes: "FILE", help: "writes the page" },
     },
+    fails: "where a limit does not hold",
   });
   const work = values.data ?? (await mkdtemp(join(tmpdir(), "millrace-six-months-")));
   try {

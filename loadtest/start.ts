@@ -2,16 +2,16 @@
  * Times `npm start` as a user sees it, on a fresh data directory each time: to the first line and
  * to the end, with what the summary says.
  *
- * node dist/loadtest/start.js [--runs N] [--to DATE] [--report FILE]
+ * node dist/loadtest/start.js --help
  */
 import { spawn } from "node:child_process";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import type { Summary } from "../cli/summary/summary.ts";
 import { packageRoot } from "../schemas/package-root.ts";
 import { circumstances } from "./circumstances.ts";
+import { programFlags } from "./program-flags.ts";
 
 interface Timed {
   readonly firstLineSeconds: number;
@@ -70,12 +70,15 @@ function row({ firstLineSeconds, seconds, exit, summary }: Timed): string {
   );
 }
 
-const { values } = parseArgs({
-  options: {
-    runs: { type: "string", default: "3" },
-    to: { type: "string", default: "2001-01-15" },
-    report: { type: "string" },
+const { values } = programFlags({
+  command: "node dist/loadtest/start.js",
+  does: "Times npm start as a user sees it, on a fresh data directory each time: to the first line and to the end.",
+  flags: {
+    runs: { type: "string", takes: "N", default: "3", help: "of which the median counts" },
+    to: { type: "string", takes: "DATE", default: "2001-01-15", help: "behind the last event" },
+    report: { type: "string", takes: "FILE", help: "writes the page" },
   },
+  fails: "where a run failed or did not balance",
 });
 const timed: Timed[] = [];
 for (let run = 0; run < Number(values.runs); run++) {
