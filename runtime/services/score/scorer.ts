@@ -33,6 +33,8 @@ export interface BatchAnswer {
   readonly failure: string | null;
   /** How long its thread was at it, ms. @default nobody measured it */
   readonly tookMs?: number;
+  /** Of that, what it had a processor for at most, ms. @default nobody measured it */
+  readonly busyMs?: number;
 }
 
 /** Scores rows. Each row's answer depends on the row and its model alone, never on the batching. */

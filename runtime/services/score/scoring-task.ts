@@ -44,12 +44,25 @@ export class TaskScorer {
   }
 
   async #answer({ artifact, vectors, rows }: ScoringTask): Promise<BatchAnswer | ScoringFailure> {
+    let began = performance.now();
+    let used = process.cpuUsage();
+    // onnxruntime runs once the thread comes to what it has to do next: what it did before is none
+    // of the model's.
+    const mark = setImmediate(() => {
+      began = performance.now();
+      used = process.cpuUsage();
+    });
     try {
-      return await answerBatch(() => this.#cache.get(artifact), vectors, rows);
+      const answer = await answerBatch(() => this.#cache.get(artifact), vectors, rows);
+      const tookMs = performance.now() - began;
+      const { user, system } = process.cpuUsage(used);
+      return { ...answer, tookMs, busyMs: Math.min(tookMs, (user + system) / 1_000) };
     } catch (error) {
       if (!(error instanceof MillraceError)) return { code: null, context: {}, cause: error };
       const { code, context, cause } = error;
       return { code, context, cause };
+    } finally {
+      clearImmediate(mark);
     }
   }
 }

@@ -11,8 +11,6 @@ export async function warmUp(): Promise<void> {
 }
 
 /** Entry of the pool's threads: piscina calls it by name, one task at a time. */
-export async function scoreBatch(task: ScoringTask): Promise<BatchAnswer | ScoringFailure> {
-  const started = performance.now();
-  const answer = await scorer.run(task);
-  return "probabilities" in answer ? { ...answer, tookMs: performance.now() - started } : answer;
+export function scoreBatch(task: ScoringTask): Promise<BatchAnswer | ScoringFailure> {
+  return scorer.run(task);
 }

@@ -15,9 +15,10 @@ import { sampleFeatures, sampleRows } from "../../../processors/train/sample-row
 import { seededRandom } from "../../../processors/train/seeded-random-fixture.ts";
 import { type ArtifactStore, openArtifactStore } from "../train/artifacts.ts";
 import { logisticRegressionGraph } from "../train/logistic-regression-graph.ts";
+import { encodeOnnx, onnxTypes } from "../train/onnx-writer.ts";
 import { verifyServedAsFitted } from "../train/train-model.ts";
 import { loadOnnxModel, verifyBatchInvariance } from "./onnx-model.ts";
-import { microBatches, microBatchRows } from "./scorer.ts";
+import { type BatchAnswer, microBatches, microBatchRows } from "./scorer.ts";
 import { createScoringPool } from "./scoring-pool.ts";
 import { ShortScorer } from "./short-scorer.ts";
 
@@ -187,7 +188,9 @@ test(
     let here = ask();
     assert.equal(here, null, "it is loaded first");
     for (; here === null; here = ask()) await nextTurn();
-    assert.deepEqual(await here, { probabilities, failure: null });
+    const { tookMs, busyMs, ...answer } = (await here) as BatchAnswer;
+    assert.deepEqual(answer, { probabilities, failure: null });
+    assert.ok((tookMs ?? 0) > 0 && (busyMs ?? 0) <= (tookMs ?? 0));
     await short.close();
     for (let run = 0; run < 40; run++) {
       assert.deepEqual((await pool.score(asked)).probabilities, probabilities);
@@ -195,6 +198,75 @@ test(
     await pool.close();
   },
 );
+
+/** Answers with its first feature; how long that takes is what its largest one says. */
+function anyTime(): Buffer {
+  const { length } = sampleFeatures;
+  const last = { keepdims: 0 };
+  return encodeOnnx({
+    name: "any_time",
+    nodes: [
+      { op: "Gather", inputs: ["features", "first"], outputs: ["found"], attributes: { axis: 1 } },
+      { op: "ReduceMax", inputs: ["features"], outputs: ["most"], attributes: last },
+      { op: "Range", inputs: ["zero", "most", "one"], outputs: ["all"] },
+      { op: "ReduceSum", inputs: ["all"], outputs: ["sum"], attributes: last },
+      { op: "Mul", inputs: ["sum", "zero"], outputs: ["nothing"] },
+      { op: "Add", inputs: ["found", "nothing"], outputs: ["answer"] },
+      { op: "Reshape", inputs: ["answer", "flat"], outputs: ["probability"] },
+    ],
+    initializers: [
+      { name: "first", dims: [1], data: BigInt64Array.of(0n) },
+      { name: "flat", dims: [1], data: BigInt64Array.of(-1n) },
+      { name: "zero", dims: [], data: new Float64Array(1) },
+      { name: "one", dims: [], data: Float64Array.of(1) },
+    ],
+    input: { name: "features", type: onnxTypes.double, dims: ["N", length] },
+    output: { name: "probability", type: onnxTypes.double, dims: ["N"] },
+  });
+}
+
+test(
+  "a model whose rows may take any time is never asked on the calling thread",
+  known,
+  async () => {
+    const sha = await artifacts.put(anyTime());
+    const pool = createScoringPool({ artifacts, threads: 1, shortMs: 1_000 });
+    const rows = new Float64Array(sampleFeatures.length).fill(0.5);
+    const { probabilities, failure } = await pool.score({ ...work(["any"], [sha], 1), rows });
+    assert.deepEqual([failure, ...probabilities], [null, 0.5], "threads do ask it");
+    await pool.close();
+    const short = new ShortScorer(artifacts.directory, 1_000);
+    for (let run = 0; run < 16; run++) {
+      short.took(sha, 1, { probabilities, failure: null, tookMs: 0.01 });
+    }
+    const ask = () => short.ask(sha, 1, () => rows.slice());
+    assert.equal(ask(), null);
+    await short.close();
+    assert.equal(ask(), null, "short as it was until now");
+  },
+);
+
+test("a model that is slow here three times goes back to the threads for good", known, async () => {
+  const sha = await artifacts.put(model("slow").bytes);
+  const row = sampleRows(1, "slow").values;
+  const short = new ShortScorer(artifacts.directory, 1_000, 0);
+  const took = { probabilities: new Float64Array(1), failure: null, tookMs: 0 };
+  const ask = () => short.ask(sha, 1, () => row.slice());
+  const show = () => {
+    for (let run = 0; run < 16; run++) short.took(sha, 1, took);
+  };
+  for (let time = 0; time < 3; time++) {
+    show();
+    let here = ask();
+    for (; here === null; here = ask()) await nextTurn();
+    await here;
+    assert.equal(ask(), null, "it has to show anew");
+  }
+  show();
+  assert.equal(ask(), null);
+  await short.close();
+  assert.equal(ask(), null);
+});
 
 test("a model that cannot be loaded stays with the threads", async () => {
   const missing = "0".repeat(64);
