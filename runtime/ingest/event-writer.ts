@@ -1,3 +1,4 @@
+import { setTimeout as wait } from "node:timers/promises";
 import type { Broker, Producer, ProducerBatch } from "../../broker/broker.ts";
 import { RecordBatchBuilder } from "../../broker/record-batch/builder.ts";
 import { MillraceError } from "../../schemas/errors.ts";
@@ -25,20 +26,29 @@ const aroundBytes = 64;
 
 /**
  * Writes events of many requests together: all that wait go out in one send, while the next ones
- * gather. An event is written once its brokers have acknowledged it.
+ * gather. An event that comes to a rested writer goes out at once. An event is written once its
+ * brokers have acknowledged it.
  */
 export class EventWriter {
   readonly #broker: Pick<Broker, "producer">;
   readonly #bytesMost: number;
+  readonly #everyMs: number;
+  /** When the last send began. */
+  #sentAt = Number.NEGATIVE_INFINITY;
   #producer: Producer | null = null;
   #waiting: Waiting[] = [];
   #bytes = 0;
   #writing: Promise<void> | null = null;
 
-  /** @param bytesMost - of events that wait; further ones are refused. */
-  constructor(broker: Pick<Broker, "producer">, bytesMost: number) {
+  /**
+   * @param bytesMost - of events that wait; further ones are refused.
+   * @param everyMs - from the beginning of a send to that of the next one at least: a send takes
+   * this process and the broker as much for one event as for many. @default 0
+   */
+  constructor(broker: Pick<Broker, "producer">, bytesMost: number, everyMs = 0) {
     this.#broker = broker;
     this.#bytesMost = bytesMost;
+    this.#everyMs = everyMs;
   }
 
   /**
@@ -77,6 +87,9 @@ export class EventWriter {
     // What is asked for in the same turn goes out together.
     await null;
     while (this.#waiting.length > 0) {
+      const restMs = this.#sentAt + this.#everyMs - performance.now();
+      if (restMs > 0) await wait(restMs);
+      this.#sentAt = performance.now();
       const round = this.#nextRound();
       try {
         this.#producer ??= await this.#broker.producer({ transactionalId: null });

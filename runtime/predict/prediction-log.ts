@@ -15,6 +15,9 @@ import type { Asker, LoggedPrediction } from "./served-prediction.ts";
 /** Bytes of predictions that may wait for Kafka; further requests are refused. */
 const waitingBytes = 16 * 1024 * 1024;
 
+/** Between two sends to Kafka at least, ms: what is answered meanwhile goes out together. */
+const everyMs = 4;
+
 /** What served it, as the log says. */
 const origin = "gateway";
 
@@ -48,7 +51,7 @@ export class PredictionLog {
   }) {
     this.#broker = broker;
     this.#registry = registry;
-    this.#writer = new EventWriter(broker, waitingBytes);
+    this.#writer = new EventWriter(broker, waitingBytes, everyMs);
   }
 
   /**
