@@ -159,6 +159,26 @@ export interface Explanation {
   readonly by: "hitrates" | "leaves" | "coefficients";
 }
 
+/** A record that there is no prediction for. */
+export interface RefusedRecord {
+  /** Of the record, from 0 on. */
+  readonly index: number;
+  /** RECORD_REFUSED, RECORD_EXCLUDED or PREDICTION_LATE. */
+  readonly code: string;
+  readonly reason: string;
+}
+
+/** What became of the records of a request. */
+export interface PredictedBatch {
+  readonly topology: string;
+  readonly step: string;
+  readonly model: string;
+  readonly answered: number;
+  readonly refused: number;
+  /** In the order of the records; one with a `code` has no answer. */
+  readonly predictions: readonly (Prediction | RefusedRecord)[];
+}
+
 export interface PredictOptions {
   /** From the request to the prediction, ms. @default the step's own, for the model call alone */
   readonly deadlineMs?: number;
@@ -226,12 +246,22 @@ export interface GatewayClient {
    * @throws {GatewayError} RECORD_REFUSED, PREDICTION_LATE
    */
   predict(step: string, record: object, options?: PredictOptions): Promise<Prediction>;
-  /** Predictions for up to 1,000 records, in their order; all or none. @throws {GatewayError} */
+  /**
+   * Predictions for up to 1,000 records, in their order; all or none.
+   *
+   * @throws {GatewayError} of the first record that has no answer, too.
+   */
   predictAll(
     step: string,
     records: readonly object[],
     options?: PredictOptions,
   ): Promise<readonly Prediction[]>;
+  /** As `predictAll`, each with an answer of its own. @throws {GatewayError} */
+  predictEach(
+    step: string,
+    records: readonly object[],
+    options?: PredictOptions,
+  ): Promise<PredictedBatch>;
   /** Sends one event; resolves once Kafka has it. @throws {GatewayError} EVENT_REFUSED */
   send(topic: string, event: object, options?: SendOptions): Promise<SentEvent>;
   /** Sends events, each with a result of its own. @throws {GatewayError} */
@@ -261,7 +291,8 @@ export function gatewayClient(options: GatewayClientOptions = {}): GatewayClient
         const headers = { ...own, ...(init.headers as Record<string, string>) };
         const answer = await fetch(base + path, { ...init, headers, signal });
         const body = (await answer.json().catch(() => ({}))) as Record<string, unknown>;
-        if (expected.includes(answer.status)) return body;
+        // What each of a batch was refused with is an answer; what the request was is none.
+        if (expected.includes(answer.status) && body["code"] === undefined) return body;
         const mayPass = answer.status === 429 || answer.status === 503;
         if (!mayPass || isLast) throw new GatewayError(answer, body);
         const seconds = Number(answer.headers.get("retry-after") ?? 1);
@@ -303,8 +334,14 @@ export function gatewayClient(options: GatewayClientOptions = {}): GatewayClient
       return (await post(path, { record, ...how })) as unknown as Prediction;
     },
     predictAll: async (step, records, how = {}) => {
-      const body = await post(`/v1/predict/${encodeURIComponent(step)}`, { records, ...how });
+      const asked = { records, ...how, allOrNone: true };
+      const body = await post(`/v1/predict/${encodeURIComponent(step)}`, asked);
       return body["predictions"] as readonly Prediction[];
+    },
+    predictEach: async (step, records, how = {}) => {
+      const path = `/v1/predict/${encodeURIComponent(step)}`;
+      const asked = { records, ...how };
+      return (await post(path, asked, {}, [200, 207, 422, 504])) as unknown as PredictedBatch;
     },
     send: async (topic, event, how = {}) =>
       (await sending(topic, event, how)) as unknown as SentEvent,

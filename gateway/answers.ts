@@ -43,6 +43,8 @@ const told: Partial<Record<ErrorCode, Told>> = {
     grpc: "Send another encoding: gzip, deflate or none.",
   },
   REQUEST_TIMEOUT: { status: 503, todo: "Ask again later, or for less." },
+  // Nobody reads it.
+  REQUEST_ABANDONED: { status: 499, todo: "Ask again, and wait for the answer." },
   REQUEST_FAILED: { status: 500, todo: "The log of the gateway says more under the request id." },
   ROUTE_UNKNOWN: {
     status: 404,

@@ -1,4 +1,5 @@
 import type { z } from "zod";
+import type { Caller } from "../runtime/predict/caller.ts";
 import type { ErrorCode } from "../schemas/errors.ts";
 import type { ErrorBody } from "./answers.ts";
 import type { Headers } from "./keys/access.ts";
@@ -16,6 +17,8 @@ export interface Call<Query = unknown, Body = unknown> {
   readonly query: Query;
   readonly body: Body;
   readonly headers: Headers;
+  /** Has left once the connection is closed, or the gateway gave up waiting. */
+  readonly caller: Caller;
 }
 
 /** What a request is answered with. */

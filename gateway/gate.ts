@@ -1,3 +1,4 @@
+import type { Caller } from "../runtime/predict/caller.ts";
 import { MillraceError } from "../schemas/errors.ts";
 import { type ErrorAnswer, errorAnswer } from "./answers.ts";
 import { GatewayMetrics } from "./gateway-metrics.ts";
@@ -60,19 +61,24 @@ export class Gate {
   /**
    * The answer of a door, or that it took too long: the work goes on then, and counts.
    *
+   * @param caller - leaves where it took too long.
    * @param timeoutMs - @default that of the gateway
    * @throws {MillraceError} REQUEST_TIMEOUT; what the work throws.
    */
   async within<T>(
     work: () => Promise<T>,
     leave: () => void,
+    caller: Caller,
     timeoutMs = this.limits.requestMs,
   ): Promise<T> {
     const working = work().finally(leave);
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
       // Made once it is needed: an error takes its stack along.
-      const end = () => reject(new MillraceError("REQUEST_TIMEOUT", { timeoutMs }));
+      const end = () => {
+        reject(new MillraceError("REQUEST_TIMEOUT", { timeoutMs }));
+        caller.leave();
+      };
       timer = setTimeout(end, timeoutMs);
     });
     try {

@@ -58,6 +58,7 @@ export const noKeys: KnownKeys = { byId: new Map(), isLocked: false };
 export const usualLimits = {
   bodyBytes: 65_536,
   requestsAtOnce: 64,
+  receiveMs: 30_000,
   requestMs: 5_000,
   drainMs: 5_000,
 };

@@ -42,6 +42,11 @@ export class GatewayMetrics {
     labelNames: ["policy"],
     registers: [this.registry],
   });
+  readonly #abandoned = new Counter({
+    name: "millrace_gateway_rows_abandoned_total",
+    help: "Rows that nobody waited for any more before they were scored.",
+    registers: [this.registry],
+  });
   /** Requests under way. */
   readonly underWay = new Gauge({
     name: "millrace_gateway_requests_under_way",
@@ -104,6 +109,11 @@ export class GatewayMetrics {
   /** There was no room for rows. */
   shed(policy: BusyPolicy, rows: number): void {
     this.#shed.inc({ policy }, rows);
+  }
+
+  /** Nobody waited for rows any more. */
+  abandoned(rows: number): void {
+    this.#abandoned.inc(rows);
   }
 
   refused(code: string): void {

@@ -4,6 +4,8 @@ export interface Limits {
   readonly bodyBytes: number;
   /** Requests under way; one more is refused. */
   readonly requestsAtOnce: number;
+  /** A request has to be there whole after so long, ms. */
+  readonly receiveMs: number;
   /** From the head of a request to its answer, ms. */
   readonly requestMs: number;
   /** How long requests under way may take at the end, ms. */
@@ -12,8 +14,6 @@ export interface Limits {
 
 /** All headers of a request together, bytes. */
 export const headerBytesMost = 16_384;
-/** A request has to be there whole after so long, ms. */
-export const receiveMs = 30_000;
 /** A connection that nobody asks anything on is closed after so long, ms. */
 export const keepAliveMs = 60_000;
 /** Open connections; one more is closed at once. */

@@ -4,13 +4,14 @@ import { createServer as createSecureServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from "fastify";
+import { Caller } from "../runtime/predict/caller.ts";
 import { MillraceError } from "../schemas/errors.ts";
 import { errorAnswer } from "./answers.ts";
 import type { Door } from "./door.ts";
 import { Gate, type GateOptions } from "./gate.ts";
 import type { GatewayMetrics } from "./gateway-metrics.ts";
 import type { GrpcService } from "./grpc/open-grpc.ts";
-import { connectionsMost, headerBytesMost, keepAliveMs, receiveMs } from "./limits.ts";
+import { connectionsMost, headerBytesMost, keepAliveMs } from "./limits.ts";
 import { isLoopback, type ListenAddress, shownAddress, unheard } from "./listen-address.ts";
 import { decodedParts, readBody, requestIdOf, shaped, unpacked } from "./read-request.ts";
 
@@ -100,7 +101,7 @@ function fail(
 
 function serverOf(options: GatewayOptions, gate: Gate): FastifyInstance {
   const server = fastify({
-    serverFactory: (handler) => bareServer(options.tls, handler),
+    serverFactory: (handler) => bareServer(options, handler),
     bodyLimit: options.limits.bodyBytes,
     return503OnClosing: false,
     forceCloseConnections: "idle",
@@ -133,17 +134,20 @@ function serverOf(options: GatewayOptions, gate: Gate): FastifyInstance {
   return server;
 }
 
-function bareServer(tls: GatewayOptions["tls"], handler: RequestListener): Server {
+function bareServer({ tls, limits: own }: GatewayOptions, handler: RequestListener): Server {
+  const { receiveMs } = own;
   const limits = {
     ...{ maxHeaderSize: headerBytesMost, headersTimeout: receiveMs, requestTimeout: receiveMs },
-    ...{ keepAliveTimeout: keepAliveMs, connectionsCheckingInterval: 1_000 },
+    ...{ keepAliveTimeout: keepAliveMs, connectionsCheckingInterval: Math.min(1_000, receiveMs) },
   };
   const server =
     tls === null
       ? createServer(limits, handler)
       : createSecureServer({ ...limits, ...tls, minVersion: "TLSv1.2" }, handler);
   server.maxConnections = connectionsMost;
-  server.on("clientError", refuseUnreadable);
+  server.on("clientError", (error: NodeJS.ErrnoException, socket) => {
+    refuseUnreadable(error, socket, receiveMs);
+  });
   return server;
 }
 
@@ -159,9 +163,19 @@ function openHealth(server: FastifyInstance, options: GatewayOptions, gate: Gate
   }
 }
 
+/** A request that was let in. */
+interface Entry {
+  /** Id of the key that asks; null: the gateway has no keys. */
+  readonly user: string | null;
+  /** Lets it out, once. */
+  readonly leave: () => void;
+  readonly caller: Caller;
+  /** Whether it counts until its work is done, and not until its connection is closed. */
+  isHandled: boolean;
+}
+
 function openDoor(server: FastifyInstance, door: Door, gate: Gate): void {
-  const leaves = new WeakMap<FastifyRequest, () => void>();
-  const users = new WeakMap<FastifyRequest, string | null>();
+  const entries = new WeakMap<FastifyRequest, Entry>();
   const { errorBody, scope, orScope, bodyBytes = gate.limits.bodyBytes } = door;
   server.route({
     method: door.method,
@@ -175,23 +189,26 @@ function openDoor(server: FastifyInstance, door: Door, gate: Gate): void {
         }),
     // Before the body is read: who may not ask sends nothing.
     onRequest: async (request, reply) => {
-      if (scope !== null) users.set(request, gate.access.admit(request.headers, scope, orScope));
+      const user = scope === null ? null : gate.access.admit(request.headers, scope, orScope);
       const leave = gate.enter(bodyBytes > gate.limits.bodyBytes);
-      leaves.set(request, leave);
+      const entry: Entry = { user, leave, caller: new Caller(), isHandled: false };
+      entries.set(request, entry);
       reply.raw.once("close", () => {
-        if (leaves.delete(request)) leave();
+        if (!entry.isHandled) leave();
+        entry.caller.leave();
       });
     },
     handler: async (request, reply) => {
-      const leave = leaves.get(request) ?? (() => {});
-      leaves.delete(request);
+      const entry = entries.get(request);
+      if (entry === undefined) throw new RangeError("a request came past the gate");
+      entry.isHandled = true;
       const handle = async () => {
         const bytes = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
         const encoding = request.headers["content-encoding"];
         const body = await unpacked(encoding, bytes, bodyBytes);
-        return await door.handle(callOf(door, request, body, users.get(request) ?? null));
+        return await door.handle(callOf(door, request, body, entry));
       };
-      const answer = await gate.within(handle, leave, door.requestMs);
+      const answer = await gate.within(handle, entry.leave, entry.caller, door.requestMs);
       return reply
         .status(answer.status ?? 200)
         .headers(answer.headers ?? {})
@@ -200,7 +217,7 @@ function openDoor(server: FastifyInstance, door: Door, gate: Gate): void {
   });
 }
 
-function callOf(door: Door, request: FastifyRequest, bytes: Buffer, user: string | null) {
+function callOf(door: Door, request: FastifyRequest, bytes: Buffer, { user, caller }: Entry) {
   const { headers, id: requestId } = request;
   const given = door.path.split("/").slice(1);
   const parts = decodedParts((request.raw.url ?? "").split("?")[0]?.slice(1) ?? "");
@@ -213,7 +230,7 @@ function callOf(door: Door, request: FastifyRequest, bytes: Buffer, user: string
   const body = readBody(door.takes, headers["content-type"], bytes);
   const isShaped = door.body !== undefined && door.takes !== "bytes";
   const shape = isShaped ? shaped(door.body, body, "body") : body;
-  return { user, requestId, path, rest, query, body: shape, headers };
+  return { user, requestId, path, rest, query, body: shape, headers, caller };
 }
 
 /** What Fastify refuses, in our words. */
@@ -242,7 +259,7 @@ function unknownRoute({ method, raw }: FastifyRequest): MillraceError {
 }
 
 /** What is no HTTP, too large a head, or too slow. */
-function refuseUnreadable(error: NodeJS.ErrnoException, socket: Duplex): void {
+function refuseUnreadable(error: NodeJS.ErrnoException, socket: Duplex, receiveMs: number): void {
   if (!socket.writable) return;
   const isLarge = error.code === "HPE_HEADER_OVERFLOW";
   const isSlow = error.code === "ERR_HTTP_REQUEST_TIMEOUT";

@@ -53,6 +53,10 @@ export const errorTable = {
     policy: "stop",
     message: "The answer took longer than {timeoutMs} ms, which --request-timeout allows.",
   },
+  REQUEST_ABANDONED: {
+    policy: "stop",
+    message: "Whoever asked left, or took no longer, before there was an answer.",
+  },
   REQUEST_FAILED: {
     policy: "stop",
     message: "The request failed for a reason that is none of the request's.",

@@ -48,6 +48,7 @@ export async function openDoor(
     ...{ waitingRows: config.rowsWaiting, waitingBytes: config.waitingMb * 2 ** 20 },
     batched: (rows) => metrics.batched(rows),
     shed: (policy, rows) => metrics.shed(policy, rows),
+    abandoned: (rows) => metrics.abandoned(rows),
     warn: (message, facts) => log.warn(facts, message),
     predicted: (step, answer) => metrics.predicted(step, answer),
   });
@@ -68,6 +69,7 @@ export async function openDoor(
     limits: {
       bodyBytes: config.requestMb * 2 ** 20,
       requestsAtOnce: config.requestsAtOnce,
+      receiveMs: config.receiveTimeout,
       requestMs: config.requestTimeout,
       drainMs: config.drain,
     },

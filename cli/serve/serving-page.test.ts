@@ -126,6 +126,18 @@ test("the client reads, sends, and tells what was refused", async () => {
   assert.equal(made.features?.["card_payments_1d"], 0);
   const both = await client.predictAll("predictions", [asked, { ...asked, paymentId: "two" }]);
   assert.deepEqual([both.length, both[1]?.id], [2, "two"]);
+  const wrong = { card: "c" };
+  const each = await client.predictEach("predictions", [{ ...asked, paymentId: "one" }, wrong]);
+  assert.deepEqual([each.answered, each.refused], [1, 1]);
+  assert.deepEqual(
+    each.predictions.map((one) => ("code" in one ? one.code : one.id)),
+    ["one", "RECORD_REFUSED"],
+  );
+  const none = await client.predictEach("predictions", [wrong]);
+  assert.deepEqual([none.answered, none.refused], [0, 1]);
+  await assert.rejects(client.predictAll("predictions", [asked, wrong]), {
+    code: "RECORD_REFUSED",
+  });
   await assert.rejects(client.predict("predictions", { card: "c" }), { code: "RECORD_REFUSED" });
   const event = { paymentId: "c-1", paidAt: Date.now(), card: "c", terminal: "t", country: "DE" };
   const sent = await client.send("payments", { ...event, amount: 1.5 }, { idempotencyKey: "one" });

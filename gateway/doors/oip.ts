@@ -131,10 +131,11 @@ function modelDoors(predictions: Predictions, path: string): Door[] {
       headers: { "Inference-Header-Content-Length": "Bytes of JSON in front of binary tensors." },
       answers: { status: 200, schema: inferAnswer },
       errors: [...ofModel.errors, "MODEL_FAILED", "PREDICTION_LATE"],
-      handle: async ({ path: { model = "", version = null }, body, headers }) => {
+      handle: async ({ path: { model = "", version = null }, body, headers, caller }) => {
         const found = predictions.model(model);
         const asked = readInfer(body as unknown as Buffer, headers, found.features);
-        const answer = await found.infer(version, asked.vectors, asked.deadlineMs, asked.lane);
+        const { vectors, deadlineMs, lane } = asked;
+        const answer = await found.infer(version, vectors, deadlineMs, lane, caller);
         return inferred(model, answer, asked.id, asked.isBinary);
       },
     }),

@@ -123,7 +123,7 @@ test("what cannot be scored is refused with its place", async () => {
   const cases: readonly [object, number, string, RegExp][] = [
     [{ record: shopless }, 422, "RECORD_REFUSED", /^body.record cannot.* shop is missing/],
     [
-      { records: [record, { ...record, amount: "60" }] },
+      { records: [record, { ...record, amount: "60" }], allOrNone: true },
       422,
       "RECORD_REFUSED",
       /records\[1\].*amount is "60", not a number/,
@@ -164,6 +164,44 @@ test("what cannot be scored is refused with its place", async () => {
   assert.match(String(unknown.body["message"]), /did you mean scores\?/);
   const other = await predict(gateway, { record, topology: "card" });
   assert.equal(other.body["code"], "STEP_UNKNOWN");
+});
+
+test("of many records those that cannot be scored have their errors, the others their answers", async () => {
+  const predicted: string[] = [];
+  const gateway = await gatewayOn("partial", {
+    predicted: (of, { fallbackReason }) => predicted.push(`${of} ${fallbackReason}`),
+  });
+  const wrong = [{ ...record, amount: "60" }, { ...record, amount: -1 }, 7, null];
+  const large = { ...record, card: "x".repeat(2_000) };
+  const strange = { ...record, contry: "de" };
+  const last = { ...record, paymentId: "p2" };
+  const records = [record, ...wrong, large, strange, last];
+  const before = online.reads;
+  const { status, body } = await predict(gateway, { records });
+  assert.equal(online.reads, before + 1, "one round trip");
+  assert.deepEqual([status, body["answered"], body["refused"]], [207, 2, 6]);
+  const told = body["predictions"] as Record<string, unknown>[];
+  assert.deepEqual(
+    told.map(({ id, index, code }) => id ?? `${index} ${code}`),
+    [
+      ...["p1", "1 RECORD_REFUSED", "2 RECORD_EXCLUDED", "3 RECORD_REFUSED", "4 RECORD_REFUSED"],
+      ...["5 RECORD_REFUSED", "6 RECORD_REFUSED", "p2"],
+    ],
+  );
+  assert.match(String(told[1]?.["reason"]), /^body.records\[1\] cannot.*amount is "60"/);
+  assert.equal(predicted.length, 2, "what is refused is no prediction, and not logged");
+  const alone = (await predict(gateway, { record: last })).body;
+  assert.equal(told[7]?.["probability"], alone["probability"]);
+
+  const none = await predict(gateway, { records: wrong });
+  assert.deepEqual([none.status, none.body["answered"], none.body["refused"]], [422, 0, 4]);
+  assert.equal((none.body["predictions"] as unknown[]).length, 4);
+  const all = await predict(gateway, { records: [record, last], allOrNone: true });
+  assert.deepEqual([all.status, all.body["answered"], all.body["refused"]], [200, 2, 0]);
+  predicted.length = 0;
+  const strict = await predict(gateway, { records, allOrNone: true });
+  assert.deepEqual([strict.status, strict.body["code"]], [422, "RECORD_REFUSED"]);
+  assert.deepEqual(predicted, []);
 });
 
 /** What each gateway answers first by a version, and how long after now. */
@@ -296,6 +334,10 @@ test("a deadline is kept: the fallback answers, or it is 504", async () => {
   assert.deepEqual([fallbackReason, probability, lookedUp], ["late", 0.1, []]);
   const error = await predict(gateway, { record, deadlineMs: 30, late: "error" });
   assert.deepEqual([error.status, error.body["code"]], [504, "PREDICTION_LATE"]);
+  const wrong = { ...record, amount: "60" };
+  const each = await predict(gateway, { records: [record, wrong], deadlineMs: 30, late: "error" });
+  const codes = (each.body["predictions"] as { code: string }[]).map(({ code }) => code);
+  assert.deepEqual([each.status, ...codes], [504, "PREDICTION_LATE", "RECORD_REFUSED"]);
 });
 
 test("a model that fails is put aside, and the one before it answers", async () => {

@@ -3,7 +3,9 @@ import type { LookedUp } from "../../runtime/predict/feature-reads.ts";
 import type { Predictions } from "../../runtime/predict/predictions.ts";
 import { lanes } from "../../runtime/predict/row-queue.ts";
 import type { ServedPrediction } from "../../runtime/predict/served-prediction.ts";
-import type { StepPredictor } from "../../runtime/predict/step-predictor.ts";
+import type { PredictOutcome, StepPredictor } from "../../runtime/predict/step-predictor.ts";
+import { MillraceError } from "../../schemas/errors.ts";
+import { statusOf } from "../answers.ts";
 import { type Door, door } from "../door.ts";
 import { invalid } from "../read-request.ts";
 
@@ -21,11 +23,17 @@ const body = z.strictObject({
     .optional()
     .describe("Fields of a record of the step's source, those that the score depends on."),
   records: z
-    .array(anyRecord)
+    .array(z.unknown())
     .min(1)
     .max(recordsMost)
     .optional()
     .describe(`In place of record: 1 to ${recordsMost} of them.`),
+  allOrNone: z
+    .boolean()
+    .optional()
+    .describe(
+      "Whether one record without an answer fails the request, which is not logged then; else it alone is told why.",
+    ),
   topology: z.string().optional().describe("Whose step, where several topologies have it."),
   deadlineMs: z
     .number()
@@ -114,10 +122,21 @@ const prediction = z.object({
     .describe("Empty: the features were not read in time."),
 });
 
+const refused = z.object({
+  index: z.number().describe("Of the record, from 0 on."),
+  code: z.string(),
+  reason: z.string(),
+});
+
 const head = { topology: z.string(), step: z.string(), model: z.string() };
 const answers = z.union([
   z.object({ ...head, ...prediction.shape }),
-  z.object({ ...head, predictions: z.array(prediction).describe("In the order of the records.") }),
+  z.object({
+    ...{ ...head, answered: z.number(), refused: z.number() },
+    predictions: z
+      .array(z.union([prediction, refused]))
+      .describe("In the order of the records: what stands there, or why there is none."),
+  }),
 ]);
 
 /** Predictions on request. */
@@ -128,7 +147,7 @@ export function predictDoor(predictions: Predictions): Door {
     scope: "predict",
     title: "Predict",
     about:
-      "Features of the record's entities from the online store in one round trip, with what the record brings itself, scored by the step's champion as the stream does it. Of many records all are answered, or none.",
+      "Features of the record's entities from the online store in one round trip, with what the record brings itself, scored by the step's champion as the stream does it. Of many records in which some cannot be scored the others are answered (207; where none is, the status of the first one's error, with the same body).",
     parts: { step: "a scoring step of the application" },
     takes: "value",
     body,
@@ -137,9 +156,9 @@ export function predictDoor(predictions: Predictions): Door {
       ...(["STEP_UNKNOWN", "STEP_AMBIGUOUS", "STEP_UNSERVED"] as const),
       ...(["RECORD_REFUSED", "RECORD_EXCLUDED", "PREDICTION_LATE"] as const),
     ],
-    handle: async ({ path: { step: name = "" }, body: given, requestId, user }) => {
+    handle: async ({ path: { step: name = "" }, body: given, requestId, user, caller }) => {
       const { record, records, topology = null, deadlineMs = null, late } = given;
-      const { features, explain: explains = false, priority: lane = "normal" } = given;
+      const { features = false, explain: explains = false, priority: lane = "normal" } = given;
       if ((record === undefined) === (records === undefined)) {
         invalid("body", "give one record, or records");
       }
@@ -148,18 +167,37 @@ export function predictDoor(predictions: Predictions): Door {
       }
       const step = predictions.step(name, topology);
       const asker = { requestId, user };
-      const how = { asker, deadlineMs, failsLate: late === "error", explains, lane };
-      const made = await step.predict(records ?? [record], how, (index) =>
-        record === undefined ? `body.records[${index}]` : "body.record",
-      );
+      const how = { asker, deadlineMs, failsLate: late === "error", explains, lane, caller };
       const { topology: of, scoring } = step;
-      const told = made.map((each) => toldOf(step, each, features === true));
       const found = { topology: of, step: scoring.name, model: scoring.model.name };
+      if (records === undefined) {
+        const [made] = await step.predict([record], how, () => "body.record");
+        return { body: { ...found, ...toldOf(step, made as ServedPrediction, features) } };
+      }
+      const where = (index: number) => `body.records[${index}]`;
+      const outcomes: readonly PredictOutcome[] =
+        given.allOrNone === true
+          ? await step.predict(records, how, where)
+          : await step.predictEach(records, how, where);
+      const told = outcomes.map((each, index) =>
+        each instanceof MillraceError
+          ? { index, code: each.code, reason: each.message }
+          : toldOf(step, each, features),
+      );
+      const refused = outcomes.filter((each) => each instanceof MillraceError);
+      const counts = { answered: outcomes.length - refused.length, refused: refused.length };
       return {
-        body: record === undefined ? { ...found, predictions: told } : { ...found, ...told[0] },
+        status: statusFor(refused, counts.answered),
+        body: { ...found, ...counts, predictions: told },
       };
     },
   });
+}
+
+/** As of a batch of events: some are refused, or all are. */
+function statusFor([first]: readonly MillraceError[], answered: number): number {
+  if (first === undefined) return 200;
+  return answered > 0 ? 207 : statusOf(first.code);
 }
 
 function toldOf(

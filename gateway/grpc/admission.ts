@@ -1,10 +1,10 @@
 import { randomUUID } from "node:crypto";
 import { Metadata, ServerInterceptingCall, type ServerInterceptor, status } from "@grpc/grpc-js";
+import { Caller } from "../../runtime/predict/caller.ts";
 import { MillraceError } from "../../schemas/errors.ts";
 import type { Gate } from "../gate.ts";
 import type { Headers } from "../keys/access.ts";
 import type { Scope } from "../keys/api-key.ts";
-import { receiveMs } from "../limits.ts";
 import { requestIdOf } from "../read-request.ts";
 import { refusalOf } from "./refusal.ts";
 
@@ -13,6 +13,7 @@ export interface Entry {
   /** Id of the key that asks; null: the gateway has no keys. */
   readonly user: string | null;
   readonly requestId: string;
+  readonly caller: Caller;
   /** Has the call count until what is returned is called, and no longer until its end. */
   begin(): () => void;
 }
@@ -38,8 +39,10 @@ export function admission(
   scopes: ReadonlyMap<string, Scope | null>,
   gate: Gate,
 ): ServerInterceptor {
+  const { receiveMs } = gate.limits;
   return ({ path }, call) => {
     const began = performance.now();
+    const caller = new Caller();
     let requestId = "";
     let leave = () => {};
     let slow: NodeJS.Timeout | undefined;
@@ -47,6 +50,7 @@ export function admission(
     const over = (code: status) => {
       clearTimeout(slow);
       leave();
+      caller.leave();
       if (isOver) return;
       isOver = true;
       gate.metrics.answered(path, status[code] ?? "UNKNOWN", performance.now() - began);
@@ -58,13 +62,13 @@ export function admission(
       const user = scope === null ? null : gate.access.admit(headers, scope);
       const left = gate.enter();
       leave = left;
-      slow = setTimeout(() => own.sendStatus(refused(tooSlow())), receiveMs);
+      slow = setTimeout(() => own.sendStatus(refused(tooSlow(receiveMs))), receiveMs);
       const begin = () => {
         clearTimeout(slow);
         leave = () => {};
         return left;
       };
-      return { user, requestId, begin };
+      return { user, requestId, caller, begin };
     };
     const own: ServerInterceptingCall = new ServerInterceptingCall(call, {
       start: (next) =>
@@ -100,7 +104,7 @@ export function admission(
   };
 }
 
-function tooSlow(): MillraceError {
+function tooSlow(receiveMs: number): MillraceError {
   const reason = `it was not there whole within ${receiveMs} ms`;
   return new MillraceError("REQUEST_INVALID", { where: "request", reason });
 }

@@ -7,6 +7,7 @@ import {
   type ServiceDefinition,
   type sendUnaryData,
 } from "@grpc/grpc-js";
+import type { Caller } from "../../runtime/predict/caller.ts";
 import type { Gate } from "../gate.ts";
 import type { Scope } from "../keys/api-key.ts";
 import { connectionsMost, keepAliveMs } from "../limits.ts";
@@ -22,6 +23,8 @@ export interface GrpcCall {
   readonly requestId: string;
   /** How long its client still waits, ms; Infinity: as long as it takes. */
   readonly deadlineMs: number;
+  /** Has left once the call is cancelled or over. */
+  readonly caller: Caller;
 }
 
 /** One way in: a method that is asked one message and gives one. */
@@ -153,11 +156,12 @@ async function answer(
   call: ServerUnaryCall<Buffer, object>,
   done: sendUnaryData<object>,
 ): Promise<void> {
-  const { user, requestId, begin } = entryOf(call.metadata);
+  const { user, requestId, caller, begin } = entryOf(call.metadata);
   try {
-    const asked = { user, requestId, deadlineMs: Number(call.getDeadline()) - Date.now() };
+    const deadlineMs = Number(call.getDeadline()) - Date.now();
+    const asked = { user, requestId, deadlineMs, caller };
     const request = message(read, call.request) as never;
-    done(null, await gate.within(async () => await door.handle(request, asked), begin()));
+    done(null, await gate.within(async () => await door.handle(request, asked), begin(), caller));
   } catch (error) {
     done(refusalOf(gate.refused(error, requestId, path)));
   }

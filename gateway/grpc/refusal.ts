@@ -11,6 +11,7 @@ const statuses: Readonly<Record<number, status>> = {
   413: status.RESOURCE_EXHAUSTED,
   422: status.INVALID_ARGUMENT,
   429: status.RESOURCE_EXHAUSTED,
+  499: status.CANCELLED,
   503: status.UNAVAILABLE,
   504: status.DEADLINE_EXCEEDED,
 };

@@ -3,7 +3,7 @@ import { loadPackageDefinition, type ServiceClientConstructor } from "@grpc/grpc
 import { loadSync } from "@grpc/proto-loader";
 import type { Predictions } from "../../runtime/predict/predictions.ts";
 import { packageRoot } from "../../schemas/package-root.ts";
-import type { GrpcDoor, GrpcService } from "../grpc/open-grpc.ts";
+import type { GrpcCall, GrpcDoor, GrpcService } from "../grpc/open-grpc.ts";
 import { type InferMessage, readInferMessage } from "./infer-message.ts";
 import { onlyOutput } from "./infer-request.ts";
 import {
@@ -47,8 +47,7 @@ export function inferenceService(
     }),
     ModelInfer: {
       scope: "predict",
-      handle: async (message: InferMessage, { deadlineMs }) =>
-        await infer(predictions, message, deadlineMs),
+      handle: async (message: InferMessage, call) => await infer(predictions, message, call),
     },
     ModelStatistics: method(async ({ name, version: of }: ModelAsked) => {
       return { model_stats: await statisticsOf(predictions, name === "" ? null : name, given(of)) };
@@ -70,7 +69,11 @@ function given(version: string): string | undefined {
   return version === "" ? undefined : version;
 }
 
-async function infer(predictions: Predictions, message: InferMessage, clientMs: number) {
+async function infer(
+  predictions: Predictions,
+  message: InferMessage,
+  { deadlineMs: clientMs, caller }: GrpcCall,
+) {
   const model = predictions.model(message.model_name);
   const { id, vectors, isBinary, deadlineMs, lane } = readInferMessage(message, model.features);
   const leastMs = Math.min(deadlineMs ?? Number.POSITIVE_INFINITY, clientMs);
@@ -80,6 +83,7 @@ async function infer(predictions: Predictions, message: InferMessage, clientMs: 
     vectors,
     within,
     lane,
+    caller,
   );
   const output = { name: onlyOutput, datatype: "FP64", shape: [probabilities.length, 1] };
   const contents = { fp64_contents: [...probabilities] };

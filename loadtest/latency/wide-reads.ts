@@ -1,6 +1,7 @@
 import { featureDoors } from "../../gateway/doors/features.ts";
 import { readBody, shaped } from "../../gateway/read-request.ts";
 import { Served } from "../../gateway/served.ts";
+import { Caller } from "../../runtime/predict/caller.ts";
 import type { FeatureViewSpec } from "../../schemas/feature-view.ts";
 import { partitionOf } from "../../schemas/murmur2.ts";
 import type { Plan } from "../../schemas/plan.ts";
@@ -108,9 +109,10 @@ function askingOf(served: Served): (body: Buffer) => Promise<Buffer> {
   if (door?.body === undefined) throw new RangeError("features are asked for by POST");
   const { takes, body: shape, handle } = door;
   const call = { user: null, requestId: "", path: {}, rest: [], query: {}, headers: {} };
+  const caller = new Caller();
   return async (bytes) => {
     const body = shaped(shape, readBody(takes, "application/json", bytes), "body");
-    return Buffer.from(JSON.stringify((await handle({ ...call, body })).body));
+    return Buffer.from(JSON.stringify((await handle({ ...call, caller, body })).body));
   };
 }
 

@@ -47,6 +47,11 @@ export const gatewaySettings = Object.freeze({
     doc: "Gateway: longest time for an answer; then it is 503.",
     commands,
   }),
+  receiveTimeout: setting(duration, {
+    default: "30s",
+    doc: "Gateway: longest time until a request is there whole, over HTTP and gRPC.",
+    commands,
+  }),
   batchDelayMs: setting(integer(0, 1_000), {
     default: 0,
     doc: "Gateway: how long a prediction waits for others to be scored with, ms; 0: only while the threads are busy.",

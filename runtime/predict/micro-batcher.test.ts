@@ -5,6 +5,7 @@ import type { ModelInForce } from "../../processors/scoring/model-register.ts";
 import { rowStates, type ScoreWork } from "../../processors/scoring/score-work.ts";
 import { seededRandom } from "../../processors/train/seeded-random-fixture.ts";
 import { emptyResult, type ScoreResult } from "../services/score/scorer.ts";
+import { Caller } from "./caller.ts";
 import { type BusyPolicy, busyPolicies, MicroBatcher, WaitingBytes } from "./micro-batcher.ts";
 import type { Lane } from "./row-queue.ts";
 
@@ -264,5 +265,60 @@ test("of rows that wait those of a lane before go first, however late they came"
   }
   await Promise.all(all);
   assert.deepEqual(order, ["running", "high", "normal", "normal 2", "low"]);
+  await batcher.close();
+});
+
+test("what nobody waits for any more is not scored, and gives back its room", async () => {
+  const scorer = heldScorer(true);
+  const waitingBytes = new WaitingBytes(1_000);
+  const abandoned: number[] = [];
+  const batcher = new MicroBatcher(scorer, 2, {
+    ...{ batchesAtOnce: 1, waitingBytes, abandoned: (rows) => abandoned.push(rows) },
+  });
+  const callers = Array.from({ length: 4 }, () => new Caller());
+  const ask = (rows: number, caller?: Caller) =>
+    batcher.score(first, new Float64Array(2 * rows), never, "normal", caller);
+  const gone = { code: "REQUEST_ABANDONED" };
+  const begun = ask(1, callers[0]);
+  await turn();
+  const [waits, stays] = [ask(3, callers[1]), ask(1, callers[2])];
+  assert.deepEqual([batcher.waitingRows("normal"), waitingBytes.used], [4, 64]);
+  callers[1]?.leave();
+  await assert.rejects(waits, gone);
+  assert.deepEqual([batcher.waitingRows("normal"), waitingBytes.used], [1, 16]);
+  // What has begun ends, and what of it the scorer has not begun is given up.
+  assert.equal(scorer.signals[0]?.aborted, false);
+  callers[0]?.leave();
+  await assert.rejects(begun, gone);
+  assert.equal(scorer.signals[0]?.aborted, true);
+  scorer.release();
+  await turn();
+  const beside = ask(1, callers[3]);
+  scorer.release();
+  assert.equal((await stays).states[0], rowStates.answered);
+  await turn();
+  const [third] = [scorer.works.length];
+  assert.deepEqual([third, abandoned], [3, [3, 1]]);
+  scorer.release();
+  assert.equal((await beside).states[0], rowStates.answered);
+  callers[3]?.leave();
+  await assert.rejects(ask(5, callers[3]), gone);
+  assert.deepEqual([scorer.works.length, abandoned], [3, [3, 1, 5]]);
+  await batcher.close();
+});
+
+test("a batch goes on for those who wait while others of it have left", async () => {
+  const scorer = heldScorer(true);
+  const batcher = new MicroBatcher(scorer, 2, { batchesAtOnce: 1 });
+  const callers = [new Caller(), new Caller()] as const;
+  const asked = callers.map((caller, row) =>
+    batcher.score(first, Float64Array.of(row, row), never, "normal", caller),
+  );
+  await turn();
+  callers[0].leave();
+  await assert.rejects(asked[0] as Promise<unknown>, { code: "REQUEST_ABANDONED" });
+  assert.equal(scorer.signals[0]?.aborted, false);
+  scorer.release();
+  assert.equal((await asked[1])?.probabilities[0], answer("a", Float64Array.of(1, 1)));
   await batcher.close();
 });

@@ -2,6 +2,7 @@ import type { ModelInForce } from "../../processors/scoring/model-register.ts";
 import { rowStates, type ScoreWork } from "../../processors/scoring/score-work.ts";
 import { MillraceError } from "../../schemas/errors.ts";
 import { microBatchRows, type ScoreResult, type Scorer } from "../services/score/scorer.ts";
+import type { Caller } from "./caller.ts";
 import { type Lane, type Queued, RowQueue } from "./row-queue.ts";
 
 /**
@@ -41,6 +42,8 @@ export interface BatcherOptions {
   readonly batched?: (rows: number) => void;
   /** Told the rows of each request that there was no room for. @default nobody */
   readonly shed?: (policy: BusyPolicy, rows: number) => void;
+  /** Told the rows of each request that nobody waited for before they were scored. @default nobody */
+  readonly abandoned?: (rows: number) => void;
 }
 
 export const batcherDefaults = Object.freeze({
@@ -51,6 +54,7 @@ export const batcherDefaults = Object.freeze({
   whenBusy: "reject" as BusyPolicy,
   batched: () => {},
   shed: () => {},
+  abandoned: () => {},
 });
 
 /** Bytes of vectors that may wait where nobody says otherwise. */
@@ -77,6 +81,16 @@ interface Waiting extends Queued {
   readonly resolve: (rows: BatchedRows) => void;
   readonly reject: (error: unknown) => void;
   timer: NodeJS.Timeout | undefined;
+  /** Takes back that it hears of its caller. */
+  stay: (() => void) | undefined;
+  /** What its batch is given up by once nobody waits for any of it; null: it has not begun. */
+  batch: Batch | null;
+}
+
+interface Batch {
+  readonly over: AbortController;
+  /** Requests that somebody waits for. */
+  awaited: number;
 }
 
 const longestTimerMs = 2 ** 31 - 1;
@@ -125,18 +139,21 @@ export class MicroBatcher {
    * Scores the rows of a request, row-major.
    *
    * @param deadlineAt - by `performance.now()`; Infinity: however long it takes.
-   * @throws {MillraceError} GATEWAY_BUSY where too much waits; SCORING_CLOSED after `close`; what
-   * the scorer throws.
+   * @param caller - who waits for it: what nobody waits for is not scored.
+   * @throws {MillraceError} GATEWAY_BUSY where too much waits; SCORING_CLOSED after `close`;
+   * REQUEST_ABANDONED once the caller has left; what the scorer throws.
    */
   score(
     model: ModelInForce,
     vectors: Float64Array,
     deadlineAt: number,
     lane: Lane = "normal",
+    caller: Caller | null = null,
   ): Promise<BatchedRows> {
     const rows = vectors.length / this.#width;
     const bytes = vectors.byteLength;
     if (this.#closed) return Promise.reject(new MillraceError("SCORING_CLOSED"));
+    if (caller?.isGone === true) return Promise.reject(this.#abandoned(rows));
     const lacking = this.#makeRoom(rows, bytes, lane);
     if (lacking !== null) return this.#turnAway(rows, lacking);
     return new Promise((resolve, reject) => {
@@ -153,7 +170,10 @@ export class MicroBatcher {
         resolve,
         reject,
         timer: undefined,
+        stay: undefined,
+        batch: null,
       };
+      waiting.stay = caller?.onLeave(() => this.#gone(waiting));
       const leftMs = deadlineAt - since;
       if (leftMs <= longestTimerMs) {
         waiting.timer = setTimeout(() => this.#late(waiting), Math.max(0, leftMs));
@@ -181,7 +201,7 @@ export class MicroBatcher {
       const dropped = this.#queue.lastOf(lane);
       if (dropped === null) return lacking;
       this.#leave(dropped);
-      clearTimeout(dropped.timer);
+      settled(dropped);
       this.#options.shed("drop", dropped.rows);
       const what = `${lacking}, and newer ones came`;
       dropped.reject(new MillraceError("GATEWAY_BUSY", { what }));
@@ -258,6 +278,8 @@ export class MicroBatcher {
     const leftMs = latest - started;
     const timer =
       leftMs <= longestTimerMs ? setTimeout(() => over.abort(), Math.max(0, leftMs)) : undefined;
+    const batch: Batch = { over, awaited: taken.length };
+    for (const each of taken) each.batch = batch;
     const work = workOf(taken, this.#width);
     this.#options.batched(work.versionOf.length);
     try {
@@ -265,7 +287,7 @@ export class MicroBatcher {
       this.#queue.took((taken[0] as Waiting).key, performance.now() - started);
     } catch (error) {
       for (const each of taken) {
-        clearTimeout(each.timer);
+        settled(each);
         if (error === over.signal.reason) this.#late(each);
         else each.reject(error);
       }
@@ -283,7 +305,7 @@ export class MicroBatcher {
     let from = 0;
     for (const each of taken) {
       const to = from + each.rows;
-      if (each.timer !== undefined) clearTimeout(each.timer);
+      settled(each);
       // One that has been told already stays as it is.
       if (now > each.deadlineAt) this.#late(each);
       else {
@@ -307,10 +329,29 @@ export class MicroBatcher {
     });
   }
 
+  /** Its caller has left. Of a batch that has begun the others go on. */
+  #gone(each: Waiting): void {
+    settled(each);
+    this.#leave(each);
+    each.reject(this.#abandoned(each.rows));
+    if (each.batch !== null && --each.batch.awaited === 0) each.batch.over.abort();
+  }
+
+  #abandoned(rows: number): MillraceError {
+    this.#options.abandoned(rows);
+    return new MillraceError("REQUEST_ABANDONED");
+  }
+
   /** Nobody waits for it any more. */
   #leave(each: Waiting): void {
     if (this.#queue.remove(each)) this.#options.waitingBytes.used -= each.bytes;
   }
+}
+
+/** It hears no more of its deadline and its caller. */
+function settled(each: Waiting): void {
+  if (each.timer !== undefined) clearTimeout(each.timer);
+  each.stay?.();
 }
 
 /** What stands for answers that there are none of. */

@@ -1,6 +1,7 @@
 import type { ModelInForce } from "../../processors/scoring/model-register.ts";
 import { rowStates } from "../../processors/scoring/score-work.ts";
 import { MillraceError } from "../../schemas/errors.ts";
+import type { Caller } from "./caller.ts";
 import type { Champions } from "./champions.ts";
 import { inTime, late } from "./in-time.ts";
 import type { MicroBatcher } from "./micro-batcher.ts";
@@ -34,6 +35,14 @@ export interface ModelStatistics {
 export interface RawAnswer {
   readonly version: string;
   readonly probabilities: Float64Array;
+}
+
+/** How a version is asked. */
+interface Asking {
+  readonly deadlineAt: number;
+  readonly deadlineMs: number | null;
+  readonly lane: Lane;
+  readonly caller: Caller | null;
 }
 
 /** A model as such: vectors in, probabilities out; any of its versions, without a fallback. */
@@ -91,13 +100,16 @@ export class RawModel {
    * @param vectors - row-major, NaN where missing.
    * @param deadlineMs - null: however long it takes.
    * @param lane - who goes first while rows wait for the model.
-   * @throws {MillraceError} MODEL_VERSION_UNKNOWN, MODEL_FAILED, PREDICTION_LATE, GATEWAY_BUSY.
+   * @param caller - who waits for it. @default nobody who may leave
+   * @throws {MillraceError} MODEL_VERSION_UNKNOWN, MODEL_FAILED, PREDICTION_LATE, GATEWAY_BUSY,
+   * REQUEST_ABANDONED.
    */
   async infer(
     version: string | null,
     vectors: Float64Array,
     deadlineMs: number | null,
     lane: Lane,
+    caller: Caller | null = null,
   ): Promise<RawAnswer> {
     const began = performance.now();
     const deadlineAt = deadlineMs === null ? Number.POSITIVE_INFINITY : began + deadlineMs;
@@ -106,7 +118,9 @@ export class RawModel {
     counted.requests++;
     counted.last = Date.now();
     try {
-      const probabilities = await this.#score(asked, vectors, { deadlineAt, deadlineMs, lane });
+      const probabilities = await this.#score(asked, vectors, {
+        ...{ deadlineAt, deadlineMs, lane, caller },
+      });
       counted.rows += probabilities.length;
       counted.requestMs += performance.now() - began;
       return { version: asked.version, probabilities };
@@ -120,11 +134,7 @@ export class RawModel {
   async #score(
     model: ModelInForce,
     vectors: Float64Array,
-    {
-      deadlineAt,
-      deadlineMs,
-      lane,
-    }: { readonly deadlineAt: number; readonly deadlineMs: number | null; readonly lane: Lane },
+    { deadlineAt, deadlineMs, lane, caller }: Asking,
   ): Promise<Float64Array> {
     const { models, batcher } = this.#world;
     const isLate = () => {
@@ -133,7 +143,7 @@ export class RawModel {
     };
     const ready = models.ready(model.artifact, this.features.length);
     if ((await inTime(ready, deadlineAt)) === late) throw isLate();
-    const answer = await batcher.score(model, vectors, deadlineAt, lane);
+    const answer = await batcher.score(model, vectors, deadlineAt, lane, caller);
     const { states, probabilities, failure } = answer;
     if (states.includes(rowStates.late)) throw isLate();
     if (!states.includes(rowStates.failed)) return probabilities;

@@ -13,6 +13,7 @@ import type { OnlineStore } from "../../sinks/store.ts";
 import { EventMisfit } from "../ingest/event-record.ts";
 import type { Explanations } from "../services/explain/explanations.ts";
 import type { Warn } from "../services/service.ts";
+import type { Caller } from "./caller.ts";
 import type { Champions } from "./champions.ts";
 import { FeatureReads, type ReadFeatures } from "./feature-reads.ts";
 import { inTime, late } from "./in-time.ts";
@@ -35,7 +36,12 @@ export interface PredictOptions {
   readonly explains?: boolean;
   /** Who goes first while rows wait for the model. @default "normal" */
   readonly lane?: Lane;
+  /** Who waits for it: what nobody waits for is not scored. @default nobody who may leave */
+  readonly caller?: Caller | null;
 }
+
+/** A prediction, or why there is none: RECORD_REFUSED, RECORD_EXCLUDED, PREDICTION_LATE. */
+export type PredictOutcome = ServedPrediction | MillraceError;
 
 /** Before it is explained. */
 type Answered = ServedPrediction & { readonly explanation: null };
@@ -90,6 +96,7 @@ interface Scored {
 interface Asking {
   readonly deadlineAt: number;
   readonly lane: Lane;
+  readonly caller: Caller | null;
 }
 
 /** Rows that one model is asked for. */
@@ -134,56 +141,140 @@ export class StepPredictor {
    * has them.
    *
    * @param where - for messages: where a record stands.
-   * @throws {MillraceError} RECORD_REFUSED, RECORD_EXCLUDED, PREDICTION_LATE, GATEWAY_BUSY; what
-   * the online store and the broker throw.
+   * @throws {MillraceError} RECORD_REFUSED, RECORD_EXCLUDED, PREDICTION_LATE, GATEWAY_BUSY,
+   * REQUEST_ABANDONED; what the online store and the broker throw.
    */
   async predict(
     values: readonly unknown[],
-    { asker, deadlineMs, failsLate, explains = false, lane = "normal" }: PredictOptions,
+    options: PredictOptions,
     where: (index: number) => string,
   ): Promise<ServedPrediction[]> {
+    const refuse = (_: number, error: MillraceError): never => {
+      throw error;
+    };
+    return [...(await this.#predict(values, options, where, refuse)).values()];
+  }
+
+  /**
+   * As `predict`, but a record that cannot be scored, or whose answer is late where that is an
+   * error, takes no other's answer with it: it has its own error in its place.
+   *
+   * @throws {MillraceError} GATEWAY_BUSY, REQUEST_ABANDONED; what the online store and the broker
+   * throw: none is answered then.
+   */
+  async predictEach(
+    values: readonly unknown[],
+    options: PredictOptions,
+    where: (index: number) => string,
+  ): Promise<PredictOutcome[]> {
+    const outcomes = new Array<PredictOutcome>(values.length);
+    const refuse = (index: number, error: MillraceError): void => {
+      outcomes[index] = error;
+    };
+    const made = await this.#predict(values, options, where, refuse);
+    for (const [index, each] of made) outcomes[index] = each;
+    return outcomes;
+  }
+
+  /**
+   * Predictions by the place of their record.
+   *
+   * @param refuse - takes what a record is refused with, or throws it.
+   */
+  async #predict(
+    values: readonly unknown[],
+    options: PredictOptions,
+    where: (index: number) => string,
+    refuse: (index: number, error: MillraceError) => void,
+  ): Promise<Map<number, ServedPrediction>> {
+    const { asker, deadlineMs, failsLate, explains = false } = options;
+    const { lane = "normal", caller = null } = options;
     const deadlineAt =
       deadlineMs === null ? Number.POSITIVE_INFINITY : performance.now() + deadlineMs;
     const now = this.#world.now();
     const predictedAt = now ?? Date.now();
-    const asked = values.map((value, index) => this.#read(value, predictedAt, where(index)));
-    const found = await inTime(this.#vectors(asked, now), deadlineAt);
-    const routed: (Routed | null)[] = asked.map((each) => this.#routed(each, null));
-    const how: Asking = { deadlineAt, lane };
-    const scores = found === late ? [] : await this.#score(asked, routed, found.values, now, how);
-    const { name, features, fallback } = this.scoring;
-    const missing = new Float64Array(features.length).fill(Number.NaN);
-    const predictions = asked.map(({ id, eventTime, row }, index): Answered => {
-      const {
-        probability: score,
-        version,
-        why,
-        latencyMs,
-      } = scores[index] ?? {
-        ...{ probability: fallback.value, version: null, why: "late" as const, latencyMs: 0 },
-      };
-      if (why === "late" && failsLate) {
-        throw new MillraceError("PREDICTION_LATE", {
-          ...{ step: name, deadlineMs: deadlineMs ?? this.scoring.deadlineMs },
-        });
+    const places: number[] = [];
+    const asked: AskedRecord[] = [];
+    for (const [index, value] of values.entries()) {
+      const record = this.#read(value, predictedAt, () => where(index));
+      if (record instanceof MillraceError) refuse(index, record);
+      else {
+        asked.push(record);
+        places.push(index);
       }
-      const asOf = found === late ? Number.NEGATIVE_INFINITY : (found.asOf[index] as number);
-      const [from, to] = [index * features.length, (index + 1) * features.length];
-      const vector = found === late ? missing : found.values.subarray(from, to);
-      const { flags } = this.#judge.ranged(vector, 0);
-      const { probability, told: judged } = this.#judge.judge(score, row, vector, 0, flags);
-      const route = routed[index] ?? null;
-      const told = route === null ? judged : { ...judged, ...toldOf(route, version ?? "") };
-      return {
-        ...{ id, eventTime, predictedAt, probability, version, fallbackReason: why, latencyMs },
-        featuresAsOf: Number.isFinite(asOf) ? asOf : null,
-        incomplete: found === late,
-        lookedUp: found === late ? [] : (found.read.lookedUp[index] ?? []),
-        told,
-        features: vector,
-        explanation: null,
+    }
+    if (asked.length === 0) return new Map();
+    const found = await inTime(this.#vectors(asked, now), deadlineAt);
+    caller?.refuseIfGone();
+    const routed: (Routed | null)[] = asked.map((each) => this.#routed(each, null));
+    const how: Asking = { deadlineAt, lane, caller };
+    const scores = found === late ? [] : await this.#score(asked, routed, found.values, now, how);
+    const { fallback } = this.scoring;
+    const answered: Answered[] = [];
+    const answeredBy: Scored[] = [];
+    const answeredAt: number[] = [];
+    for (const [row, record] of asked.entries()) {
+      const place = places[row] as number;
+      const scored = scores[row] ?? {
+        ...{ probability: fallback.value, artifact: "", version: null },
+        ...{ why: "late" as const, latencyMs: 0 },
       };
-    });
+      if (scored.why === "late" && failsLate) {
+        const told = { step: this.scoring.name, deadlineMs: deadlineMs ?? this.scoring.deadlineMs };
+        refuse(place, new MillraceError("PREDICTION_LATE", told));
+        continue;
+      }
+      const vectors = found === late ? null : found;
+      answered.push(this.#answered(record, row, scored, vectors, routed[row] ?? null, predictedAt));
+      answeredBy.push(scored);
+      answeredAt.push(place);
+    }
+    const told = await this.#told(answered, answeredBy, asker, explains);
+    return new Map(told.map((each, index) => [answeredAt[index] as number, each]));
+  }
+
+  /** @param found - null: the features were not read in time. */
+  #answered(
+    { id, eventTime, row: fields }: AskedRecord,
+    row: number,
+    { probability: score, version, why, latencyMs }: Scored,
+    found: Vectors | null,
+    route: Routed | null,
+    predictedAt: number,
+  ): Answered {
+    const { length } = this.scoring.features;
+    const asOf = found === null ? Number.NEGATIVE_INFINITY : (found.asOf[row] as number);
+    const vector =
+      found === null
+        ? new Float64Array(length).fill(Number.NaN)
+        : found.values.subarray(row * length, (row + 1) * length);
+    const { flags } = this.#judge.ranged(vector, 0);
+    const { probability, told: judged } = this.#judge.judge(score, fields, vector, 0, flags);
+    const told = route === null ? judged : { ...judged, ...toldOf(route, version ?? "") };
+    return {
+      id,
+      eventTime,
+      predictedAt,
+      probability,
+      version,
+      fallbackReason: why,
+      latencyMs,
+      featuresAsOf: Number.isFinite(asOf) ? asOf : null,
+      incomplete: found === null,
+      lookedUp: found?.read.lookedUp[row] ?? [],
+      told,
+      features: vector,
+      explanation: null,
+    };
+  }
+
+  /** Logs predictions as the step tells them; with explanations where they are asked for. */
+  async #told(
+    predictions: readonly Answered[],
+    scores: readonly Scored[],
+    asker: Asker,
+    explains: boolean,
+  ): Promise<readonly ServedPrediction[]> {
     const { explainsMost } = this.scoring;
     if (explainsMost === undefined) {
       await this.#said(predictions, asker);
@@ -199,6 +290,7 @@ export class StepPredictor {
   }
 
   async #said(predictions: readonly LoggedPrediction[], asker: Asker): Promise<void> {
+    if (predictions.length === 0) return;
     const { plan, log, predicted } = this.#world;
     await log?.write(plan, this.scoring, predictions, asker);
     for (const each of predictions) predicted(this.scoring.name, each);
@@ -212,17 +304,16 @@ export class StepPredictor {
     return predictions.map((each, index) => ({ ...each, explanation: explained[index] ?? null }));
   }
 
-  #read(value: unknown, now: number, where: string): AskedRecord {
+  /** @returns why not, where it cannot be scored. */
+  #read(value: unknown, now: number, where: () => string): AskedRecord | MillraceError {
     const step = this.scoring.name;
-    let record: AskedRecord | null;
     try {
-      record = this.#request.read(value, now);
+      const record = this.#request.read(value, now);
+      return record ?? new MillraceError("RECORD_EXCLUDED", { where: where(), step });
     } catch (error) {
       if (!(error instanceof EventMisfit)) throw error;
-      throw new MillraceError("RECORD_REFUSED", { where, step, reason: error.message });
+      return new MillraceError("RECORD_REFUSED", { where: where(), step, reason: error.message });
     }
-    if (record === null) throw new MillraceError("RECORD_EXCLUDED", { where, step });
-    return record;
   }
 
   async #vectors(asked: readonly AskedRecord[], now: number | null): Promise<Vectors> {
@@ -334,7 +425,8 @@ export class StepPredictor {
   }
 
   /** What the model says within the deadline, of the request or of the step; it is loaded first. */
-  async #answers(model: ModelInForce, vectors: Float64Array, { deadlineAt, lane }: Asking) {
+  async #answers(model: ModelInForce, vectors: Float64Array, how: Asking) {
+    const { deadlineAt, lane, caller } = how;
     const { batcher, models } = this.#world;
     const rows = vectors.length / this.scoring.features.length;
     try {
@@ -342,7 +434,7 @@ export class StepPredictor {
       if ((await inTime(ready, deadlineAt)) === late) return noAnswers(rows, "late");
       const own = performance.now() + this.scoring.deadlineMs;
       const until = Number.isFinite(deadlineAt) ? deadlineAt : own;
-      return await batcher.score(model, vectors, until, lane);
+      return await batcher.score(model, vectors, until, lane, caller);
     } catch (error) {
       const isModels = error instanceof MillraceError && modelFailures.includes(error.code);
       if (!isModels) throw error;

@@ -1,0 +1,83 @@
+/** Requests that are sent slower than they may be, over HTTP and gRPC: one limit for both. */
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { connect } from "node:http2";
+import { connect as connectTcp } from "node:net";
+import { after, before, test } from "node:test";
+import { z } from "zod";
+import { door } from "./door.ts";
+import { openTestGateway, usualLimits } from "./gateway-fixture.ts";
+import { closeClients, inference } from "./grpc/grpc-client-fixture.ts";
+import type { Gateway } from "./open-gateway.ts";
+
+const receiveMs = 100;
+let gateway: Gateway;
+let handled = 0;
+
+before(async () => {
+  const handle = () => {
+    handled++;
+    return { body: {} };
+  };
+  const taking = door({
+    ...{ method: "POST", path: "/take", scope: null, title: "", about: "", takes: "bytes" },
+    ...{ answers: { status: 200, schema: z.unknown() }, errors: [], handle },
+  });
+  gateway = await openTestGateway([taking], {
+    limits: { ...usualLimits, receiveMs },
+    grpc: {
+      address: { host: "127.0.0.1", port: 0 },
+      service: {
+        definition: inference.service,
+        doors: { ModelInfer: { scope: null, handle } },
+      },
+    },
+  });
+});
+after(async () => {
+  closeClients();
+  await gateway.close();
+});
+
+test("a body over HTTP that does not come is 408", async () => {
+  const { port } = new URL(gateway.url);
+  const socket = connectTcp(Number(port), "127.0.0.1");
+  socket.write("POST /take HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100\r\n\r\nhalf");
+  let answer = "";
+  socket.setEncoding("utf8").on("data", (text: string) => {
+    answer += text;
+  });
+  await once(socket, "close");
+  assert.match(answer, /^HTTP\/1.1 408 /);
+  assert.match(answer, /within 100 ms/);
+  assert.equal(handled, 0);
+});
+
+test("a message over gRPC that does not come is refused, and its call counts no longer", async () => {
+  const session = connect(`http://${gateway.grpcAddress}`);
+  const stream = session.request({
+    ...{ ":method": "POST", ":path": "/inference.GRPCInferenceService/ModelInfer" },
+    ...{ "content-type": "application/grpc", te: "trailers" },
+  });
+  // It says 100 bytes, and sends two of them.
+  stream.write(Buffer.from([0, 0, 0, 0, 100, 1, 2]));
+  let told: Record<string, unknown> = {};
+  for (const event of ["response", "trailers"] as const) {
+    stream.on(event, (headers) => {
+      told = { ...told, ...headers };
+    });
+  }
+  stream.resume();
+  await new Promise<void>((resolve) => {
+    stream
+      .on("end", resolve)
+      .on("close", resolve)
+      .on("error", () => resolve());
+  });
+  assert.equal(told["millrace-code"], "REQUEST_INVALID");
+  assert.match(decodeURIComponent(String(told["grpc-message"])), /within 100 ms/);
+  assert.equal(handled, 0);
+  session.destroy();
+  const metrics = await gateway.metrics.registry.metrics();
+  assert.match(metrics, /millrace_gateway_requests_under_way 0/);
+});
