@@ -44,7 +44,7 @@ export class GatewayMetrics {
   });
   readonly #abandoned = new Counter({
     name: "millrace_gateway_rows_abandoned_total",
-    help: "Rows that nobody waited for any more before they were scored.",
+    help: "Rows that nobody waited for any more before they had an answer.",
     registers: [this.registry],
   });
   /** Requests under way. */

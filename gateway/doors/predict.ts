@@ -3,7 +3,8 @@ import type { LookedUp } from "../../runtime/predict/feature-reads.ts";
 import type { Predictions } from "../../runtime/predict/predictions.ts";
 import { lanes } from "../../runtime/predict/row-queue.ts";
 import type { ServedPrediction } from "../../runtime/predict/served-prediction.ts";
-import type { PredictOutcome, StepPredictor } from "../../runtime/predict/step-predictor.ts";
+import type { StepPredictor } from "../../runtime/predict/step-predictor.ts";
+import type { PredictOutcome } from "../../runtime/predict/step-world.ts";
 import { MillraceError } from "../../schemas/errors.ts";
 import { statusOf } from "../answers.ts";
 import { type Door, door } from "../door.ts";
@@ -206,15 +207,9 @@ function toldOf(
   withFeatures: boolean,
 ): z.infer<typeof prediction> {
   const { id, predictedAt, probability, version, fallbackReason, latencyMs, told } = made;
-  // No shadow scores here.
-  const { flags, shadowVersion: _, shadowScore: __, ...ruled } = told ?? {};
-  const flagged = flags === undefined ? {} : { flags: flags === null ? [] : flags.split(", ") };
-  const plain = {
-    ...{ id, predictedAt, probability, version, fallbackReason, latencyMs },
-    ...ruled,
-    ...flagged,
-    ...explanationOf(made),
-  };
+  const own = { id, predictedAt, probability, version, fallbackReason, latencyMs };
+  const judged = told === null ? own : { ...own, ...judgedOf(told) };
+  const plain = made.explanation === null ? judged : { ...judged, ...explanationOf(made) };
   if (!withFeatures) return plain;
   const features = scoring.features.map((name, i): [string, number | null] => {
     const value = made.features[i] as number;
@@ -225,6 +220,16 @@ function toldOf(
     features: Object.fromEntries(features),
     lookedUp: made.lookedUp.map(lookUpOf),
   };
+}
+
+/** No shadow scores here. */
+function judgedOf({
+  flags,
+  shadowVersion: _,
+  shadowScore: __,
+  ...ruled
+}: NonNullable<ServedPrediction["told"]>) {
+  return flags === undefined ? ruled : { ...ruled, flags: flags === null ? [] : flags.split(", ") };
 }
 
 function explanationOf({ explanation: made }: ServedPrediction) {

@@ -42,7 +42,7 @@ export interface BatcherOptions {
   readonly batched?: (rows: number) => void;
   /** Told the rows of each request that there was no room for. @default nobody */
   readonly shed?: (policy: BusyPolicy, rows: number) => void;
-  /** Told the rows of each request that nobody waited for before they were scored. @default nobody */
+  /** Told the rows of each request that nobody waited for any more. @default nobody */
   readonly abandoned?: (rows: number) => void;
 }
 
@@ -269,15 +269,7 @@ export class MicroBatcher {
   async #run(taken: readonly Waiting[]): Promise<void> {
     const started = performance.now();
     const over = new AbortController();
-    // Not before nobody waits for any of it.
-    let latest = Number.NEGATIVE_INFINITY;
-    for (const { deadlineAt, bytes } of taken) {
-      latest = Math.max(latest, deadlineAt);
-      this.#options.waitingBytes.used -= bytes;
-    }
-    const leftMs = latest - started;
-    const timer =
-      leftMs <= longestTimerMs ? setTimeout(() => over.abort(), Math.max(0, leftMs)) : undefined;
+    for (const { bytes } of taken) this.#options.waitingBytes.used -= bytes;
     const batch: Batch = { over, awaited: taken.length };
     for (const each of taken) each.batch = batch;
     const work = workOf(taken, this.#width);
@@ -291,8 +283,6 @@ export class MicroBatcher {
         if (error === over.signal.reason) this.#late(each);
         else each.reject(error);
       }
-    } finally {
-      clearTimeout(timer);
     }
   }
 
@@ -322,6 +312,7 @@ export class MicroBatcher {
   }
 
   #late(each: Waiting): void {
+    each.stay?.();
     this.#leave(each);
     each.resolve({
       ...noAnswers(each.rows, "late"),
@@ -334,7 +325,6 @@ export class MicroBatcher {
     settled(each);
     this.#leave(each);
     each.reject(this.#abandoned(each.rows));
-    if (each.batch !== null && --each.batch.awaited === 0) each.batch.over.abort();
   }
 
   #abandoned(rows: number): MillraceError {
@@ -342,9 +332,10 @@ export class MicroBatcher {
     return new MillraceError("REQUEST_ABANDONED");
   }
 
-  /** Nobody waits for it any more. */
+  /** Nobody waits for it any more; of a batch the last one ends it. */
   #leave(each: Waiting): void {
-    if (this.#queue.remove(each)) this.#options.waitingBytes.used -= each.bytes;
+    if (each.batch !== null && --each.batch.awaited === 0) each.batch.over.abort();
+    else if (this.#queue.remove(each)) this.#options.waitingBytes.used -= each.bytes;
   }
 }
 

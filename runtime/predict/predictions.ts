@@ -23,7 +23,8 @@ import { PredictionLog } from "./prediction-log.ts";
 import { RawModel } from "./raw-models.ts";
 import { ReadyModels } from "./ready-models.ts";
 import type { Lane } from "./row-queue.ts";
-import { type Predicted, StepPredictor } from "./step-predictor.ts";
+import { StepPredictor } from "./step-predictor.ts";
+import type { Predicted } from "./step-world.ts";
 
 /** Batches that a thread has at a time: one that it runs, and one at hand. */
 const batchesPerThread = 2;

@@ -7,67 +7,27 @@ import type {
 } from "../../processors/scoring/model-register.ts";
 import { type Routed, Router, toldOf } from "../../processors/scoring/router.ts";
 import { MillraceError } from "../../schemas/errors.ts";
-import { type Plan, topologyOf } from "../../schemas/plan.ts";
+import { topologyOf } from "../../schemas/plan.ts";
 import type { ScoringSpec } from "../../schemas/steps/scoring.ts";
-import type { OnlineStore } from "../../sinks/store.ts";
 import { EventMisfit } from "../ingest/event-record.ts";
-import type { Explanations } from "../services/explain/explanations.ts";
-import type { Warn } from "../services/service.ts";
-import type { Caller } from "./caller.ts";
-import type { Champions } from "./champions.ts";
-import { FeatureReads, type ReadFeatures } from "./feature-reads.ts";
+import { FeatureReads } from "./feature-reads.ts";
 import { inTime, late } from "./in-time.ts";
-import { type MicroBatcher, noAnswers, picked } from "./micro-batcher.ts";
-import type { PredictionLog } from "./prediction-log.ts";
-import type { ReadyModels } from "./ready-models.ts";
-import type { Lane } from "./row-queue.ts";
+import { noAnswers, picked } from "./micro-batcher.ts";
 import type { Asker, LoggedPrediction, ServedPrediction } from "./served-prediction.ts";
 import { stepOrigin } from "./step-origin.ts";
 import { type AskedRecord, StepRequest } from "./step-request.ts";
-
-/** How predictions are asked for. */
-export interface PredictOptions {
-  readonly asker: Asker;
-  /** From the request to its answer, ms; null: the step's deadline for the model call alone. */
-  readonly deadlineMs: number | null;
-  /** Whether what is late is an error, and not answered by the fallback. */
-  readonly failsLate: boolean;
-  /** Whether to explain each score, behind the deadline. @default false */
-  readonly explains?: boolean;
-  /** Who goes first while rows wait for the model. @default "normal" */
-  readonly lane?: Lane;
-  /** Who waits for it: what nobody waits for is not scored. @default nobody who may leave */
-  readonly caller?: Caller | null;
-}
-
-/** A prediction, or why there is none: RECORD_REFUSED, RECORD_EXCLUDED, PREDICTION_LATE. */
-export type PredictOutcome = ServedPrediction | MillraceError;
+import type {
+  Asking,
+  Group,
+  PredictOptions,
+  PredictOutcome,
+  Scored,
+  StepWorld,
+  Vectors,
+} from "./step-world.ts";
 
 /** Before it is explained. */
 type Answered = ServedPrediction & { readonly explanation: null };
-
-/** What a step's predictions stand on. */
-export interface StepWorld {
-  readonly plan: Plan;
-  readonly online: Pick<OnlineStore, "read">;
-  readonly champions: Champions;
-  readonly models: ReadyModels;
-  readonly batcher: MicroBatcher;
-  readonly explanations: Explanations;
-  /** Takes what is answered; null: nobody does. */
-  readonly log: PredictionLog | null;
-  /** UTC ms; null: of a replay, whose views say how far it is. */
-  readonly now: () => number | null;
-  readonly warn: Warn;
-  /** Told of each prediction that is answered. */
-  readonly predicted: Predicted;
-}
-
-/** What answered: a version, or the fallback for a reason. */
-export type Predicted = (
-  step: string,
-  answer: Pick<ServedPrediction, "version" | "fallbackReason">,
-) => void;
 
 /** Behind a live view by no more than its commits and flushes take, a row is still FRESH, ms. */
 const liveLagMs = 1_000;
@@ -76,34 +36,6 @@ const liveLagMs = 1_000;
 const modelFailures: readonly string[] = [
   ...["ARTIFACT_MISSING", "ARTIFACT_DAMAGED", "SCORING_THREAD_LOST"],
 ];
-
-interface Vectors {
-  readonly values: Float64Array;
-  readonly asOf: readonly number[];
-  readonly read: ReadFeatures;
-}
-
-interface Scored {
-  readonly probability: number;
-  /** Of the model that answered; "": the fallback did. */
-  readonly artifact: string;
-  readonly version: string | null;
-  readonly why: FallbackReason | null;
-  readonly latencyMs: number;
-}
-
-/** How models are asked for the rows of a request. */
-interface Asking {
-  readonly deadlineAt: number;
-  readonly lane: Lane;
-  readonly caller: Caller | null;
-}
-
-/** Rows that one model is asked for. */
-interface Group {
-  readonly model: ModelInForce;
-  readonly rows: number[];
-}
 
 /**
  * Predicts for records of one scoring step: the features from the online store, scored by the

@@ -3,7 +3,7 @@ import { NotNative } from "./cells.ts";
 import { operators } from "./operators.ts";
 import { readTrees } from "./trees.ts";
 
-/** What converters write behind a score, besides what is computed here: labels, and maps of them. */
+/** What converters write behind a score, besides what is computed here: labels, maps of them. */
 const besides: ReadonlySet<string> = new Set(["ArgMax", "ai.onnx.ml.ZipMap"]);
 
 const trees: Readonly<Record<string, "target" | "class">> = {

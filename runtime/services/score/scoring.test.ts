@@ -188,9 +188,9 @@ test(
     let here = ask();
     assert.equal(here, null, "it is loaded first");
     for (; here === null; here = ask()) await nextTurn();
-    const { tookMs, busyMs, ...answer } = (await here) as BatchAnswer;
+    const { tookMs, ...answer } = (await here) as BatchAnswer;
     assert.deepEqual(answer, { probabilities, failure: null });
-    assert.ok((tookMs ?? 0) > 0 && (busyMs ?? 0) <= (tookMs ?? 0));
+    assert.ok((tookMs ?? 0) > 0);
     await short.close();
     for (let run = 0; run < 40; run++) {
       assert.deepEqual((await pool.score(asked)).probabilities, probabilities);
@@ -259,7 +259,11 @@ test("a model that is slow here three times goes back to the threads for good", 
     show();
     let here = ask();
     for (; here === null; here = ask()) await nextTurn();
-    await here;
+    const { busyMs } = (await here) as BatchAnswer;
+    if (time === 0) {
+      assert.equal(busyMs, undefined);
+      assert.ok((((await ask()) as BatchAnswer).busyMs ?? 0) > 0, "it may have waited");
+    }
     assert.equal(ask(), null, "it has to show anew");
   }
   show();

@@ -6,6 +6,8 @@ import { ShortRuns } from "./short-runs.ts";
 
 /** A batch that the calling thread works at for so long was no short one, ms. */
 const longMs = 20;
+/** After one that took so long, as many are asked whether they had a processor meanwhile. */
+const weighedBatches = 16;
 /** Such batches of a model until it stays with the threads. */
 const longBatchesMax = 3;
 /** A larger file is read too slowly on the thread that asks. */
@@ -28,6 +30,8 @@ export class ShortScorer {
   readonly #isHere = new Map<string, boolean>();
   /** By artifact how many of its batches were long; the oldest first. */
   readonly #longBatches = new Map<string, number>();
+  /** By artifact how many of its next batches are to be weighed; the oldest first. */
+  readonly #weighed = new Map<string, number>();
   #bringing: Promise<unknown> = Promise.resolve();
 
   /**
@@ -88,9 +92,14 @@ export class ShortScorer {
   }
 
   async #run(task: ScoringTask): Promise<BatchAnswer | ScoringFailure> {
-    const answer = await this.#asked(task);
-    if (!("probabilities" in answer) || (answer.busyMs ?? 0) <= this.#longMs) return answer;
     const { artifact } = task;
+    const left = this.#weighed.get(artifact) ?? 0;
+    if (left > 0) this.#weighed.set(artifact, left - 1);
+    const answer = await this.#asked({ ...task, weighs: left > 0 });
+    if (!("probabilities" in answer) || (answer.tookMs ?? 0) <= this.#longMs) return answer;
+    // It may have waited for a processor.
+    if (answer.busyMs === undefined) keep(this.#weighed, artifact, weighedBatches);
+    if ((answer.busyMs ?? 0) <= this.#longMs) return answer;
     keep(this.#longBatches, artifact, (this.#longBatches.get(artifact) ?? 0) + 1);
     this.#runs.forget(artifact);
     this.#isHere.delete(artifact);
