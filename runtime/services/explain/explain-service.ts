@@ -7,13 +7,16 @@ import {
   type RowExplanations,
 } from "../../../processors/scoring/explain-work.ts";
 import { MillraceError } from "../../../schemas/errors.ts";
+import { lostThreadsMax } from "../score/scoring-pool.ts";
 import type { Service } from "../service.ts";
 import { type ExplainTask, explainTasks, TaskExplainer } from "./explain-task.ts";
 
 /**
  * Explains what models have said, in threads of its own: an explanation takes up to milliseconds,
  * and no score waits for it. It follows from the artifact and the row, so nothing of it is decided
- * and no time bounds it. Threads are started when there is something to explain.
+ * and no time bounds it. Threads are started when there is something to explain; one that ends is
+ * replaced, and its rows are asked for again, `lostThreadsMax` times in all. No reason stands in
+ * for an explanation then: the same rows, read again, would have one.
  */
 export const explaining: Service<ExplainWork> = {
   open: ({ artifacts, scoringThreads = 1 }) => {
@@ -54,14 +57,26 @@ function here(directory: string): Explainer {
 
 function inThreads(directory: string, threads: number): Explainer {
   let started: Piscina | null = null;
+  // Piscina starts another only if the one before had started well; else what it holds would wait
+  // for ever.
+  const lost = (pool: Piscina): void => {
+    if (pool !== started || pool.threads.length > 0) return;
+    started = null;
+    void pool.destroy();
+  };
   return {
     explain: async (task) => {
-      started ??= start(directory, threads);
-      try {
-        return (await started.run(task)) as RowExplanations;
-      } catch (cause) {
-        const reason = cause instanceof Error ? cause.message : String(cause);
-        throw new MillraceError("SCORING_THREAD_LOST", { reason }, { cause });
+      for (let asked = 1; ; asked++) {
+        started ??= start(directory, threads, lost);
+        const pool = started;
+        try {
+          return (await pool.run(task)) as RowExplanations;
+        } catch (cause) {
+          lost(pool);
+          if (asked < lostThreadsMax) continue;
+          const reason = cause instanceof Error ? cause.message : String(cause);
+          throw new MillraceError("SCORING_THREAD_LOST", { reason }, { cause });
+        }
       }
     },
     close: async () => {
@@ -70,7 +85,7 @@ function inThreads(directory: string, threads: number): Explainer {
   };
 }
 
-function start(directory: string, threads: number): Piscina {
+function start(directory: string, threads: number, lost: (pool: Piscina) => void): Piscina {
   const here = fileURLToPath(import.meta.url);
   // Compiled files end in .cjs, sources run directly in .cts.
   const ending = `c${extname(here).slice(1)}`;
@@ -84,6 +99,6 @@ function start(directory: string, threads: number): Piscina {
     recordTiming: false,
   });
   // A thread that ended without a task: unheard, the event would end the process.
-  pool.on("error", () => {});
+  pool.on("error", () => lost(pool));
   return pool;
 }

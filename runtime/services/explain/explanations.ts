@@ -84,12 +84,24 @@ export class Explanations {
     artifact: string,
     features: readonly string[],
   ): Promise<ExplainedModel | NotComputed> {
-    const bytes = await this.#artifacts.get(artifact);
-    if (bytes.length > bytesMost) return { why: `its file is larger than ${bytesMost} bytes` };
-    const file = readOnnxFile(bytes);
-    const reading = writtenReading(file) ?? plainReading(file, features);
-    return explainedModel(bytes, reading, features);
+    return explanationOf(await this.#artifacts.get(artifact), features);
   }
+}
+
+/**
+ * How an artifact is explained, or why it is not.
+ *
+ * @param features - names of the vectors.
+ * @throws {MillraceError} MODEL_REFUSED where it is no model.
+ */
+export function explanationOf(
+  bytes: Uint8Array,
+  features: readonly string[],
+): ExplainedModel | NotComputed {
+  if (bytes.length > bytesMost) return { why: `its file is larger than ${bytesMost} bytes` };
+  const file = readOnnxFile(bytes);
+  const reading = writtenReading(file) ?? plainReading(file, features);
+  return explainedModel(bytes, reading, features);
 }
 
 /** Of a file that no registration has written into, as those of the built-in trainer. */
