@@ -59,6 +59,17 @@ export interface ModelChecked {
   readonly scorer?: Exclude<ScorerChoice, "auto">;
   /** Why it is not scored in JavaScript. @default it is, or it was registered before */
   readonly notNative?: string;
+  /**
+   * Why a step that explains its scores has no explanation of those of this version.
+   * @default it has them, no step asks, or it was registered before
+   */
+  readonly notExplained?: string;
+}
+
+/** Why scores of a version cannot be explained, as its registration has found; null: it has not. */
+export function notExplained(changes: readonly ModelChange[], version: string): string | null {
+  const registered = changes.find((each) => each.version === version && each.checked !== null);
+  return registered?.checked?.notExplained ?? null;
 }
 
 /** Whether a change says who answers. */

@@ -114,6 +114,8 @@ export interface ModelEntry {
   readonly why: string;
   /** What the checks of a registration found; null: there were none. */
   readonly checked: object | null;
+  /** Why a step that explains its scores cannot explain those of the version; null: it can. */
+  readonly notExplained: string | null;
   /** Of a route: who answers from then on besides the champion, with the buckets of each. */
   readonly routes: ModelRoutes | null;
 }

@@ -179,7 +179,7 @@ export function downloadModel(
 
 /** @param forced - whether JavaScript was asked for, whose last bits may then be others. */
 function changedText(entry: ModelEntry, forced: boolean): string {
-  const { model, version, champion, from, effectiveFrom, kind, routes } = entry;
+  const { model, version, champion, from, effectiveFrom, kind, routes, notExplained } = entry;
   if (kind === "route") {
     const who = version === "" ? "There is no champion." : `Champion: ${version}.`;
     return [
@@ -205,6 +205,11 @@ function changedText(entry: ModelEntry, forced: boolean): string {
   if (scorer === "native") lines.push(`It is computed in JavaScript: ${nearness(forced)}.`);
   if (notNative !== undefined) lines.push(`onnxruntime scores by it: ${notNative}.`);
   if (alone === true) lines.push("Its answers depend on the batch, so rows are asked one by one.");
+  if (notExplained !== null) {
+    lines.push(
+      `Warning: its predictions have no explanation, which the step tells: ${notExplained}.`,
+    );
+  }
   return lines.join("\n");
 }
 

@@ -1,6 +1,6 @@
 import { ModelNames, type ModelStores } from "../../runtime/services/models/model-names.ts";
 import { MillraceError } from "../../schemas/errors.ts";
-import type { ModelChange } from "../../schemas/model-change.ts";
+import { type ModelChange, notExplained } from "../../schemas/model-change.ts";
 import { nearest } from "../../schemas/nearest.ts";
 import type { Plan } from "../../schemas/plan.ts";
 import { modelNames, predictionsOf } from "../../schemas/plan-facts.ts";
@@ -25,19 +25,19 @@ export function modelDesk(
   return {
     registerModel: async (request) => {
       const names = namesOf(request);
-      return entryOf(names, await names.register(request, request, request.champion));
+      return await entryOf(names, await names.register(request, request, request.champion));
     },
     promoteModel: async (request) => {
       const names = namesOf(request);
-      return entryOf(names, await names.promote(request.version, request));
+      return await entryOf(names, await names.promote(request.version, request));
     },
     rollBackModel: async (request) => {
       const names = namesOf(request);
-      return entryOf(names, await names.rollBack(request));
+      return await entryOf(names, await names.rollBack(request));
     },
     routeModel: async (request) => {
       const names = namesOf(request);
-      return entryOf(names, await names.route(request, request));
+      return await entryOf(names, await names.route(request, request));
     },
     modelHistory: async (request) => {
       const names = namesOf(request);
@@ -47,10 +47,11 @@ export function modelDesk(
         return {
           ...{ topology: names.topology, model: request.model, kind: "train", version, sha256 },
           ...{ champion: each.promoted, from: each.champion ?? "", effectiveFrom, at: null },
-          ...{ by: "the trainer", why: each.reason, checked: null, routes: null },
+          ...{ by: "the trainer", why: each.reason, checked: null, notExplained: null },
+          routes: null,
         };
       });
-      const all = [...trainings, ...changes.map((change) => entryOf(names, change))];
+      const all = [...trainings, ...changes.map((each) => entryWith(names, each, changes))];
       return all.sort((a, b) => (a.at ?? a.effectiveFrom) - (b.at ?? b.effectiveFrom));
     },
     compareModel: (request) => {
@@ -81,7 +82,17 @@ export function planOf(plans: readonly Plan[], { model, topology }: NamedModel):
   throw new MillraceError("MODEL_AMBIGUOUS", { model, topologies });
 }
 
-function entryOf({ topology }: ModelNames, change: ModelChange): ModelEntry {
+async function entryOf(names: ModelNames, change: ModelChange): Promise<ModelEntry> {
+  const changes = change.checked === null ? (await names.state()).changes : [change];
+  return entryWith(names, change, changes);
+}
+
+/** @param changes - among which is the registration of its version, if it was registered. */
+function entryWith(
+  { topology }: ModelNames,
+  change: ModelChange,
+  changes: readonly ModelChange[],
+): ModelEntry {
   const { kind, model, version, sha256, champion, from, effectiveFrom, at, by, why, checked } =
     change;
   return {
@@ -97,6 +108,7 @@ function entryOf({ topology }: ModelNames, change: ModelChange): ModelEntry {
     by,
     why,
     checked,
+    notExplained: notExplained(changes, version),
     routes: change.routes ?? null,
   };
 }

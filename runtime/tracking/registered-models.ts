@@ -66,6 +66,11 @@ export const readingTags = {
 /** The tag of a version that says why it is registered or made champion. */
 export const whyTag = "millrace.why";
 
+/** Tags that a version gets here; the last says why a step cannot explain its scores, if so. */
+const ownTags: readonly string[] & readonly [string, string, string] = [
+  ...(["millrace.version", "millrace.sha256", "millrace.not_explained"] as const),
+];
+
 /** Writers who lose against others look again so often. */
 const triesMost = 5;
 
@@ -127,9 +132,15 @@ export class RegisteredModels {
   async createVersion(asked: VersionRequest, by: string): Promise<ModelVersion> {
     const of = this.#stepModels().find(({ name }) => name === asked.name);
     const why = tagOf(asked.tags, whyTag);
-    const own = of === undefined ? { native: "", sha256: "" } : await this.#register(of, asked, by);
-    const tags = own.native === "" ? asked.tags : [...asked.tags, ...nativeTags(own)];
-    const made = await this.#tracking.write("version.create", by, { ...asked, ...own, tags, why });
+    const { name, source, run, runLink, model, description, files } = asked;
+    const change = of === undefined ? null : await this.#register(of, asked, by);
+    const [native, sha256] = change === null ? ["", ""] : [change.version, change.sha256];
+    // Those of its own may have come back with a copy of another version.
+    const given = asked.tags.filter(({ key }) => change === null || !ownTags.includes(key));
+    const tags = change === null ? asked.tags : [...given, ...tagsOf(change)];
+    const made = await this.#tracking.write("version.create", by, {
+      ...{ name, source, run, runLink, model, description, files, native, sha256, tags, why },
+    });
     return made as ModelVersion;
   }
 
@@ -275,7 +286,7 @@ export class RegisteredModels {
     await this.#tracking.write("version.adopt", by, {
       ...{ name, native, sha256, why, source: "", runLink: "", model: "" },
       run: "requestId" in found ? trainedRunId(found) : "",
-      ...{ description: why, tags: nativeTags({ native, sha256 }) },
+      ...{ description: why, tags: tagsOf(found) },
       madeAt: "at" in found ? found.at : found.effectiveFrom,
       files: { [mlmodelName]: mlmodel, "model.onnx": model },
     });
@@ -306,8 +317,7 @@ export class RegisteredModels {
     };
     const intent = { effectiveFrom: null, by, why: tagOf(tags, whyTag) };
     const names = this.#namesOf(of);
-    const change = await unlessLost(() => names.register(candidate, intent, false)).catch(asTags);
-    return { native: change.version, sha256: change.sha256 };
+    return await unlessLost(() => names.register(candidate, intent, false)).catch(asTags);
   }
 }
 
@@ -315,7 +325,7 @@ export class RegisteredModels {
 function checkTags(tags: readonly Pair[]): void {
   const known: readonly string[] = [...Object.values(readingTags), whyTag];
   // Those that versions have from here may come back with a copy.
-  const all = [...known, ...nativeTags({ native: "", sha256: "" }).map(({ key }) => key)];
+  const all = [...known, ...ownTags];
   const strange = tags.find(({ key }) => key.startsWith("millrace.") && !all.includes(key));
   if (strange !== undefined) {
     const near = nearest(strange.key, known);
@@ -329,16 +339,14 @@ function checkTags(tags: readonly Pair[]): void {
   }
 }
 
-function nativeTags({
-  native,
-  sha256,
-}: {
-  readonly native: string;
-  readonly sha256: string;
-}): Pair[] {
+/** What a version has been given, by the register and its checks, as tags. */
+function tagsOf(found: ModelChange | Model): Pair[] {
+  const [version, sha256, notExplained] = ownTags;
+  const why = "checked" in found ? found.checked?.notExplained : undefined;
   return [
-    { key: "millrace.version", value: native },
-    { key: "millrace.sha256", value: sha256 },
+    { key: version, value: found.version },
+    { key: sha256, value: found.sha256 },
+    ...(why === undefined ? [] : [{ key: notExplained, value: why }]),
   ];
 }
 

@@ -45,6 +45,17 @@ async function checkerOf(checked: Promise<unknown>): Promise<number> {
   throw new Error("the check is over, and its process was not seen");
 }
 
+test("a check that takes longer than it may is ended, and says what would be faster", async () => {
+  const file = join(folder, "hangs.onnx");
+  writeFileSync(file, "");
+  const row = { rows: new Float64Array(1), scores: null, tolerance: 1e-5 };
+  const request = { file, declaration: { features: ["a"] }, ...row, limitMs: 1_000 };
+  await assert.rejects(checkInProcess(request, 1), {
+    code: "MODEL_REFUSED",
+    message: /did not answer within 0\.001 s: make it smaller, or take fewer golden rows/,
+  });
+});
+
 test("the process that loads a stranger's model gets none of our settings, and no telemetry", {
   skip,
 }, async () => {

@@ -28,11 +28,12 @@ export async function checkInProcess(
     env: { ORT_DISABLE_TELEMETRY: "1", TZ: "UTC" },
     stdio: ["ignore", "ignore", "ignore", "ipc"],
   });
+  const slow = `it did not answer within ${limitMs / 1000} s: make it smaller, or take fewer golden rows`;
   let timer: NodeJS.Timeout | undefined;
   try {
     const verdict = await new Promise<CheckVerdict>((resolve) => {
       const refuse = (refused: string): void => resolve({ refused });
-      timer = setTimeout(() => refuse(`it did not answer within ${limitMs / 1000} s`), limitMs);
+      timer = setTimeout(() => refuse(slow), limitMs);
       child.once("message", (message) => resolve(message as CheckVerdict));
       child.once("error", (error) => refuse(`its check could not run: ${error.message}`));
       child.once("exit", (code, signal) => refuse(`it ended its process (${signal ?? code})`));

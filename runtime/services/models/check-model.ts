@@ -6,6 +6,7 @@ import { readingProperty } from "../../../processors/scoring/onnx/model-reading.
 import { extendOnnxFile } from "../../../processors/scoring/onnx/onnx-file.ts";
 import { MillraceError } from "../../../schemas/errors.ts";
 import type { ScorerChoice } from "../../../schemas/model-change.ts";
+import { explanationOf } from "../explain/explanations.ts";
 import { batchVariance, loadOnnxModel, type OnnxModel } from "../score/onnx-model.ts";
 import { whyNotNative } from "./choose-scorer.ts";
 
@@ -22,6 +23,8 @@ export interface ModelCheck {
   readonly limitMs: number;
   /** @default "auto" */
   readonly scorer?: ScorerChoice;
+  /** Whether a step tells what each feature contributed to its scores. @default false */
+  readonly explains?: boolean;
 }
 
 /** A model that passed. */
@@ -33,6 +36,8 @@ export interface PassedModel {
   readonly msPerRow: number;
   /** Why it is not computed in JavaScript; null: it is. */
   readonly notNative: string | null;
+  /** Why its scores cannot be explained where a step asks for it; null: they can, or none does. */
+  readonly notExplained: string | null;
 }
 
 /** Rows asked one by one for the time that they take. */
@@ -61,11 +66,26 @@ export async function checkModel(bytes: Uint8Array, check: ModelCheck): Promise<
     await checkScores(model, check);
     await checkMissing(model, check);
     const variance = await batchVariance(model, variedRows(check));
-    if (variance !== null) throw refused(`${variance}: its answers depend on more than the row`);
-    return { artifact, reading, msPerRow: await timeOf(model, check), notNative };
+    if (variance !== null) {
+      throw refused(
+        `${variance}: its answers depend on more than the row. Export it for inference, without ` +
+          "dropout and without operators that draw random numbers",
+      );
+    }
+    const notExplained = whyNotExplained(artifact, check);
+    return { artifact, reading, msPerRow: await timeOf(model, check), notNative, notExplained };
   } finally {
     await model.release();
   }
+}
+
+function whyNotExplained(
+  artifact: Uint8Array,
+  { explains = false, declaration }: ModelCheck,
+): string | null {
+  if (!explains) return null;
+  const explained = explanationOf(artifact, declaration.features);
+  return "why" in explained ? explained.why : null;
 }
 
 async function checkScores(model: OnnxModel, check: ModelCheck): Promise<void> {

@@ -145,6 +145,7 @@ export class ModelNames {
       ...(passed.notNative === null
         ? { scorer: "native" as const }
         : { scorer: "onnxruntime" as const, notNative: passed.notNative }),
+      ...(passed.notExplained === null ? {} : { notExplained: passed.notExplained }),
     };
     const registered = changes.filter(({ kind }) => kind === "register").length;
     const version = `r${registered + 1}`;
@@ -296,6 +297,7 @@ export class ModelNames {
       scores: rows.scores,
       tolerance,
       ...(scorer === undefined ? {} : { scorer }),
+      explains: this.#steps.some(({ explains }) => explains === true),
       limitMs: Math.min(...this.#steps.map(({ deadlineMs }) => deadlineMs)),
     });
   }
