@@ -39,7 +39,8 @@ import { explaining } from ${JSON.stringify(service)};
 const artifacts = { directory: ${JSON.stringify(folder)}, ensure: async () => {} };
 const rows = Float64Array.of(1, 2, 3, 0, 1);
 const features = ["a", "b", "c", "d", "e"];
-const one = { versions: ["v1"], artifacts: [${JSON.stringify(sha256)}], versionOf: Uint16Array.of(0) };
+const model = { versions: ["v1"], artifacts: [${JSON.stringify(sha256)}] };
+const one = { ...model, versionOf: Uint16Array.of(0) };
 const explain = async (scoringThreads) => {
   const opened = explaining.open({ artifacts, scoringThreads });
   const told = () =>
