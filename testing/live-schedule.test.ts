@@ -12,14 +12,16 @@ import { SourceTask } from "../runtime/engine/source-task.ts";
 import { Worker } from "../runtime/engine/worker.ts";
 import { AvroDecoder } from "../runtime/schema-registry/avro-codec.ts";
 import { createMemoryRegistry } from "../runtime/schema-registry/embedded.ts";
+import type { SchemaRegistry } from "../runtime/schema-registry/registry.ts";
 import { sourceEncoder } from "../runtime/schema-registry/source-codec.ts";
 import { ByteWriter } from "../schemas/bytes.ts";
 import { MillraceError } from "../schemas/errors.ts";
 import type { Decision } from "../schemas/generated.ts";
 import { partitionOf } from "../schemas/murmur2.ts";
+import type { Plan } from "../schemas/plan.ts";
 import { executeAir } from "./air-input-fixture.ts";
 import { collectAir } from "./air-output-fixture.ts";
-import { air, makeSent, type Sent } from "./schedule-fixture.ts";
+import { air, explainedAir, makeSent, type Sent } from "./schedule-fixture.ts";
 import { runSchedule, seededRandom } from "./simulator.ts";
 import { withMethods } from "./with-methods-fixture.ts";
 
@@ -29,23 +31,32 @@ const schedules = Number(process.env["MILLRACE_SCHEDULES"] ?? 3);
 const snapshots = { factor: 0.5, minBytes: 3_000 };
 const registry = createMemoryRegistry();
 
+interface World {
+  readonly plan: Plan;
+  /** Of the plan alone: explained predictions have a schema of their own. */
+  readonly registry: SchemaRegistry;
+}
+const usual: World = { plan: air, registry };
+const explained: World = { plan: explainedAir, registry: createMemoryRegistry() };
+
 test("a live run, with its decisions repeated, is read again byte for byte", async () => {
   const kinds = new Map<string, number>();
-  let incomplete = 0;
+  let [incomplete, told] = [0, 0];
   for (let seed = 1; seed <= schedules; seed++) {
+    const world = seed === 1 ? explained : usual;
     const live = await openEmbeddedBroker({ directory: null });
-    await runLive(live, seed);
+    await runLive(live, seed, world);
     const decided = await decisionsOf(live);
     for (const { kind } of decided) kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
-    const expected = await collectAir(live, registry);
-    incomplete += await countIncomplete(live);
+    const expected = await collectAir(live, world.registry, world.plan);
+    incomplete += await countIncomplete(live, world.registry);
+    told += expected.predictions.filter((each) => each["explanation"] != null).length;
     for (const other of seed === 1 ? [1, 2] : [1]) {
       const again = await openEmbeddedBroker({ directory: null });
       await copyInputs(live, again);
       await runSchedule({
-        plan: air,
+        ...world,
         broker: again,
-        registry,
         execute: async (_, work) => {
           assert.notEqual(
             work.service,
@@ -59,7 +70,7 @@ test("a live run, with its decisions repeated, is read again byte for byte", asy
         snapshots,
         repeatDecisions: true,
       });
-      const read = await collectAir(again, registry);
+      const read = await collectAir(again, world.registry, world.plan);
       assert.deepEqual(read.output, expected.output, `live ${seed}, read ${other}`);
       assert.equal(read.digest, expected.digest, `live ${seed}, read ${other}`);
       await again.close();
@@ -69,6 +80,7 @@ test("a live run, with its decisions repeated, is read again byte for byte", asy
   for (const kind of ["idle", "ahead", "wait", "place", "deadline", "training"]) {
     assert.ok((kinds.get(kind) ?? 0) > 0, `no decision of kind ${kind}`);
   }
+  assert.ok(told > 100, `${told} predictions told why: they prove little`);
   assert.ok(incomplete > 0, "waits that ended left predictions incomplete, and they say so");
 });
 
@@ -212,7 +224,7 @@ const outcomeUnknown = new MillraceError("TRANSACTION_OUTCOME_UNKNOWN", {
 });
 
 /** Sends by the clock, with slow sources and views, crashes, scores that come too late. */
-async function runLive(broker: Broker, seed: number): Promise<void> {
+async function runLive(broker: Broker, seed: number, world: World): Promise<void> {
   await broker.createTopics(air.topics);
   const producer = await broker.producer({ transactionalId: null });
   const sent = makeSent(seed, 500, 3);
@@ -220,9 +232,8 @@ async function runLive(broker: Broker, seed: number): Promise<void> {
   const [from, last] = [sent[0]?.at ?? 0, sent.at(-1)?.at ?? 0];
   let next = 0;
   await runSchedule({
-    plan: air,
+    ...world,
     broker,
-    registry,
     execute: async (_, work) => {
       const result = executeAir(work);
       if (isScoreWork(work) && work.payload.versionOf.length > 0 && random() < 0.2) {
@@ -306,15 +317,15 @@ async function decisionsOf(broker: Broker): Promise<Decision[]> {
   return (await valuesOf(broker, "air.decisions", 1)) as unknown as Decision[];
 }
 
-async function countIncomplete(broker: Broker): Promise<number> {
-  const predictions = await valuesOf(broker, "air.predictions", 4);
+async function countIncomplete(broker: Broker, of: SchemaRegistry): Promise<number> {
+  const predictions = await valuesOf(broker, "air.predictions", 4, of);
   return predictions.filter(({ incomplete }) => incomplete === true).length;
 }
 
-async function valuesOf(broker: Broker, topic: string, partitions: number) {
-  const latest = await registry.latest(`${topic}-value`);
+async function valuesOf(broker: Broker, topic: string, partitions: number, of = registry) {
+  const latest = await of.latest(`${topic}-value`);
   assert.ok(latest);
-  const decoder = new AvroDecoder(registry, latest.schema);
+  const decoder = new AvroDecoder(of, latest.schema);
   const values: Buffer[] = [];
   for (let partition = 0; partition < partitions; partition++) {
     await readAll(broker, topic, partition, ({ buffer, valueStart, valueEnd }) => {
