@@ -112,10 +112,10 @@ const cluster = ["--stack", "cluster", "--data", data];
 test("a run over TLS, as users with the rights that are documented, is whole and tells no secret", {
   skip,
 }, async () => {
-  const [port = 0] = await freePorts(1);
-  const more = ["--log-level", "debug", "--metrics", String(port)];
+  const [port = 0, door = 0] = await freePorts(2);
+  const more = ["--log-level", "debug", "--metrics", String(port), "--listen", String(door)];
   const running = millrace(secured(), "run", ...cluster, ...range, ...more);
-  await whileItRuns(running, port);
+  await whileItRuns(running, port, door);
   const run = await running;
   assert.equal(run.code, 0, `${run.out}${run.err}`);
   assert.match(run.out, /Balanced: every record is accounted for/);
@@ -133,8 +133,8 @@ test("a run over TLS, as users with the rights that are documented, is whole and
   }
 });
 
-/** What a run tells others: through its socket, and to Prometheus. */
-async function whileItRuns(running: Promise<Outcome>, port: number): Promise<void> {
+/** What a run tells others: through its socket, its gateway, and to Prometheus. */
+async function whileItRuns(running: Promise<Outcome>, port: number, door: number): Promise<void> {
   let ended = false;
   void running.finally(() => {
     ended = true;
@@ -152,6 +152,29 @@ async function whileItRuns(running: Promise<Outcome>, port: number): Promise<voi
   const config = await millrace({}, "config", "--data", data);
   assert.match(config.out, /clickhousePassword +\*{8} +MILLRACE_CLICKHOUSE_PASSWORD/);
   assertSecretless(config.out, "millrace config");
+  await throughTheGateway(`http://127.0.0.1:${door}`);
+}
+
+/** A read from Redis, and a prediction, for which the gateway reads the model register in Kafka. */
+async function throughTheGateway(url: string): Promise<void> {
+  const read = await fetch(`${url}/v1/features/origin_delays/ORD`);
+  const record = {
+    ...{ flightId: 1, origin: "ORD", destination: "LAX" },
+    distanceMiles: 1_745,
+  };
+  const predicted = await fetch(`${url}/v1/predict/predictions`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({
+      record: { ...record, departedAt: Date.UTC(2001, 0, 2, 14), localHour: 8, localWeekday: 2 },
+      deadlineMs: 5_000,
+    }),
+  });
+  const answers = await Promise.all([read, predicted].map((answer) => answer.text()));
+  assert.deepEqual([read.status, predicted.status], [200, 200], answers.join("\n"));
+  assert.match(answers[0] ?? "", /"status":"(FRESH|STALE|MISSING)"/);
+  assert.match(answers[1] ?? "", /"probability":0\.\d+/);
+  assertSecretless(answers.join(), "what the gateway answers");
 }
 
 test("without its certificate a client gets no further", { skip }, async () => {
