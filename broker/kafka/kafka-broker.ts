@@ -68,6 +68,8 @@ class KafkaAdapter implements KafkaBroker {
   readonly kind = "kafka";
   readonly #client: ClusterClient;
   readonly #lane: Lane;
+  /** Of questions for offsets: who asks waits to go on, and not for what others have written. */
+  readonly #offsets: Lane;
   readonly #fetcher: KafkaFetcher;
   readonly #stableTimeoutMs: number;
   readonly #producers = new Set<KafkaProducer>();
@@ -77,6 +79,7 @@ class KafkaAdapter implements KafkaBroker {
     this.#client = client;
     this.#stableTimeoutMs = stableTimeoutMs;
     this.#lane = client.lane();
+    this.#offsets = client.lane();
     this.#fetcher = new KafkaFetcher(client);
   }
 
@@ -124,7 +127,7 @@ class KafkaAdapter implements KafkaBroker {
       const offsets = new Map<string, number>();
       for (const timestamp of new Set(asked.map((each) => each.timestamp))) {
         const results = await this.#client.onLeaders(
-          this.#lane,
+          this.#offsets,
           unique(asked.filter((each) => each.timestamp === timestamp)),
           (items) => listOffsetsRequest(items, isolation),
           (item) => ({ ...unknownPartition(item), offset: -1 }),

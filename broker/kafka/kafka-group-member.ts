@@ -13,8 +13,13 @@ import {
 
 const defaultSessionTimeoutMs = 30_000;
 const defaultRebalanceTimeoutMs = 60_000;
-/** A rebalance is noticed by the next heartbeat: at most this late. */
-const longestHeartbeatMs = 1_000;
+/**
+ * A rebalance is noticed by the next heartbeat: at most this late, sooner in a group that has just
+ * changed, for more members may come.
+ */
+const longestHeartbeatMs = { settled: 3_000, changing: 1_000 } as const;
+/** A group in which nothing has changed for so long is settled, ms. */
+const settledAfterMs = 30_000;
 const noAssignment = Buffer.alloc(0);
 
 /** Codes of a heartbeat or a sync after which the generation is over. */
@@ -57,6 +62,7 @@ export class KafkaGroupMember implements GroupMember {
   #holding = false;
   #left = false;
   #lastHeartbeatMs = 0;
+  #joinedAt = 0;
   /** A join without an answer may have put another member in the place of this one. */
   #joinedUnheard = false;
 
@@ -112,6 +118,7 @@ export class KafkaGroupMember implements GroupMember {
         this.#assignment = answer.assignment;
         this.#holding = true;
         this.#lastHeartbeatMs = performance.now();
+        this.#joinedAt = this.#lastHeartbeatMs;
         this.#scheduleHeartbeat();
         return;
       }
@@ -166,7 +173,9 @@ export class KafkaGroupMember implements GroupMember {
 
   #scheduleHeartbeat(): void {
     if (!this.#left && this.#holding) {
-      const everyMs = Math.min(longestHeartbeatMs, this.#sessionTimeoutMs / 10);
+      const isSettled = performance.now() - this.#joinedAt >= settledAfterMs;
+      const longestMs = isSettled ? longestHeartbeatMs.settled : longestHeartbeatMs.changing;
+      const everyMs = Math.min(longestMs, this.#sessionTimeoutMs / 10);
       this.#timer = setTimeout(() => void this.#heartbeat(), everyMs);
     }
   }

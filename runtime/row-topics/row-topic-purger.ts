@@ -35,6 +35,17 @@ interface Sample {
   readonly bytesPerOffset: number;
 }
 
+/** Where a partition of a row topic stands: offsets. */
+interface Standing {
+  readonly partition: number;
+  readonly tally: Tally;
+  readonly start: number;
+  /** Of what is committed. */
+  readonly end: number;
+  /** Below it every pump has stored everything. */
+  readonly stored: number;
+}
+
 /**
  * Keeps row topics at a size. What it deletes lies below the committed offset of every pump of the
  * topic, and was read and added to a tally that is committed before: a crash between leaves records
@@ -118,27 +129,49 @@ export class RowTopicPurger {
   /** Whether this is its work. */
   async #purgeTopic(topic: RowTopic): Promise<boolean> {
     if (this.#place.assignment.length === 0) return false;
+    const standing = await this.#standing(topic);
     for (let partition = 0; partition < topic.partitions; partition++) {
-      while (!this.#stopped && (await this.#purgeSlice(topic, partition)));
+      let stands = standing[partition];
+      while (!this.#stopped && stands !== undefined && (await this.#purgeSlice(topic, stands))) {
+        stands = (await this.#standing(topic))[partition];
+      }
     }
     if (this.#failing.delete(topic.topic)) this.#options.onTrouble?.(topic.topic, null);
     return true;
   }
 
+  /** Where the partitions of a topic stand, in a few questions for all of them. */
+  async #standing({ topic, partitions, pumpGroups }: RowTopic): Promise<Standing[]> {
+    const { broker, plan } = this.#options;
+    const tallies = await readTallies(broker, plan, topic, partitions);
+    const places = tallies.map((_, partition) => ({ topic, partition }));
+    const offsets = await broker.listOffsets([
+      ...places.map((place) => ({ ...place, at: "earliest" as const })),
+      ...places.map((place) => ({ ...place, at: "stable" as const })),
+    ]);
+    // The committed offset of every pump; 0 where one has stored nothing yet.
+    const stored: number[][] = [];
+    for (const group of pumpGroups) {
+      stored.push((await broker.committed(group, places)).map(({ offset }) => offset ?? 0));
+    }
+    return tallies.map((tally, partition) => ({
+      ...{ partition, tally },
+      start: offsets[partition] ?? 0,
+      end: offsets[partitions + partition] ?? 0,
+      stored: stored.length === 0 ? 0 : Math.min(...stored.map((of) => of[partition] ?? 0)),
+    }));
+  }
+
   /** Tallies and deletes one slice; false when nothing more is to be purged. */
-  async #purgeSlice(topic: RowTopic, partition: number): Promise<boolean> {
+  async #purgeSlice(
+    topic: RowTopic,
+    { partition, tally, start, end, stored }: Standing,
+  ): Promise<boolean> {
     const { broker, plan, limitBytes } = this.#options;
     const place = { topic: topic.topic, partition };
-    const tally = (await readTallies(broker, plan, topic.topic, topic.partitions))[partition];
-    const [start = 0, end = 0] = await broker.listOffsets([
-      { ...place, at: "earliest" },
-      { ...place, at: "stable" },
-    ]);
-    if (tally === undefined) return false;
     const { below } = tally;
     // A crash came between the tally and the delete.
     if (start < below) await broker.deleteRecords([{ ...place, offset: below }]);
-    const stored = await this.#storedByAll(topic, partition);
     if (stored <= below) return false;
     const size = (end - below) * (await this.#bytesPerOffset(place, below, end));
     if (size <= limitBytes) return false;
@@ -148,16 +181,6 @@ export class RowTopicPurger {
     await broker.commitOffsets(tallyGroup(plan), offsets, this.#place.identity);
     await broker.deleteRecords([{ ...place, offset: next.below }]);
     return true;
-  }
-
-  /** Offset below which every pump has stored everything; 0 when one has stored nothing yet. */
-  async #storedByAll({ topic, pumpGroups }: RowTopic, partition: number): Promise<number> {
-    let least = Number.POSITIVE_INFINITY;
-    for (const group of pumpGroups) {
-      const [committed] = await this.#options.broker.committed(group, [{ topic, partition }]);
-      least = Math.min(least, committed?.offset ?? 0);
-    }
-    return Number.isFinite(least) ? least : 0;
   }
 
   /** Adds what stands from the tally on to it, up to `end` or to about so many bytes. */
