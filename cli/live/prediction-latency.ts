@@ -28,7 +28,7 @@ export interface PredictionLatencyOptions {
 
 const fetchBytes = 4 * 1024 * 1024;
 /** How long a fetch waits for predictions, ms. */
-const waitMs = 200;
+const waitMs = 1_000;
 /** Time before it looks again after an error, ms. */
 const retryMs = 500;
 

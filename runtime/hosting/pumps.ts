@@ -6,6 +6,7 @@ import { offlineEncoders } from "../offline/tables.ts";
 import { BlockBudget, blockBudgetBytes } from "../pump/block-budget.ts";
 import { offlineSink } from "../pump/offline-sink.ts";
 import { onlineSink } from "../pump/online-sink.ts";
+import { SharedFetch } from "../pump/shared-fetch.ts";
 import { SinkPump } from "../pump/sink-pump.ts";
 import { passGap } from "../row-topics/accepted-gaps.ts";
 import { pumpGroup } from "../row-topics/row-topics.ts";
@@ -42,6 +43,8 @@ export async function startPumps(
     wanted.push({ topic, sink: onlineSink(stack.online, online.view, expireAfterMs) });
   }
   const budget = new BlockBudget(blockBudgetBytes);
+  // Who replays has more to read at once than one fetch brings.
+  const shared = mode === "live" ? { shared: new SharedFetch(stack.broker) } : {};
   // Each joins a group of its own: all at once, for a broker takes its time to form one.
   return allStarted(
     wanted.map(({ topic, sink }) => {
@@ -53,6 +56,7 @@ export async function startPumps(
         sink,
         group: pumpGroup(plan.name, sink.name, topic),
         budget,
+        ...shared,
         ...(mode === "replay" ? { maxWaitMs: replayedBlockAgeMs } : {}),
         purged: () => readTallies(stack.broker, plan.name, topic, partitions),
         accept: (gap) => passGap(stack.broker, plan.name, gap, acceptGaps),

@@ -2,6 +2,7 @@ import type { Broker } from "../../broker/broker.ts";
 import type { Sink } from "../../sinks/sink.ts";
 import type { Tally } from "../row-topics/tally.ts";
 import type { BlockBudget } from "./block-budget.ts";
+import type { SharedFetch } from "./shared-fetch.ts";
 
 /** Records of a partition that no sink will ever get: `[from, next)` are gone. */
 export interface PumpGap {
@@ -34,6 +35,8 @@ export interface SinkPumpOptions {
   readonly silentMs?: number;
   /** Shared by the pumps of a process. @default 256 MiB of its own */
   readonly budget?: BlockBudget;
+  /** Fetches for all pumps of a process together. @default each for itself, as fast as it can */
+  readonly shared?: SharedFetch;
   /** What was purged of each partition, once every sink had it. @default nothing */
   readonly purged?: () => Promise<readonly Pick<Tally, "below" | "rows">[]>;
   /**

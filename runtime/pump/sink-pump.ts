@@ -11,10 +11,14 @@ import { pumpError, pumpSilence, recordError } from "./pump-errors.ts";
 import { PumpPartition } from "./pump-partition.ts";
 import { pumpStarts } from "./pump-start.ts";
 import { PumpWaiters } from "./pump-waiters.ts";
+import type { Asked, SharedFetch } from "./shared-fetch.ts";
 import { pumpDefaults, type SinkPumpOptions } from "./sink-pump-options.ts";
 
 /** Wait for the first record of a fetch, in ms; the second while somebody waits for the pump. */
 const fetchWaitMs = { idle: 200, waitedFor: 20 };
+
+/** Wait for records together with other pumps, whatever else, ms. */
+const longestWaitMs = 60_000;
 
 /** Bytes of one partition that a pump fetches at once. */
 const fetchBytes = 1024 * 1024;
@@ -42,6 +46,8 @@ export class SinkPump {
   readonly #budget: BlockBudget;
   #owned = new Map<number, PumpPartition>();
   readonly #waiters = new PumpWaiters();
+  /** Ends a wait for records: there is something else to do. */
+  #wake = () => {};
   #failing = false;
   #failure: unknown = null;
   #running: Promise<void> = Promise.resolve();
@@ -68,6 +74,7 @@ export class SinkPump {
       ...(instanceId === undefined ? {} : { instanceId }),
     });
     const pump = new SinkPump(options, description.id, place);
+    place.onLost(() => pump.#wake());
     pump.#running = pump.#run();
     return pump;
   }
@@ -88,7 +95,9 @@ export class SinkPump {
    */
   waitFor(offsets: ReadonlyMap<number, number>): Promise<void> {
     if (this.#abort.signal.aborted) return Promise.reject(this.#stoppedError());
-    return this.#waiters.wait(offsets);
+    const stored = this.#waiters.wait(offsets);
+    this.#wake();
+    return stored;
   }
 
   /**
@@ -109,6 +118,7 @@ export class SinkPump {
    */
   async stop(): Promise<void> {
     this.#abort.abort();
+    this.#wake();
     const done = new AbortController();
     const late = sleep(this.#options.stopWithinMs, null, { signal: done.signal }).catch(() => {});
     await Promise.race([this.#running, late]);
@@ -180,7 +190,7 @@ export class SinkPump {
 
   async #pump(): Promise<void> {
     const open = [...this.#owned.values()];
-    const fetched = open.length === 0 ? await this.#rest() : await this.#fetch(open);
+    const fetched = open.length === 0 ? await this.#rest() : await this.#next(open);
     for (const each of fetched) {
       const partition = this.#owned.get(each.partition);
       if (partition !== undefined) await this.#take(partition, each);
@@ -195,20 +205,60 @@ export class SinkPump {
     return [];
   }
 
+  /** Records of some partitions, together with those of other pumps if nobody waits for them. */
+  async #next(partitions: readonly PumpPartition[]): Promise<FetchedPartition[]> {
+    const { shared } = this.#options;
+    if (shared !== undefined && !this.#waiters.any && !this.#place.lost) {
+      const fetched = await this.#together(shared, partitions);
+      if (fetched !== null) return fetched;
+    }
+    return await this.#fetch(partitions);
+  }
+
+  async #together(
+    shared: SharedFetch,
+    partitions: readonly PumpPartition[],
+  ): Promise<FetchedPartition[] | null> {
+    let timer: NodeJS.Timeout | undefined;
+    const over = new Promise<void>((resolve) => {
+      this.#wake = resolve;
+      timer = setTimeout(resolve, this.#dueMs(partitions));
+    });
+    try {
+      return await shared.next(this.#places(partitions), over);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** How long until there is something to do without records, ms. */
+  #dueMs(partitions: readonly PumpPartition[]): number {
+    const now = performance.now();
+    let dueMs = Number.POSITIVE_INFINITY;
+    for (const { isEmpty, openedAt, position, committed } of partitions) {
+      if (!isEmpty) dueMs = Math.min(dueMs, openedAt + this.#options.maxWaitMs - now);
+      else if (position > committed) dueMs = Math.min(dueMs, this.#options.maxWaitMs);
+    }
+    const mostMs = this.#budget.isSpent ? 0 : longestWaitMs;
+    return Math.max(0, Math.min(dueMs, mostMs));
+  }
+
   #fetch(partitions: readonly PumpPartition[]): Promise<FetchedPartition[]> {
     return this.#retryAsOwner(() =>
       this.#options.broker.fetch({
-        partitions: partitions.map((each) => ({
-          topic: this.topic,
-          partition: each.number,
-          offset: each.position,
-          maxBytes: fetchBytes,
-        })),
+        partitions: this.#places(partitions),
         isolation: "read_committed",
         maxWaitMs: this.#waiters.any ? fetchWaitMs.waitedFor : fetchWaitMs.idle,
         maxBytes: 4 * fetchBytes,
       }),
     );
+  }
+
+  #places(partitions: readonly PumpPartition[]): Asked[] {
+    const { topic } = this;
+    return partitions.map(({ number: partition, position: offset }) => {
+      return { topic, partition, offset, maxBytes: fetchBytes };
+    });
   }
 
   /** Adds records to the block until it is full (unless `whole`), they end, or `end` is reached. */

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Broker } from "../../../broker/broker.ts";
 import { committedPages } from "../../../broker/committed-records.ts";
 import {
@@ -6,8 +7,10 @@ import {
   saysWhoAnswers,
 } from "../../../schemas/model-change.ts";
 
-/** Time between two looks at the end of the register, ms. */
-const lookEveryMs = 200;
+/** How long a fetch stands at the broker until the register changes, ms. */
+const standMs = 5_000;
+/** Pause after a look that failed, ms. */
+const pauseMs = 200;
 
 /**
  * The model register of a topology as a process knows it: read to its end before the first answer,
@@ -20,7 +23,7 @@ export class ModelTail {
   #counted: readonly ModelChange[] = [];
   #offset: number | null = null;
   #looking: Promise<void> | null = null;
-  #timer: NodeJS.Timeout | null = null;
+  #closed = false;
 
   constructor(broker: Broker, topic: string) {
     this.#broker = broker;
@@ -46,23 +49,38 @@ export class ModelTail {
     return this.#counted.filter((change) => change.model === model);
   }
 
-  /** Looks from time to time whether there are changes, and says so. What fails is tried again. */
+  /** Waits for changes from now on, and says when there are some. What fails is tried again. */
   follow(onNews: () => void): void {
-    this.#timer = setInterval(() => {
-      const before = this.#written.length;
-      this.look().then(
-        () => {
-          if (this.#written.length > before) onNews();
-        },
-        () => {},
-      );
-    }, lookEveryMs);
-    this.#timer.unref();
+    void this.#follow(onNews);
   }
 
+  /** Nothing is said any more. */
   async close(): Promise<void> {
-    if (this.#timer !== null) clearInterval(this.#timer);
+    this.#closed = true;
     await this.#looking?.catch(() => {});
+  }
+
+  async #follow(onNews: () => void): Promise<void> {
+    while (!this.#closed) {
+      const before = this.#written.length;
+      try {
+        await this.look();
+        if (this.#written.length > before && !this.#closed) onNews();
+        if (!this.#closed) await this.#change();
+      } catch {
+        await sleep(pauseMs, null, { ref: false });
+      }
+    }
+  }
+
+  /** Resolves when there may be something to read. */
+  async #change(): Promise<void> {
+    const offset = this.#offset ?? 0;
+    const maxBytes = 64 * 1024;
+    await this.#broker.fetch({
+      partitions: [{ topic: this.#topic, partition: 0, offset, maxBytes }],
+      ...{ isolation: "read_committed", maxWaitMs: standMs, maxBytes },
+    });
   }
 
   /** Reads what has come since the last look; one at a time. Rejects with what the broker says. */
