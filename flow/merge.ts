@@ -61,6 +61,8 @@ export class Merge {
   end = 0;
   /** Whether a wait for records that may lie before it was ended. */
   incomplete = false;
+  /** Frames that reading has brought, or left for later: what was handed over before is none. */
+  news = 0;
   /** Put on the frames that are accepted from now on; see {@link waitingSince}. */
   stamp = 0;
 
@@ -136,6 +138,7 @@ export class Merge {
     const accepted = this.#accepted[channel] as number;
     const last = frame.firstSequence + frame.count - 1;
     const isNew = last > accepted || frame.progress > (this.#progress[channel] as number);
+    if (isNew) this.news++;
     if (isNew && this.isFull(channel)) return "full";
     if (frame.firstSequence > accepted + 1) this.#refuse(channel, "records are missing", offset);
     if (isNew) this.#take(channel, offset, end, false);
@@ -155,6 +158,7 @@ export class Merge {
     const channel = this.channelOf(reader.input, reader.writer);
     const isNext = reader.firstSequence === (this.#accepted[channel] as number) + 1;
     if (isNext && !this.isFull(channel)) this.#take(channel, from, frame.length, true);
+    else this.news++;
   }
 
   /** Takes what is new of the frame that the reader is on; copied, unless it may be kept. */

@@ -59,3 +59,46 @@ test("a record passes all tasks of a process in one commit; a training begins on
   compareAir(output, sequentialOracle(air, logs), "handed over");
   await broker.close();
 });
+
+test("a process that writes all of an inbox reads it now and then, and ends at its end", async () => {
+  const broker = await openEmbeddedBroker({ directory: null });
+  const registry = createMemoryRegistry();
+  await broker.createTopics(air.topics);
+  await produceAir(broker, registry, logs);
+  const inbox = air.subtopologies.find(({ name }) => name === "predictions")?.inbox;
+  let asks = 0;
+  let commits = 0;
+  const counting = withMethods<Broker>(broker, {
+    fetch: async (request) => {
+      const isAsked = ({
+        topic,
+        partition,
+      }: {
+        readonly topic: string;
+        readonly partition: number;
+      }) => topic === inbox && partition === 0;
+      if (request.partitions.some(isAsked)) asks++;
+      return await broker.fetch(request);
+    },
+  });
+  const worker = await Worker.start({
+    ...{ plan: air, broker: counting, registry, mode: { kind: "replay" }, instanceId: "0" },
+    ...{ execute: async (_, work) => executeAir(work), handsOver: true },
+    ...{ commitIntervalMs: 0, stepBudget: 5 },
+    onCommit: () => {
+      commits++;
+    },
+  });
+  const began = performance.now();
+  const end = endOf(logs);
+  const done = async () => worker.finished(end) && (await worker.caughtUp());
+  await worker.run(AbortSignal.timeout(60_000), done);
+  await worker.close();
+  // Three are for the start: until a fetch has brought what is known already.
+  const most = 3 + (performance.now() - began) / 1_000;
+  assert.ok(asks <= most, `${asks} fetches, at most ${most}`);
+  assert.ok(commits > 2 * most, `${commits} commits prove little`);
+  const { output } = await collectAir(broker, registry);
+  compareAir(output, sequentialOracle(air, logs), "read now and then");
+  await broker.close();
+});

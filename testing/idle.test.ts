@@ -196,3 +196,37 @@ test("processes of a group advance their sources for what the others' tasks wait
   await Promise.all(members.map(({ worker }) => worker.close()));
   await broker.close();
 });
+
+test("while nothing comes a process asks its broker seldom", async () => {
+  const broker = await openEmbeddedBroker({ directory: null });
+  await broker.createTopics(air.topics);
+  const idleWaitMs = 400;
+  const asked = { fetches: 0, looks: 0 };
+  const counting = withMethods<Broker>(broker, {
+    fetch: async (request) => {
+      asked.fetches++;
+      return await broker.fetch(request);
+    },
+    listOffsets: async (places) => {
+      asked.looks++;
+      return await broker.listOffsets(places);
+    },
+  });
+  const worker = await Worker.start({
+    ...{ plan: air, broker: counting, registry, instanceId: "0", idleWaitMs },
+    mode: { kind: "live", now: Date.now, maxWaitMs: minute },
+    execute: async (_, work) => executeAir(work),
+  });
+  const stop = new AbortController();
+  const running = worker.run(stop.signal);
+  const [began, before] = [performance.now(), { ...asked }];
+  while (asked.looks - before.looks < 5) await new Promise((resolve) => setTimeout(resolve, 5));
+  const waits = (performance.now() - began) / idleWaitMs + 2;
+  // Inboxes and the rest may be asked for apart.
+  assert.ok(asked.looks - before.looks <= waits, `${asked.looks - before.looks} of ${waits} looks`);
+  assert.ok(asked.fetches - before.fetches <= 2 * waits, `${asked.fetches} fetches`);
+  stop.abort();
+  await running;
+  await worker.close();
+  await broker.close();
+});

@@ -31,7 +31,13 @@ export interface WithinProcess {
 export interface CommitOptions {
   readonly plan: Plan;
   readonly broker: Broker;
+  /** Time between the beginnings of two commits while there is more to do, ms. */
   readonly intervalMs: number;
+  /**
+   * Whether it is shorter where commits are: a commit is under way half of the time at most. What
+   * waits is committed sooner, by more commits.
+   */
+  readonly prompt: boolean;
   /** Called after each commit. */
   readonly onCommit: (commit: CommitReport) => void;
   /** Null: what tasks send each other is read from the log, a commit later. */
@@ -41,6 +47,11 @@ export interface CommitOptions {
 }
 
 const purgeIntervalMs = 5_000;
+
+/** From the beginning of a prompt commit to that of the next, in lengths of the first. */
+const promptLengths = 2;
+/** And at least, ms: of many small commits what they write costs more than what waits is worth. */
+const promptLeastMs = 50;
 
 /** A commit waits so long for work that its tasks have begun on the way, ms. */
 const workMs = 10;
@@ -69,6 +80,8 @@ export class CommitPipeline {
   #commit: Promise<void> | null = null;
   #failure: unknown = null;
   #lastCommit = 0;
+  /** How long the last commit took, ms. */
+  #lastMs = Number.POSITIVE_INFINITY;
   #lastPurge = 0;
   /** When a task was last part of a commit. */
   readonly #collectedAt = new WeakMap<MergeTask | SourceTask, number>();
@@ -116,7 +129,13 @@ export class CommitPipeline {
   isOverdue(task: MergeTask): boolean {
     if (task.processor.takeWork === undefined || !task.dirty) return false;
     const since = this.#collectedAt.get(task) ?? Number.NEGATIVE_INFINITY;
-    return performance.now() - since >= this.#options.intervalMs;
+    return performance.now() - since >= this.#intervalMs;
+  }
+
+  get #intervalMs(): number {
+    const { intervalMs, prompt } = this.#options;
+    if (!prompt) return intervalMs;
+    return Math.min(intervalMs, Math.max(promptLeastMs, promptLengths * this.#lastMs));
   }
 
   /** Begins a commit of all that is new, when it is due and none is under way. */
@@ -124,7 +143,7 @@ export class CommitPipeline {
     const now = performance.now();
     // After a failed one nothing may be committed that was built upon it.
     if (!this.quiet) return false;
-    if (!idle && now - this.#lastCommit < this.#options.intervalMs) return false;
+    if (!idle && now - this.#lastCommit < this.#intervalMs) return false;
     this.#lastCommit = now;
     if (!tasks.some((task) => task.dirty)) return false;
     this.#batches.clear();
@@ -182,6 +201,7 @@ export class CommitPipeline {
     this.#membership.committed();
     const { records, bytes } = batches;
     const durationMs = performance.now() - begunAt;
+    this.#lastMs = durationMs;
     this.#options.onCommit({ records, bytes, tasks: committed.length, durationMs });
     await this.#purgeIfDue(tasks, begunAt);
   }

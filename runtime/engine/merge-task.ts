@@ -55,6 +55,8 @@ export class MergeTask implements Task, Restorable {
   #work: ExternalWork | null = null;
   #unanswered = false;
   #awaiting = false;
+  /** {@link Merge.news} before the last fetch; none has been accepted yet. */
+  #knownNews = -1;
   #processed = 0;
   #isForced = false;
   #committedOffset = 0;
@@ -95,6 +97,14 @@ export class MergeTask implements Task, Restorable {
     );
   }
 
+  /**
+   * Whether reading brings it what it does not have: until a fetch has brought nothing new, since
+   * when it has been handed over all that came.
+   */
+  get isBehindReading(): boolean {
+    return this.#merge.news !== this.#knownNews;
+  }
+
   wanted(): Wanted | null {
     const offset = this.#cursor.nextOffset();
     if (offset === null) return null;
@@ -104,6 +114,7 @@ export class MergeTask implements Task, Restorable {
   accept(fetched: FetchedPartition): void {
     const reader = this.#reader;
     reader.open(fetched, "read_committed");
+    this.#knownNews = this.#merge.news;
     this.#merge.stamp = this.#decisions.now();
     this.#cursor.startFetch(fetched.offset);
     while (reader.next()) {

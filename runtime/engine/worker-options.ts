@@ -21,7 +21,8 @@ export interface WorkerOptions extends TaskTuning, Pick<Instance, "artifacts"> {
   /** Has the work of tasks done: the services of this process. */
   readonly execute: Execute;
   /**
-   * Time between commits while there is work, in ms; an idle worker commits at once. @default 100
+   * Time between commits while there is work, in ms: at most in live mode, where it is twice what
+   * the last commit took. An idle worker commits at once. @default 100
    */
   readonly commitIntervalMs?: number;
   /** Records and timers of one task in one turn. @default 2000 */
@@ -31,7 +32,10 @@ export interface WorkerOptions extends TaskTuning, Pick<Instance, "artifacts"> {
    * record passes all of them in one: sooner, for a little CPU. @default in live mode alone
    */
   readonly handsOver?: boolean;
-  /** Wait for records when there is nothing to do, in ms. @default 100 */
+  /**
+   * Wait for records when there is nothing to do, in ms, and in live mode for a look at the ends of
+   * the sources that nobody needs. @default 1000 in live mode, else 100
+   */
   readonly idleWaitMs?: number;
   /** Silence after which the tasks of a process go to the others, in ms. @default 30000 */
   readonly sessionTimeoutMs?: number;

@@ -7,10 +7,11 @@ import { restoreFromChangelog } from "./changelog.ts";
 import type { HandOver } from "./commit-batches.ts";
 import { CommitPipeline } from "./commit-pipeline.ts";
 import { GroupProgress } from "./group-progress.ts";
+import { KnownInboxes } from "./known-inboxes.ts";
 import { AheadWatch } from "./live/ahead-watch.ts";
 import { IdleAdvance } from "./live/idle-advance.ts";
 import { Membership } from "./membership.ts";
-import { MergeTask } from "./merge-task.ts";
+import { MergeTask, tellNews } from "./merge-task.ts";
 import { ownTopics, planOnSources } from "./plan-on-sources.ts";
 import { holdBackSources } from "./source-alignment.ts";
 import { SourcePace } from "./source-pace.ts";
@@ -26,6 +27,9 @@ import { TaskFetches } from "./task-fetches.ts";
 import { WorkDesk } from "./work-desk.ts";
 import type { WorkerOptions } from "./worker-options.ts";
 
+/** Wait for records when there is nothing to do, ms: whoever replays soon sees the end of it. */
+const idleWaitMs = { live: 1_000, replay: 100 } as const;
+
 /** What a turn of the loop came to: something, nothing, or the end. */
 type Turn = "busy" | "idle" | "done";
 
@@ -37,6 +41,9 @@ export class Worker {
   readonly #options: WorkerOptions;
   readonly #factory: TaskFactory;
   readonly #stepBudget: number;
+  readonly #idleWaitMs: number;
+  readonly #handsOver: boolean;
+  readonly #known = new KnownInboxes();
   readonly #partitionsOf: (subtopology: string) => number;
   readonly #group: GroupProgress;
   /** Live mode only. */
@@ -74,16 +81,20 @@ export class Worker {
     this.#fetches = new TaskFetches(broker, (got) => readWatermarks(broker, got, watermarks));
     const isLive = mode.kind === "live";
     const [wakeUp, workers] = [() => this.#wakeUp(), () => this.instances.length || 1];
-    this.#idle = isLive ? new IdleAdvance(plan, broker, clockOf(mode), wakeUp, workers) : null;
+    this.#idleWaitMs = options.idleWaitMs ?? (isLive ? idleWaitMs.live : idleWaitMs.replay);
+    this.#idle = isLive
+      ? new IdleAdvance(plan, broker, clockOf(mode), wakeUp, workers, this.#idleWaitMs)
+      : null;
     const { commitIntervalMs: intervalMs = 100, onCommit = () => {} } = options;
-    const commits = { plan, broker, intervalMs, onCommit, tell: wakeUp };
+    const commits = { plan, broker, intervalMs, prompt: isLive, onCommit, tell: wakeUp };
     const handOver: HandOver = (topic, partition, frame) => {
       const reader = this.#taskOf(topic, partition);
       if (reader instanceof MergeTask) reader.handOver(frame);
     };
     const goOn = (task: MergeTask) => this.#step(task).begun;
     const { handsOver = isLive } = options;
-    const within = handsOver && plan.guarantee === "exactly-once" ? { handOver, goOn } : null;
+    this.#handsOver = handsOver && plan.guarantee === "exactly-once";
+    const within = this.#handsOver ? { handOver, goOn } : null;
     this.#commits = new CommitPipeline({ ...commits, within }, membership);
     const stands = () => this.#commits.stands();
     this.#desk = new WorkDesk({ plan, execute, isLive, onTrouble, stands, tell: wakeUp });
@@ -135,17 +146,30 @@ export class Worker {
     until: (worker: Worker) => boolean | Promise<boolean> = () => false,
   ): Promise<void> {
     let turn: Turn = "busy";
-    while (!signal.aborted && turn !== "done") {
-      try {
-        turn = await this.#turn(turn === "idle", until);
-        if (this.#pauseMs !== pauseMs.first) this.#goOn();
-      } catch (error) {
-        if (!passes(error)) throw error;
-        await this.#pause(error, signal);
+    const wakeUp = () => this.#wakeUp();
+    signal.addEventListener("abort", wakeUp);
+    try {
+      while (!signal.aborted && turn !== "done") {
+        try {
+          turn = await this.#turn(turn === "idle", until);
+          if (this.#pauseMs !== pauseMs.first) this.#goOn();
+        } catch (error) {
+          if (!passes(error)) throw error;
+          await this.#pause(error, signal);
+        }
+        await nextTurn();
       }
-      await nextTurn();
+    } finally {
+      signal.removeEventListener("abort", wakeUp);
+      this.#idle?.stop();
     }
     await this.#commits.ended();
+  }
+
+  /** Tells the tasks that the world outside has something to say that they may want to know. */
+  tellNews(): void {
+    for (const task of this.#tasks) tellNews(task);
+    this.#wakeUp();
   }
 
   async #turn(idle: boolean, until: (worker: Worker) => boolean | Promise<boolean>): Promise<Turn> {
@@ -295,11 +319,15 @@ export class Worker {
    * many got any; 1 while that is not known.
    */
   async #poll(idle: boolean): Promise<number> {
-    const maxWaitMs = this.#options.idleWaitMs ?? 100;
-    const request = fetchRequest(this.#tasks, this.#factory.watermarks, maxWaitMs);
+    const asked = this.#known.toRead(this.#tasks, this.#handsOver && this.#ownsAll);
+    const request = fetchRequest(asked, this.#factory.watermarks, this.#idleWaitMs);
     const fetched = await this.#fetches.next(request, idle ? this.#wokenUp() : null);
     if (fetched === null) return 1;
-    for (const each of fetched) this.#taskOf(each.topic, each.partition)?.accept(each);
+    for (const each of fetched) {
+      const task = this.#taskOf(each.topic, each.partition);
+      task?.accept(each);
+      this.#known.read(task);
+    }
     return fetched.length;
   }
 

@@ -5,7 +5,7 @@ import { modelRegisterTopic } from "../../topologies/dsl/compile/topics.ts";
 import { type BranchAccount, branchAccounts } from "../engine/accounting.ts";
 import { allTasks } from "../engine/assignment.ts";
 import type { SpillOptions } from "../engine/local-stores.ts";
-import { defaultBudgetBytes, defaultSnapshots, tellNews } from "../engine/merge-task.ts";
+import { defaultBudgetBytes, defaultSnapshots } from "../engine/merge-task.ts";
 import { planOnSources } from "../engine/plan-on-sources.ts";
 import { SourceTask } from "../engine/source-task.ts";
 import type { Mode, TaskTuning } from "../engine/task-factory.ts";
@@ -171,7 +171,7 @@ export class Application implements RunningPlan {
       },
     });
     onFailure(() => worker.close());
-    if (predictionsOf(plan).length > 0) register.follow(() => worker.tasks.forEach(tellNews));
+    if (predictionsOf(plan).length > 0) register.follow(() => worker.tellNews());
     const storing = await startStoring({ ...options, plan }, stack, onTrouble, onFailure);
     pumps = storing.pumps;
     const { purger } = storing;

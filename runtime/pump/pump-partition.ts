@@ -45,6 +45,12 @@ export class PumpPartition {
     return this.block.rows >= maxRows || this.block.bytes >= maxBytes;
   }
 
+  /** How long until there is something to do without more records, ms; Infinity: nothing is. */
+  dueMs(now: number, maxWaitMs: number): number {
+    if (!this.isEmpty) return Math.max(0, this.openedAt + maxWaitMs - now);
+    return this.position > this.committed ? maxWaitMs : Number.POSITIVE_INFINITY;
+  }
+
   /**
    * Whether whoever wants everything below `wanted` still waits, and the block has come as far as
    * it will.

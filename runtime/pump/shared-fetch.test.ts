@@ -6,6 +6,7 @@ import { MillraceError } from "../../schemas/errors.ts";
 import { NumberedTopic } from "./pump-topic-fixture.ts";
 import { type Asked, SharedFetch } from "./shared-fetch.ts";
 
+const longMs = 60_000;
 const never = new Promise<void>(() => {});
 
 function at(topic: string, offset: number, partition = 0): Asked {
@@ -50,7 +51,7 @@ function records(topic: string, offset: number, partition = 0): FetchedPartition
 test("what several readers wait for is one fetch, and each gets its own", async () => {
   const { shared, answers, begun, places } = standing();
   const readers = ["a", "b", "c"].map((topic) =>
-    shared.next([at(topic, 0), at(topic, 0, 1)], never),
+    shared.next([at(topic, 0), at(topic, 0, 1)], never, longMs),
   );
   await begun(1);
   assert.deepEqual(places(), [["a/0@0", "a/1@0", "b/0@0", "b/1@0", "c/0@0", "c/1@0"]]);
@@ -58,7 +59,7 @@ test("what several readers wait for is one fetch, and each gets its own", async 
   assert.deepEqual(named((await readers[0]) ?? null), ["a/1@0"]);
   assert.deepEqual(named((await readers[2]) ?? null), ["c/0@0"]);
   // b waits on, with whoever asks meanwhile.
-  void shared.next([at("a", 0), at("a", 9, 1)], never);
+  void shared.next([at("a", 0), at("a", 9, 1)], never, longMs);
   await begun(2);
   assert.deepEqual(places()[1]?.sort(), ["a/0@0", "a/1@9", "b/0@0", "b/1@0"]);
 });
@@ -67,11 +68,11 @@ test("a reader that gives up finds its place in the fetch that stands", async ()
   const { shared, answers, begun, requests } = standing();
   let giveUp = () => {};
   const over = new Promise<void>((resolve) => (giveUp = resolve));
-  const first = shared.next([at("a", 3)], over);
+  const first = shared.next([at("a", 3)], over, longMs);
   await begun(1);
   giveUp();
   assert.deepEqual(await first, []);
-  const second = shared.next([at("a", 3)], never);
+  const second = shared.next([at("a", 3)], never, longMs);
   answers[0]?.([records("a", 3)]);
   assert.deepEqual(named(await second), ["a/0@3"]);
   assert.equal(requests.length, 1);
@@ -79,8 +80,11 @@ test("a reader that gives up finds its place in the fetch that stands", async ()
 
 test("a partition that two read at different offsets is in two fetches, and at one in one", async () => {
   const { shared, answers, begun, places } = standing();
-  const [one, other] = [shared.next([at("a", 0)], never), shared.next([at("a", 0)], never)];
-  const ahead = shared.next([at("a", 7)], never);
+  const [one, other] = [
+    shared.next([at("a", 0)], never, longMs),
+    shared.next([at("a", 0)], never, longMs),
+  ];
+  const ahead = shared.next([at("a", 7)], never, longMs);
   await begun(2);
   assert.deepEqual(places().flat().sort(), ["a/0@0", "a/0@7"]);
   const first = places()[0]?.[0] === "a/0@0" ? 0 : 1;
@@ -92,11 +96,14 @@ test("a partition that two read at different offsets is in two fetches, and at o
 
 test("where a fetch fails its readers are sent to ask alone, and others go on", async () => {
   const { shared, answers, failures, begun } = standing();
-  const [one, other] = [shared.next([at("a", 0)], never), shared.next([at("b", 0)], never)];
+  const [one, other] = [
+    shared.next([at("a", 0)], never, longMs),
+    shared.next([at("b", 0)], never, longMs),
+  ];
   await begun(1);
   failures[0]?.(new MillraceError("TOPIC_UNKNOWN", { topic: "a", partition: 0 }));
   assert.deepEqual([await one, await other], [null, null]);
-  const again = shared.next([at("b", 0)], never);
+  const again = shared.next([at("b", 0)], never, longMs);
   await begun(2);
   answers[1]?.([records("b", 0)]);
   assert.deepEqual(named(await again), ["b/0@0"]);
@@ -106,7 +113,7 @@ test("of a topic that gets nothing no fetch ends before records come", async () 
   const broker = await openEmbeddedBroker({ directory: null });
   const topic = await NumberedTopic.create(broker, "numbers", 2);
   const shared = new SharedFetch(broker);
-  const reading = shared.next([at("numbers", 0), at("numbers", 0, 1)], never);
+  const reading = shared.next([at("numbers", 0), at("numbers", 0, 1)], never, longMs);
   await topic.write(10);
   const fetched = await reading;
   assert.ok((fetched?.length ?? 0) > 0);

@@ -42,21 +42,28 @@ export class SharedFetch {
    * alone is told whether it is theirs.
    *
    * @param over - resolves when the caller has something else to do.
+   * @param waitMs - how long it waits at most.
    */
   async next(
     partitions: readonly Asked[],
     over: Promise<unknown>,
+    waitMs: number,
   ): Promise<FetchedPartition[] | null> {
     const places = new Map(partitions.map((each) => [placeOf(each), each]));
     let ask: Ask | null = null;
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<FetchedPartition[]>((done) => {
+      timer = setTimeout(() => done([]), waitMs);
+    });
     const answered = new Promise<FetchedPartition[] | null>((done) => {
       ask = { places, done };
       this.#asks.add(ask);
     });
     this.#schedule();
     try {
-      return await Promise.race([answered, over.then(() => [])]);
+      return await Promise.race([answered, late, over.then(() => [])]);
     } finally {
+      clearTimeout(timer);
       if (ask !== null) this.#asks.delete(ask);
     }
   }

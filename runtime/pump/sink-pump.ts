@@ -1,3 +1,7 @@
+/*
+ * Why long: one loop that owns partitions, and every step of it may find them lost; apart, each
+ * step would need the others' place in the group. What knows nothing of that stands apart.
+ */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { FetchedPartition, OffsetToCommit } from "../../broker/broker.ts";
 import { RecordReader } from "../../broker/record-batch/reader.ts";
@@ -219,28 +223,14 @@ export class SinkPump {
     shared: SharedFetch,
     partitions: readonly PumpPartition[],
   ): Promise<FetchedPartition[] | null> {
-    let timer: NodeJS.Timeout | undefined;
     const over = new Promise<void>((resolve) => {
       this.#wake = resolve;
-      timer = setTimeout(resolve, this.#dueMs(partitions));
     });
-    try {
-      return await shared.next(this.#places(partitions), over);
-    } finally {
-      clearTimeout(timer);
-    }
-  }
-
-  /** How long until there is something to do without records, ms. */
-  #dueMs(partitions: readonly PumpPartition[]): number {
     const now = performance.now();
-    let dueMs = Number.POSITIVE_INFINITY;
-    for (const { isEmpty, openedAt, position, committed } of partitions) {
-      if (!isEmpty) dueMs = Math.min(dueMs, openedAt + this.#options.maxWaitMs - now);
-      else if (position > committed) dueMs = Math.min(dueMs, this.#options.maxWaitMs);
-    }
-    const mostMs = this.#budget.isSpent ? 0 : longestWaitMs;
-    return Math.max(0, Math.min(dueMs, mostMs));
+    const { maxWaitMs } = this.#options;
+    const due = partitions.map((each) => each.dueMs(now, maxWaitMs));
+    const waitMs = this.#budget.isSpent ? 0 : Math.min(longestWaitMs, ...due);
+    return await shared.next(this.#places(partitions), over, waitMs);
   }
 
   #fetch(partitions: readonly PumpPartition[]): Promise<FetchedPartition[]> {

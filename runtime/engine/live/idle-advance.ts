@@ -2,8 +2,11 @@ import type { Broker } from "../../../broker/broker.ts";
 import { type Plan, readsSource } from "../../../schemas/plan.ts";
 import type { SourceTask } from "../source-task.ts";
 
-/** Time between two looks at the ends of the source partitions, in ms. */
-const lookEveryMs = 50;
+/**
+ * Least time between two looks at the ends of the source partitions, ms: where a task needs a later
+ * one than the last, and where one may bring news.
+ */
+const lookEveryMs = { needed: 20, watching: 50 } as const;
 
 /** What advancing writes of a quiet topology, on average: records and markers a second. */
 const quietRecordsPerSecond = 0.5;
@@ -16,10 +19,13 @@ const quietRecordsPerSecond = 0.5;
  * Each advance costs a commit of every task behind it, so they advance where that lets something
  * happen: records have come to some partition, or a task needs event time to pass (a record waits,
  * a timer is due). Without either they follow the clock at a distance of `quietMs` at most.
+ *
+ * It looks at once when a task needs what the last look did not give, and rarely while nobody does.
  */
 export class IdleAdvance {
   readonly #plan: Plan;
   readonly #workers: () => number;
+  readonly #restMs: number;
   #quiet = { workers: 0, ms: 0 };
   readonly #broker: Broker;
   readonly #now: () => number;
@@ -32,10 +38,14 @@ export class IdleAdvance {
   #moved = false;
   #looking = false;
   #lastLook = Number.NEGATIVE_INFINITY;
+  /** Tells when the next look is due. */
+  #timer: NodeJS.Timeout | null = null;
+  #tellsAt = Number.POSITIVE_INFINITY;
 
   /**
-   * @param tell - called when a look has brought news.
+   * @param tell - called when a look has brought news, and when one is due.
    * @param workers - how many processes share the tasks now.
+   * @param restMs - time between two looks while nobody needs one, ms.
    */
   constructor(
     plan: Plan,
@@ -43,9 +53,11 @@ export class IdleAdvance {
     now: () => number,
     tell: () => void,
     workers: () => number,
+    restMs: number,
   ) {
     this.#plan = plan;
     this.#workers = workers;
+    this.#restMs = restMs;
     this.#broker = broker;
     this.#now = now;
     this.#tell = tell;
@@ -80,8 +92,13 @@ export class IdleAdvance {
       const isNeeded = needs.some((need) => need >= progress && need < at);
       if (this.#moved || isNeeded || at - progress >= quietMs) task.advanceIdle(end, at);
     }
+    if (this.#looking || tasks.length === 0) return;
     const now = performance.now();
-    if (this.#looking || tasks.length === 0 || now - this.#lastLook < lookEveryMs) return;
+    const dueMs = this.#dueMs(tasks, needs, now - this.#lastLook);
+    if (dueMs > 0) {
+      this.#tellAt(now + dueMs);
+      return;
+    }
     this.#looking = true;
     this.#lastLook = now;
     this.#look()
@@ -89,7 +106,53 @@ export class IdleAdvance {
       .catch(() => {})
       .finally(() => {
         this.#looking = false;
+        // What was needed meanwhile is looked for now.
+        this.#tell();
       });
+  }
+
+  /** No timer is left behind. */
+  stop(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+    this.#tellsAt = Number.POSITIVE_INFINITY;
+  }
+
+  /**
+   * How long until the next look, ms; none above 0: it is due. What others' sources get is seen by
+   * looking alone, and what waits for the clock by asking it.
+   *
+   * @param sinceMs - how long ago the last look began.
+   */
+  #dueMs(tasks: readonly SourceTask[], needs: readonly number[], sinceMs: number): number {
+    const clock = this.#now();
+    let least = Number.POSITIVE_INFINITY;
+    let watches = this.#workers() > 1;
+    for (const task of tasks) {
+      least = Math.min(least, task.progress);
+      watches ||= task.waitsForClock;
+    }
+    let dueMs = this.#restMs - sinceMs;
+    for (const need of needs) {
+      if (need < least) continue;
+      const inMs = need < clock ? 0 : need - clock + 1;
+      // Where the last look was late enough, its partition has records that come by themselves.
+      if (need < this.#at) watches = true;
+      else dueMs = Math.min(dueMs, Math.max(inMs, lookEveryMs.needed - sinceMs));
+    }
+    return watches ? Math.min(dueMs, lookEveryMs.watching - sinceMs) : dueMs;
+  }
+
+  #tellAt(at: number): void {
+    if (at >= this.#tellsAt) return;
+    this.stop();
+    this.#tellsAt = at;
+    const tell = () => {
+      this.#tellsAt = Number.POSITIVE_INFINITY;
+      this.#tell();
+    };
+    this.#timer = setTimeout(tell, Math.ceil(at - performance.now()));
+    this.#timer.unref();
   }
 
   async #look(): Promise<void> {
@@ -106,7 +169,6 @@ export class IdleAdvance {
     );
     this.#moved = [...this.#ends].some(([name, end]) => end > (before.get(name) ?? end));
     this.#at = at;
-    this.#tell();
   }
 }
 
