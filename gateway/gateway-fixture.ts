@@ -69,7 +69,8 @@ export function openTestGateway(
   options: Partial<GatewayOptions> = {},
 ): Promise<Gateway> {
   return openGateway({
-    address: { host: "127.0.0.1", port: 0 },
+    // Nobody writes into it: in a run it is a setting.
+    address: Object.freeze({ host: "127.0.0.1", port: 0 }),
     tls: null,
     keys: () => noKeys,
     keysFile: "keys.json",

@@ -53,7 +53,8 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   const gate = new Gate(options);
   const server = serverOf(options, gate);
   try {
-    await server.listen(address);
+    // A copy: fastify writes into what it is given.
+    await server.listen({ ...address });
   } catch (cause) {
     await server.close();
     throw unheard(cause, address, "listen");

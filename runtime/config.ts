@@ -116,7 +116,17 @@ export function resolveConfig(sources: ConfigSources = {}): ResolvedConfig {
   if (mayUseTls(stack, values.get("artifacts"))) problems.push(...tlsSwitchedOff(env));
   if (values.has("artifacts") && stack !== undefined) artifactsAccess(config, problems);
   refuse(problems);
+  freezeParts(config);
   return { config, origins: Object.fromEntries(origins), shown: Object.fromEntries(shown) };
+}
+
+/** Nobody who is given a setting writes into it: others read it, and send it to other processes. */
+function freezeParts(value: unknown): void {
+  if (typeof value !== "object" || value === null) return;
+  const isPlain = Array.isArray(value) || Object.getPrototypeOf(value) === Object.prototype;
+  if (!isPlain) return;
+  Object.freeze(value);
+  for (const part of Object.values(value)) freezeParts(part);
 }
 
 /** Where the data are, as far as that can be said before everything else is read. */

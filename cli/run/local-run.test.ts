@@ -156,8 +156,11 @@ test("three workers go on where one stood; two are killed on the way, and the ro
     ...slow,
     "--summary",
     summary,
+    "--listen",
+    "0",
   ]);
   const [, address = ""] = await run.saw(/metrics +(\S+)/);
+  const [, gateway = ""] = await run.saw(/gateway +(http:\S+)/);
   for (const id of ["1", "2"]) {
     const before = await scrape(address, "millrace_commits_total");
     await run.until("some commits", async () =>
@@ -167,6 +170,7 @@ test("three workers go on where one stood; two are killed on the way, and the ro
     process.kill(victim, "SIGKILL");
     await run.saw(new RegExp(`Worker ${id} was killed by SIGKILL; it is started again`));
     await run.until("its successor", async () => (run.workers.get(id) === victim ? null : true));
+    assert.equal((await fetch(`${gateway}/v1/views`)).status, 200);
   }
   assert.equal(await run.ended, 0, run.output);
   const { balanced, memory } = JSON.parse(readFileSync(summary, "utf8")) as Summary;

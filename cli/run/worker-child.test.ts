@@ -5,6 +5,7 @@ import { extname, join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { WorkerChild, type WorkerEvents } from "./worker-child.ts";
+import type { WorkerCommand } from "./worker-messages.ts";
 
 const extension = extname(fileURLToPath(import.meta.url));
 const fixture = new URL(`./dying-worker-fixture${extension}`, import.meta.url);
@@ -47,6 +48,37 @@ test("an error that a worker tells ends it for good, as that error", async () =>
   const failing = worker("failing", { died: () => deaths++ });
   await assert.rejects(failing.run(), { code: "DATA_LOCKED", context: { pid: 7 } });
   assert.equal(deaths, 0);
+});
+
+test("what its group throws at it ends it for good, with its process", async () => {
+  const broken = new RangeError("the group broke");
+  const fail = () => {
+    throw broken;
+  };
+  for (const [id, events] of [
+    ["loyal", { started: fail }],
+    ["thriving", { said: fail }],
+  ] as const) {
+    let pid = 0;
+    const started = (each: WorkerChild, of: number) => {
+      pid = of;
+      if ("started" in events) events.started();
+      else assert.equal(each.pid, of);
+    };
+    const child = worker(id, { ...events, started });
+    await assert.rejects(child.run(), broken);
+    assert.equal(child.pid, null);
+    assert.throws(() => process.kill(pid, 0), /ESRCH/);
+  }
+});
+
+test("a greeting that cannot be sent ends it for good, with its process", async () => {
+  const live = { kind: "start", config: { plain: { listen: () => {} }, secrets: {} } };
+  const greeting = () => [live as unknown as WorkerCommand];
+  const nothing: WorkerEvents = { started: () => {}, said: () => {}, died: () => {} };
+  const child = new WorkerChild("loyal", greeting, nothing, fixture);
+  await assert.rejects(child.run(), { name: "Error", message: /could not be cloned/ });
+  assert.equal(child.pid, null);
 });
 
 test("a worker that is told to stop ends, and is not started again", async () => {

@@ -99,7 +99,8 @@ export class WorkerChild {
     if (child === null) clearTimeout(timer);
   }
 
-  #runOnce(): Promise<string> {
+  /** What goes wrong here while the process lives ends that too: it would keep its parent alive. */
+  async #runOnce(): Promise<string> {
     const child = fork(this.#program, [], {
       // Its settings come in a message: passwords need not stand in an environment.
       env: serverEnvironment(),
@@ -107,13 +108,7 @@ export class WorkerChild {
       stdio: ["ignore", "inherit", "inherit", "ipc"],
     });
     this.#child = child;
-    child.on("message", (message: WorkerMessage) => {
-      if (message.kind === "failed") this.#failure = unpackError(message.failure);
-      else this.#events.said(this, message);
-    });
-    if (child.pid !== undefined) this.#events.started(this, child.pid);
-    for (const command of this.#start()) this.send(command);
-    return new Promise((resolve, reject) => {
+    const ended = new Promise<string>((resolve, reject) => {
       child.once("error", (error) => {
         if (child.pid === undefined) reject(error);
       });
@@ -122,5 +117,22 @@ export class WorkerChild {
         resolve(signal === null ? `ended with code ${code}` : `was killed by ${signal}`);
       });
     });
+    const guarded = (act: () => void) => {
+      try {
+        act();
+      } catch (error) {
+        this.#failure ??= error instanceof Error ? error : new Error(String(error));
+        child.kill("SIGKILL");
+      }
+    };
+    child.on("message", (message: WorkerMessage) => {
+      if (message.kind === "failed") this.#failure = unpackError(message.failure);
+      else guarded(() => this.#events.said(this, message));
+    });
+    guarded(() => {
+      if (child.pid !== undefined) this.#events.started(this, child.pid);
+      for (const command of this.#start()) this.send(command);
+    });
+    return await ended;
   }
 }

@@ -16,6 +16,7 @@ import { GroupTasks } from "./group-tasks.ts";
 import { WorkerChild } from "./worker-child.ts";
 import {
   type MetricsReport,
+  type PackedConfig,
   packConfig,
   type WorkerCommand,
   type WorkerMessage,
@@ -48,6 +49,8 @@ export class WorkerGroup implements RunningPlan {
   readonly plan: Plan;
   readonly metrics: Scraped;
   readonly #options: WorkerGroupOptions;
+  /** For every process that begins, however late. */
+  readonly #config: PackedConfig;
   readonly #workers: readonly WorkerChild[];
   readonly #running: Promise<void>;
   readonly #rounds: EndRounds;
@@ -66,6 +69,7 @@ export class WorkerGroup implements RunningPlan {
     const { plan, config } = options;
     this.plan = plan;
     this.#options = options;
+    this.#config = packConfig(config);
     this.#outages = new Outages(options.onOutage);
     this.#taskCount = allTasks(plan).length;
     this.#tasks = new GroupTasks(this.#taskCount, options.member);
@@ -153,7 +157,7 @@ export class WorkerGroup implements RunningPlan {
 
   #greeting(worker: string): WorkerCommand[] {
     const { module, plan, until, member } = this.#options;
-    const config = packConfig(this.#options.config);
+    const config = this.#config;
     const { round } = this.#rounds;
     const commands: WorkerCommand[] = [
       { kind: "start", module, plan: plan.name, config, until, worker, member },

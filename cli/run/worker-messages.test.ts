@@ -22,6 +22,14 @@ test("a worker gets the configuration of its parent, secrets included", () => {
   assert.ok(!String(kafkaPassword).includes("sesame"));
 });
 
+test("what is packed stays as it was when the configuration was read", () => {
+  const { config } = resolveConfig({ flags: { listen: "8080" }, env: {}, file: "none" });
+  const packed = packConfig(config);
+  assert.notEqual(packed.plain["listen"], config.listen);
+  assert.throws(() => Object.assign(config.listen ?? {}, { cb: () => {} }), TypeError);
+  assert.deepEqual(sent(packed).plain["listen"], { host: "127.0.0.1", port: 8080 });
+});
+
 test("an error of a worker is the same error in its parent", () => {
   const cause = new RangeError("the disk is full");
   const error = new MillraceError("DATA_LOCKED", { directory: "d", pid: 7 }, { cause });

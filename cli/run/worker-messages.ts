@@ -65,12 +65,18 @@ export interface PackedConfig {
   readonly secrets: Readonly<Record<string, string>>;
 }
 
+/**
+ * A copy: what becomes of the configuration later does not reach it.
+ *
+ * @throws {DOMException} DataCloneError where a setting of an application is a function, or holds
+ * one: nothing of it reaches another process.
+ */
 export function packConfig(config: Config): PackedConfig {
   const plain: Record<string, unknown> = {};
   const secrets: Record<string, string> = {};
   for (const [name, value] of Object.entries<unknown>(config)) {
     if (value instanceof Secret) secrets[name] = value.reveal();
-    else plain[name] = value;
+    else plain[name] = structuredClone(value);
   }
   return { plain, secrets };
 }

@@ -36,16 +36,24 @@ class WorkerProcess {
   #application: Application | null = null;
   #asked: number | null = null;
   #draining = false;
+  #isStarted = false;
 
   take(command: WorkerCommand): void {
     if (command.kind === "start") void this.#main(command);
     else if (command.kind === "ask") this.#asked = command.round;
     else if (command.kind === "drain") this.#draining = true;
-    else if (command.kind === "stop") this.#stop.abort();
+    else if (command.kind === "stop") this.#end();
     else void this.#tellMetrics(command.request);
   }
 
+  /** One that was never told what to run has nothing to bring to its end. */
+  #end(): void {
+    if (!this.#isStarted) process.exit(exitCodes.done);
+    this.#stop.abort();
+  }
+
   async #main(command: WorkerCommand & { kind: "start" }): Promise<void> {
+    this.#isStarted = true;
     try {
       await this.#run(command);
       process.exit(exitCodes.done);

@@ -126,7 +126,7 @@ function credentialsOf(tls: GrpcOptions["tls"]): ServerCredentials {
 
 async function listen(server: NetServer, address: ListenAddress): Promise<void> {
   try {
-    server.listen(address);
+    server.listen({ ...address });
     await once(server, "listening");
   } catch (cause) {
     throw unheard(cause, address, "listenGrpc");
