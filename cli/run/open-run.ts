@@ -6,11 +6,11 @@ import type { ApplicationSpec, EventRange } from "../../runtime/hosting/applicat
 import { migrateCatalog } from "../../runtime/hosting/catalog.ts";
 import { createSources } from "../../runtime/hosting/create-sources.ts";
 import { CutOvers } from "../../runtime/hosting/cut-overs.ts";
-import { beginStrand } from "../../runtime/hosting/growth.ts";
 import { memberOf } from "../../runtime/hosting/member.ts";
 import { Outages, type TellOutage } from "../../runtime/hosting/outages.ts";
 import type { RunningPlans } from "../../runtime/hosting/running-plans.ts";
 import type { Stack } from "../../runtime/hosting/stack.ts";
+import { agreeOnStart } from "../../runtime/hosting/start-agreement.ts";
 import { evolutionOf, strandsOf } from "../../runtime/hosting/strands.ts";
 import { viewId } from "../../schemas/feature-view.ts";
 import type { Plan } from "../../schemas/plan.ts";
@@ -119,11 +119,10 @@ export function withRun<Before>(
       for (const [index, { changes }] of evolved.entries()) {
         for (const change of changes) progress.say(`${plans[index]?.name}: ${changeText(change)}`);
       }
-      const found = evolved.map(({ running }) => running);
       // The topics that a feeder writes to are the application's own.
       if (spec.feeder !== null || config.createSources) await createSources(stack.broker, plans);
       const claimed = await claim(stack);
-      const strands = await beginStrands(found, stack, config.live ? Date.now() : null);
+      const strands = await agreeOnPlans(plans, stack, config.live ? Date.now() : null);
       await tellCatalogs(plans, stack);
       return { ...claimed, strands };
     });
@@ -165,19 +164,14 @@ async function tellCatalogs(plans: readonly Plan[], stack: Stack): Promise<void>
 
 const strandEveryMs = 1_000;
 
-/** What topologies run as, each strand with what is known of it. */
-async function beginStrands(
-  found: readonly (readonly Plan[])[],
+/** What topologies run as, each strand with what is known of it, once all who start agree. */
+async function agreeOnPlans(
+  plans: readonly Plan[],
   stack: Stack,
   now: number | null,
 ): Promise<Plan[]> {
   const all: Plan[] = [];
-  for (const [trunk, ...strands] of found) {
-    if (trunk === undefined) continue;
-    const own = [trunk];
-    for (const strand of strands) own.push(await beginStrand(stack, strand, trunk, now));
-    all.push(...shownPlans(own));
-  }
+  for (const plan of plans) all.push(...shownPlans(await agreeOnStart(stack, plan, now)));
   return all;
 }
 

@@ -1,5 +1,5 @@
 import type { Broker } from "../../broker/broker.ts";
-import { readCommitted } from "../../broker/committed-records.ts";
+import { committedPages } from "../../broker/committed-records.ts";
 import { RecordBatchBuilder } from "../../broker/record-batch/builder.ts";
 import { MillraceError } from "../../schemas/errors.ts";
 import type { Plan } from "../../schemas/plan.ts";
@@ -18,15 +18,32 @@ const noParts: ReadonlySet<string> = new Set([growthPart, partitionsPart]);
  * never been started.
  */
 export async function standingParts(broker: Broker, topology: string): Promise<PlanPart[]> {
-  const name = planTopic(topology);
-  if ((await broker.describeTopics([name])).length === 0) return [];
-  const parts = new Map<string, PlanPart>();
-  await readCommitted(broker, name, 0, ({ buffer, keyStart, keyEnd, valueStart, valueEnd }) => {
-    const key = buffer.toString("utf8", keyStart, keyEnd);
-    if (noParts.has(key)) return;
-    parts.set(key, JSON.parse(buffer.toString("utf8", valueStart, valueEnd)) as PlanPart);
-  });
-  return [...parts.values()];
+  const records = [...(await planRecords(broker, topology))];
+  return records.flatMap(([key, value]) => (noParts.has(key) ? [] : [value as PlanPart]));
+}
+
+/**
+ * What stands in the topic with a plan, by its keys; empty without one. What is about to be
+ * committed there is waited for: who has just agreed on a plan reads it so.
+ */
+export async function planRecords(
+  broker: Broker,
+  plan: string,
+): Promise<ReadonlyMap<string, unknown>> {
+  const topic = planTopic(plan);
+  const found = new Map<string, unknown>();
+  if ((await broker.describeTopics([topic])).length === 0) return found;
+  const place = { topic, partition: 0 };
+  const [from = 0, end = 0] = await broker.listOffsets([
+    { ...place, at: "earliest" },
+    { ...place, at: "latest" },
+  ]);
+  for await (const page of committedPages(broker, topic, 0, { from, end })) {
+    for (const { key, value } of page) {
+      if (key !== null && value !== null) found.set(key.toString(), JSON.parse(value.toString()));
+    }
+  }
+  return found;
 }
 
 /** Of each source that was given partitions, the numbers that it has had, ascending. */
@@ -34,14 +51,8 @@ export async function recordedPartitions(
   broker: Broker,
   { name: plan }: Pick<Plan, "name">,
 ): Promise<ReadonlyMap<string, readonly number[]>> {
-  const name = planTopic(plan);
-  if ((await broker.describeTopics([name])).length === 0) return new Map();
-  let found: Readonly<Record<string, readonly number[]>> = {};
-  await readCommitted(broker, name, 0, ({ buffer, keyStart, keyEnd, valueStart, valueEnd }) => {
-    if (buffer.toString("utf8", keyStart, keyEnd) !== partitionsPart) return;
-    found = JSON.parse(buffer.toString("utf8", valueStart, valueEnd)) as typeof found;
-  });
-  return new Map(Object.entries(found));
+  const found = (await planRecords(broker, plan)).get(partitionsPart) ?? {};
+  return new Map(Object.entries(found as Readonly<Record<string, readonly number[]>>));
 }
 
 /** Writes down the numbers of partitions that sources have had, in the place of what stood. */
@@ -103,20 +114,4 @@ function refuse(topology: string, refused: readonly PlanChange[]): void {
 export function changeText({ part, kind, what, remedy }: PlanChange): string {
   const heading = kind === "grow" && remedy !== null ? "grow, refused" : kind;
   return `${heading}: ${part}: ${what}${remedy === null ? "" : ` (${remedy})`}`;
-}
-
-/**
- * Writes down with which parts the topology runs from now on, once what stood before agrees. Every
- * process of a group does so; where nothing has changed, nothing is written.
- *
- * @throws {MillraceError} PLAN_CHANGED.
- */
-export async function agreeOnPlan(broker: Broker, plan: Plan): Promise<void> {
-  const standing = await standingParts(broker, plan.name);
-  if (standing.length > 0 && (await checkStandingPlan(broker, plan)).length === 0) return;
-  const batch = new RecordBatchBuilder();
-  for (const part of partsOf(plan)) {
-    batch.append(Buffer.from(part.part, "utf8"), Buffer.from(JSON.stringify(part), "utf8"), 0);
-  }
-  await append(broker, planTopic(plan.name), batch);
 }

@@ -1,23 +1,25 @@
 import type { Broker } from "../../broker/broker.ts";
-import { committedPages, readCommitted } from "../../broker/committed-records.ts";
+import { committedPages } from "../../broker/committed-records.ts";
 import { RecordBatchBuilder } from "../../broker/record-batch/builder.ts";
 import { featureColumns } from "../../schemas/feature-view.ts";
 import type { Growth, Plan, SourceSpec } from "../../schemas/plan.ts";
 import { viewsOf } from "../../schemas/plan-facts.ts";
 import { planTopic } from "../../topologies/dsl/compile/topics.ts";
 import { GroupProgress } from "../engine/group-progress.ts";
-import { growthPart } from "../engine/standing-plan.ts";
+import { growthPart, planRecords } from "../engine/standing-plan.ts";
 import type { RecordDecoder } from "../schema-registry/record-decoder.ts";
 import type { SchemaRegistry } from "../schema-registry/registry.ts";
 import { sourceDecoder } from "../schema-registry/source-codec.ts";
 import type { Stack } from "./stack.ts";
 
 /**
- * Writes down, when a strand is begun, from which event time on each of its columns is right:
- * whatever the source still holds of its beginning then. Later starts keep to it.
+ * Finds, when a strand is begun, from which event time on each of its columns is right: whatever
+ * the source still holds of its beginning then. It is written down with the strand's parts; later
+ * starts keep to it.
  *
  * @param trunk - what stood before.
  * @param now - live mode: what the clock says; else null.
+ * @param found - by an earlier look of this start. @default nothing
  * @returns the strand with what is known of it.
  */
 export async function beginStrand(
@@ -25,9 +27,10 @@ export async function beginStrand(
   strand: Plan,
   trunk: Plan,
   now: number | null,
+  found: Growth | null = null,
 ): Promise<Plan> {
   const { broker, registry } = stack;
-  const known = await readGrowth(broker, strand.name);
+  const known = (await readGrowth(broker, strand.name)) ?? found;
   const [source] = strand.sources;
   const [view] = viewsOf(strand);
   if (source === undefined || view === undefined)
@@ -35,7 +38,6 @@ export async function beginStrand(
   // One that was begun for other columns and never ran is begun again.
   if (known !== null && featureColumns(view).every(({ column }) => column in known.completeSince))
     return Object.freeze({ ...strand, growth: known });
-  await broker.createTopics(strand.topics.filter(({ role }) => role === "plan"));
   const read = await new GroupProgress(trunk, broker).latestRead();
   const first = await firstKept(broker, registry, source, {
     lost: now ?? Math.max(0, read),
@@ -47,9 +49,7 @@ export async function beginStrand(
       first === null ? null : first + source.latenessMs + window.lengthMs,
     ]),
   );
-  const growth = { completeSince, cutOver: false };
-  await writeGrowth(broker, strand.name, growth);
-  return Object.freeze({ ...strand, growth });
+  return Object.freeze({ ...strand, growth: { completeSince, cutOver: false } });
 }
 
 /**
@@ -105,14 +105,7 @@ async function firstTime(
 }
 
 export async function readGrowth(broker: Broker, strand: string): Promise<Growth | null> {
-  const topic = planTopic(strand);
-  if ((await broker.describeTopics([topic])).length === 0) return null;
-  let found: Growth | null = null;
-  await readCommitted(broker, topic, 0, ({ buffer, keyStart, keyEnd, valueStart, valueEnd }) => {
-    if (buffer.toString("utf8", keyStart, keyEnd) !== growthPart) return;
-    found = JSON.parse(buffer.toString("utf8", valueStart, valueEnd)) as Growth;
-  });
-  return found;
+  return ((await planRecords(broker, strand)).get(growthPart) ?? null) as Growth | null;
 }
 
 export async function writeGrowth(broker: Broker, strand: string, growth: Growth): Promise<void> {

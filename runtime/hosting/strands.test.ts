@@ -7,18 +7,14 @@ import { RecordBatchBuilder } from "../../broker/record-batch/builder.ts";
 import { ByteWriter } from "../../schemas/bytes.ts";
 import { type Plan, stepsOf } from "../../schemas/plan.ts";
 import { order, orders, shopTopology } from "../../testing/shops-fixture.ts";
-import {
-  agreeOnPlan,
-  changeText,
-  checkStandingPlan,
-  refuseChanges,
-} from "../engine/standing-plan.ts";
+import { agreeOnPlan } from "../engine/plan-agreement.ts";
+import { changeText, checkStandingPlan, refuseChanges } from "../engine/standing-plan.ts";
 import { pumpGroup } from "../row-topics/row-topics.ts";
 import { AvroEncoder } from "../schema-registry/avro-codec.ts";
 import { createMemoryRegistry } from "../schema-registry/embedded.ts";
 import { createSources } from "./create-sources.ts";
 import { CutOvers } from "./cut-overs.ts";
-import { beginStrand } from "./growth.ts";
+import * as growths from "./growth.ts";
 import type { Stack } from "./stack.ts";
 import { evolutionOf, strandsOf, watchedStrands } from "./strands.ts";
 
@@ -42,6 +38,14 @@ async function standing() {
   const [trunk, strand] = await strandsOf(broker, grown);
   assert.ok(trunk !== undefined && strand !== undefined);
   return { broker, registry, trunk, strand };
+}
+
+/** Begins a strand, and writes down what is known of it. */
+async function beginStrand(all: Standing, strand: Plan, trunk: Plan, now: number | null) {
+  const begun = await growths.beginStrand(all, strand, trunk, now);
+  await makeTopics(all.broker, strand);
+  if (begun.growth !== undefined) await growths.writeGrowth(all.broker, strand.name, begun.growth);
+  return begun;
 }
 
 type Standing = Awaited<ReturnType<typeof standing>>;
