@@ -444,7 +444,7 @@ export const errorTable = {
   DATA_RANGE_SHORTER: {
     policy: "stop",
     message:
-      "The data directory {directory} already covers time to {found}, beyond --to {asked}. Ask for a later --to, start over with --fresh, or use another --data directory.",
+      "The data directory {directory} already covers time to {found}, beyond {what} {asked}. {remedy}, start over with --fresh, or use another --data directory.",
   },
   OFFLINE_CLOSED: {
     policy: "stop",

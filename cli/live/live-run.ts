@@ -2,6 +2,7 @@ import { writeFile } from "node:fs/promises";
 import type { Config } from "../../runtime/config/settings.ts";
 import { recordsIn } from "../../runtime/engine/accounting.ts";
 import { readManifest } from "../../runtime/hosting/data-directory.ts";
+import type { Stack } from "../../runtime/hosting/stack.ts";
 import { mayGoOn, retry } from "../../runtime/retry.ts";
 import { claimData, type LoadedApplication } from "../run/claim.ts";
 import { peakOf, workerPeaks } from "../run/memory.ts";
@@ -31,8 +32,8 @@ const graceMs = 1_000;
  */
 export function runLive(request: RunRequest): Promise<RunEnd> {
   const { application, resolved, interrupt, progress } = request;
-  const claim = async () => {
-    const { live, text } = await claimLive(application, resolved.config);
+  const claim = async (stack: Stack) => {
+    const { live, text } = await claimLive(application, stack, resolved.config);
     if (text !== null) progress.say(text);
     const to = live.until === null ? Number.POSITIVE_INFINITY : live.until + graceMs;
     const before: Before = { live, run: await readRunRecord(resolved.config.data) };
@@ -59,6 +60,7 @@ export function runLive(request: RunRequest): Promise<RunEnd> {
  */
 async function claimLive(
   application: LoadedApplication,
+  stack: Stack,
   config: Config,
 ): Promise<{ readonly live: LiveRecord; readonly text: string | null }> {
   const now = Date.now();
@@ -71,7 +73,7 @@ async function claimLive(
     from: begun === null ? from : Date.parse(begun.from),
     to: Math.max(until ?? now, begun === null ? from : Date.parse(begun.to)),
   };
-  await claimData(application, config, range, true);
+  await claimData(application, config, stack, range, true);
   const latency = before?.latency ?? null;
   return { live: { from, until, forMs: config.for, ended: false, latency }, text };
 }

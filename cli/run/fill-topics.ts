@@ -18,7 +18,7 @@ export async function fillTopics(
   const progress = createProgress(process.stdout);
   const stack = await openStack(config, { exclusive: true });
   try {
-    await claimData(application, config, feeder.range(config));
+    await claimData(application, config, stack, feeder.range(config));
     interrupt.begin();
     await createSources(stack.broker, plans);
     const report = await feeder.replay({

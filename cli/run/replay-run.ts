@@ -31,7 +31,7 @@ export function runReplay(request: RunRequest): Promise<RunEnd> {
     async (stack) => {
       const feeder = spec.feeder ?? (await standingTopics(spec.topologies, stack, config));
       const range = feeder.range(config);
-      await claimData(application, config, range);
+      await claimData(application, config, stack, range);
       return { range, before: { record: await readRunRecord(config.data), feeder } };
     },
     async (open, before) => {

@@ -3,7 +3,7 @@ import { mkdtemp, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { claimDataDirectory, type DataClaim, readManifest } from "./data-directory.ts";
+import { claimDataDirectory, type DataClaim, dataFormat, readManifest } from "./data-directory.ts";
 
 const claim: DataClaim = {
   application: { name: "flights", module: "/app.ts" },
@@ -45,4 +45,35 @@ test("a run may go on, or further, but not with another start, injection, topolo
     const changed = { plans: { flights: "b".repeat(64) }, to: "2001-02-01T00:00:00.000Z" };
     // What may be changed of a topology is decided by what stands in Kafka.
     await claimDataDirectory(directory, { ...claim, ...changed });
+  }));
+
+test("what a start left before anything ran binds nobody, and what binds is named as it was given", () =>
+  inDirectory(async (directory) => {
+    await claimDataDirectory(directory, claim);
+    const others: Partial<DataClaim>[] = [
+      { from: "2001-01-02T00:00:00.000Z" },
+      { to: "2001-01-03T00:00:00.000Z" },
+      { identity: ["late:1%"] },
+      { plans: { payments: "b".repeat(64) } },
+      { live: true },
+    ];
+    for (const other of others) {
+      const changed = { ...claim, ...other };
+      await assert.rejects(claimDataDirectory(directory, changed, async () => false));
+      assert.deepEqual(await claimDataDirectory(directory, changed, async () => true), {
+        format: dataFormat,
+        ...changed,
+      });
+      await claimDataDirectory(directory, claim, async () => true);
+    }
+    const own = { ...claim, hasRange: false };
+    await assert.rejects(claimDataDirectory(directory, { ...own, from: "2001-01-02" }), {
+      code: "DATA_RANGE_CHANGED",
+      message:
+        /begun with events of its feeder from 2001-01-01T\S+, not 2001-01-02\. Go on with that/,
+    });
+    await assert.rejects(claimDataDirectory(directory, { ...own, to: "2001-01-02" }), {
+      code: "DATA_RANGE_SHORTER",
+      message: /beyond the events of its feeder, which end at 2001-01-02\. Give the feeder/,
+    });
   }));

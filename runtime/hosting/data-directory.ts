@@ -31,7 +31,10 @@ export interface DataManifest {
 }
 
 /** What a run asks of a data directory. */
-export type DataClaim = Omit<DataManifest, "format">;
+export interface DataClaim extends Omit<DataManifest, "format"> {
+  /** Whether it has settings `from` and `to`: they are named where a range is refused. */
+  readonly hasRange?: boolean;
+}
 
 const manifestName = "millrace.json";
 
@@ -48,7 +51,9 @@ export async function readManifest(directory: string): Promise<DataManifest | nu
 /**
  * Makes the directory (owner-only) and writes down what it is for, or checks that a run may go on
  * in it: topologies of the same names, mode, start and identity, and an end that is not earlier.
+ * What earlier starts have left that failed before anything ran binds nobody.
  *
+ * @param isUntouched - whether nothing has run there: no record was fed, none was processed.
  * @returns the manifest as it stands now.
  * @throws {MillraceError} DATA_FORMAT, DATA_APPLICATION_CHANGED, DATA_MODE_CHANGED,
  * DATA_RANGE_CHANGED, DATA_RANGE_SHORTER.
@@ -56,11 +61,20 @@ export async function readManifest(directory: string): Promise<DataManifest | nu
 export async function claimDataDirectory(
   directory: string,
   claim: DataClaim,
+  isUntouched: (found: DataManifest) => Promise<boolean> = async () => false,
 ): Promise<DataManifest> {
   await mkdir(directory, { recursive: true, mode: 0o700 });
   const found = await readManifest(directory);
-  if (found !== null) checkClaim(directory, found, claim);
-  const manifest: DataManifest = { format: dataFormat, ...claim };
+  if (found !== null) {
+    checkFormat(directory, found);
+    try {
+      checkClaim(directory, found, claim);
+    } catch (error) {
+      if (!(await isUntouched(found))) throw error;
+    }
+  }
+  const { hasRange: _, ...told } = claim;
+  const manifest: DataManifest = { format: dataFormat, ...told };
   await writeWhole(join(directory, manifestName), `${JSON.stringify(manifest, null, 2)}\n`);
   return manifest;
 }
@@ -113,7 +127,6 @@ export function checkTopologies(
 
 /** What a changed topology means for what runs is told by Kafka, where others run it too. */
 function checkClaim(directory: string, found: DataManifest, claim: DataClaim): void {
-  checkFormat(directory, found);
   checkTopologies(directory, found, claim.application.name, claim.plans);
   if ((found.live ?? false) !== (claim.live ?? false)) {
     const [was, asked] = found.live ? ["live", "to replay"] : ["to replay", "live"];
@@ -123,10 +136,16 @@ function checkClaim(directory: string, found: DataManifest, claim: DataClaim): v
     if (was === asked) return;
     throw new MillraceError("DATA_RANGE_CHANGED", { directory, what, found: was, asked });
   };
-  same("--from", found.from, claim.from);
-  const identityOf = ({ identity }: DataClaim) => identity.join(" ") || "nothing else";
-  same("besides", identityOf(found), identityOf(claim));
+  const { hasRange = true } = claim;
+  same(hasRange ? "--from" : "events of its feeder from", found.from, claim.from);
+  const identityOf = ({ identity }: Pick<DataClaim, "identity">) =>
+    identity.join(" ") || "nothing else";
+  same("a feeder of", identityOf(found), identityOf(claim));
   if (claim.to < found.to) {
-    throw new MillraceError("DATA_RANGE_SHORTER", { directory, found: found.to, asked: claim.to });
+    const [what, remedy] = hasRange
+      ? ["--to", "Ask for a later --to"]
+      : ["the events of its feeder, which end at", "Give the feeder the events that it had"];
+    const to = { found: found.to, asked: claim.to };
+    throw new MillraceError("DATA_RANGE_SHORTER", { directory, what, remedy, ...to });
   }
 }

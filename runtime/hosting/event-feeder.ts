@@ -103,12 +103,19 @@ class EventReplay {
   readonly #producer: Producer;
   readonly #sources: ReadonlyMap<string, FedSource>;
   #position: Position;
+  /** Whether nothing at all has been sent yet. */
+  #isNew: boolean;
   #sentNow = 0;
 
   private constructor(
     feed: Feed,
     range: EventRange,
-    writing: { group: string; producer: Producer; sources: ReadonlyMap<string, FedSource> },
+    writing: {
+      readonly group: string;
+      readonly producer: Producer;
+      readonly sources: ReadonlyMap<string, FedSource>;
+      readonly isNew: boolean;
+    },
     position: Position,
   ) {
     this.#feed = feed;
@@ -116,6 +123,7 @@ class EventReplay {
     this.#group = writing.group;
     this.#producer = writing.producer;
     this.#sources = writing.sources;
+    this.#isNew = writing.isNew;
     this.#position = position;
   }
 
@@ -136,10 +144,8 @@ class EventReplay {
       const [stored] = await broker.committed(group, [{ topic: first, partition: 0 }]);
       const found = stored?.metadata ? (JSON.parse(stored.metadata) as Position) : null;
       const position = found ?? { events: 0, sent: {} };
-      const replay = new EventReplay(feed, range, { group, producer, sources }, position);
-      // Stream time stands at the start before there is any record.
-      if (found === null) await replay.#commit(range.from, position);
-      return replay;
+      const writing = { group, producer, sources, isNew: found === null };
+      return new EventReplay(feed, range, writing, position);
     } catch (error) {
       await producer.close();
       throw error;
@@ -199,12 +205,26 @@ class EventReplay {
     batch.append(Buffer.from(key, "utf8"), bytes.take(), at);
   }
 
-  /** Sends what was appended, with the news that nothing before the time follows. */
+  /**
+   * Sends what was appended, with the news that nothing before the time follows. Of events that are
+   * wrong from the first step on nothing is sent.
+   */
   async #commit(before: number, position: Position): Promise<void> {
+    // Stream time stands at the start before there is any record.
+    if (this.#isNew) await this.#send(this.#range.from, this.#position, []);
+    this.#isNew = false;
+    await this.#send(before, position, [...this.#sources]);
+  }
+
+  async #send(
+    before: number,
+    position: Position,
+    appended: readonly (readonly [string, FedSource])[],
+  ): Promise<void> {
     const producer = this.#producer;
     producer.begin();
     try {
-      for (const [topic, source] of this.#sources) await this.#sendRecords(topic, source);
+      for (const [topic, source] of appended) await this.#sendRecords(topic, source);
       const marks = await producer.send(this.#markBatches(before));
       const [first = ""] = marksOf(this.#sources);
       const metadata = JSON.stringify(position);
