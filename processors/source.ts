@@ -25,7 +25,8 @@ export type SourceRejection =
  *
  * Stream time is the highest event time of the records that were accepted, and the source
  * watermarks; it never falls. Only accepted records move it. Counters, by branch: `in`, `late`,
- * `deadLettered` and `excluded` here; the rest is counted by the task that receives the record.
+ * `deadLettered`, `excluded` and what is `filtered` for want of a key here; the rest is counted by
+ * the task that receives the record.
  */
 export class SourceProcessor {
   readonly source: SourceSpec;

@@ -17,6 +17,7 @@ import { ByteWriter } from "../schemas/bytes.ts";
 import { watermark } from "../schemas/generated.ts";
 import { writeJson } from "../schemas/json-payload.ts";
 import type { RetrainRequest } from "../schemas/payload.ts";
+import type { Plan } from "../schemas/plan.ts";
 import { watermarksTopic } from "../schemas/topic-names.ts";
 import { air } from "./schedule-fixture.ts";
 import type { SourceLogs } from "./sequential-oracle.ts";
@@ -89,9 +90,10 @@ export async function produceAir(
   broker: Broker,
   registry: SchemaRegistry,
   logs: SourceLogs,
+  { sources }: Pick<Plan, "sources"> = air,
 ): Promise<void> {
   const producer = await broker.producer({ transactionalId: null });
-  for (const source of air.sources) {
+  for (const source of sources) {
     const encoder = await sourceEncoder(registry, source);
     const partitions = logs.get(source.topic) ?? [];
     // A watermark is there before the records beyond it.

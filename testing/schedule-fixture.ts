@@ -2,6 +2,7 @@ import { sampleAggregates } from "../processors/aggregate/samples-fixture.ts";
 import { hashed, oneHot } from "../schemas/encodings/kinds.ts";
 import { partitionOf } from "../schemas/murmur2.ts";
 import type { Plan } from "../schemas/plan.ts";
+import { recordSchema } from "../schemas/record-schema.ts";
 import { type Aggregate, agg } from "../topologies/dsl/aggregates.ts";
 import { eq, gt, lt, neq } from "../topologies/dsl/conditions.ts";
 import { calendar } from "../topologies/dsl/enrichment.ts";
@@ -13,7 +14,7 @@ import { topology } from "../topologies/dsl/topology.ts";
 import { logisticRegression } from "../topologies/dsl/training.ts";
 import { any, every, labels, noModel } from "../topologies/dsl/triggers.ts";
 import { drift } from "../topologies/dsl/watch.ts";
-import { arrival, departure } from "../topologies/flights/generated.ts";
+import { type Arrival, arrival, departure } from "../topologies/flights/generated.ts";
 import type { LogEntry, SourceLogs } from "./sequential-oracle.ts";
 import { seededRandom } from "./simulator.ts";
 
@@ -56,6 +57,11 @@ const scattered = {
   arrivals: timedArrivals.repartitionedBy("flightId"),
   departures: timedDepartures.repartitionedBy("flightId"),
 };
+/** Arrivals of which some do not say whose they are. */
+const optionalArrival = recordSchema<Arrival & { readonly of: number | null }>({
+  ...arrival,
+  fields: [...arrival.fields, { name: "of", type: ["null", "long"] }],
+});
 const streams = {
   plain,
   scattered,
@@ -71,6 +77,12 @@ const streams = {
   },
   // The steps below take no field that was not chosen.
   chosen: chosen as unknown as typeof plain,
+  optional: {
+    departures: plain.departures,
+    arrivals: from("air.arrivals", optionalArrival)
+      .timedBy("arrivedAt", { lateness: "10m" })
+      .partitionedBy("flightId"),
+  },
 };
 
 /** A small application with every kind of step, every aggregate and every cycle of the real one. */
@@ -90,6 +102,9 @@ export const explainedAir = topology("air", airLoop("plain", { explain: { top: 2
 /** Features of what scoring yields, beside all that `air` has. */
 export const airOfPredictions = airPlan("plain", true);
 
+/** The same, whose labels say in a field that may be null which flight they are of. */
+export const optionalAir = topology("air", airLoop("optional", {}, "of"));
+
 /** The same with other partitions than four. */
 export const wideAir = (partitions: number) => topology("air", airLoop("plain"), { partitions });
 
@@ -101,6 +116,7 @@ function airPlan(variant: keyof typeof streams, ofPredictions = false): Plan {
 function airLoop(
   variant: keyof typeof streams,
   options: { readonly explain?: { readonly top: number } } = {},
+  on = "flightId",
 ) {
   const { arrivals, departures } = streams[variant];
   const originDelays = arrivals
@@ -152,7 +168,7 @@ function airLoop(
     })
     .into(topic("air.predictions"), offline);
   const outcomes = predictions
-    .labelledBy(arrivals, { on: "flightId", within: "36h", label: gt("delayMinutes", 15) })
+    .labelledBy(arrivals, { on: on as "flightId", within: "36h", label: gt("delayMinutes", 15) })
     .into(topic("air.outcomes"), offline);
   const retraining = outcomes
     .watchedFor(
@@ -239,6 +255,22 @@ export function makeLogs(
   }
   watermark((sent.at(-1)?.at ?? start) + within + 2 * hour);
   return logs;
+}
+
+/** The same logs, in which every seventh arrival is of nobody. */
+export function withoutSome(logs: SourceLogs): SourceLogs {
+  let count = 0;
+  const changed = (entry: LogEntry): LogEntry => {
+    if (!("record" in entry)) return entry;
+    const { record } = entry;
+    return { record: { ...record, of: count++ % 7 === 0 ? null : record["flightId"] } };
+  };
+  return new Map(
+    [...logs].map(([topic, partitions]) => [
+      topic,
+      topic === "air.arrivals" ? partitions.map((log) => log.map(changed)) : partitions,
+    ]),
+  );
 }
 
 function flight(id: number, days: number, random: () => number): Sent[] {

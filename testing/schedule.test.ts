@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { openEmbeddedBroker } from "../broker/embedded/embedded-broker.ts";
+import type { BranchCounters } from "../processors/processor.ts";
 import type { ToldExplanation } from "../processors/scoring/explain/told-explanation.ts";
+import { type BranchAccount, branchAccounts } from "../runtime/engine/accounting.ts";
 import { SourceTask } from "../runtime/engine/source-task.ts";
 import { createMemoryRegistry } from "../runtime/schema-registry/embedded.ts";
 import { executeAir, produceAir } from "./air-input-fixture.ts";
@@ -13,10 +15,12 @@ import {
   dedupedAir,
   explainedAir,
   makeLogs,
+  optionalAir,
   scatteredAir,
   scatteredDedupedAir,
+  withoutSome,
 } from "./schedule-fixture.ts";
-import { type SourceLogs, sequentialOracle } from "./sequential-oracle.ts";
+import { type OracleOutput, type SourceLogs, sequentialOracle } from "./sequential-oracle.ts";
 import { runSchedule, seededRandom } from "./simulator.ts";
 
 const schedules = Number(process.env["MILLRACE_SCHEDULES"] ?? 4);
@@ -88,6 +92,29 @@ test("features of predictions and outcomes are those of their definitions, whate
   assert.equal(digests.size, 1);
 });
 
+test("a label that says it is of nobody labels nothing, and is counted", async () => {
+  const logs = withoutSome(makeLogs(8, 500, 5));
+  const expected = sequentialOracle(optionalAir, logs);
+  const all = sequentialOracle(air, logs);
+  const labelled = ({ outcomes }: OracleOutput) =>
+    outcomes.filter((each) => !each.endsWith("unlabelled")).length;
+  assert.ok(labelled(expected) < labelled(all) - 30);
+  assert.deepEqual(expected.rows, all.rows, "it is a record like others elsewhere");
+  const digests = new Set<string>();
+  for (const seed of [1, 2]) {
+    const run = await runOnce(logs, seed, optionalAir);
+    compareAir(run.output, expected, `schedule ${seed}`);
+    digests.add(run.digest);
+    const accounts = run.accounts.filter(({ branch }) => branch === "outcomes");
+    const sum = (what: keyof BranchCounters) =>
+      accounts.reduce((total, each) => total + each[what], 0);
+    assert.equal(sum("in"), sum("processed") + sum("late") + sum("filtered"));
+    assert.equal(sum("processed"), labelled(expected));
+    assert.equal(sum("deadLettered"), 0);
+  }
+  assert.equal(digests.size, 1);
+});
+
 test("explanations are those of the rows that were scored, whatever crashes", async () => {
   const logs = makeLogs(7, 500, 5);
   const expected = sequentialOracle(explainedAir, logs);
@@ -129,6 +156,7 @@ function checkExplained(predictions: readonly Readonly<Record<string, unknown>>[
 }
 
 interface Run extends AirOutput {
+  readonly accounts: readonly BranchAccount[];
   readonly crashes: number;
 }
 
@@ -136,10 +164,10 @@ async function runOnce(logs: SourceLogs, seed: number, plan = air): Promise<Run>
   const broker = await openEmbeddedBroker({ directory: null });
   const registry = createMemoryRegistry();
   await broker.createTopics(plan.topics);
-  await produceAir(broker, registry, logs);
+  await produceAir(broker, registry, logs, plan);
   const random = seededRandom(seed * 7919);
   const slow = ["none", "air.departures", "air.arrivals", "one"][seed % 4];
-  const { crashes } = await runSchedule({
+  const { crashes, tasks } = await runSchedule({
     plan,
     broker,
     registry,
@@ -162,5 +190,5 @@ async function runOnce(logs: SourceLogs, seed: number, plan = air): Promise<Run>
     assert.ok(Math.max(...starts) > 0, `${changelog} was never cut at a snapshot`);
   }
   await broker.close();
-  return { ...output, crashes };
+  return { ...output, crashes, accounts: branchAccounts(plan, tasks) };
 }

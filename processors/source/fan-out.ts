@@ -73,7 +73,7 @@ export class FanOut {
     return refusal;
   }
 
-  /** Writes what becomes of the record in hand, and counts where it is left out. */
+  /** Writes what becomes of the record in hand, and counts where it, or its key, is left out. */
   write(record: StampedRecord, out: Outbox): void {
     for (const branch of this.#branches) writeBranch(branch, record, out);
   }
@@ -103,8 +103,13 @@ function writeBranch(
   }
   record.fields = fields;
   for (let i = 0; i < routes.length; i++) {
-    const sent = (routes[i] as Route).write(record, out);
+    const route = routes[i] as Route;
     const tally = tallies[i];
+    if (route.isKeyless(fields)) {
+      if (tally !== undefined) tally.filtered++;
+      continue;
+    }
+    const sent = route.write(record, out);
     if (!sent && tally !== undefined) tally.deadLettered++;
   }
 }

@@ -101,6 +101,14 @@ export class Route {
     }
   }
 
+  /** Whether a record has no key: a label that belongs to no prediction, by a field that is null. */
+  isKeyless(fields: StampedRecord["fields"]): boolean {
+    const names = this.#key;
+    if (names.length !== 1) return false;
+    const value = fields[names[0] as string];
+    return value === null || value === undefined;
+  }
+
   /** False: what is derived is too large, and a dead letter. */
   write(record: StampedRecord, out: Outbox): boolean {
     const key = this.#readKey(record.fields);

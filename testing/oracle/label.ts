@@ -6,7 +6,7 @@ import { inTasks, type Known, type Made, type StepOracle, streamOf } from "./ste
 export const label: StepOracle<LabelSpec> = {
   needs: ({ source, predictions }) => [source, predictions],
   add: (spec, world) => {
-    const labels = streamOf(spec, world);
+    const labels = streamOf(spec, world).filter(({ record }) => record[spec.keyField] !== null);
     const predicted = world.made.get(spec.predictions) ?? [];
     const ids = new Set(predicted.map(({ record }) => String(record["id"])));
     const outcomes = [...ids].flatMap((id) =>

@@ -316,6 +316,17 @@ const late = gt("delayMinutes", 15);
 const outcomes = predictions
   .labelledBy(arrivals, { on: "flightId", within: "36h", label: late })
   .into(topic("outcomes"), offline);
+interface Landed {
+  readonly at: number;
+  readonly of: number | null;
+  readonly by: string | null;
+  readonly late: boolean;
+}
+declare const landed: RecordSchema<Landed>;
+const partial = from("landed", landed).timedBy("at", { lateness: "0s" }).repartitionedBy("at");
+predictions.labelledBy(partial, { on: "of", within: "36h", label: eq("late", true) });
+// @ts-expect-error the key of the predictions is a number
+predictions.labelledBy(partial, { on: "by", within: "36h", label: eq("late", true) });
 // @ts-expect-error the key of the predictions is a number
 predictions.labelledBy(arrivals, { on: "origin", within: "36h", label: late });
 // @ts-expect-error the time to wait is required

@@ -24,8 +24,8 @@ export interface LabelDefinition {
 }
 
 export interface LabelOptions<T, Id> {
-  /** Field of the label record that holds the key of the prediction. */
-  readonly on: FieldOf<T, Whole<Id>>;
+  /** Field of the label record that holds the key of the prediction; one with null labels none. */
+  readonly on: FieldOf<T, Whole<Id> | null>;
   /** Event time for which a prediction waits for its label. */
   readonly within: Duration;
   /**

@@ -72,10 +72,10 @@ function labelSpec(
   const key = layoutField(predictions.source.layout, idField);
   const field = layoutField(source.layout, on);
   problems.check(
-    field !== null && !field.nullable && key !== null && scalarKind(field) === scalarKind(key),
+    field !== null && key !== null && scalarKind(field) === scalarKind(key),
     where,
-    `on "${on}" needs a field of ${source.topic} that is never null and of the type of ` +
-      `${idField}, the key of the predictions`,
+    `on "${on}" needs a field of ${source.topic} of the type of ${idField}, the key of the ` +
+      "predictions",
   );
   checkCondition(problems, where, label, source);
   problems.check(
