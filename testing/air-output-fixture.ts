@@ -84,7 +84,11 @@ function unmeasured(encoder: AvroEncoder, prediction: object): Buffer {
 }
 
 /** Feature rows as text; their keys and bytes go into the hash. */
-async function rowsOf(plan: Plan, broker: Broker, hash: Hash): Promise<string[]> {
+export async function rowsOf(
+  plan: Plan,
+  broker: Broker,
+  hash: Hash = createHash("sha256"),
+): Promise<string[]> {
   const rows: string[] = [];
   const values = new Float64Array();
   const row: FeatureRow = { served: 0, asOf: 0, seq: 0, validUntil: 0, values };

@@ -5,6 +5,7 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { committedValues } from "../audit/committed-values.ts";
 import type { Broker } from "../broker/broker.ts";
 import { openEmbeddedBroker } from "../broker/embedded/embedded-broker.ts";
 import { openOverlayBroker } from "../broker/overlay/overlay-broker.ts";
@@ -14,19 +15,25 @@ import { takeUpAddedPartitions } from "../runtime/engine/added-partitions.ts";
 import { planAsRead } from "../runtime/engine/plan-on-sources.ts";
 import type { Mode } from "../runtime/engine/task-factory.ts";
 import { Worker } from "../runtime/engine/worker.ts";
-import { AvroEncoder } from "../runtime/schema-registry/avro-codec.ts";
+import { AvroDecoder, AvroEncoder } from "../runtime/schema-registry/avro-codec.ts";
 import { createMemoryRegistry } from "../runtime/schema-registry/embedded.ts";
 import type { SchemaRegistry } from "../runtime/schema-registry/registry.ts";
 import { sourceEncoder } from "../runtime/schema-registry/source-codec.ts";
 import { ByteWriter } from "../schemas/bytes.ts";
 import { errorOf } from "../schemas/errors.ts";
-import { watermark } from "../schemas/generated.ts";
+import { type Decision, decision, watermark } from "../schemas/generated.ts";
 import { partitionOf } from "../schemas/murmur2.ts";
 import type { Plan } from "../schemas/plan.ts";
 import { watermarksTopic } from "../schemas/topic-names.ts";
+import { agg } from "../topologies/dsl/aggregates.ts";
+import { offline } from "../topologies/dsl/roles.ts";
+import { from } from "../topologies/dsl/stream.ts";
+import { topology } from "../topologies/dsl/topology.ts";
+import { departure } from "../topologies/flights/generated.ts";
 import { executeAir } from "./air-input-fixture.ts";
-import { collectAir } from "./air-output-fixture.ts";
+import { collectAir, compareAir, rowsOf } from "./air-output-fixture.ts";
 import { air, makeSent, type Sent, scatteredAir } from "./schedule-fixture.ts";
+import { type LogEntry, sequentialOracle } from "./sequential-oracle.ts";
 import { seededRandom } from "./simulator.ts";
 import { withMethods } from "./with-methods-fixture.ts";
 
@@ -42,7 +49,10 @@ interface World {
 async function world(plan: Plan): Promise<World> {
   const broker = await openEmbeddedBroker({ directory: null });
   const registry = createMemoryRegistry();
-  await broker.createTopics(plan.topics);
+  const fed = plan.topics.filter(({ role }) => role === "source" || role === "watermarks");
+  await broker.createTopics(
+    fed.map((topic) => (topic.role === "source" ? { ...topic, partitions: 4 } : topic)),
+  );
   return { plan, broker, registry };
 }
 
@@ -225,6 +235,119 @@ test("a live run whose sources grow reads again alike", async () => {
   assert.equal(again.digest, found.digest);
   await here.broker.close();
 });
+
+/** The same logs as the source topics have them, and where watermarks hold in them. */
+function logsOf(
+  parts: readonly {
+    readonly sent: readonly Sent[];
+    readonly partitions: number;
+    readonly before: number | null;
+  }[],
+) {
+  const most = Math.max(...parts.map(({ partitions }) => partitions));
+  const logs = new Map<string, LogEntry[][]>(
+    [departures, arrivals].map((topic) => [topic, Array.from({ length: most }, () => [])]),
+  );
+  for (const { sent, partitions, before } of parts) {
+    for (const { source, record } of sent) {
+      const partition = partitionOf(String(record["flightId"]), partitions);
+      logs.get(source)?.[partition]?.push({ record });
+    }
+    // A partition that is added later lies behind the end of every watermark before.
+    if (before !== null) for (const log of [...logs.values()].flat()) log.push({ before });
+  }
+  return logs;
+}
+
+/** Of records sent so far those that a partition of six has which four partitions have not. */
+const isOld = ({ record }: Sent) => partitionOf(String(record["flightId"]), 6) > 3;
+
+for (const [plan, seed] of [
+  [air, 11],
+  [scatteredAir, 12],
+] as const) {
+  test(`what stands in added partitions is late by the watermarks before, or counts as ever: ${plan.name} ${seed}`, async () => {
+    const here = await world(plan);
+    const all = makeSent(seed, 400, 4);
+    const [half, until] = [Math.floor(all.length / 2), all[Math.floor(all.length / 2)]?.at ?? 0];
+    const first = all.slice(0, half).filter((each, n) => n % 3 > 0 || !isOld(each));
+    const second = all.filter((each) => !first.includes(each));
+    const end = (all.at(-1)?.at ?? 0) + 3 * day;
+    const replay: Mode = { kind: "replay" };
+    await send(here, first, 4);
+    await mark(here, until);
+    await runOn(here, replay, until);
+    await here.broker.addPartitions(departures, 6);
+    await here.broker.addPartitions(arrivals, 6);
+    await send(here, second, 6);
+    await takeUpAddedPartitions(here.broker, plan);
+    await mark(here, end);
+    await runOn(here, replay, end);
+    const logs = logsOf([
+      { sent: first, partitions: 4, before: until },
+      { sent: second, partitions: 6, before: end },
+    ]);
+    const expected = sequentialOracle(plan, logs);
+    const old = second.filter(({ at }) => at < until).length;
+    assert.ok(old > 10 && expected.late.length > old / 2, `${old} ${expected.late.length}`);
+    compareAir((await collectAir(here.broker, here.registry, plan)).output, expected, plan.name);
+    await here.broker.close();
+  });
+}
+
+test("without a watermark, what stands in an added partition counts from when it was taken up", async () => {
+  const timed = from(departures, departure).timedBy("departedAt", { lateness: "10m" });
+  const departed = timed
+    .repartitionedBy("flightId")
+    .keyedBy("origin")
+    .over("3h", "12h")
+    .compute({ flights: agg.count(), miles: agg.mean("distanceMiles") })
+    .asFeatureView("departed@1", { ttl: "48h" })
+    .into(offline);
+  const plan = topology("air", { departed }, { partitions: 1 });
+  const here = await world(plan);
+  const all = makeSent(13, 400, 3).filter(({ source }) => source === departures);
+  const half = Math.floor(all.length / 2);
+  const first = all.slice(0, half).filter((each, n) => n % 3 > 0 || !isOld(each));
+  const second = all.filter((each) => !first.includes(each));
+  const end = (all.at(-1)?.at ?? 0) + 3 * day;
+  const replay: Mode = { kind: "replay" };
+  await send(here, first, 4);
+  await runOn(here, replay, end, 10_000);
+  await here.broker.addPartitions(departures, 6);
+  await send(here, second, 6);
+  assert.equal((await takeUpAddedPartitions(here.broker, plan)).length, 1);
+  await mark(here, end);
+  await runOn(here, replay, end);
+  const floors = await joinedAt(here);
+  assert.deepEqual([...floors.keys()].sort(), [4, 5]);
+  const logs = logsOf([
+    { sent: first, partitions: 4, before: null },
+    { sent: second, partitions: 6, before: end },
+  ]);
+  const byTopic = new Map([[departures, floors]]);
+  const expected = sequentialOracle(plan, logs, byTopic);
+  const rows = (await rowsOf(plan, here.broker)).sort();
+  assert.deepEqual(rows, expected.rows);
+  assert.notDeepEqual(rows, sequentialOracle(plan, logs).rows, "not at their own times");
+  const floor = Math.max(...floors.values());
+  const before = (each: string) => Number(each.split("|")[2]) < Math.min(...floors.values());
+  const alone = sequentialOracle(plan, logsOf([{ sent: first, partitions: 4, before: end }]));
+  assert.deepEqual(rows.filter(before), alone.rows.filter(before), "what was told stays");
+  assert.ok(second.filter(({ at }) => at < floor).length > 10);
+  await here.broker.close();
+});
+
+/** By partition from when on its records count, as its tasks have decided. */
+async function joinedAt({ broker, registry }: World): Promise<ReadonlyMap<number, number>> {
+  const decoder = new AvroDecoder(registry, decision);
+  const floors = new Map<number, number>();
+  for await (const { value } of committedValues(broker, "air.decisions", 0, decoder)) {
+    const { kind, writer, from: floor } = value as unknown as Decision;
+    if (kind === "joined" && writer !== null) floors.set(writer, Number(floor));
+  }
+  return floors;
+}
 
 test("a key in the place that more partitions give it ends a run that does not know them yet", async () => {
   const here = await world(air);

@@ -24,17 +24,25 @@ export interface OracleOutput {
   readonly late: string[];
 }
 
+/** By topic and partition the instant before which nothing in it was known: it was added then. */
+export type Floors = ReadonlyMap<string, ReadonlyMap<number, number>>;
+
 /**
  * Everything a plan must produce, from the definitions alone: one step after the other over all
  * records in order, each as soon as all that it takes is known. For tests of a few thousand
  * records.
  *
+ * @param floors - of partitions that were added while the plan ran. @default there are none
  * @throws {RangeError} where steps wait for one another.
  */
-export function sequentialOracle(plan: Plan, logs: SourceLogs): OracleOutput {
+export function sequentialOracle(
+  plan: Plan,
+  logs: SourceLogs,
+  floors: Floors = new Map(),
+): OracleOutput {
   const late: string[] = [];
   const known = new Map<string, readonly Known[]>(
-    plan.sources.map((source) => [source.topic, stamp(source, logs, late)]),
+    plan.sources.map((source) => [source.topic, stamp(source, logs, floors, late)]),
   );
   const world: World = {
     ...{ plan, known, end: endOfInput(logs), made: new Map(), eventsOf: new Map() },
@@ -58,9 +66,10 @@ export function sequentialOracle(plan: Plan, logs: SourceLogs): OracleOutput {
   return { late, rows, predictions, outcomes };
 }
 
-function stamp(source: SourceSpec, logs: SourceLogs, late: string[]): Known[] {
+function stamp(source: SourceSpec, logs: SourceLogs, floors: Floors, late: string[]): Known[] {
   const all: Known[] = [];
   for (const [partition, log] of (logs.get(source.topic) ?? []).entries()) {
+    const floor = floors.get(source.topic)?.get(partition) ?? Number.NEGATIVE_INFINITY;
     let streamTime = Number.NEGATIVE_INFINITY;
     for (const [index, entry] of log.entries()) {
       if ("before" in entry) {
@@ -73,7 +82,8 @@ function stamp(source: SourceSpec, logs: SourceLogs, late: string[]): Known[] {
         continue;
       }
       streamTime = Math.max(streamTime, time);
-      all.push({ knownAt: streamTime, time, partition, index, record: entry.record });
+      const knownAt = Math.max(streamTime, floor);
+      all.push({ knownAt, time, partition, index, record: entry.record });
     }
   }
   return all.sort(inOrder);
