@@ -5,8 +5,8 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { committedValues } from "../audit/committed-values.ts";
 import type { Broker } from "../broker/broker.ts";
+import { committedPages } from "../broker/committed-records.ts";
 import { openEmbeddedBroker } from "../broker/embedded/embedded-broker.ts";
 import { openOverlayBroker } from "../broker/overlay/overlay-broker.ts";
 import { RecordBatchBuilder } from "../broker/record-batch/builder.ts";
@@ -342,9 +342,13 @@ test("without a watermark, what stands in an added partition counts from when it
 async function joinedAt({ broker, registry }: World): Promise<ReadonlyMap<number, number>> {
   const decoder = new AvroDecoder(registry, decision);
   const floors = new Map<number, number>();
-  for await (const { value } of committedValues(broker, "air.decisions", 0, decoder)) {
-    const { kind, writer, from: floor } = value as unknown as Decision;
-    if (kind === "joined" && writer !== null) floors.set(writer, Number(floor));
+  for await (const page of committedPages(broker, "air.decisions", 0)) {
+    for (const { value } of page) {
+      if (value === null) continue;
+      const told = await decoder.decodeAwaiting(value, 0, value.length);
+      const { kind, writer, from: floor } = told as unknown as Decision;
+      if (kind === "joined" && writer !== null) floors.set(writer, Number(floor));
+    }
   }
   return floors;
 }

@@ -101,7 +101,7 @@ export class Route {
     }
   }
 
-  /** Whether a record has no key: a label that belongs to no prediction, by a field that is null. */
+  /** Whether a record has no key: its field is null, of a label that belongs to no prediction. */
   isKeyless(fields: StampedRecord["fields"]): boolean {
     const names = this.#key;
     if (names.length !== 1) return false;

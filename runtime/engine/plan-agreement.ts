@@ -85,7 +85,7 @@ export async function agreeOnPlan(broker: Broker, plan: Plan): Promise<void> {
   });
 }
 
-/** Makes the topics that hold plans; of those that are new, once their other topics may be theirs. */
+/** Makes the topics that hold plans; of new plans once all their topics may be theirs. */
 export async function makePlanTopics(broker: Broker, plans: readonly Plan[]): Promise<void> {
   for (const plan of plans) {
     if ((await standingParts(broker, plan.name)).length > 0) continue;
