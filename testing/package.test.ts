@@ -149,6 +149,24 @@ test("every package of the lock has its checksum", () => {
   );
 });
 
+test("everything that is installed takes the oldest Node that the package takes", () => {
+  type Engines = { readonly engines?: { readonly node?: string } };
+  const { packages } = JSON.parse(repositoryText("package-lock.json") ?? "") as {
+    readonly packages: Readonly<Record<string, Engines>>;
+  };
+  const versionOf = (text = "") => text.split(".").map(Number);
+  const [major = 0, minor = 0] = versionOf(/>=(\S+)/.exec(packages[""]?.engines?.node ?? "")?.[1]);
+  const takes = (range: string) => {
+    const [least = 0, then = 0] = versionOf(/^>= ?(\d+(?:\.\d+)?)/.exec(range.trim())?.[1] ?? "99");
+    return least < major || (least === major && then <= minor);
+  };
+  const wanting = Object.entries(packages).flatMap(([name, { engines }]) =>
+    (engines?.node ?? ">=0").split("||").some(takes) ? [] : [`${name}: ${engines?.node}`],
+  );
+  assert.equal(major, 20);
+  assert.deepEqual(wanting, []);
+});
+
 test("a list of what the package holds can be made, each part with its checksum", () => {
   const args = ["sbom", "--sbom-format=cyclonedx", "--package-lock-only"];
   const out = execFileSync("npm", args, { cwd: packageRoot(), encoding: "utf8" });
