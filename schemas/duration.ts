@@ -32,3 +32,11 @@ function read(text: string): number | null {
   const ms = Number(match[1]) * unitMs[match[2] as Unit];
   return Number.isSafeInteger(ms) ? ms : null;
 }
+
+const largestFirst = Object.entries(unitMs).toReversed();
+
+/** Milliseconds in the largest unit that says them exactly, e.g. `600000` → `10m`. */
+export function durationText(ms: number): string {
+  const unit = largestFirst.find(([, length]) => ms > 0 && ms % length === 0);
+  return unit === undefined ? `${ms}ms` : `${ms / unit[1]}${unit[0]}`;
+}

@@ -815,7 +815,8 @@ export const errorTable = {
   },
   EVENT_TIME_AHEAD: {
     policy: "dead-letter",
-    message: "the event time lies too far in the future and would make others late",
+    message:
+      "the event time {eventTime} lies too far ahead, and would make what follows late: {why}",
   },
   KEY_OVERSIZE: {
     policy: "dead-letter",

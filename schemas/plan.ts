@@ -31,6 +31,12 @@ export interface SourceSpec {
   /** That field is written as a number in this unit. @default as a timestamp */
   readonly timeUnit?: TimeUnit;
   readonly latenessMs: number;
+  /**
+   * Replay: what jumps further beyond the stream time of its partition is refused.
+   *
+   * @default `usualMaxJumpMs`
+   */
+  readonly maxJumpMs?: number;
   /** The field whose text is the record key and whose murmur2 names the partition. */
   readonly partitionField: string;
   /** True: key and partition are anything; records go to the tasks by the field. */

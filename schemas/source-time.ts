@@ -1,5 +1,16 @@
 import type { RowField, RowLayout } from "./row-layout.ts";
 
+/** Replay: what a source takes for a jump to a wrong date, where it does not say, ms. */
+export const usualMaxJumpMs = 48 * 3_600_000;
+
+/** What a date of JavaScript holds, ms. */
+const dateLimitMs = 8.64e15;
+
+/** A time for people: ISO 8601, or milliseconds where it lies beyond all dates. */
+export function timeText(ms: number): string {
+  return Math.abs(ms) <= dateLimitMs ? new Date(ms).toISOString() : `${ms} ms`;
+}
+
 /** In what a whole number counts from 1970 on. */
 export type TimeUnit = "s" | "ms" | "us" | "ns";
 

@@ -39,7 +39,7 @@ export async function collectAir(
     const list: Record<string, unknown>[] = [];
     const found = await rawValues(broker, topic);
     // Both sources write there: their order among each other is nobody's promise.
-    if (topic === "air.late") found.sort(Buffer.compare);
+    if (topic === "air.late" || topic === "air.dead-letters") found.sort(Buffer.compare);
     for (const bytes of found) {
       const value = await decoder.decodeAwaiting(bytes, 0, bytes.length);
       list.push(value as Record<string, unknown>);
@@ -63,6 +63,9 @@ export async function collectAir(
   const late = (await values("air.late")).map(
     (value) => `${value["topic"]}|${(value["key"] as Buffer).toString()}`,
   );
+  const ahead = (await values("air.dead-letters"))
+    .filter(({ code }) => code === "EVENT_TIME_AHEAD")
+    .map(({ topic, key }) => `${topic}|${(key as Buffer).toString()}`);
   const models = await values("air.models");
   assert.ok(models.length >= 2, "the loop retrains at least twice");
   await values("air.drift");
@@ -72,6 +75,7 @@ export async function collectAir(
     predictions: predictions.sort(),
     outcomes: outcomes.sort(),
     late: late.sort(),
+    ahead: ahead.sort(),
   };
   return { output, digest: hash.digest("hex"), predictions: predicted };
 }
@@ -142,7 +146,7 @@ async function readTopic(
 
 /** Names the first differences instead of printing thousands of lines. */
 export function compareAir(actual: OracleOutput, expected: OracleOutput, name: string): void {
-  for (const part of ["late", "rows", "predictions", "outcomes"] as const) {
+  for (const part of ["late", "ahead", "rows", "predictions", "outcomes"] as const) {
     const missing = minus(expected[part], actual[part]);
     const extra = minus(actual[part], expected[part]);
     const show = { missing: missing.slice(0, 3), extra: extra.slice(0, 3) };

@@ -36,6 +36,7 @@ const timedArrivals = from("air.arrivals", arrival).timedBy("arrivedAt", { laten
 const timedDepartures = from("air.departures", departure).timedBy("departedAt", {
   lateness: "10m",
 });
+const patient = { lateness: "10m", maxJump: "4d" } as const;
 const plain = {
   arrivals: timedArrivals.partitionedBy("flightId"),
   departures: timedDepartures.partitionedBy("flightId"),
@@ -75,6 +76,12 @@ const streams = {
       .dedupedBy("flightId", { within: "1h" })
       .where(gt("distanceMiles", 200)),
   },
+  patient: {
+    arrivals: from("air.arrivals", arrival).timedBy("arrivedAt", patient).partitionedBy("flightId"),
+    departures: from("air.departures", departure)
+      .timedBy("departedAt", patient)
+      .partitionedBy("flightId"),
+  },
   // The steps below take no field that was not chosen.
   chosen: chosen as unknown as typeof plain,
   optional: {
@@ -91,6 +98,8 @@ export const air = airPlan("plain");
 export const scatteredAir = airPlan("scattered");
 /** The same over some of the records, and those changed on their way. */
 export const chosenAir = airPlan("chosen");
+/** The same over sources that may rest for days. */
+export const patientAir = airPlan("patient");
 /** The same without records that come again: by the key, and by another field. */
 export const dedupedAir = airPlan("deduped");
 /** The same over topics that are partitioned by anything. */
@@ -269,6 +278,25 @@ export function withoutSome(logs: SourceLogs): SourceLogs {
     [...logs].map(([topic, partitions]) => [
       topic,
       topic === "air.arrivals" ? partitions.map((log) => log.map(changed)) : partitions,
+    ]),
+  );
+}
+
+/** Those logs without any record or watermark from one day to another; one watermark at the end. */
+export function withPause(logs: SourceLogs, fromDay: number, toDay: number): SourceLogs {
+  const timeOf = (entry: LogEntry) =>
+    "before" in entry
+      ? entry.before
+      : Number(entry.record["departedAt"] ?? entry.record["arrivedAt"]);
+  const stays = (entry: LogEntry) => {
+    const time = timeOf(entry);
+    if (time < start + fromDay * day) return true;
+    return "record" in entry && time >= start + toDay * day;
+  };
+  return new Map(
+    [...logs].map(([topic, partitions]) => [
+      topic,
+      partitions.map((log) => [...log.slice(0, -1).filter(stays), ...log.slice(-1)]),
     ]),
   );
 }

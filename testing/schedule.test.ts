@@ -16,9 +16,11 @@ import {
   explainedAir,
   makeLogs,
   optionalAir,
+  patientAir,
   scatteredAir,
   scatteredDedupedAir,
   withoutSome,
+  withPause,
 } from "./schedule-fixture.ts";
 import { type OracleOutput, type SourceLogs, sequentialOracle } from "./sequential-oracle.ts";
 import { runSchedule, seededRandom } from "./simulator.ts";
@@ -58,6 +60,19 @@ test("records go through where and select before features, triggers and labels",
   for (const seed of [1, 2]) {
     const run = await runOnce(logs, seed, chosenAir);
     compareAir(run.output, expected, `schedule ${seed}`);
+  }
+});
+
+test("what jumps further than its source admits is refused, whatever crashes", async () => {
+  const logs = withPause(makeLogs(8, 700, 9), 5, 8);
+  const [usual, patient] = [sequentialOracle(air, logs), sequentialOracle(patientAir, logs)];
+  assert.ok(usual.ahead.length > 50, `${usual.ahead.length} are refused`);
+  assert.equal(patient.ahead.length, 0);
+  assert.ok(patient.predictions.length > usual.predictions.length + 20);
+  for (const seed of [1, 2]) {
+    const [one, other] = [await runOnce(logs, seed), await runOnce(logs, seed, patientAir)];
+    compareAir(one.output, usual, `schedule ${seed}`);
+    compareAir(other.output, patient, `schedule ${seed}, patient`);
   }
 });
 

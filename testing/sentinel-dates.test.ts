@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { Duration } from "../schemas/duration.ts";
 import { json } from "../schemas/formats/kinds.ts";
 import { types } from "../schemas/formats/types.ts";
 import { agg } from "../topologies/dsl/aggregates.ts";
@@ -12,16 +13,17 @@ const noon = Date.UTC(2001, 0, 1, 12);
 
 const fields = { card: types.text(), paidAt: types.timestamp("iso") };
 
-const byCard = from("payments", json(fields))
-  .timedBy("paidAt", { lateness: "30s" })
-  .partitionedBy("card")
-  .keyedBy("card")
-  .over("1h")
-  .compute({ n: agg.count() })
-  .asFeatureView("card@1", { ttl: "2h" })
-  .into(online);
-
-const plan = topology("spendings", { byCard }, { partitions: 1 });
+const planOf = (more: { readonly maxJump?: Duration }) => {
+  const byCard = from("payments", json(fields))
+    .timedBy("paidAt", { lateness: "30s", ...more })
+    .partitionedBy("card")
+    .keyedBy("card")
+    .over("1h")
+    .compute({ n: agg.count() })
+    .asFeatureView("card@1", { ttl: "2h" })
+    .into(online);
+  return topology("spendings", { byCard }, { partitions: 1 });
+};
 
 /** What programs write where they have no date. */
 const sentinels = [
@@ -36,7 +38,12 @@ const sentinels = [
 
 test("a date that stands for none is a dead letter, first of its partition or later", async () => {
   for (const [paidAt, code] of sentinels) {
-    for (const place of ["first", "later", "last"]) {
+    for (const [place, plan] of [
+      ["first", planOf({})],
+      ["later", planOf({})],
+      ["last", planOf({})],
+      ["later", planOf({ maxJump: "10000d" })],
+    ] as const) {
       const driver = topologyDriver(plan);
       const input = driver.input("payments");
       const sentinel = () =>
@@ -60,4 +67,24 @@ test("a date that stands for none is a dead letter, first of its partition or la
       await driver.close();
     }
   }
+});
+
+test("after a pause beyond the max jump of a source all is refused, and the reason says what to do", async () => {
+  const hour = 3_600_000;
+  const sent = [noon, noon + 49 * hour, noon + 50 * hour];
+  const run = async (more: { readonly maxJump?: Duration }) => {
+    const driver = topologyDriver(planOf(more));
+    for (const paidAt of sent) driver.input("payments").send({ card: "c", paidAt });
+    await driver.advanceTo(noon + 51 * hour);
+    const dead = await driver.output("spendings.dead-letters").drain();
+    await driver.close();
+    return dead.map(({ value }) => `${value["code"]}: ${value["reason"]}`);
+  };
+  const reason = (time: string, limit: string) =>
+    `EVENT_TIME_AHEAD: the event time ${time}:00:00.000Z lies too far ahead, and would make what ` +
+    `follows late: more than ${limit} beyond 2001-01-01T12:00:00.000Z, to where its partition had ` +
+    "come; where the source may rest so long, give its timedBy() a longer maxJump";
+  assert.deepEqual(await run({}), [reason("2001-01-03T13", "2d"), reason("2001-01-03T14", "2d")]);
+  assert.deepEqual(await run({ maxJump: "49h" }), []);
+  assert.equal((await run({ maxJump: "1d" }))[1], reason("2001-01-03T14", "1d"));
 });

@@ -1,4 +1,5 @@
 import type { Plan, SourceSpec } from "../schemas/plan.ts";
+import { usualMaxJumpMs } from "../schemas/source-time.ts";
 import { nameOfStep } from "../schemas/steps/steps.ts";
 import { oracleOf } from "./oracle/registry.ts";
 import { inOrder, type Known, type World } from "./oracle/step-oracle.ts";
@@ -22,6 +23,8 @@ export interface OracleOutput {
   readonly outcomes: string[];
   /** `topic|id`. */
   readonly late: string[];
+  /** Of records that jump further than their source admits: `topic|id`. */
+  readonly ahead: string[];
 }
 
 /** By topic and partition the instant before which nothing in it was known: it was added then. */
@@ -40,9 +43,9 @@ export function sequentialOracle(
   logs: SourceLogs,
   floors: Floors = new Map(),
 ): OracleOutput {
-  const late: string[] = [];
+  const [late, ahead]: [string[], string[]] = [[], []];
   const known = new Map<string, readonly Known[]>(
-    plan.sources.map((source) => [source.topic, stamp(source, logs, floors, late)]),
+    plan.sources.map((source) => [source.topic, stamp(source, logs, floors, { late, ahead })]),
   );
   const world: World = {
     ...{ plan, known, end: endOfInput(logs), made: new Map(), eventsOf: new Map() },
@@ -62,11 +65,17 @@ export function sequentialOracle(
     done.add(nameOfStep(step));
   }
   const { rows, predictions, outcomes } = world;
-  for (const told of [late, rows, predictions, outcomes]) told.sort();
-  return { late, rows, predictions, outcomes };
+  for (const told of [late, ahead, rows, predictions, outcomes]) told.sort();
+  return { late, ahead, rows, predictions, outcomes };
 }
 
-function stamp(source: SourceSpec, logs: SourceLogs, floors: Floors, late: string[]): Known[] {
+function stamp(
+  source: SourceSpec,
+  logs: SourceLogs,
+  floors: Floors,
+  { late, ahead }: { readonly late: string[]; readonly ahead: string[] },
+): Known[] {
+  const { maxJumpMs = usualMaxJumpMs } = source;
   const all: Known[] = [];
   for (const [partition, log] of (logs.get(source.topic) ?? []).entries()) {
     const floor = floors.get(source.topic)?.get(partition) ?? Number.NEGATIVE_INFINITY;
@@ -77,6 +86,10 @@ function stamp(source: SourceSpec, logs: SourceLogs, floors: Floors, late: strin
         continue;
       }
       const time = Number(entry.record[source.timeField]);
+      if (streamTime !== Number.NEGATIVE_INFINITY && time > streamTime + maxJumpMs) {
+        ahead.push(`${source.topic}|${entry.record[source.partitionField]}`);
+        continue;
+      }
       if (time < streamTime - source.latenessMs) {
         late.push(`${source.topic}|${entry.record[source.partitionField]}`);
         continue;

@@ -181,6 +181,7 @@ test("bad records end as dead letters with reason and bytes, while the rest flow
   const { code, out } = await run("fed", end);
   assert.equal(code, 0, out);
   assert.match(out, /Balanced/);
+  assert.match(out, /WARNING: flights refused records: 1 EVENT_TIME_AHEAD, 1 MALFORMED_AVRO, /);
   const codes = "SELECT groupArray(code) FROM (SELECT code FROM dead_letters ORDER BY code)";
   assert.equal(
     await sql("fed", codes),

@@ -114,6 +114,7 @@ async function countPlan(running: RunningPlan, stack: TopologyStack): Promise<Pl
     rejects: {
       lateRecords: await countRole(plan, stack, "late"),
       deadLetters: await countRole(plan, stack, "dead-letters"),
+      deadLettersByCode: await deadLettersByCode(plan, stack),
     },
     problems,
   };
@@ -161,6 +162,23 @@ async function countRole(
     }
   }
   return records;
+}
+
+async function deadLettersByCode(
+  plan: Plan,
+  { offline, registry }: TopologyStack,
+): Promise<Rejects["deadLettersByCode"]> {
+  const topics = plan.topics.filter(({ role }) => role === "dead-letters").map(({ name }) => name);
+  const counts: [string, number][] = [];
+  for (const { topic, encoder } of offlineEncoders(plan, registry)) {
+    if (!topics.includes(topic)) continue;
+    const found = await offline.query<{ code: string; letters: number }>(
+      `SELECT code, toFloat64(count()) AS letters FROM ${encoder.table.name}
+      WHERE topic = ${quoteText(topic)} GROUP BY code ORDER BY letters DESC, code`,
+    );
+    counts.push(...found.map(({ code, letters }) => [code, letters] as [string, number]));
+  }
+  return Object.fromEntries(counts);
 }
 
 /** Predictions of one version (null: the fallback) and how those with a known outcome did. */

@@ -43,8 +43,20 @@ export function summaryText(summary: Summary, problems: readonly string[]): stri
     `memory         ${megabytes(memory.maxRssBytes)} MB at most${workersText(memory)}`,
   );
   if (models.length > 0) lines.push("", modelTable(models), "");
-  lines.push(balanceText(summary, problems));
+  lines.push(...deadLetterLines(summary), balanceText(summary, problems));
   return lines.join("\n");
+}
+
+/** Of what was refused, by its code: it counts in no feature, prediction or label. */
+function deadLetterLines({ topologies }: Summary): string[] {
+  return Object.entries(topologies).flatMap(([name, { rejects }]) => {
+    const byCode = Object.entries(rejects.deadLettersByCode);
+    if (byCode.length === 0) return [];
+    const codes = byCode.map(([code, letters]) => `${count(letters)} ${code}`).join(", ");
+    return [
+      `WARNING: ${name} refused records: ${codes}. millrace dead-letters list says why, of each.`,
+    ];
+  });
 }
 
 function balanceText({ balanced }: Summary, problems: readonly string[]): string {

@@ -59,11 +59,13 @@ test("each thing that does not add up is named", () => {
 });
 
 test("the summary for people says that it balances, or what does not", () => {
+  const deadLettersByCode = { EVENT_TIME_AHEAD: 1_070, NULL_KEY: 1 };
+  const rejects = { lateRecords: 2, deadLetters: 1, deadLettersByCode };
   const summary: Summary = {
     stack: "embedded",
     range: { from: "2001-01-01T00:00:00.000Z", to: "2001-01-15T00:00:00.000Z" },
     balanced: true,
-    topologies: { flights: topologySummary(balanced.branches, { lateRecords: 2, deadLetters: 1 }) },
+    topologies: { flights: topologySummary(balanced.branches, rejects) },
     features: { rows: 1_234_567 },
     predictions: { total: 10, fallback: 4, byVersion: { v1: 6 } },
     outcomes: balanced.outcomes,
@@ -94,6 +96,13 @@ test("the summary for people says that it balances, or what does not", () => {
   assert.match(text, /ground truth +4 labelled, 3 taken for negative, 1 unknown, 2 pending\n/);
   // Each branch of a source counts a record that is put aside; the record is one.
   assert.match(text, /, 4 late \(2 records\), 2 dead-lettered \(1 record\), 1 filtered\n/);
+  assert.match(
+    text,
+    /\nWARNING: flights refused records: 1,070 EVENT_TIME_AHEAD, 1 NULL_KEY\. millrace /,
+  );
+  const none = topologySummary(balanced.branches, { ...rejects, deadLettersByCode: {} });
+  const calm = summaryText({ ...summary, topologies: { flights: none } }, []);
+  assert.doesNotMatch(calm, /WARNING/);
   assert.match(summaryText({ ...summary, balanced: null }, []), /Not added up: .* verify/);
   assert.match(
     summaryText({ ...summary, balanced: false }, ["x is missing"]),

@@ -18,6 +18,8 @@ export interface BranchSummary {
 export interface Rejects {
   readonly lateRecords: number;
   readonly deadLetters: number;
+  /** The dead letters by their code, most first. */
+  readonly deadLettersByCode: Readonly<Record<string, number>>;
 }
 
 export interface TopologySummary {

@@ -4,6 +4,7 @@ import type { SourceProcessor } from "../../processors/source.ts";
 import { ByteReader, ByteWriter } from "../../schemas/bytes.ts";
 import { MillraceError } from "../../schemas/errors.ts";
 import type { Plan, Subtopology } from "../../schemas/plan.ts";
+import { timeText, usualMaxJumpMs } from "../../schemas/source-time.ts";
 import type { RecordDecoder } from "../schema-registry/record-decoder.ts";
 import type { SchemaId } from "../schema-registry/registry.ts";
 import { changelogOf, type Restorable, type TaskChangelog, writeSnapshot } from "./changelog.ts";
@@ -322,8 +323,8 @@ export class SourceTask implements Task, Restorable {
       rejects.deadLetter(reader, decoded.code, decoded.reason);
       return true;
     }
-    const latest = decisions.latestEventTime(processor.streamTime, reader.offset);
-    const { timeField, latenessMs } = processor.source;
+    const { timeField, latenessMs, maxJumpMs = usualMaxJumpMs } = processor.source;
+    const latest = decisions.latestEventTime(processor.streamTime, reader.offset, maxJumpMs);
     const isAhead = (decoded.value[timeField] as number) > latest;
     if (!isAhead && (decoded.value[timeField] as number) >= decisions.end) {
       return this.#leaveToNextRun();
@@ -346,8 +347,12 @@ export class SourceTask implements Task, Restorable {
       placement.wonder();
       return false;
     }
-    if (outcome === "EVENT_TIME_AHEAD") decisions.refused(reader.offset);
-    if (outcome === "late") rejects.late(reader, decoded.value, processor);
+    if (outcome === "EVENT_TIME_AHEAD") {
+      decisions.refused(reader.offset);
+      const eventTime = timeText(Number(decoded.value[timeField]));
+      const why = decisions.whyAhead(processor.streamTime, maxJumpMs);
+      rejects.deadLetter(reader, outcome, rejectionReason(outcome, { eventTime, why }));
+    } else if (outcome === "late") rejects.late(reader, decoded.value, processor);
     else if (typeof outcome === "string") rejects.deadLetter(reader, outcome);
     else rejects.deadLetter(reader, outcome.code, rejectionReason(outcome.code, outcome.facts));
     return true;

@@ -8,6 +8,7 @@ import { ByteWriter } from "../../schemas/bytes.ts";
 import { errorMessage, MillraceError } from "../../schemas/errors.ts";
 import { partitionOf } from "../../schemas/murmur2.ts";
 import type { SourceSpec } from "../../schemas/plan.ts";
+import { timeText } from "../../schemas/source-time.ts";
 import { liveMostAheadMs } from "../engine/live/source-decisions.ts";
 import { recordLimitBytes } from "../engine/rejections.ts";
 import type { SchemaRegistry } from "../schema-registry/registry.ts";
@@ -73,7 +74,8 @@ export async function openEventSource(
         throw new EventMisfit(`${timeField}: ${errorMessage("EVENT_TIME_MISSING", {})}`);
       }
       if ((time as number) > now + liveMostAheadMs) {
-        throw new EventMisfit(`${timeField}: ${errorMessage("EVENT_TIME_AHEAD", {})}`);
+        const facts = { eventTime: timeText(time as number), why: "more than 1h beyond the clock" };
+        throw new EventMisfit(`${timeField}: ${errorMessage("EVENT_TIME_AHEAD", facts)}`);
       }
       const large = bounds.judge(read.value);
       const limits = { keyLimitBytes, textLimitBytes, recordLimitBytes };

@@ -15,6 +15,7 @@ export interface SourceDefinition {
   readonly subjects: SubjectNaming;
   readonly time: SourceTime;
   readonly lateness: string;
+  readonly maxJump: string;
   readonly partitionField: string;
   readonly repartitioned: boolean;
 }

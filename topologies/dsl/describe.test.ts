@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { Duration } from "../../schemas/duration.ts";
 import { recordSchema } from "../../schemas/record-schema.ts";
 import { flights } from "../flights/flights.ts";
 import { agg } from "./aggregates.ts";
@@ -91,6 +92,26 @@ test("a source says which subjects its ids are of, where that is not its topic's
   };
   assert.match(describeWith({ subjects: "record" }), /subjects record/);
   assert.equal(describeWith({ subjects: "topic" }), describeWith());
+});
+
+test("the max jump of a source is said where it is not the usual one, which is no part of a plan", () => {
+  const jumping = (...more: [] | [{ readonly maxJump: Duration }]) => {
+    const view = from("readings", recordSchema<{ id: string; at: number }>(reading))
+      .timedBy("at", { lateness: "1m", ...more[0] })
+      .partitionedBy("id")
+      .keyedBy("id")
+      .over("1h")
+      .compute({ n: agg.count() })
+      .asFeatureView("readings@1", { ttl: "2h" })
+      .into(online);
+    return topology("t", { view });
+  };
+  const usual = jumping();
+  assert.match(describe(jumping({ maxJump: "30d" })), /time at, lateness 1m\n +max jump 30d\n/);
+  assert.doesNotMatch(describe(usual), /jump/);
+  assert.equal(jumping({ maxJump: "48h" }).fingerprint, usual.fingerprint);
+  assert.equal(JSON.stringify(jumping({ maxJump: "2d" })), JSON.stringify(usual));
+  assert.notEqual(jumping({ maxJump: "3d" }).fingerprint, usual.fingerprint);
 });
 
 /** Text of a plan that may be none any more: an unknown kind describes as nothing. */

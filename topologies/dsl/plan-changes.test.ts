@@ -138,6 +138,22 @@ const cases: Readonly<Record<string, readonly [Plan, string, RegExp]>> = {
     "break",
     /^break source orders: latenessMs 60000 → 120000$/,
   ],
+  "another max jump": [
+    topology(
+      "t",
+      {
+        shop: view(
+          "shop@1",
+          from("orders", order)
+            .timedBy("at", { lateness: "1m", maxJump: "30d" })
+            .partitionedBy("orderId"),
+        ),
+      },
+      { partitions: 2 },
+    ),
+    "break",
+    /^break source orders: maxJumpMs nothing → 2592000000$/,
+  ],
   "other partitions": [
     topology("t", { shop }, { partitions: 3 }),
     "break",

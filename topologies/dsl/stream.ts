@@ -26,6 +26,14 @@ export interface TimeOptions {
    * No default: it decides what counts.
    */
   readonly lateness: Duration;
+  /**
+   * Replay: how far a record may jump beyond the stream time of its partition. What jumps further
+   * is taken for a wrong date and refused, as one of those would make all that follow late; so
+   * longer than the longest pause of a partition. Live mode has the clock for that.
+   *
+   * @default "48h"
+   */
+  readonly maxJump?: Duration;
   /** Of a field that is a plain number, since 1970. @default the field is a timestamp */
   readonly unit?: TimeUnit;
 }
@@ -60,7 +68,7 @@ export interface Source<T> {
    */
   timedBy(
     time: RecordTime,
-    options: { readonly lateness: Duration },
+    options: Omit<TimeOptions, "unit">,
   ): Timed<T & { readonly [recordTimeField]: number }>;
 }
 
@@ -147,11 +155,14 @@ export function from<T>(
 function source<T>(topic: string, format: FormatSpec, subjects: SubjectNaming): Source<T> {
   const written = layoutOf(format);
   return freezeDeeply({
-    timedBy: (given: TimeField<T> | RecordTime, { lateness, unit }: TimeOptions) => {
+    timedBy: (
+      given: TimeField<T> | RecordTime,
+      { lateness, maxJump = "48h", unit }: TimeOptions,
+    ) => {
       const time = timeOf(given, unit);
       const layout = timedLayout(written, time);
       const read = <Id>(partitionField: string, repartitioned: boolean) => {
-        const named = { topic, format, subjects, time, lateness };
+        const named = { topic, format, subjects, time, lateness, maxJump };
         return stream<T, Id>({
           topic,
           origin: { ...named, partitionField, repartitioned },

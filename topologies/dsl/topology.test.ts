@@ -334,7 +334,7 @@ test("a duration is a hundred years at most: what lies beyond is no date in a st
 
 test("what JavaScript lets through is found when the topology is built", () => {
   const odd = from<Record<string, never>>("odd", wrong(arrival))
-    .timedBy(wrong("flightId"), { lateness: wrong("soon") })
+    .timedBy(wrong("flightId"), { lateness: wrong("soon"), maxJump: wrong("far") })
     .partitionedBy(wrong("delay"));
   const view = odd
     .keyedBy(wrong("airport"))
@@ -345,6 +345,7 @@ test("what JavaScript lets through is found when the topology is built", () => {
   const build = () => topology("t", { view });
   assertProblem(build, /timedBy\("flightId"\) needs a timestamp that is never null/);
   assertProblem(build, /lateness "soon" is no duration/);
+  assertProblem(build, /maxJump "far" is no duration/);
   assertProblem(build, /partitionedBy\("delay"\) needs text or a whole number/);
   assertProblem(build, /keyedBy\("airport"\) needs a field/);
   assertProblem(build, /sum\("origin"\) needs a numeric field of odd/);

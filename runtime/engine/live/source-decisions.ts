@@ -1,10 +1,10 @@
+import { durationText } from "../../../schemas/duration.ts";
 import type { Decision } from "../../../schemas/generated.ts";
+import { timeText } from "../../../schemas/source-time.ts";
 import type { CommitBatches } from "../commit-batches.ts";
 import type { AddedPartitions } from "../source-placement.ts";
 import type { DecisionLog } from "./decision-log.ts";
 
-/** Replay: a jump in event time beyond this is refused. */
-const replayMaxJumpMs = 48 * 3_600_000;
 /** Replay: no first record of a partition lies beyond; sentinels such as 9999-12-31 do. */
 const latestFirstEventTime = Date.UTC(2100, 0);
 /**
@@ -30,8 +30,17 @@ const unknown = Number.NEGATIVE_INFINITY;
 
 /** What a source task needs to be told besides its records. */
 export interface SourceDecisions {
-  /** The guard against far-future records: the largest event time admitted at an offset. */
-  latestEventTime(streamTime: number, offset: number): number;
+  /**
+   * The guard against far-future records: the largest event time admitted at an offset.
+   *
+   * @param maxJumpMs - of the source.
+   */
+  latestEventTime(streamTime: number, offset: number, maxJumpMs: number): number;
+  /**
+   * Why the guard refuses a record, and what to do, for people. The same whenever it is asked: no
+   * clock stands in it.
+   */
+  whyAhead(streamTime: number, maxJumpMs: number): string;
   /** Whether a record that the guard does not admit now is to wait until it does. */
   waits(eventTime: number, latenessMs: number): boolean;
   /** How far an event time lies beyond the clock, ms; 0: not at all, or no clock decides. */
@@ -83,8 +92,13 @@ function addedIn(decisions: readonly Decision[]): AddedPartitions[] {
 }
 
 const nothingDecides: SourceDecisions = Object.freeze({
-  latestEventTime: (streamTime: number) =>
-    Number.isFinite(streamTime) ? streamTime + replayMaxJumpMs : latestFirstEventTime,
+  latestEventTime: (streamTime: number, _offset: number, maxJumpMs: number) =>
+    Number.isFinite(streamTime) ? streamTime + maxJumpMs : latestFirstEventTime,
+  whyAhead: (streamTime: number, maxJumpMs: number) =>
+    Number.isFinite(streamTime)
+      ? `more than ${durationText(maxJumpMs)} beyond ${timeText(streamTime)}, to where its ` +
+        "partition had come; where the source may rest so long, give its timedBy() a longer maxJump"
+      : `later than ${timeText(latestFirstEventTime)}, where its partition has nothing before it`,
   waits: () => false,
   aheadMs: () => 0,
   end: Number.POSITIVE_INFINITY,
@@ -97,6 +111,10 @@ const nothingDecides: SourceDecisions = Object.freeze({
   partitionsAdded: () => {},
   collect: () => {},
 });
+
+const whyAheadLive = () =>
+  "further beyond the clock of the run than --max-ahead and the lateness of its source admit; " +
+  "set the clock of its producer";
 
 /**
  * Live mode: the wall clock decides, and what it decided is logged.
@@ -115,6 +133,7 @@ export function clockDecides(
     latestEventTime: () => now() + maxAheadMs,
     waits: (eventTime, latenessMs) =>
       beyond === "wait" && eventTime - now() <= Math.min(latenessMs, liveMostAheadMs),
+    whyAhead: whyAheadLive,
     aheadMs: (eventTime) => Math.max(0, eventTime - now()),
     refused: (offset) => log.add({ kind: "ahead", position: offset }),
     schemaRefused: (offset) => log.add({ kind: "unknown-schema", position: offset }),
@@ -139,6 +158,7 @@ export function recordDecides(decisions: readonly Decision[]): SourceDecisions {
   return {
     ...nothingDecides,
     addedPartitions: () => addedIn(decisions),
+    whyAhead: whyAheadLive,
     latestEventTime: (_, offset) => (ahead.has(offset) ? unknown : Number.POSITIVE_INFINITY),
     refusesSchema: (offset) => refused.has(offset),
     streamTimeAt: (position) => {

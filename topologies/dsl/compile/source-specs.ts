@@ -1,7 +1,13 @@
 import { layoutOf, unreadOf } from "../../../schemas/formats/formats.ts";
 import type { SourceSpec } from "../../../schemas/plan.ts";
 import type { RowField, RowLayout } from "../../../schemas/row-layout.ts";
-import { isNumber, type SourceTime, timedLayout, timeUnits } from "../../../schemas/source-time.ts";
+import {
+  isNumber,
+  type SourceTime,
+  timedLayout,
+  timeUnits,
+  usualMaxJumpMs,
+} from "../../../schemas/source-time.ts";
 import { layoutThrough } from "../../../schemas/transforms/through.ts";
 import type { SourceDefinition, StreamDefinition } from "../definitions.ts";
 import { checkCondition } from "./conditions.ts";
@@ -48,11 +54,13 @@ function sourceSpec(problems: Problems, definition: SourceDefinition): SourceSpe
     `${verb}("${partitionField}") needs text or a whole number that is never null`,
   );
   const latenessMs = problems.duration(where, "lateness", definition.lateness);
+  const maxJumpMs = problems.duration(where, "maxJump", definition.maxJump);
   const { subjects } = definition;
   const named = subjects === "topic" ? {} : { subjects };
   return {
     ...{ topic, format, ...named, layout, ...time },
-    ...{ latenessMs, partitionField, repartitioned },
+    ...{ latenessMs, ...(maxJumpMs !== usualMaxJumpMs && { maxJumpMs }) },
+    ...{ partitionField, repartitioned },
   };
 }
 

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
+import { durationText } from "../../../schemas/duration.ts";
 import { recordInput } from "../../../schemas/input-payloads.ts";
 import type { DedupSpec } from "../../../schemas/steps/dedup.ts";
 import { transformLines } from "../../../schemas/transforms/through.ts";
@@ -15,7 +16,7 @@ import {
   throughOf,
 } from "../compile/step-module.ts";
 import { type DedupDefinition, nameByField } from "../dedup.ts";
-import { block, durationText } from "../describe/text.ts";
+import { block } from "../describe/text.ts";
 
 /** The tasks that remember what a stream has had, and pass on what is new. */
 export const dedup: StepModule<"dedup", DedupDefinition> = {

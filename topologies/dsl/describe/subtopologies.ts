@@ -1,3 +1,4 @@
+import { durationText } from "../../../schemas/duration.ts";
 import {
   type InboxOutputSpec,
   type InputSpec,
@@ -5,7 +6,7 @@ import {
   routesIn,
   type Subtopology,
 } from "../../../schemas/plan.ts";
-import { block, durationText, list } from "./text.ts";
+import { block, list } from "./text.ts";
 
 export function subtopologyText(subtopology: Subtopology): string {
   const { operator, name, partitions, inbox, changelog, inputs, outputs } = subtopology;

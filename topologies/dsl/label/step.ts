@@ -1,3 +1,4 @@
+import { durationText } from "../../../schemas/duration.ts";
 import { conditionText } from "../../../schemas/expression.ts";
 import { labelInput } from "../../../schemas/input-payloads.ts";
 import { outcomeSchema } from "../../../schemas/outputs.ts";
@@ -21,7 +22,7 @@ import {
 } from "../compile/step-module.ts";
 import { avroValues } from "../compile/stored-topics.ts";
 import { storesOf } from "../compile/stores.ts";
-import { block, durationText, list } from "../describe/text.ts";
+import { block, list } from "../describe/text.ts";
 import type { LabelDefinition } from "../label.ts";
 import { answerColumns, idColumn, keyDocOf, toldColumns } from "../scoring/columns.ts";
 

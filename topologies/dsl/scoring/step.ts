@@ -1,3 +1,4 @@
+import { durationText } from "../../../schemas/duration.ts";
 import { encodingText } from "../../../schemas/encodings/encodings.ts";
 import { featureColumns, isValueOutput } from "../../../schemas/feature-view.ts";
 import { lookupInput, triggerInput } from "../../../schemas/input-payloads.ts";
@@ -18,7 +19,7 @@ import * as column from "../compile/columns.ts";
 import { fanOutOf, type Link, type Part, type RoutesOf } from "../compile/link.ts";
 import { type Specs, type StepModule, throughOf } from "../compile/step-module.ts";
 import { avroValues } from "../compile/stored-topics.ts";
-import { block, durationText, list } from "../describe/text.ts";
+import { block, list } from "../describe/text.ts";
 import type { ScoringDefinition } from "../scoring.ts";
 import { answerColumns, explanationColumns, idColumn, keyDocOf, toldColumns } from "./columns.ts";
 import { scoringSpecs } from "./specs.ts";

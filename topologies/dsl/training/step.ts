@@ -1,3 +1,4 @@
+import { durationText } from "../../../schemas/duration.ts";
 import { model } from "../../../schemas/generated.ts";
 import { learnedBy, watchedBy } from "../../../schemas/steps/learned-by.ts";
 import type { TrainingSpec } from "../../../schemas/steps/training.ts";
@@ -13,7 +14,7 @@ import {
   type StepModule,
 } from "../compile/step-module.ts";
 import { avroValues } from "../compile/stored-topics.ts";
-import { block, durationText } from "../describe/text.ts";
+import { block } from "../describe/text.ts";
 import type { TrainingDefinition } from "../training.ts";
 
 /** The one task that trains. A topology calls the watch and the training together. */

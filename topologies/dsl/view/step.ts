@@ -1,3 +1,4 @@
+import { durationText } from "../../../schemas/duration.ts";
 import { conditionText } from "../../../schemas/expression.ts";
 import {
   type AggregateSpec,
@@ -17,7 +18,7 @@ import { transformLines } from "../../../schemas/transforms/through.ts";
 import * as column from "../compile/columns.ts";
 import type { Part, WorldOutput } from "../compile/link.ts";
 import { type Specs, type StepModule, throughOf } from "../compile/step-module.ts";
-import { block, durationText, list } from "../describe/text.ts";
+import { block, list } from "../describe/text.ts";
 import type { ViewDefinition } from "../view.ts";
 import { viewSpecs } from "./specs.ts";
 

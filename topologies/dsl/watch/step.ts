@@ -1,3 +1,4 @@
+import { durationText } from "../../../schemas/duration.ts";
 import { drift, retrainRequest } from "../../../schemas/generated.ts";
 import { watchedBy } from "../../../schemas/steps/learned-by.ts";
 import type { DetectorSpec, RetrainTrigger, WatchSpec } from "../../../schemas/steps/watch.ts";
@@ -12,7 +13,7 @@ import {
   type StepModule,
 } from "../compile/step-module.ts";
 import { avroValues } from "../compile/stored-topics.ts";
-import { block, durationText } from "../describe/text.ts";
+import { block } from "../describe/text.ts";
 import type { TriggerDefinition } from "../triggers.ts";
 import type { DetectorDefinition, WatchDefinition } from "../watch.ts";
 
