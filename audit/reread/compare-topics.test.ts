@@ -7,6 +7,7 @@ import { tallyGroup, tallyText } from "../../runtime/row-topics/tally.ts";
 import { AvroEncoder } from "../../runtime/schema-registry/avro-codec.ts";
 import { createMemoryRegistry } from "../../runtime/schema-registry/embedded.ts";
 import { ByteWriter } from "../../schemas/bytes.ts";
+import { deadLetter, lateRecord } from "../../schemas/generated.ts";
 import { stepsOf } from "../../schemas/plan.ts";
 import { servedTopic } from "../../schemas/topic-names.ts";
 import { flights as plan } from "../../topologies/flights/flights.ts";
@@ -60,6 +61,41 @@ test("equal records in equal order are equal; the first difference of a partitio
   const { differences, records } = await compare(run, reread, "flights.late");
   assert.deepEqual(differences, ["flights.late/1: record 4 (offset 3): key k: 64, read again 65"]);
   assert.equal(records, 3);
+});
+
+test("late records and dead letters of several sources are compared in the order of each", async () => {
+  for (const [topic, schema] of [
+    ["flights.late", lateRecord],
+    ["flights.dead-letters", deadLetter],
+  ] as const) {
+    const { run, reread } = await sides();
+    const id = await registry.register(`${topic}-value`, schema);
+    const reject = (source: string, partition: number, offset: number) => {
+      const value = new ByteWriter();
+      new AvroEncoder(schema, id).encode(
+        {
+          ...{ topic: source, partition, offset, timestamp: 0, key: null, headers: [] },
+          ...{ value: Buffer.from("v"), eventTime: 1, streamTime: 2, latenessMs: 1 },
+          ...{ schemaId: null, step: source, code: "NULL_KEY", reason: "r" },
+        },
+        value,
+      );
+      return value.take();
+    };
+    const [order, visit] = [
+      [1, 2, 3].map((offset) => reject("shop.orders", 1, offset)),
+      [7, 8].map((offset) => reject("shop.visits", 1, offset)),
+    ] as [Buffer[], Buffer[]];
+    await append(run, topic, ...order.slice(0, 2), ...visit, ...order.slice(2));
+    await append(reread, topic, ...visit, ...order);
+    const equal = await compare(run, reread, topic);
+    assert.deepEqual([equal.differences, equal.records], [[], 5]);
+
+    await append(run, topic, reject("shop.visits", 1, 9), reject("shop.visits", 1, 10));
+    await append(reread, topic, reject("shop.visits", 1, 10), reject("shop.visits", 1, 9));
+    const { differences } = await compare(run, reread, topic);
+    assert.match(differences.join(), /\/1: of shop\.visits\/1: record 3 \(offset 5\): key k: /);
+  }
 });
 
 test("what a gateway served is not read again: nobody asks for it a second time", async () => {

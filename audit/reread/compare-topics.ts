@@ -7,6 +7,7 @@ import { ByteWriter } from "../../schemas/bytes.ts";
 import { type Plan, type TopicOutputSpec, type TopicSpec, topologyOf } from "../../schemas/plan.ts";
 import { predictionsOf } from "../../schemas/plan-facts.ts";
 import { servedTopic } from "../../schemas/topic-names.ts";
+import { Origins } from "./origins.ts";
 import { RecordCursor } from "./record-cursor.ts";
 
 /** A topic of a run against the same topic of its re-reading. */
@@ -43,8 +44,10 @@ const compared: ReadonlySet<TopicSpec["role"]> = new Set([
 ]);
 
 /**
- * Compares every topic that a plan writes for others, record by record in order. What a gateway
- * served was asked for by somebody, and follows from no source.
+ * Compares every topic that a plan writes for others, record by record in order: late records and
+ * dead letters in the order of each source partition, since nobody decides in which order those of
+ * several come into a partition of their topic. What a gateway served was asked for by somebody,
+ * and follows from no source.
  */
 export async function compareTopics(options: CompareOptions): Promise<TopicComparison[]> {
   const { plan } = options;
@@ -68,26 +71,37 @@ async function compareTopic(
   const output = outputOf(plan, topic);
   const unmeasured = output?.measured ? await Unmeasured.create(registry, output) : null;
   const tallies = role === "rows" ? await readTallies(run, plan.name, topic, partitions) : [];
+  const origins = Origins.of(role, registry);
   let [records, purged, beyond] = [0, 0, 0];
   const differences: string[] = [];
   for (let partition = 0; partition < partitions; partition++) {
     const tally = tallies[partition] ?? { below: 0, rows: 0 };
-    const found = await comparePartition({
-      run: cursor(run, topic, partition, role, tally.below),
-      reread: cursor(reread, topic, partition, role, 0),
-      skip: tally.rows,
-      unmeasured,
-    });
-    records += found.records;
     purged += tally.rows;
-    beyond += found.beyond;
-    if (found.difference !== null) differences.push(`${topic}/${partition}: ${found.difference}`);
-    else if (ended && found.beyond > 0) {
-      const text = `${found.beyond} records more when read again, after ${found.records} equal ones`;
-      differences.push(`${topic}/${partition}: ${text}`);
+    for (const origin of (await origins?.all([run, reread], topic, partition)) ?? [null]) {
+      const isOfOrigin = (record: PlainRecord) =>
+        origin === null || origins?.originOf(record) === origin;
+      const found = await comparePartition({
+        run: cursor(run, topic, partition, role, tally.below, isOfOrigin),
+        reread: cursor(reread, topic, partition, role, 0, isOfOrigin),
+        skip: tally.rows,
+        unmeasured,
+      });
+      records += found.records;
+      beyond += found.beyond;
+      const difference = found.difference ?? (ended ? moreOf(found) : null);
+      if (difference === null) continue;
+      const from = origin === null || origin === "" ? "" : `of ${origin}: `;
+      differences.push(`${topic}/${partition}: ${from}${difference}`);
+      break;
     }
   }
   return { topic, records, purged, beyond, differences };
+}
+
+/** What a run that has ended lacks; null: nothing. */
+function moreOf({ records, beyond }: { readonly records: number; readonly beyond: number }) {
+  if (beyond === 0) return null;
+  return `${beyond} records more when read again, after ${records} equal ones`;
 }
 
 /** Rows that are not progress, of a partition. */
@@ -97,13 +111,14 @@ function cursor(
   partition: number,
   role: TopicSpec["role"],
   from: number,
+  isWanted: (record: PlainRecord) => boolean,
 ): RecordCursor {
   // How far a view is, is said at each commit: no row, though an entity may have that key.
   const isProgress = ({ key, value }: PlainRecord) =>
     role === "rows" && key?.length === 1 && key[0] === 0 && value?.length === 8;
   return new RecordCursor(
     committedPages(broker, topic, partition),
-    (record) => record.offset >= from && !isProgress(record),
+    (record) => record.offset >= from && !isProgress(record) && isWanted(record),
   );
 }
 
