@@ -172,7 +172,10 @@ async function readAgain(
     : (await readRunRecord(directory)).completedTo === to;
   const onLook = ({ eventTime, records }: RereadLook) => {
     const share = Math.min(1, Math.max(0, (eventTime - from) / (to - from)));
-    progress.update({ eventTime, share, records, auc: null, phase: "reading again" });
+    progress.update({
+      ...{ eventTime, share, leftMs: null, records, auc: null },
+      phase: "reading again",
+    });
   };
   const reports: RereadReport[] = [];
   for (const plan of await running(run)) {

@@ -125,6 +125,7 @@ class LiveRun {
     this.#watch = new RunWatch(run, {
       peaks: before.run.peaks,
       share: () => this.#share(),
+      leftMs: () => this.#leftMs(),
       phase: () => {
         const { p50, p99 } = latencySummary(this.#latency.histogram);
         return p50 === null ? "live" : `live, p50 ${p50} ms, p99 ${p99} ms`;
@@ -202,9 +203,15 @@ class LiveRun {
 
   /** Of the time that it is to run; null when nobody said how long. */
   #share(): number | null {
+    const leftMs = this.#leftMs();
+    if (leftMs === null || this.#run.config.for === null) return null;
+    return Math.min(1, 1 - leftMs / this.#run.config.for);
+  }
+
+  /** Of that time; null when nobody said how long. */
+  #leftMs(): number | null {
     const { until } = this.#before.live;
-    if (until === null || this.#run.config.for === null) return null;
-    return Math.min(1, Math.max(0, 1 - (until - Date.now()) / this.#run.config.for));
+    return until === null ? null : Math.max(0, until - Date.now());
   }
 
   /** For the next start. */

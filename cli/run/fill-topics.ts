@@ -24,7 +24,10 @@ export async function fillTopics(
     const report = await feeder.replay({
       ...{ plans, stack, config, signal: interrupt.signal },
       onProgress: ({ eventTime, share, sentNow }) =>
-        progress.update({ eventTime, share, records: sentNow, auc: null, phase: "replaying" }),
+        progress.update({
+          ...{ eventTime, share, leftMs: null, records: sentNow, auc: null },
+          phase: "replaying",
+        }),
     });
     progress.stop();
     for (const [topic, sent] of Object.entries(report.sent)) {

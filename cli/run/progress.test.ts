@@ -6,6 +6,7 @@ import { createPace, createProgress, type ProgressState, progressText } from "./
 const state = (share: number, records: number): ProgressState => ({
   eventTime: Date.UTC(2001, 0, 4, 6),
   share,
+  leftMs: null,
   records,
   auc: 0.7741,
   phase: "storing",
@@ -45,11 +46,23 @@ test("of a run without an end no share is said", () => {
   const endless = { ...state(0, 5), share: null };
   assert.equal(
     progressText(endless, { rate: 3, etaSeconds: null }),
-    "2001-01-04 06:00  3 records/s  AUC 0.774  storing",
+    "event time 2001-01-04 06:00  3 records/s  AUC 0.774  storing",
   );
   const pace = createPace();
   pace(endless, 0);
   assert.equal(pace({ ...endless, records: 9 }, 1_000).etaSeconds, null);
+});
+
+test("where the clock ends a run, the time left is the clock's, whatever came of late", () => {
+  const text = (leftMs: number) => {
+    const live = { ...state(0.8, 5), leftMs, auc: null, phase: "live" };
+    return progressText(live, { rate: 0, etaSeconds: 609 });
+  };
+  const before = "event time 2001-01-04 06:00  80 %  0 records/s";
+  assert.equal(text(60_000), `${before}  1m 0s left  live`);
+  assert.equal(text(53_001), `${before}  54s left  live`);
+  assert.equal(text(2 * 3_600_000 + 6 * 60_000), `${before}  2h 6m left  live`);
+  assert.equal(text(0), `${before}  0s left  live`);
 });
 
 test("where there is no terminal a plain line comes every five seconds, without control codes", () => {

@@ -7,6 +7,8 @@ export interface ProgressState {
   readonly eventTime: number;
   /** Share of the range that is processed, 0 to 1; null where it has no end. */
   readonly share: number | null;
+  /** Live: time until its end by the clock, ms; null: it has no end, or records bring it there. */
+  readonly leftMs: number | null;
   /** Records handled by this start. */
   readonly records: number;
   /** AUC of the last day's predictions, null while unknown. */
@@ -36,19 +38,42 @@ export function createProgress(
   return stream.isTTY ? bar(stream, now) : lines(stream, now);
 }
 
-/** `2026-01-04 06:00  31 %  12,345 records/s  ETA 41 s  AUC 0.774  replaying`. */
+/**
+ * `2026-01-04 06:00  31 %  12,345 records/s  ETA 41 s  AUC 0.774  replaying`; live, where time
+ * passes without records, `event time 2026-01-04 06:00  31 %  0 records/s  6m 54s left  live`.
+ */
 export function progressText(state: ProgressState, pace: Pace): string {
+  const isLive = state.share === null || state.leftMs !== null;
   const parts = [
-    Number.isFinite(state.eventTime)
-      ? new Date(state.eventTime).toISOString().slice(0, 16).replace("T", " ")
-      : "starting",
+    eventTimeText(state.eventTime, isLive),
     state.share === null ? "" : `${Math.floor(state.share * 100)} %`,
     `${Math.round(pace.rate).toLocaleString("en-US")} records/s`,
-    pace.etaSeconds === null ? "" : `ETA ${Math.ceil(pace.etaSeconds)} s`,
+    timeLeft(state, pace),
     state.auc === null ? "" : `AUC ${state.auc.toFixed(3)}`,
     state.phase,
   ];
   return parts.filter((part) => part !== "").join("  ");
+}
+
+/** Where the clock of the wall is near, it says which one it is. */
+function eventTimeText(eventTime: number, isLive: boolean): string {
+  if (!Number.isFinite(eventTime)) return "starting";
+  const minute = new Date(eventTime).toISOString().slice(0, 16).replace("T", " ");
+  return isLive ? `event time ${minute}` : minute;
+}
+
+/** By the clock where that ends the run; else as the last seconds went. */
+function timeLeft({ leftMs }: ProgressState, { etaSeconds }: Pace): string {
+  if (leftMs !== null) return `${clockText(Math.ceil(Math.max(0, leftMs) / 1000))} left`;
+  return etaSeconds === null ? "" : `ETA ${Math.ceil(etaSeconds)} s`;
+}
+
+/** `54s`, `6m 54s`, `2h 6m`. */
+function clockText(seconds: number): string {
+  const minutes = Math.floor(seconds / 60);
+  if (minutes === 0) return `${seconds}s`;
+  if (minutes < 60) return `${minutes}m ${seconds % 60}s`;
+  return `${Math.floor(minutes / 60)}h ${minutes % 60}m`;
 }
 
 export interface Pace {

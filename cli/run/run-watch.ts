@@ -15,6 +15,8 @@ export interface RunWatchOptions {
   readonly peaks: RunRecord["peaks"];
   /** Share of the run that is done, 0 to 1; null: it has no end. */
   readonly share: () => number | null;
+  /** Time until its end by the clock, ms. @default the clock does not end it */
+  readonly leftMs?: () => number | null;
   /** What is going on, for people. */
   readonly phase: () => string;
   /** Writes down what the next start needs; losing it costs no more than a number. */
@@ -76,6 +78,7 @@ export class RunWatch {
     progress.update({
       eventTime: application.status.taskProgress,
       share,
+      leftMs: this.#options.leftMs?.() ?? null,
       records: recordsIn(application.accounts()),
       auc: this.#auc,
       phase: this.#options.phase(),
