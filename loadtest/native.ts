@@ -72,8 +72,8 @@ const besideNames = [
 ] as const;
 
 /**
- * Trains LightGBM on rows with missing values and categories, and on rows without, and times its own
- * predictor; its answer is a line of JSON. Timber's compiled code of the second model is timed from
+ * Trains LightGBM on rows with missing values and categories, and on rows without, and times its
+ * own predictor; its answer is a line of JSON. Timber's compiled code of the second model is timed from
  * C, without its optimizer: with it, version 0.6.0 gives other answers, and where a threshold is
  * beyond a float, as those of missing values are, it writes C that does not compile.
  */
@@ -152,7 +152,8 @@ def timber(expected):
     open(f"{folder}/bench.c", "w").write(bench)
     subprocess.run(["cc", "-O3", "-I", code, f"{folder}/bench.c", str(compiled._lib_path),
         "-Wl,-rpath," + code, "-lm", "-o", f"{folder}/bench"], check=True, stderr=subprocess.PIPE)
-    told = subprocess.run([f"{folder}/bench", f"{folder}/rows.bin"], check=True, capture_output=True)
+    timed = [f"{folder}/bench", f"{folder}/rows.bin"]
+    told = subprocess.run(timed, check=True, capture_output=True)
     return {"times": dict(zip(sizes, map(float, told.stdout.split()))), "largest": largest}
 
 first, _ = trained("model", x, y, [29])
