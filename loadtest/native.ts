@@ -73,9 +73,9 @@ const besideNames = [
 
 /**
  * Trains LightGBM on rows with missing values and categories, and on rows without, and times its
- * own predictor; its answer is a line of JSON. Timber's compiled code of the second model is timed from
- * C, without its optimizer: with it, version 0.6.0 gives other answers, and where a threshold is
- * beyond a float, as those of missing values are, it writes C that does not compile.
+ * own predictor; its answer is a line of JSON. Timber's compiled code of the second model is timed
+ * from C, without its optimizer: with it, version 0.6.0 gives other answers, and where a threshold
+ * is beyond a float, as those of missing values are, it writes C that does not compile.
  */
 const trainScript = `
 import json, os, subprocess, sys, time
