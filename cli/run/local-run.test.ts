@@ -107,6 +107,9 @@ test("a run on the local stack starts it, balances, and leaves it up", { skip },
   const { code, out, err } = await millrace("run", ...args);
   assert.equal(code, 0, `${out}${err}`);
   assert.match(out, /on the local stack.*Balanced/s);
+  const told = `Kafka ${ports[0]}, Apicurio ${ports[1]}, Redis ${ports[2]}, `;
+  assert.ok(out.includes(`\nservers     ${told}`), out);
+  assert.ok(out.includes(` of ${local}; they stay up: millrace stack down --data ${local}\n`), out);
   assert.equal((JSON.parse(readFileSync(summary, "utf8")) as { balanced: boolean }).balanced, true);
   const servers = await status();
   assert.deepEqual(

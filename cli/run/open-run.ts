@@ -17,7 +17,7 @@ import type { Plan } from "../../schemas/plan.ts";
 import { viewsOf } from "../../schemas/plan-facts.ts";
 import { shownPlans } from "../../schemas/plan-names.ts";
 import { inspectStack } from "../../serving/stack-inspector.ts";
-import { openStack } from "../../stacks/open-stack.ts";
+import { localServersOf, openStack } from "../../stacks/open-stack.ts";
 import type { Interrupt } from "../exit.ts";
 import { batchDesk } from "../inspect/batch-desk.ts";
 import { modelDesk } from "../inspect/model-desk.ts";
@@ -110,6 +110,7 @@ export function withRun<Before>(
     await start.openMetrics(closing);
     const stack = await start.retry(() => openStack(config, { httpPort, exclusive: true }));
     closing.push(() => stack.close());
+    if (config.stack === "local") progress.say(await serversLine(config));
     const { range, before, strands } = await start.retry(async () => {
       const evolved = await Promise.all(plans.map((plan) => evolutionOf(stack.broker, plan)));
       // What cannot go on leaves the directory as it was.
@@ -154,6 +155,15 @@ export function withRun<Before>(
     const open = { spec, plans, application, stack, config, member, range };
     return await work({ ...open, progress, print, log, addUp }, before);
   });
+}
+
+/** Of the servers of a data directory: they are its own, and outlive the run. */
+async function serversLine(config: Config): Promise<string> {
+  const { localServerStatus } = await import("../../stacks/local/local-servers.ts");
+  const servers = await localServerStatus(localServersOf(config));
+  const places = servers.map(({ title, port }) => `${title} ${port}`).join(", ");
+  const { data } = config;
+  return `servers     ${places} of ${data}; they stay up: millrace stack down --data ${data}`;
 }
 
 async function tellCatalogs(plans: readonly Plan[], stack: Stack): Promise<void> {
