@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { extname, join } from "node:path";
@@ -89,6 +91,41 @@ test("a worker that is told to stop ends, and is not started again", async () =>
   });
   await loyal.run();
   assert.deepEqual([deaths, loyal.pid], [0, null]);
+});
+
+test("a worker that was never told what to run ends when it is told to stop", async () => {
+  let deaths = 0;
+  const idle = new WorkerChild("idle", () => [], {
+    ...{ started: (each) => setImmediate(() => each.stop()), said: () => {} },
+    died: () => deaths++,
+  });
+  const began = performance.now();
+  await idle.run();
+  assert.deepEqual([deaths, idle.pid], [0, null]);
+  assert.ok(performance.now() - began < 50_000, "one that hangs is killed after a minute");
+});
+
+test("an error that nobody catches ends a run with code 1, and its workers with it", {
+  timeout: 60_000,
+}, async () => {
+  const module = JSON.stringify(new URL(`./worker-child${extension}`, import.meta.url).href);
+  const text = `import { WorkerChild } from ${module};
+const fail = () => { throw new RangeError("a defect"); };
+const started = (_, pid) => { console.log(pid); setImmediate(fail); };
+void new WorkerChild("0", () => [], { started, said() {}, died() {} }).run();`;
+  const parent = spawn(process.execPath, ["--input-type=module", "--eval", text]);
+  let [out, err] = ["", ""];
+  parent.stdout.setEncoding("utf8").on("data", (told: string) => {
+    out += told;
+  });
+  parent.stderr.setEncoding("utf8").on("data", (told: string) => {
+    err += told;
+  });
+  // Its worker holds its standard output: that is closed once it has ended, too.
+  const [code] = (await once(parent, "close")) as [number];
+  assert.equal(code, 1);
+  assert.match(err, /RangeError: a defect/);
+  assert.ok(Number(out) > 0);
 });
 
 test("the process of a worker has no setting in its environment, and so no password", async () => {
