@@ -1,10 +1,11 @@
 import { parseProto } from "./formats/protobuf/parse-proto.ts";
 import type { ProtoField, ProtoMessages, ProtoType } from "./formats/protobuf/proto-types.ts";
+import { generatedConstants, generatedType } from "./generated-names.ts";
 
 /**
  * Writes the TypeScript module for `.proto` files: an interface a message with the fields that are
  * read (`docs/formats.md`), and for each message that stands in no other a constant that `protobuf`
- * takes. Deterministic.
+ * takes. Deterministic; names that TypeScript does not take are made as for Avro.
  *
  * @throws {Error} when a text is no Protobuf schema, or two messages would have one name.
  */
@@ -17,9 +18,11 @@ export function generateProtoTypes(files: readonly string[], comment: readonly s
     throw new Error("two messages would have one name in TypeScript");
   }
   const interfaces = own.map((name) => interfaceText(name, messages, names));
-  const constants = own
-    .filter((name) => !own.some((other) => name.startsWith(`${other}.`)))
-    .map((name) => constantText(name, names.get(name) ?? ""));
+  const outer = own.filter((name) => !own.some((other) => name.startsWith(`${other}.`)));
+  const constantNames = generatedConstants(outer.map((name) => names.get(name) ?? ""));
+  const constants = outer.map((message, index) =>
+    constantText(message, names.get(message) ?? "", constantNames[index] ?? ""),
+  );
   return [
     ...comment.map((line) => `// ${line}\n`),
     '\nimport type { ProtobufSchema } from "millrace";\n\n',
@@ -34,7 +37,7 @@ export function generateProtoTypes(files: readonly string[], comment: readonly s
 function interfaceName(name: string, all: readonly string[]): string {
   const around = all.filter((other) => name.startsWith(`${other}.`)).sort()[0] ?? name;
   const packageLength = around.lastIndexOf(".") + 1;
-  return name.slice(packageLength).replaceAll(".", "");
+  return generatedType(name.slice(packageLength).replaceAll(".", ""));
 }
 
 function interfaceText(
@@ -88,8 +91,7 @@ function reaches(from: string, to: string, messages: ProtoMessages): boolean {
   return visit(from);
 }
 
-function constantText(message: string, type: string): string {
-  const name = type.charAt(0).toLowerCase() + type.slice(1);
+function constantText(message: string, type: string, name: string): string {
   const value = `{ message: ${JSON.stringify(message)}, proto }`;
   return `/** For \`protobuf(${name})\`. */\nexport const ${name}: ProtobufSchema<${type}> = ${value};`;
 }

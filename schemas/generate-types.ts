@@ -1,4 +1,5 @@
 import type { NamedAvroType } from "./avro-references.ts";
+import { generatedConstants, generatedType } from "./generated-names.ts";
 
 const primitives: Readonly<Record<string, string>> = {
   null: "null",
@@ -39,17 +40,18 @@ const instants: ReadonlySet<unknown> = new Set([
  * Avro to TypeScript: int, float, double, instants → number; another long → number | bigint (the
  * latter beyond ±(2^53 − 1)), or number where the head says so; bytes, fixed → Buffer; union →
  * union; array → readonly array; map → record.
- * Deterministic: the same schemas in the same order give the same text.
+ * Deterministic: the same schemas in the same order give the same text. A constant has the name of
+ * its record with a lower-case letter in front; a name that TypeScript does not take, or that
+ * stands there already, has `_` behind it (`Return` → `return_`).
  *
  * @throws {Error} when a type is not Avro, or a name stands for two different types.
  */
 export function generateTypes(schemas: readonly NamedAvroType[], head: GeneratedHead): string {
   const declarations: Declared = { texts: new Map(), long: head.long };
-  const constants: string[] = [];
-  for (const schema of schemas) {
-    typeText(schema, declarations);
-    if (schema.type === "record") constants.push(constantText(schema));
-  }
+  for (const schema of schemas) typeText(schema, declarations);
+  const records = schemas.filter(({ type }) => type === "record");
+  const names = generatedConstants(records.map(({ name }) => shortName(name)));
+  const constants = records.map((schema, index) => constantText(schema, names[index] ?? ""));
   const imports = `import { type RecordSchema, recordSchema } from "${head.from}";`;
   return [
     ...head.comment.map((line) => `// ${line}\n`),
@@ -120,9 +122,9 @@ function declare(type: NamedAvroType, declarations: Declared): string {
   return name;
 }
 
-/** A name without its namespace. */
+/** A name without its namespace, as TypeScript takes it. */
 function shortName(name: string): string {
-  return name.slice(name.lastIndexOf(".") + 1);
+  return generatedType(name.slice(name.lastIndexOf(".") + 1));
 }
 
 function fieldLines(type: NamedAvroType, declarations: Declared): string[] {
@@ -155,9 +157,8 @@ function wrap(text: string, width: number): string[] {
   return lines;
 }
 
-function constantText(schema: NamedAvroType): string {
+function constantText(schema: NamedAvroType, name: string): string {
   const type = shortName(schema.name);
-  const name = type.charAt(0).toLowerCase() + type.slice(1);
   const subject = `Avro schema of {@link ${type}}.`;
   const body = JSON.stringify(schema, null, 2).replace(/^([ \t]*)"([A-Za-z_]\w*)":/gm, "$1$2:");
   return (
