@@ -52,7 +52,12 @@ test("JSON with nested fields, long ids and foreign keys flows into features; th
   const dead = await driver.output("spendings.dead-letters").drain();
   assert.deepEqual(
     dead.map(({ value }) => [value["code"], value["reason"]]),
-    [["MALFORMED_JSON", 'field "amount": "NaN,\\"custome" stands at byte 61, not a value']],
+    [
+      [
+        "MALFORMED_JSON",
+        'field "amount": it is no JSON: "NaN,\\"custome" stands at byte 61, not a value',
+      ],
+    ],
   );
   await driver.close();
 });

@@ -10,6 +10,11 @@ export function fail(reason: string): never {
   throw new JsonValueError(reason);
 }
 
+/** Why the bytes are no JSON at all, whatever their fields. */
+function noJson(reason: string): never {
+  fail(`it is no JSON: ${reason}`);
+}
+
 const quote = 0x22;
 const backslash = 0x5c;
 const plainEscapes: Readonly<Record<number, string>> = {
@@ -22,6 +27,18 @@ const plainEscapes: Readonly<Record<number, string>> = {
   114: "\r",
   116: "\t",
 };
+
+/** Characters of what is no JSON that a message shows. */
+const excerptMax = 12;
+
+/** What may follow a value within an object or an array. */
+const closing: ReadonlySet<number> = new Set([0x2c, 0x5d, 0x7d]);
+
+/** Letters, digits and `_`: a word with one of them behind it is another word. */
+function isWordByte(byte: number): boolean {
+  const letter = byte | 0x20;
+  return (letter >= 0x61 && letter <= 0x7a) || (byte >= 0x30 && byte <= 0x39) || byte === 0x5f;
+}
 
 /**
  * JSON by RFC 8259 under a position, read byte by byte. All that is passed over is checked too:
@@ -73,7 +90,7 @@ export class JsonInput {
   }
 
   end(): void {
-    if (this.peek() !== -1) this.unexpected("nothing more");
+    if (this.peek() !== -1) noJson(`${this.#excerpt()}, behind its end`);
   }
 
   /** Whether exactly these bytes stand here; takes them. */
@@ -86,13 +103,16 @@ export class JsonInput {
     return true;
   }
 
+  /** Whether this word stands here, and no longer one; takes it. */
   word(text: "true" | "false" | "null"): boolean {
     const { buffer, position } = this;
-    if (position + text.length > this.#end) return false;
+    const next = position + text.length;
+    if (next > this.#end) return false;
     for (let i = 0; i < text.length; i++) {
       if (buffer[position + i] !== text.charCodeAt(i)) return false;
     }
-    this.position += text.length;
+    if (next < this.#end && isWordByte(buffer[next] as number)) return false;
+    this.position = next;
     return true;
   }
 
@@ -103,11 +123,11 @@ export class JsonInput {
     let at = start;
     let ascii = 0;
     for (;;) {
-      if (at >= this.#end) fail("it ends within a text");
+      if (at >= this.#end) this.#endsWithinText();
       const byte = buffer[at] as number;
       if (byte === quote) break;
       if (byte === backslash) return this.#escaped(start, at);
-      if (byte < 0x20) fail(`a text has the control character ${byte} in it`);
+      if (byte < 0x20) this.#control(at);
       ascii |= byte;
       at++;
     }
@@ -155,24 +175,52 @@ export class JsonInput {
     }
   }
 
-  /** What stands here instead of what should. */
+  /** What stands here instead of what should, by the grammar of JSON. */
   unexpected(wanted: string): never {
-    const byte = this.peek();
-    if (byte === -1) fail(`it ends where ${wanted} should stand`);
-    const found = this.buffer.toString("utf8", this.position, this.#end).slice(0, 12);
-    fail(`${JSON.stringify(found)} stands at byte ${this.position - this.#start}, not ${wanted}`);
+    if (this.peek() === -1) {
+      noJson(`it ends at byte ${this.position - this.#start}, where ${wanted} should stand`);
+    }
+    noJson(`${this.#excerpt()}, not ${wanted}`);
   }
 
-  /** The kind of the next value, for messages. */
+  /**
+   * The kind of the next value, for messages: it is passed over, so that what only begins like a
+   * value is told as what it is.
+   */
   found(): string {
     const byte = this.peek();
+    this.skip();
+    const next = this.peek();
+    const isWhole = this.#depth === 0 ? next === -1 : closing.has(next);
+    if (!isWhole) this.unexpected(this.#depth === 0 ? "its end" : '"," or an end');
     if (byte === quote) return "text";
     if (byte === 0x7b) return "an object";
     if (byte === 0x5b) return "an array";
     if (byte === 0x74 || byte === 0x66) return "a boolean";
-    if (byte === 0x6e) return "null";
-    if (byte === 0x2d || (byte >= 0x30 && byte <= 0x39)) return "a number";
-    return this.unexpected("a value");
+    return byte === 0x6e ? "null" : "a number";
+  }
+
+  /** The first characters from here, and where they stand. */
+  #excerpt(): string {
+    const { buffer, position } = this;
+    // As many bytes as the characters can have, however long the value is.
+    const bytes = buffer.subarray(position, Math.min(this.#end, position + 4 * excerptMax));
+    const found = bytes.toString("utf8").slice(0, excerptMax);
+    return `${JSON.stringify(found)} stands at byte ${position - this.#start}`;
+  }
+
+  #endsWithinText(): never {
+    noJson(`it ends at byte ${this.#end - this.#start}, within a text`);
+  }
+
+  #control(at: number): never {
+    const code = this.buffer[at] as number;
+    noJson(`a text has the control character ${code} in it, at byte ${at - this.#start}`);
+  }
+
+  /** @param at - of the backslash. */
+  #unknownEscape(at: number): never {
+    noJson(`a text has an unknown escape in it, at byte ${at - this.#start}`);
   }
 
   #is(byte: number): boolean {
@@ -220,17 +268,18 @@ export class JsonInput {
     let text = buffer.toString("utf8", start, from);
     let at = from;
     for (;;) {
-      if (at >= this.#end) fail("it ends within a text");
+      if (at >= this.#end) this.#endsWithinText();
       const byte = buffer[at] as number;
       if (byte === quote) break;
-      if (byte < 0x20) fail(`a text has the control character ${byte} in it`);
+      if (byte < 0x20) this.#control(at);
       if (byte === backslash) {
+        if (at + 1 >= this.#end) this.#endsWithinText();
         const letter = buffer[at + 1] as number;
         if (letter === 0x75) {
           text += String.fromCharCode(this.#hex(at + 2));
           at += 6;
         } else {
-          text += plainEscapes[letter] ?? fail("a text has an unknown escape in it");
+          text += plainEscapes[letter] ?? this.#unknownEscape(at);
           at += 2;
         }
         continue;
@@ -250,7 +299,7 @@ export class JsonInput {
 
   #hex(at: number): number {
     const digits = at + 4 <= this.#end ? this.buffer.toString("latin1", at, at + 4) : "";
-    if (!/^[0-9a-fA-F]{4}$/.test(digits)) fail("a text has an unknown escape in it");
+    if (!/^[0-9a-fA-F]{4}$/.test(digits)) this.#unknownEscape(at - 2);
     return Number.parseInt(digits, 16);
   }
 }

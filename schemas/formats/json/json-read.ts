@@ -182,8 +182,9 @@ function textOf(input: JsonInput): string {
 }
 
 function numberOf(input: JsonInput): string {
-  const found = input.found();
-  return found === "a number" ? input.number() : fail(`it is ${found}, not a number`);
+  const byte = input.peek();
+  const isNumber = byte === 0x2d || (byte >= 0x30 && byte <= 0x39);
+  return isNumber ? input.number() : fail(`it is ${input.found()}, not a number`);
 }
 
 /** Digits of a number, which may stand in quotes where they would lose some without. */

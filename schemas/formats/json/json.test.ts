@@ -144,7 +144,74 @@ test("what is missing, null, twice there or of another type is named", () => {
   assert.throws(() => read(fields, '{"id":1,"text":5}'), /field "text": it is a number, not text/);
   assert.throws(() => read(fields, '{"id":1,"tags":["a",null]}'), /it is null, not text/);
   assert.throws(() => read(fields, "[]"), /it is an array, not an object/);
-  assert.throws(() => read(fields, ""), /it ends where a value should stand/);
+  assert.throws(() => read(fields, ""), /it is no JSON: it ends at byte 0, where a value /);
+});
+
+test("what is no JSON is told as that, with the place, and not as the type that it begins like", () => {
+  const wanted: [text: string, reason: string][] = [
+    ["not json", '"not json" stands at byte 0, not a value'],
+    ["12,5", '",5" stands at byte 2, not its end'],
+    ["nul", '"nul" stands at byte 0, not a value'],
+    ["nullx", '"nullx" stands at byte 0, not a value'],
+    ["-", "it ends at byte 1, where a digit should stand"],
+    ["tru", '"tru" stands at byte 0, not a value'],
+    ['"open', "it ends at byte 5, within a text"],
+    ["[1 2]", '"2]" stands at byte 3, not "]"'],
+    ['{"id":1} trailing text', '"trailing tex" stands at byte 9, behind its end'],
+    ['{"id":1,"x":-}', '"}" stands at byte 13, not a digit'],
+    ['{"id":1,"x":trap}', '"trap}" stands at byte 12, not a value'],
+    ['{"id":1,"x":truest}', '"truest}" stands at byte 12, not a value'],
+    ['{"id":1,"x":"a\\x"}', "a text has an unknown escape in it, at byte 14"],
+    ['{"id":1,"x":"a\\u12"}', "a text has an unknown escape in it, at byte 14"],
+    ['{"id":1,"x":"a\\n\u0001"}', "a text has the control character 1 in it, at byte 16"],
+    ['{"id":1,"x":"a\u0001"}', "a text has the control character 1 in it, at byte 14"],
+    ['{"id":1,"x":"a\\', "it ends at byte 15, within a text"],
+    ['{"id":1', 'it ends at byte 7, where "}" should stand'],
+  ];
+  for (const [text, reason] of wanted) {
+    assert.throws(() => read(fields, text), { message: `it is no JSON: ${reason}` }, text);
+  }
+  const all = ["text", "ok", "status", "amount", "tags", "customer", "id"];
+  const broken = [
+    "trap",
+    "fals",
+    "nul",
+    "nullx",
+    "-",
+    "1e",
+    "1.",
+    "1e+",
+    "-x",
+    "01",
+    '"open',
+    '["a"',
+  ];
+  for (const field of all) {
+    for (const value of broken) {
+      const text = `{"${field}":${value}`;
+      for (const whole of [text, `${text}}`, `${text}]`]) {
+        assert.throws(() => read(fields, whole), /it is no JSON: .* at byte \d+/, whole);
+      }
+    }
+  }
+  // And what is JSON, of another type, is told by its type.
+  const kinds = {
+    true: "a boolean",
+    "-1.5e3": "a number",
+    "[[1]]": "an array",
+    '{"a":[]}': "an ob",
+  };
+  for (const [value, kind] of Object.entries(kinds)) {
+    assert.throws(() => read(fields, `{"text": ${value} }`), new RegExp(`text": it is ${kind}`));
+    assert.throws(() => read({ it: types.list(types.text()) }, `{"it":[${value}]}`), /not text/);
+  }
+});
+
+test("a reason takes no longer than the record is long", () => {
+  const long = `{"id":[${"[1],".repeat(200_000)}`;
+  const before = performance.now();
+  for (let i = 0; i < 20; i++) assert.throws(() => read(fields, `${long}x`), /no JSON/);
+  assert.ok(performance.now() - before < 20_000);
 });
 
 test("what is no JSON is refused wherever it stands, and nests to a depth alone", () => {
