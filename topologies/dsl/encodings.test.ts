@@ -110,6 +110,25 @@ test("a boolean of the record is 1 or 0 in a vector, and missing where it is nul
   assert.throws(() => topology("bools", { odd }), /"is" is no numeric field of payments/);
 });
 
+test("a timestamp is no calendar feature, in whichever format: its milliseconds were one", () => {
+  const ofJson = from("payments", json({ id: types.text(), at: types.timestamp("iso") }))
+    .timedBy("at", { lateness: "1m" })
+    .partitionedBy("id")
+    .identifiedBy("id");
+  const options = { model: "@champion", deadline: "20ms", fallback: prior(0.5) } as const;
+  const request = { weekday: calendar("at") };
+  const all = [
+    payments.enrichedWith({}, { missing: "null", request }).scoredBy("fraud", options),
+    ofJson.enrichedWith({}, { missing: "null", request }).scoredBy("fraud", options),
+  ];
+  for (const each of all) {
+    assert.throws(
+      () => topology("instants", { scores: each.into(topic("scores"), offline) }),
+      /request feature "weekday": calendar\("at"\) takes a number as it is, and "at" is an instant/,
+    );
+  }
+});
+
 test("every text falls into one bucket, and null into none", () => {
   fc.assert(
     fc.property(

@@ -27,7 +27,9 @@ export interface Calendar<in R> {
 }
 
 /**
- * A request feature that follows the clock or the calendar: training takes its values as
+ * A request feature that follows the clock or the calendar: the number that stands in the field, as
+ * it is, e.g. an hour or a weekday that the producer has computed. It computes nothing of a time: a
+ * field that is a timestamp is refused when the topology is built. Training takes its values as
  * categories, drift detection leaves it out.
  */
 export function calendar<F extends string>(

@@ -217,6 +217,12 @@ function requestSpecs(
         `"${field}" is no ${needed} field of ${source.topic}`,
       );
       problems.check(problem === undefined, here, problem ?? "");
+      problems.check(
+        !calendar || found?.type !== "timestamp",
+        here,
+        `calendar("${field}") takes a number as it is, and "${field}" is an instant: have a field ` +
+          "with its hour or weekday in the record, and write calendar() of that",
+      );
       return { name: snakeCase(name), field, calendar, ...(encoding && { encoding }) };
     })
     .sort((a, b) => compareText(a.name, b.name));
