@@ -27,7 +27,7 @@ export const errorTable = {
   EVENTS_UNORDERED: {
     policy: "stop",
     message:
-      "The feeder gave an event of {topic} with an earlier time than the one before it: give the events in the order of their times.",
+      "The feeder gave an event of {topic} (number {index} from 0) at {at}, behind one at {before}: give the events in the order of their `at`. It is when an event is sent; to send one late, or out of order, put the earlier event time in its value alone.",
   },
   PROJECT_EXISTS: {
     policy: "stop",

@@ -139,7 +139,16 @@ test("what is sent is read under every naming of subjects", async () => {
 test("events against the order of time, of a topic that is no source, or of other types are refused by name", async () => {
   const { broker, replay, sent } = await world();
   const unordered = replay(events(3).reverse());
-  await assert.rejects(unordered, { code: "EVENTS_UNORDERED" });
+  await assert.rejects(unordered, {
+    code: "EVENTS_UNORDERED",
+    message:
+      /payments \(number 1 from 0\) at 1970-01-01T00:00:01\.001Z, behind one at .*:01\.002Z: give/,
+  });
+  const [first] = events(1);
+  assert.ok(first !== undefined);
+  await assert.rejects(replay([{ ...first, at: Number.NaN }]), {
+    message: /number 0 from 0\) at NaN, behind/,
+  });
   const [event] = events(1) as [FedEvent];
   await assert.rejects(replay([{ ...event, topic: "paymnets" }]), { code: "UNKNOWN_TOPIC" });
   const none = replay([event, { ...event, at: 2_000, value: { ...event.value, card: null } }]);
@@ -147,4 +156,18 @@ test("events against the order of time, of a topic that is no source, or of othe
   await assert.rejects(none, { code: "VALUE_INVALID", message: of });
   assert.equal(await sent(), 0);
   await broker.close();
+});
+
+test("a feeder says what it would send, a line a topic, and refuses what a replay would", async () => {
+  const previewOf = (given: readonly FedEvent[], to = 2_000) =>
+    eventFeeder({ events: () => given, range: () => ({ from: 0, to }) }).preview?.({} as Config);
+  const others = events(2).map((event) => ({ ...event, topic: "refunds", at: 1_500 }));
+  assert.equal(
+    await previewOf([...events(2), ...others.slice(1)]),
+    "payments: 2 records, from 1970-01-01T00:00:01.000Z to 1970-01-01T00:00:01.001Z\n" +
+      "refunds: 1 record, from 1970-01-01T00:00:01.500Z to 1970-01-01T00:00:01.500Z",
+  );
+  assert.match((await previewOf(events(9), 1_003)) ?? "", /^payments: 3 records,/);
+  assert.equal(await previewOf([]), "no events");
+  await assert.rejects(async () => previewOf(events(2).reverse()), { code: "EVENTS_UNORDERED" });
 });

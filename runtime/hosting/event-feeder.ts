@@ -20,14 +20,18 @@ import { createSources, inputTopics } from "./create-sources.ts";
 export interface FedEvent {
   /** A source of the application. */
   readonly topic: string;
-  /** Its event time, UTC ms. */
+  /**
+   * When it is sent, on the clock of the replay, UTC ms: events stand in the order of these times.
+   * Mostly its event time; that of a record that comes late, or out of order, is earlier, and
+   * stands in the value alone.
+   */
   readonly at: number;
   /** The record, with the fields of the source's schema. */
   readonly value: object;
 }
 
 export interface EventFeederOptions<Values = Config> {
-  /** All events, in the order of their times; the same ones each time that it is asked. */
+  /** All events, in the order of their `at`; the same ones each time that it is asked. */
   readonly events: readonly FedEvent[] | ((config: Values) => Iterable<FedEvent>);
   /** Event time that they cover. @default from the first event to a millisecond after the last */
   readonly range?: (config: Values) => EventRange;
@@ -55,6 +59,7 @@ export function eventFeeder<Values = Config>(options: EventFeederOptions<Values>
   return {
     range,
     identity,
+    preview: async (config) => previewOf(eventsOf(config), range(config)),
     replay: async (feed) => {
       const replay = await EventReplay.open(feed, range(feed.config));
       try {
@@ -64,6 +69,50 @@ export function eventFeeder<Values = Config>(options: EventFeederOptions<Values>
       }
     },
   };
+}
+
+/** What would be sent, a line a topic; refuses what a replay would. */
+function previewOf(events: Iterable<FedEvent>, range: EventRange): string {
+  const topics = new Map<string, { count: number; from: number; to: number }>();
+  for (const { topic, at } of inOrder(events, range)) {
+    const sent = topics.get(topic);
+    if (sent === undefined) topics.set(topic, { count: 1, from: at, to: at });
+    else {
+      sent.count += 1;
+      sent.to = at;
+    }
+  }
+  if (topics.size === 0) return "no events";
+  const lines = [...topics].map(([topic, { count, from, to }]) => {
+    const records = `${count} ${count === 1 ? "record" : "records"}`;
+    return `${topic}: ${records}, from ${timeText(from)} to ${timeText(to)}`;
+  });
+  return lines.join("\n");
+}
+
+/**
+ * The events before the end of the range.
+ *
+ * @throws {MillraceError} EVENTS_UNORDERED.
+ */
+function* inOrder(events: Iterable<FedEvent>, { to }: EventRange): Generator<FedEvent> {
+  let [index, last] = [0, Number.NEGATIVE_INFINITY];
+  for (const event of events) {
+    const { topic, at } = event;
+    // NaN is before nothing and after nothing.
+    if (!(at >= last)) {
+      const context = { topic, index, at: timeText(at), before: timeText(last) };
+      throw new MillraceError("EVENTS_UNORDERED", context);
+    }
+    if (at >= to) return;
+    yield event;
+    last = at;
+    index += 1;
+  }
+}
+
+function timeText(at: number): string {
+  return Math.abs(at) <= 8.64e15 ? new Date(at).toISOString() : String(at);
 }
 
 function spanOf(events: Iterable<FedEvent>): EventRange {
@@ -153,12 +202,9 @@ class EventReplay {
   }
 
   async run(events: Iterable<FedEvent>): Promise<FeedReport> {
-    let [seen, inStep, last] = [0, 0, Number.NEGATIVE_INFINITY];
+    let [seen, inStep] = [0, 0];
     const sent: Record<string, number> = { ...this.#position.sent };
-    for (const event of events) {
-      if (event.at < last) throw new MillraceError("EVENTS_UNORDERED", { topic: event.topic });
-      if (event.at >= this.#range.to) break;
-      last = event.at;
+    for (const event of inOrder(events, this.#range)) {
       seen += 1;
       if (seen <= this.#position.events) continue;
       if (inStep === maxStepEvents) {
