@@ -55,7 +55,9 @@ export function reportError(error: unknown, asJson = false): number {
     console.error(jsonText({ error: { code, message, causes: causesOf(error) } }));
   } else if (error instanceof MillraceError) {
     tell(`${error.code}: ${error.message}`);
-    for (const cause of causesOf(error)) tell(`  because of ${cause}`);
+    // A message that has its cause in it has said it.
+    const untold = causesOf(error).filter((cause) => !error.message.includes(cause));
+    for (const cause of untold) tell(`  because of ${cause}`);
   } else if (isAboutPath(error)) {
     tell(`${error.message}: name another path, or change what stands there.`);
   } else tell(error instanceof Error ? (error.stack ?? error.message) : String(error));

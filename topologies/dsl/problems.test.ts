@@ -6,11 +6,13 @@ import { protobuf } from "../../schemas/formats/kinds.ts";
 import { arrival, departure } from "../flights/generated.ts";
 import { agg } from "./aggregates.ts";
 import { custom, eq, field, gt, type Test } from "./conditions.ts";
-import { online, topic } from "./roles.ts";
+import { offline, online, topic } from "./roles.ts";
 import { blockList, override, type Range, type Rule, threshold } from "./rules.ts";
 import { prior } from "./scoring.ts";
 import { from } from "./stream.ts";
 import { topology } from "./topology.ts";
+import { every } from "./triggers.ts";
+import { drift } from "./watch.ts";
 
 /** What the compiler would have refused: texts from users who write JavaScript. */
 const wrong = (value: unknown): never => value as never;
@@ -45,6 +47,37 @@ test("a window that is no duration is one problem, which names it", () => {
     .into(topic("scores"));
   const problems = problemsOf(() => topology("t", { scores }));
   assert.match(problems, /^- view "none@1": window "0s" is no duration[^\n]*$/);
+});
+
+test("what else is wrong with a step is told where its last verb is missing, whatever step it is", () => {
+  const view = arrivals
+    .keyedBy("origin")
+    .over("1h")
+    .compute({ flights: agg.count() })
+    .asFeatureView("origin@1", { ttl: wrong("2 hours") });
+  const scores = departures
+    .enrichedWith({}, { missing: "null", request: { distance: "distanceMiles" } })
+    .scoredBy("late", { model: "@champion", deadline: wrong("20 ms"), fallback: prior(1.5) });
+  const ended = scores.into(topic("scores"), offline);
+  const outcomes = ended.labelledBy(arrivals, {
+    on: "flightId",
+    within: "1d",
+    unlabelled: wrong("maybe"),
+    label: gt("delayMinutes", 15),
+  });
+  const watch = outcomes
+    .into(topic("outcomes"), offline)
+    .watchedFor(drift.performance("auc", { over: "1d", floor: 2 }))
+    .retrainedWhen(every("1d"), { cooldown: "1h" });
+  const told = problemsOf(() => topology("t", wrong({ view, scores, ended, outcomes, watch })));
+  for (const name of ["view", "scores", "outcomes", "watch"]) {
+    assert.match(told, new RegExp(`^- step "${name}": is no finished step`, "m"));
+  }
+  assert.match(told, /^- view "origin@1": ttl "2 hours" is no duration/m);
+  assert.match(told, /^- step "scores": deadline "20 ms" is no duration/m);
+  assert.match(told, /^- step "scores": prior\(1\.5\) must be a probability/m);
+  assert.match(told, /^- step "outcomes": unlabelled "maybe" is neither/m);
+  assert.match(told, /^- step "watch": floor 2 must be between 0 and 1/m);
 });
 
 test("a text that is the name of a field is refused, and fields of two types are", () => {

@@ -1,6 +1,8 @@
 import type { StepKind } from "../../../schemas/plan.ts";
 import type { Need, Step } from "../definitions.ts";
+import { offline, topic } from "../roles.ts";
 import { isKind, stepModule } from "../step-modules.ts";
+import { logisticRegression, type TrainBy } from "../training.ts";
 import { checkStepName, compareText } from "./names.ts";
 import type { Problems } from "./problems.ts";
 import type { Named, Reached } from "./step-module.ts";
@@ -16,6 +18,9 @@ export function reach(problems: Problems, steps: Readonly<Record<string, Step>>)
     if (step !== undefined && isKind(step.kind)) {
       names.add(name, step.kind, step.definition);
     } else {
+      // What else is wrong with it is told too: it is checked as if it had its end.
+      const ended = withEnd(step, name);
+      if (ended !== null) names.add(name, ended.kind, ended.definition);
       problems.add(
         `step "${name}"`,
         "is no finished step: views, predictions and outcomes end with into(), a watch with " +
@@ -25,6 +30,19 @@ export function reach(problems: Problems, steps: Readonly<Record<string, Step>>)
   }
   names.addNeeds();
   return (kind) => names.sorted(kind);
+}
+
+/** A step that lacks its last verb as it is with one; null: it lacks more, or is none. */
+function withEnd(step: unknown, name: string): Step | null {
+  const { into, trainedBy } = (step ?? {}) as {
+    readonly into?: (first: object) => Step;
+    readonly trainedBy?: TrainBy;
+  };
+  if (typeof trainedBy === "function") {
+    return trainedBy(logisticRegression({ seed: 0 }), { over: "1d", trainingTime: "1s", name });
+  }
+  // Views take a store, others a topic first: this is both.
+  return typeof into === "function" ? into({ ...topic(name), ...offline }) : null;
 }
 
 interface Entry extends Named {
