@@ -40,7 +40,8 @@ export function findView(plans: readonly Plan[], { view: asked, topology }: Aske
   );
   const found = newest.find(({ plan }) => isServed(plan)) ?? newest.at(-1);
   if (found === undefined) {
-    const ids = all.map(({ view }) => viewId(view));
+    // A view that has grown stands in several layouts.
+    const ids = [...new Set(all.map(({ view }) => viewId(view)))];
     const near = nearest(asked, [...ids, ...all.map(({ view }) => view.name)]);
     throw new MillraceError("VIEW_UNKNOWN", { view: asked, near, known: ids.join(", ") });
   }
@@ -67,7 +68,7 @@ export function checkKey(view: FeatureViewSpec, key: readonly string[]): void {
   if (key.length === view.keyFields.length) return;
   throw new MillraceError("VIEW_KEY_INVALID", {
     view: viewId(view),
-    fields: view.keyFields.join(" "),
+    fields: view.keyFields.join(", "),
     given: key.length,
   });
 }
