@@ -308,6 +308,11 @@ function queryTests(name: string, store: () => OfflineStore, sql: Skip): void {
   test(`${name}: read-only, queries answer and whatever writes is refused`, sql, async () => {
     const read = (text: string) => store().queryText(text, "TSV", { readOnly: true });
     assert.equal(await read("SELECT 1 SETTINGS max_threads = 1"), "1\n");
+    const id = "SELECT toInt64(9007199254740993) AS id";
+    const quoted = "SETTINGS output_format_json_quote_64bit_integers = 1";
+    const json = (text: string) => store().queryText(text, "JSONEachRow", { readOnly: true });
+    assert.equal(await json(id), '{"id":9007199254740993}\n');
+    assert.equal(await json(`${id} ${quoted}`), '{"id":"9007199254740993"}\n');
     assert.equal(await read("WITH 2 AS two SELECT 'INSERT', two -- INSERT"), "INSERT\t2\n");
     assert.match(await read("SHOW TABLES FROM millrace"), /raw_things/);
     const count = () => store().queryText("SELECT count() FROM millrace.raw_things", "TSV");
