@@ -9,6 +9,7 @@ import type {
 } from "../../serving/inspector.ts";
 import { exitCodes } from "../exit.ts";
 import type { LookArguments } from "../look-options.ts";
+import { modelTable } from "../model-table.ts";
 import type { LoadedApplication } from "../run/claim.ts";
 import { table } from "../table.ts";
 import { writeOut } from "../write-out.ts";
@@ -173,29 +174,7 @@ export function models(
     const lines = await inspector.models({ names });
     if (options.json) return jsonText(lines);
     if (lines.length === 0) return noneTrained;
-    const auc = (value: number | null) => (value === null ? "-" : value.toFixed(3));
-    return table(
-      [
-        "version",
-        "promoted",
-        "in force after",
-        "trained on",
-        "holdout AUC",
-        "scored",
-        "live AUC",
-        "sha256",
-      ],
-      lines.map((line) => [
-        line.version,
-        line.promoted ? "yes" : "no",
-        line.effectiveFrom,
-        line.trainedOn.toLocaleString("en-US"),
-        auc(line.holdoutAuc),
-        line.scored.toLocaleString("en-US"),
-        auc(line.liveAuc),
-        line.sha256.slice(0, 12),
-      ]),
-    );
+    return modelTable(lines);
   });
 }
 

@@ -237,7 +237,10 @@ test("what varies in no training row is no part of the model, whatever it is lat
 test("too few rows, a missing champion and a stuck training are answers too", async () => {
   const few = await trainer().train(work({ cutoff: firstKnown + 50 }));
   assert.match(few.reason, /too few/);
-  assert.equal(few.sha256, "");
+  assert.deepEqual([few.promoted, few.sha256], [false, ""]);
+  const none = await trainer().train(work({ cutoff: firstKnown }));
+  assert.deepEqual([none.promoted, none.sha256, none.trainedOn], [false, "", 0]);
+  assert.match(none.reason, /^0 labelled rows are too few; 200 are needed$/);
   const lost = await trainer().train(work({}, "0".repeat(64)));
   assert.equal(lost.promoted, false);
   assert.match(lost.reason, /training failed: .*is not in/);
