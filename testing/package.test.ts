@@ -1,7 +1,7 @@
 /** What `npm pack` makes of the repository. That it installs and runs: testing/package/try.mjs. */
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { test } from "node:test";
 import { packageRoot } from "../schemas/package-root.ts";
@@ -40,8 +40,13 @@ test("the package holds what its entries reach, and no tests, fixtures, load tes
   const template = readdirSync(project, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map(({ parentPath, name }) => relative(packageRoot(), join(parentPath, name)));
+  const pages = readdirSync(join(packageRoot(), "docs"))
+    .filter((name) => name.endsWith(".md"))
+    .map((name) => `docs/${name}`);
   const beside = [
     ...template,
+    ...pages,
+    "docs/openapi.json",
     "LICENSE",
     "NOTICE",
     "README.md",
@@ -59,6 +64,18 @@ test("the package holds what its entries reach, and no tests, fixtures, load tes
     },
     { missing: [], unwanted: [] },
   );
+});
+
+test("a page of the documentation that a message or a help names is in the package", () => {
+  const named = reached.flatMap(({ path, text }) =>
+    [...text.matchAll(/\bdocs\/[\w./-]+\.(?:md|json)\b/g)]
+      // A decision is named in comments, for those who read the sources.
+      .filter(([page]) => !page.startsWith("docs/decisions/"))
+      .map(([page]) => ({ path, page })),
+  );
+  assert.ok(named.length > 0);
+  const lost = named.filter(({ page }) => !existsSync(join(packageRoot(), page)));
+  assert.deepEqual(lost, []);
 });
 
 test("what the package imports comes with it, or is asked for by name", () => {
