@@ -12,6 +12,8 @@ export interface Inspector extends ModelDesk, BatchDesk {
   models(request: { readonly names: readonly string[] }): Promise<ModelLine[]>;
   /** One statement of ClickHouse's SQL that only reads; any output format. */
   sql(request: SqlRequest): Promise<string>;
+  /** The same in base64: some formats are no text. */
+  sqlBytes(request: SqlRequest): Promise<string>;
   config(request: Record<string, never>): Promise<ConfigLine[]>;
   close(): Promise<void>;
 }
@@ -24,6 +26,7 @@ export const inspectorMethods = [
   "deadLetters",
   "models",
   "sql",
+  "sqlBytes",
   "config",
   ...modelDeskMethods,
   ...batchDeskMethods,

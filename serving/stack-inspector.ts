@@ -13,6 +13,7 @@ import type {
   DeadLetterLine,
   DeadLetterRequest,
   Inspector,
+  SqlRequest,
   TopicReport,
   TopicsRequest,
 } from "./inspector.ts";
@@ -39,13 +40,20 @@ export function inspectStack(
     columns: async ({ view }) => columnLines(plans, view),
     deadLetters: (request) => deadLetterLines(plans, stack, request),
     models: ({ names }) => modelLines(plans, stack, names),
-    sql: ({ query, format, topology }) => {
-      const { name } = topology === null ? firstOf(plans) : namedTopology(plans, topology);
-      return stack.offline.of(name).queryText(query, format, { readOnly: true });
-    },
+    sql: async (request) => (await queried(plans, stack, request)).toString("utf8"),
+    sqlBytes: async (request) => (await queried(plans, stack, request)).toString("base64"),
     config: () => Promise.resolve([...config]),
     close: () => Promise.resolve(),
   };
+}
+
+function queried(
+  plans: readonly Plan[],
+  stack: ServedStack,
+  { query, format, topology }: SqlRequest,
+): Promise<Buffer> {
+  const { name } = topology === null ? firstOf(plans) : namedTopology(plans, topology);
+  return stack.offline.of(name).queryBytes(query, format, { readOnly: true });
 }
 
 function columnLines(plans: readonly Plan[], asked: string | null): ColumnLine[] {

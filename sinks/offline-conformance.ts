@@ -351,6 +351,11 @@ function queryTests(name: string, store: () => OfflineStore, sql: Skip): void {
     assert.match(await store().queryText("SELECT 1 AS a", "PrettyCompact"), /a/);
   });
 
+  test(`${name}: bytes that are no text come as they are`, sql, async () => {
+    const bytes = await store().queryBytes("SELECT unhex('FF00FE0A')", "RawBLOB");
+    assert.deepEqual([...bytes], [0xff, 0, 0xfe, 0x0a]);
+  });
+
   test(`${name}: a format in the statement is that of a text, and of no rows`, sql, async () => {
     const statement = "SELECT 1 AS a FORMAT /* of its own */ JSONEachRow; -- end";
     assert.equal(await store().queryText(statement, "CSVWithNames"), '{"a":1}\n');

@@ -140,6 +140,8 @@ export interface OfflineStore {
    * @throws {MillraceError} OFFLINE_READ_ONLY when it may only read and is no query.
    */
   queryText(sql: string, format: string, options?: QueryTextOptions): Promise<string>;
+  /** The same as bytes: some formats are no text, e.g. `RawBLOB` and `Parquet`. */
+  queryBytes(sql: string, format: string, options?: QueryTextOptions): Promise<Buffer>;
   /** Rows as RowBinary, in bounded memory, e.g. for training sets. */
   queryStream(sql: string, onChunk: (chunk: Buffer) => void): Promise<void>;
   close(): Promise<void>;

@@ -12,7 +12,7 @@ import type { LookArguments } from "../look-options.ts";
 import { modelTable } from "../model-table.ts";
 import type { LoadedApplication } from "../run/claim.ts";
 import { table } from "../table.ts";
-import { writeOut } from "../write-out.ts";
+import { writeBytes, writeOut } from "../write-out.ts";
 import { refusingQuery } from "./query-refused.ts";
 
 /** How answers are printed. */
@@ -30,12 +30,14 @@ export interface Look extends ResolvedConfig {
 /** Asks, prints the answer and closes. */
 export async function look(
   resolved: Look,
-  ask: (inspector: Inspector) => Promise<string>,
+  ask: (inspector: Inspector) => Promise<string | Buffer>,
 ): Promise<number> {
   const { openInspector } = await import("../inspect/open-inspector.ts");
   const inspector = await openInspector(resolved.application, resolved);
   try {
-    writeOut(await ask(inspector));
+    const answer = await ask(inspector);
+    if (typeof answer === "string") writeOut(answer);
+    else writeBytes(answer);
     return exitCodes.done;
   } finally {
     await inspector.close();
@@ -192,11 +194,14 @@ export function sql(
     console.error(`The database is that of ${first.name}; --topology takes another: ${known}.`);
   }
   const format = options.format ?? usual;
-  // A format that somebody asks for comes as it is.
-  const asItIs = (text: string) => text;
-  const shown = options.format !== undefined ? asItIs : options.json ? plainJson : plainLines;
-  return look(resolved, async (inspector) =>
-    shown(await refusingQuery("the query", () => inspector.sql({ query, format, topology }))),
+  const shown = options.json ? plainJson : plainLines;
+  return look(resolved, (inspector) =>
+    refusingQuery("the query", async () => {
+      const request = { query, format, topology };
+      if (options.format === undefined) return shown(await inspector.sql(request));
+      // A format that somebody asks for comes as it is.
+      return Buffer.from(await inspector.sqlBytes(request), "base64");
+    }),
   );
 }
 

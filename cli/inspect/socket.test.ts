@@ -22,6 +22,7 @@ const inspector: Inspector = {
   deadLetters: refuse,
   models: refuse,
   sql: ({ query }) => Promise.resolve(query.repeat(3)),
+  sqlBytes: refuse,
   config: () => Promise.resolve([{ name: "data", value: folder, origin: "default" }]),
   registerModel: refuse,
   scoreJob: refuse,

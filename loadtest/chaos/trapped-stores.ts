@@ -124,6 +124,9 @@ export class TrappedOffline implements OfflineStore {
   queryText(sql: string, format: string, options?: QueryTextOptions): Promise<string> {
     return this.#inner.queryText(sql, format, options);
   }
+  queryBytes(sql: string, format: string, options?: QueryTextOptions): Promise<Buffer> {
+    return this.#inner.queryBytes(sql, format, options);
+  }
   queryStream(sql: string, onChunk: (chunk: Buffer) => void): Promise<void> {
     return this.#inner.queryStream(sql, onChunk);
   }

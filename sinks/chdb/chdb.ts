@@ -177,9 +177,13 @@ class ChdbDatabase implements OfflineStore {
   }
 
   async queryText(sql: string, format: string, options: QueryTextOptions = {}): Promise<string> {
+    return (await this.queryBytes(sql, format, options)).toString("utf8");
+  }
+
+  async queryBytes(sql: string, format: string, options: QueryTextOptions = {}): Promise<Buffer> {
     const { readOnly = false } = options;
     if (readOnly) requireReading(sql);
-    return await this.#text(sql, formatName(format), this.#database, readOnly);
+    return await this.#bytes(sql, formatName(format), this.#database, readOnly);
   }
 
   async queryStream(sql: string, onChunk: (chunk: Buffer) => void): Promise<void> {
@@ -195,27 +199,27 @@ class ChdbDatabase implements OfflineStore {
   /** Statements in a database; null: in one that always stands. */
   #statements(database: string | null): Pick<MigrationTarget, "run" | "query"> {
     return {
-      run: async (sql) => void (await this.#text(sql, "TSV", database)),
+      run: async (sql) => void (await this.#bytes(sql, "TSV", database)),
       query: async <Row>(sql: string) => {
         const format = "JSONCompactEachRowWithNamesAndTypes";
-        const text = await this.#text(scanStatement(sql).query, format, database);
+        const bytes = await this.#bytes(scanStatement(sql).query, format, database);
         const found = new ExactRows();
-        for (const line of text.split("\n")) if (line !== "") found.take(line);
+        for (const line of bytes.toString("utf8").split("\n")) if (line !== "") found.take(line);
         return found.rows as Row[];
       },
     };
   }
 
-  async #text(
+  async #bytes(
     sql: string,
     format: string,
     database: string | null,
     readOnly = false,
-  ): Promise<string> {
+  ): Promise<Buffer> {
     const { query, format: own } = scanStatement(sql);
     const request = { kind: "run", sql: query, format: own ?? format, database, readOnly } as const;
     const bytes = await (await this.#chdb.engine()).request(request);
-    return bytes === null ? "" : Buffer.from(bytes).toString("utf8");
+    return Buffer.from(bytes ?? []);
   }
 }
 

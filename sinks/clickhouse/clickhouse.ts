@@ -163,6 +163,10 @@ class ClickHouseStore implements OfflineStore {
   }
 
   async queryText(sql: string, format: string, options: QueryTextOptions = {}): Promise<string> {
+    return (await this.queryBytes(sql, format, options)).toString("utf8");
+  }
+
+  async queryBytes(sql: string, format: string, options: QueryTextOptions = {}): Promise<Buffer> {
     const { readOnly = false } = options;
     if (readOnly) requireReading(sql);
     const scanned = scanStatement(sql);
@@ -174,7 +178,7 @@ class ClickHouseStore implements OfflineStore {
       take,
       readOnly ? { readonly: String(readOnlySettings.readonly) } : {},
     );
-    return Buffer.concat(chunks).toString("utf8");
+    return Buffer.concat(chunks);
   }
 
   async queryStream(sql: string, onChunk: (chunk: Buffer) => void): Promise<void> {

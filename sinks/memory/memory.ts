@@ -87,6 +87,10 @@ class InMemoryOfflineStore implements MemoryOfflineStore {
     return Promise.reject(noSql());
   }
 
+  queryBytes(): Promise<Buffer> {
+    return Promise.reject(noSql());
+  }
+
   queryStream(): Promise<void> {
     return Promise.reject(noSql());
   }
