@@ -46,7 +46,7 @@ test("a live run, with its decisions repeated, is read again byte for byte", asy
     const world = seed === 1 ? explained : usual;
     const live = await openEmbeddedBroker({ directory: null });
     await runLive(live, seed, world);
-    const decided = await decisionsOf(live);
+    const decided = await decisionsOf(live, world.registry);
     for (const { kind } of decided) kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
     const expected = await collectAir(live, world.registry, world.plan);
     incomplete += await countIncomplete(live, world.registry);
@@ -129,7 +129,7 @@ test("a record ahead of the clock waits or is refused, and makes none behind it 
     for (const [after, each] of offsets.entries()) {
       const spec = air.sources.find(({ topic }) => topic === first.source);
       const record = { ...first.record, [spec?.timeField ?? ""]: now + after * 1_000 };
-      await send(feeder, { ...first, record }, each);
+      await send(registry, feeder, { ...first, record }, each);
     }
     const end = now + hour;
     const worker = await Worker.start({
@@ -193,7 +193,7 @@ async function runLiveWorker(
     fetch: async (request) => {
       now += Math.floor(random() * 2 * minute);
       while ((sent[0]?.at ?? last) <= now && sent.length > 0) {
-        await send(feeder, sent.shift() as Sent, random() < 0.05 ? aheadOf(random()) : 0);
+        await send(registry, feeder, sent.shift() as Sent, random() < 0.05 ? aheadOf(random()) : 0);
       }
       return await broker.fetch({ ...request, maxWaitMs: 0 });
     },
@@ -260,7 +260,7 @@ async function runLive(broker: Broker, seed: number, world: World): Promise<void
         const batch = sent.slice(next, end < 0 ? sent.length : end);
         next += batch.length;
         for (const each of batch) {
-          await send(producer, each, random() < 0.05 ? aheadOf(random()) : 0);
+          await send(world.registry, producer, each, random() < 0.05 ? aheadOf(random()) : 0);
         }
       },
     },
@@ -276,13 +276,14 @@ function aheadOf(random: number): number {
 }
 
 async function send(
+  of: SchemaRegistry,
   producer: Awaited<ReturnType<Broker["producer"]>>,
   { source, record }: Sent,
   aheadMs: number,
 ): Promise<void> {
   const spec = air.sources.find(({ topic }) => topic === source);
   assert.ok(spec);
-  const encoder = await sourceEncoder(registry, spec);
+  const encoder = await sourceEncoder(of, spec);
   const value = new ByteWriter();
   const time = Number(record[spec.timeField]) + aheadMs;
   encoder.encode({ ...record, [spec.timeField]: time }, value);
@@ -313,8 +314,8 @@ async function copyInputs(from: Broker, to: Broker): Promise<void> {
   await producer.close();
 }
 
-async function decisionsOf(broker: Broker): Promise<Decision[]> {
-  return (await valuesOf(broker, "air.decisions", 1)) as unknown as Decision[];
+async function decisionsOf(broker: Broker, of: SchemaRegistry): Promise<Decision[]> {
+  return (await valuesOf(broker, "air.decisions", 1, of)) as unknown as Decision[];
 }
 
 async function countIncomplete(broker: Broker, of: SchemaRegistry): Promise<number> {
@@ -322,7 +323,7 @@ async function countIncomplete(broker: Broker, of: SchemaRegistry): Promise<numb
   return predictions.filter(({ incomplete }) => incomplete === true).length;
 }
 
-async function valuesOf(broker: Broker, topic: string, partitions: number, of = registry) {
+async function valuesOf(broker: Broker, topic: string, partitions: number, of: SchemaRegistry) {
   const latest = await of.latest(`${topic}-value`);
   assert.ok(latest);
   const decoder = new AvroDecoder(of, latest.schema);
