@@ -17,13 +17,13 @@ export function modelTable(lines: readonly ModelLine[]): string {
     ],
     lines.map((line) => [
       line.version,
-      line.promoted ? "yes" : "no",
+      line.promoted ? "yes" : line.sha256 === "" ? "no model" : "no",
       line.effectiveFrom,
       line.trainedOn.toLocaleString("en-US"),
       auc(line.holdoutAuc),
       line.scored.toLocaleString("en-US"),
       auc(line.liveAuc),
-      line.sha256.slice(0, 12) || "no model",
+      line.sha256.slice(0, 12),
     ]),
   );
   // A training that made no model has its number too.

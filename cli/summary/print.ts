@@ -73,7 +73,8 @@ function modelTable(models: Summary["models"]): string {
     ["model", "promoted", "in force after", "trained on", "holdout AUC", "scored", "live AUC"],
     models.map((model) => [
       model.version,
-      model.promoted ? "yes" : "no",
+      // A training that made none has its number too; `millrace models` says why.
+      model.promoted ? "yes" : model.sha256 === "" ? "no model" : "no",
       model.effectiveFrom.slice(0, 16).replace("T", " "),
       count(model.trainedOn),
       auc(model.holdoutAuc),

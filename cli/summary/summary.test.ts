@@ -81,6 +81,17 @@ test("the summary for people says that it balances, or what does not", () => {
         liveAuc: null,
         sha256: "ab",
       },
+      {
+        version: "v2",
+        promoted: false,
+        trainedOn: 0,
+        effectiveFrom: "2001-01-04T01:02:24Z",
+        holdoutAuc: null,
+        scored: 0,
+        labelled: 0,
+        liveAuc: null,
+        sha256: "",
+      },
     ],
     fallbackAuc: 0.5,
     throughput: { eventsPerSecond: 5000.4 },
@@ -91,6 +102,7 @@ test("the summary for people says that it balances, or what does not", () => {
     assert.ok(text.includes(part), part);
   }
   assert.match(text, /v1 +yes +2001-01-03 01:02 +20,000 +0\.723 +6 +-\n/);
+  assert.match(text, /v2 +no model +2001-01-04 01:02 +0 +- +0 +-\n/);
   assert.match(text, /1,024 MB at most; workers 256, 512 MB\n/);
   assert.match(text, /Balanced: every record/);
   assert.match(text, /ground truth +4 labelled, 3 taken for negative, 1 unknown, 2 pending\n/);
