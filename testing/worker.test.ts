@@ -203,9 +203,14 @@ test("while a commit is under way its tasks gather no more than the next one may
   let turns = 0;
   const slow = (of: Producer) =>
     withMethods(of, {
-      // As long as 60 looks for records, each of which may bring 2 MiB of them.
+      // As long as 60 looks for records, each of which may bring 2 MiB of them, or until nobody
+      // looks, since all that is wanted is there.
       commit: async () => {
-        for (const until = turns + 60; turns < until; ) await nextTurn();
+        const until = turns + 60;
+        for (let [last, still] = [turns, 0]; turns < until && still < 2_000; still++) {
+          if (turns > last) [last, still] = [turns, 0];
+          await nextTurn();
+        }
         await of.commit();
       },
     });
