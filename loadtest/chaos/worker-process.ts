@@ -95,6 +95,8 @@ async function run(start: WorkerStart): Promise<void> {
     plan: flights,
     stack,
     mode: { kind: "replay" },
+    // Traps wait for writes, and nobody for the end.
+    blockAgeMs: 1_000,
     instanceId: instanceOf(chaosMember, start.worker),
     onOutage: (what, error) =>
       void tell({ kind: "trouble", what: `${what}: ${error ?? "it is there again"}` }),

@@ -75,7 +75,10 @@ test("live rows may be dropped once they are older than their ttl, replayed ones
       position: async () => null,
       write: async (flush) => void flushes.push(flush),
     };
-    const pumps = await startPumps(flights, { ...stack, online }, () => {}, "0", mode);
+    const pumps = await startPumps(flights, { ...stack, online }, () => {}, {
+      instanceId: "0",
+      mode,
+    });
     const pump = pumps.find(({ sink, topic }) => sink === "online" && topic.includes(view.name));
     assert.ok(pump);
     const producer = await broker.producer({ transactionalId: "writer" });

@@ -42,6 +42,8 @@ export interface ApplicationOptions {
   readonly spill?: SpillOptions;
   /** Bytes that a partition of a row topic is kept up to. @default 268435456 */
   readonly rowTopicBytes?: number;
+  /** Age in ms that closes a block of rows. @default 1000 in live mode, else 5000 */
+  readonly blockAgeMs?: number;
   /** Bytes that the state of one task may have, as it is written. @default 536870912 */
   readonly stateBudgetBytes?: number;
   /** Factors by which source topics are slowed, for tests. @default none */

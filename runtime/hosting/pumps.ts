@@ -18,20 +18,30 @@ import type { Stack, TopologyStores } from "./stack.ts";
 export type OnTrouble = (who: string, error: unknown | null) => void;
 
 /**
- * Age in ms that closes a block of a replay: who replays waits for the end, and each block costs
- * ClickHouse as much again when it is merged.
+ * Age in ms that closes a block. Who replays waits for the end, and each block costs ClickHouse as
+ * much again when it is merged.
  */
-const replayedBlockAgeMs = 5_000;
+const blockAgeMs = { live: 1_000, replay: 5_000 } as const;
+
+export interface PumpsOptions {
+  /** Of the process that they belong to. @default none: a restart waits for its old place */
+  readonly instanceId?: string;
+  /** @default "replay" */
+  readonly mode?: Mode["kind"];
+  /** @default false */
+  readonly acceptGaps?: boolean;
+  /** Age in ms that closes a block. @default 1000 in live mode, else 5000 */
+  readonly blockAgeMs?: number;
+}
 
 /** Starts a pump for every topic that has a place in a store, or none where one fails. */
 export async function startPumps(
   plan: Plan,
   stack: Pick<Stack, "broker" | "registry"> & Pick<TopologyStores, "online" | "offline">,
   onTrouble: OnTrouble,
-  instanceId?: string,
-  mode: Mode["kind"] = "replay",
-  acceptGaps = false,
+  options: PumpsOptions = {},
 ): Promise<SinkPump[]> {
+  const { instanceId, mode = "replay", acceptGaps = false } = options;
   const wanted: { topic: string; sink: Sink }[] = [];
   for (const { topic, encoder } of offlineEncoders(plan, stack.registry)) {
     wanted.push({ topic, sink: offlineSink(stack.offline, encoder) });
@@ -57,7 +67,7 @@ export async function startPumps(
         group: pumpGroup(plan.name, sink.name, topic),
         budget,
         ...shared,
-        ...(mode === "replay" ? { maxWaitMs: replayedBlockAgeMs } : {}),
+        maxWaitMs: options.blockAgeMs ?? blockAgeMs[mode],
         purged: () => readTallies(stack.broker, plan.name, topic, partitions),
         accept: (gap) => passGap(stack.broker, plan.name, gap, acceptGaps),
         ...(instanceId === undefined ? {} : { instanceId }),

@@ -5,17 +5,15 @@ import type { Mode } from "../engine/task-factory.ts";
 import type { SinkPump } from "../pump/sink-pump.ts";
 import { RowTopicPurger } from "../row-topics/row-topic-purger.ts";
 import { rowTopics } from "../row-topics/row-topics.ts";
-import { type OnTrouble, startPumps } from "./pumps.ts";
+import { type OnTrouble, type PumpsOptions, startPumps } from "./pumps.ts";
 import type { TopologyStack } from "./stack.ts";
 
-export interface StoringOptions {
+export interface StoringOptions extends Pick<PumpsOptions, "acceptGaps" | "blockAgeMs"> {
   readonly plan: Plan;
   readonly mode: Mode;
   readonly instanceId: string;
   /** Bytes that a partition of a row topic is kept up to. @default 268435456 */
   readonly rowTopicBytes?: number;
-  /** @default false */
-  readonly acceptGaps?: boolean;
 }
 
 const defaultRowTopicBytes = 256 * 1024 * 1024;
@@ -27,8 +25,8 @@ export async function startStoring(
   onTrouble: OnTrouble,
   onFailure: (close: () => Promise<void>) => void,
 ): Promise<{ readonly pumps: readonly SinkPump[]; readonly purger: RowTopicPurger }> {
-  const { plan, mode, instanceId, acceptGaps } = options;
-  const pumping = startPumps(plan, stack, butStops(onTrouble), instanceId, mode.kind, acceptGaps);
+  const { plan, mode, instanceId } = options;
+  const pumping = startPumps(plan, stack, butStops(onTrouble), { ...options, mode: mode.kind });
   const purging = RowTopicPurger.start({
     broker: stack.broker,
     plan: plan.name,
