@@ -87,6 +87,51 @@ test("each payment of a card has a prediction and an outcome of its own, by its 
   await driver.close();
 });
 
+test("a label with null labels nobody, not even what is called null", async () => {
+  interface Refund {
+    readonly refundId: string;
+    readonly paymentId: string | null;
+    readonly at: number;
+    readonly upheld: boolean;
+  }
+  const refund = recordSchema<Refund>({
+    type: "record",
+    name: "Refund",
+    fields: [
+      ...[{ name: "refundId", type: "string" }, at],
+      ...[{ name: "paymentId", type: ["null", "string"] }],
+      { name: "upheld", type: "boolean" },
+    ],
+  });
+  const refunds = from("refunds", refund)
+    .timedBy("at", { lateness: "1m" })
+    .partitionedBy("refundId");
+  const refunded = predictions
+    .labelledBy(refunds, { on: "paymentId", within: "1d", label: eq("upheld", true) })
+    .into(topic("refunded"), offline);
+  const driver = topologyDriver(topology("refunds", { predictions, refunded }));
+  const noon = Date.UTC(2026, 0, 1, 12);
+  for (const [i, paymentId] of ["null", "p1"].entries()) {
+    driver.input("payments").send({ paymentId, card: "c1", at: noon + i, amount: 1 });
+  }
+  for (const [i, paymentId] of [null, "p1"].entries()) {
+    const sent: Refund = { refundId: `r${i}`, paymentId, at: noon + 1_000 + i, upheld: true };
+    driver.input("refunds").send(sent);
+  }
+  await driver.advanceTo(noon + 3_600_000);
+  const joined = await driver.output("refunded").drain();
+  assert.deepEqual(
+    joined.map(({ key }) => key),
+    ["p1"],
+  );
+  const accounts = await driver.accounting();
+  const counted = accounts.filter(({ branch }) => branch === "refunded");
+  const sum = (of: "in" | "processed" | "filtered") =>
+    counted.reduce((total, each) => total + each[of], 0);
+  assert.deepEqual([sum("in"), sum("processed"), sum("filtered")], [2, 1, 1]);
+  await driver.close();
+});
+
 test("without an identity of their own records go by the field that partitions them", () => {
   const scores = cards
     .enrichedWith({ card: spending.at("card") }, { missing: "null" })

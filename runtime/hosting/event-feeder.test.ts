@@ -147,7 +147,7 @@ test("events against the order of time, of a topic that is no source, or of othe
   const [first] = events(1);
   assert.ok(first !== undefined);
   await assert.rejects(replay([{ ...first, at: Number.NaN }]), {
-    message: /number 0 from 0\) at NaN, behind/,
+    message: /number 0 from 0\) at NaN ms, behind/,
   });
   const [event] = events(1) as [FedEvent];
   await assert.rejects(replay([{ ...event, topic: "paymnets" }]), { code: "UNKNOWN_TOPIC" });

@@ -7,6 +7,7 @@ import { watermark } from "../../schemas/generated.ts";
 import { partitionOf } from "../../schemas/murmur2.ts";
 import { nearest } from "../../schemas/nearest.ts";
 import { type Plan, type SourceSpec, topologyOf } from "../../schemas/plan.ts";
+import { timeText } from "../../schemas/source-time.ts";
 import { watermarksTopic } from "../../schemas/topic-names.ts";
 import type { Config } from "../config/settings.ts";
 import { AvroEncoder } from "../schema-registry/avro-codec.ts";
@@ -109,10 +110,6 @@ function* inOrder(events: Iterable<FedEvent>, { to }: EventRange): Generator<Fed
     last = at;
     index += 1;
   }
-}
-
-function timeText(at: number): string {
-  return Math.abs(at) <= 8.64e15 ? new Date(at).toISOString() : String(at);
 }
 
 function spanOf(events: Iterable<FedEvent>): EventRange {
