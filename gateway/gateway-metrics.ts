@@ -47,6 +47,11 @@ export class GatewayMetrics {
     help: "Rows that nobody waited for any more before they had an answer.",
     registers: [this.registry],
   });
+  readonly #hung = new Counter({
+    name: "millrace_gateway_hung_runs_total",
+    help: "Runs of models that were ended, as they took longer than they may.",
+    registers: [this.registry],
+  });
   /** Requests under way. */
   readonly underWay = new Gauge({
     name: "millrace_gateway_requests_under_way",
@@ -114,6 +119,11 @@ export class GatewayMetrics {
   /** Nobody waited for rows any more. */
   abandoned(rows: number): void {
     this.#abandoned.inc(rows);
+  }
+
+  /** A run of a model was ended. */
+  hung(): void {
+    this.#hung.inc();
   }
 
   refused(code: string): void {

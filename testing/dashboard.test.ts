@@ -48,9 +48,11 @@ test("every panel and alert asks for what a run exports", { timeout: 120_000 }, 
 
 test("what has to be seen has a panel, and what has to be told of an alert", () => {
   const [waiting, ahead] = ["millrace_waiting", "millrace_source_ahead_seconds"];
-  const alerts = [waiting, ahead, "millrace_model_put_aside_total"];
+  const panelled = [waiting, ahead, "millrace_model_put_aside_total"];
+  const hung = ["millrace_scoring_hung_runs_total", "millrace_gateway_hung_runs_total"];
+  const alerts = [...panelled, ...hung];
   const panels = [
-    ...[...alerts, "millrace_state_keys", "millrace_state_bytes"],
+    ...[...panelled, "millrace_state_keys", "millrace_state_bytes"],
     ...["millrace_gateway_predictions_total", "millrace_gateway_rows_waiting"],
   ];
   const lacks = (expressions: readonly string[]) => (name: string) =>

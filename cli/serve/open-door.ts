@@ -49,6 +49,7 @@ export async function openDoor(
     batched: (rows) => metrics.batched(rows),
     shed: (policy, rows) => metrics.shed(policy, rows),
     abandoned: (rows) => metrics.abandoned(rows),
+    hung: () => metrics.hung(),
     warn: (message, facts) => log.warn(facts, message),
     predicted: (step, answer) => metrics.predicted(step, answer),
   });

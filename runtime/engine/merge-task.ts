@@ -166,7 +166,7 @@ export class MergeTask implements Task, Restorable {
     this.#work = work;
     this.#awaiting = true;
     const known = this.#decisions.known(work);
-    if (known === undefined) return work;
+    if (known === undefined) return this.#decisions.left(work);
     if (known === null) this.#unanswered = true;
     else this.settle(known);
     return null;

@@ -7,6 +7,7 @@ import { predictionsOf } from "../../schemas/plan-facts.ts";
 import type { OnlineStore } from "../../sinks/store.ts";
 import type { SchemaRegistry } from "../schema-registry/registry.ts";
 import { Explanations } from "../services/explain/explanations.ts";
+import { runLimitMs } from "../services/score/run-limit.ts";
 import type { Scorer } from "../services/score/scorer.ts";
 import { createScoringPool } from "../services/score/scoring-pool.ts";
 import type { Warn } from "../services/service.ts";
@@ -54,6 +55,10 @@ export interface PredictionsOptions extends Omit<BatcherOptions, "batchesAtOnce"
   readonly threads?: number;
   /** Told what somebody should look at. @default nobody */
   readonly warn?: Warn;
+  /** A run of a model that may take any time is ended after so long, ms. @default `runLimitMs` */
+  readonly runMs?: number;
+  /** Told of each run of a model that was ended, as it took longer than it may. @default nobody */
+  readonly hung?: () => void;
   /** Told of each prediction that is answered. @default nobody */
   readonly predicted?: Predicted;
 }
@@ -275,7 +280,14 @@ export class Predictions {
     if (found !== undefined) return found;
     const { broker, registry } = this.#stack;
     const artifacts = this.#stack.artifacts.of(topology);
-    const pool = createScoringPool({ artifacts, threads, shortMs, warms: true });
+    const { warn = () => {}, hung = () => {}, runMs = runLimitMs(plan, true) } = this.#options;
+    const pool = createScoringPool({
+      ...{ artifacts, threads, shortMs, warms: true, givesUp: true, runMs },
+      hung: (sha256, reason) => {
+        hung();
+        warn("a run of a model was ended", { sha256, reason });
+      },
+    });
     const models = new ReadyModels(pool, artifacts, Math.max(1, threads));
     const champions = new Champions(plan, {
       broker,

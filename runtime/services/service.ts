@@ -56,7 +56,9 @@ export type ServiceDecision = Pick<Decision, "kind" | "position"> & Partial<Deci
 export interface RepeatedWork<Payload extends object> {
   /** The result where it is known without doing the work; undefined: do it; null: never came. */
   known(payload: Payload): Buffer | null | undefined;
-  /** The result that counted, given the one that came now. */
+  /** What of the work is left to be done. @default all of it */
+  left?(payload: Payload): Payload;
+  /** The result that counted, given the one that came now, of what was left. */
   settled(payload: Payload, result: Buffer): Buffer;
 }
 

@@ -19,7 +19,19 @@ function file(ops: readonly string[], more: readonly Buffer[] = []): Buffer {
 
 test("a graph has an end where all operators do, and loops and sizes out of values have none", () => {
   assert.equal(whyUnbounded(file(["Cast", "Gemm", "Sigmoid", "ai.onnx.ml.ZipMap"])), null);
-  for (const op of ["Loop", "Scan", "If", "Range", "Expand", "Tile", "NonZero", "mine.Gemm"]) {
+  assert.equal(whyUnbounded(file(["Conv", "LSTM", "Tanh", "ai.onnx.ml.SVMClassifier"])), null);
+  for (const op of [
+    "Loop",
+    "Scan",
+    "If",
+    "Range",
+    "Expand",
+    "Tile",
+    "NonZero",
+    "ConstantOfShape",
+    "Pad",
+    "mine.Gemm",
+  ]) {
     assert.match(whyUnbounded(file(["Cast", op])) ?? "", new RegExp(`it has ${op}`), op);
   }
 });

@@ -3,8 +3,26 @@ import { NotNative } from "./cells.ts";
 import { operators } from "./operators.ts";
 import { readTrees } from "./trees.ts";
 
-/** What converters write behind a score, besides what is computed here: labels, maps of them. */
-const besides: ReadonlySet<string> = new Set(["ArgMax", "ai.onnx.ml.ZipMap"]);
+/**
+ * What is not computed here, and goes over its cells as often as the file says all the same: labels
+ * and maps of them, and what networks, support vectors and scalers are made of. None makes a tensor
+ * as large as a value says, none has a graph of its own.
+ */
+const besides: ReadonlySet<string> = new Set([
+  ...["ArgMax", "ArgMin", "Constant", "Dropout", "Shape", "Size", "Split", "Squeeze", "Unsqueeze"],
+  ...["Transpose", "And", "Or", "Not", "Xor", "Less", "LessOrEqual", "Greater", "GreaterOrEqual"],
+  ...["Max", "Min", "Mean", "Sum", "Clip", "Sign", "Floor", "Ceil", "Round", "Mod", "IsInf"],
+  ...["Pow", "Sqrt", "Reciprocal", "Log", "Erf", "Sin", "Cos", "Tan", "Tanh", "Atan"],
+  ...["ReduceMax", "ReduceMin", "ReduceMean", "ReduceProd", "ReduceL1", "ReduceL2"],
+  ...["ReduceSumSquare", "ReduceLogSum", "ReduceLogSumExp"],
+  ...["LeakyRelu", "PRelu", "Elu", "Selu", "Celu", "Gelu", "HardSigmoid", "HardSwish", "Mish"],
+  ...["Softplus", "Softsign", "LogSoftmax", "Hardmax", "ThresholdedRelu"],
+  ...["BatchNormalization", "InstanceNormalization", "LayerNormalization"],
+  ...["Conv", "MaxPool", "AveragePool", "GlobalMaxPool", "GlobalAveragePool"],
+  ...["LSTM", "GRU", "RNN", "Einsum"],
+  ...["ai.onnx.ml.ZipMap", "ai.onnx.ml.Binarizer", "ai.onnx.ml.CategoryMapper"],
+  ...["ai.onnx.ml.FeatureVectorizer", "ai.onnx.ml.SVMClassifier", "ai.onnx.ml.SVMRegressor"],
+]);
 
 const trees: Readonly<Record<string, "target" | "class">> = {
   "ai.onnx.ml.TreeEnsembleRegressor": "target",

@@ -19,7 +19,9 @@ export interface MergeDecisions {
   prepare(merge: Merge, inputs: readonly InputSpec[]): void;
   /** Work whose result is known already; undefined: do it; null: it was never answered. */
   known(work: ExternalWork): Buffer | null | undefined;
-  /** The result that counts, given the one that came. */
+  /** What of the work is to be done. */
+  left(work: ExternalWork): ExternalWork;
+  /** The result that counts, given the one that came, of what was left of the work. */
   settled(work: ExternalWork, result: Buffer): Buffer;
   /** The records of an upstream task that was not there before count as known from `floor` on. */
   joined(input: string, writer: number, floor: number): void;
@@ -41,6 +43,7 @@ export function inputOrders(log: DecisionLog, recorded: readonly Decision[] = []
       if (joins.length > 0) merge.repeat(joins);
     },
     known: () => undefined,
+    left: (work) => work,
     settled: (_, result) => result,
     joined: (input, writer, floor) => log.add(joinedAt(input, writer, floor)),
     collect: (_merge, _inputs, batches) => log.collect(batches),
@@ -88,6 +91,7 @@ export function clockOrders(now: () => number, limitMs: number, log: DecisionLog
     },
     prepare: () => {},
     known: () => undefined,
+    left: (work) => work,
     settled: (work, result) =>
       serviceOf(work).settled(work.payload, result, now(), (decision) => log.add(decision)),
     joined: (input, writer, floor) => log.add(joinedAt(input, writer, floor)),
@@ -134,6 +138,10 @@ export function recordOrders(decisions: readonly Decision[]): MergeDecisions {
     prepare: (merge, inputs) =>
       merge.repeat(orderIn(decisions, ["wait", "place", "joined"], merge, inputs)),
     known: (work) => repeated(work).known(work.payload),
+    left: (work) => {
+      const payload = repeated(work).left?.(work.payload) ?? work.payload;
+      return { ...work, payload };
+    },
     settled: (work, result) => repeated(work).settled(work.payload, result),
     joined: () => {},
     collect: () => {},

@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { MillraceError } from "../../../schemas/errors.ts";
+import { endWithParent } from "../score/end-with-parent.ts";
 import { checkModel, type ModelCheck, type PassedModel } from "./check-model.ts";
 
 /** What the process is sent. */
@@ -24,6 +25,7 @@ async function verdictOf(request: CheckRequest): Promise<CheckVerdict> {
   }
 }
 
+endWithParent();
 process.once("message", (request: CheckRequest) => {
   void verdictOf(request).then((verdict) =>
     process.send?.(verdict, () => {

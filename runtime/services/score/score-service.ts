@@ -13,6 +13,7 @@ import { predictionsOf } from "../../../schemas/plan-facts.ts";
 import type { Metrics } from "../../metrics/metrics.ts";
 import type { Service, ServiceDecision } from "../service.ts";
 import { ModelWatch } from "./model-watch.ts";
+import { runLimitMs } from "./run-limit.ts";
 import { ScoreDeadline } from "./score-deadline.ts";
 import { encodeScoreResult, type ScoreResult } from "./scorer.ts";
 import { createScoringPool, type ScoringPool } from "./scoring-pool.ts";
@@ -23,10 +24,19 @@ import { createScoringPool, type ScoringPool } from "./scoring-pool.ts";
  */
 export const scoring: Service<ScoreWork> = {
   open: ({ plan, artifacts, register, scoringThreads, now, metrics, warn = () => {} }) => {
+    const isLive = now !== undefined;
+    const hungRuns = metrics?.counter(
+      "millrace_scoring_hung_runs_total",
+      "Runs of models that were ended, as they took longer than they may.",
+    );
     const pool = createScoringPool({
       artifacts,
-      // In a replay nobody waits for the first answer of a model.
-      warms: now !== undefined,
+      // In a replay nobody waits for the first answer of a model, and every row is asked for.
+      ...{ warms: isLive, givesUp: isLive, runMs: runLimitMs(plan, isLive) },
+      hung: (sha256, reason) => {
+        hungRuns?.inc();
+        warn("a run of a model was ended", { sha256, reason });
+      },
       ...(scoringThreads === undefined ? {} : { threads: scoringThreads }),
     });
     const score = metrics === undefined ? pool.score.bind(pool) : measured(pool, metrics);
@@ -89,38 +99,80 @@ export const scoring: Service<ScoreWork> = {
       if (kind === "failed") decided.set(place, rowStates.failed);
     }
     return {
-      // All of them at once, before the first record: each says after which time it holds.
-      known: ({ versionOf, asksNews }) =>
-        versionOf.length === 0 && asksNews ? withNews(Buffer.alloc(0), champions) : undefined,
-      settled: (work, result) => {
-        const rows = work.sourceOffsets.length;
-        // In the place of what the register says by now.
-        if (work.asksNews && rows > 0) {
-          return repeated(withNews(result.subarray(0, rows * rowResultBytes), champions), work);
-        }
-        return repeated(result, work);
+      known: (work) => {
+        const { asksNews, versionOf } = work;
+        const rows = versionOf.length;
+        // All of them at once, before the first record: each says after which time it holds.
+        if (rows === 0) return asksNews ? withNews(Buffer.alloc(0), champions) : undefined;
+        return leftOf(work).length > 0 ? undefined : counted(work, Buffer.alloc(0));
       },
+      // A row that its model hung at would hang again.
+      left: (work) => {
+        const left = leftOf(work);
+        return left.length === work.versionOf.length ? work : someOf(work, left);
+      },
+      settled: counted,
     };
 
-    function repeated(result: Buffer, work: ScoreWork): Buffer {
-      if (decided.size === 0) return result;
-      const counted = Buffer.from(result);
-      const rows = work.sourceOffsets.length;
+    function counted(work: ScoreWork, result: Buffer): Buffer {
+      const rows = work.versionOf.length;
+      if (rows === 0) return result;
+      const repeated = decided.size === 0 ? result : widened(work, result);
+      // In the place of what the register says by now.
+      if (!work.asksNews) return repeated;
+      return withNews(repeated.subarray(0, rows * rowResultBytes), champions);
+    }
+
+    /** Undefined: nothing was decided about a row. Those of earlier releases name no version. */
+    function stateOf(work: ScoreWork, row: number): number | undefined {
+      const partition = work.sourcePartitions[row] as number;
+      const offset = work.sourceOffsets[row] as number;
+      return (
+        decided.get(placeOf(partition, offset, versionAt(work, row))) ??
+        decided.get(placeOf(partition, offset, null))
+      );
+    }
+
+    function leftOf(work: ScoreWork): readonly number[] {
+      const all = Array.from(work.versionOf, (_, row) => row);
+      return decided.size === 0 ? all : all.filter((row) => stateOf(work, row) === undefined);
+    }
+
+    /** With the rows that were decided between those that were left. */
+    function widened(work: ScoreWork, result: Buffer): Buffer {
+      const rows = work.versionOf.length;
+      const left = leftOf(work);
+      const whole = Buffer.alloc(rows * rowResultBytes);
       for (let row = 0; row < rows; row++) {
-        const partition = work.sourcePartitions[row] as number;
-        const offset = work.sourceOffsets[row] as number;
-        // Those of earlier releases name no version.
-        const state =
-          decided.get(placeOf(partition, offset, versionAt(work, row))) ??
-          decided.get(placeOf(partition, offset, null));
-        if (state === undefined) continue;
-        counted.writeDoubleLE(Number.NaN, row * 8);
-        counted[stateAt(rows, row)] = state;
+        whole.writeDoubleLE(Number.NaN, row * 8);
+        whole[stateAt(rows, row)] = stateOf(work, row) ?? rowStates.answered;
       }
-      return counted;
+      for (const [from, row] of left.entries()) {
+        result.copy(whole, row * 8, from * 8, from * 8 + 8);
+        const latencyAt = (left.length + from) * 8;
+        result.copy(whole, (rows + row) * 8, latencyAt, latencyAt + 8);
+        whole[stateAt(rows, row)] = result[stateAt(left.length, from)] as number;
+      }
+      return whole;
     }
   },
 };
+
+/** Work with some of its rows. */
+function someOf(work: ScoreWork, rows: readonly number[]): ScoreWork {
+  const { features } = work;
+  const values = new Float64Array(rows.length * features);
+  for (const [at, row] of rows.entries()) {
+    values.set(work.rows.subarray(row * features, (row + 1) * features), at * features);
+  }
+  return {
+    ...work,
+    versionOf: Uint16Array.from(rows, (row) => work.versionOf[row] as number),
+    rows: values,
+    sourcePartitions: Uint16Array.from(rows, (row) => work.sourcePartitions[row] as number),
+    sourceOffsets: Float64Array.from(rows, (row) => work.sourceOffsets[row] as number),
+  };
+}
 
 /** News are in force after what the task has seen, and after they were made; that is a decision. */
 function decidedNews(

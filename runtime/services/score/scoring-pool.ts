@@ -5,6 +5,8 @@ import type { ScoreWork } from "../../../processors/scoring/score-work.ts";
 import { errorOf, MillraceError } from "../../../schemas/errors.ts";
 import { turnOffTelemetry } from "../../config/onnx-telemetry.ts";
 import { failedBatch } from "./answer-batch.ts";
+import { ApartScorer } from "./apart-scorer.ts";
+import { UnboundedModel } from "./model-cache.ts";
 import { NativeScorer } from "./native-scorer.ts";
 import type { OnnxModel } from "./onnx-model.ts";
 import {
@@ -17,27 +19,9 @@ import {
   type ScoreResult,
   type Scorer,
 } from "./scorer.ts";
+import { type ScoringPoolOptions, scoringPoolDefaults } from "./scoring-pool-options.ts";
 import { type ScoringFailure, type ScoringTask, TaskScorer } from "./scoring-task.ts";
 import { ShortScorer } from "./short-scorer.ts";
-
-export interface ScoringPoolOptions {
-  /** Where the models are. */
-  readonly artifacts: { readonly directory: string };
-  /** Worker threads; 0: the calling thread scores, which blocks it meanwhile. @default 1 */
-  readonly threads?: number;
-  /**
-   * A batch that is known to take its model no longer, ms, is scored on the calling thread though
-   * there are threads: handing it over would cost more. @default 0: none is
-   */
-  readonly shortMs?: number;
-  /**
-   * Whether threads load ONNX Runtime as they start, while nobody waits, and not for their first
-   * model. @default false
-   */
-  readonly warms?: boolean;
-}
-
-export const scoringPoolDefaults = Object.freeze({ threads: 1, shortMs: 0, warms: false });
 
 /** Micro-batches given to a thread at most: one that it runs, one at hand. The rest waits here. */
 const batchesPerThread = 2;
@@ -48,6 +32,9 @@ const batchesOfOwn = 1;
 /** Threads that may end in one batch, and in batches of one model in a row, until it has failed. */
 export const lostThreadsMax = 3;
 
+/** How long runs that may take any time may go on once the pool is closed, ms. */
+const closingMs = 5_000;
+
 export type ScoringPool = Scorer;
 
 /**
@@ -56,7 +43,8 @@ export type ScoringPool = Scorer;
  * flight: `close` waits for every batch first. A thread that ends by itself is replaced, and what
  * it was at is asked for again, {@link lostThreadsMax} times in all. Models that are computed in
  * JavaScript are asked on the calling thread, and so are all others where the pool has no threads,
- * or where `shortMs` says so.
+ * or where `shortMs` says so. A model whose runs may take any time is asked in processes of its
+ * own, which can be ended ({@link ApartScorer}).
  */
 export function createScoringPool(options: ScoringPoolOptions): ScoringPool {
   turnOffTelemetry();
@@ -78,6 +66,8 @@ class Pool implements ScoringPool {
   /** Null: threads score. */
   readonly #own: TaskScorer | null;
   readonly #short: ShortScorer;
+  /** Scores by models whose runs may take any time. */
+  readonly #apart: ApartScorer;
   /** None after the last thread ended, until one is needed. */
   #threads: Piscina | null;
   /** Why the last thread ended. */
@@ -102,6 +92,11 @@ class Pool implements ScoringPool {
     this.#options = options;
     this.#native = new NativeScorer(artifacts.directory);
     this.#short = new ShortScorer(artifacts.directory, threads === 0 ? 0 : options.shortMs);
+    const { runMs, loadMs, givesUp, hung } = options;
+    this.#apart = new ApartScorer({
+      ...{ directory: artifacts.directory, processes: Math.max(1, threads), givesUp, hung },
+      limits: { runMs, loadMs },
+    });
     this.#own = threads === 0 ? new TaskScorer(artifacts.directory) : null;
     this.#threads = threads === 0 ? null : this.#start();
   }
@@ -127,17 +122,17 @@ class Pool implements ScoringPool {
     const rows = work.versionOf.length;
     const result = emptyResult(rows);
     const waiting = new Set<Waiting>();
-    let dropped: { readonly reason: unknown } | null = null;
+    const over = new AbortController();
     const drop = (reason: unknown): void => {
-      dropped ??= { reason };
+      over.abort(reason);
       for (const each of waiting) each.drop(reason);
     };
     const runs = microBatches(work).map(async (batch) => {
       const native = await this.#native.model(batch.artifact);
-      if (dropped !== null) throw (dropped as { reason: unknown }).reason;
+      over.signal.throwIfAborted();
       const answers =
         native === null
-          ? await this.#answer(work, batch, waiting)
+          ? await this.#answer(work, batch, waiting, over.signal)
           : await this.#compute(native, work, batch, signal);
       placeAnswers(result, batch, answers, performance.now() - started);
     });
@@ -157,7 +152,10 @@ class Pool implements ScoringPool {
   }
 
   async #end(): Promise<void> {
+    const over = setTimeout(() => void this.#apart.close(), closingMs);
     await this.#drain();
+    clearTimeout(over);
+    await this.#apart.close();
     await this.#own?.close();
     await this.#short.close();
     // A thread that is ended while it loads a library may end the process.
@@ -217,8 +215,14 @@ class Pool implements ScoringPool {
   }
 
   /** Asks a thread, and the next one where it ends: what it was at may not have been the cause. */
-  async #answer(work: ScoreWork, batch: MicroBatch, waiting: Set<Waiting>): Promise<BatchAnswer> {
+  async #answer(
+    work: ScoreWork,
+    batch: MicroBatch,
+    waiting: Set<Waiting>,
+    over: AbortSignal,
+  ): Promise<BatchAnswer> {
     const { artifact, rows } = batch;
+    if (this.#apart.knows(artifact)) return await this.#askApart(work, batch, over);
     const short = this.#short.ask(artifact, rows.length, () => batchVectors(work, batch));
     if (short !== null) return await this.#counted(rows.length, short);
     for (let threads = 1; ; threads++) {
@@ -232,6 +236,10 @@ class Pool implements ScoringPool {
         if (this.#lostTo.size > 0) this.#lostTo.delete(artifact);
         return answer;
       } catch (error) {
+        if (error instanceof UnboundedModel) {
+          this.#apart.learn(artifact);
+          return await this.#askApart(work, batch, over);
+        }
         if (!(error instanceof ThreadEnded)) throw error;
         const lost = this.#lostTo.get(artifact)?.threads ?? 0;
         const reason = `its thread ended: ${error.message}`;
@@ -239,6 +247,13 @@ class Pool implements ScoringPool {
         if (threads >= lostThreadsMax) return failedBatch(rows.length, reason);
       }
     }
+  }
+
+  /** Once it is `over` nothing of it begins, and what has begun is not waited for. */
+  async #askApart(work: ScoreWork, batch: MicroBatch, over: AbortSignal): Promise<BatchAnswer> {
+    const { artifact, rows } = batch;
+    const vectors = () => batchVectors(work, batch);
+    return await this.#counted(rows.length, this.#apart.ask(artifact, rows.length, vectors, over));
   }
 
   async #run(work: ScoreWork, batch: MicroBatch): Promise<BatchAnswer> {
@@ -258,6 +273,7 @@ class Pool implements ScoringPool {
     try {
       const answer = await asked;
       if ("probabilities" in answer) return answer;
+      if (answer.isUnbounded) throw new UnboundedModel();
       if (answer.code === null) throw answer.cause;
       throw errorOf(answer.code, answer.context, { cause: answer.cause });
     } finally {

@@ -1,6 +1,6 @@
 import { type ErrorCode, type ErrorContext, MillraceError } from "../../../schemas/errors.ts";
 import { answerBatch } from "./answer-batch.ts";
-import { ModelCache } from "./model-cache.ts";
+import { ModelCache, UnboundedModel } from "./model-cache.ts";
 import type { BatchAnswer } from "./scorer.ts";
 
 /** One micro-batch of one model. */
@@ -22,6 +22,8 @@ export interface ScoringFailure {
   readonly code: ErrorCode | null;
   readonly context: ErrorContext;
   readonly cause: unknown;
+  /** Whether its runs may take any time: it is asked where they can be ended. @default false */
+  readonly isUnbounded?: boolean;
 }
 
 /** Does the tasks of one thread by onnxruntime, one after the other. */
@@ -29,9 +31,17 @@ export class TaskScorer {
   readonly #cache: ModelCache;
   #last: Promise<unknown> = Promise.resolve();
 
-  /** @param directory - of the artifacts. */
-  constructor(directory: string) {
-    this.#cache = new ModelCache(directory);
+  /**
+   * @param directory - of the artifacts.
+   * @param takesAll - whether also models are asked whose runs may take any time. @default false
+   */
+  constructor(directory: string, takesAll = false) {
+    this.#cache = new ModelCache(directory, takesAll);
+  }
+
+  /** Loads a model, for which its first task would wait; what is wrong with it its tasks say. */
+  async load(artifact: string): Promise<void> {
+    await this.#cache.get(artifact).catch(() => {});
   }
 
   run(task: ScoringTask): Promise<BatchAnswer | ScoringFailure> {
@@ -62,7 +72,10 @@ export class TaskScorer {
       const { user, system } = process.cpuUsage(used);
       return { ...answer, tookMs, busyMs: Math.min(tookMs, (user + system) / 1_000) };
     } catch (error) {
-      if (!(error instanceof MillraceError)) return { code: null, context: {}, cause: error };
+      if (!(error instanceof MillraceError)) {
+        const isUnbounded = error instanceof UnboundedModel;
+        return { code: null, context: {}, cause: error, isUnbounded };
+      }
       const { code, context, cause } = error;
       return { code, context, cause };
     } finally {

@@ -233,7 +233,7 @@ test(
     const pool = createScoringPool({ artifacts, threads: 1, shortMs: 1_000 });
     const rows = new Float64Array(sampleFeatures.length).fill(0.5);
     const { probabilities, failure } = await pool.score({ ...work(["any"], [sha], 1), rows });
-    assert.deepEqual([failure, ...probabilities], [null, 0.5], "threads do ask it");
+    assert.deepEqual([failure, ...probabilities], [null, 0.5], "a process does ask it");
     await pool.close();
     const short = new ShortScorer(artifacts.directory, 1_000);
     for (let run = 0; run < 16; run++) {
