@@ -7,6 +7,7 @@ import { predictionsOf } from "../../schemas/plan-facts.ts";
 import { modelRegisterTopic } from "../../topologies/dsl/compile/topics.ts";
 import type { SchemaRegistry } from "../schema-registry/registry.ts";
 import { ModelTail } from "../services/models/model-tail.ts";
+import { StandingLook } from "../services/models/standing-look.ts";
 import { TrainedTail } from "../services/models/trained-tail.ts";
 
 /** A version that is, or will be, champion. */
@@ -35,9 +36,6 @@ interface Followed {
   readonly register: ModelRegister;
 }
 
-/** Time between two looks for news, ms. */
-const lookEveryMs = 200;
-
 /**
  * The champions of a topology's models as the stream hears of them: named in the model register, or
  * promoted by the trainer. A new one is made ready before it is in force, and the one before
@@ -51,9 +49,8 @@ export class Champions {
   readonly #steps = new Map<string, Followed>();
   /** By model how many of its versions have been heard of. */
   readonly #heard = new Map<string, number>();
+  readonly #news: StandingLook;
   #first: Promise<void> | null = null;
-  #looking: Promise<void> | null = null;
-  #timer: NodeJS.Timeout | null = null;
 
   constructor(plan: Plan, options: ChampionsOptions) {
     this.#options = options;
@@ -66,6 +63,12 @@ export class Champions {
       const register = new ModelRegister(routing !== undefined);
       this.#steps.set(name, { model: model.name, width: features.length, register });
     }
+    const places = () => [this.#tail.place, ...(this.#trained?.places ?? [])];
+    this.#news = new StandingLook({
+      broker: options.broker,
+      places,
+      look: () => this.#look(true),
+    });
   }
 
   /**
@@ -89,30 +92,18 @@ export class Champions {
   }
 
   async close(): Promise<void> {
-    if (this.#timer !== null) clearInterval(this.#timer);
-    await this.#looking?.catch(() => {});
+    await this.#news.close();
     await this.#tail.close();
   }
 
   async #opened(): Promise<void> {
-    this.#first ??= this.#look(false).then(() => this.#follow());
+    this.#first ??= this.#look(false).then(() => this.#news.start());
     try {
       await this.#first;
     } catch (error) {
       this.#first = null;
       throw error;
     }
-  }
-
-  #follow(): void {
-    this.#timer = setInterval(() => {
-      this.#looking ??= this.#look(true)
-        .catch(() => {})
-        .finally(() => {
-          this.#looking = null;
-        });
-    }, lookEveryMs);
-    this.#timer.unref();
   }
 
   /** @param warms - whether news are made ready first; at the beginning there is none before. */

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Broker } from "../../../broker/broker.ts";
 import { committedPages } from "../../../broker/committed-records.ts";
 import {
@@ -6,11 +5,7 @@ import {
   type ModelChange,
   saysWhoAnswers,
 } from "../../../schemas/model-change.ts";
-
-/** How long a fetch stands at the broker until the register changes, ms. */
-const standMs = 5_000;
-/** Pause after a look that failed, ms. */
-const pauseMs = 200;
+import { type ReadPlace, StandingLook } from "./standing-look.ts";
 
 /**
  * The model register of a topology as a process knows it: read to its end before the first answer,
@@ -23,7 +18,7 @@ export class ModelTail {
   #counted: readonly ModelChange[] = [];
   #offset: number | null = null;
   #looking: Promise<void> | null = null;
-  #closed = false;
+  #standing: StandingLook | null = null;
 
   constructor(broker: Broker, topic: string) {
     this.#broker = broker;
@@ -49,38 +44,26 @@ export class ModelTail {
     return this.#counted.filter((change) => change.model === model);
   }
 
+  /** Where the next look goes on. */
+  get place(): ReadPlace {
+    return { topic: this.#topic, partition: 0, offset: this.#offset ?? 0 };
+  }
+
   /** Waits for changes from now on, and says when there are some. What fails is tried again. */
   follow(onNews: () => void): void {
-    void this.#follow(onNews);
+    const look = async () => {
+      const before = this.#written.length;
+      await this.look();
+      if (this.#written.length > before) onNews();
+    };
+    this.#standing = new StandingLook({ broker: this.#broker, places: () => [this.place], look });
+    this.#standing.start();
   }
 
   /** Nothing is said any more. */
   async close(): Promise<void> {
-    this.#closed = true;
+    await this.#standing?.close();
     await this.#looking?.catch(() => {});
-  }
-
-  async #follow(onNews: () => void): Promise<void> {
-    while (!this.#closed) {
-      const before = this.#written.length;
-      try {
-        await this.look();
-        if (this.#written.length > before && !this.#closed) onNews();
-        if (!this.#closed) await this.#change();
-      } catch {
-        await sleep(pauseMs, null, { ref: false });
-      }
-    }
-  }
-
-  /** Resolves when there may be something to read. */
-  async #change(): Promise<void> {
-    const offset = this.#offset ?? 0;
-    const maxBytes = 64 * 1024;
-    await this.#broker.fetch({
-      partitions: [{ topic: this.#topic, partition: 0, offset, maxBytes }],
-      ...{ isolation: "read_committed", maxWaitMs: standMs, maxBytes },
-    });
   }
 
   /** Reads what has come since the last look; one at a time. Rejects with what the broker says. */

@@ -3,6 +3,7 @@ import { committedPages } from "../../../broker/committed-records.ts";
 import { type Model, model as modelSchema } from "../../../schemas/generated.ts";
 import { AvroDecoder } from "../../schema-registry/avro-codec.ts";
 import type { SchemaRegistry } from "../../schema-registry/registry.ts";
+import type { ReadPlace } from "./standing-look.ts";
 
 /** The versions that trainings gave, as their topic has them. */
 export class TrainedTail {
@@ -35,6 +36,11 @@ export class TrainedTail {
   /** What its trainings ended with, those without a version too. */
   answers(model: string): readonly Model[] {
     return this.#answers.filter((each) => each.model === model);
+  }
+
+  /** Where the next look goes on. */
+  get places(): readonly ReadPlace[] {
+    return this.#offsets.map((offset, partition) => ({ topic: this.#topic, partition, offset }));
   }
 
   /** Reads on, to the end as of now; one look after the other. */
