@@ -107,6 +107,8 @@ const told: Partial<Record<ErrorCode, Told>> = {
   TRACKING_UNKNOWN: { status: 404, todo: "Name one that there is." },
   TRACKING_EXISTS: { status: 400, todo: "Take another name, or the one that there is." },
   TRACKING_FULL: { status: 507, todo: "Log to another application, or less often." },
+  TRACKING_UNREADABLE: { status: 500, todo: "Tell whoever runs the gateway, with the message." },
+  TRACKING_OUTCOME_UNKNOWN: { status: 503, todo: "Look whether it is there, then ask again." },
   TRACKING_CLOSED: { status: 409, todo: "Ask the gateway of an application with a model." },
   LOOK_UNKNOWN: { status: 404, todo: "/v1/views names the topologies." },
 };

@@ -647,6 +647,16 @@ export const errorTable = {
     message:
       "The log of experiments and models has {sizeBytes} bytes, and may have {limitBytes}: log less often, or to another application.",
   },
+  TRACKING_UNREADABLE: {
+    policy: "stop",
+    message:
+      "The log of experiments and models, {topic}, begins at offset {from}, and what stood before cannot be read: {reason}. Ask a gateway of the version that wrote it, or bring back the records that were deleted.",
+  },
+  TRACKING_OUTCOME_UNKNOWN: {
+    policy: "retry",
+    message:
+      "It was written to the log of experiments and models, but what became of it could not be read before a snapshot took its place: look whether it is there, and ask again if it is not.",
+  },
   TRACKING_CLOSED: {
     policy: "stop",
     message:

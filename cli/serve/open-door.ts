@@ -10,6 +10,7 @@ import { refuse } from "../../runtime/config.ts";
 import type { Stack } from "../../runtime/hosting/stack.ts";
 import { EventIngest } from "../../runtime/ingest/event-ingest.ts";
 import { Predictions } from "../../runtime/predict/predictions.ts";
+import type { Warn } from "../../runtime/services/service.ts";
 import { RegisteredModels } from "../../runtime/tracking/registered-models.ts";
 import { Tracking } from "../../runtime/tracking/tracking.ts";
 import { packageVersion } from "../../schemas/package-version.ts";
@@ -40,6 +41,7 @@ export async function openDoor(
   const metrics = new GatewayMetrics(ofProcess);
   // A replay has its sources as they stand.
   const ingest = config.live ? new EventIngest(plans, stack) : null;
+  const warn: Warn = (message, facts) => log.warn(facts, message);
   const predictions = new Predictions(plans, stack, {
     now: () => (config.live ? Date.now() : null),
     logs: config.live,
@@ -50,7 +52,7 @@ export async function openDoor(
     shed: (policy, rows) => metrics.shed(policy, rows),
     abandoned: (rows) => metrics.abandoned(rows),
     hung: () => metrics.hung(),
-    warn: (message, facts) => log.warn(facts, message),
+    warn,
     predicted: (step, answer) => metrics.predicted(step, answer),
   });
   metrics.watchWaiting(
@@ -58,7 +60,7 @@ export async function openDoor(
     () => predictions.waitingBytes,
   );
   void predictions.warm();
-  const tracking = new Tracking(plans, stack);
+  const tracking = new Tracking(plans, stack, warn);
   const now = () => (config.live ? Date.now() : null);
   const models = new RegisteredModels(tracking, plans, stack, now);
   const waitsFor = () => [...waitingFor(), ...predictions.waitingFor];

@@ -19,6 +19,7 @@ const errorCodes: Partial<Record<ErrorCode, string>> = {
   ...{ HOST_REFUSED: "PERMISSION_DENIED", TRACKING_CLOSED: "FEATURE_DISABLED" },
   ...{ GATEWAY_DRAINING: "TEMPORARILY_UNAVAILABLE", REQUEST_TIMEOUT: "TEMPORARILY_UNAVAILABLE" },
   ARTIFACTS_UNREACHABLE: "TEMPORARILY_UNAVAILABLE",
+  TRACKING_OUTCOME_UNKNOWN: "TEMPORARILY_UNAVAILABLE",
 };
 
 /** Errors as MLflow's clients read them, with our code beside. */
@@ -61,8 +62,12 @@ export function results(usual: number) {
 }
 
 const anyObject = z.record(z.string(), z.unknown());
-const own: readonly ErrorCode[] = ["TRACKING_INVALID", "TRACKING_UNKNOWN", "TRACKING_CLOSED"];
-const writing: readonly ErrorCode[] = ["TRACKING_EXISTS", "TRACKING_FULL"];
+const own: readonly ErrorCode[] = [
+  ...(["TRACKING_INVALID", "TRACKING_UNKNOWN", "TRACKING_CLOSED", "TRACKING_UNREADABLE"] as const),
+];
+const writing: readonly ErrorCode[] = [
+  ...(["TRACKING_EXISTS", "TRACKING_FULL", "TRACKING_OUTCOME_UNKNOWN"] as const),
+];
 
 interface MlflowCall<Fields extends z.ZodRawShape> {
   readonly method: Door["method"];

@@ -21,8 +21,8 @@ async function kafka(): Promise<Broker> {
   return broker;
 }
 
-function logOf(broker: Broker, logBytesMost = 1e8): TrackingLog {
-  const log = new TrackingLog(broker, topic, { logBytesMost });
+function logOf(broker: Broker, sizeBytesMost = 1e8): TrackingLog {
+  const log = new TrackingLog(broker, topic, { sizeBytesMost });
   opened.push(() => log.close());
   return log;
 }

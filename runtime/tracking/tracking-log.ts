@@ -1,6 +1,5 @@
 import { randomUUID } from "node:crypto";
 import type { Broker, Producer } from "../../broker/broker.ts";
-import { committedPages } from "../../broker/committed-records.ts";
 import { RecordBatchBuilder } from "../../broker/record-batch/builder.ts";
 import { MillraceError } from "../../schemas/errors.ts";
 import type {
@@ -8,15 +7,28 @@ import type {
   TrackingCommands,
   TrackingKind,
 } from "../../schemas/tracking-command.ts";
-import { type Outcome, TrackingFold } from "./fold/tracking-fold.ts";
+import type { Warn } from "../services/service.ts";
+import type { Outcome } from "./fold/tracking-fold.ts";
 import type { TrackingState } from "./fold/tracking-state.ts";
+import { SnapshotWriter } from "./snapshot/snapshot-writer.ts";
+import { TrackingReader } from "./tracking-reader.ts";
 
 export interface TrackingLogOptions {
-  /** Of all commands together: they stand in memory as what they lead to. @default 268435456 */
-  readonly logBytesMost?: number;
+  /**
+   * Of what all commands lead to, as a snapshot has it, with the commands behind that: it stands
+   * in memory. @default 268435456
+   */
+  readonly sizeBytesMost?: number;
+  /** Bytes of commands, at the least, after which a snapshot is written. @default 16777216 */
+  readonly snapshotAfterBytes?: number;
+  /** @default nobody */
+  readonly warn?: Warn;
 }
 
-export const trackingLogDefaults = Object.freeze({ logBytesMost: 256 * 2 ** 20 });
+export const trackingLogDefaults = Object.freeze({
+  sizeBytesMost: 256 * 2 ** 20,
+  snapshotAfterBytes: 16 * 2 ** 20,
+});
 
 /** A command has to fit into a record of its topic. */
 const commandBytesMost = 900_000;
@@ -34,40 +46,47 @@ interface Waiting {
  * The log of experiments, runs and registered models of a topology, and what it leads to. Its one
  * partition puts commands in order; every reader decides by that order alone what holds, so that
  * several gateways write without a lock. A command is answered once it stands in the log and has
- * been read back, so whoever reads next finds it, at whichever gateway.
+ * been read back, so whoever reads next finds it, at whichever gateway. Snapshots of what it leads
+ * to stand in the log too, and what they cover is deleted.
  */
 export class TrackingLog {
   readonly #broker: Broker;
   readonly #topic: string;
-  readonly #options: Required<TrackingLogOptions>;
-  readonly #fold = new TrackingFold();
-  #offset = 0;
-  #bytes = 0;
+  readonly #sizeBytesMost: number;
+  readonly #reader: TrackingReader;
+  readonly #snapshots: SnapshotWriter;
   #producer: Promise<Producer> | null = null;
-  #looking: Promise<void> | null = null;
   #queue: Waiting[] = [];
   #writing: Promise<void> | null = null;
   readonly #outcomes = new Map<string, Outcome | null>();
 
   constructor(broker: Broker, topic: string, options: TrackingLogOptions = {}) {
+    const { sizeBytesMost, snapshotAfterBytes, warn } = {
+      ...trackingLogDefaults,
+      warn: () => {},
+      ...options,
+    };
     this.#broker = broker;
     this.#topic = topic;
-    this.#options = { ...trackingLogDefaults, ...options };
+    this.#sizeBytesMost = sizeBytesMost;
+    const applied = (id: string, outcome: Outcome | null) => {
+      if (this.#outcomes.has(id)) this.#outcomes.set(id, outcome);
+    };
+    this.#reader = new TrackingReader(broker, topic, { applied, warn });
+    const snapshots = { afterBytes: snapshotAfterBytes, warn };
+    this.#snapshots = new SnapshotWriter(broker, topic, this.#reader, snapshots);
   }
 
   /** What all commands lead to that stood in the log when this was asked. */
   async read(): Promise<TrackingState> {
-    // A look that is under way may have asked for the end before.
-    await this.#looking?.catch(() => {});
-    await this.#look();
-    return this.#fold.state;
+    return await this.#reader.read();
   }
 
   /**
    * Notes a command, and gives what it led to.
    *
-   * @throws {MillraceError} why it is refused; TRACKING_FULL; what the broker says: then it may
-   * stand in the log or not.
+   * @throws {MillraceError} why it is refused; TRACKING_FULL; TRACKING_UNREADABLE; what the broker
+   * says, and TRACKING_OUTCOME_UNKNOWN: then it may stand in the log or not.
    */
   async write<K extends TrackingKind>(
     kind: K,
@@ -83,10 +102,12 @@ export class TrackingLog {
     }
     // What does not hold now is not worth a record; what holds is decided by its place in the log.
     await this.read();
-    this.#fold.check(command);
-    const { logBytesMost: limitBytes } = this.#options;
-    if (this.#bytes + bytes.length > limitBytes) {
-      throw new MillraceError("TRACKING_FULL", { sizeBytes: this.#bytes, limitBytes });
+    this.#reader.fold.check(command);
+    this.#snapshots.whenDue();
+    const { sizeBytes } = this.#reader;
+    const limitBytes = this.#sizeBytesMost;
+    if (sizeBytes + bytes.length > limitBytes) {
+      throw new MillraceError("TRACKING_FULL", { sizeBytes, limitBytes });
     }
     return await new Promise((resolve, reject) => {
       this.#queue.push({ command, bytes, resolve, reject });
@@ -96,9 +117,15 @@ export class TrackingLog {
     });
   }
 
+  /** Resolves once no snapshot is being written. */
+  async settled(): Promise<void> {
+    await this.#snapshots.settled();
+  }
+
   async close(): Promise<void> {
     await this.#writing;
-    await this.#looking?.catch(() => {});
+    await this.#snapshots.close();
+    await this.#reader.close();
     await (await this.#producer?.catch(() => null))?.close();
   }
 
@@ -144,16 +171,15 @@ export class TrackingLog {
       await producer.close().catch(() => {});
       throw error;
     }
-    const end = first + waiting.length;
-    // A look that was under way may have asked for the end before.
-    while (this.#offset < end) await this.#look(end);
+    await this.#reader.readTo(first + waiting.length);
     for (const { command, resolve, reject } of waiting) {
       const outcome = this.#outcomes.get(command.id) ?? null;
       this.#outcomes.delete(command.id);
-      if (outcome === null) resolve(undefined);
+      if (outcome === null) reject(new MillraceError("TRACKING_OUTCOME_UNKNOWN"));
       else if ("refused" in outcome) reject(outcome.refused);
       else resolve(outcome.done);
     }
+    this.#snapshots.whenDue();
   }
 
   async #opened(): Promise<Producer> {
@@ -164,31 +190,5 @@ export class TrackingLog {
       this.#producer = null;
       throw error;
     }
-  }
-
-  /** Reads on, to the end as of now and at least to an offset; one at a time. */
-  #look(atLeast = 0): Promise<void> {
-    this.#looking ??= this.#readOn(atLeast).finally(() => {
-      this.#looking = null;
-    });
-    return this.#looking;
-  }
-
-  async #readOn(atLeast: number): Promise<void> {
-    const place = { topic: this.#topic, partition: 0 };
-    const [stable = 0] = await this.#broker.listOffsets([{ ...place, at: "stable" }]);
-    const range = { from: this.#offset, end: Math.max(stable, atLeast) };
-    for await (const page of committedPages(this.#broker, this.#topic, 0, range)) {
-      for (const { value, offset } of page) {
-        if (offset < this.#offset) continue;
-        this.#offset = offset + 1;
-        if (value === null) continue;
-        this.#bytes += value.length;
-        const command = JSON.parse(value.toString("utf8")) as TrackingCommand;
-        const outcome = this.#fold.apply(command);
-        if (this.#outcomes.has(command.id)) this.#outcomes.set(command.id, outcome);
-      }
-    }
-    this.#offset = Math.max(this.#offset, range.end);
   }
 }

@@ -4,6 +4,7 @@ import { type Plan, topologyOf } from "../../schemas/plan.ts";
 import { predictionsOf } from "../../schemas/plan-facts.ts";
 import type { StoredFile, TrackingCommands, TrackingKind } from "../../schemas/tracking-command.ts";
 import { trackingTopic } from "../../topologies/dsl/compile/topics.ts";
+import type { Warn } from "../services/service.ts";
 import type { ArtifactStore, Artifacts } from "../services/train/artifacts.ts";
 import { checkPath } from "./fold/artifacts.ts";
 import type { TrackingState } from "./fold/tracking-state.ts";
@@ -31,11 +32,16 @@ export class Tracking {
   readonly artifacts: Artifacts;
   readonly #plans: readonly Plan[];
   readonly #stack: TrackingStack;
+  readonly #warn: Warn;
   readonly #homes = new Map<string, Promise<TrackingHome>>();
 
-  /** @param plans - as they run now: the list may change. */
-  constructor(plans: readonly Plan[], stack: TrackingStack) {
+  /**
+   * @param plans - as they run now: the list may change.
+   * @param warn - told what somebody should look at.
+   */
+  constructor(plans: readonly Plan[], stack: TrackingStack, warn: Warn = () => {}) {
     this.artifacts = stack.artifacts;
+    this.#warn = warn;
     this.#plans = plans;
     this.#stack = stack;
   }
@@ -94,6 +100,7 @@ export class Tracking {
     const { broker, artifacts } = this.#stack;
     const topic = trackingTopic(name);
     await broker.createTopics(topics.filter((each) => each.name === topic));
-    return { log: new TrackingLog(broker, topic), artifacts: artifacts.of(name) };
+    const log = new TrackingLog(broker, topic, { warn: this.#warn });
+    return { log, artifacts: artifacts.of(name) };
   }
 }

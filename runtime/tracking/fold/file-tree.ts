@@ -87,6 +87,11 @@ export class FileTree<File extends object> {
     return files;
   }
 
+  /** All files by their paths, in no order. */
+  *entries(): Generator<[string, File]> {
+    yield* filesOf(this.#root, "");
+  }
+
   #at(path: string): Node<File> | { readonly file: File } | null {
     let found: Node<File> | { readonly file: File } = this.#root;
     for (const part of path.split("/")) {
@@ -103,4 +108,15 @@ function countOf<File extends object>(folder: Node<File>): number {
   let count = 0;
   for (const each of folder.values()) count += each instanceof Map ? countOf(each) : 1;
   return count;
+}
+
+function* filesOf<File extends object>(
+  folder: Node<File>,
+  prefix: string,
+): Generator<[string, File]> {
+  for (const [name, each] of folder) {
+    const path = `${prefix}${name}`;
+    if (each instanceof Map) yield* filesOf(each, `${path}/`);
+    else yield [path, each.file];
+  }
 }

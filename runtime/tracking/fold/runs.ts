@@ -123,10 +123,13 @@ function rename(run: Run, name: string): void {
 
 export function addMetric(run: Run, logged: LoggedMetric): void {
   const { value, ...rest } = logged;
-  const point: MetricPoint = { ...rest, value: Number(value) };
-  const found = run.metrics.get(logged.key);
+  addPoint(run, { ...rest, value: Number(value) });
+}
+
+export function addPoint(run: Run, point: MetricPoint): void {
+  const found = run.metrics.get(point.key);
   if (found === undefined) {
-    run.metrics.set(logged.key, { points: [point], latest: point });
+    run.metrics.set(point.key, { points: [point], latest: point });
     return;
   }
   found.points.push(point);

@@ -20,9 +20,26 @@ export type Outcome = { readonly done: unknown } | { readonly refused: MillraceE
 
 /** The state that commands lead to, one after the other: the same for every reader. */
 export class TrackingFold {
-  readonly state: TrackingState = emptyTracking();
+  readonly state: TrackingState;
   /** Ids of the commands of late: one that is written twice counts once. */
-  readonly #seen = new Set<string>();
+  readonly #seen: Set<string>;
+  #skipsKinds = false;
+
+  /** @default as before the first command */
+  constructor(state: TrackingState = emptyTracking(), seen: Set<string> = new Set()) {
+    this.state = state;
+    this.#seen = seen;
+  }
+
+  /** Ids of the commands of late, oldest first. */
+  get seen(): Iterable<string> {
+    return this.#seen;
+  }
+
+  /** Whether there was a command that only a newer version knows: the state lacks it. */
+  get skipsKinds(): boolean {
+    return this.#skipsKinds;
+  }
 
   /** @throws {MillraceError} why the command would be refused now. */
   check(command: TrackingCommand): void {
@@ -32,6 +49,7 @@ export class TrackingFold {
   /** Null: it was there before, or is of a kind that a newer version writes. */
   apply(command: TrackingCommand): Outcome | null {
     const handler = handlerOf(command);
+    if (handler === null) this.#skipsKinds = true;
     if (handler === null || this.#seen.has(command.id)) return null;
     this.#seen.add(command.id);
     if (this.#seen.size > seenMost) this.#seen.delete(this.#seen.values().next().value as string);

@@ -123,9 +123,17 @@ export function emptyTracking(): TrackingState {
     ...{ id: "0", name: "Default", location: `${artifactScheme}/0`, stage: "active" },
     ...{ createdAt: 0, updatedAt: 0, tags: new Map() },
   };
+  const state = nothingTracked();
+  state.experiments.set(first.id, first);
+  state.experimentsByName.set(first.name, first);
+  return state;
+}
+
+/** Not even that. */
+export function nothingTracked(): TrackingState {
   return {
-    experiments: new Map([[first.id, first]]),
-    experimentsByName: new Map([[first.name, first]]),
+    experiments: new Map(),
+    experimentsByName: new Map(),
     nextExperiment: 1,
     runs: new Map(),
     loggedModels: new Map(),
