@@ -28,6 +28,8 @@ export interface Answer {
   readonly headers?: Readonly<Record<string, string>>;
   /** JSON; a text or bytes go out as they are, with a content type of the headers. */
   readonly body: unknown;
+  /** Codes of what was refused of it, each as often, for the metrics. @default nothing was */
+  readonly refused?: readonly string[];
 }
 
 /**

@@ -20,7 +20,7 @@ export class GatewayMetrics {
   });
   readonly #errors = new Counter({
     name: "millrace_gateway_errors_total",
-    help: "Requests that were refused or failed, by the code that they were told.",
+    help: "Requests, and records of requests, that were refused or failed, by the code told.",
     labelNames: ["code"],
     registers: [this.registry],
   });

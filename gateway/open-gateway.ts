@@ -210,6 +210,7 @@ function openDoor(server: FastifyInstance, door: Door, gate: Gate): void {
         return await door.handle(callOf(door, request, body, entry));
       };
       const answer = await gate.within(handle, entry.leave, entry.caller, door.requestMs);
+      for (const code of answer.refused ?? []) gate.metrics.refused(code);
       return reply
         .status(answer.status ?? 200)
         .headers(answer.headers ?? {})

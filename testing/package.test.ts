@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { join, relative } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { test } from "node:test";
 import { packageRoot } from "../schemas/package-root.ts";
 import { unreachable, workerFiles } from "./tidy/arrows.ts";
@@ -26,12 +26,35 @@ function reachedFrom(roots: readonly string[]): readonly SourceFile[] {
   return all.length === roots.length ? found : reachedFrom(all);
 }
 
-test("the package holds what its entries reach, and no tests, fixtures, load tests or maps", () => {
+/** Paths of the files that a package would hold. */
+function packedFiles(): readonly string[] {
   const args = ["pack", "--dry-run", "--json", "--ignore-scripts"];
   const out = execFileSync("npm", args, { cwd: packageRoot(), encoding: "utf8" });
   // A list up to npm 11, by package name from npm 12 on.
   const [pack] = Object.values(JSON.parse(out) as Record<string, { files: { path: string }[] }>);
-  const packed = (pack?.files ?? []).map(({ path }) => path);
+  return (pack?.files ?? []).map(({ path }) => path);
+}
+
+test("a link of a page leads to what is in the package", () => {
+  const packed = packedFiles();
+  const pages = packed.filter((path) => /^(README\.md|docs\/[^/]+\.md)$/.test(path));
+  const links = pages.flatMap((page) =>
+    [...(repositoryText(page) ?? "").matchAll(/\]\(([^)#\s]+)[^)]*\)/g)]
+      .map(([, link = ""]) => link)
+      .filter((link) => !/^[a-z]+:/.test(link))
+      .map((link) => join(dirname(page), link).replace(/\/$/, "")),
+  );
+  assert.ok(links.length > 100, `${links.length} links`);
+  const isThere = (link: string) =>
+    packed.some((path) => path === link || path.startsWith(`${link}/`));
+  assert.deepEqual(
+    [...new Set(links)].filter((link) => !isThere(link)),
+    [],
+  );
+});
+
+test("the package holds what its entries reach, and no tests, fixtures, load tests or maps", () => {
+  const packed = packedFiles();
   const outputs = reached.flatMap(({ path }) => {
     const output = `dist/${path.replace(/\.c?ts$/, "")}`;
     return path.endsWith(".cts") ? [`${output}.cjs`] : [`${output}.js`, `${output}.d.ts`];
@@ -40,9 +63,11 @@ test("the package holds what its entries reach, and no tests, fixtures, load tes
   const template = readdirSync(project, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map(({ parentPath, name }) => relative(packageRoot(), join(parentPath, name)));
-  const pages = readdirSync(join(packageRoot(), "docs"))
-    .filter((name) => name.endsWith(".md"))
-    .map((name) => `docs/${name}`);
+  const pages = ["docs", "docs/decisions", "loadtest/reports"].flatMap((folder) =>
+    readdirSync(join(packageRoot(), folder))
+      .filter((name) => name.endsWith(".md"))
+      .map((name) => `${folder}/${name}`),
+  );
   const beside = [
     ...template,
     ...pages,
@@ -56,7 +81,8 @@ test("the package holds what its entries reach, and no tests, fixtures, load tes
     "package.json",
   ];
   const wanted = new Set([...outputs, ...beside]);
-  const found = new Set(packed.filter((path) => !path.startsWith("vendor/")));
+  const isElsewhere = (path: string) => path.startsWith("vendor/") || path.startsWith("examples/");
+  const found = new Set(packed.filter((path) => !isElsewhere(path)));
   assert.deepEqual(
     {
       missing: [...wanted].filter((path) => !found.has(path)),

@@ -1,5 +1,11 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { extname, join } from "node:path";
 import { test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { recordLimitBytes } from "../runtime/engine/rejections.ts";
 import { partitionOf } from "../schemas/murmur2.ts";
 import { recordSchema } from "../schemas/record-schema.ts";
@@ -227,4 +233,36 @@ test("what the driver sends is read under every naming of subjects", async () =>
     await driver.close();
     assert.deepEqual([letters, features["n_1h"]], [[], 1], subjects);
   }
+});
+
+const program = (url: (of: string) => string) => `
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { flights } from ${JSON.stringify(url("../topologies/flights/flights"))};
+import { topologyDriver } from ${JSON.stringify(url("./topology-driver"))};
+test("fails", async () => {
+  const driver = topologyDriver(flights);
+  const arrival = { flightId: 1, arrivedAt: 60_000, origin: "ORD", destination: "JFK" };
+  driver.input("flights.arrivals").send({ ...arrival, delayMinutes: 40 });
+  await driver.advanceTo(120_000);
+  assert.equal((await driver.online("origin_delays@1", "ORD", 60_001)).freshness, "in the middle");
+  await driver.close();
+});
+`;
+
+test("a test that fails before it closes its driver ends", { timeout: 60_000 }, async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), "millrace-driver-"));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  const file = join(folder, "fails.mjs");
+  const ending = extname(fileURLToPath(import.meta.url));
+  await writeFile(
+    file,
+    program((of) => new URL(`${of}${ending}`, import.meta.url).href),
+  );
+  const child = spawn(process.execPath, [file], { env: {}, stdio: ["ignore", "pipe", "inherit"] });
+  t.after(() => child.kill("SIGKILL"));
+  const said: Buffer[] = [];
+  child.stdout.on("data", (part: Buffer) => said.push(part));
+  assert.deepEqual(await once(child, "close"), [1, null]);
+  assert.match(Buffer.concat(said).toString(), /in the middle/);
 });

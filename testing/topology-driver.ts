@@ -1,4 +1,5 @@
 import type { Broker, Producer } from "../broker/broker.ts";
+import { systemClock } from "../broker/embedded/broker-clock.ts";
 import { openEmbeddedBroker } from "../broker/embedded/embedded-broker.ts";
 import type { ExternalWork } from "../processors/processor.ts";
 import { ViewProcessor } from "../processors/view.ts";
@@ -49,6 +50,7 @@ import {
   type NamedView,
   type PredictionValue,
 } from "./driver-types.ts";
+import { held } from "./held.ts";
 
 export interface SentOptions {
   /** @default the text of the source's partition field */
@@ -162,7 +164,11 @@ export class TopologyDriver {
   }
 
   /** Moves the event time of every source to at least `timeMs` (a source watermark) and runs. */
-  async advanceTo(timeMs: number): Promise<void> {
+  advanceTo(timeMs: number): Promise<void> {
+    return held(() => this.#advanceTo(timeMs));
+  }
+
+  async #advanceTo(timeMs: number): Promise<void> {
     await this.#run();
     const { broker, registry, producer } = await this.#open();
     for (const source of this.#plan.sources) {
@@ -253,9 +259,11 @@ export class TopologyDriver {
   async close(): Promise<void> {
     if (this.#world === null) return;
     const { broker, worker, pumps } = await this.#world;
-    await worker.close();
-    await Promise.all(pumps.map((pump) => pump.stop()));
-    await broker.close();
+    await held(async () => {
+      await worker.close();
+      await Promise.all(pumps.map((pump) => pump.stop()));
+      await broker.close();
+    });
   }
 
   #view(of: string | NamedView<string>): FeatureViewSpec {
@@ -274,14 +282,16 @@ export class TopologyDriver {
   async #store(): Promise<void> {
     await this.#run();
     const { pumps } = await this.#open();
-    await Promise.all(pumps.map((pump) => pump.drain()));
+    await held(() => Promise.all(pumps.map((pump) => pump.drain())));
   }
 
   async #run(): Promise<void> {
-    const world = await this.#open();
-    for (const queued of this.#queue.splice(0)) await this.#produce(world, queued);
-    // In memory and alone, a worker that finds nothing to do has done all there is.
-    await world.worker.run(new AbortController().signal, () => true);
+    await held(async () => {
+      const world = await this.#open();
+      for (const queued of this.#queue.splice(0)) await this.#produce(world, queued);
+      // In memory and alone, a worker that finds nothing to do has done all there is.
+      await world.worker.run(new AbortController().signal, () => true);
+    });
   }
 
   async #produce({ producer, encoders }: World, queued: Queued): Promise<void> {
@@ -335,7 +345,9 @@ export class TopologyDriver {
 
   async #create(): Promise<World> {
     const plan = this.#plan;
-    const broker = await openEmbeddedBroker({ directory: null });
+    // Its loops keep no process alive: a test that fails before it closes the driver ends.
+    const clock = { ...systemClock, after: systemClock.afterUnlessDone };
+    const broker = await openEmbeddedBroker({ directory: null, clock });
     const registry = createMemoryRegistry();
     await createSources(broker, [plan]);
     const worker = await Worker.start({

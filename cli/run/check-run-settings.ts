@@ -6,6 +6,9 @@ import { MillraceError } from "../../schemas/errors.ts";
 import { nearest } from "../../schemas/nearest.ts";
 import type { Plan } from "../../schemas/plan.ts";
 
+/** Longest wait for records that may lie before one, ms: what waits stands in memory. */
+const mostWaitMs = 3_600_000;
+
 /** What is wrong with the settings of any run: topics to slow, the summary's file. */
 export function checkRunSettings(
   plans: readonly Plan[],
@@ -25,6 +28,9 @@ export function checkRunSettings(
   }
   if ((values.maxAhead ?? 0) > liveMostAheadMs) {
     problems.push(`${origins.get("maxAhead")}: write at most 1h`);
+  }
+  if ((values.maxWait ?? 0) > mostWaitMs) {
+    problems.push(`${origins.get("maxWait")}: write at most 1h`);
   }
   const unwritable = summary == null ? null : fileProblem(summary, data);
   if (unwritable !== null) problems.push(`${origins.get("summary")}: ${unwritable}`);

@@ -83,3 +83,10 @@ test("injections that are understood are read beside those that are not", () => 
   assert.deepEqual([injections.lateShare, injections.seed], [0.01, 3]);
   assert.deepEqual(problems, [{ text: "noise:1%", reason: "there is no such injection" }]);
 });
+
+test("live mode waits for records and for the clock an hour at most", () => {
+  assert.equal(of({ live: true, maxWait: "1h" }).config.maxWait, 3_600_000);
+  for (const flag of ["maxWait", "maxAhead"]) {
+    assert.throws(() => of({ live: true, [flag]: "61m" }), /--max-(wait|ahead): write at most 1h/);
+  }
+});

@@ -83,11 +83,18 @@ test("topics that are no source are refused, and a gateway of a replay takes not
   await replay.close();
 });
 
+async function refusedEvents(): Promise<number> {
+  const counted = await gateway.metrics.registry.metrics();
+  return Number(/errors_total\{code="EVENT_REFUSED"\} (\d+)/.exec(counted)?.[1] ?? 0);
+}
+
 test("of a batch each event has a result; those that fit stand", async () => {
   const [one, two] = [payment(), payment()];
+  const before = await refusedEvents();
   const mixed = await send([one, { paidAt: 1 }, two]);
   const results = mixed.body["results"] as Record<string, unknown>[];
   assert.deepEqual([mixed.status, mixed.body["accepted"], mixed.body["refused"]], [207, 2, 1]);
+  assert.equal((await refusedEvents()) - before, 1, "they are counted one by one");
   assert.deepEqual(
     results.map(({ index, code = null }) => [index, code]),
     [

@@ -89,5 +89,6 @@ function answerOf(topic: string, given: unknown, outcomes: readonly EventOutcome
       : { index, code: "EVENT_REFUSED", reason: outcome.reason },
   );
   const status = refused === 0 ? 202 : refused < outcomes.length ? 207 : 422;
-  return { status, body: { topic, accepted: outcomes.length - refused, refused, results } };
+  const body = { topic, accepted: outcomes.length - refused, refused, results };
+  return { status, body, refused: new Array<string>(refused).fill("EVENT_REFUSED") };
 }

@@ -190,6 +190,9 @@ test("of many records those that cannot be scored have their errors, the others 
   );
   assert.match(String(told[1]?.["reason"]), /^body.records\[1\] cannot.*amount is "60"/);
   assert.equal(predicted.length, 2, "what is refused is no prediction, and not logged");
+  const counted = await gateway.metrics.registry.metrics();
+  assert.match(counted, /errors_total\{code="RECORD_REFUSED"\} 5$/m);
+  assert.match(counted, /errors_total\{code="RECORD_EXCLUDED"\} 1$/m);
   const alone = (await predict(gateway, { record: last })).body;
   assert.equal(told[7]?.["probability"], alone["probability"]);
 

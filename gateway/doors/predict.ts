@@ -190,6 +190,7 @@ export function predictDoor(predictions: Predictions): Door {
       return {
         status: statusFor(refused, counts.answered),
         body: { ...found, ...counts, predictions: told },
+        refused: refused.map(({ code }) => code),
       };
     },
   });

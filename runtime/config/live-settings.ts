@@ -16,7 +16,7 @@ export const liveSettings = Object.freeze({
   }),
   maxWait: setting(duration, {
     default: "5s",
-    doc: "Live: longest wait for records that may lie before one; what is then missing makes a prediction incomplete.",
+    doc: "Live: longest wait for records that may lie before one; what is then missing makes a prediction incomplete; at most 1h.",
     commands: ["run"],
     mode: "live",
   }),
