@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { EventEmitter, once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import { type TestContext, test } from "node:test";
 import { RecordBatchBuilder } from "../record-batch/builder.ts";
@@ -293,6 +294,43 @@ test("a call with a limit of its own ends with it when no broker is there", asyn
   const left = client.onCoordinator(client.lane(), "group", "g", leave, (code) => code, 200);
   await assert.rejects(left, { code: "BROKER_UNAVAILABLE" });
   assert.ok(performance.now() - started < 5_000);
+});
+
+test("who asks where a topic ends does not wait behind offsets that are being committed", async (t) => {
+  const heard = new EventEmitter();
+  const answers = {
+    ListOffsets(_: WireReader, answer: WireWriter) {
+      answer.int32(0);
+      answer.array(["a"], (topic) => {
+        answer.string(topic);
+        answer.array([0], (partition) => {
+          answer.int32(partition);
+          answer.int16(kafkaCode.none);
+          answer.int64(-1);
+          answer.int64(42);
+        });
+      });
+    },
+  };
+  const script = { answers, leaders: () => ({ a: [0] }), inTurn: true };
+  const scripted = await startScriptedBroker({ ...script, heard: (name) => heard.emit(name) });
+  const logger = { error() {}, warn() {}, info() {}, debug() {} };
+  const options = { clientId: "test", requestTimeoutMs: 2_000, logger };
+  const broker = await openKafkaBroker({ brokers: scripted.brokers, ...options });
+  t.after(async () => {
+    await broker.close();
+    await scripted.close();
+  });
+  const place = { topic: "a", partition: 0 };
+  const arrived = once(heard, "OffsetCommit");
+  let isOver = false;
+  const committed = broker.commitOffsets("g", [{ ...place, offset: 1 }], null).catch(() => {});
+  void committed.then(() => {
+    isOver = true;
+  });
+  await arrived;
+  assert.deepEqual(await broker.listOffsets([{ ...place, at: "latest" }]), [42]);
+  assert.equal(isOver, false, "the commit has no answer yet");
 });
 
 test("however many requests a silent connection takes with it, it is ended once", async (t) => {

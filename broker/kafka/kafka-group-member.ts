@@ -22,6 +22,12 @@ const longestHeartbeatMs = { settled: 3_000, changing: 1_000 } as const;
 const settledAfterMs = 30_000;
 const noAssignment = Buffer.alloc(0);
 
+/** Time to the next heartbeat of a group in which nothing has changed for so long, ms. */
+export function heartbeatAfterMs(unchangedMs: number, sessionTimeoutMs: number): number {
+  const { settled, changing } = longestHeartbeatMs;
+  return Math.min(unchangedMs >= settledAfterMs ? settled : changing, sessionTimeoutMs / 10);
+}
+
 /** Codes of a heartbeat or a sync after which the generation is over. */
 const generationOver: ReadonlySet<number> = new Set([
   kafkaCode.illegalGeneration,
@@ -173,9 +179,7 @@ export class KafkaGroupMember implements GroupMember {
 
   #scheduleHeartbeat(): void {
     if (!this.#left && this.#holding) {
-      const isSettled = performance.now() - this.#joinedAt >= settledAfterMs;
-      const longestMs = isSettled ? longestHeartbeatMs.settled : longestHeartbeatMs.changing;
-      const everyMs = Math.min(longestMs, this.#sessionTimeoutMs / 10);
+      const everyMs = heartbeatAfterMs(performance.now() - this.#joinedAt, this.#sessionTimeoutMs);
       this.#timer = setTimeout(() => void this.#heartbeat(), everyMs);
     }
   }

@@ -18,6 +18,13 @@ export interface Script {
   readonly answers: Readonly<Record<string, Answer>>;
   /** Asked at each look at the cluster. */
   readonly leaders: () => Leaders;
+  /** Told each request's name. @default nobody */
+  readonly heard?: (name: string) => void;
+  /**
+   * Whether a connection whose request has no answer gets none any more, as those of a real broker,
+   * which answers one after another. @default false
+   */
+  readonly inTurn?: boolean;
 }
 
 /** Port 1 of the loopback: nobody listens there. */
@@ -29,13 +36,15 @@ export async function startScriptedBroker(script: Script) {
   const server = createServer((socket) => {
     sockets.add(socket);
     let bytes = Buffer.alloc(0);
+    let isWaiting = false;
     socket.on("error", () => {});
     socket.on("data", (chunk) => {
       bytes = Buffer.concat([bytes, chunk]);
       while (bytes.length >= 4 && bytes.length >= 4 + bytes.readInt32BE(0)) {
         const end = 4 + bytes.readInt32BE(0);
         const answer = answerTo(bytes.subarray(4, end), script, portOf(server.address()));
-        if (answer !== null) socket.write(answer);
+        if (answer === null) isWaiting = script.inTurn === true;
+        else if (!isWaiting) socket.write(answer);
         bytes = bytes.subarray(end);
       }
     });
@@ -56,13 +65,14 @@ function portOf(address: AddressInfo | string | null): number {
   return (address as AddressInfo).port;
 }
 
-function answerTo(frame: Buffer, { answers, leaders }: Script, port: number): Buffer | null {
+function answerTo(frame: Buffer, { answers, leaders, heard }: Script, port: number): Buffer | null {
   const request = new WireReader(frame);
   const key = request.int16();
   request.int16();
   const correlation = request.int32();
   request.nullableString();
   const api = Object.values(apis).find((each) => each.key === key) as Api;
+  heard?.(api.name);
   const writer = new WireWriter(512);
   writer.int32(0);
   writer.int32(correlation);

@@ -10,11 +10,13 @@ import { stepsOf } from "../../schemas/plan.ts";
 import { createMemoryOfflineStore, createMemoryOnlineStore } from "../../sinks/memory/memory.ts";
 import type { OnlineFlush, OnlineStore } from "../../sinks/store.ts";
 import { flights } from "../../topologies/flights/flights.ts";
+import { SinkPump } from "../pump/sink-pump.ts";
+import type { SinkPumpOptions } from "../pump/sink-pump-options.ts";
 import { createMemoryRegistry } from "../schema-registry/embedded.ts";
 import { openArtifactStore } from "../services/train/artifacts.ts";
 import { Application } from "./application.ts";
 import { createSources } from "./create-sources.ts";
-import { startPumps } from "./pumps.ts";
+import { type PumpsOptions, startPumps } from "./pumps.ts";
 import type { Stack } from "./stack.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "millrace-application-"));
@@ -95,6 +97,23 @@ test("live rows may be dropped once they are older than their ttl, replayed ones
     for (const each of pumps) await each.stop();
     await stack.close();
   }
+});
+
+test("a block of a live run is a second old at most, one of a replay five, unless it is said", async (t) => {
+  const { stack } = await stackWithout(0);
+  t.after(() => stack.close());
+  const started = t.mock.method(SinkPump, "start", async () => null);
+  const agesOf = async (options: PumpsOptions) => {
+    started.mock.resetCalls();
+    await startPumps(flights, stack, () => {}, options);
+    const pumps = started.mock.calls.map(({ arguments: given }) => given as unknown[]);
+    assert.ok(pumps.length > 5, `${pumps.length} pumps`);
+    return [...new Set(pumps.map(([of]) => (of as SinkPumpOptions).maxWaitMs))];
+  };
+  assert.deepEqual(await agesOf({ mode: "live" }), [1_000]);
+  assert.deepEqual(await agesOf({ mode: "replay" }), [5_000]);
+  assert.deepEqual(await agesOf({}), [5_000]);
+  assert.deepEqual(await agesOf({ mode: "live", blockAgeMs: 7 }), [7]);
 });
 
 test("an application that cannot start leaves every group that it joined", async () => {

@@ -66,6 +66,42 @@ test("nothing is purged that a pump has not stored, and nothing before every pum
   await broker.close();
 });
 
+test("a look that finds nothing to purge asks four times a topic, however many partitions it has", async (t) => {
+  const embedded = await openEmbeddedBroker({ directory: null });
+  const asked = new Map<string, number>();
+  const broker = new Proxy<Broker>(embedded, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name);
+      if (typeof value !== "function") return value;
+      return (...given: unknown[]) => {
+        asked.set(String(name), (asked.get(String(name)) ?? 0) + 1);
+        return value.apply(target, given);
+      };
+    },
+  });
+  const partitions = 8;
+  const numbers = await NumberedTopic.create(embedded, topic, partitions);
+  await numbers.write(80);
+  const of = { topic, partitions, pumpGroups, encoder: numbersEncoder };
+  const limitBytes = 2 ** 30;
+  const purger = await RowTopicPurger.start({ broker, plan: "plan", topics: [of], limitBytes });
+  t.after(async () => {
+    await purger.stop();
+    await embedded.close();
+  });
+  for (const storedBelow of [0, 5]) {
+    const offsets = Array.from({ length: partitions }, (_, partition) => {
+      return { topic, partition, offset: storedBelow };
+    });
+    for (const group of pumpGroups) await embedded.commitOffsets(group, offsets, null);
+    // The first look at what is stored takes samples, too.
+    await purger.purge();
+    asked.clear();
+    await purger.purge();
+    assert.deepEqual(Object.fromEntries(asked), { committed: 3, listOffsets: 1 });
+  }
+});
+
 test("a partition is purged only above its limit, and down to three quarters of it", async () => {
   const { broker, stored } = await setUp(300);
   for (const group of pumpGroups) await stored(group, 3000);

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { Broker } from "../../../broker/broker.ts";
 import { openEmbeddedBroker } from "../../../broker/embedded/embedded-broker.ts";
+import { HandClock, settle } from "../../../broker/embedded/hand-clock-fixture.ts";
 import { RecordBatchBuilder } from "../../../broker/record-batch/builder.ts";
 import type { ModelChange } from "../../../schemas/model-change.ts";
 import { modelRegisterTopic } from "../../../topologies/dsl/compile/topics.ts";
@@ -9,8 +11,8 @@ import { ModelTail } from "./model-tail.ts";
 
 const topic = modelRegisterTopic(flights.name);
 
-async function register() {
-  const broker = await openEmbeddedBroker({ directory: null });
+async function register(clock?: HandClock) {
+  const broker = await openEmbeddedBroker({ directory: null, ...(clock && { clock }) });
   await broker.createTopics(flights.topics.filter(({ name }) => name === topic));
   const producer = await broker.producer({ transactionalId: null });
   const write = async (change: Pick<ModelChange, "id" | "after" | "model">) => {
@@ -48,5 +50,37 @@ test("of two changes upon one state the first counts, whoever reads and from whe
     assert.deepEqual(idsOf(await tail.changes("late")), ["a", "b", "d"]);
     assert.deepEqual(idsOf(await tail.champions("other")), ["x"]);
   }
+  await broker.close();
+});
+
+test("while nothing changes one fetch stands at the broker for five seconds, and ends with a change", async () => {
+  const clock = new HandClock();
+  const { broker, write } = await register(clock);
+  const asked: string[] = [];
+  const counted = new Proxy<Broker>(broker, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name);
+      if (typeof value !== "function") return value;
+      return (...given: unknown[]) => {
+        asked.push(String(name));
+        return value.apply(target, given);
+      };
+    },
+  });
+  const tail = new ModelTail(counted, topic);
+  let news = 0;
+  tail.follow(() => news++);
+  await settle();
+  assert.deepEqual(asked, ["listOffsets", "fetch"]);
+  await clock.advance(4_999);
+  assert.equal(asked.length, 2, "it stands");
+  await clock.advance(1);
+  assert.deepEqual(asked.slice(2), ["listOffsets", "fetch"]);
+  assert.equal(news, 0);
+  await write({ id: "a", after: "", model: "late" });
+  while (news === 0) await settle();
+  assert.deepEqual(idsOf(await tail.changes("late")), ["a"]);
+  assert.equal(clock.now(), 1_005_000, "no time has passed");
+  await tail.close();
   await broker.close();
 });
