@@ -10,6 +10,7 @@ import type {
   RegisterRequest,
   RouteRequest,
 } from "../../serving/model-desk.ts";
+import { laterChampion } from "../later-champion.ts";
 import { table } from "../table.ts";
 import { type Look, type LookOptions, look } from "./look.ts";
 
@@ -33,8 +34,10 @@ function change<Asked extends object>(act: Change<Asked>) {
   return (resolved: Look, asked: Asked & AskedChange, options: LookOptions): Promise<number> =>
     look(resolved, async (inspector) => {
       const entry = await act(inspector, { ...asked, by: userInfo().username });
+      if (options.json) return jsonText(entry);
       const forced = (asked as { scorer?: string }).scorer === "native";
-      return options.json ? jsonText(entry) : changedText(entry, forced);
+      const later = entry.champion ? laterChampion(entry, await inspector.modelHistory(asked)) : null;
+      return [changedText(entry, forced), ...(later === null ? [] : [later])].join("\n");
     });
 }
 

@@ -25,11 +25,17 @@ interface Golden {
 
 /**
  * Golden rows of a JSON file: `{"features": […], "rows": [[…]], "scores": […]}`, null where a value
- * is missing; without `features` the rows are in the order of the step.
+ * is missing; without `features` the rows are in the order of the step. Features of the step that
+ * the rows do not have are missing in all of them.
  *
+ * @param order - names of the features that the model takes, which the rows have to have; null: all
  * @throws {MillraceError} MODEL_REFUSED saying what is wrong with the file.
  */
-export async function goldenRows(file: string, features: readonly string[]): Promise<CheckedRows> {
+export async function goldenRows(
+  file: string,
+  features: readonly string[],
+  order: readonly string[] | null,
+): Promise<CheckedRows> {
   const wrong = (what: string): MillraceError =>
     new MillraceError("MODEL_REFUSED", { reason: `the golden rows of ${file} ${what}` });
   const text = await readFile(file, "utf8").catch((cause: NodeJS.ErrnoException) => {
@@ -51,14 +57,14 @@ export async function goldenRows(file: string, features: readonly string[]): Pro
     throw wrong(`are ${rows.length}, with ${scores.length} scores`);
   }
   const at = features.map((name) => named.indexOf(name));
-  const lacking = features.find((_, index) => (at[index] as number) < 0);
+  const lacking = features.find((name) => (order ?? features).includes(name) && !named.includes(name));
   if (lacking !== undefined) throw wrong(`lack the feature ${lacking}`);
   const values = rows.flatMap((row, index) => {
     if (!Array.isArray(row) || row.length !== named.length) {
       throw wrong(`have ${named.length} features, but row ${index + 1} has not so many values`);
     }
     return at.map((column) => {
-      const value = row[column];
+      const value = column < 0 ? null : row[column];
       if (value === null) return Number.NaN;
       if (typeof value !== "number")
         throw wrong(`hold ${JSON.stringify(value)} in row ${index + 1}, no number`);

@@ -42,7 +42,7 @@ export interface ModelStores {
 
 /** Who changes something, from when on, and why. */
 export interface ModelIntent {
-  /** Event time; null: from now on, in a replay from where its predictions are. */
+  /** Event time; null: from now on, in a replay behind its predictions and champions. */
   readonly effectiveFrom: number | null;
   readonly by: string;
   readonly why: string;
@@ -150,7 +150,7 @@ export class ModelNames {
     const registered = changes.filter(({ kind }) => kind === "register").length;
     const version = `r${registered + 1}`;
     const from = champion ? (champions.at(-1)?.version ?? "") : "";
-    return await this.#write(changes, intent, {
+    return await this.#write(changes, champions, intent, {
       kind: "register",
       version,
       sha256,
@@ -165,7 +165,7 @@ export class ModelNames {
     const { changes, trained, champions } = await this.state();
     const { sha256 } = this.#known(version, changes, trained);
     const from = champions.at(-1)?.version ?? "";
-    return await this.#write(changes, intent, {
+    return await this.#write(changes, champions, intent, {
       kind: "promote",
       version,
       sha256,
@@ -187,7 +187,7 @@ export class ModelNames {
       });
     }
     const { version, sha256 } = before;
-    return await this.#write(changes, intent, {
+    return await this.#write(changes, champions, intent, {
       kind: "rollback",
       version,
       sha256,
@@ -221,7 +221,7 @@ export class ModelNames {
     }
     const known = (version: string) => this.#known(version, changes, trained).sha256;
     const routes = routesFrom(routesAfter(changes), asked, known);
-    return await this.#write(changes, intent, {
+    return await this.#write(changes, champions, intent, {
       kind: "route",
       version: champion,
       sha256: asked.champion === null ? (present?.sha256 ?? "") : known(asked.champion),
@@ -266,9 +266,9 @@ export class ModelNames {
     });
   }
 
-  async #rows({ golden }: ModelCandidate): Promise<CheckedRows> {
+  async #rows({ golden, order }: ModelCandidate): Promise<CheckedRows> {
     const [step] = this.#steps as [PredictionFacts];
-    if (golden !== null) return await goldenRows(golden, step.features);
+    if (golden !== null) return await goldenRows(golden, step.features, order);
     return (await storedRows(this.#offline, step)) ?? madeRows(step.features.length);
   }
 
@@ -305,6 +305,7 @@ export class ModelNames {
   /** Appends a change, and looks whether it counts. A new champion ends routes: it says so. */
   async #write(
     changes: readonly ModelChange[],
+    champions: readonly Version[],
     { effectiveFrom, by, why }: ModelIntent,
     made: Omit<ModelChange, "id" | "after" | "model" | "effectiveFrom" | "at" | "by" | "why">,
   ): Promise<ModelChange> {
@@ -314,7 +315,7 @@ export class ModelNames {
       model: this.#model,
       ...(made.champion && versionsIn(routesAfter(changes)).length > 0 ? { routes: noRoutes } : {}),
       ...made,
-      effectiveFrom: effectiveFrom ?? this.#now() ?? (await this.#predictedUntil()),
+      effectiveFrom: effectiveFrom ?? this.#now() ?? (await this.#endOfReplay(champions)),
       at: Date.now(),
       by,
       why,
@@ -340,6 +341,13 @@ export class ModelNames {
       by: first?.by ?? "",
       change: `${first?.kind} of ${first?.version}`,
     });
+  }
+
+  /** Behind its predictions, and behind champions that have yet to come into force. */
+  async #endOfReplay(champions: readonly Version[]): Promise<number> {
+    const until = await this.#predictedUntil();
+    const last = champions.at(-1)?.effectiveFrom ?? until;
+    return last > until ? last + 1 : until;
   }
 
   async #predictedUntil(): Promise<number> {
