@@ -36,7 +36,9 @@ function change<Asked extends object>(act: Change<Asked>) {
       const entry = await act(inspector, { ...asked, by: userInfo().username });
       if (options.json) return jsonText(entry);
       const forced = (asked as { scorer?: string }).scorer === "native";
-      const later = entry.champion ? laterChampion(entry, await inspector.modelHistory(asked)) : null;
+      const later = entry.champion
+        ? laterChampion(entry, await inspector.modelHistory(asked))
+        : null;
       return [changedText(entry, forced), ...(later === null ? [] : [later])].join("\n");
     });
 }

@@ -57,7 +57,9 @@ export async function goldenRows(
     throw wrong(`are ${rows.length}, with ${scores.length} scores`);
   }
   const at = features.map((name) => named.indexOf(name));
-  const lacking = features.find((name) => (order ?? features).includes(name) && !named.includes(name));
+  const lacking = features.find(
+    (name) => (order ?? features).includes(name) && !named.includes(name),
+  );
   if (lacking !== undefined) throw wrong(`lack the feature ${lacking}`);
   const values = rows.flatMap((row, index) => {
     if (!Array.isArray(row) || row.length !== named.length) {

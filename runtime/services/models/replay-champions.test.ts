@@ -12,7 +12,10 @@ const coming = predictedUntil + 3_600_000;
 const [like] = plan.topics;
 const trainedPlan: Plan = {
   ...plan,
-  topics: [...plan.topics, { ...(like as NonNullable<typeof like>), name: "models", role: "models" }],
+  topics: [
+    ...plan.topics,
+    { ...(like as NonNullable<typeof like>), name: "models", role: "models" },
+  ],
 };
 const trained = {
   ...{ version: "v4", sha256: "4".repeat(64), promoted: true, champion: null, reason: "better" },
