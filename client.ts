@@ -151,8 +151,10 @@ export interface Prediction {
 export interface Explanation {
   /** What the model says where no feature is known. */
   readonly expected: number;
-  /** By feature; with `expected` they add up to the margin, or to the value. */
+  /** By feature; with `expected` and `rest` they add up to the margin, or to the value. */
   readonly contributions: Readonly<Record<string, number>>;
+  /** Of a step that explains: the contributions of all features that it does not name. */
+  readonly rest?: number;
   /** A margin is what a logistic function or softmax makes the probability of. */
   readonly of: "margin" | "value";
   /** How unknown features go: by the training's rows, by leaves, or as zeros. */
@@ -316,6 +318,13 @@ export function gatewayClient(options: GatewayClientOptions = {}): GatewayClient
   return {
     features: async (view, entity, read = {}) => {
       const parts = [entity].flat().map((part) => encodeURIComponent(String(part)));
+      // In a path they are steps, which fetch takes before it asks.
+      if (parts.some((part) => part === "." || part === "..")) {
+        const asked = { view, keys: [[entity].flat()], topology: read.topology };
+        const { at = null, maxLagMs } = read;
+        const time = at === null ? null : instantOf(at);
+        return oneOf(await post("/v1/features", { views: [asked], at: time, maxLagMs }));
+      }
       const query = new URLSearchParams();
       if (read.at !== undefined) query.set("at", String(instantOf(read.at)));
       if (read.topology !== undefined) query.set("topology", read.topology);
@@ -347,6 +356,19 @@ export function gatewayClient(options: GatewayClientOptions = {}): GatewayClient
       (await sending(topic, event, how)) as unknown as SentEvent,
     sendAll: async (topic, events, how = {}) =>
       (await sending(topic, events, how)) as unknown as SentBatch,
+  };
+}
+
+/** The one entity of an answer of many. */
+function oneOf(body: Record<string, unknown>): Features {
+  const [found] = body["views"] as [ViewRows];
+  const { rows, keyFields, features: names, ...facts } = found;
+  const [{ key, values, ...row }] = rows as [ViewRows["rows"][number]];
+  const named = names.map((name, index) => [name, values[index] ?? null] as const);
+  return {
+    ...{ ...facts, ...row },
+    key: Object.fromEntries(keyFields.map((field, index) => [field, key[index] ?? ""])),
+    features: row.status === "MISSING" ? {} : Object.fromEntries(named),
   };
 }
 

@@ -96,7 +96,10 @@ const told: Partial<Record<ErrorCode, Told>> = {
     grpc: "Send the metadata authorization: Bearer KEY, or x-api-key: KEY.",
   },
   KEY_REFUSED: { status: 401, todo: "Take a key that millrace keys list has." },
-  KEY_SCOPE: { status: 403, todo: "Take a key with that scope: millrace keys add NAME --scope." },
+  KEY_SCOPE: {
+    status: 403,
+    todo: "Take a key with that scope: millrace keys add NAME --scope SCOPE.",
+  },
   KEY_OVERUSED: { status: 429, todo: askLater.http, grpc: askLater.grpc },
   VIEW_UNKNOWN: { status: 404, todo: "/v1/views lists the views." },
   VIEW_AMBIGUOUS: { status: 400, todo: "Name the topology." },

@@ -18,9 +18,10 @@ async function keys(...args: string[]) {
 }
 
 test("a key is made, listed and revoked", async () => {
-  const wrong = await keys("add", "app", "--scope", "reed,", "--rate", "often");
+  const wrong = await keys("add", "app", "--scope", "reed,all", "--rate", "often");
   assert.equal(wrong.code, 2, wrong.err);
   assert.match(wrong.err, /there is no scope "reed" \(did you mean read\?\)/);
+  assert.match(wrong.err, /no scope "all"; there are read, predict, ingest, registry, admin/);
   assert.match(wrong.err, /--rate: write a number/);
   const added = await keys("add", "app", "--scope", "read,predict", "--json");
   assert.equal(added.code, 0, added.err);

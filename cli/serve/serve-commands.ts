@@ -103,7 +103,8 @@ function readWish(
     .filter((text) => text !== "");
   for (const scope of wanted) {
     if (scopes.some((each) => each === scope)) continue;
-    problems.push(`--scope: there is no scope ${JSON.stringify(scope)}${nearest(scope, scopes)}`);
+    const near = nearest(scope, scopes) || `; there are ${scopes.join(", ")}`;
+    problems.push(`--scope: there is no scope ${JSON.stringify(scope)}${near}`);
   }
   if (wanted.length === 0) problems.push(`--scope: write some of ${scopes.join(", ")}`);
   const number = (flag: string, least: number): number | null => {

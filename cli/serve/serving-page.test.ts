@@ -111,6 +111,11 @@ test("the client reads, sends, and tells what was refused", async () => {
     [one.status, one.view, one.key],
     ["MISSING", "card_spending@1", { card: "4711" }],
   );
+  // A fetch takes these for steps of the path, and would ask for another entity.
+  for (const card of [".", ".."]) {
+    const dots = await client.features("card_spending", [card], { at: one.at ?? 0, maxLagMs: 5 });
+    assert.deepEqual(dots, { ...one, key: { card } });
+  }
   const [rows] = await client.featureRows([
     {
       view: "card_spending",

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { packageRoot } from "../../schemas/package-root.ts";
 import { type ChdbStore, openChdb } from "../../sinks/chdb/chdb.ts";
 import { flights } from "../../topologies/flights/flights.ts";
 import { offlineTables, offlineViews } from "./tables.ts";
@@ -97,4 +98,22 @@ test("each served prediction stands once, with the newest outcome of its id once
   ]);
   const [first] = await rows();
   assert.equal(first?.probability, 0.25);
+});
+
+test("the query of the page on serving counts what was served by version and origin", async () => {
+  const page = readFileSync(join(packageRoot(), "docs", "serving.md"), "utf8");
+  const [, sql = ""] = /```sql\n([^`]*FROM predictions_served_outcomes[^`]*)```/.exec(page) ?? [];
+  await served(20, "x", 40);
+  await served(21, "y", 41);
+  await outcome(20, 42, 1);
+  const [row] = await store().query<{ served: number; known: number; brier: number }>(
+    `SELECT toInt32(sum(served)) AS served, toInt32(sum(known)) AS known, max(brier) AS brier
+    FROM (${sql})`,
+  );
+  const all = await rows();
+  const known = all.filter(({ labelled }) => labelled === 1);
+  const squares = known.map(({ label, probability }) => (probability - (label ?? 0)) ** 2);
+  const brier = squares.reduce((sum, each) => sum + each, 0) / squares.length;
+  assert.deepEqual([row?.served, row?.known], [all.length, known.length]);
+  assert.ok(Math.abs((row?.brier ?? Number.NaN) - brier) < 1e-12, String(row?.brier));
 });
