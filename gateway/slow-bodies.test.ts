@@ -11,6 +11,8 @@ import { closeClients, inference } from "./grpc/grpc-client-fixture.ts";
 import type { Gateway } from "./open-gateway.ts";
 
 const receiveMs = 100;
+/** Of a test: what is not refused is waited for. */
+const timeout = 30_000;
 let gateway: Gateway;
 let handled = 0;
 
@@ -39,9 +41,10 @@ after(async () => {
   await gateway.close();
 });
 
-test("a body over HTTP that does not come is 408", async () => {
+test("a body over HTTP that does not come is 408", { timeout }, async (t) => {
   const { port } = new URL(gateway.url);
   const socket = connectTcp(Number(port), "127.0.0.1");
+  t.after(() => socket.destroy());
   socket.write("POST /take HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100\r\n\r\nhalf");
   let answer = "";
   socket.setEncoding("utf8").on("data", (text: string) => {
@@ -53,8 +56,11 @@ test("a body over HTTP that does not come is 408", async () => {
   assert.equal(handled, 0);
 });
 
-test("a message over gRPC that does not come is refused, and its call counts no longer", async () => {
+test("a message over gRPC that does not come is refused, and its call counts no longer", {
+  timeout,
+}, async (t) => {
   const session = connect(`http://${gateway.grpcAddress}`);
+  t.after(() => session.destroy());
   const stream = session.request({
     ...{ ":method": "POST", ":path": "/inference.GRPCInferenceService/ModelInfer" },
     ...{ "content-type": "application/grpc", te: "trailers" },
