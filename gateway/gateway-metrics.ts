@@ -52,6 +52,12 @@ export class GatewayMetrics {
     help: "Runs of models that were ended, as they took longer than they may.",
     registers: [this.registry],
   });
+  readonly #shadows = new Counter({
+    name: "millrace_gateway_shadow_rows_total",
+    help: "Rows of predictions that a shadow was to score beside, by what became of them.",
+    labelNames: ["step", "version", "result"],
+    registers: [this.registry],
+  });
   /** Requests under way. */
   readonly underWay = new Gauge({
     name: "millrace_gateway_requests_under_way",
@@ -124,6 +130,11 @@ export class GatewayMetrics {
   /** A run of a model was ended. */
   hung(): void {
     this.#hung.inc();
+  }
+
+  /** @param result - of rows of a shadow: scored, failed, late or dropped. */
+  shadowed(step: string, version: string, result: string, rows: number): void {
+    this.#shadows.inc({ step, version, result }, rows);
   }
 
   refused(code: string): void {

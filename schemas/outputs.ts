@@ -85,6 +85,34 @@ export function servedSchema(
 }
 
 /**
+ * Avro schema of what shadows have scored beside the predictions of a routed step that a gateway
+ * served: who scored what, and the answer that it stood beside.
+ *
+ * @param keyDoc - what the source says about its key field.
+ */
+export function shadowSchema(
+  topology: string,
+  predictions: PredictionFacts,
+  keyDoc: string,
+): AvroSchema {
+  return {
+    type: "record",
+    name: `${pascalCase(predictions.name)}Shadow`,
+    namespace: namespaceOf(topology),
+    doc: `What a shadow scored beside a prediction of ${predictions.name} that was asked for.`,
+    fields: [
+      keyField(predictions, keyDoc),
+      field("eventTime", timestamp, "Event time of the record, UTC."),
+      field("servedAt", timestamp, "When the prediction was made, UTC."),
+      ...answerFields(predictions),
+      field("origin", "string", "Who served it: gateway."),
+      field("requestId", "string", "The request, as the log of the gateway has it."),
+      ...told(predictions),
+    ],
+  };
+}
+
+/**
  * Avro schema of the outcomes of a label step: a prediction and what came of it.
  *
  * @param keyDoc - what the source says about its key field.

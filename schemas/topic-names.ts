@@ -12,3 +12,8 @@ export function topicText(subtopology: string): string {
 export function servedTopic(topology: string, step: string): string {
   return `${topology}.${topicText(step)}.served`;
 }
+
+/** Topic with what shadows have scored beside the predictions of a step that a gateway served. */
+export function shadowsTopic(topology: string, step: string): string {
+  return `${topology}.${topicText(step)}.shadows`;
+}

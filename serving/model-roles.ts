@@ -1,6 +1,7 @@
 import { MillraceError } from "../schemas/errors.ts";
-import type { OutcomeFacts, Plan, PredictionFacts } from "../schemas/plan.ts";
+import { type OutcomeFacts, type Plan, type PredictionFacts, topologyOf } from "../schemas/plan.ts";
 import { outcomesFor, predictionsOf } from "../schemas/plan-facts.ts";
+import { shadowsTopic } from "../schemas/topic-names.ts";
 import type { OfflineStore } from "../sinks/store.ts";
 import { aucOf, aucSql, knownSql } from "./model-lines.ts";
 
@@ -10,6 +11,8 @@ export interface RoleLine {
   readonly step: string;
   /** `champion`, `challenger` or `shadow`. */
   readonly role: string;
+  /** Whose records: the `stream`'s; of shadows also those that a `gateway` was asked with. */
+  readonly from: string;
   readonly version: string;
   /** Outcomes of records that it scored. */
   readonly outcomes: number;
@@ -44,22 +47,36 @@ export async function modelRoles(
   }
   const lines: RoleLine[] = [];
   for (const { predictions, outcomes } of routed) {
-    const rows = await offline.query<Omit<RoleLine, "step">>(rolesSql(predictions, outcomes));
+    const topic = shadowsTopic(topologyOf(plan), predictions.name);
+    const view = plan.stored.find((each) => each.topic === topic)?.table?.view ?? null;
+    const sql = rolesSql(predictions, outcomes, view);
+    const rows = await offline.query<Omit<RoleLine, "step">>(sql);
     lines.push(...rows.map((row) => ({ step: predictions.name, ...row })));
   }
   return lines;
 }
 
-function rolesSql(predictions: PredictionFacts, { name }: OutcomeFacts): string {
+/** @param shadows - view of what shadows scored beside the answers of gateways; null: none. */
+function rolesSql(
+  predictions: PredictionFacts,
+  { name }: OutcomeFacts,
+  shadows: string | null,
+): string {
   const counted = `toFloat64(count()) AS outcomes, toFloat64(${knownSql}) AS known`;
   const answered = aucSql(predictions);
-  return `SELECT role, who AS version, outcomes, known, auc, "answeredAuc" FROM (
-    SELECT role, assumeNotNull(version) AS who, ${counted}, ${answered} AS auc,
+  const beside = (of: string, from: string, where: string) => `
+    SELECT 'shadow' AS role, '${of}' AS "from", assumeNotNull(shadow_version) AS who, ${counted},
+      ${aucOf("shadow_score")} AS auc, ${answered} AS "answeredAuc"
+    FROM ${from} WHERE shadow_score IS NOT NULL ${where} GROUP BY shadow_version`;
+  // Without an outcome yet there is nothing to judge.
+  const gateways =
+    shadows === null
+      ? ""
+      : `UNION ALL ${beside("gateway", `${shadows}_outcomes`, "AND outcome_known_at IS NOT NULL")}`;
+  return `SELECT role, "from", who AS version, outcomes, known, auc, "answeredAuc" FROM (
+    SELECT role, 'stream' AS "from", assumeNotNull(version) AS who, ${counted}, ${answered} AS auc,
       CAST(NULL, 'Nullable(Float64)') AS "answeredAuc"
     FROM ${name} WHERE version IS NOT NULL GROUP BY role, version
-    UNION ALL
-    SELECT 'shadow' AS role, assumeNotNull(shadow_version) AS who, ${counted},
-      ${aucOf("shadow_score")} AS auc, ${answered} AS "answeredAuc"
-    FROM ${name} WHERE shadow_score IS NOT NULL GROUP BY shadow_version
-  ) ORDER BY role, who`;
+    UNION ALL ${beside("stream", name, "")} ${gateways}
+  ) ORDER BY role, who, "from" DESC`;
 }

@@ -131,9 +131,19 @@ export function compareModel(
     if (lines.length === 0) return `No outcome of ${asked.model} is known yet.`;
     const auc = (value: number | null) => (value === null ? "-" : value.toFixed(4));
     return table(
-      ["step", "role", "version", "outcomes", "known", "auc", "auc of the answers beside"],
+      [
+        "step",
+        "role",
+        "version",
+        "of the",
+        "outcomes",
+        "known",
+        "auc",
+        "auc of the answers beside",
+      ],
       lines.map((line) => [
-        ...[line.step, line.role, line.version, String(line.outcomes), String(line.known)],
+        ...[line.step, line.role, line.version, line.from],
+        ...[String(line.outcomes), String(line.known)],
         ...[auc(line.auc), line.role === "shadow" ? auc(line.answeredAuc) : "-"],
       ]),
     );

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import fc from "fast-check";
+import { offlineTables, offlineViews } from "../../runtime/offline/tables.ts";
 import { json } from "../../schemas/formats/kinds.ts";
 import { types } from "../../schemas/formats/types.ts";
 import { stepsOf } from "../../schemas/plan.ts";
@@ -128,13 +129,20 @@ test("champion, challengers and shadow are judged each by the outcomes of its ow
     });
     const columns = `'probability Float64, label Nullable(UInt8), version Nullable(String),
       role String, shadow_version Nullable(String), shadow_score Nullable(Float64)'`;
-    const given = `WITH judged AS (SELECT * FROM values(${[columns, ...rows].join(", ")}))`;
+    // A gateway was asked with these too, and twice with some whose outcome is not known yet.
+    const asked = `SELECT *, CAST(1, 'Nullable(UInt8)') AS outcome_known_at FROM judged UNION ALL
+      SELECT * REPLACE (NULL AS label), NULL AS outcome_known_at FROM judged`;
+    const given = `WITH judged AS (SELECT * FROM values(${[columns, ...rows].join(", ")})),
+      predictions_shadows_outcomes AS (${asked})`;
     const query = (sql: string) => opened.store?.query(`${given} ${sql}`);
     const lines = await modelRoles(routed, "fraud", { query } as never);
+    const versions = (version: string) => all.filter((each) => each.version === version);
+    const shadowed = all.filter(({ shadow }) => shadow !== null);
     const expected = [
-      { role: "challenger", version: "r2", of: all.filter(({ version }) => version === "r2") },
-      { role: "champion", version: "r1", of: all.filter(({ version }) => version === "r1") },
-      { role: "shadow", version: "r4", of: all.filter(({ shadow }) => shadow !== null) },
+      { role: "challenger", from: "stream", version: "r2", of: versions("r2") },
+      { role: "champion", from: "stream", version: "r1", of: versions("r1") },
+      { role: "shadow", from: "stream", version: "r4", of: shadowed },
+      { role: "shadow", from: "gateway", version: "r4", of: shadowed },
     ].filter(({ of }) => of.length > 0);
     const near = (a: number | null | undefined, b: number | null) =>
       b === null ? a === null : Math.abs((a ?? -1) - b) < 1e-12;
@@ -157,6 +165,34 @@ test("champion, challengers and shadow are judged each by the outcomes of its ow
       assert.ok(near(line?.answeredAuc, isShadow ? naiveAuc(answered) : null));
     }
   }
+});
+
+test("what shadows scored beside the answers of a gateway is counted in the tables of a run", async () => {
+  const { store } = opened;
+  assert.ok(store);
+  await store.migrate(offlineTables(routed), offlineViews(routed));
+  const at = "toDateTime64('2026-01-01 00:00:00', 3, 'UTC')";
+  const rows = [0.2, 0.9, 0.4, null].map(
+    (score, i) => `('p${i}', ${at}, 0.5, 'r1', 'champion', 'r4', ${score ?? "NULL"})`,
+  );
+  await store.queryText(
+    `INSERT INTO raw_predictions_shadows
+      (id, served_at, probability, version, role, shadow_version, shadow_score)
+    VALUES ${rows.join(", ")}`,
+    "TSV",
+  );
+  const labels = [0, 1].map((label) => `('p${label}', ${at}, ${at} + 60, 1, ${label}, 0.5, 'r1')`);
+  await store.queryText(
+    `INSERT INTO raw_judged (id, predicted_at, known_at, labelled, label, probability, version)
+    VALUES ${labels.join(", ")}`,
+    "TSV",
+  );
+  const lines = await modelRoles(routed, "fraud", store);
+  const shadow = lines.find(({ role }) => role === "shadow");
+  assert.deepEqual(shadow, {
+    ...{ step: "predictions", role: "shadow", from: "gateway", version: "r4" },
+    ...{ outcomes: 2, known: 2, auc: 1, answeredAuc: 0.5 },
+  });
 });
 
 test("models are judged by all outcomes that are known, those taken for negative too", async () => {

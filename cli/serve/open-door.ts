@@ -54,6 +54,7 @@ export async function openDoor(
     hung: () => metrics.hung(),
     warn,
     predicted: (step, answer) => metrics.predicted(step, answer),
+    shadowed: (...told) => metrics.shadowed(...told),
   });
   metrics.watchWaiting(
     (lane) => predictions.waitingRows(lane),

@@ -223,7 +223,7 @@ function toldOf(
   };
 }
 
-/** No shadow scores here. */
+/** A shadow scores behind the answer. */
 function judgedOf({
   flags,
   shadowVersion: _,

@@ -322,3 +322,41 @@ test("a batch goes on for those who wait while others of it have left", async ()
   assert.equal((await asked[1])?.probabilities[0], answer("a", Float64Array.of(1, 1)));
   await batcher.close();
 });
+
+test("spare rows go while the scorer has nothing else, and make room for all that comes", async () => {
+  for (const whenBusy of busyPolicies) {
+    const scorer = heldScorer(true);
+    const shed: string[] = [];
+    const batcher = new MicroBatcher(scorer, 2, {
+      ...{ batchesAtOnce: 3, waitingRows: 4, whenBusy, shed: (policy) => shed.push(policy) },
+    });
+    const ask = (rows: number, lane: "spare" | "low") =>
+      batcher.score(first, new Float64Array(rows * 2), never, lane);
+    const busy = ask(1, "low");
+    await turn();
+    const spare = [ask(2, "spare"), ask(2, "spare")];
+    const lost = spare.map((each) => each.then(() => "scored").catch(({ code }) => code));
+    // No more fit, and none goes beside what is under way.
+    await assert.rejects(ask(1, "spare"), { code: "GATEWAY_BUSY" });
+    await turn();
+    assert.equal(scorer.works.length, 1);
+    const request = ask(1, "low");
+    await turn();
+    assert.equal(await lost[0], "GATEWAY_BUSY", "the oldest makes room");
+    assert.equal(scorer.works.length, 2, "a request goes at once");
+    scorer.release();
+    await Promise.all([busy, request]);
+    await turn();
+    assert.equal(scorer.works.length, 3, "then what is spare");
+    assert.equal(scorer.works[2]?.versionOf.length, 2);
+    // While it is with the scorer a request finds room.
+    const next = ask(1, "low");
+    await turn();
+    assert.equal(scorer.works.length, 4);
+    scorer.release();
+    await next;
+    assert.equal(await lost[1], "scored");
+    assert.deepEqual(shed, [], "nobody that waits was refused");
+    await batcher.close();
+  }
+});

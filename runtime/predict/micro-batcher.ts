@@ -3,7 +3,7 @@ import { rowStates, type ScoreWork } from "../../processors/scoring/score-work.t
 import { MillraceError } from "../../schemas/errors.ts";
 import { microBatchRows, type ScoreResult, type Scorer } from "../services/score/scorer.ts";
 import type { Caller } from "./caller.ts";
-import { type Lane, type Queued, RowQueue } from "./row-queue.ts";
+import { type Lane, type Queued, type QueueLane, RowQueue } from "./row-queue.ts";
 
 /**
  * What happens where too much waits. reject: the request that comes is refused. drop: the oldest
@@ -136,7 +136,8 @@ export class MicroBatcher {
   }
 
   /**
-   * Scores the rows of a request, row-major.
+   * Scores the rows of a request, row-major. What is spare goes while nothing else is with the
+   * scorer or waits, one batch at a time, and makes room for whatever comes: it is refused then.
    *
    * @param deadlineAt - by `performance.now()`; Infinity: however long it takes.
    * @param caller - who waits for it: what nobody waits for is not scored.
@@ -147,7 +148,7 @@ export class MicroBatcher {
     model: ModelInForce,
     vectors: Float64Array,
     deadlineAt: number,
-    lane: Lane = "normal",
+    lane: QueueLane = "normal",
     caller: Caller | null = null,
   ): Promise<BatchedRows> {
     const rows = vectors.length / this.#width;
@@ -155,11 +156,11 @@ export class MicroBatcher {
     if (this.#closed) return Promise.reject(new MillraceError("SCORING_CLOSED"));
     if (caller?.isGone === true) return Promise.reject(this.#abandoned(rows));
     const lacking = this.#makeRoom(rows, bytes, lane);
-    if (lacking !== null) return this.#turnAway(rows, lacking);
+    if (lacking !== null) return this.#turnAway(rows, lane, lacking);
     return new Promise((resolve, reject) => {
       const since = performance.now();
       const waiting: Waiting = {
-        key: model.artifact,
+        key: lane === "spare" ? `spare ${model.artifact}` : model.artifact,
         rows,
         bytes,
         lane,
@@ -195,7 +196,14 @@ export class MicroBatcher {
   }
 
   /** Drops what may be dropped for a request; what there is too much of all the same, or null. */
-  #makeRoom(rows: number, bytes: number, lane: Lane): string | null {
+  #makeRoom(rows: number, bytes: number, lane: QueueLane): string | null {
+    if (lane === "spare") return this.#lacking(rows, bytes);
+    while (this.#queue.rowsOf("spare") > 0 && this.#lacking(rows, bytes) !== null) {
+      const spare = this.#queue.lastOf("spare") as Waiting;
+      this.#leave(spare);
+      settled(spare);
+      spare.reject(new MillraceError("GATEWAY_BUSY", { what: "requests came" }));
+    }
     for (let lacking = this.#lacking(rows, bytes); ; lacking = this.#lacking(rows, bytes)) {
       if (lacking === null || this.#options.whenBusy !== "drop") return lacking;
       const dropped = this.#queue.lastOf(lane);
@@ -220,8 +228,9 @@ export class MicroBatcher {
     return null;
   }
 
-  #turnAway(rows: number, what: string): Promise<BatchedRows> {
+  #turnAway(rows: number, lane: QueueLane, what: string): Promise<BatchedRows> {
     const { whenBusy, shed } = this.#options;
+    if (lane === "spare") return Promise.reject(new MillraceError("GATEWAY_BUSY", { what }));
     if (whenBusy !== "degrade") {
       shed("reject", rows);
       return Promise.reject(new MillraceError("GATEWAY_BUSY", { what }));
@@ -234,7 +243,9 @@ export class MicroBatcher {
   #schedule(): void {
     if (this.#isFlushing || this.#queue.size === 0) return;
     if (this.#underWay.size >= this.#options.batchesAtOnce) return;
-    const dueAt = this.#closed ? Number.NEGATIVE_INFINITY : this.#queue.dueAt() - this.#slackMs;
+    const due = this.#queue.dueAt(this.#underWay.size === 0);
+    if (due === Number.POSITIVE_INFINITY) return;
+    const dueAt = this.#closed ? Number.NEGATIVE_INFINITY : due - this.#slackMs;
     // It looks again then.
     if (this.#timer !== undefined && this.#timerAt <= dueAt) return;
     clearTimeout(this.#timer);
@@ -255,7 +266,8 @@ export class MicroBatcher {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     while (this.#underWay.size < this.#options.batchesAtOnce) {
-      const taken = this.#queue.take(performance.now() + this.#slackMs, this.#closed);
+      const isFree = this.#underWay.size === 0;
+      const taken = this.#queue.take(performance.now() + this.#slackMs, this.#closed, isFree);
       if (taken.length === 0) break;
       const run: Promise<void> = this.#run(taken).finally(() => {
         this.#underWay.delete(run);

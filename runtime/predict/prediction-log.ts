@@ -4,7 +4,7 @@ import { ByteWriter } from "../../schemas/bytes.ts";
 import { partitionOf } from "../../schemas/murmur2.ts";
 import { type Plan, topologyOf } from "../../schemas/plan.ts";
 import type { ScoringSpec } from "../../schemas/steps/scoring.ts";
-import { servedTopic } from "../../schemas/topic-names.ts";
+import { servedTopic, shadowsTopic } from "../../schemas/topic-names.ts";
 import type { EncodedEvent } from "../ingest/event-source.ts";
 import { EventWriter } from "../ingest/event-writer.ts";
 import { AvroEncoder } from "../schema-registry/avro-codec.ts";
@@ -17,6 +17,9 @@ const waitingBytes = 16 * 1024 * 1024;
 
 /** Between two sends to Kafka at least, ms: what is answered meanwhile goes out together. */
 const everyMs = 4;
+
+/** The same of what shadows score, for which nobody waits. */
+const shadows = { waitingBytes: 2 * 1024 * 1024, everyMs: 100 } as const;
 
 /** What served it, as the log says. */
 const origin = "gateway";
@@ -38,6 +41,7 @@ export class PredictionLog {
   readonly #broker: Broker;
   readonly #registry: SchemaRegistry;
   readonly #writer: EventWriter;
+  readonly #shadowWriter: EventWriter;
   /** By topic. */
   readonly #open = new Map<string, Promise<OpenLog | null>>();
   readonly #bytes = new ByteWriter();
@@ -52,6 +56,7 @@ export class PredictionLog {
     this.#broker = broker;
     this.#registry = registry;
     this.#writer = new EventWriter(broker, waitingBytes, everyMs);
+    this.#shadowWriter = new EventWriter(broker, shadows.waitingBytes, shadows.everyMs);
   }
 
   /**
@@ -67,19 +72,55 @@ export class PredictionLog {
     predictions: readonly LoggedPrediction[],
     asker: Asker,
   ): Promise<void> {
-    const name = servedTopic(topologyOf(plan), scoring.name);
-    const opening = this.#open.get(name) ?? this.#openLog(plan, name);
-    this.#open.set(name, opening);
-    opening.catch(() => this.#open.delete(name));
-    const log = await opening;
+    const log = await this.#opened(plan, servedTopic(topologyOf(plan), scoring.name));
     if (log === null) return;
-    const records = predictions.map((each) => this.#encoded(log, scoring, each, asker));
+    const { features } = log;
+    const records = predictions.map((made) => {
+      for (let i = 0; i < scoring.features.length; i++) {
+        const value = made.features[i] as number;
+        features[scoring.features[i] as string] = Number.isNaN(value) ? null : value;
+      }
+      return this.#encoded(log, made, { ...logValue(scoring, made, asker), features });
+    });
     await this.#writer.write(log.topic, records);
   }
 
+  /** Whether what shadows score beside predictions of a step is kept. */
+  keepsShadows(plan: Plan, { name }: ScoringSpec): boolean {
+    const topic = shadowsTopic(topologyOf(plan), name);
+    return plan.stored.some((each) => each.topic === topic);
+  }
+
+  /**
+   * Writes what shadows have scored, which the predictions tell.
+   *
+   * @throws as `write`
+   */
+  async writeShadows(
+    plan: Plan,
+    scoring: ScoringSpec,
+    predictions: readonly LoggedPrediction[],
+    asker: Asker,
+  ): Promise<void> {
+    const log = await this.#opened(plan, shadowsTopic(topologyOf(plan), scoring.name));
+    if (log === null) return;
+    const records = predictions.map((made) =>
+      this.#encoded(log, made, answerValue(scoring, made, asker)),
+    );
+    await this.#shadowWriter.write(log.topic, records);
+  }
+
   /** Waits for what is under way. */
-  close(): Promise<void> {
-    return this.#writer.close();
+  async close(): Promise<void> {
+    await this.#writer.close();
+    await this.#shadowWriter.close();
+  }
+
+  async #opened(plan: Plan, name: string): Promise<OpenLog | null> {
+    const opening = this.#open.get(name) ?? this.#openLog(plan, name);
+    this.#open.set(name, opening);
+    opening.catch(() => this.#open.delete(name));
+    return await opening;
   }
 
   async #openLog(plan: Plan, topic: string): Promise<OpenLog | null> {
@@ -94,40 +135,41 @@ export class PredictionLog {
   }
 
   #encoded(
-    { partitions, encoder, features }: OpenLog,
-    scoring: ScoringSpec,
-    made: LoggedPrediction,
-    { requestId, user }: Asker,
+    { partitions, encoder }: OpenLog,
+    { id, predictedAt }: LoggedPrediction,
+    value: object,
   ): EncodedEvent {
     this.#bytes.reset();
-    for (let i = 0; i < scoring.features.length; i++) {
-      const value = made.features[i] as number;
-      features[scoring.features[i] as string] = Number.isNaN(value) ? null : value;
-    }
-    encoder.encode({ ...logValue(scoring, made, requestId, user), features }, this.#bytes);
+    encoder.encode(value, this.#bytes);
     return {
-      partition: partitionOf(made.id, partitions),
-      key: Buffer.from(made.id, "utf8"),
+      partition: partitionOf(id, partitions),
+      key: Buffer.from(id, "utf8"),
       value: this.#bytes.take(),
-      timestamp: made.predictedAt,
+      timestamp: predictedAt,
     };
   }
 }
 
-function logValue(
+/** Who answered what. */
+function answerValue(
   { keyField, keyType, model }: ScoringSpec,
-  made: LoggedPrediction,
-  requestId: string,
-  caller: string | null,
+  { id, eventTime, predictedAt, probability, version, told }: LoggedPrediction,
+  { requestId }: Asker,
 ): object {
-  const { id, eventTime, predictedAt, probability, version, fallbackReason } = made;
-  const { incomplete, latencyMs, featuresAsOf } = made;
   return {
     [keyField]: keyType === "long" ? longOf(id) : id,
     ...{ eventTime, servedAt: predictedAt, probability, fallback: version === null },
-    ...{ model: model.name, version, fallbackReason, incomplete, latencyMs, featuresAsOf },
-    ...{ status: worstOf(made.lookedUp), origin, requestId, caller },
-    ...made.told,
+    ...{ model: model.name, version, origin, requestId },
+    ...told,
+  };
+}
+
+function logValue(scoring: ScoringSpec, made: LoggedPrediction, asker: Asker): object {
+  const { fallbackReason, incomplete, latencyMs, featuresAsOf } = made;
+  return {
+    ...answerValue(scoring, made, asker),
+    ...{ fallbackReason, incomplete, latencyMs, featuresAsOf },
+    ...{ status: worstOf(made.lookedUp), caller: asker.user },
     ...(made.explanation !== null && explanationFields(made.explanation)),
   };
 }

@@ -24,6 +24,7 @@ import { PredictionLog } from "./prediction-log.ts";
 import { RawModel } from "./raw-models.ts";
 import { ReadyModels } from "./ready-models.ts";
 import type { Lane } from "./row-queue.ts";
+import type { Shadowed } from "./shadows.ts";
 import { StepPredictor } from "./step-predictor.ts";
 import type { Predicted } from "./step-world.ts";
 
@@ -61,6 +62,8 @@ export interface PredictionsOptions extends Omit<BatcherOptions, "batchesAtOnce"
   readonly hung?: () => void;
   /** Told of each prediction that is answered. @default nobody */
   readonly predicted?: Predicted;
+  /** Told what became of what shadows were to score. @default nobody */
+  readonly shadowed?: Shadowed;
 }
 
 /** What scores for the steps of one topology. */
@@ -234,6 +237,7 @@ export class Predictions {
   /** Lets what is under way end, then stops the threads. */
   async close(): Promise<void> {
     await this.#warming;
+    await Promise.all([...this.#steps.values()].map(({ step }) => step.shadows.close()));
     await Promise.all(this.#batchers().map((batcher) => batcher.close()));
     for (const { champions, pool } of this.#topologies.values()) {
       await champions.close();
@@ -248,6 +252,7 @@ export class Predictions {
     const open = this.#steps.get(key);
     if (open !== undefined) return open.step;
     const { now = Date.now, warn = () => {}, predicted = () => {} } = this.#options;
+    const { shadowed = () => {} } = this.#options;
     const log = this.#log;
     const { models, champions, explanations } = this.#scoringOf(plan);
     const width = predictionsOf(plan).find((each) => each.name === name)?.features.length ?? 0;
@@ -255,6 +260,7 @@ export class Predictions {
     const { online } = this.#stack;
     const step = new StepPredictor(name, {
       ...{ plan, online, champions, models, batcher, explanations, log, now, warn, predicted },
+      shadowed,
     });
     this.#steps.set(key, { step, batcher });
     return step;

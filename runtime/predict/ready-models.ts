@@ -1,6 +1,16 @@
 import { ScoreBatch } from "../../processors/scoring/score-batch.ts";
+import { MillraceError } from "../../schemas/errors.ts";
 import type { Scorer } from "../services/score/scorer.ts";
 import type { ArtifactStore } from "../services/train/artifacts.ts";
+
+const modelFailures: readonly string[] = [
+  ...["ARTIFACT_MISSING", "ARTIFACT_DAMAGED", "SCORING_THREAD_LOST"],
+];
+
+/** Whether a failure is a model's, or of what it is stored in: its rows have failed. */
+export function isModelFailure(error: unknown): error is MillraceError {
+  return error instanceof MillraceError && modelFailures.includes(error.code);
+}
 
 /** Models that the threads of a scorer have loaded: loading one is no part of asking it. */
 export class ReadyModels {

@@ -103,7 +103,7 @@ class NaiveQueue {
 
   take(now: number): Request[] {
     const rank = ({ lane, since }: Request) =>
-      Math.max(0, lanes.indexOf(lane) - Math.floor((now - since) / laneAgeMs));
+      Math.max(0, lanes.indexOf(lane as Lane) - Math.floor((now - since) / laneAgeMs));
     const order = (a: Request, b: Request) => rank(a) - rank(b) || a.since - b.since;
     const [best] = this.all.filter(({ key }) => this.dueAt(key) <= now).sort(order);
     const own = this.all.filter(({ key }) => key === best?.key);
@@ -163,4 +163,19 @@ test("the queue does what a list does that is looked through each time", () => {
       }
     }
   }
+});
+
+test("what is spare goes last however old it is, with nobody else, and first out", () => {
+  const queue = new RowQueue<Request>({ ...limits, delayMs: 0 });
+  const old = request({ key: "spare a", lane: "spare", since: 0 });
+  const low = request({ key: "a", lane: "low", since: 10 * laneAgeMs });
+  queue.add(old);
+  queue.add(low);
+  const now = 11 * laneAgeMs;
+  assert.equal(queue.lastOf("high"), old);
+  assert.deepEqual(idsOf(queue.take(now)), idsOf([low]));
+  assert.deepEqual(queue.take(now, true, false), []);
+  assert.deepEqual([queue.dueAt(false), queue.dueAt()], [Number.POSITIVE_INFINITY, 0]);
+  assert.deepEqual(idsOf(queue.take(now)), idsOf([old]));
+  assert.equal(queue.rows, 0);
 });

@@ -2,9 +2,13 @@
 export const lanes = ["high", "normal", "low"] as const;
 export type Lane = (typeof lanes)[number];
 
-const laneRanks: Readonly<Record<Lane, number>> = { high: 0, normal: 1, low: 2 };
+/** What nobody waits for goes last, however old it is. */
+export type QueueLane = Lane | "spare";
 
-/** A request goes one lane up each time it has waited for so long: no lane starves, ms. */
+const laneRanks: Readonly<Record<QueueLane, number>> = { high: 0, normal: 1, low: 2, spare: 3 };
+const laneCount = 4;
+
+/** A request goes one lane up each time it has waited for so long: no lane of them starves, ms. */
 export const laneAgeMs = 100;
 
 /** What the queue knows of a request. Times are of one clock that never goes back, ms. */
@@ -13,7 +17,7 @@ export interface Queued {
   readonly key: string;
   readonly rows: number;
   readonly bytes: number;
-  readonly lane: Lane;
+  readonly lane: QueueLane;
   readonly since: number;
   /** Infinity: however long it takes. */
   readonly deadlineAt: number;
@@ -36,7 +40,7 @@ const idleGroupsMost = 64;
 /** Requests of one key. */
 interface Group<Each> {
   /** By lane, oldest first. */
-  readonly lanes: readonly [Set<Each>, Set<Each>, Set<Each>];
+  readonly lanes: readonly [Set<Each>, Set<Each>, Set<Each>, Set<Each>];
   rows: number;
   bytes: number;
   /** When its next batch is due unless it is full before; NaN: to be computed again. */
@@ -54,7 +58,7 @@ export class RowQueue<Each extends Queued> {
   readonly #limits: BatchLimits;
   readonly #groups = new Map<string, Group<Each>>();
   /** By lane. */
-  readonly #rows: [number, number, number] = [0, 0, 0];
+  readonly #rows: [number, number, number, number] = [0, 0, 0, 0];
   #size = 0;
 
   constructor(limits: BatchLimits) {
@@ -67,10 +71,10 @@ export class RowQueue<Each extends Queued> {
   }
 
   get rows(): number {
-    return this.#rows[0] + this.#rows[1] + this.#rows[2];
+    return this.#rows.reduce((sum, rows) => sum + rows, 0);
   }
 
-  rowsOf(lane: Lane): number {
+  rowsOf(lane: QueueLane): number {
     return this.#rows[laneRanks[lane]] as number;
   }
 
@@ -100,10 +104,16 @@ export class RowQueue<Each extends Queued> {
     return true;
   }
 
-  /** When the next batch is due; -Infinity: one is full; Infinity: nothing waits. */
-  dueAt(): number {
+  /**
+   * When the next batch is due; -Infinity: one is full; Infinity: nothing waits.
+   *
+   * @param spares - whether what is spare may go. @default true
+   */
+  dueAt(spares = true): number {
     let first = Number.POSITIVE_INFINITY;
-    for (const group of this.#groups.values()) first = Math.min(first, this.#groupDueAt(group));
+    for (const group of this.#groups.values()) {
+      if (spares || !isSpare(group)) first = Math.min(first, this.#groupDueAt(group));
+    }
     return first;
   }
 
@@ -113,11 +123,13 @@ export class RowQueue<Each extends Queued> {
    * parted.
    *
    * @param flushes - whether all are due. @default false
+   * @param spares - whether what is spare may go. @default true
    */
-  take(now: number, flushes = false): Each[] {
+  take(now: number, flushes = false, spares = true): Each[] {
     let best: Group<Each> | null = null;
-    let [leastRank, leastSince]: [number, number] = [lanes.length, Number.POSITIVE_INFINITY];
+    let [leastRank, leastSince]: [number, number] = [laneCount, Number.POSITIVE_INFINITY];
     for (const group of this.#groups.values()) {
+      if (!spares && isSpare(group)) continue;
       if (group.rows === 0 || (!flushes && this.#groupDueAt(group) > now)) continue;
       const { rank, since } = this.#heads(group, now)[0] as Head;
       if (rank > leastRank || (rank === leastRank && since >= leastSince)) continue;
@@ -127,8 +139,8 @@ export class RowQueue<Each extends Queued> {
   }
 
   /** The oldest request of the last lane, unless that comes before `lane`; null: there is none. */
-  lastOf(lane: Lane): Each | null {
-    for (let at = lanes.length - 1; at >= laneRanks[lane]; at--) {
+  lastOf(lane: QueueLane): Each | null {
+    for (let at = laneCount - 1; at >= laneRanks[lane]; at--) {
       if (this.#rows[at] === 0) continue;
       let oldest: Each | null = null;
       for (const group of this.#groups.values()) {
@@ -172,7 +184,8 @@ export class RowQueue<Each extends Queued> {
     const heads: Head[] = [];
     for (const [lane, waiting] of group.lanes.entries()) {
       for (const { since } of waiting) {
-        const rank = Math.max(0, lane - Math.floor((now - since) / laneAgeMs));
+        const aged = Math.max(0, lane - Math.floor((now - since) / laneAgeMs));
+        const rank = lane === laneRanks.spare ? lane : aged;
         heads.push({ lane, rank, since });
         break;
       }
@@ -203,12 +216,17 @@ export class RowQueue<Each extends Queued> {
       for (const [idle, { rows }] of this.#groups) if (rows === 0) this.#groups.delete(idle);
     }
     const group: Group<Each> = {
-      lanes: [new Set(), new Set(), new Set()],
+      lanes: [new Set(), new Set(), new Set(), new Set()],
       ...{ rows: 0, bytes: 0, dueAt: Number.POSITIVE_INFINITY, batchMs: 0 },
     };
     this.#groups.set(key, group);
     return group;
   }
+}
+
+/** What is spare has keys of its own: it makes no other batch longer. */
+function isSpare<Each>({ lanes: [, , , spare] }: Group<Each>): boolean {
+  return spare.size > 0;
 }
 
 /** The oldest of a lane. */

@@ -13,7 +13,9 @@ import { EventMisfit } from "../ingest/event-record.ts";
 import { FeatureReads } from "./feature-reads.ts";
 import { inTime, late } from "./in-time.ts";
 import { noAnswers, picked } from "./micro-batcher.ts";
+import { isModelFailure } from "./ready-models.ts";
 import type { Asker, LoggedPrediction, ServedPrediction } from "./served-prediction.ts";
+import { Shadows } from "./shadows.ts";
 import { stepOrigin } from "./step-origin.ts";
 import { type AskedRecord, StepRequest } from "./step-request.ts";
 import type {
@@ -32,11 +34,6 @@ type Answered = ServedPrediction & { readonly explanation: null };
 /** Behind a live view by no more than its commits and flushes take, a row is still FRESH, ms. */
 const liveLagMs = 1_000;
 
-/** Failures that are a model's, or of what it is stored in: the fallback answers. */
-const modelFailures: readonly string[] = [
-  ...["ARTIFACT_MISSING", "ARTIFACT_DAMAGED", "SCORING_THREAD_LOST"],
-];
-
 /**
  * Predicts for records of one scoring step: the features from the online store, scored by the
  * champion, as the step's tasks do it in the stream.
@@ -50,6 +47,7 @@ export class StepPredictor {
   readonly #judge: Judge;
   /** Null: the champion answers all. */
   readonly #router: Router | null;
+  readonly shadows: Shadows;
   readonly #warned = new Set<string>();
   /** The newest time that a model was asked for: it never falls. */
   #askedFor = Number.NEGATIVE_INFINITY;
@@ -66,6 +64,7 @@ export class StepPredictor {
     this.#judge = new Judge(this.scoring);
     const { routing } = this.scoring;
     this.#router = routing === undefined ? null : new Router(routing);
+    this.shadows = new Shadows(this.scoring, world);
   }
 
   /**
@@ -145,6 +144,7 @@ export class StepPredictor {
     const answered: Answered[] = [];
     const answeredBy: Scored[] = [];
     const answeredAt: number[] = [];
+    const answeredRoutes: (Routed | null)[] = [];
     for (const [row, record] of asked.entries()) {
       const place = places[row] as number;
       const scored = scores[row] ?? {
@@ -157,11 +157,14 @@ export class StepPredictor {
         continue;
       }
       const vectors = found === late ? null : found;
-      answered.push(this.#answered(record, row, scored, vectors, routed[row] ?? null, predictedAt));
+      const route = routed[row] ?? null;
+      answered.push(this.#answered(record, row, scored, vectors, route, predictedAt));
+      answeredRoutes.push(route);
       answeredBy.push(scored);
       answeredAt.push(place);
     }
     const told = await this.#told(answered, answeredBy, asker, explains);
+    await this.shadows.after(answered, answeredRoutes, asker);
     return new Map(told.map((each, index) => [answeredAt[index] as number, each]));
   }
 
@@ -368,8 +371,7 @@ export class StepPredictor {
       const until = Number.isFinite(deadlineAt) ? deadlineAt : own;
       return await batcher.score(model, vectors, until, lane, caller);
     } catch (error) {
-      const isModels = error instanceof MillraceError && modelFailures.includes(error.code);
-      if (!isModels) throw error;
+      if (!isModelFailure(error)) throw error;
       return { ...noAnswers(rows, "failed"), failure: error.message };
     }
   }

@@ -12,6 +12,7 @@ import type { PredictionLog } from "./prediction-log.ts";
 import type { ReadyModels } from "./ready-models.ts";
 import type { Lane } from "./row-queue.ts";
 import type { Asker, ServedPrediction } from "./served-prediction.ts";
+import type { Shadowed } from "./shadows.ts";
 
 /** How predictions are asked for. */
 export interface PredictOptions {
@@ -46,6 +47,8 @@ export interface StepWorld {
   readonly warn: Warn;
   /** Told of each prediction that is answered. */
   readonly predicted: Predicted;
+  /** Told what became of what shadows were to score. */
+  readonly shadowed: Shadowed;
 }
 
 /** What answered: a version, or the fallback for a reason. */

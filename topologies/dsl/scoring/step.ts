@@ -2,7 +2,7 @@ import { durationText } from "../../../schemas/duration.ts";
 import { encodingText } from "../../../schemas/encodings/encodings.ts";
 import { featureColumns, isValueOutput } from "../../../schemas/feature-view.ts";
 import { lookupInput, triggerInput } from "../../../schemas/input-payloads.ts";
-import { predictionSchema, servedSchema } from "../../../schemas/outputs.ts";
+import { predictionSchema, servedSchema, shadowSchema } from "../../../schemas/outputs.ts";
 import {
   type LookupSpec,
   type RequestFeatureSpec,
@@ -13,7 +13,7 @@ import { viewNamed } from "../../../schemas/plan-facts.ts";
 import type { RowField } from "../../../schemas/row-layout.ts";
 import { rangeText, ruleText } from "../../../schemas/steps/rules.ts";
 import type { AnswerSpec, ScoringOperator, ScoringSpec } from "../../../schemas/steps/scoring.ts";
-import { servedTopic } from "../../../schemas/topic-names.ts";
+import { servedTopic, shadowsTopic } from "../../../schemas/topic-names.ts";
 import { transformLines } from "../../../schemas/transforms/through.ts";
 import * as column from "../compile/columns.ts";
 import { fanOutOf, type Link, type Part, type RoutesOf } from "../compile/link.ts";
@@ -189,6 +189,26 @@ function served(specs: Specs, scoring: ScoringSpec): Part["outputs"] {
     ...vectorColumns(scoring),
   ];
   const table = column.records(`${scoring.name}_served`, columns, ["served_at", id.name]);
+  const spec = { kind: "topic", topic, schema, partitioning: "key" } as const;
+  return [{ spec, stored: avroValues(schema, table) }, ...shadows(specs, scoring)];
+}
+
+/** What shadows scored beside it: behind the answer, so in a topic of its own. */
+function shadows(specs: Specs, scoring: ScoringSpec): Part["outputs"] {
+  if (scoring.routing === undefined) return [];
+  const schema = shadowSchema(specs.name, scoring, keyDocOf(specs, scoring));
+  const id = idColumn(scoring);
+  const columns = [
+    id,
+    column.timestamp("event_time", "eventTime"),
+    column.timestamp("served_at", "servedAt"),
+    ...answerColumns,
+    column.word("origin"),
+    column.text("request_id", "requestId"),
+    ...toldColumns(scoring),
+  ];
+  const table = column.records(`${scoring.name}_shadows`, columns, ["served_at", id.name]);
+  const topic = shadowsTopic(specs.name, scoring.name);
   const spec = { kind: "topic", topic, schema, partitioning: "key" } as const;
   return [{ spec, stored: avroValues(schema, table) }];
 }
