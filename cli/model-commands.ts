@@ -122,7 +122,7 @@ function routeCommand(models: Command, tools: CommandTools): void {
     .option("--shadow <version=share>", "scores beside for so many records, and never answers")
     .option("--champion <version>", "becomes champion with it (default: the champion stays)")
     .option("--segment <value>", "challengers of its records alone, in place of the others")
-    .option("--end", "no challengers any more, and no shadow")
+    .option("--end", "no challengers any more, of any segment, and no shadow")
     .addHelpText(
       "after",
       tools.example(

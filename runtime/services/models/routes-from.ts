@@ -1,4 +1,9 @@
-import { arranged, type ModelRoutes, type WantedShare } from "../../../schemas/model-routes.ts";
+import {
+  arranged,
+  type ModelRoutes,
+  noRoutes,
+  type WantedShare,
+} from "../../../schemas/model-routes.ts";
 
 /** A version and its share, from 0 to 1. */
 export interface AskedShare {
@@ -20,7 +25,8 @@ export interface AskedRoutes {
 
 /**
  * The routes after a change. Keys stay with their challengers as far as shares allow; a segment
- * that is given no challengers goes by those of all records again.
+ * that is given no challengers goes by those of all records again. Where neither
+ * challenger nor shadow is named for all records, those of segments end, too.
  *
  * @param sha256Of - artifact of a version; throws where there is none.
  */
@@ -38,6 +44,7 @@ export function routesFrom(
     const segments = challengers.length === 0 ? others : { ...others, [segment]: own };
     return { ...before, segments };
   }
+  if (challengers.length === 0 && shadow === null) return noRoutes;
   const { segments } = before;
   return {
     challengers: arranged(before.challengers, wanted),
