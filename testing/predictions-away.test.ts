@@ -99,7 +99,7 @@ test("predictions that are answered while ClickHouse is away stand there once, a
   const troubles: (unknown | null)[] = [];
   const pump = await SinkPump.start({
     ...{ broker: world.broker, topic, partitions: [0, 1], sink: log.sink, group: "pump" },
-    ...{ maxRows, maxWaitMs: 5, onTrouble: (error) => void troubles.push(error) },
+    ...{ maxRows, maxWaitMs: 60_000, onTrouble: (error) => void troubles.push(error) },
   });
   closings.push(() => pump.stop());
 
