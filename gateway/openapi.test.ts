@@ -29,14 +29,14 @@ const doors = allDoors({
 });
 const document = openApiDocument(doors.filter(({ path }) => path !== "/openapi.json"));
 
-test("docs/openapi.json is what the doors are (GOLDEN=write rewrites it), and is served", async () => {
+test("docs/openapi.json is what the doors are (GOLDEN=write rewrites it), and is served", async (t) => {
   const path = join(packageRoot(), "docs", "openapi.json");
   const text = `${JSON.stringify(document, null, 2)}\n`;
   if (process.env["GOLDEN"] === "write") writeFileSync(path, text);
   assert.deepEqual(JSON.parse(readFileSync(path, "utf8")), JSON.parse(text));
   const gateway = await openTestGateway(doors);
+  t.after(() => gateway.close());
   const { status, body } = await ask(`${gateway.url}/openapi.json`);
-  await gateway.close();
   assert.deepEqual([status, body], [200, JSON.parse(text)]);
 });
 

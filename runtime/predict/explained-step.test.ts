@@ -10,7 +10,7 @@ import { explaining } from "../services/explain/explain-service.ts";
 import { explainedPlan, fittedModel, predictWorld, step } from "./predict-fixture.ts";
 import { Predictions } from "./predictions.ts";
 
-test("what a gateway answers of a score is logged with it, and is what the stream tells", async () => {
+test("what a gateway answers of a score is logged with it, and is what the stream tells", async (t) => {
   const world = await predictWorld(explainedPlan);
   const online = createMemoryOnlineStore();
   const stack = { ...world, online, artifacts: world.artifacts("one") };
@@ -19,6 +19,11 @@ test("what a gateway answers of a score is logged with it, and is what the strea
   const offline = createMemoryOfflineStore();
   await offline.migrate(offlineTables(explainedPlan), []);
   const pumps = await startPumps(explainedPlan, { ...world, online, offline }, () => {});
+  t.after(async () => {
+    await predictions.close();
+    await Promise.all(pumps.map((pump) => pump.stop()));
+    await world.close();
+  });
   const record = { card: "c1", shop: "s", country: "fr" };
   const records = [60, 1, 95].map((amount, n) => ({ ...record, amount, paymentId: `p${n}` }));
   const asker = { requestId: "r", user: null };
@@ -69,7 +74,4 @@ test("what a gateway answers of a score is logged with it, and is what the strea
   assert.ok(all != null && !("why" in all) && !("rest" in all));
   assert.deepEqual([...all.contributions.keys()], features);
   await service.close();
-  await predictions.close();
-  await Promise.all(pumps.map((pump) => pump.stop()));
-  await world.close();
 });

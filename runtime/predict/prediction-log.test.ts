@@ -26,7 +26,7 @@ async function until(what: string, isSo: () => boolean): Promise<void> {
   assert.fail(`waited too long for ${what}`);
 }
 
-test("every prediction that was answered stands in the table once, though the store was away", async () => {
+test("every prediction that was answered stands in the table once, though the store was away", async (t) => {
   const online = createMemoryOnlineStore();
   const stack = { ...world, online, artifacts: world.artifacts("one") };
   const predictions = new Predictions([plan], stack, { logs: true });
@@ -50,6 +50,10 @@ test("every prediction that was answered stands in the table once, though the st
     throw away();
   };
   const pumps = await startPumps(plan, { ...world, online, offline }, () => {});
+  t.after(async () => {
+    await Promise.all(pumps.map((pump) => pump.stop()));
+    await predictions.close();
+  });
   const answered = new Map<string, { probability: number; features: Float64Array }>();
   const ask = async (request: number) => {
     const records = Array.from({ length: 1 + (request % 3) }, (_, n) => {
@@ -83,8 +87,6 @@ test("every prediction that was answered stands in the table once, though the st
     assert.match(String(row["request_id"]), /^r\d+$/);
   }
   assert.equal(new Set(rows.map((row) => row["payment_id"])).size, rows.length);
-  await Promise.all(pumps.map((pump) => pump.stop()));
-  await predictions.close();
 });
 
 test("what Kafka does not acknowledge is no prediction; nothing is logged but where it is asked for", async () => {

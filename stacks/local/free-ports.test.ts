@@ -4,14 +4,14 @@ import { createServer } from "node:net";
 import { test } from "node:test";
 import { freePorts } from "./free-ports.ts";
 
-test("no port is given twice, nor one that somebody has", async () => {
+test("no port is given twice, nor one that somebody has", async (t) => {
   const [before = 0, ...more] = await freePorts(3);
   const holder = createServer();
+  t.after(() => holder.close());
   // The one after those that were given is the next to be tried.
   const taken = (more.at(-1) ?? 0) + 1;
   await new Promise<void>((resolve) => holder.listen(taken, "127.0.0.1", resolve));
   const after = await freePorts(3);
-  holder.close();
   const all = [before, ...more, ...after];
   assert.equal(new Set(all).size, 6);
   assert.ok(!all.includes(taken), `${taken} is taken`);
