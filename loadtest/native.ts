@@ -251,7 +251,7 @@ function reportOf(all: readonly Measured[], beside: Beside | null): string {
       `| ${name} | ${rows} | ${rows - sameBits} | ${largest.toExponential(1)} |`,
   );
   return [
-    `µs a row by the rows of a batch, the fastest of ${rounds} rounds; steps are comparisons or multiplications a row.`,
+    `µs a row by the rows of a batch, the fastest of ${rounds} rounds; steps are what a row costs: comparisons that are branches, or multiplications; of comparisons without a branch three are one.`,
     "",
     `| model | steps | ${heads.join(" | ")} | ratio at 1 |`,
     `| --- | ${["", ...heads, ""].map(() => "---:").join(" | ")} |`,

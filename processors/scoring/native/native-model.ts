@@ -9,7 +9,7 @@ import { operators } from "./operators.ts";
  * gets cannot depend on the rows beside it. For one caller at a time.
  */
 export interface NativeModel {
-  /** What a row costs, in comparisons or multiplications. */
+  /** What a row costs, in comparisons that are branches, or multiplications. */
   readonly cost: number;
   /** Probabilities of whole rows, row-major. */
   score(rows: Float64Array): Float64Array;

@@ -19,7 +19,7 @@ export interface NodeInput {
 export interface BuiltNode {
   readonly outputs: readonly Cells[];
   readonly step: Step | null;
-  /** What a row costs, in comparisons or multiplications. */
+  /** What a row costs, in comparisons that are branches, or multiplications. */
   readonly cost: number;
 }
 

@@ -1,4 +1,4 @@
-import { type Cells, NotNative, type Numbers, newCells } from "./cells.ts";
+import { type Cells, NotNative, newCells } from "./cells.ts";
 import {
   type BuiltNode,
   type NodeInput,
@@ -10,7 +10,7 @@ import {
   textsOf,
 } from "./operator.ts";
 import { logisticFloat, type PostTransform, postTransform } from "./post-transform.ts";
-import { treeWalk } from "./tree-walk.ts";
+import { type TreeWalk, treeWalk } from "./tree-walk.ts";
 import { floatList, readTrees, type Trees } from "./trees.ts";
 
 const fround = Math.fround;
@@ -19,7 +19,7 @@ const exact = (value: number): number => value;
 /** Trees over the row of a node; sums are as wide as its values. */
 interface Ensemble {
   readonly trees: Trees;
-  readonly row: Numbers;
+  readonly walk: TreeWalk;
   readonly round: (value: number) => number;
   readonly baseValues: readonly number[];
   readonly transform: PostTransform | null;
@@ -30,12 +30,12 @@ function ensembleOf(node: NodeInput, prefix: "target" | "class"): Ensemble {
   const isDouble = cells.type === "float64";
   const trees = readTrees(node, prefix, isDouble);
   const [width = 0] = cells.dims;
-  if (trees.features.some((feature) => feature >= width)) {
+  if (trees.features.some((feature) => feature < 0 || feature >= width)) {
     throw new NotNative(`its trees ask for more than ${width} features`);
   }
   return {
     trees,
-    row: cells.numbers,
+    walk: treeWalk(trees, cells.numbers),
     round: isDouble ? exact : fround,
     baseValues: floatList(node, "base_values", isDouble),
     transform: postTransform(textOf(node, "post_transform", "NONE")),
@@ -51,9 +51,9 @@ const starts = (better: (weight: number, sum: number) => boolean): Add => {
 };
 
 /** Walks all trees: leaves in `sums` the scores by target, and in `has` which got any. */
-function scorer({ trees, row, round }: Ensemble, sums: Float64Array, add: Add, start: number) {
+function scorer({ trees, walk, round }: Ensemble, sums: Float64Array, add: Add, start: number) {
   const { roots, leafStarts, targets, weights } = trees;
-  const walk = treeWalk(trees, row);
+  const { leaves } = walk;
   const has = new Uint8Array(sums.length);
   if (targets.some((target) => target < 0 || target >= sums.length)) {
     throw new NotNative("a weight of its trees is of no target");
@@ -61,8 +61,9 @@ function scorer({ trees, row, round }: Ensemble, sums: Float64Array, add: Add, s
   const score = (): void => {
     sums.fill(start);
     has.fill(0);
+    walk.walk();
     for (let tree = 0; tree < roots.length; tree++) {
-      const leaf = walk(roots[tree] as number);
+      const leaf = leaves[tree] as number;
       const end = leafStarts[leaf + 1] as number;
       for (let i = leafStarts[leaf] as number; i < end; i++) {
         const target = targets[i] as number;
@@ -75,18 +76,19 @@ function scorer({ trees, row, round }: Ensemble, sums: Float64Array, add: Add, s
 }
 
 /** Of one target the sum alone is kept, in a variable. */
-function summer({ trees, row, round }: Ensemble): () => number {
+function summer({ trees, walk, round }: Ensemble): () => number {
   const { roots, leafStarts, weights } = trees;
-  const walk = treeWalk(trees, row);
+  const { leaves } = walk;
   const ofLeaf = Float64Array.from({ length: leafStarts.length - 1 }, (_, leaf) => {
     const [from, to] = [leafStarts[leaf] as number, leafStarts[leaf + 1] as number];
     if (to - from > 1) throw new NotNative("a leaf has several weights of one target");
     return to > from ? (weights[from] as number) : 0;
   });
   return () => {
+    walk.walk();
     let sum = 0;
     for (let tree = 0; tree < roots.length; tree++) {
-      sum = round(sum + (ofLeaf[walk(roots[tree] as number)] as number));
+      sum = round(sum + (ofLeaf[leaves[tree] as number] as number));
     }
     return sum;
   };
@@ -101,7 +103,7 @@ export const treeRegressor: Operator = (node) => {
   const aggregate = textOf(node, "aggregate_function", "SUM");
   const n = aggregate === "AVERAGE" ? trees.roots.length : 1;
   const outputs = [output];
-  const { cost } = trees;
+  const { cost } = ensemble.walk;
   if (targets === 1) {
     const [base = 0] = baseValues.length === 1 ? baseValues : [];
     // onnxruntime applies no transform but PROBIT to a single target.
@@ -144,7 +146,7 @@ export const treeClassifier: Operator = (node): BuiltNode => {
     textsOf(node, "classlabels_strings").length || numbersOf(node, "classlabels_int64s").length;
   if (classes < 2) throw new NotNative("it has one class");
   const ensemble = ensembleOf(node, "class");
-  const { cost } = ensemble.trees;
+  const { cost } = ensemble.walk;
   const output = newCells("float32", [classes]);
   const outputs = [output, output];
   const step = classes === 2 ? ofTwo(ensemble, output) : ofMany(ensemble, output);

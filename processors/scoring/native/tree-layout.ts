@@ -1,0 +1,207 @@
+import type { Trees } from "./trees.ts";
+
+/** Trees that are walked side by side: what one waits for, the others hide. */
+export const lanes = 4;
+
+/** Bits of a word that say which cell it compares. */
+export const cellBits = 12;
+const cellsMost = 1 << cellBits;
+
+/** Words that the other bits can reach. */
+const wordsMost = 1 << (32 - cellBits);
+
+/** A comparison that is always made costs this part of one that is a branch. */
+const costPart = 1 / 3;
+
+/** Keys below and above those of all numbers. */
+const [lowest, highest] = [-0x8000_0000, 0x7fff_ffff];
+
+/**
+ * Trees of floats as they are walked without a branch. Every value is a key, a whole number of the
+ * same order. Children stand in pairs of four words: two that say where each goes on (the first
+ * word of a pair, above {@link cellBits} bits of the cell that it compares), and two thresholds.
+ * Where the key of the cell is greater than the threshold, the second child is next. A leaf leads
+ * to itself: cell 0 is 0, and the threshold is the number `i` of the leaf in a first place and `~i`
+ * in a second one. So each tree can be walked as many levels as the deepest beside it has.
+ */
+export interface TreeLayout {
+  readonly words: Int32Array;
+  /** First places, of {@link lanes} trees each; the last are made up with a leaf. */
+  readonly roots: Int32Array;
+  /** Levels by group of {@link lanes} trees. */
+  readonly levels: Int32Array;
+  readonly cells: RowCells;
+  /** What a row costs, in comparisons that are branches. */
+  readonly cost: number;
+}
+
+/** Which cells a row has behind cell 0: first those that are compared by order, then the others. */
+export interface RowCells {
+  readonly ordered: Int32Array;
+  /** The key of a missing value. */
+  readonly orderedMissing: Int32Array;
+  /** Of these the cell is the lowest key where a value is the one that is asked for. */
+  readonly equal: Int32Array;
+  readonly equalTo: Float64Array;
+  readonly equalMissing: Int32Array;
+}
+
+/**
+ * Lays trees of floats out.
+ *
+ * @returns null where walking all levels would take longer than branching does, as in deep trees
+ * whose ways are mostly short, or where nodes that several ways lead to had to be repeated too often.
+ */
+export function layOut(trees: Trees): TreeLayout | null {
+  const { cells, cellOf } = rowCells(trees);
+  const width = 1 + cells.ordered.length + cells.equal.length;
+  if (width > cellsMost) return null;
+  const { features, roots } = trees;
+  const most = Math.min(wordsMost, 4 * 3 * (features.length + roots.length));
+  const placed = new Placed(trees, cellOf, most);
+  const levels: number[] = [];
+  const first: number[] = [];
+  for (let tree = 0; tree < roots.length; tree += lanes) {
+    let deepest = 0;
+    for (let lane = 0; lane < lanes; lane++) {
+      const place = placed.pair();
+      first.push(place);
+      const depth = placed.tree(roots[tree + lane] ?? ~0, place);
+      if (depth === null) return null;
+      deepest = Math.max(deepest, depth);
+    }
+    levels.push(deepest);
+  }
+  const cost = (lanes * levels.reduce((sum, each) => sum + each, 0) + width) * costPart;
+  if (cost > trees.cost) return null;
+  return {
+    words: placed.words(),
+    roots: Int32Array.from(first),
+    levels: Int32Array.from(levels),
+    cells,
+    cost,
+  };
+}
+
+/** Which cells the nodes compare, each once. */
+function rowCells({ features, thresholds, areEqual, missingHolds }: Trees) {
+  const ordered = new Map<string, number>();
+  const equal = new Map<string, number>();
+  const names = Array.from(features, (feature, node) => {
+    const isEqual = areEqual[node] === 1;
+    const name = `${feature} ${missingHolds[node]}${isEqual ? ` ${thresholds[node]}` : ""}`;
+    const known = isEqual ? equal : ordered;
+    if (!known.has(name)) known.set(name, node);
+    return name;
+  });
+  const [orderedNodes, equalNodes] = [[...ordered.values()], [...equal.values()]];
+  const featuresOf = (nodes: readonly number[]) =>
+    Int32Array.from(nodes, (node) => features[node] as number);
+  const missingOf = (nodes: readonly number[]) =>
+    Int32Array.from(nodes, (node) => (missingHolds[node] === 1 ? lowest : highest));
+  const cells: RowCells = {
+    ordered: featuresOf(orderedNodes),
+    orderedMissing: missingOf(orderedNodes),
+    equal: featuresOf(equalNodes),
+    equalTo: Float64Array.from(equalNodes, (node) => thresholds[node] as number),
+    equalMissing: missingOf(equalNodes),
+  };
+  const numbers = new Map([...ordered.keys(), ...equal.keys()].map((name, i) => [name, i + 1]));
+  return { cells, cellOf: (node: number) => numbers.get(names[node] as string) as number };
+}
+
+/** Pairs of children, level by level: those of a tree stand together, its first levels closest. */
+class Placed {
+  readonly #trees: Trees;
+  readonly #cellOf: (node: number) => number;
+  readonly #most: number;
+  readonly #words: number[] = [];
+
+  constructor(trees: Trees, cellOf: (node: number) => number, most: number) {
+    this.#trees = trees;
+    this.#cellOf = cellOf;
+    this.#most = most;
+  }
+
+  /** Room for two, who are leaf 0 until they are something else. */
+  pair(): number {
+    const place = this.#words.length;
+    this.#words.push(0, 0, 0, 0);
+    this.#leaf(place, 0);
+    this.#leaf(place + 1, 0);
+    return place;
+  }
+
+  /** Places a node with all that it leads to. @returns its levels; null: there is no room. */
+  tree(root: number, place: number): number | null {
+    const { children, thresholds, areEqual } = this.#trees;
+    const words = this.#words;
+    const open: (readonly [node: number, place: number, level: number])[] = [[root, place, 0]];
+    let deepest = 0;
+    // Grows while it is read.
+    for (const [node, at, level] of open) {
+      deepest = Math.max(deepest, level);
+      if (node < 0) {
+        this.#leaf(at, ~node);
+        continue;
+      }
+      if (words.length >= this.#most) return null;
+      const next = this.pair();
+      words[at] = (next << cellBits) | this.#cellOf(node);
+      words[at + 2] = areEqual[node] === 1 ? 0 : keyOf(thresholds[node] as number);
+      open.push([children[2 * node] as number, next, level + 1]);
+      open.push([children[2 * node + 1] as number, next + 1, level + 1]);
+    }
+    return deepest;
+  }
+
+  #leaf(place: number, leaf: number): void {
+    const isSecond = place % 4 === 1;
+    this.#words[place] = (place - (isSecond ? 1 : 0)) << cellBits;
+    this.#words[place + 2] = isSecond ? ~leaf : leaf;
+  }
+
+  words(): Int32Array {
+    return Int32Array.from(this.#words);
+  }
+}
+
+const float = new Float32Array(1);
+const bits = new Int32Array(float.buffer);
+
+/** Of a threshold; below all where no value is at most as great, as before minus infinity. */
+function keyOf(threshold: number): number {
+  if (Number.isNaN(threshold)) return lowest;
+  // No key is that of -0: a value of -0 is below 0 and above all others that are.
+  float[0] = threshold + 0;
+  const each = bits[0] as number;
+  return each ^ ((each >> 31) & highest);
+}
+
+/**
+ * Makes the keys of a row's cells.
+ *
+ * @param row - the values, and `bits` what they are made of.
+ */
+export function fillKeys(
+  cells: RowCells,
+  row: Float32Array,
+  bits: Int32Array,
+  keys: Int32Array,
+): void {
+  const { ordered, orderedMissing, equal, equalTo, equalMissing } = cells;
+  for (let i = 0; i < ordered.length; i++) {
+    const each = bits[ordered[i] as number] as number;
+    const key = each ^ ((each >> 31) & highest);
+    const missing = -((each & highest) > 0x7f80_0000);
+    keys[i + 1] = (key & ~missing) | ((orderedMissing[i] as number) & missing);
+  }
+  const from = ordered.length + 1;
+  for (let i = 0; i < equal.length; i++) {
+    const value = row[equal[i] as number] as number;
+    // biome-ignore lint/suspicious/noSelfCompare: NaN, without a call.
+    const isMissing = value !== value;
+    const key = value === equalTo[i] ? lowest : highest;
+    keys[from + i] = isMissing ? (equalMissing[i] as number) : key;
+  }
+}
