@@ -50,7 +50,8 @@ export interface RowCells {
  * Lays trees of floats out.
  *
  * @returns null where walking all levels would take longer than branching does, as in deep trees
- * whose ways are mostly short, or where nodes that several ways lead to had to be repeated too often.
+ * whose ways are mostly short, or where nodes that several ways lead to had to be repeated too
+ * often.
  */
 export function layOut(trees: Trees): TreeLayout | null {
   const { cells, cellOf } = rowCells(trees);
