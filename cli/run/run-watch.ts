@@ -61,7 +61,8 @@ export class RunWatch {
   async #watch(signal: AbortSignal): Promise<void> {
     for (let looks = 1; ; looks++) {
       await sleep(lookEveryMs, undefined, { signal }).catch(() => {});
-      if (signal.aborted) return;
+      // A run may be over before the first look.
+      if (signal.aborted) return await this.#measure().catch(() => {});
       await this.#look().catch(() => {});
       if (looks % looksPerQuery !== 0) continue;
       await this.#options.keep().catch(() => {});
@@ -71,17 +72,21 @@ export class RunWatch {
   }
 
   async #look(): Promise<void> {
-    const { application, stack, progress } = this.#run;
-    const rss = await rssOf(application.pids, stack.pids());
-    const share = this.#options.share();
-    this.#peaks = withPeaks(this.#peaks, rss, (share ?? 0) < 0.5 ? 0 : 1);
+    const { application, progress } = this.#run;
+    await this.#measure();
     progress.update({
       eventTime: application.status.taskProgress,
-      share,
+      share: this.#options.share(),
       leftMs: this.#options.leftMs?.() ?? null,
       records: recordsIn(application.accounts()),
       auc: this.#auc,
       phase: this.#options.phase(),
     });
+  }
+
+  async #measure(): Promise<void> {
+    const { application, stack } = this.#run;
+    const rss = await rssOf(application.pids, stack.pids());
+    this.#peaks = withPeaks(this.#peaks, rss, (this.#options.share() ?? 0) < 0.5 ? 0 : 1);
   }
 }

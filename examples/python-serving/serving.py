@@ -29,6 +29,8 @@ class Gateway:
         return body
 
     def features(self, view, *key, **query):
+        if {".", ".."}.intersection(map(str, key)):
+            raise ValueError("requests takes . and .. for steps of the path: ask feature_rows")
         parts = "/".join(requests.utils.quote(str(part), safe="") for part in key)
         return self.ask("GET", f"/v1/features/{view}/{parts}", params=query)
 
