@@ -13,8 +13,18 @@ import {
 } from "./loop-fixture.ts";
 import { WatchProcessor } from "./watch.ts";
 
-/** A prediction as a watch is told of it. */
-export function prediction(id: string, knownAt: number, version = "", vector = [0, 0, 0, 0, 0]) {
+/**
+ * A prediction as a watch is told of it.
+ *
+ * @param challenges - of a routed step: whether a challenger made it.
+ */
+export function prediction(
+  id: string,
+  knownAt: number,
+  version = "",
+  vector = [0, 0, 0, 0, 0],
+  challenges?: boolean,
+) {
   return {
     input: "predictions",
     knownAt,
@@ -23,6 +33,7 @@ export function prediction(id: string, knownAt: number, version = "", vector = [
       out.text(version);
       out.f64(0.5);
       for (const value of vector) out.f64(value);
+      if (challenges !== undefined) out.u8(challenges ? 1 : 0);
     },
   };
 }
@@ -34,6 +45,7 @@ export function outcome(
   version = "",
   probability = 0.5,
   id = "1",
+  challenges?: boolean,
 ): LoopRecord {
   return {
     input: "outcomes",
@@ -44,6 +56,7 @@ export function outcome(
       out.text(version);
       out.f64(probability);
       out.f64(label);
+      if (challenges !== undefined) out.u8(challenges ? 1 : 0);
     },
   };
 }
@@ -65,10 +78,12 @@ export function run(
   records: readonly LoopRecord[],
   until: number,
   restoreEvery = 0,
+  isRouted = false,
 ) {
   const plan = loopPlan(watch);
   const part = partOf(plan, "retraining");
-  let processor = new WatchProcessor(operatorOf(part, "watch"), part);
+  const operator = { ...operatorOf(part, "watch"), ...(isRouted && { routed: true as const }) };
+  let processor = new WatchProcessor(operator, part);
   const out = new RecordingOutbox();
   let calls = 0;
   drive(
@@ -81,7 +96,7 @@ export function run(
       if (restoreEvery === 0 || ++calls % restoreEvery !== 0) return;
       const snapshot = new ByteWriter();
       processor.snapshot(snapshot);
-      processor = new WatchProcessor(operatorOf(part, "watch"), part);
+      processor = new WatchProcessor(operator, part);
       processor.restore(new ByteReader(snapshot.take()));
     },
   );

@@ -25,7 +25,7 @@ export class WatchProcessor implements Processor {
   readonly #decision: RetrainDecision;
   readonly #vector: Float64Array;
   readonly #predictionInput: PredictionInput;
-  readonly #outcomeInput = new OutcomeInput();
+  readonly #outcomeInput: OutcomeInput;
   readonly #predictions: number;
   readonly #outcomes: number;
   readonly #driftOutput: number;
@@ -33,17 +33,19 @@ export class WatchProcessor implements Processor {
   readonly #trainingOutputs: readonly number[];
   #champion: Reference | null = null;
 
-  constructor({ watch, features, withinMs }: WatchOperator, { inputs, outputs }: Ports) {
+  constructor({ watch, features, withinMs, routed }: WatchOperator, { inputs, outputs }: Ports) {
+    const isRouted = routed === true;
     this.#watch = watch;
     this.#features = features;
     this.#vector = new Float64Array(features.length);
-    this.#predictionInput = new PredictionInput(features.length);
+    this.#predictionInput = new PredictionInput(features.length, isRouted);
+    this.#outcomeInput = new OutcomeInput(isRouted);
     for (const detector of watch.detectors) {
       if (detector.kind === "features") {
         this.#featureWindows = new FeatureWindows(detector.overMs, features);
       } else {
         const { overMs, floor } = detector;
-        this.#performanceWindows = new PerformanceWindows(overMs, floor, withinMs);
+        this.#performanceWindows = new PerformanceWindows(overMs, floor, withinMs, isRouted);
       }
     }
     this.#predictions = inputs.findIndex(({ name }) => name === "predictions");
@@ -116,8 +118,10 @@ export class WatchProcessor implements Processor {
     const prediction = this.#predictionInput;
     prediction.open(payload);
     const version = prediction.version();
-    this.#performanceWindows?.predicted(knownAt, version);
-    if (this.#featureWindows === null) return;
+    const challenges = prediction.challenges();
+    this.#performanceWindows?.predicted(knownAt, version, challenges);
+    // Of the keys that a challenger has, the champion answers for none.
+    if (this.#featureWindows === null || challenges) return;
     const vector = this.#vector;
     prediction.copyFeatures(vector);
     this.#featureWindows.predicted(knownAt, version, vector, this.#champion);
@@ -136,6 +140,7 @@ export class WatchProcessor implements Processor {
         outcome.version(),
         outcome.probability(),
         label,
+        outcome.challenges(),
       );
       if (closed.length > 0) this.#performanceClosed(closed, knownAt, out);
     }
@@ -152,9 +157,9 @@ export class WatchProcessor implements Processor {
 
   #performanceClosed(parts: readonly DriftWindow[], knownAt: number, out: Outbox): void {
     for (const part of parts) this.#publish(part, knownAt, out);
-    const [first] = parts;
-    if (first === undefined) return;
-    this.#decision.closed("performance", first.windowStart, alarmOf(parts));
+    // The newest champion's stands last: it is what a training would replace.
+    const last = parts.at(-1);
+    if (last !== undefined) this.#decision.closed("performance", last.windowStart, last.alarm);
   }
 
   #publish(window: DriftWindow, knownAt: number, out: Outbox): void {

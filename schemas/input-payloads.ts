@@ -116,20 +116,23 @@ export function beginAnswer(
   writer.f64(asOf);
 }
 
-/** What a watch is told of a prediction: {@link predictionPayload}, numbers from `features` on. */
-export function predictionLayout(features: number): PayloadLayout {
+/**
+ * What a watch is told of a prediction: {@link predictionPayload}, numbers from `features` on; of a
+ * routed step then whether it is a challenger's (`challenges`).
+ */
+export function predictionLayout(features: number, isRouted: boolean): PayloadLayout {
   const { fields } = predictionPayload.layout;
-  return {
-    head: [...fields.map(headField), ...numbersFrom("features", features)],
-    rest: { fields: [] },
-  };
+  const head = [...fields.map(headField), ...numbersFrom("features", features)];
+  return { head: [...head, ...(isRouted ? [challenges] : [])], rest: { fields: [] } };
 }
 
-/** What a watch is told of an outcome: {@link outcomePayload}. */
-export const outcomeLayout: PayloadLayout = {
-  head: outcomePayload.layout.fields.map(headField),
-  rest: { fields: [] },
-};
+/** What a watch is told of an outcome: {@link outcomePayload}, then as of a prediction. */
+export function outcomeLayout(isRouted: boolean): PayloadLayout {
+  const head = outcomePayload.layout.fields.map(headField);
+  return { head: [...head, ...(isRouted ? [challenges] : [])], rest: { fields: [] } };
+}
+
+const challenges: HeadField = { name: "challenges", type: "boolean" };
 
 /** @throws {RangeError} for what has other bytes than a field that is read where it stands. */
 function headField({ name, type, nullable }: RowField): HeadField {

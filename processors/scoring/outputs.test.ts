@@ -146,3 +146,35 @@ test("an outcome has the label that came, null for one that is unknown, and none
     assert.deepEqual([value["predictedAt"], value["knownAt"], value["version"]], [50, 60, "v1"]);
   }
 });
+
+test("a routed step tells its watch whether a challenger answered, behind all else", () => {
+  const routing = { by: "card", salt: "scores", segment: null };
+  const scoring = { ...scoringOperator.scoring, routing };
+  const routed = new ScoringOutputs(part, { ...scoringOperator, scoring }, 0);
+  const late = { kind: "outcome", knownAt: 60, label: 1, labelEventTime: 59 } as const;
+  const lastOf = (outputs: ScoringOutputs, role: string) => {
+    const out = new RecordingOutbox();
+    const { prediction: made } = deferred("7");
+    const prediction = { ...made, told: { role } };
+    outputs.prediction(deferred("7", { prediction }), vectors(1, 2, 3, 4, 5), out);
+    outputs.outcome({ ...late, prediction }, out);
+    const told = out.written.flatMap(({ bytes }) => (bytes === null ? [] : [Buffer.from(bytes)]));
+    return { lengths: told.map(({ length }) => length), last: told.map((each) => each.at(-1)) };
+  };
+  const [plain, champion, challenger, fallback] = [
+    lastOf(outputsOf("long"), "champion"),
+    ...["champion", "challenger", "fallback"].map((role) => lastOf(routed, role)),
+  ];
+  assert.deepEqual(
+    [champion?.last, challenger?.last, fallback?.last],
+    [
+      [0, 0],
+      [1, 1],
+      [0, 0],
+    ],
+  );
+  assert.deepEqual(
+    champion?.lengths,
+    plain.lengths.map((length) => length + 1),
+  );
+});

@@ -1,3 +1,4 @@
+import type { ByteWriter } from "../../schemas/bytes.ts";
 import { outcomePayload, predictionPayload } from "../../schemas/payload.ts";
 import type { OutputSpec, Ports } from "../../schemas/plan.ts";
 import type { ScoringOperator, ScoringSpec } from "../../schemas/steps/scoring.ts";
@@ -111,6 +112,7 @@ export class ScoringOutputs {
       const { id, version } = prediction;
       predictionPayload.write(writer, { id, version, probability: scoreOf(prediction) });
       for (let i = start; i < start + width; i++) writer.f64(values[i] as number);
+      this.#tellRole(writer, prediction);
       out.end();
     }
   }
@@ -130,8 +132,14 @@ export class ScoringOutputs {
     for (const output of this.#watchOutcomes) {
       const writer = out.begin(output, 0, knownAt);
       outcomePayload.write(writer, told);
+      this.#tellRole(writer, prediction);
       out.end();
     }
+  }
+
+  /** To watches, which judge the champion by its own answers. */
+  #tellRole(writer: ByteWriter, { told }: Prediction): void {
+    if (this.#scoring.routing !== undefined) writer.u8(told?.role === "challenger" ? 1 : 0);
   }
 
   /** A prediction with its features and its keys by their paths. */

@@ -39,6 +39,8 @@ interface OpenWindow {
   resolved: number;
   /** By version, in the order in which they began to predict. */
   readonly parts: Map<string, Part>;
+  /** Of challengers: a version may have been one before it was champion. */
+  readonly challengers: Map<string, Part>;
 }
 
 const nothing: readonly DriftWindow[] = [];
@@ -59,13 +61,18 @@ export class PerformanceWindows {
   readonly #overMs: number;
   readonly #floor: number;
   readonly #withinMs: number;
+  readonly #isRouted: boolean;
   /** By start, ascending. */
   readonly #open = new Map<number, OpenWindow>();
   /** Those whose end has not passed, oldest first: two at most. */
   #current: OpenWindow[] = [];
 
-  /** @param withinMs - of the label step: outcomes are known so long after predictions at most. */
-  constructor(overMs: number, floor: number, withinMs: number) {
+  /**
+   * @param withinMs - of the label step: outcomes are known so long after predictions at most.
+   * @param isRouted - whether challengers answer, too: they are judged apart. @default false
+   */
+  constructor(overMs: number, floor: number, withinMs: number, isRouted = false) {
+    this.#isRouted = isRouted;
     this.#overMs = overMs;
     this.#floor = floor;
     this.#withinMs = withinMs;
@@ -74,8 +81,9 @@ export class PerformanceWindows {
   /**
    * @param knownAt - UTC ms, never falls from call to call.
    * @param version - "" of the fallback.
+   * @param challenges - whether it answered as a challenger. @default false
    */
-  predicted(knownAt: number, version: string): void {
+  predicted(knownAt: number, version: string, challenges = false): void {
     const start = windowStartOf(knownAt, this.#overMs);
     let window = this.#open.get(start);
     if (window === undefined) {
@@ -83,13 +91,14 @@ export class PerformanceWindows {
       this.#current.push(window);
     }
     window.predicted++;
-    if (version !== "") partOf(window, version);
+    if (version !== "") partOf(challenges ? window.challengers : window.parts, version);
   }
 
   /**
    * Takes an outcome.
    *
    * @param label - 1, 0, or NaN: unlabelled.
+   * @param challenges - whether its version answered as a challenger. @default false
    * @returns the parts of the window that it closes; empty: none.
    */
   resolved(
@@ -97,12 +106,14 @@ export class PerformanceWindows {
     version: string,
     probability: number,
     label: number,
+    challenges = false,
   ): readonly DriftWindow[] {
     const window = this.#open.get(windowStartOf(predictedAt, this.#overMs));
     if (window === undefined) return nothing;
     window.resolved++;
     if (version !== "" && !Number.isNaN(label)) {
-      const { positives, negatives } = partOf(window, version);
+      const parts = challenges ? window.challengers : window.parts;
+      const { positives, negatives } = partOf(parts, version);
       (label === 1 ? positives : negatives).push(probability);
     }
     return this.#closeIfDone(window);
@@ -134,12 +145,14 @@ export class PerformanceWindows {
       writer.u8(window.ended ? 1 : 0);
       writer.f64(window.predicted);
       writer.f64(window.resolved);
-      writer.u32(window.parts.size);
-      for (const [version, { positives, negatives }] of window.parts) {
-        writer.text(version);
-        for (const scores of [positives, negatives]) {
-          writer.u32(scores.length);
-          for (const score of scores.values) writer.f64(score);
+      for (const all of this.#partsOf(window)) {
+        writer.u32(all.size);
+        for (const [version, { positives, negatives }] of all) {
+          writer.text(version);
+          for (const scores of [positives, negatives]) {
+            writer.u32(scores.length);
+            for (const score of scores.values) writer.f64(score);
+          }
         }
       }
     }
@@ -153,14 +166,20 @@ export class PerformanceWindows {
       window.ended = reader.u8() === 1;
       window.predicted = reader.f64();
       window.resolved = reader.f64();
-      for (let parts = reader.u32(); parts > 0; parts--) {
-        const { positives, negatives } = partOf(window, reader.text());
-        for (const scores of [positives, negatives]) {
-          for (let count = reader.u32(); count > 0; count--) scores.push(reader.f64());
+      for (const all of this.#partsOf(window)) {
+        for (let parts = reader.u32(); parts > 0; parts--) {
+          const { positives, negatives } = partOf(all, reader.text());
+          for (const scores of [positives, negatives]) {
+            for (let count = reader.u32(); count > 0; count--) scores.push(reader.f64());
+          }
         }
       }
       if (!window.ended) this.#current.push(window);
     }
+  }
+
+  #partsOf({ parts, challengers }: OpenWindow): readonly Map<string, Part>[] {
+    return this.#isRouted ? [parts, challengers] : [parts];
   }
 
   /** When the oldest window must close. */
@@ -170,7 +189,8 @@ export class PerformanceWindows {
   }
 
   #add(start: number): OpenWindow {
-    const window = { start, ended: false, predicted: 0, resolved: 0, parts: new Map() };
+    const maps = { parts: new Map(), challengers: new Map() };
+    const window = { start, ended: false, predicted: 0, resolved: 0, ...maps };
     this.#open.set(start, window);
     return window;
   }
@@ -180,16 +200,22 @@ export class PerformanceWindows {
     return this.#close(window);
   }
 
-  #close({ start, parts }: OpenWindow): readonly DriftWindow[] {
+  /** Challengers come first; of champions the newest comes last. */
+  #close({ start, parts, challengers }: OpenWindow): readonly DriftWindow[] {
     this.#open.delete(start);
-    if (parts.size === 0) return [this.#result(start, null, 0, Number.NaN)];
+    // They have their keys for as long as they are routed to: no hour of the day is theirs alone.
+    const beside = this.#judged(start, challengers, 0);
+    if (parts.size === 0) return [...beside, this.#result(start, null, 0, Number.NaN)];
     let all = 0;
-    for (const { positives, negatives } of parts.values()) {
-      all += positives.length + negatives.length;
-    }
-    return Array.from(parts, ([version, { positives, negatives }]) => {
-      const rows = positives.length + negatives.length;
-      const judged = rows >= minRows && rows >= minPartShare * all;
+    for (const part of parts.values()) all += rowsOf(part);
+    return [...beside, ...this.#judged(start, parts, minPartShare * all)];
+  }
+
+  #judged(start: number, parts: ReadonlyMap<string, Part>, least: number): DriftWindow[] {
+    return Array.from(parts, ([version, part]) => {
+      const { positives, negatives } = part;
+      const rows = rowsOf(part);
+      const judged = rows >= minRows && rows >= least;
       const auc = judged ? areaUnderRoc(positives.values, negatives.values) : Number.NaN;
       return this.#result(start, version, rows, auc);
     });
@@ -210,7 +236,11 @@ export class PerformanceWindows {
   }
 }
 
-function partOf({ parts }: OpenWindow, version: string): Part {
+function rowsOf({ positives, negatives }: Part): number {
+  return positives.length + negatives.length;
+}
+
+function partOf(parts: Map<string, Part>, version: string): Part {
   let part = parts.get(version);
   if (part === undefined) {
     part = { positives: new Scores(), negatives: new Scores() };

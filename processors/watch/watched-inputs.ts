@@ -9,10 +9,15 @@ export class PredictionInput {
   /** Null: there are none. */
   readonly #features: Place | null;
   readonly #count: number;
+  readonly #challenges: Place | null;
 
-  /** @param features - how many a prediction has. */
-  constructor(features: number) {
-    this.#payload = new PayloadView(predictionLayout(features));
+  /**
+   * @param features - how many a prediction has.
+   * @param isRouted - whether its step is.
+   */
+  constructor(features: number, isRouted: boolean) {
+    this.#payload = new PayloadView(predictionLayout(features, isRouted));
+    this.#challenges = isRouted ? this.#payload.place("challenges") : null;
     this.#version = this.#payload.place("version");
     this.#features = features === 0 ? null : this.#payload.place("features");
     this.#count = features;
@@ -28,6 +33,11 @@ export class PredictionInput {
     return this.#payload.text(this.#version);
   }
 
+  /** Whether a challenger made it. */
+  challenges(): boolean {
+    return this.#challenges !== null && this.#payload.boolean(this.#challenges);
+  }
+
   copyFeatures(target: Float64Array): void {
     if (this.#features !== null) this.#payload.numbers(this.#features, this.#count, target, 0);
   }
@@ -35,11 +45,23 @@ export class PredictionInput {
 
 /** An outcome as a watch is told of it. */
 export class OutcomeInput {
-  readonly #payload = new PayloadView(outcomeLayout);
-  readonly #predictedAt = this.#payload.place("predictedAt");
-  readonly #version = this.#payload.place("version");
-  readonly #probability = this.#payload.place("probability");
-  readonly #label = this.#payload.place("label");
+  readonly #payload: PayloadView;
+  readonly #predictedAt: Place;
+  readonly #version: Place;
+  readonly #probability: Place;
+  readonly #label: Place;
+  readonly #challenges: Place | null;
+
+  /** @param isRouted - whether the step of its prediction is. */
+  constructor(isRouted: boolean) {
+    const payload = new PayloadView(outcomeLayout(isRouted));
+    this.#payload = payload;
+    this.#predictedAt = payload.place("predictedAt");
+    this.#version = payload.place("version");
+    this.#probability = payload.place("probability");
+    this.#label = payload.place("label");
+    this.#challenges = isRouted ? payload.place("challenges") : null;
+  }
 
   /** Takes the outcome at which a reader stands in hand. */
   open(payload: ByteReader): void {
@@ -64,5 +86,10 @@ export class OutcomeInput {
   /** 1 or 0; NaN: no label came in time, or it is unknown. */
   label(): number {
     return this.#payload.number(this.#label);
+  }
+
+  /** Whether a challenger answered. */
+  challenges(): boolean {
+    return this.#challenges !== null && this.#payload.boolean(this.#challenges);
   }
 }

@@ -33,6 +33,8 @@ export interface WatchOperator {
   readonly features: readonly string[];
   /** How long a prediction waits for its label. */
   readonly withinMs: number;
+  /** Of predictions that say whether a challenger made them. */
+  readonly routed?: true;
 }
 
 export const watch: StepFacts<WatchSpec, WatchOperator> = {

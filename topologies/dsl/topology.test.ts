@@ -246,6 +246,28 @@ test("two trainings never write versions of one model", () => {
   );
 });
 
+test("a watch hears of challengers where its step is routed, and else knows of none", () => {
+  const watchOf = (routed: boolean) => {
+    const scored = departures
+      .enrichedWith({ origin: delays.at("origin") }, { missing: "null" })
+      .scoredBy("late", {
+        ...{ model: "@champion", deadline: "20ms", fallback: prior(0.2) },
+        ...(routed && { routed: { by: "origin" } }),
+      })
+      .into(topic("predictions"), offline);
+    const judged = scored
+      .labelledBy(arrivals, { on: "flightId", within: "36h", label: late })
+      .into(topic("outcomes"), offline);
+    const steps = { predictions: scored, outcomes: judged, retraining: retrainingOf(judged) };
+    const { subtopologies } = topology("t", steps);
+    const found = subtopologies.find(({ operator }) => operator.kind === "watch")?.operator;
+    assert.ok(found?.kind === "watch");
+    return found.spec;
+  };
+  assert.equal(watchOf(true).routed, true);
+  assert.ok(!("routed" in watchOf(false)));
+});
+
 test("two watches share the topics of the topology, and their trainings have names", () => {
   const { others, theirs, second } = secondLoop("later");
   const steps = { predictions, outcomes, others, theirs, first: retrainingOf() };

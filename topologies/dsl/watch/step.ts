@@ -141,7 +141,10 @@ function part(watch: WatchSpec, specs: Specs): Part {
     tasks: name,
     operator: () => ({
       kind: "watch",
-      spec: { watch, features: predictions?.features ?? [], withinMs: outcomes?.withinMs ?? 0 },
+      spec: {
+        ...{ watch, features: predictions?.features ?? [], withinMs: outcomes?.withinMs ?? 0 },
+        ...(predictions?.routing !== undefined && { routed: true }),
+      },
     }),
     partitions: 1,
     promises: { triggers: ["predictions", "outcomes"], timers: true, lookAheadMs: 0 },
