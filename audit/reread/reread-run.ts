@@ -113,7 +113,8 @@ async function compute(options: RereadOptions, broker: Broker, folder: string): 
   const named = plan.topics.find(({ role }) => role === "model-register")?.name;
   const register = named === undefined ? {} : { register: new ModelTail(stack.broker, named) };
   const whenStored = async () => {};
-  const services = openServices({ plan, artifacts, ...register, offline, whenStored });
+  const stores = { artifacts, ...register, offline, whenStored };
+  const services = openServices({ plan, ...stores, wasLive: live });
   const worker = await Worker.start({
     plan,
     broker,

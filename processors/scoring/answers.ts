@@ -33,7 +33,9 @@ export class Answers {
   work(
     news: Pick<ScoreWork, "putAside" | "asksNews" | "heard" | "knownAt">,
   ): ExternalWork<ScoreWork> {
-    return this.#batch.work(news);
+    const { service, payload } = this.#batch.work(news);
+    const failures = payload.versions.map((version) => this.#models.failuresOf(version));
+    return { service, payload: { ...payload, failures } };
   }
 
   /** Asks for the last row of the vectors, which is that of the prediction. */

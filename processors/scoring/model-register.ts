@@ -178,6 +178,11 @@ export class ModelRegister {
     return this.#failures.size > 0 && (this.#failures.get(version) ?? 0) >= failuresInARow;
   }
 
+  /** Rows in a row that a version has failed at. */
+  failuresOf(version: string): number {
+    return this.#failures.get(version) ?? 0;
+  }
+
   answered(version: string): void {
     if (this.#failures.size > 0) this.#failures.delete(version);
   }

@@ -16,6 +16,8 @@ export interface ScoreWork {
   readonly versions: readonly string[];
   /** sha256 of the ONNX artifact of each version. */
   readonly artifacts: readonly string[];
+  /** For each version how many rows in a row it has failed at until now. @default none at any */
+  readonly failures?: readonly number[];
   /** For each row the index in `versions`. */
   readonly versionOf: Uint16Array;
   /** Row-major, rows × features, NaN = missing. */

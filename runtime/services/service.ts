@@ -21,6 +21,8 @@ export interface ServiceWorld {
   readonly now?: () => number;
   /** @default 1 */
   readonly scoringThreads?: number;
+  /** Whether what is read again was live: what counts was answered in time. @default false */
+  readonly wasLive?: boolean;
   /** Told what somebody should look at, with its facts. @default nobody */
   readonly warn?: Warn;
   /** @default nothing is measured */

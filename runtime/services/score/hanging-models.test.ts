@@ -151,7 +151,9 @@ test("who gives a run up that hangs is free at once, and a pool ends that is clo
 });
 
 const here = fileURLToPath(import.meta.url);
-const poolUrl = new URL(`./scoring-pool${extname(here)}`, import.meta.url).href;
+const urlOf = (file: string) => new URL(`${file}${extname(here)}`, import.meta.url).href;
+const poolUrl = urlOf("./scoring-pool");
+const checkUrl = urlOf("../models/check-in-process");
 
 /** Begins a run that hangs, and says so; argv: whether it then gives it up. */
 const program = (asked: ScoreWork, folder: string) => `
@@ -167,6 +169,9 @@ const work = (at) => ({
 await pool.score(work(0));
 const over = new AbortController();
 const hangs = pool.score(work(1), over.signal).catch(() => {});
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+while (pool.rowsInFlight === 0) await turn();
+await turn();
 console.log("asked");
 if (process.argv[2] === "gives up") {
   over.abort();
@@ -175,46 +180,62 @@ if (process.argv[2] === "gives up") {
 }
 `;
 
-async function started(...args: string[]): Promise<ChildProcess> {
+/** Begins a check that hangs: one of the golden rows is of those. */
+const checking = (file: string) => `
+import { checkInProcess } from ${JSON.stringify(checkUrl)};
+const features = ${JSON.stringify(sampleFeatures)};
+const rows = new Float64Array(${width}).fill(1);
+const how = { declaration: { features }, scores: null, tolerance: 1, limitMs: 1_000 };
+const checked = checkInProcess({ file: ${JSON.stringify(file)}, rows, ...how });
+console.log("asked");
+await checked;
+`;
+
+async function started(text: string, ...args: string[]): Promise<ChildProcess> {
   const main = join(directory, "main.mjs");
-  await writeFile(main, program(work(hanging, [0]), artifacts.directory));
+  await writeFile(main, text);
   const child = spawn(process.execPath, [main, ...args], { stdio: ["ignore", "pipe", "inherit"] });
   await once(child.stdout as NodeJS.ReadableStream, "data");
   return child;
 }
 
 test("a process whose model hangs ends by itself", { timeout }, async () => {
-  const child = await started("gives up");
+  const child = await started(program(work(hanging, [0]), artifacts.directory), "gives up");
   assert.deepEqual(await once(child, "exit"), [0, null]);
 });
 
-/** Processes that score alone for a process. */
+/** Processes that run models for a process. */
 async function childrenOf(parent: number | undefined): Promise<number[]> {
   const found: number[] = [];
   for (const pid of (await readdir("/proc")).filter((name) => /^\d+$/.test(name))) {
     const read = (file: string) => readFile(`/proc/${pid}/${file}`, "utf8").catch(() => "");
-    if (!(await read("cmdline")).includes("scoring-alone")) continue;
+    if (!/scoring-alone|check-process/.test(await read("cmdline"))) continue;
     const [, , , of] = (await read("stat")).replace(/\(.*\)/, "-").split(" ");
     if (of === String(parent)) found.push(Number(pid));
   }
   return found;
 }
 
-test("a process that scores alone ends with the one that started it, also in the middle of a run", {
+test("a process that runs a model ends with the one that started it, also in the middle of a run", {
   skip: process.platform === "linux" ? false : "it looks into /proc",
   timeout,
 }, async () => {
-  const child = await started();
-  const [alone] = await childrenOf(child.pid);
-  assert.ok(alone !== undefined);
-  child.kill("SIGKILL");
-  await once(child, "exit");
-  const isThere = () => {
-    try {
-      return process.kill(alone, 0);
-    } catch {
-      return false;
-    }
-  };
-  while (isThere()) await wait(20);
+  const file = join(directory, "hanging.onnx");
+  await writeFile(file, hangingModel({ features: width }));
+  for (const text of [program(work(hanging, [0]), artifacts.directory), checking(file)]) {
+    const child = await started(text);
+    let [alone] = await childrenOf(child.pid);
+    while (alone === undefined) [alone] = await childrenOf(child.pid);
+    child.kill("SIGKILL");
+    await once(child, "exit");
+    while (isThere(alone)) await wait(20);
+  }
 });
+
+function isThere(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}

@@ -78,3 +78,40 @@ test("read again without decisions, all rows are asked for, and the result is th
   const result = resultOf([0, 0.25, 0.5, 1]);
   assert.equal(repeated.settled(work, result), result);
 });
+
+/** Twelve rows of one version: ten that it failed at between an answer and one more. */
+function failing(offsets: (row: number) => number): ScoreWork {
+  const row = Array.from({ length: 12 }, (_, each) => each);
+  return {
+    ...{ ...work, versions: ["v1"], artifacts: ["a"], versionOf: new Uint16Array(12) },
+    ...{ rows: Float64Array.from(row), features: 1, sourcePartitions: new Uint16Array(12).fill(2) },
+    sourceOffsets: Float64Array.from(row, offsets),
+  };
+}
+
+test("read again, a version that is put aside by the rows before is not asked for those behind", () => {
+  const decisions = Array.from({ length: 10 }, (_, n) => decision("failed", n + 1, "v1"));
+  const leftOf = (of: ScoreWork, decided = decisions) => [
+    ...(scoring.repeat(decided).left?.(of) ?? of).sourceOffsets,
+  ];
+  const whole = failing((row) => row);
+  assert.deepEqual(leftOf(whole), [0]);
+  const repeated = scoring.repeat(decisions);
+  assert.deepEqual(read(repeated.settled(whole, resultOf([0.5]))), [
+    [0.5, ...new Array(11).fill(Number.NaN)],
+    [answered, ...new Array(11).fill(failed)],
+  ]);
+  // Nine of them in a row put nothing aside, nor do ten with a row between that may have an answer.
+  assert.deepEqual(leftOf(whole, decisions.slice(1)), [0, 1, 11]);
+  const parted = [0, 1, 2, 3, 4, 6, 7, 8, 9, 10].map((at) => decision("failed", at, "v1"));
+  assert.deepEqual(leftOf(whole, parted), [5, 11]);
+  // Those that it failed at before count, until it may have answered.
+  assert.deepEqual(
+    leftOf({ ...whole, failures: [7] }, decisions.slice(0, 3)),
+    [0, 4, 5, 6, 7, 8, 9, 10, 11],
+  );
+  const behind = failing((row) => row + 1);
+  assert.deepEqual(leftOf({ ...behind, failures: [7] }, decisions.slice(0, 3)), []);
+  // What a version that stands by fails at is not told.
+  assert.deepEqual(leftOf(failing((row) => Math.min(row + 1, 11))), [11, 11]);
+});

@@ -4,6 +4,7 @@ import {
   newsOf,
   withNews,
 } from "../../../processors/scoring/model-news.ts";
+import { failuresInARow } from "../../../processors/scoring/model-register.ts";
 import {
   rowResultBytes,
   rowStates,
@@ -23,7 +24,8 @@ import { createScoringPool, type ScoringPool } from "./scoring-pool.ts";
  * without a score, whether it came too late or the model failed, is a decision.
  */
 export const scoring: Service<ScoreWork> = {
-  open: ({ plan, artifacts, register, scoringThreads, now, metrics, warn = () => {} }) => {
+  open: ({ plan, artifacts, register, scoringThreads, now, metrics, ...world }) => {
+    const { wasLive = false, warn = () => {} } = world;
     const isLive = now !== undefined;
     const hungRuns = metrics?.counter(
       "millrace_scoring_hung_runs_total",
@@ -32,7 +34,7 @@ export const scoring: Service<ScoreWork> = {
     const pool = createScoringPool({
       artifacts,
       // In a replay nobody waits for the first answer of a model, and every row is asked for.
-      ...{ warms: isLive, givesUp: isLive, runMs: runLimitMs(plan, isLive) },
+      ...{ warms: isLive, givesUp: isLive, runMs: runLimitMs(plan, isLive || wasLive) },
       hung: (sha256, reason) => {
         hungRuns?.inc();
         warn("a run of a model was ended", { sha256, reason });
@@ -133,9 +135,24 @@ export const scoring: Service<ScoreWork> = {
       );
     }
 
+    /**
+     * Rows that nothing was decided about, but for those whose version is put aside by the rows
+     * before them: live mode may not have asked for these, and nobody looks at what they get.
+     */
     function leftOf(work: ScoreWork): readonly number[] {
       const all = Array.from(work.versionOf, (_, row) => row);
-      return decided.size === 0 ? all : all.filter((row) => stateOf(work, row) === undefined);
+      if (decided.size === 0) return all;
+      const mayPutAside = !hasRowsBeside(work);
+      const failures = Uint32Array.from(work.versions, (_, at) => work.failures?.[at] ?? 0);
+      return all.filter((row) => {
+        const version = work.versionOf[row] as number;
+        const state = stateOf(work, row);
+        const inARow = failures[version] as number;
+        if (mayPutAside && inARow >= failuresInARow) return false;
+        if (state === rowStates.failed) failures[version] = inARow + 1;
+        else if (state === undefined) failures[version] = 0;
+        return state === undefined;
+      });
     }
 
     /** With the rows that were decided between those that were left. */
@@ -145,7 +162,7 @@ export const scoring: Service<ScoreWork> = {
       const whole = Buffer.alloc(rows * rowResultBytes);
       for (let row = 0; row < rows; row++) {
         whole.writeDoubleLE(Number.NaN, row * 8);
-        whole[stateAt(rows, row)] = stateOf(work, row) ?? rowStates.answered;
+        whole[stateAt(rows, row)] = stateOf(work, row) ?? rowStates.failed;
       }
       for (const [from, row] of left.entries()) {
         result.copy(whole, row * 8, from * 8, from * 8 + 8);
@@ -157,6 +174,16 @@ export const scoring: Service<ScoreWork> = {
     }
   },
 };
+
+/** Whether records are asked of several versions: one that stands by is told no failures. */
+function hasRowsBeside({ sourcePartitions, sourceOffsets }: ScoreWork): boolean {
+  return sourceOffsets.some(
+    (offset, row) =>
+      row > 0 &&
+      offset === sourceOffsets[row - 1] &&
+      sourcePartitions[row] === sourcePartitions[row - 1],
+  );
+}
 
 /** Work with some of its rows. */
 function someOf(work: ScoreWork, rows: readonly number[]): ScoreWork {
