@@ -158,7 +158,8 @@ export interface TrackingHead {
 
 /**
  * What somebody has asked the log of experiments, runs and registered models to note, as it stands
- * there for good. Whether it holds is decided by what stands before it, by every reader alike.
+ * there until a snapshot covers it. Whether it holds is decided by what stands before it, by every
+ * reader alike.
  */
 export type TrackingCommand = { [K in TrackingKind]: TrackingCommandOf<K> }[TrackingKind];
 
