@@ -8,7 +8,7 @@ export interface Timing {
 }
 
 /** Calls before measuring, so that code is compiled and connections stand. */
-const warmUpCalls = 2_000;
+export const warmUpCalls = 2_000;
 
 /** Times an operation call by call, one at a time: nothing waits behind anything else. */
 export async function time(
