@@ -164,7 +164,7 @@ export class StepPredictor {
       answeredAt.push(place);
     }
     const told = await this.#told(answered, answeredBy, asker, explains);
-    await this.shadows.after(answered, answeredRoutes, asker);
+    if (this.#router !== null) await this.shadows.after(answered, answeredRoutes, asker);
     return new Map(told.map((each, index) => [answeredAt[index] as number, each]));
   }
 
