@@ -51,6 +51,10 @@ const told: Partial<Record<ErrorCode, Told>> = {
     todo: "/openapi.json says what there is.",
     grpc: "inference.GRPCInferenceService is what there is.",
   },
+  METHOD_NOT_ALLOWED: {
+    status: 405,
+    todo: "Take a method that Allow names.",
+  },
   HOST_REFUSED: {
     status: 403,
     todo: "Ask 127.0.0.1 from a program, or make keys: millrace keys add.",
@@ -138,6 +142,7 @@ export function errorAnswer(error: unknown): ErrorAnswer {
   const isLater = status === 429 || status === 503;
   const headers: Record<string, string> = {};
   if (isLater) headers["retry-after"] = String(wait ?? awaySeconds);
+  if (status === 405) headers["allow"] = String(context["allowed"]);
   if (status === 401) headers["www-authenticate"] = "Bearer";
   return { status, headers, body: { ...body, todo } };
 }

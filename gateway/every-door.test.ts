@@ -126,3 +126,32 @@ test("whatever is sent to whatever door is answered or refused with a message; n
   }
   assert.ok((seen.get(400) ?? 0) > 100 && doors.size > 8, JSON.stringify([...seen, ...doors]));
 });
+
+test("another method of a path is refused with those that it has, as its clients read errors", async () => {
+  const shapes = new Set<string>();
+  const fitting = operations.map(({ path, method }) => ({
+    fits: new RegExp(`^${path.replaceAll(/\{\w+\}/g, "[^/]+")}$`),
+    methods: method === "get" ? ["GET", "HEAD"] : [method.toUpperCase()],
+  }));
+  for (const path of new Set(operations.map((each) => each.path))) {
+    const url = path.replaceAll(/\{\w+\}/g, "x");
+    const has = fitting.filter(({ fits }) => fits.test(url)).flatMap(({ methods }) => methods);
+    for (const method of ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND"]) {
+      if (has.includes(method)) continue;
+      const answer = await fetch(tracked.gateway.url + url, { method });
+      const text = await answer.text();
+      assert.equal(answer.status, 405, `${method} ${url}: ${text}`);
+      assert.equal(answer.headers.get("allow"), [...new Set(has)].sort().join(", "), url);
+      if (method === "HEAD") continue;
+      const told = JSON.parse(text) as Record<string, string>;
+      assert.deepEqual([told["code"], told["where"]], ["METHOD_NOT_ALLOWED", "method"]);
+      if (url.startsWith("/api/")) assert.equal(told["error_code"], "ENDPOINT_NOT_FOUND");
+      shapes.add(Object.keys(told).join());
+    }
+  }
+  assert.deepEqual([...shapes].sort(), [
+    "code,message,where,todo",
+    "error,code,where",
+    "error_code,message,code,where",
+  ]);
+});

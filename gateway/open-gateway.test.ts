@@ -111,6 +111,35 @@ test("what is wrong is told with code, place and what to do", async () => {
   }
 });
 
+test("a path is known by its methods: others are told which, and no method makes one of none", async () => {
+  const gateway = await openTestGateway([echo, broken]);
+  const told = async (method: string, path: string) => {
+    const { status, headers, body } = await ask(gateway.url + path, { method });
+    return [status, body["code"], headers.get("allow")];
+  };
+  const unknown = [404, "ROUTE_UNKNOWN", null];
+  try {
+    assert.deepEqual(await told("GET", "/echo/a?b=c"), [405, "METHOD_NOT_ALLOWED", "POST"]);
+    assert.deepEqual(await told("GET", "/%65cho/%2Fa"), [405, "METHOD_NOT_ALLOWED", "POST"]);
+    for (const path of ["/broken", "/health", "/health/live"]) {
+      const refused = [405, "METHOD_NOT_ALLOWED", "GET, HEAD"];
+      assert.deepEqual(await told("DELETE", path), refused);
+    }
+    for (const path of ["/echo", "/echo/a/b", "/Echo/a", "//echo/a"]) {
+      assert.deepEqual(await told("POST", path), unknown, path);
+      assert.deepEqual(await told("GET", path), unknown, path);
+    }
+    const long = `/echo/${"a".repeat(101)}`;
+    assert.deepEqual(await told("POST", long), [400, "REQUEST_INVALID", null]);
+    assert.deepEqual(await told("GET", long), [405, "METHOD_NOT_ALLOWED", "POST"]);
+    // An empty part is one for the router, too.
+    assert.equal((await told("POST", "/echo/"))[0], 415);
+    assert.deepEqual(await told("GET", "/echo/"), [405, "METHOD_NOT_ALLOWED", "POST"]);
+  } finally {
+    await gateway.close();
+  }
+});
+
 test("beyond loopback it listens with a key alone", async () => {
   const address = { host: "0.0.0.0", port: 0 };
   await assert.rejects(openTestGateway([echo], { address }), { code: "GATEWAY_OPEN" });

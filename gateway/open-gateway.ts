@@ -13,6 +13,7 @@ import type { GatewayMetrics } from "./gateway-metrics.ts";
 import type { GrpcService } from "./grpc/open-grpc.ts";
 import { connectionsMost, headerBytesMost, keepAliveMs } from "./limits.ts";
 import { isLoopback, type ListenAddress, shownAddress, unheard } from "./listen-address.ts";
+import { methodsOfPaths } from "./methods-of-paths.ts";
 import { decodedParts, readBody, requestIdOf, shaped, unpacked } from "./read-request.ts";
 
 export interface GatewayOptions extends GateOptions {
@@ -127,8 +128,10 @@ function serverOf(options: GatewayOptions, gate: Gate): FastifyInstance {
     done();
   });
   server.setErrorHandler((error, request, reply) => fail(gate, error, request, reply));
+  const methodsOf = methodsOfPaths(server);
   server.setNotFoundHandler((request, reply) => {
-    return fail(gate, unknownRoute(request), request, reply, shapeBeside(options.doors, request));
+    const error = unknownRoute(request, methodsOf);
+    return fail(gate, error, request, reply, shapeBeside(options.doors, request));
   });
   openHealth(server, options, gate);
   for (const each of options.doors) openDoor(server, each, gate);
@@ -255,9 +258,18 @@ function shapeBeside(doors: readonly Door[], { raw }: FastifyRequest): Door["err
     ?.errorBody;
 }
 
-function unknownRoute({ method, raw }: FastifyRequest): MillraceError {
-  const path = (raw.url ?? "").split("?")[0] ?? "";
-  return new MillraceError("ROUTE_UNKNOWN", { method, path: path.slice(0, 200), where: "path" });
+function unknownRoute(
+  { method, raw }: FastifyRequest,
+  methodsOf: (path: string) => readonly string[],
+): MillraceError {
+  const whole = (raw.url ?? "").split(/[?#]/)[0] ?? "";
+  const path = whole.slice(0, 200);
+  const methods = methodsOf(whole);
+  if (methods.length === 0 || methods.includes(method)) {
+    return new MillraceError("ROUTE_UNKNOWN", { method, path, where: "path" });
+  }
+  const allowed = methods.join(", ");
+  return new MillraceError("METHOD_NOT_ALLOWED", { method, path, allowed, where: "method" });
 }
 
 /** What is no HTTP, too large a head, or too slow. */

@@ -24,7 +24,7 @@ export function openApiDocument(doors: readonly Door[]): Record<string, unknown>
       title: "Millrace gateway",
       version: "1",
       description:
-        "Features and predictions out, events in. Errors have one shape and the codes of docs/errors.md.",
+        "Features and predictions out, events in. Errors have one shape and the codes of docs/errors.md. Another method of a path is answered 405, METHOD_NOT_ALLOWED, and the header Allow names those that it has.",
       license: { name: "Apache-2.0", identifier: "Apache-2.0" },
     },
     paths,

@@ -65,6 +65,10 @@ export const errorTable = {
     policy: "stop",
     message: "There is no {method} {path}.",
   },
+  METHOD_NOT_ALLOWED: {
+    policy: "stop",
+    message: "{path} takes {allowed}, not {method}.",
+  },
   HOST_REFUSED: {
     policy: "stop",
     message:
