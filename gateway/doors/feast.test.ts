@@ -8,15 +8,36 @@ import { ByteWriter } from "../../schemas/bytes.ts";
 import { type FeatureViewSpec, valueLayout } from "../../schemas/feature-view.ts";
 import { partitionOf } from "../../schemas/murmur2.ts";
 import { stepsOf } from "../../schemas/plan.ts";
+import { recordSchema } from "../../schemas/record-schema.ts";
 import { RowCodec } from "../../schemas/row-codec.ts";
 import { feastRepository } from "../../serving/feast-definitions.ts";
 import { onlineStoreOf } from "../../sinks/online-namespace.ts";
 import { requirement } from "../../testing/requirements-fixture.ts";
+import { agg } from "../../topologies/dsl/aggregates.ts";
+import { online } from "../../topologies/dsl/roles.ts";
+import { from } from "../../topologies/dsl/stream.ts";
+import { topology } from "../../topologies/dsl/topology.ts";
 import { ask, countedStores, openTestGateway, plan, posting } from "../gateway-fixture.ts";
 import type { Gateway } from "../open-gateway.ts";
 import { pythonScript, toldBy } from "../python-script-fixture.ts";
 import { Served } from "../served.ts";
 import { feastDoor } from "./feast.ts";
+
+interface Made {
+  readonly id: string;
+  readonly at: number;
+  readonly constructor: string;
+}
+
+const madeSchema = {
+  type: "record",
+  name: "Made",
+  fields: [
+    { name: "id", type: "string" },
+    { name: "at", type: { type: "long", logicalType: "timestamp-millis" } },
+    { name: "constructor", type: "string" },
+  ],
+} as const;
 
 const now = Date.UTC(2026, 0, 5, 12);
 const stores = countedStores();
@@ -98,6 +119,28 @@ test("what cannot be answered is refused with its place", async () => {
   assert.deepEqual(await told({ features: ["cards"], entities }), [400, "body.features[0]"]);
   assert.deepEqual(await told({ features: ["none:x"], entities }), [404, null]);
   assert.deepEqual(await told({ feature_service: "s", entities }), [400, "body.features"]);
+});
+
+test("a key field that every object has by name is missing where nobody gives it", async (t) => {
+  const made = from("made", recordSchema<Made>(madeSchema))
+    .timedBy("at", { lateness: "1m" })
+    .partitionedBy("id");
+  const view = made
+    .keyedBy("constructor")
+    .over("1h")
+    .compute({ cars: agg.count() })
+    .asFeatureView("cars@1", { ttl: "1d" })
+    .into(online);
+  const cars = topology("cars", { view }, { partitions: 1 });
+  const own = await openTestGateway([feastDoor(new Served([cars], stores, () => now))]);
+  t.after(() => own.close());
+  const told = async (entities: object) => {
+    const asked = posting({ features: ["cars:cars_1h"], entities });
+    const { status, body } = await ask(`${own.url}/get-online-features`, asked);
+    return [status, body["where"]];
+  };
+  assert.deepEqual(await told({ car: [1] }), [400, "body.entities"]);
+  assert.deepEqual(await told({ constructor: ["x"] }), [200, undefined]);
 });
 
 test("Feast's own client reads it as its remote online store, by definitions made for it", {

@@ -72,9 +72,10 @@ export function feastDoor(served: Served): Door {
         const asked = `${count * views.length} rows are asked for`;
         invalid("body.entities", `${asked}, at most ${rowsMost}`);
       }
+      const given = new Map(Object.entries(entities));
       const reads = views.map((view): FeatureRead => {
         const { keyFields } = findView(served.plans, { view, topology: null }).view;
-        const parts = keyFields.map((field) => entities[field] ?? missingField(view, field));
+        const parts = keyFields.map((field) => given.get(field) ?? missingField(view, field));
         const keys = Array.from({ length: count }, (_, i) => parts.map((all) => all[i] ?? ""));
         return { view, topology: null, keys };
       });

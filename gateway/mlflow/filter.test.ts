@@ -58,6 +58,7 @@ test("what is no filter is refused with the character where it goes wrong", () =
     ["status = 'A' OR status = 'B'", /character 14: conditions are joined by AND alone/],
     ["status = 'A' status = 'B'", /character 14: AND is expected/],
     ["status", /character 7: a comparison is expected/],
+    ["constructor.name = 'x'", /runs have no "constructor"; there are status/],
     ["status IN ('A'", /a comma or the end of the list/],
     ["status = 'A' AND", /the name of a field is expected/],
     ["status = 'A", /write it in quotes/],

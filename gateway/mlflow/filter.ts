@@ -172,7 +172,7 @@ class FilterReader {
     const { fields, entities, what } = this.#searchable;
     const start = this.#at;
     const first = this.#name();
-    if (this.#text[this.#at] !== "." || !(first.toLowerCase() in entityNames)) {
+    if (this.#text[this.#at] !== "." || !Object.hasOwn(entityNames, first.toLowerCase())) {
       return this.#field(first, start);
     }
     this.#at++;

@@ -155,6 +155,10 @@ test("trainings are runs, once each, at whichever of two gateways that look at o
   assert.match(v2?.inputs.dataset_inputs[0]?.dataset["source"] ?? "", /"outcomes":"outcomes"/);
   assert.match(JSON.stringify(v3?.data.tags), /training failed: no rows/);
   const gateway = gateways[1] as Gateway;
+  assert.equal((await searched(gateway, "datasets.source LIKE '%'")).length, one?.length);
+  for (const name of ["constructor", "__proto__"]) {
+    assert.deepEqual(await searched(gateway, `datasets.${name} LIKE '%'`), [], name);
+  }
   const better = await searched(
     gateway,
     "metrics.holdout_auc > 0.7 and tags.`millrace.promoted` = 'true'",

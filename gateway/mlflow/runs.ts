@@ -76,7 +76,10 @@ const read: ReadValue<Run> = (run, entity, key) => {
   if (entity === "metric") return run.metrics.get(key)?.latest.value ?? null;
   if (entity === "param") return run.params.get(key) ?? null;
   if (entity === "tag") return run.tags.get(key) ?? null;
-  if (entity === "dataset") return run.datasets[0]?.dataset[key] ?? null;
+  if (entity === "dataset") {
+    const { dataset = {} } = run.datasets[0] ?? {};
+    return Object.hasOwn(dataset, key) ? (dataset[key] ?? null) : null;
+  }
   const attributes: Readonly<Record<string, string | number | null>> = {
     ...{ run_id: run.id, run_name: run.name, status: run.status, user_id: run.user },
     ...{ artifact_uri: `mlflow-artifacts:/${runArtifacts(run)}`, experiment_id: run.experiment },

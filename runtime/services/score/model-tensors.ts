@@ -14,22 +14,21 @@ export function feedsOf(
   rows: Float64Array,
   n: number,
 ): Record<string, Tensor> {
-  const feeds: Record<string, Tensor> = {};
-  for (const input of inputs) {
+  const feeds = inputs.map((input): [string, Tensor] => {
     const { name, type, columns, flat } = input;
     if (input.texts !== undefined) {
       const data = textsOf(input, rows, width, n);
-      feeds[name] = new onnx.Tensor("string", data, flat ? [n] : [n, 1]);
-      continue;
+      return [name, new onnx.Tensor("string", data, flat ? [n] : [n, 1])];
     }
     const dims = flat ? [n] : [n, columns.length];
     const values = isWhole(columns, width) ? rows : picked(columns, rows, width, n);
-    feeds[name] =
+    const tensor =
       type === "float64"
         ? new onnx.Tensor(type, values, dims)
         : new onnx.Tensor("float32", Float32Array.from(values), dims);
-  }
-  return feeds;
+    return [name, tensor];
+  });
+  return Object.fromEntries(feeds);
 }
 
 /** Whether an input takes the vector as it is. */

@@ -76,15 +76,15 @@ export class FileTree<File extends object> {
 
   /** All files below a folder, by their paths within it. */
   below(path: string): Record<string, File> {
-    const files: Record<string, File> = {};
+    const files: [string, File][] = [];
     const walk = (folder: string, prefix: string): void => {
       for (const { name, file } of this.list(folder)) {
         if (file === null) walk(`${folder}/${name}`, `${prefix}${name}/`);
-        else files[`${prefix}${name}`] = file;
+        else files.push([`${prefix}${name}`, file]);
       }
     };
     walk(path, "");
-    return files;
+    return Object.fromEntries(files);
   }
 
   /** All files by their paths, in no order. */

@@ -156,6 +156,13 @@ test("a tree of files says what stands in a folder, and forgets folders without 
     ],
   );
   assert.deepEqual(tree.below("a"), { "b/y": { n: 1 }, x: { n: 0 } });
+  for (const name of ["__proto__", "constructor"]) tree.put(`odd/${name}/${name}`, { n: 1 });
+  tree.put("odd/__proto__/constructor", { n: 2 });
+  assert.deepEqual(Object.entries(tree.below("odd/__proto__")), [
+    ["__proto__", { n: 1 }],
+    ["constructor", { n: 2 }],
+  ]);
+  assert.ok(tree.delete("odd"));
   assert.deepEqual(
     [tree.admits("a"), tree.admits("c/d"), tree.admits("a/new/z")],
     [false, false, true],
