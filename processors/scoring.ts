@@ -212,10 +212,11 @@ export class ScoringProcessor implements Processor {
     }
     const { probability: score } = prediction;
     const { values, width } = vectors;
-    const judged = this.#judge.judge(score, record, values, row * width, flags);
-    prediction.probability = judged.probability;
-    prediction.told =
-      routed === null ? judged.told : { ...judged.told, ...toldOf(routed, prediction.version) };
+    const route = routed === null ? null : toldOf(routed, prediction.version);
+    const at = row * width;
+    const { probability, told } = this.#judge.judge(score, record, values, at, flags, route);
+    prediction.probability = probability;
+    prediction.told = told;
     this.#say(deferred, vectors, out);
   }
 

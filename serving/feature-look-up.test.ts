@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { featureColumns, viewId } from "../schemas/feature-view.ts";
+import { makesOneClass } from "../schemas/hidden-class-fixture.ts";
 import { stepsOf } from "../schemas/plan.ts";
 import { createMemoryOnlineStore } from "../sinks/memory/memory.ts";
 import { onlineStoreOf } from "../sinks/online-namespace.ts";
 import { flights as plan } from "../topologies/flights/flights.ts";
 import { readFeatures } from "./feature-look-up.ts";
+import { readFeatureRows } from "./feature-rows.ts";
 import type { ServedStack } from "./served-stack.ts";
 
 const view = stepsOf(plan, "view").find(({ name }) => name === "origin_traffic");
@@ -14,7 +16,7 @@ const columns = featureColumns(view).map(({ column }) => column);
 const hour = 3_600_000;
 
 /** The online store has come to 100 h, with or without a row as of 90 h. */
-async function look(at: number | null, row: "ORD" | "none", past: Record<string, unknown>[] = []) {
+async function stackOf(row: "ORD" | "none", past: Record<string, unknown>[] = []) {
   const online = createMemoryOnlineStore();
   const known = { served: 0, asOf: 90 * hour, seq: 0, validUntil: Number.NaN };
   const values = Float64Array.from(columns, () => 3);
@@ -26,8 +28,19 @@ async function look(at: number | null, row: "ORD" | "none", past: Record<string,
   }
   const asked = { query: async () => past };
   const offline = { of: () => asked } as unknown as ServedStack["offline"];
+  return { online, offline };
+}
+
+async function look(at: number | null, row: "ORD" | "none", past: Record<string, unknown>[] = []) {
   const request = { view: "origin_traffic", key: ["ORD"], at, topology: null };
-  return readFeatures([plan], { online, offline }, request);
+  return readFeatures([plan], await stackOf(row, past), request);
+}
+
+async function rows(at: number | null, row: "ORD" | "none") {
+  const reads = [{ view: "origin_traffic", keys: [["ORD"]], topology: null }];
+  const [found] = await readFeatureRows([plan], await stackOf(row), { reads, at });
+  if (found === undefined) throw new Error("no answer");
+  return found;
 }
 
 const pastRow = Object.fromEntries([
@@ -62,4 +75,9 @@ test("the past of a key is found though the online store has let go of it", asyn
 test("a key that nobody has seen is missing", async () => {
   assert.equal((await look(null, "none")).freshness, "MISSING");
   assert.equal((await look(60 * hour, "none")).freshness, "MISSING");
+});
+
+test("what is read of entities has one hidden class", async () => {
+  assert.ok(await makesOneClass(() => look(null, "ORD")));
+  assert.ok(await makesOneClass(() => rows(null, "ORD").then(({ rows: [row] }) => row ?? {})));
 });

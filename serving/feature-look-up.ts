@@ -18,11 +18,20 @@ export async function readFeatures(
   const [found] = await readFeatureRows(plans, stack, { reads, at });
   const row = found?.rows[0];
   if (found === undefined || row === undefined) throw new RangeError("a read has an answer");
-  const { values, ...told } = row;
-  const features = found.features.map((each, i) => ({ ...each, value: values?.[i] ?? null }));
+  const { values } = row;
+  const features = found.features.map(({ name, completeSince, filled }, i) => {
+    return { name, completeSince, filled, value: values?.[i] ?? null };
+  });
   return {
-    ...{ topology: found.topology, view: found.view },
-    ...told,
+    topology: found.topology,
+    view: found.view,
+    key: row.key,
+    at: row.at,
+    progress: row.progress,
+    source: row.source,
+    freshness: row.freshness,
+    asOf: row.asOf,
+    validUntil: row.validUntil,
     features: values === null ? [] : features,
   };
 }

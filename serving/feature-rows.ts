@@ -82,7 +82,7 @@ export async function readFeatureRows(
   const asked = reads.map((read): Asked => {
     const found = findView(plans, read);
     for (const key of read.keys) checkKey(found.view, key);
-    return { found, keys: read.keys, view: servedAt({ ...found.plan, view: found.view }, at) };
+    return { found, keys: read.keys, view: servedAt(found.view, found.plan, at) };
   });
   const keys = asked.flatMap(onlineKeys);
   const entries = keys.length === 0 ? [] : await stack.online.read(keys);
@@ -142,28 +142,30 @@ async function viewRows(
     const before = pastOf.get(each) ?? null;
     const known = isPast ? before : row;
     const judged = judgeFreshness({ row: known, progress }, at, limits);
-    const base = {
-      ...{ key: entityKey(key), at: finite(at), progress: finite(progress) },
-      source: isPast ? ("offline" as const) : ("online" as const),
-    };
     // What is older than the ttl is not served at all.
-    if (known === null || judged.freshness === "MISSING") {
-      return { ...base, freshness: "MISSING", asOf: null, validUntil: null, values: null };
+    const held = judged.freshness === "MISSING" ? null : known;
+    let values: JsonValue[] | null = null;
+    if (held !== null) {
+      const read = before?.features ?? featureValues(view, held, at);
+      values = placeOf.map((place) => jsonValue(read[place] ?? null));
+      for (const _ of filling) values.push(null);
     }
-    const read = before?.features ?? featureValues(view, known, at);
-    const values = placeOf.map((place) => jsonValue(read[place] ?? null));
-    for (const _ of filling) values.push(null);
     return {
-      ...base,
-      freshness: judged.freshness,
-      asOf: known.asOf,
-      validUntil: finite(known.validUntil),
+      key: entityKey(key),
+      at: finite(at),
+      progress: finite(progress),
+      source: isPast ? "offline" : "online",
+      freshness: held === null ? "MISSING" : judged.freshness,
+      asOf: held === null ? null : held.asOf,
+      validUntil: held === null ? null : finite(held.validUntil),
       values,
     };
   });
   const features = filling.map((name) => ({ name, completeSince: null, filled: false }));
   return {
-    ...{ topology: topologyOf(plan), view: viewId(view), keyFields: view.keyFields },
+    topology: topologyOf(plan),
+    view: viewId(view),
+    keyFields: view.keyFields,
     features: [...servedFeatures(plan, found.view), ...features],
     rows,
   };

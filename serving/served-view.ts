@@ -60,7 +60,7 @@ export function findView(plans: readonly Plan[], { view: asked, topology }: Aske
   const filling = next
     .flatMap((each) => featureColumns(each.view).map(({ column }) => column))
     .filter((column) => !columns.has(column));
-  return { ...found, filling };
+  return { view, plan: found.plan, filling };
 }
 
 /** @throws {MillraceError} VIEW_KEY_INVALID when a key has not as many values as the view's. */
@@ -75,10 +75,12 @@ export function checkKey(view: FeatureViewSpec, key: readonly string[]): void {
 
 /** The layout of a view that has all its columns right at an event time, UTC ms; null: now. */
 export function servedAt(
-  layout: Pick<Plan, "growth" | "widens"> & { readonly view: FeatureViewSpec },
+  view: FeatureViewSpec,
+  layout: Pick<Plan, "growth" | "widens">,
   at: number | null,
 ): FeatureViewSpec {
+  const { widens } = layout;
   const from = takesOverAt(layout);
-  if (at === null || from === null || at >= from || layout.widens === undefined) return layout.view;
-  return servedAt(layout.widens, at);
+  if (at === null || from === null || at >= from || widens === undefined) return view;
+  return servedAt(widens.view, widens, at);
 }

@@ -118,7 +118,8 @@ const epoch = "1970-01-01T00:00:00Z";
 
 function entityColumn(name: string, values: readonly string[]): Column {
   return {
-    ...{ name, values },
+    name,
+    values,
     statuses: values.map(() => "PRESENT" as const),
     event_timestamps: values.map(() => epoch),
   };

@@ -97,7 +97,8 @@ export function featureDoors(served: Served): readonly Door[] {
         const byName = features.map(({ name }, i) => [name, row.values?.[i] ?? null] as const);
         return {
           body: {
-            ...{ topology, view: id },
+            topology,
+            view: id,
             key: Object.fromEntries(keyFields.map((field, i) => [field, key[i] ?? ""])),
             ...factsOf(row, row.freshness),
             features: row.values === null ? {} : Object.fromEntries(byName),
@@ -157,7 +158,9 @@ function viewAnswer(found: ViewRows, { keys, features, defaults }: Wanted, index
   const wanted = features ?? names;
   const places = features?.map((name) => indexOf(name, "features")) ?? [...names.keys()];
   return {
-    ...{ topology: found.topology, view: found.view, keyFields: found.keyFields },
+    topology: found.topology,
+    view: found.view,
+    keyFields: found.keyFields,
     features: wanted,
     incomplete: incomplete(found, found.rows[0]?.at ?? null).filter((name) =>
       wanted.includes(name),
@@ -177,7 +180,10 @@ function viewAnswer(found: ViewRows, { keys, features, defaults }: Wanted, index
 function factsOf(row: ServedRow, status: z.infer<typeof rowFacts.status>) {
   const { at, asOf, validUntil, progress, source } = row;
   return {
-    ...{ status, at, asOf, validUntil },
+    status,
+    at,
+    asOf,
+    validUntil,
     ageMs: at === null || asOf === null ? null : at - asOf,
     lagMs: at === null || progress === null ? null : Math.max(0, at - progress),
     source,

@@ -192,12 +192,18 @@ function inferred(
   id: string | null,
   isBinary: boolean,
 ): Answer {
-  const output = { name: onlyOutput, datatype: "FP64", shape: [probabilities.length, 1] };
-  const head = { model_name: model, model_version: version, ...(id !== null && { id }) };
-  if (!isBinary) return { body: { ...head, outputs: [{ ...output, data: [...probabilities] }] } };
+  const [name, datatype, shape] = [onlyOutput, "FP64", [probabilities.length, 1]];
+  const told = (output: object) => ({
+    model_name: model,
+    model_version: version,
+    // JSON leaves it out.
+    id: id ?? undefined,
+    outputs: [output],
+  });
+  if (!isBinary) return { body: told({ name, datatype, shape, data: [...probabilities] }) };
   const bytes = doubleBytes(probabilities);
   const parameters = { binary_data_size: bytes.length };
-  const json = Buffer.from(JSON.stringify({ ...head, outputs: [{ ...output, parameters }] }));
+  const json = Buffer.from(JSON.stringify(told({ name, datatype, shape, parameters })));
   return {
     headers: {
       "content-type": "application/octet-stream",

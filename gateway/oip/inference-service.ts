@@ -86,10 +86,13 @@ async function infer(
     caller,
   );
   const output = { name: onlyOutput, datatype: "FP64", shape: [probabilities.length, 1] };
+  const { name, datatype, shape } = output;
   const contents = { fp64_contents: [...probabilities] };
   return {
-    ...{ model_name: message.model_name, model_version: version, id: id ?? "" },
-    outputs: [isBinary ? output : { ...output, contents }],
+    model_name: message.model_name,
+    model_version: version,
+    id: id ?? "",
+    outputs: [isBinary ? output : { name, datatype, shape, contents }],
     raw_output_contents: isBinary ? [doubleBytes(probabilities)] : [],
   };
 }

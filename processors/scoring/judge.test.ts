@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { makesOneClass } from "../../schemas/hidden-class-fixture.ts";
 import { and, eq, gt, gte, lt, not, or } from "../../topologies/dsl/conditions.ts";
 import { blockList, override, threshold } from "../../topologies/dsl/rules.ts";
 import { seededRandom } from "../train/seeded-random-fixture.ts";
@@ -91,4 +92,38 @@ test("a step without rules tells nothing, and one with ranges alone tells its fl
   assert.equal(refused, false);
   const routed = new Judge({ features, tells: ["role", "bucket"] });
   assert.equal(routed.judge(0.4, null, vector, 0, null).told, null);
+});
+
+test("what one record brings is no field of the next, and what is told besides stands last", () => {
+  const judge = new Judge({ features, rules, tells: ["score", "rule", "decision", "decidedBy"] });
+  const vector = Float64Array.of(50, 50);
+  const abroad = judge.judge(0.4, { card: "c1", country: "FR" }, vector, 0, null, { bucket: 0.5 });
+  assert.deepEqual(Object.entries(abroad.told ?? {}), [
+    ["score", 0.4],
+    ["rule", "stolen"],
+    ["decision", true],
+    ["decidedBy", "abroad"],
+    ["bucket", 0.5],
+  ]);
+  const told = { score: 0.4, rule: null, decision: null, decidedBy: null };
+  assert.deepEqual(judge.judge(0.4, {}, vector, 0, null), { probability: 0.4, told });
+  assert.deepEqual(judge.judge(0.4, null, vector, 0, null), { probability: 0.4, told });
+  const routed = new Judge({ features, tells: ["role"] });
+  assert.deepEqual(routed.judge(0.4, null, vector, 0, null, { role: "champion" }).told, {
+    role: "champion",
+  });
+});
+
+test("what is told of answers has one hidden class", async () => {
+  const vector = Float64Array.of(50, 50);
+  for (const judge of [
+    new Judge({ features, rules, ranges, tells }),
+    new Judge({ features, ranges, tells: ["flags"] }),
+  ]) {
+    const told = () => {
+      const besides = { role: "champion", bucket: 0.5 };
+      return judge.judge(0.4, { card: "c" }, vector, 0, null, besides).told ?? {};
+    };
+    assert.ok(await makesOneClass(told));
+  }
 });

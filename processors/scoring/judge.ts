@@ -36,6 +36,10 @@ export class Judge {
   readonly #blocked: ReadonlyMap<RuleSpec, ReadonlySet<unknown>>;
   /** Features that rules read: where in the vector, and the path. */
   readonly #features: readonly (readonly [index: number, path: string])[];
+  /** What else rules read: fields of the record. */
+  readonly #reads: readonly string[];
+  /** What rules read of the answer in hand: one object, for a new one of many names is slow. */
+  readonly #fields: Record<string, unknown>;
 
   constructor(scoring: Pick<PredictionFacts, "rules" | "ranges" | "features" | "tells">) {
     const { rules, ranges = [], features, tells = [] } = scoring;
@@ -46,6 +50,9 @@ export class Judge {
       const path = `features.${name}`;
       return read.has(path) ? [[index, path] as const] : [];
     });
+    const paths = new Set(this.#features.map(([, path]) => path));
+    this.#reads = [...read].filter((name) => !paths.has(name));
+    this.#fields = Object.fromEntries([...read].map((name) => [name, null]));
     this.#ranges = ranges.map((spec) => ({ spec, index: features.indexOf(spec.feature) }));
     this.#rules = rules;
     this.#answering = (rules ?? []).filter((rule): rule is Answering => rule.kind !== "threshold");
@@ -76,6 +83,7 @@ export class Judge {
   /**
    * @param record - fields that the rules read; null: they read none.
    * @param values - the vector stands here from `at` on.
+   * @param besides - what else is told of the answer. @default nothing
    */
   judge(
     score: number,
@@ -83,11 +91,12 @@ export class Judge {
     values: Float64Array,
     at: number,
     flags: string | null,
+    besides: Told | null = null,
   ): Judged {
     if (this.#rules === undefined) {
-      return { probability: score, told: this.#tellsFlags ? { flags } : null };
+      return { probability: score, told: this.#tellsFlags ? { flags, ...besides } : besides };
     }
-    const fields = this.#fieldsOf(record, values, at);
+    const fields = this.#read(record, values, at);
     fields["probability"] = score;
     const answering = this.#answering.find((rule) => this.#holds(rule, fields));
     const probability = answering?.probability ?? score;
@@ -101,6 +110,7 @@ export class Judge {
       decision: deciding === undefined ? null : probability >= deciding.at,
       decidedBy: deciding?.name ?? null,
       ...(this.#tellsFlags && { flags }),
+      ...besides,
     };
     return { probability, told };
   }
@@ -110,8 +120,9 @@ export class Judge {
     return this.#blocked.get(rule)?.has(fields[rule.field]) === true;
   }
 
-  #fieldsOf(record: Fields | null, values: Float64Array, at: number): Record<string, unknown> {
-    const fields: Record<string, unknown> = { ...record };
+  #read(record: Fields | null, values: Float64Array, at: number): Record<string, unknown> {
+    const fields = this.#fields;
+    for (const name of this.#reads) fields[name] = record?.[name];
     for (const [index, path] of this.#features) fields[path] = values[at + index];
     return fields;
   }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ByteReader } from "../../schemas/bytes.ts";
+import { makesOneClass } from "../../schemas/hidden-class-fixture.ts";
 import type { ScoringOperator } from "../../schemas/steps/scoring.ts";
 import { loopPlan, partOf, RecordingOutbox, scoringOperator } from "../loop-fixture.ts";
 import { type DeferredPrediction, ScoringOutputs } from "./outputs.ts";
@@ -177,4 +178,26 @@ test("a routed step tells its watch whether a challenger answered, behind all el
     champion?.lengths,
     plain.lengths.map((length) => length + 1),
   );
+});
+
+test("what predictions and outcomes are told as has one hidden class", async () => {
+  const outputs = outputsOf("long");
+  const given = vectors(1, 2, 3, 4, 5);
+  const { prediction: made } = deferred("7");
+  const prediction = { ...made, told: { score: 0.5, rule: null } };
+  const late = { kind: "outcome", knownAt: 60, label: 1, labelEventTime: 59 } as const;
+  const madeBy = (write: (out: RecordingOutbox) => void) => () => {
+    const out = new RecordingOutbox();
+    write(out);
+    return out.written[0]?.value ?? {};
+  };
+  for (const write of [
+    (out: RecordingOutbox) => outputs.prediction(deferred("7"), given, out),
+    (out: RecordingOutbox) => {
+      outputs.prediction(deferred("7", { prediction }), given, out, { why: "no trees" });
+    },
+    (out: RecordingOutbox) => outputs.outcome({ ...late, prediction }, out),
+  ]) {
+    assert.ok(await makesOneClass(madeBy(write)));
+  }
 });

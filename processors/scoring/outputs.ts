@@ -49,6 +49,8 @@ export interface DeferredOutcome {
   readonly labelEventTime: number;
 }
 
+type Features = Readonly<Record<string, number | null>>;
+
 /** Writes predictions and outcomes to their topics, to the watches and to whoever asks. */
 export class ScoringOutputs {
   readonly #scoring: ScoringSpec;
@@ -60,7 +62,10 @@ export class ScoringOutputs {
   readonly #asked: { readonly predictions: FanOut; readonly outcomes: FanOut } | null;
   readonly #partition: number;
   /** Every feature at null: a copy of it is faster than an object built name by name. */
-  readonly #noFeatures: Readonly<Record<string, number | null>>;
+  readonly #noFeatures: Features;
+  /** The same by path, and the paths in the order of a vector. */
+  readonly #noPaths: Features;
+  readonly #paths: readonly string[];
 
   constructor(ports: Ports, { scoring, label, routes }: ScoringOperator, partition: number) {
     const { outputs } = ports;
@@ -78,6 +83,8 @@ export class ScoringOutputs {
     this.#watchPredictions = indexes(outputs, (each) => feeds(each, "predictions"));
     this.#watchOutcomes = indexes(outputs, (each) => feeds(each, "outcomes"));
     this.#noFeatures = Object.fromEntries(scoring.features.map((name) => [name, null]));
+    this.#paths = scoring.features.map((name) => `features.${name}`);
+    this.#noPaths = Object.fromEntries(this.#paths.map((path) => [path, null]));
   }
 
   /** Has whoever asks counted; ask again once the counters are restored. */
@@ -97,9 +104,9 @@ export class ScoringOutputs {
     const { width, values } = vectors;
     const start = row * width;
     for (const output of this.#predictions) {
-      const value = this.#predictionValue(deferred, values, start);
-      const told = explained === null ? value : { ...value, ...explanationFields(explained) };
-      out.publish(output, prediction.id, prediction.predictedAt, told);
+      const features = filled(this.#noFeatures, this.#scoring.features, values, start);
+      const value = this.#predictionValue(deferred, features, explained);
+      out.publish(output, prediction.id, prediction.predictedAt, value);
     }
     if (this.#asked !== null) {
       const fields = this.#predictionFields(deferred, values, start);
@@ -124,14 +131,15 @@ export class ScoringOutputs {
     }
     if (this.#asked !== null) {
       const id = this.#key(prediction.id);
-      const fields = { ...this.#outcomeValue(deferred), id, ...prediction.keys };
+      const fields = { id, ...this.#outcomeValue(deferred), ...prediction.keys };
       const place = { partition: this.#partition, offset: -1 };
       this.#asked.outcomes.pass(fields, { fields, eventTime: knownAt, knownAt, ...place }, out);
     }
-    const told = { ...prediction, probability: scoreOf(prediction), label };
     for (const output of this.#watchOutcomes) {
       const writer = out.begin(output, 0, knownAt);
-      outcomePayload.write(writer, told);
+      const { id, version, predictedAt } = prediction;
+      const probability = scoreOf(prediction);
+      outcomePayload.write(writer, { id, version, predictedAt, probability, label });
       this.#tellRole(writer, prediction);
       out.end();
     }
@@ -144,20 +152,18 @@ export class ScoringOutputs {
 
   /** A prediction with its features and its keys by their paths. */
   #predictionFields(deferred: DeferredPrediction, values: Float64Array, start: number) {
-    const { features, ...fields } = this.#predictionValue(deferred, values, start);
-    const byPath = Object.entries(features).map(([name, value]) => [`features.${name}`, value]);
+    const { features: _, ...fields } = this.#predictionValue(deferred, this.#noFeatures, null);
     const { id, keys } = deferred.prediction;
-    return { ...fields, id: this.#key(id), ...Object.fromEntries(byPath), ...keys };
+    const byPath = filled(this.#noPaths, this.#paths, values, start);
+    return { id: this.#key(id), ...fields, ...byPath, ...keys };
   }
 
-  #predictionValue(deferred: DeferredPrediction, values: Float64Array, start: number) {
+  #predictionValue(
+    deferred: DeferredPrediction,
+    features: Features,
+    explained: ToldExplanation | NotComputed | null,
+  ) {
     const { prediction, featuresAsOf } = deferred;
-    const names = this.#scoring.features;
-    const features = { ...this.#noFeatures };
-    for (let i = 0; i < names.length; i++) {
-      const value = values[start + i] as number;
-      if (!Number.isNaN(value)) features[names[i] as string] = value;
-    }
     return {
       [this.#scoring.keyField]: this.#key(prediction.id),
       eventTime: deferred.eventTime,
@@ -172,8 +178,9 @@ export class ScoringOutputs {
       featuresAsOf: featuresAsOf === Number.NEGATIVE_INFINITY ? null : featuresAsOf,
       sourcePartition: deferred.sourcePartition,
       sourceOffset: deferred.sourceOffset,
-      ...prediction.told,
       features,
+      ...prediction.told,
+      ...(explained !== null && explanationFields(explained)),
     };
   }
 
@@ -200,6 +207,21 @@ export class ScoringOutputs {
     const near = Number(id);
     return Number.isSafeInteger(near) ? near : BigInt(id);
   }
+}
+
+/** A copy with the numbers of a vector, by their names; what is missing stays null. */
+function filled(
+  none: Features,
+  names: readonly string[],
+  values: Float64Array,
+  start: number,
+): Features {
+  const features: Record<string, number | null> = { ...none };
+  for (let i = 0; i < names.length; i++) {
+    const value = values[start + i] as number;
+    if (!Number.isNaN(value)) features[names[i] as string] = value;
+  }
+  return features;
 }
 
 /** How predictions tell an explanation, or why there is none. */

@@ -177,7 +177,8 @@ export class CommitPipeline {
       }
       if (!task.dirty) continue;
       this.#collectedAt.set(task, now);
-      offsets.set(task, { ...task.collect(this.#batches), metadata: placeText(task) });
+      const { topic, partition, offset } = task.collect(this.#batches);
+      offsets.set(task, { topic, partition, offset, metadata: placeText(task) });
     }
   }
 

@@ -62,11 +62,11 @@ export class SourceRejects {
     this.#value.reset();
     this.#lateEncoder.encode(
       {
-        ...this.#origin(reader),
         value: reader.buffer.subarray(reader.valueStart, reader.valueEnd),
         eventTime,
         streamTime,
         latenessMs: streamTime - eventTime,
+        ...this.#origin(reader),
       },
       this.#value,
     );

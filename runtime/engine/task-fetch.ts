@@ -2,6 +2,7 @@ import type { Broker, FetchedPartition, FetchRequest } from "../../broker/broker
 import type { MergeTask } from "./merge-task.ts";
 import { SourceTask } from "./source-task.ts";
 import { catchUpAll, type SourceWatermarks } from "./source-watermarks.ts";
+import type { Wanted } from "./task.ts";
 
 const fetchMaxBytes = 32 * 1024 * 1024;
 const partitionMaxBytes = 2 * 1024 * 1024;
@@ -16,12 +17,14 @@ export function fetchRequest(
 ): FetchRequest {
   const partitions = tasks.flatMap((task) => {
     const want = task instanceof SourceTask && task.stalled ? null : task.wanted();
-    return want === null ? [] : [{ ...want, maxBytes: partitionMaxBytes }];
+    return want === null ? [] : [asked(want)];
   });
-  for (const each of watermarks.values()) {
-    partitions.push({ ...each.position, maxBytes: partitionMaxBytes });
-  }
+  for (const { position } of watermarks.values()) partitions.push(asked(position));
   return { partitions, isolation: "read_committed", maxWaitMs, maxBytes: fetchMaxBytes };
+}
+
+function asked({ topic, partition, offset }: Wanted): FetchRequest["partitions"][number] {
+  return { topic, partition, offset, maxBytes: partitionMaxBytes };
 }
 
 /**

@@ -114,17 +114,12 @@ export class EventWriter {
 
   /** One batch a partition of what waits, in order; what does not fit waits for the next round. */
   #nextRound(): { readonly batch: ProducerBatch; readonly waiting: Waiting[] }[] {
-    const open = new Map<
-      string,
-      { builder: RecordBatchBuilder; full: boolean; waiting: Waiting[] }
-    >();
+    const open = new Map<string, OpenBatch>();
     const left: Waiting[] = [];
     for (const each of this.#waiting) {
       const { topic, event, bytes } = each;
       const place = `${topic}\0${event.partition}`;
-      const found = open.get(place) ?? {
-        ...{ builder: new RecordBatchBuilder(), full: false, waiting: [] },
-      };
+      const found = open.get(place) ?? newBatch();
       open.set(place, found);
       found.full ||= found.waiting.length > 0 && found.builder.sizeBytes + bytes > batchBytesMost;
       if (found.full) left.push(each);
@@ -139,6 +134,16 @@ export class EventWriter {
       return { batch: { topic, partition: event.partition, batch: builder.build() }, waiting };
     });
   }
+}
+
+interface OpenBatch {
+  readonly builder: RecordBatchBuilder;
+  full: boolean;
+  readonly waiting: Waiting[];
+}
+
+function newBatch(): OpenBatch {
+  return { builder: new RecordBatchBuilder(), full: false, waiting: [] };
 }
 
 function never(): never {

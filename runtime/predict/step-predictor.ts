@@ -184,8 +184,8 @@ export class StepPredictor {
         ? new Float64Array(length).fill(Number.NaN)
         : found.values.subarray(row * length, (row + 1) * length);
     const { flags } = this.#judge.ranged(vector, 0);
-    const { probability, told: judged } = this.#judge.judge(score, fields, vector, 0, flags);
-    const told = route === null ? judged : { ...judged, ...toldOf(route, version ?? "") };
+    const besides = route === null ? null : toldOf(route, version ?? "");
+    const { probability, told } = this.#judge.judge(score, fields, vector, 0, flags, besides);
     return {
       id,
       eventTime,

@@ -98,7 +98,10 @@ export class SharedFetch {
     let answer: FetchedPartition[] | null;
     try {
       answer = await this.#broker.fetch({
-        ...{ partitions, isolation: "read_committed", maxWaitMs: standMs, maxBytes: answerBytes },
+        partitions,
+        isolation: "read_committed",
+        maxWaitMs: standMs,
+        maxBytes: answerBytes,
       });
     } catch {
       answer = null;

@@ -333,7 +333,8 @@ export class SinkPump {
 
   async #write(partition: PumpPartition): Promise<void> {
     const { sink } = this.#options;
-    const range = { ...partition.range, topicId: this.#topicId };
+    const { partition: number, first, next } = partition.range;
+    const range = { topicId: this.#topicId, partition: number, first, next };
     await this.#retryAsOwner(() => this.#heard(sink.write(partition.block, range)));
     partition.written(sink.open(partition.number));
   }

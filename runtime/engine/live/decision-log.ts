@@ -24,6 +24,8 @@ export class DecisionLog {
 
   add(decision: ServiceDecision): void {
     this.#decisions.push({
+      subtopology: this.#subtopology.name,
+      partition: this.#partition,
       input: null,
       writer: null,
       from: null,
@@ -31,8 +33,6 @@ export class DecisionLog {
       waitedMs: null,
       answer: null,
       ...decision,
-      subtopology: this.#subtopology.name,
-      partition: this.#partition,
     });
   }
 
