@@ -23,6 +23,8 @@ export interface RereadOptions {
   readonly ended: boolean;
   /** Held by this process: a folder in it takes what is computed, and is removed afterwards. */
   readonly directory: string;
+  /** A run of a model that may take any time is ended after so long, ms. @default by deadlines */
+  readonly scoringRunMs?: number;
   /** Told twice a second, while it computes, how far that is. @default nobody */
   readonly onLook?: (look: RereadLook) => void;
   /** Told which topic is compared next and what share of them is done. @default nobody */
@@ -99,7 +101,7 @@ async function removeLeftovers(directory: string): Promise<void> {
 
 /** Runs the plan until nothing is left to do. */
 async function compute(options: RereadOptions, broker: Broker, folder: string): Promise<void> {
-  const { plan, live, onLook, signal = new AbortController().signal } = options;
+  const { plan, live, scoringRunMs, onLook, signal = new AbortController().signal } = options;
   const stack = storesOf(options.stack, topologyOf(plan));
   // Models of the run are read where it keeps them; those that are trained anew stay here.
   const shared = {
@@ -114,7 +116,8 @@ async function compute(options: RereadOptions, broker: Broker, folder: string): 
   const register = named === undefined ? {} : { register: new ModelTail(stack.broker, named) };
   const whenStored = async () => {};
   const stores = { artifacts, ...register, offline, whenStored };
-  const services = openServices({ plan, ...stores, wasLive: live });
+  const limit = scoringRunMs === undefined ? {} : { scoringRunMs };
+  const services = openServices({ plan, ...stores, ...limit, wasLive: live });
   const worker = await Worker.start({
     plan,
     broker,

@@ -36,6 +36,11 @@ export interface ApplicationOptions {
   readonly instanceId: string;
   /** @default 1 */
   readonly scoringThreads?: number;
+  /**
+   * A run of a model that may take any time is ended after so long, ms, for tests.
+   * @default ten times the longest deadline, 10 s at least in live mode and 60 s in a replay
+   */
+  readonly scoringRunMs?: number;
   /** @default 100 */
   readonly commitIntervalMs?: number;
   /** Where tasks put what is beyond their share of memory. @default all stays in memory */
@@ -142,6 +147,7 @@ export class Application implements RunningPlan {
       artifacts: stack.artifacts,
       offline: stack.offline,
       scoringThreads: options.scoringThreads ?? 1,
+      ...(options.scoringRunMs === undefined ? {} : { scoringRunMs: options.scoringRunMs }),
       whenStored: () => storeScored(plan, pumps),
       metrics,
       ...(options.warn === undefined ? {} : { warn: options.warn }),

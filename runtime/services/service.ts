@@ -21,6 +21,8 @@ export interface ServiceWorld {
   readonly now?: () => number;
   /** @default 1 */
   readonly scoringThreads?: number;
+  /** A run of a model that may take any time is ended after so long, ms. @default by deadlines */
+  readonly scoringRunMs?: number;
   /** Whether what is read again was live: what counts was answered in time. @default false */
   readonly wasLive?: boolean;
   /** Told what somebody should look at, with its facts. @default nobody */

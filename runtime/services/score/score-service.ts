@@ -27,6 +27,7 @@ export const scoring: Service<ScoreWork> = {
   open: ({ plan, artifacts, register, scoringThreads, now, metrics, ...world }) => {
     const { wasLive = false, warn = () => {} } = world;
     const isLive = now !== undefined;
+    const { scoringRunMs: runMs = runLimitMs(plan, isLive || wasLive) } = world;
     const hungRuns = metrics?.counter(
       "millrace_scoring_hung_runs_total",
       "Runs of models that were ended, as they took longer than they may.",
@@ -34,7 +35,7 @@ export const scoring: Service<ScoreWork> = {
     const pool = createScoringPool({
       artifacts,
       // In a replay nobody waits for the first answer of a model, and every row is asked for.
-      ...{ warms: isLive, givesUp: isLive, runMs: runLimitMs(plan, isLive || wasLive) },
+      ...{ warms: isLive, givesUp: isLive, runMs },
       hung: (sha256, reason) => {
         hungRuns?.inc();
         warn("a run of a model was ended", { sha256, reason });
