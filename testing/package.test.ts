@@ -53,6 +53,21 @@ test("a link of a page leads to what is in the package", () => {
   );
 });
 
+test("a requirements file that an example of the package names is in the package", () => {
+  const packed = packedFiles();
+  const pages = packed.filter((path) =>
+    /^examples\/.*(README\.md|requirements.*\.txt)$/.test(path),
+  );
+  const named = pages.flatMap((page) =>
+    [...(repositoryText(page) ?? "").matchAll(/-r ([\w./-]*requirements[\w-]*\.txt)/g)]
+      .map(([, file = ""]) => file)
+      .map((file) => join(file.startsWith("examples/") ? "" : dirname(page), file)),
+  );
+  assert.ok(named.length > 10, `${named.length} files`);
+  const lost = named.filter((file) => !packed.includes(file));
+  assert.deepEqual([...new Set(lost)], []);
+});
+
 test("the package holds what its entries reach, and no tests, fixtures, load tests or maps", () => {
   const packed = packedFiles();
   const outputs = reached.flatMap(({ path }) => {
