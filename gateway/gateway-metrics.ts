@@ -132,7 +132,7 @@ export class GatewayMetrics {
     this.#hung.inc();
   }
 
-  /** @param result - of rows of a shadow: scored, failed, late or dropped. */
+  /** @param result - of rows of a shadow: scored, failed, late, dropped or aside. */
   shadowed(step: string, version: string, result: string, rows: number): void {
     this.#shadows.inc({ step, version, result }, rows);
   }

@@ -14,8 +14,11 @@ interface Shadowing {
   readonly made: LoggedPrediction;
 }
 
-/** What became of a row that a shadow was to score; dropped: there was no room for it. */
-export type ShadowResult = "scored" | "failed" | "late" | "dropped";
+/**
+ * What became of a row that a shadow was to score; dropped: there was no room for it; aside: the
+ * shadow has been put aside.
+ */
+export type ShadowResult = "scored" | "failed" | "late" | "dropped" | "aside";
 
 /** Told what became of rows of a step's shadow. */
 export type Shadowed = (step: string, version: string, result: ShadowResult, rows: number) => void;
@@ -119,15 +122,21 @@ export class Shadows {
     const { shadow } = all[0] as Shadowing;
     const { version } = shadow;
     // It may have been put aside while these waited.
-    if (register.isAside(version)) return;
+    if (register.isAside(version)) {
+      this.#told(version, "aside", all.length);
+      return;
+    }
     const width = this.#scoring.features.length;
     const vectors = new Float64Array(all.length * width);
     for (const [row, { made }] of all.entries()) vectors.set(made.features, row * width);
     const answer = await this.#answers(shadow, vectors, all.length);
     const told: LoggedPrediction[] = [];
-    const counts = { scored: 0, failed: 0, late: 0 };
+    const counts = { scored: 0, failed: 0, late: 0, aside: 0 };
     for (const [row, { made }] of all.entries()) {
-      if (register.isAside(version)) break;
+      if (register.isAside(version)) {
+        counts.aside++;
+        continue;
+      }
       const why = register.told(version, answer.states[row] as number);
       counts[why === null ? "scored" : why === "late" ? "late" : "failed"]++;
       if (why === "late") continue;
