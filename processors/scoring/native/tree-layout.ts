@@ -17,15 +17,18 @@ const costPart = 1 / 3;
 const [lowest, highest] = [-0x8000_0000, 0x7fff_ffff];
 
 /**
- * Trees of floats as they are walked without a branch. Every value is a key, a whole number of the
- * same order. Children stand in pairs of four words: two that say where each goes on (the first
- * word of a pair, above {@link cellBits} bits of the cell that it compares), and two thresholds.
- * Where the key of the cell is greater than the threshold, the second child is next. A leaf leads
- * to itself: cell 0 is 0, and the threshold is the number `i` of the leaf in a first place and `~i`
- * in a second one. So each tree can be walked as many levels as the deepest beside it has.
+ * Trees as they are walked without a branch. Children stand in pairs of words that say where each
+ * goes on (the first word of a pair, above {@link cellBits} bits of the cell that it compares); in
+ * `words` of floats their two thresholds follow, those of doubles stand at their words' places in
+ * `thresholds`. Every float is a key, a whole number of the same order. Where the key of the cell
+ * is not at most the threshold, the second child is next. A leaf leads to itself: cell 0 is 0, and
+ * the threshold is the number `i` of the leaf in a first place and `~i` in a second one. So each
+ * tree can be walked as many levels as the deepest beside it has.
  */
 export interface TreeLayout {
   readonly words: Int32Array;
+  /** Null: of floats. */
+  readonly thresholds: Float64Array | null;
   /** First places, of {@link lanes} trees each; the last are made up with a leaf. */
   readonly roots: Int32Array;
   /** Levels by group of {@link lanes} trees. */
@@ -47,19 +50,21 @@ export interface RowCells {
 }
 
 /**
- * Lays trees of floats out.
+ * Lays trees out.
  *
+ * @param isDouble - whether they compare doubles.
  * @returns null where walking all levels would take longer than branching does, as in deep trees
  * whose ways are mostly short, or where nodes that several ways lead to had to be repeated too
  * often.
  */
-export function layOut(trees: Trees): TreeLayout | null {
+export function layOut(trees: Trees, isDouble = false): TreeLayout | null {
+  if (isDouble && isHeldByNone(trees)) return null;
   const { cells, cellOf } = rowCells(trees);
   const width = 1 + cells.ordered.length + cells.equal.length;
   if (width > cellsMost) return null;
   const { features, roots } = trees;
   const most = Math.min(wordsMost, 4 * 3 * (features.length + roots.length));
-  const placed = new Placed(trees, cellOf, most);
+  const placed = new Placed(trees, cellOf, most, isDouble);
   const levels: number[] = [];
   const first: number[] = [];
   for (let tree = 0; tree < roots.length; tree += lanes) {
@@ -77,11 +82,17 @@ export function layOut(trees: Trees): TreeLayout | null {
   if (cost > trees.cost) return null;
   return {
     words: placed.words(),
+    thresholds: placed.thresholds(),
     roots: Int32Array.from(first),
     levels: Int32Array.from(levels),
     cells,
     cost,
   };
+}
+
+/** Whether a missing value holds where no number does: no double says so. */
+function isHeldByNone({ thresholds, missingHolds }: Trees): boolean {
+  return thresholds.some((each, node) => Number.isNaN(each) && missingHolds[node] === 1);
 }
 
 /** Which cells the nodes compare, each once. */
@@ -117,17 +128,21 @@ class Placed {
   readonly #cellOf: (node: number) => number;
   readonly #most: number;
   readonly #words: number[] = [];
+  /** By the places of their words; null: they stand among the words, as keys. */
+  readonly #thresholds: number[] | null;
 
-  constructor(trees: Trees, cellOf: (node: number) => number, most: number) {
+  constructor(trees: Trees, cellOf: (node: number) => number, most: number, isDouble: boolean) {
     this.#trees = trees;
     this.#cellOf = cellOf;
     this.#most = most;
+    this.#thresholds = isDouble ? [] : null;
   }
 
   /** Room for two, who are leaf 0 until they are something else. */
   pair(): number {
     const place = this.#words.length;
-    this.#words.push(0, 0, 0, 0);
+    if (this.#thresholds === null) this.#words.push(0, 0, 0, 0);
+    else this.#words.push(0, 0);
     this.#leaf(place, 0);
     this.#leaf(place + 1, 0);
     return place;
@@ -149,7 +164,9 @@ class Placed {
       if (words.length >= this.#most) return null;
       const next = this.pair();
       words[at] = (next << cellBits) | this.#cellOf(node);
-      words[at + 2] = areEqual[node] === 1 ? 0 : keyOf(thresholds[node] as number);
+      const threshold = areEqual[node] === 1 ? 0 : (thresholds[node] as number);
+      if (this.#thresholds === null) words[at + 2] = keyOf(threshold);
+      else this.#thresholds[at] = threshold;
       open.push([children[2 * node] as number, next, level + 1]);
       open.push([children[2 * node + 1] as number, next + 1, level + 1]);
     }
@@ -157,13 +174,19 @@ class Placed {
   }
 
   #leaf(place: number, leaf: number): void {
-    const isSecond = place % 4 === 1;
+    const isSecond = place % 2 === 1;
+    const told = isSecond ? ~leaf : leaf;
     this.#words[place] = (place - (isSecond ? 1 : 0)) << cellBits;
-    this.#words[place + 2] = isSecond ? ~leaf : leaf;
+    if (this.#thresholds === null) this.#words[place + 2] = told;
+    else this.#thresholds[place] = told;
   }
 
   words(): Int32Array {
     return Int32Array.from(this.#words);
+  }
+
+  thresholds(): Float64Array | null {
+    return this.#thresholds && Float64Array.from(this.#thresholds);
   }
 }
 
@@ -204,5 +227,27 @@ export function fillKeys(
     const isMissing = value !== value;
     const key = value === equalTo[i] ? lowest : highest;
     keys[from + i] = isMissing ? (equalMissing[i] as number) : key;
+  }
+}
+
+/**
+ * Makes what a row's cells hold where they are doubles: a value itself. A missing one stays NaN,
+ * which is at most no threshold, where it does not hold.
+ */
+export function fillDoubles(cells: RowCells, row: Float64Array, held: Float64Array): void {
+  const { ordered, orderedMissing, equal, equalTo, equalMissing } = cells;
+  for (let i = 0; i < ordered.length; i++) {
+    const value = row[ordered[i] as number] as number;
+    // biome-ignore lint/suspicious/noSelfCompare: NaN, without a call.
+    const isHeld = value !== value && (orderedMissing[i] as number) < 0;
+    held[i + 1] = isHeld ? Number.NEGATIVE_INFINITY : value;
+  }
+  const from = ordered.length + 1;
+  for (let i = 0; i < equal.length; i++) {
+    const value = row[equal[i] as number] as number;
+    // biome-ignore lint/suspicious/noSelfCompare: NaN, without a call.
+    const isMissing = value !== value;
+    const key = value === equalTo[i] ? lowest : highest;
+    held[from + i] = isMissing ? (equalMissing[i] as number) : key;
   }
 }

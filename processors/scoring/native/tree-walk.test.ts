@@ -141,7 +141,7 @@ const rowsOf = fc.array(
 
 for (const of of [...modes.map((mode) => [mode]), modes]) {
   test(`a row comes to the leaf that the plainest walk finds: ${of.join(", ")}`, () => {
-    let laidOut = 0;
+    const laidOut = { float: 0, double: 0 };
     const ensembles = fc.oneof(
       fc.array(madeTree(of), { minLength: 1, maxLength: 9 }),
       fc.array(full(of), { minLength: 4, maxLength: 21 }),
@@ -149,7 +149,7 @@ for (const of of [...modes.map((mode) => [mode]), modes]) {
     fc.assert(
       fc.property(ensembles, rowsOf, fc.boolean(), (made, rows, isDouble) => {
         const trees = treesOf(made, isDouble);
-        if (!isDouble && layOut(trees) !== null) laidOut++;
+        if (layOut(trees, isDouble) !== null) laidOut[isDouble ? "double" : "float"]++;
         const row = isDouble ? new Float64Array(features) : new Float32Array(features);
         const walks = [treeWalk(trees, row), branching(trees, row)];
         for (const each of rows) {
@@ -165,7 +165,9 @@ for (const of of [...modes.map((mode) => [mode]), modes]) {
         }
       }),
     );
-    assert.ok(laidOut > 10, `${laidOut} were walked side by side`);
+    for (const each of ["float", "double"] as const) {
+      assert.ok(laidOut[each] > 10, `${laidOut[each]} of ${each}s were walked side by side`);
+    }
   });
 }
 

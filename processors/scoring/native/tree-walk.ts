@@ -1,5 +1,5 @@
 import type { Numbers } from "./cells.ts";
-import { cellBits, fillKeys, lanes, layOut, type TreeLayout } from "./tree-layout.ts";
+import { cellBits, fillDoubles, fillKeys, lanes, layOut, type TreeLayout } from "./tree-layout.ts";
 import type { Trees } from "./trees.ts";
 
 /** Finds the leaves that a row comes to. */
@@ -13,8 +13,9 @@ export interface TreeWalk {
 
 /** How leaves are found in a row that stands in `row`, of the values that trees compare. */
 export function treeWalk(trees: Trees, row: Numbers): TreeWalk {
-  const layout = row instanceof Float32Array ? layOut(trees) : null;
-  return layout === null ? branching(trees, row) : sideBySide(layout, row as Float32Array);
+  const layout = layOut(trees, row instanceof Float64Array);
+  if (layout === null) return branching(trees, row);
+  return row instanceof Float32Array ? sideBySide(layout, row) : doubles(layout, row);
 }
 
 /** Level by level without a branch, so that no processor has to guess the way of a row. */
@@ -55,6 +56,62 @@ function walkLanes(
     leaves[tree + 2] = leafAt(words, c);
     leaves[tree + 3] = leafAt(words, d);
   }
+}
+
+/** The same of doubles. */
+function doubles(layout: TreeLayout, row: Float64Array): TreeWalk {
+  const { words, roots, levels, cells, cost } = layout;
+  const thresholds = layout.thresholds ?? new Float64Array();
+  const held = new Float64Array(1 + cells.ordered.length + cells.equal.length);
+  const leaves = new Int32Array(roots.length);
+  const walk = (): void => {
+    fillDoubles(cells, row, held);
+    walkDoubles(words, thresholds, held, roots, levels, leaves);
+  };
+  return { leaves, walk, cost };
+}
+
+function walkDoubles(
+  words: Int32Array,
+  thresholds: Float64Array,
+  held: Float64Array,
+  roots: Int32Array,
+  levels: Int32Array,
+  leaves: Int32Array,
+): void {
+  for (let group = 0, tree = 0; group < levels.length; group++, tree += lanes) {
+    let a = roots[tree] as number;
+    let b = roots[tree + 1] as number;
+    let c = roots[tree + 2] as number;
+    let d = roots[tree + 3] as number;
+    for (let level = levels[group] as number; level > 0; level--) {
+      a = nextDouble(words, thresholds, held, a);
+      b = nextDouble(words, thresholds, held, b);
+      c = nextDouble(words, thresholds, held, c);
+      d = nextDouble(words, thresholds, held, d);
+    }
+    leaves[tree] = heldLeaf(thresholds, a);
+    leaves[tree + 1] = heldLeaf(thresholds, b);
+    leaves[tree + 2] = heldLeaf(thresholds, c);
+    leaves[tree + 3] = heldLeaf(thresholds, d);
+  }
+}
+
+function nextDouble(
+  words: Int32Array,
+  thresholds: Float64Array,
+  held: Float64Array,
+  place: number,
+): number {
+  const word = words[place] as number;
+  // NaN is at most nothing.
+  const isSecond = !((held[word & cellMask] as number) <= (thresholds[place] as number));
+  return (word >>> cellBits) + +isSecond;
+}
+
+function heldLeaf(thresholds: Float64Array, place: number): number {
+  const leaf = thresholds[place] as number;
+  return leaf < 0 ? ~leaf : leaf;
 }
 
 const cellMask = (1 << cellBits) - 1;
