@@ -629,6 +629,11 @@ export const errorTable = {
     message:
       "No step that scores by {model} can be routed so: add `{wanted}` to its scoredBy(), which gives its predictions columns that tell who answered.",
   },
+  MODEL_UNJUDGED: {
+    policy: "stop",
+    message:
+      "No outcomes tell how versions of {model} did: its step {step} is routed, and nothing labels its predictions. Add `labelledBy(…)` behind it.",
+  },
   MODEL_ROUTE_TO_CHAMPION: {
     policy: "stop",
     message:

@@ -27,26 +27,29 @@ export interface RoleLine {
 /**
  * The versions of a model side by side, by what they did in each role.
  *
- * @throws {MillraceError} MODEL_UNROUTED where no step that is routed scores by it, or none whose
- * outcomes are known.
+ * @throws {MillraceError} MODEL_UNROUTED where no step that is routed scores by it; MODEL_UNJUDGED
+ * where none of those has outcomes.
  */
 export async function modelRoles(
   plan: Plan,
   model: string,
   offline: Pick<OfflineStore, "query">,
 ): Promise<RoleLine[]> {
-  const routed = predictionsOf(plan).flatMap((predictions) => {
-    const { model: of, routing } = predictions;
-    const outcomes = outcomesFor(plan, predictions);
-    const isAsked = of.name === model && routing !== undefined && outcomes !== undefined;
-    return isAsked ? [{ predictions, outcomes }] : [];
-  });
-  if (routed.length === 0) {
+  const routed = predictionsOf(plan).filter(
+    ({ model: of, routing }) => of.name === model && routing !== undefined,
+  );
+  const [first] = routed;
+  if (first === undefined) {
     const wanted = 'routed: { by: "<field>" }';
     throw new MillraceError("MODEL_UNROUTED", { model, wanted });
   }
+  const judged = routed.flatMap((predictions) => {
+    const outcomes = outcomesFor(plan, predictions);
+    return outcomes === undefined ? [] : [{ predictions, outcomes }];
+  });
+  if (judged.length === 0) throw new MillraceError("MODEL_UNJUDGED", { model, step: first.name });
   const lines: RoleLine[] = [];
-  for (const { predictions, outcomes } of routed) {
+  for (const { predictions, outcomes } of judged) {
     const topic = shadowsTopic(topologyOf(plan), predictions.name);
     const view = plan.stored.find((each) => each.topic === topic)?.table?.view ?? null;
     const sql = rolesSql(predictions, outcomes, view);
