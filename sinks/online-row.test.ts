@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -13,6 +14,7 @@ import {
 } from "../schemas/feature-view.ts";
 import { packageRoot } from "../schemas/package-root.ts";
 import { RowCodec } from "../schemas/row-codec.ts";
+import { pythonEnvironment, requirement } from "../testing/requirements-fixture.ts";
 import { decodeOnlineRow, encodeOnlineRow, topicFence } from "./online-row.ts";
 
 /** A row of `docs/online-rows.md`: the columns by name, type and value, and the bytes. */
@@ -90,4 +92,49 @@ test("the documents have a row of numbers alone, and one of every type", () => {
   assert.ok(types[0]?.every((type) => !isValueOutput(type)));
   const every = ["number", "text", "boolean", "integer", "timestamp"];
   assert.deepEqual(new Set(types[1]), new Set(every));
+});
+
+/** Whole numbers as texts: a row holds larger ones than JSON. */
+const reading = `
+import json, sys
+sys.path.insert(0, sys.argv[1])
+from read import decode, redis_key
+told = json.load(sys.stdin)
+for each in told["rows"]:
+    row = decode(bytes.fromhex(each["bytes"]), [tuple(column) for column in each["columns"]])
+    for name, value in row["values"].items():
+        row["values"][name] = str(value) if type(value) is int else value
+    print(json.dumps(row))
+print(json.dumps([redis_key("flights", "origin_delays@1", key) for key in told["keys"]]))
+`;
+
+test("the reader in Python reads what the documents say, under the keys that they name", {
+  skip: requirement("python-clients"),
+}, () => {
+  const all = vectors();
+  const rows = all.map(({ bytes, columns }) => ({
+    bytes,
+    columns: columns.map(([name, type]) => [name, type]),
+  }));
+  const told = spawnSync(
+    join(pythonEnvironment, "bin", "python"),
+    ["-B", "-c", reading, join(packageRoot(), "examples", "online-rows")],
+    { input: JSON.stringify({ rows, keys: ["DCA"] }), encoding: "utf8" },
+  );
+  assert.equal(told.status, 0, told.stderr);
+  const lines = told.stdout.trim().split("\n");
+  const { served: _, asOf, seq, validUntil } = header;
+  const expected = all.map(({ columns }) => {
+    const values = columns.map(([name, , value]) => {
+      return [name, typeof value === "bigint" ? String(value) : value];
+    });
+    const times = { as_of: asOf, valid_until: validUntil };
+    return { offset: 42, served: "events", seq, ...times, values: Object.fromEntries(values) };
+  });
+  assert.deepEqual(
+    lines.slice(0, -1).map((line) => JSON.parse(line)),
+    expected,
+  );
+  const keys = JSON.parse(lines.at(-1) ?? "") as string[];
+  for (const key of keys) assert.ok(document.includes(`\`${key}\``), key);
 });
