@@ -1,4 +1,4 @@
-import type { Trees } from "./trees.ts";
+import { doubleBefore, floatBefore, type Trees } from "./trees.ts";
 
 /** Trees that are walked side by side: what one waits for, the others hide. */
 export const lanes = 4;
@@ -54,10 +54,44 @@ export interface RowCells {
  *
  * @param isDouble - whether they compare doubles.
  * @returns null where walking all levels would take longer than branching does, as in deep trees
- * whose ways are mostly short, or where nodes that several ways lead to had to be repeated too
- * often.
+ * whose ways are mostly short.
  */
 export function layOut(trees: Trees, isDouble = false): TreeLayout | null {
+  const plain = placedTrees(trees, isDouble);
+  if (!trees.areEqual.includes(1)) return plain;
+  // Of many single values each would want a cell of its own: two more levels may cost less.
+  const ordered = placedTrees(byOrder(trees, isDouble), isDouble);
+  return plain === null || (ordered !== null && ordered.cost < plain.cost) ? ordered : plain;
+}
+
+/** Equality by two comparisons: `v === t` is `v <= t` but not `v <= t'` for the number before t. */
+function byOrder(trees: Trees, isDouble: boolean): Trees {
+  const [features, missingHolds] = [[...trees.features], [...trees.missingHolds]];
+  const [thresholds, children] = [[...trees.thresholds], [...trees.children]];
+  for (const [node, isEqual] of trees.areEqual.entries()) {
+    if (isEqual === 0) continue;
+    const [holds, fails] = children.slice(2 * node, 2 * node + 2) as [number, number];
+    const threshold = thresholds[node] as number;
+    const second = features.length;
+    features.push(features[node] as number);
+    missingHolds.push(missingHolds[node] as number);
+    thresholds.push(threshold);
+    children.push(holds, fails);
+    missingHolds[node] = 0;
+    thresholds[node] = isDouble ? doubleBefore(threshold) : floatBefore(threshold);
+    [children[2 * node], children[2 * node + 1]] = [fails, second];
+  }
+  return {
+    ...trees,
+    features: Int32Array.from(features),
+    thresholds: Float64Array.from(thresholds),
+    children: Int32Array.from(children),
+    areEqual: new Uint8Array(features.length),
+    missingHolds: Uint8Array.from(missingHolds),
+  };
+}
+
+function placedTrees(trees: Trees, isDouble: boolean): TreeLayout | null {
   if (isDouble && isHeldByNone(trees)) return null;
   const { cells, cellOf } = rowCells(trees);
   const width = 1 + cells.ordered.length + cells.equal.length;
@@ -130,6 +164,10 @@ class Placed {
   readonly #words: number[] = [];
   /** By the places of their words; null: they stand among the words, as keys. */
   readonly #thresholds: number[] | null;
+  /** By node the pair of its children: all ways to a node share it. */
+  readonly #pairs = new Map<number, number>();
+  /** By node the levels below it. */
+  readonly #levels = new Map<number, number>();
 
   constructor(trees: Trees, cellOf: (node: number) => number, most: number, isDouble: boolean) {
     this.#trees = trees;
@@ -152,25 +190,45 @@ class Placed {
   tree(root: number, place: number): number | null {
     const { children, thresholds, areEqual } = this.#trees;
     const words = this.#words;
-    const open: (readonly [node: number, place: number, level: number])[] = [[root, place, 0]];
-    let deepest = 0;
+    const open: (readonly [node: number, place: number])[] = [[root, place]];
     // Grows while it is read.
-    for (const [node, at, level] of open) {
-      deepest = Math.max(deepest, level);
+    for (const [node, at] of open) {
       if (node < 0) {
         this.#leaf(at, ~node);
         continue;
       }
       if (words.length >= this.#most) return null;
-      const next = this.pair();
+      const known = this.#pairs.get(node);
+      const next = known ?? this.pair();
       words[at] = (next << cellBits) | this.#cellOf(node);
       const threshold = areEqual[node] === 1 ? 0 : (thresholds[node] as number);
       if (this.#thresholds === null) words[at + 2] = keyOf(threshold);
       else this.#thresholds[at] = threshold;
-      open.push([children[2 * node] as number, next, level + 1]);
-      open.push([children[2 * node + 1] as number, next + 1, level + 1]);
+      if (known !== undefined) continue;
+      this.#pairs.set(node, next);
+      open.push([children[2 * node] as number, next]);
+      open.push([children[2 * node + 1] as number, next + 1]);
     }
-    return deepest;
+    return this.#levelsOf(root);
+  }
+
+  /** Of the longest way. */
+  #levelsOf(root: number): number {
+    const { children } = this.#trees;
+    const levels = this.#levels;
+    const known = (node: number) => (node < 0 ? 0 : levels.get(node));
+    const open = [root];
+    for (let node = open.at(-1); node !== undefined; node = open.at(-1)) {
+      const [holds, fails] = [children[2 * node] as number, children[2 * node + 1] as number];
+      const [left, right] = [known(holds), known(fails)];
+      if (known(node) === undefined && left === undefined) open.push(holds);
+      else if (known(node) === undefined && right === undefined) open.push(fails);
+      else {
+        if (node >= 0) levels.set(node, 1 + Math.max(left ?? 0, right ?? 0));
+        open.pop();
+      }
+    }
+    return known(root) ?? 0;
   }
 
   #leaf(place: number, leaf: number): void {

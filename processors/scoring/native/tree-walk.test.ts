@@ -197,15 +197,18 @@ test("a missing value is one whatever its bits, and minus zero is zero", () => {
   for (const each of [0, 0x80000000]) assert.deepEqual(found(each), [1, 3, 5]);
 });
 
-test("what would grow beyond its file, or is deep where ways are short, is not laid out", () => {
-  // Two ways lead to each node: 2^30 of them, and 255 in place of 8.
+test("nodes that several ways lead to stand once, and what is deep where ways are short is not laid out", () => {
+  // Two ways lead to each node: 2^30 of them.
   const doubled = (levels: number): Made => {
     let tree: Made = { leaf: 1 };
     for (let level = 0; level < levels; level++) tree = branch(level, tree, tree);
     return tree;
   };
-  assert.equal(layOut(treesOf([doubled(30)])), null);
-  assert.equal(layOut(treesOf([1, 2, 3, 4].map(() => doubled(8)))), null);
+  for (const isDouble of [false, true]) {
+    const shared = layOut(treesOf([1, 2, 3, 4].map(() => doubled(30))), isDouble);
+    assert.equal(shared?.words.length, 4 * 31 * (isDouble ? 2 : 4));
+    assert.deepEqual([...(shared?.levels ?? [])], [30]);
+  }
   const chain = (length: number): Made => {
     let tree: Made = { leaf: 0 };
     for (let level = length; level > 0; level--) tree = branch(level, { leaf: level }, tree);
@@ -216,11 +219,14 @@ test("what would grow beyond its file, or is deep where ways are short, is not l
   const even = Array.from({ length: 40 }, () => branch(1, short, short));
   const laid = layOut(treesOf(even));
   assert.ok(laid !== null && laid.cost < treesOf(even).cost);
-  // Each tree compares for equality with a value of its own: a row would need a cell for each.
+  // Each tree compares for equality with a value of its own: a cell for each would cost more.
   const own = Array.from({ length: 5_000 }, (_, i) => ({
     ...short,
     mode: "BRANCH_EQ",
     threshold: i,
   }));
-  assert.equal(layOut(treesOf(own)), null);
+  const ordered = layOut(treesOf(own));
+  assert.deepEqual([ordered?.cells.equal.length, ordered?.cells.ordered.length], [0, 1]);
+  const few = own.map((each, i) => ({ ...each, threshold: i % 3 }));
+  assert.equal(layOut(treesOf(few))?.cells.equal.length, 3);
 });

@@ -157,7 +157,7 @@ function plain(branch: Branch, isDouble: boolean): PlainBranch {
   throw new NotNative(`its trees branch by ${mode}`);
 }
 
-function doubleBefore(value: number): number {
+export function doubleBefore(value: number): number {
   const bits = new DataView(new ArrayBuffer(8));
   bits.setFloat64(0, value);
   const at = bits.getBigInt64(0);
@@ -166,7 +166,7 @@ function doubleBefore(value: number): number {
   return bits.getFloat64(0);
 }
 
-function floatBefore(value: number): number {
+export function floatBefore(value: number): number {
   const bits = new DataView(new ArrayBuffer(4));
   bits.setFloat32(0, value);
   const at = bits.getInt32(0);
