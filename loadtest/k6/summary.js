@@ -21,7 +21,7 @@ function lines({ metrics }) {
   }
   const measured = Object.entries(metrics).map(([name, { values }]) => {
     const shown = Object.entries(values).map(([key, value]) => `${key} ${number(value)}`);
-    return `${name.padEnd(24)}${shown.join(", ")}`;
+    return `${name.padEnd(24)} ${shown.join(", ")}`;
   });
   return ["", ...measured.sort(), ...failed, ""];
 }
