@@ -1,6 +1,11 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import { type BusyPolicy, busyPolicies } from "../runtime/predict/micro-batcher.ts";
 import { type Lane, lanes } from "../runtime/predict/row-queue.ts";
+import {
+  type SnapshotResult,
+  type SnapshotsTold,
+  snapshotResults,
+} from "../runtime/tracking/snapshot/known-snapshots.ts";
 
 /** What a gateway measures of itself, in Prometheus terms. */
 export class GatewayMetrics {
@@ -58,6 +63,12 @@ export class GatewayMetrics {
     labelNames: ["step", "version", "result"],
     registers: [this.registry],
   });
+  readonly #snapshots = new Counter({
+    name: "millrace_gateway_tracking_snapshots_total",
+    help: "Snapshots of the tracking log that were written here, could not be, or could not be read.",
+    labelNames: ["result"],
+    registers: [this.registry],
+  });
   /** Requests under way. */
   readonly underWay = new Gauge({
     name: "millrace_gateway_requests_under_way",
@@ -70,6 +81,7 @@ export class GatewayMetrics {
     // An alert on a rate needs the series before the first one is refused.
     for (const code of ["GATEWAY_BUSY", "REQUEST_TIMEOUT"]) this.#errors.inc({ code }, 0);
     for (const policy of busyPolicies) this.#shed.inc({ policy }, 0);
+    for (const result of snapshotResults) this.#snapshots.inc({ result }, 0);
     if (ofProcess) collectDefaultMetrics({ register: this.registry });
   }
 
@@ -110,6 +122,52 @@ export class GatewayMetrics {
       registers: [this.registry],
       collect: (): void => size.set(bytes()),
     });
+  }
+
+  /** Tells of the newest snapshots of tracking logs, and of what is behind them. */
+  watchSnapshots(logs: () => readonly SnapshotsTold[]): void {
+    const watch = (
+      name: string,
+      help: string,
+      read: (log: SnapshotsTold) => number | undefined,
+    ) => {
+      const gauge: Gauge<"topic"> = new Gauge({
+        ...{ name: `millrace_gateway_tracking_${name}`, help, labelNames: ["topic"] as const },
+        registers: [this.registry],
+        collect: (): void => {
+          gauge.reset();
+          for (const log of logs()) {
+            const value = read(log);
+            if (value !== undefined) gauge.set({ topic: log.topic }, value);
+          }
+        },
+      });
+    };
+    watch(
+      "snapshot_offset",
+      "Offset of the tracking log below which its newest snapshot covers all.",
+      ({ newest }) => newest?.covers,
+    );
+    watch(
+      "snapshot_time_seconds",
+      "When the newest snapshot of the tracking log was written, Unix time.",
+      ({ newest }) => (newest === null ? undefined : newest.at / 1_000),
+    );
+    watch(
+      "snapshot_bytes",
+      "Bytes of the newest snapshot of the tracking log, unpacked.",
+      ({ newest }) => newest?.stateBytes,
+    );
+    watch(
+      "behind_bytes",
+      "Bytes of commands that the newest snapshot of the tracking log does not cover.",
+      ({ bytesBehind }) => bytesBehind,
+    );
+  }
+
+  /** A snapshot of a tracking log was to be written or read. */
+  snapshotted(result: SnapshotResult): void {
+    this.#snapshots.inc({ result });
   }
 
   /** Rows went to their model together. */

@@ -50,7 +50,8 @@ test("what has to be seen has a panel, and what has to be told of an alert", () 
   const [waiting, ahead] = ["millrace_waiting", "millrace_source_ahead_seconds"];
   const panelled = [waiting, ahead, "millrace_model_put_aside_total"];
   const hung = ["millrace_scoring_hung_runs_total", "millrace_gateway_hung_runs_total"];
-  const alerts = [...panelled, ...hung];
+  const snapshots = "millrace_gateway_tracking_snapshots_total";
+  const alerts = [...panelled, ...hung, snapshots];
   const panels = [
     ...[...panelled, "millrace_state_keys", "millrace_state_bytes"],
     ...["millrace_gateway_predictions_total", "millrace_gateway_rows_waiting"],

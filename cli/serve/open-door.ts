@@ -61,7 +61,11 @@ export async function openDoor(
     () => predictions.waitingBytes,
   );
   void predictions.warm();
-  const tracking = new Tracking(plans, stack, warn);
+  const tracking = new Tracking(plans, stack, {
+    warn,
+    snapshotted: (result) => metrics.snapshotted(result),
+  });
+  metrics.watchSnapshots(() => tracking.snapshots);
   const now = () => (config.live ? Date.now() : null);
   const models = new RegisteredModels(tracking, plans, stack, now);
   const waitsFor = () => [...waitingFor(), ...predictions.waitingFor];

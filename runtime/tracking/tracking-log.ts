@@ -10,6 +10,7 @@ import type {
 import type { Warn } from "../services/service.ts";
 import type { Outcome } from "./fold/tracking-fold.ts";
 import type { TrackingState } from "./fold/tracking-state.ts";
+import type { SnapshotsTold, Snapshotted } from "./snapshot/known-snapshots.ts";
 import { SnapshotWriter } from "./snapshot/snapshot-writer.ts";
 import { TrackingReader } from "./tracking-reader.ts";
 
@@ -23,6 +24,8 @@ export interface TrackingLogOptions {
   readonly snapshotAfterBytes?: number;
   /** @default nobody */
   readonly warn?: Warn;
+  /** @default nobody */
+  readonly snapshotted?: Snapshotted;
 }
 
 export const trackingLogDefaults = Object.freeze({
@@ -61,9 +64,9 @@ export class TrackingLog {
   readonly #outcomes = new Map<string, Outcome | null>();
 
   constructor(broker: Broker, topic: string, options: TrackingLogOptions = {}) {
-    const { sizeBytesMost, snapshotAfterBytes, warn } = {
+    const { sizeBytesMost, snapshotAfterBytes, warn, snapshotted } = {
       ...trackingLogDefaults,
-      warn: () => {},
+      ...{ warn: () => {}, snapshotted: () => {} },
       ...options,
     };
     this.#broker = broker;
@@ -72,9 +75,14 @@ export class TrackingLog {
     const applied = (id: string, outcome: Outcome | null) => {
       if (this.#outcomes.has(id)) this.#outcomes.set(id, outcome);
     };
-    this.#reader = new TrackingReader(broker, topic, { applied, warn });
-    const snapshots = { afterBytes: snapshotAfterBytes, warn };
+    this.#reader = new TrackingReader(broker, topic, { applied, warn, snapshotted });
+    const snapshots = { afterBytes: snapshotAfterBytes, warn, snapshotted };
     this.#snapshots = new SnapshotWriter(broker, topic, this.#reader, snapshots);
+  }
+
+  /** What it has of snapshots; null: nobody has read it yet. */
+  get snapshots(): SnapshotsTold | null {
+    return this.#reader.told;
   }
 
   /** What all commands lead to that stood in the log when this was asked. */

@@ -6,13 +6,19 @@ import { type SnapshotEnd, snapshotKeys } from "../../schemas/tracking-snapshot.
 import type { Warn } from "../services/service.ts";
 import { type Outcome, TrackingFold } from "./fold/tracking-fold.ts";
 import type { TrackingState } from "./fold/tracking-state.ts";
-import { KnownSnapshots } from "./snapshot/known-snapshots.ts";
+import {
+  KnownSnapshots,
+  type SnapshotsTold,
+  type Snapshotted,
+} from "./snapshot/known-snapshots.ts";
 import { readSnapshot, SnapshotUnusable } from "./snapshot/read-snapshot.ts";
 
 export interface TrackingReaderOptions {
   /** Told what became of each command, in order; null: nothing, it was there before. */
   readonly applied: (id: string, outcome: Outcome | null) => void;
   readonly warn: Warn;
+  /** @default nobody */
+  readonly snapshotted?: Snapshotted;
 }
 
 /** Starts of a reader while the log is shortened under it again and again. */
@@ -58,6 +64,13 @@ export class TrackingReader {
   /** Of commands that the newest snapshot does not cover. */
   get bytesBehind(): number {
     return this.#logBytes - (this.snapshots.newest?.logBytes ?? 0);
+  }
+
+  /** Null: nobody has read it yet. */
+  get told(): SnapshotsTold | null {
+    if (!this.#hasStarted) return null;
+    const { newest } = this.snapshots;
+    return { topic: this.#topic, newest, bytesBehind: this.bytesBehind };
   }
 
   /** What stands in memory, as bytes of the snapshot and of the commands behind it. */
@@ -140,6 +153,7 @@ export class TrackingReader {
       } catch (error) {
         if (!(error instanceof SnapshotUnusable)) throw error;
         const { covers } = snapshot;
+        this.#options.snapshotted?.("unreadable");
         this.#options.warn("a snapshot of experiments and runs cannot be read", {
           ...{ topic: this.#topic, covers, reason: error.message },
         });

@@ -4,11 +4,11 @@ import { type Plan, topologyOf } from "../../schemas/plan.ts";
 import { predictionsOf } from "../../schemas/plan-facts.ts";
 import type { StoredFile, TrackingCommands, TrackingKind } from "../../schemas/tracking-command.ts";
 import { trackingTopic } from "../../topologies/dsl/compile/topics.ts";
-import type { Warn } from "../services/service.ts";
 import type { ArtifactStore, Artifacts } from "../services/train/artifacts.ts";
 import { checkPath } from "./fold/artifacts.ts";
 import type { TrackingState } from "./fold/tracking-state.ts";
-import { TrackingLog } from "./tracking-log.ts";
+import type { SnapshotsTold } from "./snapshot/known-snapshots.ts";
+import { TrackingLog, type TrackingLogOptions } from "./tracking-log.ts";
 
 /** The part of a stack that experiments, runs and registered models stand in. */
 export interface TrackingStack {
@@ -32,16 +32,17 @@ export class Tracking {
   readonly artifacts: Artifacts;
   readonly #plans: readonly Plan[];
   readonly #stack: TrackingStack;
-  readonly #warn: Warn;
+  readonly #options: TrackingLogOptions;
   readonly #homes = new Map<string, Promise<TrackingHome>>();
+  readonly #logs: TrackingLog[] = [];
 
   /**
    * @param plans - as they run now: the list may change.
-   * @param warn - told what somebody should look at.
+   * @param options - of its logs.
    */
-  constructor(plans: readonly Plan[], stack: TrackingStack, warn: Warn = () => {}) {
+  constructor(plans: readonly Plan[], stack: TrackingStack, options: TrackingLogOptions = {}) {
     this.artifacts = stack.artifacts;
-    this.#warn = warn;
+    this.#options = options;
     this.#plans = plans;
     this.#stack = stack;
   }
@@ -76,6 +77,11 @@ export class Tracking {
     return await (await this.home()).artifacts.get(sha256);
   }
 
+  /** What the logs that were read have of snapshots. */
+  get snapshots(): readonly SnapshotsTold[] {
+    return this.#logs.flatMap(({ snapshots }) => snapshots ?? []);
+  }
+
   async close(): Promise<void> {
     for (const home of this.#homes.values()) await (await home.catch(() => null))?.log.close();
   }
@@ -100,7 +106,8 @@ export class Tracking {
     const { broker, artifacts } = this.#stack;
     const topic = trackingTopic(name);
     await broker.createTopics(topics.filter((each) => each.name === topic));
-    const log = new TrackingLog(broker, topic, { warn: this.#warn });
+    const log = new TrackingLog(broker, topic, this.#options);
+    this.#logs.push(log);
     return { log, artifacts: artifacts.of(name) };
   }
 }

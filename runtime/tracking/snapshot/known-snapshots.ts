@@ -1,5 +1,21 @@
 import { type SnapshotEnd, snapshotFormat } from "../../../schemas/tracking-snapshot.ts";
 
+/** What became of a snapshot here: it was written, or not, or one of the log could not be read. */
+export const snapshotResults = ["written", "failed", "unreadable"] as const;
+export type SnapshotResult = (typeof snapshotResults)[number];
+
+/** Told of each snapshot that was to be written or read. */
+export type Snapshotted = (result: SnapshotResult) => void;
+
+/** What a log has of snapshots, as far as it has been read. */
+export interface SnapshotsTold {
+  readonly topic: string;
+  /** Null: there is none yet. */
+  readonly newest: SnapshotEnd | null;
+  /** Of commands that the newest does not cover. */
+  readonly bytesBehind: number;
+}
+
 /** Snapshots that a log has, as far as a reader has seen it. */
 export class KnownSnapshots {
   /** What covers most comes first, whoever wrote it when. */

@@ -9,6 +9,7 @@ import {
 } from "../../../schemas/tracking-snapshot.ts";
 import type { Warn } from "../../services/service.ts";
 import type { TrackingReader } from "../tracking-reader.ts";
+import type { Snapshotted } from "./known-snapshots.ts";
 import { packLines } from "./packed-lines.ts";
 import { stateLines } from "./state-lines.ts";
 
@@ -16,6 +17,7 @@ export interface SnapshotWriterOptions {
   /** Bytes of commands behind the newest snapshot, at the least, that one is written after. */
   readonly afterBytes: number;
   readonly warn: Warn;
+  readonly snapshotted: Snapshotted;
 }
 
 /** Of a part: as base64 it fits into a record of the topic. */
@@ -57,6 +59,7 @@ export class SnapshotWriter {
     this.#writing = this.#write()
       .catch((error: unknown) => {
         this.#notBefore = this.#reader.bytesBehind + this.#afterBytes / 4;
+        this.#options.snapshotted("failed");
         this.#options.warn("no snapshot of experiments and runs was written", {
           ...{ topic: this.#topic, reason: String(error) },
         });
@@ -110,6 +113,7 @@ export class SnapshotWriter {
       };
       const offset = await this.#append(producer, snapshotKeys.end, end);
       this.#notBefore = 0;
+      this.#options.snapshotted("written");
       await this.#reader.readTo(offset + 1);
     } finally {
       await producer.close();

@@ -197,9 +197,13 @@ test("a snapshot that is cut short or damaged is passed over, and what it covers
   await append(broker, snapshotKeys.end, damaged);
   const state = told(await log.read());
   const warned: unknown[] = [];
-  const fresh = logOf(broker, { warn: (_, facts) => warned.push(facts["covers"]) });
+  const results: string[] = [];
+  const fresh = logOf(broker, {
+    warn: (_, facts) => warned.push(facts["covers"]),
+    snapshotted: (result) => results.push(result),
+  });
   assert.equal(told(await fresh.read()), state);
-  assert.deepEqual(warned, [end]);
+  assert.deepEqual([warned, results], [[end], ["unreadable"]]);
   // It writes its own, and never deletes up to the damaged one before two that are whole.
   await logRun(fresh, 600);
   const [later] = await range(broker);
