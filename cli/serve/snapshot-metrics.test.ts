@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Broker } from "../broker/broker.ts";
-import { openEmbeddedBroker } from "../broker/embedded/embedded-broker.ts";
-import { ForwardingBroker } from "../broker/forwarding.ts";
-import { TrackingLog } from "../runtime/tracking/tracking-log.ts";
-import { trackingTopic } from "../topologies/dsl/compile/topics.ts";
-import { flights } from "../topologies/flights/flights.ts";
-import { GatewayMetrics } from "./gateway-metrics.ts";
+import type { Broker } from "../../broker/broker.ts";
+import { openEmbeddedBroker } from "../../broker/embedded/embedded-broker.ts";
+import { ForwardingBroker } from "../../broker/forwarding.ts";
+import { GatewayMetrics } from "../../gateway/gateway-metrics.ts";
+import { TrackingLog } from "../../runtime/tracking/tracking-log.ts";
+import { trackingTopic } from "../../topologies/dsl/compile/topics.ts";
+import { flights } from "../../topologies/flights/flights.ts";
 
 const topic = trackingTopic(flights.name);
 
