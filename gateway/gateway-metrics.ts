@@ -99,10 +99,8 @@ export class GatewayMetrics {
     step: string,
     answer: { readonly version: string | null; readonly fallbackReason: string | null },
   ): void {
-    const { version, fallbackReason } = answer;
-    this.#predictions.inc({
-      ...{ step, version: version ?? "", fallback_reason: fallbackReason ?? "" },
-    });
+    const { version, fallbackReason: reason } = answer;
+    this.#predictions.inc({ step, version: version ?? "", fallback_reason: reason ?? "" });
   }
 
   /** Tells of what waits for its model. */

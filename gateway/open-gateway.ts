@@ -113,6 +113,7 @@ function serverOf(options: GatewayOptions, gate: Gate): FastifyInstance {
       void fail(gate, error, request, reply);
     },
   });
+  server.decorateRequest("entry", null);
   server.removeAllContentTypeParsers();
   server.addContentTypeParser("*", { parseAs: "buffer" }, (_, body, done) => done(null, body));
   server.addHook("onRequest", (request, reply, done) => {
@@ -167,6 +168,13 @@ function openHealth(server: FastifyInstance, options: GatewayOptions, gate: Gate
   }
 }
 
+declare module "fastify" {
+  interface FastifyRequest {
+    /** Null: it was not let in. */
+    entry: Entry | null;
+  }
+}
+
 /** A request that was let in. */
 interface Entry {
   /** Id of the key that asks; null: the gateway has no keys. */
@@ -179,7 +187,6 @@ interface Entry {
 }
 
 function openDoor(server: FastifyInstance, door: Door, gate: Gate): void {
-  const entries = new WeakMap<FastifyRequest, Entry>();
   const { errorBody, scope, orScope, bodyBytes = gate.limits.bodyBytes } = door;
   server.route({
     method: door.method,
@@ -196,15 +203,15 @@ function openDoor(server: FastifyInstance, door: Door, gate: Gate): void {
       const user = scope === null ? null : gate.access.admit(request.headers, scope, orScope);
       const leave = gate.enter(bodyBytes > gate.limits.bodyBytes);
       const entry: Entry = { user, leave, caller: new Caller(), isHandled: false };
-      entries.set(request, entry);
+      request.entry = entry;
       reply.raw.once("close", () => {
         if (!entry.isHandled) leave();
         entry.caller.leave();
       });
     },
     handler: async (request, reply) => {
-      const entry = entries.get(request);
-      if (entry === undefined) throw new RangeError("a request came past the gate");
+      const { entry } = request;
+      if (entry === null) throw new RangeError("a request came past the gate");
       entry.isHandled = true;
       const handle = async () => {
         const bytes = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);

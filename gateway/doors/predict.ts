@@ -169,11 +169,12 @@ export function predictDoor(predictions: Predictions): Door {
       const step = predictions.step(name, topology);
       const asker = { requestId, user };
       const how = { asker, deadlineMs, failsLate: late === "error", explains, lane, caller };
-      const { topology: of, scoring } = step;
-      const found = { topology: of, step: scoring.name, model: scoring.model.name };
+      const { scoring } = step;
+      const model = scoring.model.name;
       if (records === undefined) {
         const [made] = await step.predict([record], how, () => "body.record");
-        return { body: { ...found, ...toldOf(step, made as ServedPrediction, features) } };
+        const told = toldOf(step, made as ServedPrediction, features);
+        return { body: { topology: step.topology, step: scoring.name, model, ...told } };
       }
       const where = (index: number) => `body.records[${index}]`;
       const outcomes: readonly PredictOutcome[] =
@@ -186,10 +187,12 @@ export function predictDoor(predictions: Predictions): Door {
           : toldOf(step, each, features),
       );
       const refused = outcomes.filter((each) => each instanceof MillraceError);
-      const counts = { answered: outcomes.length - refused.length, refused: refused.length };
+      const answered = outcomes.length - refused.length;
+      const counts = { answered, refused: refused.length };
+      const head = { topology: step.topology, step: scoring.name, model };
       return {
-        status: statusFor(refused, counts.answered),
-        body: { ...found, ...counts, predictions: told },
+        status: statusFor(refused, answered),
+        body: { ...head, ...counts, predictions: told },
         refused: refused.map(({ code }) => code),
       };
     },
@@ -203,24 +206,29 @@ function statusFor([first]: readonly MillraceError[], answered: number): number 
 }
 
 function toldOf(
-  { scoring }: StepPredictor,
+  step: StepPredictor,
   made: ServedPrediction,
   withFeatures: boolean,
 ): z.infer<typeof prediction> {
-  const { id, predictedAt, probability, version, fallbackReason, latencyMs, told } = made;
-  const own = { id, predictedAt, probability, version, fallbackReason, latencyMs };
-  const judged = told === null ? own : { ...own, ...judgedOf(told) };
-  const plain = made.explanation === null ? judged : { ...judged, ...explanationOf(made) };
-  if (!withFeatures) return plain;
+  return {
+    id: made.id,
+    predictedAt: made.predictedAt,
+    probability: made.probability,
+    version: made.version,
+    fallbackReason: made.fallbackReason,
+    latencyMs: made.latencyMs,
+    ...(made.told !== null && judgedOf(made.told)),
+    ...(made.explanation !== null && explanationOf(made)),
+    ...(withFeatures && featuresOf(step, made)),
+  };
+}
+
+function featuresOf({ scoring }: StepPredictor, made: ServedPrediction) {
   const features = scoring.features.map((name, i): [string, number | null] => {
     const value = made.features[i] as number;
     return [name, Number.isFinite(value) ? value : null];
   });
-  return {
-    ...plain,
-    features: Object.fromEntries(features),
-    lookedUp: made.lookedUp.map(lookUpOf),
-  };
+  return { features: Object.fromEntries(features), lookedUp: made.lookedUp.map(lookUpOf) };
 }
 
 /** A shadow scores behind the answer. */

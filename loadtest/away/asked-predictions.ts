@@ -89,7 +89,7 @@ export class AskedPredictions {
 
   #record() {
     const number = this.#flight++;
-    const { origin, destination, distanceMiles, utcHours } = this.#flights.at(number);
+    const { origin, destination, distanceMiles, utcHours } = this.#flights.routeAt(number);
     const departedAt = Date.now();
     const flight = { flightId: this.#firstId + number, departedAt, origin, destination };
     const record = { ...flight, distanceMiles, localHour: 0, localWeekday: 1 };

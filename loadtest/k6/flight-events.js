@@ -21,7 +21,7 @@ export class FlightEvents {
 
   /** The departure of the flight of an iteration, now. */
   departure(iteration, firstId) {
-    const { origin, destination, distanceMiles, utcHours } = this.#flights.at(iteration);
+    const { origin, destination, distanceMiles, utcHours } = this.#flights.routeAt(iteration);
     const departedAt = Date.now();
     const flight = { flightId: firstId + iteration, departedAt, origin, destination };
     const event = { ...flight, distanceMiles, localHour: 0, localWeekday: 1 };

@@ -388,11 +388,17 @@ function workOf(taken: readonly Waiting[], width: number): ScoreWork {
   }
   const { version, artifact } = (taken[0] as Waiting).model;
   return {
-    ...{ versions: [version], artifacts: [artifact], versionOf: new Uint16Array(count) },
-    ...{ rows, features: width },
+    versions: [version],
+    artifacts: [artifact],
+    versionOf: new Uint16Array(count),
+    rows,
+    features: width,
     // Of no record of the stream.
     sourcePartitions: new Uint16Array(count),
     sourceOffsets: new Float64Array(count),
-    ...{ putAside: [], asksNews: false, heard: 0, knownAt: 0 },
+    putAside: [],
+    asksNews: false,
+    heard: 0,
+    knownAt: 0,
   };
 }

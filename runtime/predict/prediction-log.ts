@@ -80,7 +80,7 @@ export class PredictionLog {
         const value = made.features[i] as number;
         features[scoring.features[i] as string] = Number.isNaN(value) ? null : value;
       }
-      return this.#encoded(log, made, { ...logValue(scoring, made, asker), features });
+      return this.#encoded(log, made, servedValue(scoring, made, asker, features));
     });
     await this.#writer.write(log.topic, records);
   }
@@ -105,7 +105,7 @@ export class PredictionLog {
     const log = await this.#opened(plan, shadowsTopic(topologyOf(plan), scoring.name));
     if (log === null) return;
     const records = predictions.map((made) =>
-      this.#encoded(log, made, answerValue(scoring, made, asker)),
+      this.#encoded(log, made, answerValue(scoring, made, asker, null)),
     );
     await this.#shadowWriter.write(log.topic, records);
   }
@@ -150,28 +150,47 @@ export class PredictionLog {
   }
 }
 
-/** Who answered what. */
+/**
+ * Who answered what, and what is to be told beside it. In one literal: V8 makes a hidden class for
+ * each object that another one is spread into and is then added to.
+ */
 function answerValue(
   { keyField, keyType, model }: ScoringSpec,
   { id, eventTime, predictedAt, probability, version, told }: LoggedPrediction,
   { requestId }: Asker,
+  beside: object | null,
 ): object {
   return {
     [keyField]: keyType === "long" ? longOf(id) : id,
-    ...{ eventTime, servedAt: predictedAt, probability, fallback: version === null },
-    ...{ model: model.name, version, origin, requestId },
+    eventTime,
+    servedAt: predictedAt,
+    probability,
+    fallback: version === null,
+    model: model.name,
+    version,
+    origin,
+    requestId,
     ...told,
+    ...beside,
   };
 }
 
-function logValue(scoring: ScoringSpec, made: LoggedPrediction, asker: Asker): object {
-  const { fallbackReason, incomplete, latencyMs, featuresAsOf } = made;
-  return {
-    ...answerValue(scoring, made, asker),
-    ...{ fallbackReason, incomplete, latencyMs, featuresAsOf },
-    ...{ status: worstOf(made.lookedUp), caller: asker.user },
+function servedValue(
+  scoring: ScoringSpec,
+  made: LoggedPrediction,
+  asker: Asker,
+  features: OpenLog["features"],
+): object {
+  return answerValue(scoring, made, asker, {
+    fallbackReason: made.fallbackReason,
+    incomplete: made.incomplete,
+    latencyMs: made.latencyMs,
+    featuresAsOf: made.featuresAsOf,
+    status: worstOf(made.lookedUp),
+    caller: asker.user,
+    features,
     ...(made.explanation !== null && explanationFields(made.explanation)),
-  };
+  });
 }
 
 /** A whole number is a bigint where no double is exact. */

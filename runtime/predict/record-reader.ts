@@ -27,18 +27,19 @@ export function recordReader(
   const present = [...presentIn(format)]
     .filter((name) => name !== idField && name !== timeField)
     .map((name) => {
-      const asked = [...needed].some((path) => path === name || path.startsWith(`${name}.`));
-      return { name, parts: name.split("."), isNeeded: asked };
+      const isNeeded = [...needed].some((path) => path === name || path.startsWith(`${name}.`));
+      const parts = name.split(".");
+      return { name, parts, around: parts.slice(0, -1), last: parts.at(-1) ?? "", isNeeded };
     });
   return (value, now) => {
     const problems: string[] = [];
     const given = convert(value, problems);
-    for (const { name, parts, isNeeded } of present) {
-      const around = valueAt(given, parts.slice(0, -1));
-      if (around === undefined || around === null) continue;
+    for (const { name, parts, around, last, isNeeded } of present) {
+      const branch = valueAt(given, around);
+      if (branch === undefined || branch === null) continue;
       const found = valueAt(given, parts);
       // What is there and cannot be read has been told.
-      if (found === undefined && Object.hasOwn(around, parts.at(-1) ?? "")) continue;
+      if (found === undefined && Object.hasOwn(branch, last)) continue;
       if (found === null) problems.push(`${name} is null`);
       if (found === undefined && isNeeded) problems.push(`${name} is missing`);
     }

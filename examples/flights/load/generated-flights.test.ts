@@ -11,6 +11,10 @@ test("a flight is a function of seed and number, whatever was asked before", () 
   assert.deepEqual(backward, forward);
   assert.notDeepEqual({ ...others?.at(7) }, forward[7]);
   assert.deepEqual({ ...flights?.at(3_000_000_000) }, { ...again?.at(3_000_000_000) });
+  const { delayMinutes: _, ...route } = forward[7] ?? assert.fail();
+  again?.at(100);
+  const { delayMinutes: __, ...asked } = { delayMinutes: 0, ...again?.routeAt(7) };
+  assert.deepEqual(asked, route);
 });
 
 test("flights are plausible: two airports, their distance, one in four or five late", () => {

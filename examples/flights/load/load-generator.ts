@@ -8,7 +8,7 @@ import { arrival, departure } from "../../../topologies/flights/generated.ts";
 import { FlightBatches } from "../flight-batches.ts";
 import { setLocalClock } from "../local-clock.ts";
 import { flightTopics } from "../replay.ts";
-import { type GeneratedFlight, GeneratedFlights } from "./generated-flights.ts";
+import { type GeneratedFlight, GeneratedFlights, type GeneratedRoute } from "./generated-flights.ts";
 import { lastFlights } from "./last-flights.ts";
 import { LoadSchedule, type Silence } from "./load-schedule.ts";
 
@@ -172,7 +172,7 @@ export class LoadGenerator {
       const partition = partitionOf(key, this.#options.partitions);
       if (flight <= (this.#departed[partition] as number)) continue;
       if (schedule.isSilent(partition, time)) continue;
-      fillDeparture(this.#batches.departure, this.#flights.at(flight), time);
+      fillDeparture(this.#batches.departure, this.#flights.routeAt(flight), time);
       this.#batches.addDeparture(key, partition);
       counts.departures++;
       events++;
@@ -215,7 +215,7 @@ const hourMs = 3_600_000;
 
 function fillDeparture(
   departure: FlightBatches["departure"],
-  flight: GeneratedFlight,
+  flight: GeneratedRoute,
   departedAt: number,
 ): void {
   departure.flightId = flight.flightId;

@@ -52,9 +52,27 @@ export function createScoringPool(options: ScoringPoolOptions): ScoringPool {
 }
 
 /** A micro-batch that waits for its turn; `start` gives it one, `drop` the reason for none. */
-interface Waiting {
+interface Waiting extends Dropped {
   readonly start: () => void;
+}
+
+interface Dropped {
   readonly drop: (reason: unknown) => void;
+}
+
+/** One call for scores: what of it is to hear that it is over before its answers are there. */
+class Call {
+  readonly parts = new Set<Dropped>();
+  #over: { readonly reason: unknown } | null = null;
+
+  drop(reason: unknown): void {
+    this.#over ??= { reason };
+    for (const each of this.parts) each.drop(reason);
+  }
+
+  throwIfOver(): void {
+    if (this.#over !== null) throw this.#over.reason;
+  }
 }
 
 /** The thread of a batch ended, and another has taken its place. */
@@ -121,23 +139,18 @@ class Pool implements ScoringPool {
     const started = performance.now();
     const rows = work.versionOf.length;
     const result = emptyResult(rows);
-    const waiting = new Set<Waiting>();
-    const over = new AbortController();
-    const drop = (reason: unknown): void => {
-      over.abort(reason);
-      for (const each of waiting) each.drop(reason);
-    };
+    const call = new Call();
     const runs = microBatches(work).map(async (batch) => {
       const native = await this.#native.model(batch.artifact);
-      over.signal.throwIfAborted();
+      call.throwIfOver();
       const answers =
         native === null
-          ? await this.#answer(work, batch, waiting, over.signal)
+          ? await this.#answer(work, batch, call)
           : await this.#compute(native, work, batch, signal);
       placeAnswers(result, batch, answers, performance.now() - started);
     });
-    for (const run of runs) run.catch(drop);
-    const abort = (): void => drop(signal?.reason);
+    for (const run of runs) run.catch((error: unknown) => call.drop(error));
+    const abort = (): void => call.drop(signal?.reason);
     signal?.addEventListener("abort", abort, { once: true });
     // Every batch under way ends before the caller hears of a failure: nothing runs on unseen.
     const ended = await Promise.allSettled(runs);
@@ -215,14 +228,9 @@ class Pool implements ScoringPool {
   }
 
   /** Asks a thread, and the next one where it ends: what it was at may not have been the cause. */
-  async #answer(
-    work: ScoreWork,
-    batch: MicroBatch,
-    waiting: Set<Waiting>,
-    over: AbortSignal,
-  ): Promise<BatchAnswer> {
+  async #answer(work: ScoreWork, batch: MicroBatch, call: Call): Promise<BatchAnswer> {
     const { artifact, rows } = batch;
-    if (this.#apart.knows(artifact)) return await this.#askApart(work, batch, over);
+    if (this.#apart.knows(artifact)) return await this.#askApart(work, batch, call);
     const short = this.#short.ask(artifact, rows.length, () => batchVectors(work, batch));
     if (short !== null) return await this.#counted(rows.length, short);
     for (let threads = 1; ; threads++) {
@@ -230,7 +238,7 @@ class Pool implements ScoringPool {
       if (before !== undefined && before.threads >= lostThreadsMax) {
         return failedBatch(rows.length, before.reason);
       }
-      await this.#turn(waiting);
+      await this.#turn(call);
       try {
         const answer = await this.#run(work, batch);
         if (this.#lostTo.size > 0) this.#lostTo.delete(artifact);
@@ -238,7 +246,7 @@ class Pool implements ScoringPool {
       } catch (error) {
         if (error instanceof UnboundedModel) {
           this.#apart.learn(artifact);
-          return await this.#askApart(work, batch, over);
+          return await this.#askApart(work, batch, call);
         }
         if (!(error instanceof ThreadEnded)) throw error;
         const lost = this.#lostTo.get(artifact)?.threads ?? 0;
@@ -249,11 +257,20 @@ class Pool implements ScoringPool {
     }
   }
 
-  /** Once it is `over` nothing of it begins, and what has begun is not waited for. */
-  async #askApart(work: ScoreWork, batch: MicroBatch, over: AbortSignal): Promise<BatchAnswer> {
+  /** Once it is dropped nothing of it begins, and what has begun is not waited for. */
+  async #askApart(work: ScoreWork, batch: MicroBatch, call: Call): Promise<BatchAnswer> {
     const { artifact, rows } = batch;
     const vectors = () => batchVectors(work, batch);
-    return await this.#counted(rows.length, this.#apart.ask(artifact, rows.length, vectors, over));
+    const over = new AbortController();
+    const entry: Dropped = { drop: (reason) => over.abort(reason) };
+    call.throwIfOver();
+    call.parts.add(entry);
+    try {
+      const asked = this.#apart.ask(artifact, rows.length, vectors, over.signal);
+      return await this.#counted(rows.length, asked);
+    } finally {
+      call.parts.delete(entry);
+    }
   }
 
   async #run(work: ScoreWork, batch: MicroBatch): Promise<BatchAnswer> {
@@ -298,8 +315,8 @@ class Pool implements ScoringPool {
     }
   }
 
-  /** Waits until a thread has room; `waiting` holds the batch until then. */
-  async #turn(waiting: Set<Waiting>): Promise<void> {
+  /** Waits until a thread has room; the call holds the batch until then. */
+  async #turn({ parts }: Call): Promise<void> {
     if (this.#waiting.size === 0 && this.#hasRoom()) {
       this.#batches++;
       return;
@@ -307,7 +324,7 @@ class Pool implements ScoringPool {
     await new Promise<void>((resolve, reject) => {
       const leave = (): void => {
         this.#waiting.delete(entry);
-        waiting.delete(entry);
+        parts.delete(entry);
       };
       const entry: Waiting = {
         start: () => {
@@ -321,7 +338,7 @@ class Pool implements ScoringPool {
         },
       };
       this.#waiting.add(entry);
-      waiting.add(entry);
+      parts.add(entry);
     });
   }
 

@@ -66,11 +66,13 @@ export class TaskScorer {
       if (weighs) used = process.cpuUsage();
     });
     try {
-      const answer = await answerBatch(() => this.#cache.get(artifact), vectors, rows);
+      const load = () => this.#cache.get(artifact);
+      const { probabilities, failure } = await answerBatch(load, vectors, rows);
       const tookMs = performance.now() - began;
-      if (used === null) return { ...answer, tookMs };
+      if (used === null) return { probabilities, failure, tookMs };
       const { user, system } = process.cpuUsage(used);
-      return { ...answer, tookMs, busyMs: Math.min(tookMs, (user + system) / 1_000) };
+      const busyMs = Math.min(tookMs, (user + system) / 1_000);
+      return { probabilities, failure, tookMs, busyMs };
     } catch (error) {
       if (!(error instanceof MillraceError)) {
         const isUnbounded = error instanceof UnboundedModel;

@@ -92,10 +92,10 @@ export class ShortScorer {
   }
 
   async #run(task: ScoringTask): Promise<BatchAnswer | ScoringFailure> {
-    const { artifact } = task;
+    const { artifact, rows, vectors } = task;
     const left = this.#weighed.get(artifact) ?? 0;
     if (left > 0) this.#weighed.set(artifact, left - 1);
-    const answer = await this.#asked({ ...task, weighs: left > 0 });
+    const answer = await this.#asked({ artifact, rows, vectors, weighs: left > 0 });
     if (!("probabilities" in answer) || (answer.tookMs ?? 0) <= this.#longMs) return answer;
     // It may have waited for a processor.
     if (answer.busyMs === undefined) keep(this.#weighed, artifact, weighedBatches);
