@@ -99,7 +99,7 @@ test("live rows may be dropped once they are older than their ttl, replayed ones
   }
 });
 
-test("a block of a live run is a second old at most, one of a replay five, unless it is said", async (t) => {
+test("a live block goes online at once and offline within a second, one of a replay within five", async (t) => {
   const { stack } = await stackWithout(0);
   t.after(() => stack.close());
   const started = t.mock.method(SinkPump, "start", async () => null);
@@ -108,12 +108,18 @@ test("a block of a live run is a second old at most, one of a replay five, unles
     await startPumps(flights, stack, () => {}, options);
     const pumps = started.mock.calls.map(({ arguments: given }) => given as unknown[]);
     assert.ok(pumps.length > 5, `${pumps.length} pumps`);
-    return [...new Set(pumps.map(([of]) => (of as SinkPumpOptions).maxWaitMs))];
+    const ages = (name: string) =>
+      pumps.flatMap(([of]) => {
+        const { sink, maxWaitMs } = of as SinkPumpOptions;
+        return sink.name === name ? [maxWaitMs] : [];
+      });
+    return { offline: [...new Set(ages("offline"))], online: [...new Set(ages("online"))] };
   };
-  assert.deepEqual(await agesOf({ mode: "live" }), [1_000]);
-  assert.deepEqual(await agesOf({ mode: "replay" }), [5_000]);
-  assert.deepEqual(await agesOf({}), [5_000]);
-  assert.deepEqual(await agesOf({ mode: "live", blockAgeMs: 7 }), [7]);
+  assert.deepEqual(await agesOf({ mode: "live" }), { offline: [1_000], online: [0] });
+  assert.deepEqual(await agesOf({ mode: "replay" }), { offline: [5_000], online: [5_000] });
+  assert.deepEqual(await agesOf({}), { offline: [5_000], online: [5_000] });
+  const said = await agesOf({ mode: "live", blockAgeMs: 7 });
+  assert.deepEqual(said, { offline: [7], online: [7] });
 });
 
 test("an application that cannot start leaves every group that it joined", async () => {

@@ -18,10 +18,14 @@ import type { Stack, TopologyStores } from "./stack.ts";
 export type OnTrouble = (who: string, error: unknown | null) => void;
 
 /**
- * Age in ms that closes a block. Who replays waits for the end, and each block costs ClickHouse as
- * much again when it is merged.
+ * Age in ms that closes a block. Each costs ClickHouse as much again when it is merged; the online
+ * store takes rows as they come, for features are as old as they are late. Who replays waits for
+ * the end.
  */
-const blockAgeMs = { live: 1_000, replay: 5_000 } as const;
+const blockAgeMs = {
+  offline: { live: 1_000, replay: 5_000 },
+  online: { live: 0, replay: 5_000 },
+} as const;
 
 export interface PumpsOptions {
   /** Of the process that they belong to. @default none: a restart waits for its old place */
@@ -30,7 +34,7 @@ export interface PumpsOptions {
   readonly mode?: Mode["kind"];
   /** @default false */
   readonly acceptGaps?: boolean;
-  /** Age in ms that closes a block. @default 1000 in live mode, else 5000 */
+  /** Age in ms that closes a block. @default in live mode 1000, online 0; else 5000 */
   readonly blockAgeMs?: number;
 }
 
@@ -42,22 +46,24 @@ export async function startPumps(
   options: PumpsOptions = {},
 ): Promise<SinkPump[]> {
   const { instanceId, mode = "replay", acceptGaps = false } = options;
-  const wanted: { topic: string; sink: Sink }[] = [];
+  const wanted: { topic: string; sink: Sink; ageMs: number }[] = [];
   for (const { topic, encoder } of offlineEncoders(plan, stack.registry)) {
-    wanted.push({ topic, sink: offlineSink(stack.offline, encoder) });
+    const ageMs = blockAgeMs.offline[mode];
+    wanted.push({ topic, sink: offlineSink(stack.offline, encoder), ageMs });
   }
   for (const { topic, online } of plan.stored) {
     if (online === null) continue;
     // Replayed rows are old by the clock however new they are.
     const expireAfterMs = mode === "live" ? online.ttlMs + liveMostAheadMs : null;
-    wanted.push({ topic, sink: onlineSink(stack.online, online.view, expireAfterMs) });
+    const ageMs = blockAgeMs.online[mode];
+    wanted.push({ topic, sink: onlineSink(stack.online, online.view, expireAfterMs), ageMs });
   }
   const budget = new BlockBudget(blockBudgetBytes);
   // Who replays has more to read at once than one fetch brings.
   const shared = mode === "live" ? { shared: new SharedFetch(stack.broker) } : {};
   // Each joins a group of its own: all at once, for a broker takes its time to form one.
   return allStarted(
-    wanted.map(({ topic, sink }) => {
+    wanted.map(({ topic, sink, ageMs }) => {
       const partitions = plan.topics.find((each) => each.name === topic)?.partitions ?? 1;
       return SinkPump.start({
         broker: stack.broker,
@@ -67,7 +73,7 @@ export async function startPumps(
         group: pumpGroup(plan.name, sink.name, topic),
         budget,
         ...shared,
-        maxWaitMs: options.blockAgeMs ?? blockAgeMs[mode],
+        maxWaitMs: options.blockAgeMs ?? ageMs,
         purged: () => readTallies(stack.broker, plan.name, topic, partitions),
         accept: (gap) => passGap(stack.broker, plan.name, gap, acceptGaps),
         ...(instanceId === undefined ? {} : { instanceId }),

@@ -45,10 +45,15 @@ export class PumpPartition {
     return this.block.rows >= maxRows || this.block.bytes >= maxBytes;
   }
 
-  /** How long until there is something to do without more records, ms; Infinity: nothing is. */
-  dueMs(now: number, maxWaitMs: number): number {
-    if (!this.isEmpty) return Math.max(0, this.openedAt + maxWaitMs - now);
-    return this.position > this.committed ? maxWaitMs : Number.POSITIVE_INFINITY;
+  /**
+   * When there is something to do without more records, on the monotonic clock, ms; Infinity:
+   * nothing is.
+   *
+   * @param tellAt - when the group is to be told what is stored.
+   */
+  dueAt(maxWaitMs: number, tellAt: number): number {
+    if (!this.isEmpty) return this.openedAt + maxWaitMs;
+    return this.position > this.committed ? tellAt : Number.POSITIVE_INFINITY;
   }
 
   /**

@@ -24,6 +24,9 @@ const fetchWaitMs = { idle: 200, waitedFor: 20 };
 /** Wait for records together with other pumps, whatever else, ms. */
 const longestWaitMs = 60_000;
 
+/** Least time between two times that the group is told what is stored, unless it waits, ms. */
+const tellMs = 1_000;
+
 /** Bytes of one partition that a pump fetches at once. */
 const fetchBytes = 1024 * 1024;
 
@@ -52,6 +55,8 @@ export class SinkPump {
   readonly #waiters = new PumpWaiters();
   /** Ends a wait for records: there is something else to do. */
   #wake = () => {};
+  /** When the group was last told what is stored, on the monotonic clock, ms. */
+  #toldAt = 0;
   #failing = false;
   #failure: unknown = null;
   #running: Promise<void> = Promise.resolve();
@@ -228,8 +233,9 @@ export class SinkPump {
     });
     const now = performance.now();
     const { maxWaitMs } = this.#options;
-    const due = partitions.map((each) => each.dueMs(now, maxWaitMs));
-    const waitMs = this.#budget.isSpent ? 0 : Math.min(longestWaitMs, ...due);
+    const due = partitions.map((each) => each.dueAt(maxWaitMs, this.#toldAt + tellMs));
+    const soonest = Math.min(...due) - now;
+    const waitMs = this.#budget.isSpent ? 0 : Math.min(longestWaitMs, Math.max(0, soonest));
     return await shared.next(this.#places(partitions), over, waitMs);
   }
 
@@ -306,29 +312,33 @@ export class SinkPump {
   }
 
   /**
-   * Writes the blocks that are full, old or waited for, and all of them once the budget is spent;
-   * passes what needs no writing.
+   * Writes the blocks that are full, old or waited for, and all of them once the budget is spent or
+   * one is old: then the group is told of all at once. Passes what needs no writing.
    */
   async #writeDue(idle: boolean): Promise<void> {
-    const { maxRows, maxBytes, maxWaitMs } = this.#options;
+    const { maxRows, maxBytes, maxWaitMs, sink } = this.#options;
     const now = performance.now();
+    const owned = [...this.#owned.values()];
     const old = this.#budget.isSpent ? 0 : maxWaitMs;
+    const isOld = owned.some((each) => !each.isEmpty && now - each.openedAt >= old);
+    const isTold = now - this.#toldAt < tellMs;
     const due: PumpPartition[] = [];
     const passed: PumpPartition[] = [];
-    for (const each of this.#owned.values()) {
+    for (const each of owned) {
       const waitedFor = each.isBehind(this.#waiters.wanted(each.number), idle);
       if (each.isEmpty) {
         each.skip();
-        if (each.stored > each.committed && (waitedFor || idle)) passed.push(each);
-      } else if (each.isFull(maxRows, maxBytes) || now - each.openedAt >= old || waitedFor) {
+        if (each.stored > each.committed && (waitedFor || idle || !isTold)) passed.push(each);
+      } else if (isOld || each.isFull(maxRows, maxBytes) || waitedFor) {
         due.push(each);
       }
     }
     if (passed.length > 0) await this.#commit(passed, false);
     if (due.length === 0) return;
-    if (this.#options.sink.exactRange) await this.#commit(due, true);
+    if (sink.exactRange) await this.#commit(due, true);
     for (const each of due) await this.#write(each);
-    await this.#commit(due, false);
+    // A store that knows itself where it stands is asked, not the group: that may hear later.
+    if (sink.exactRange || this.#waiters.any || !isTold) await this.#commit(due, false);
   }
 
   async #write(partition: PumpPartition): Promise<void> {
@@ -349,6 +359,7 @@ export class SinkPump {
     }));
     await this.#retryAsOwner(() => broker.commitOffsets(group, offsets, this.#place.identity));
     for (const each of partitions) each.committed = each.range.first;
+    this.#toldAt = performance.now();
   }
 
   /**
