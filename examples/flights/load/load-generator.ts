@@ -8,7 +8,11 @@ import { arrival, departure } from "../../../topologies/flights/generated.ts";
 import { FlightBatches } from "../flight-batches.ts";
 import { setLocalClock } from "../local-clock.ts";
 import { flightTopics } from "../replay.ts";
-import { type GeneratedFlight, GeneratedFlights, type GeneratedRoute } from "./generated-flights.ts";
+import {
+  type GeneratedFlight,
+  GeneratedFlights,
+  type GeneratedRoute,
+} from "./generated-flights.ts";
 import { lastFlights } from "./last-flights.ts";
 import { LoadSchedule, type Silence } from "./load-schedule.ts";
 
