@@ -109,11 +109,7 @@ async function runK6(
   const environment = Object.entries(all).flatMap(([name, value]) => ["-e", `${name}=${value}`]);
   const args = ["run", "--quiet", "--address", "127.0.0.1:0", ...environment];
   const file = join(packageRoot(), "loadtest", `${script}.js`);
-  const child = spawn(program, [...args, file], {
-    stdio: ["ignore", "inherit", "inherit"],
-    // It frees its memory less often: meanwhile what is measured waits for the processors.
-    env: { GOGC: "400", ...process.env },
-  });
+  const child = spawn(program, [...args, file], { stdio: ["ignore", "inherit", "inherit"] });
   const end = () => child.kill("SIGINT");
   interrupted.addEventListener("abort", end);
   const late = setTimeout(() => child.kill("SIGKILL"), mostMs);

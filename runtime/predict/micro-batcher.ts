@@ -1,7 +1,8 @@
 import type { ModelInForce } from "../../processors/scoring/model-register.ts";
-import { rowStates, type ScoreWork } from "../../processors/scoring/score-work.ts";
+import { rowStates } from "../../processors/scoring/score-work.ts";
 import { MillraceError } from "../../schemas/errors.ts";
 import { microBatchRows, type ScoreResult, type Scorer } from "../services/score/scorer.ts";
+import { batchWork } from "./batch-work.ts";
 import type { Caller } from "./caller.ts";
 import { type Lane, type Queued, type QueueLane, RowQueue } from "./row-queue.ts";
 
@@ -284,7 +285,7 @@ export class MicroBatcher {
     for (const { bytes } of taken) this.#options.waitingBytes.used -= bytes;
     const batch: Batch = { over, awaited: taken.length };
     for (const each of taken) each.batch = batch;
-    const work = workOf(taken, this.#width);
+    const work = batchWork(taken, this.#width);
     this.#options.batched(work.versionOf.length);
     try {
       this.#answer(taken, await this.#scorer.score(work, over.signal));
@@ -374,31 +375,4 @@ export function picked(values: Float64Array, rows: readonly number[], width: num
     vectors.set(values.subarray(row * width, (row + 1) * width), at * width);
   }
   return vectors;
-}
-
-/** The rows of requests for one model, in their order. */
-function workOf(taken: readonly Waiting[], width: number): ScoreWork {
-  let count = 0;
-  for (const { rows } of taken) count += rows;
-  const rows = new Float64Array(count * width);
-  let at = 0;
-  for (const { vectors } of taken) {
-    rows.set(vectors, at);
-    at += vectors.length;
-  }
-  const { version, artifact } = (taken[0] as Waiting).model;
-  return {
-    versions: [version],
-    artifacts: [artifact],
-    versionOf: new Uint16Array(count),
-    rows,
-    features: width,
-    // Of no record of the stream.
-    sourcePartitions: new Uint16Array(count),
-    sourceOffsets: new Float64Array(count),
-    putAside: [],
-    asksNews: false,
-    heard: 0,
-    knownAt: 0,
-  };
 }
