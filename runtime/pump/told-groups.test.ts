@@ -15,8 +15,17 @@ import { SharedFetch } from "./shared-fetch.ts";
 
 const places = [0, 1].map((partition) => ({ topic: topicName, partition }));
 
-/** A broker that keeps what a group is told, and calls back at each record that is fetched. */
-function listening(broker: Broker, told: OffsetToCommit[][], fetched: () => void = () => {}) {
+/**
+ * A broker that keeps what a group is told.
+ *
+ * @param hold - awaited before each fetch, with whether one has brought records.
+ */
+function listening(
+  broker: Broker,
+  told: OffsetToCommit[][],
+  hold: (brought: boolean) => Promise<void> = async () => {},
+) {
+  let brought = false;
   return new Proxy(broker, {
     get(target, name) {
       const value = Reflect.get(target, name) as unknown;
@@ -29,8 +38,9 @@ function listening(broker: Broker, told: OffsetToCommit[][], fetched: () => void
       }
       if (name !== "fetch") return value.bind(target);
       return async (request: FetchRequest) => {
+        await hold(brought);
         const answer = await target.fetch(request);
-        if (answer.length > 0) fetched();
+        brought ||= answer.length > 0;
         return answer;
       };
     },
@@ -40,19 +50,21 @@ function listening(broker: Broker, told: OffsetToCommit[][], fetched: () => void
 test("a block that is old takes the young ones along: the group is told of all at once", async (t) => {
   const { broker, topic, store, numbers } = await setUp();
   const told: OffsetToCommit[][] = [];
-  let hasFirst = false;
-  const heard = listening(broker, told, () => {
-    hasFirst = true;
+  const maxWaitMs = 200;
+  let writtenAt = Number.POSITIVE_INFINITY;
+  // The second record is fetched once the first one's block is old.
+  const heard = listening(broker, told, async (brought) => {
+    if (brought) await until("an old block", () => performance.now() > writtenAt + maxWaitMs);
   });
-  const slow = { maxRows: 1_000, maxWaitMs: 2_000 };
+  const slow = { maxRows: 1_000, maxWaitMs };
   const running = await pump(heard, offlineSink(store, numbersEncoder), slow);
   t.after(async () => {
     await running.stop();
     await broker.close();
   });
   await topic.write(1);
-  await until("the record of one partition", () => hasFirst);
   await topic.write(1);
+  writtenAt = performance.now();
   await until("both", () => numbers().length === 2);
   const pending = told.filter(([first]) => first?.metadata !== "");
   assert.deepEqual(
