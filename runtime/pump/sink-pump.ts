@@ -38,8 +38,9 @@ class Interrupted extends Error {}
  * read_committed, commit the range as pending, write, commit the offset behind it. Where to go on
  * is told by the store's own rows, never by a committed offset alone (`pump-start.ts`). Processes
  * share the partitions through a consumer group, and a commit of an earlier generation is refused,
- * so only an owner begins a range. While the sink is away the pump waits and holds at most one
- * block a partition; the topic is the buffer.
+ * so only an owner begins a range. Of a sink that needs no exact range the group hears a little
+ * later. While the sink is away the pump waits and holds at most one block a partition; the topic
+ * is the buffer.
  */
 export class SinkPump {
   readonly topic: string;
