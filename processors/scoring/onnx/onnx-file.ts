@@ -1,4 +1,5 @@
 import { MillraceError } from "../../../schemas/errors.ts";
+import { type ExternalTensor, externalTensor } from "./external-tensor.ts";
 import { type WireField, wireBytes, wireFields, wireNumber, wireNumbers } from "./wire.ts";
 
 /** An input or output of a model, as its file declares it. */
@@ -55,7 +56,9 @@ const types: Readonly<Record<number, string>> = {
 export function readOnnxFile(bytes: Uint8Array): OnnxFile {
   const graph = new Graph();
   const properties = new Map<string, string>();
+  let external: ExternalTensor | null = null;
   try {
+    external = externalTensor(bytes);
     for (const each of wireFields(bytes)) {
       // Of a message that comes in several pieces, all count.
       if (each.field === 7) graph.add(each.bytes);
@@ -68,8 +71,8 @@ export function readOnnxFile(bytes: Uint8Array): OnnxFile {
   if (graph.outputs.length === 0) {
     throw new MillraceError("MODEL_REFUSED", { reason: notOnnx("it has no graph with outputs") });
   }
-  if (graph.elsewhere !== null) {
-    throw new MillraceError("MODEL_REFUSED", { reason: inAnotherFile(graph.elsewhere) });
+  if (external !== null) {
+    throw new MillraceError("MODEL_REFUSED", { reason: inAnotherFile(external) });
   }
   const inputs = graph.inputs.filter(({ name }) => !graph.given.has(name));
   const { outputs, zipMaps, classes } = graph;
@@ -97,7 +100,7 @@ function notOnnx(reason: string): string {
   return `it is no ONNX file (${reason}); export the model as ONNX`;
 }
 
-function inAnotherFile({ tensor, file }: { tensor: string; file: string }): string {
+function inAnotherFile({ tensor, file }: ExternalTensor): string {
   return (
     `the values of its tensor ${tensor.slice(0, 100)} stand in another file (${file.slice(0, 100)}), ` +
     "and a model is one file: save it with save_as_external_data=False, in onnx.save_model as in " +
@@ -132,28 +135,14 @@ class Graph {
   /** Names of initializers. */
   readonly given = new Set<string>();
   classes: readonly string[] = [];
-  /** An initializer whose values stand in another file, and that. */
-  elsewhere: { tensor: string; file: string } | null = null;
 
   add(bytes: Uint8Array): void {
     for (const each of wireFields(bytes)) {
       if (each.field === 1) this.#node(each.bytes);
-      else if (each.field === 5) this.#initializer(each.bytes);
+      else if (each.field === 5) this.given.add(texts(each.bytes)[8] ?? "");
       else if (each.field === 11) this.inputs.push(declaredValue(each.bytes));
       else if (each.field === 12) this.outputs.push(declaredValue(each.bytes));
     }
-  }
-
-  #initializer(bytes: Uint8Array): void {
-    const { 8: tensor = "" } = texts(bytes);
-    this.given.add(tensor);
-    let file = "";
-    for (const each of wireFields(bytes)) {
-      const { 1: key, 2: value = "" } = each.field === 13 ? texts(each.bytes) : {};
-      if (key === "location") file = value;
-      if (each.field === 14 && each.number === 1n) this.elsewhere ??= { tensor, file };
-    }
-    if (this.elsewhere?.tensor === tensor) this.elsewhere.file = file;
   }
 
   #node(bytes: Uint8Array): void {

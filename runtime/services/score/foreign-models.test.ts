@@ -167,3 +167,42 @@ test("a model whose weights stand in another file is refused with how to save it
   const own = wireBytes(7, [output, wireBytes(5, [named, wireNumber(14, 0)])]);
   assert.equal(readOnnxFile(own).outputs.length, 1);
 });
+
+test("values in another file are found wherever a model may have a tensor", () => {
+  const location = wireBytes(13, [wireBytes(1, "location"), wireBytes(2, "package.json")]);
+  const output = wireBytes(12, [wireBytes(1, "p")]);
+  const tensor = (field: number, external = 1) =>
+    wireBytes(field, [wireBytes(8, "w"), location, wireNumber(14, external)]);
+  const graph = (field: number) => wireBytes(field, [tensor(5)]);
+  const sparse = (field: number, part: number) => wireBytes(field, [tensor(part)]);
+  const attributes = [
+    tensor(5),
+    tensor(10),
+    ...[graph(6), graph(11)],
+    ...[sparse(22, 1), sparse(22, 2), sparse(23, 1)],
+    wireBytes(6, [wireBytes(1, [wireBytes(5, [graph(6)])])]),
+  ].map((value) => wireBytes(5, [value]));
+  const models = [
+    ...attributes.map((attribute) => wireBytes(7, [output, wireBytes(1, [attribute])])),
+    ...attributes.map((each) => [wireBytes(7, [output]), wireBytes(25, [wireBytes(7, [each])])]),
+    [wireBytes(7, [output]), wireBytes(25, [wireBytes(11, [tensor(5)])])],
+    wireBytes(7, [output, sparse(15, 1)]),
+    [wireBytes(7, [output]), wireBytes(20, [graph(1)])],
+    // The high bits of an enum count for nothing.
+    wireBytes(7, [output, tensor(5, 2 ** 32 + 1)]),
+  ];
+  for (const model of models) {
+    const bytes = Buffer.concat([model].flat());
+    assert.throws(() => readOnnxFile(bytes), /tensor w .*another file \(package\.json\)/s);
+  }
+});
+
+test("a file is read as ONNX, whatever else its first bytes say", async () => {
+  // Of onnxruntime's own format, at the fifth byte; here within a field that ONNX does not know.
+  const other = Buffer.concat([Buffer.of(0xfa, 0x07, 6, 0), Buffer.from("ORTM"), Buffer.of(0)]);
+  const model = await loadOnnxModel(Buffer.concat([other, fileOf("xgboost")]), { features });
+  const plain = await loadOnnxModel(fileOf("xgboost"), { features });
+  assert.deepEqual(await model.score(rows), await plain.score(rows));
+  await model.release();
+  await plain.release();
+});

@@ -28,7 +28,13 @@ const sessionOptions: InferenceSession.SessionOptions = {
   enableCpuMemArena: false,
   enableMemPattern: false,
   logSeverityLevel: 3,
-  extra: { session: { intra_op: { allow_spinning: "0" }, inter_op: { allow_spinning: "0" } } },
+  extra: {
+    session: {
+      // What was read as ONNX is loaded as ONNX, and never as the other format that there is.
+      load_model_format: "ONNX",
+      ...{ intra_op: { allow_spinning: "0" }, inter_op: { allow_spinning: "0" } },
+    },
+  },
 };
 
 /**
