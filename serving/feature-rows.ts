@@ -146,8 +146,7 @@ async function viewRows(
     const held = judged.freshness === "MISSING" ? null : known;
     let values: JsonValue[] | null = null;
     if (held !== null) {
-      const read = before?.features ?? featureValues(view, held, at);
-      values = placeOf.map((place) => jsonValue(read[place] ?? null));
+      values = jsonValues(before?.features ?? featureValues(view, held, at), placeOf);
       for (const _ of filling) values.push(null);
     }
     return {
@@ -161,22 +160,31 @@ async function viewRows(
       values,
     };
   });
-  const features = filling.map((name) => ({ name, completeSince: null, filled: false }));
+  const served = servedFeatures(plan, found.view);
+  const more = filling.map((name) => ({ name, completeSince: null, filled: false }));
   return {
     topology: topologyOf(plan),
     view: viewId(view),
     keyFields: view.keyFields,
-    features: [...servedFeatures(plan, found.view), ...features],
+    features: more.length === 0 ? served : [...served, ...more],
     rows,
   };
 }
 
-/** By column of a view its place among those of the layout that answers; −1: it has none there. */
-function placesOf(view: FeatureViewSpec, layout: FeatureViewSpec): readonly number[] {
-  const columns = featureColumns(view);
-  if (view === layout) return columns.map((_, place) => place);
+/**
+ * By column of a view its place among those of the layout that answers; −1: it has none there.
+ * Null: they are the same.
+ */
+function placesOf(view: FeatureViewSpec, layout: FeatureViewSpec): readonly number[] | null {
+  if (view === layout) return null;
   const places = new Map(featureColumns(layout).map(({ column }, place) => [column, place]));
-  return columns.map(({ column }) => places.get(column) ?? -1);
+  return featureColumns(view).map(({ column }) => places.get(column) ?? -1);
+}
+
+/** Values as JSON has them, of those places; null: of all. */
+function jsonValues(read: readonly Scalar[], places: readonly number[] | null): JsonValue[] {
+  if (places === null) return read.map(jsonValue);
+  return places.map((place) => jsonValue(read[place] ?? null));
 }
 
 function servedFeatures(plan: Plan, view: FeatureViewSpec): ViewRows["features"] {

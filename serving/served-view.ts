@@ -50,17 +50,25 @@ export function findView(plans: readonly Plan[], { view: asked, topology }: Aske
     throw new MillraceError("VIEW_AMBIGUOUS", { view: asked, topologies: owners.join(", ") });
   }
   const { view } = found;
-  const columns = new Set(featureColumns(view).map(({ column }) => column));
   const next = all.filter(
     (each) =>
       viewId(each.view) === viewId(view) &&
       topologyOf(each.plan) === topologyOf(found.plan) &&
       layoutOf(each.view) > layoutOf(view),
   );
-  const filling = next
+  return { view, plan: found.plan, filling: columnsBeyond(view, next) };
+}
+
+/** Columns of layouts to come that the one that is served has not. */
+function columnsBeyond(
+  view: FeatureViewSpec,
+  next: readonly { readonly view: FeatureViewSpec }[],
+): string[] {
+  if (next.length === 0) return [];
+  const columns = new Set(featureColumns(view).map(({ column }) => column));
+  return next
     .flatMap((each) => featureColumns(each.view).map(({ column }) => column))
     .filter((column) => !columns.has(column));
-  return { view, plan: found.plan, filling };
 }
 
 /** @throws {MillraceError} VIEW_KEY_INVALID when a key has not as many values as the view's. */

@@ -156,7 +156,8 @@ function viewAnswer(found: ViewRows, { keys, features, defaults }: Wanted, index
   };
   for (const name of Object.keys(defaults ?? {})) indexOf(name, "defaults");
   const wanted = features ?? names;
-  const places = features?.map((name) => indexOf(name, "features")) ?? [...names.keys()];
+  const places = features?.map((name) => indexOf(name, "features"));
+  const nothing = wanted.map(() => null);
   return {
     topology: found.topology,
     view: found.view,
@@ -171,7 +172,7 @@ function viewAnswer(found: ViewRows, { keys, features, defaults }: Wanted, index
         Object.hasOwn(defaults ?? {}, name) ? defaults?.[name] : null;
       const values = isDefault
         ? wanted.map(standIn)
-        : places.map((place) => row.values?.[place] ?? null);
+        : (places?.map((place) => row.values?.[place] ?? null) ?? row.values ?? nothing);
       return { key: keys[at], ...factsOf(row, isDefault ? "DEFAULT" : row.freshness), values };
     }),
   };
@@ -192,7 +193,8 @@ function factsOf(row: ServedRow, status: z.infer<typeof rowFacts.status>) {
 
 /** Features that are not right at an instant, as far as is known. */
 function incomplete({ features }: ViewRows, at: number | null): string[] {
-  return features.flatMap(({ name, completeSince, filled }) =>
-    !filled || (completeSince !== null && (at ?? 0) < completeSince) ? [name] : [],
-  );
+  const found = features.filter(({ completeSince, filled }) => {
+    return !filled || (completeSince !== null && (at ?? 0) < completeSince);
+  });
+  return found.map(({ name }) => name);
 }
