@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { type IncomingMessage, request } from "node:http";
 import { connect } from "node:net";
+import { text } from "node:stream/consumers";
 import { test } from "node:test";
 import { setTimeout as wait } from "node:timers/promises";
 import { z } from "zod";
@@ -79,6 +82,25 @@ test("a request keeps its id where that is sane, and gets one where it is not", 
     const ask2 = await ask(`${gateway.url}/echo/a`, posting({ text: "x" }, odd));
     assert.match(String(ask2.body["requestId"]), /^[0-9a-f-]{36}$/);
     assert.equal(ask2.headers.get("x-request-id"), ask2.body["requestId"]);
+  } finally {
+    await gateway.close();
+  }
+});
+
+test("a request by a whole URL is one of its path, and comes from where its host says", async () => {
+  const gateway = await openTestGateway([echo]);
+  const { port } = new URL(gateway.url);
+  const told = async (path: string) => {
+    const headers = { "content-type": "application/json" };
+    const asking = request({ host: "127.0.0.1", port, method: "POST", path, headers });
+    asking.end('{"text":"x"}');
+    const [answer] = (await once(asking, "response")) as [IncomingMessage];
+    const body = JSON.parse(await text(answer)) as Record<string, unknown>;
+    return [answer.statusCode, body["name"] ?? body["code"]];
+  };
+  try {
+    assert.deepEqual(await told(`${gateway.url}/echo/a%2Fb`), [200, "a/b"]);
+    assert.deepEqual(await told("http://evil.example/echo/a"), [403, "HOST_REFUSED"]);
   } finally {
     await gateway.close();
   }

@@ -14,7 +14,14 @@ import type { GrpcService } from "./grpc/open-grpc.ts";
 import { connectionsMost, headerBytesMost, keepAliveMs } from "./limits.ts";
 import { isLoopback, type ListenAddress, shownAddress, unheard } from "./listen-address.ts";
 import { methodsOfPaths } from "./methods-of-paths.ts";
-import { decodedParts, readBody, requestIdOf, shaped, unpacked } from "./read-request.ts";
+import {
+  decodedParts,
+  originForm,
+  readBody,
+  requestIdOf,
+  shaped,
+  unpacked,
+} from "./read-request.ts";
 
 export interface GatewayOptions extends GateOptions {
   readonly address: ListenAddress;
@@ -108,6 +115,7 @@ function serverOf(options: GatewayOptions, gate: Gate): FastifyInstance {
     return503OnClosing: false,
     forceCloseConnections: "idle",
     logger: false,
+    rewriteUrl: originForm,
     genReqId: ({ headers }) => requestIdOf(headers["x-request-id"], randomUUID),
     frameworkErrors: (error, request, reply) => {
       void fail(gate, error, request, reply);

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from "node:http";
 import { promisify } from "node:util";
 import { gunzip, inflate } from "node:zlib";
 import type { z } from "zod";
@@ -15,6 +16,21 @@ export function requestIdOf(given: unknown, make: () => string): string {
 /** @throws {MillraceError} REQUEST_INVALID. */
 export function invalid(where: string, reason: string): never {
   throw new MillraceError("REQUEST_INVALID", { where, reason });
+}
+
+const absolute = /^https?:\/\/([^/?#]*)/i;
+
+/**
+ * What a request names, as paths are read here: a client that takes the gateway for its proxy
+ * writes the whole URL, and its host stands for that of the header (RFC 9112, 3.2.2).
+ */
+export function originForm(request: Pick<IncomingMessage, "url" | "headers">): string {
+  const { url = "/", headers } = request;
+  const [found, host] = absolute.exec(url) ?? [];
+  if (found === undefined || host === undefined) return url;
+  headers.host = host;
+  const path = url.slice(found.length);
+  return path.startsWith("/") ? path : `/${path}`;
 }
 
 /** Parts of a path as they are meant. @throws {MillraceError} REQUEST_INVALID. */
@@ -125,12 +141,36 @@ function textOf(bytes: Buffer): string {
   }
 }
 
+/** Objects and lists within each other: as of a source of JSON. */
+const depthMost = 256;
+
 function parsed(text: string, where: string): unknown {
   if (text.trim() === "") return invalid(where, "it is empty: send JSON");
+  if (isDeep(text)) return invalid(where, `it nests deeper than ${depthMost}`);
   try {
     return JSON.parse(text);
   } catch (error) {
     const at = /at position (\d+)/.exec(String(error))?.[1];
     return invalid(where, at === undefined ? "it is no JSON" : `it is no JSON at character ${at}`);
   }
+}
+
+/** Whether JSON nests deeper than anything here is read: what goes down into it has a stack. */
+function isDeep(text: string): boolean {
+  let depth = 0;
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === 0x22) at = endOfText(text, at);
+    // Of both kinds, the brackets alone have these bits.
+    else if ((code | 0x20) === 0x7b && ++depth > depthMost) return true;
+    else if ((code | 0x20) === 0x7d) depth--;
+  }
+  return false;
+}
+
+/** Where the text ends that begins with the quote there. */
+function endOfText(text: string, from: number): number {
+  let at = from + 1;
+  while (at < text.length && text.charCodeAt(at) !== 0x22) at += text[at] === "\\" ? 2 : 1;
+  return at;
 }

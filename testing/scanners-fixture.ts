@@ -1,5 +1,6 @@
 import { inflateRecords } from "../broker/record-batch/codec.ts";
 import { parseFilter } from "../gateway/mlflow/filter.ts";
+import { readBody } from "../gateway/read-request.ts";
 import { readOnnxFile } from "../processors/scoring/onnx/onnx-file.ts";
 import { eventRecord } from "../runtime/ingest/event-record.ts";
 import { durationMs, isDuration } from "../schemas/duration.ts";
@@ -86,6 +87,10 @@ export const scanners = Object.entries<Scanner>({
         entities: ["metric", "param", "tag"],
       }),
     made: statements,
+  },
+  "a body of JSON": {
+    files: ["gateway/read-request.ts"],
+    scan: (text) => readBody("value", "application/json", Buffer.from(text)),
   },
   exactJson: { files: ["sinks/exact-json.ts"], scan: exactJson },
   duration: {

@@ -24,6 +24,11 @@ export const keyPart = z
     error: "write a text, a number or true or false",
   })
   .transform((value, context) => {
+    if (typeof value === "string" && /\p{Surrogate}/u.test(value)) {
+      // It has no UTF-8: it would be asked for as another key.
+      context.addIssue("it has half of a surrogate pair in it");
+      return z.NEVER;
+    }
     if (typeof value !== "number" || Number.isSafeInteger(value)) return String(value);
     if (!Number.isInteger(value) && Number.isFinite(value)) return String(value);
     context.addIssue("a whole number beyond ±(2^53 − 1) is not exact in JSON: write it as text");

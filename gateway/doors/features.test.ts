@@ -67,6 +67,21 @@ test("values of keys stand URL-encoded in the path", async () => {
   assert.deepEqual([few.status, few.body["code"]], [400, "VIEW_KEY_INVALID"]);
 });
 
+test("a key that has no UTF-8 is refused, and not taken for another one", async () => {
+  const views = [{ view: "cards", keys: ["4711", "\ud800"] }];
+  const { status, body } = await ask(`${gateway.url}/v1/features`, posting({ views }));
+  assert.deepEqual([status, body["where"]], [400, "body.views[0].keys[1]"]);
+  assert.match(String(body["message"]), /half of a surrogate pair/);
+});
+
+test("what is null in a request is as if it were left out", async () => {
+  const views = [{ view: "cards", keys: ["4711"] }];
+  const asked = posting({ views, at: null, maxLagMs: null });
+  const { body } = await ask(`${gateway.url}/v1/features`, asked);
+  const [{ rows }] = body["views"] as [{ rows: { status: string }[] }];
+  assert.equal(rows[0]?.status, "FRESH");
+});
+
 test("many views and entities are one round trip, each row with its own status", async () => {
   const before = stores.online.reads;
   const { status, body } = await ask(

@@ -68,7 +68,7 @@ const many = z.strictObject({
     .min(1)
     .max(viewsMost, `ask for at most ${viewsMost} views`),
   at: instant.nullish(),
-  maxLagMs: lag.optional(),
+  maxLagMs: lag.nullish(),
 });
 
 /** Features as they are served, of one entity or of many. */

@@ -211,3 +211,17 @@ test("a tag that would say how a version is read, and is misspelt or says none, 
     assert.match(String(body["message"]), told);
   }
 });
+
+test("a note of a model beside a tag that is no list of them is refused, and nothing fails", async () => {
+  const at = `${gateways[0]?.url}${api}/runs`;
+  const of = (body: object) => posting(body, bearer("registry"));
+  const { body } = await ask(`${at}/create`, of({ experiment_id: "0" }));
+  const { run_id } = (body["run"] as { info: { run_id: string } }).info;
+  for (const value of ["no JSON", "{}", "null"]) {
+    const key = "mlflow.log-model.history";
+    assert.equal((await ask(`${at}/set-tag`, of({ run_id, key, value }))).status, 200);
+    const noted = await ask(`${at}/log-model`, of({ run_id, model_json: "{}" }));
+    assert.deepEqual([noted.status, noted.body["error_code"]], [400, "INVALID_PARAMETER_VALUE"]);
+    assert.match(String(noted.body["message"]), /mlflow\.log-model\.history is no list/);
+  }
+});

@@ -225,6 +225,17 @@ function loggingDoors(tracking: Tracked): readonly Door[] {
 /** The tag in which clients look for the models of a run. */
 const historyTag = "mlflow.log-model.history";
 
+/** The models that the tag has, which anybody may have written. */
+function historyOf(run: Run): readonly unknown[] {
+  try {
+    const found: unknown = JSON.parse(run.tags.get(historyTag) ?? "[]");
+    if (Array.isArray(found)) return found;
+  } catch {
+    // It is told below.
+  }
+  return invalid("run_id", `its tag ${historyTag} is no list of models as JSON`);
+}
+
 function linkDoors(tracking: Tracked): readonly Door[] {
   const changing = { method: "POST", reads: false } as const;
   const optional = z
@@ -267,7 +278,7 @@ function linkDoors(tracking: Tracked): readonly Door[] {
       fields: { run_id: named, model_json: named },
       answer: async ({ run_id: run, model_json: model }, { by }) => {
         const found = knownRun(await tracking.state(), run);
-        const before = JSON.parse(found.tags.get(historyTag) ?? "[]") as unknown[];
+        const before = historyOf(found);
         let value = "";
         try {
           value = JSON.stringify([...before, JSON.parse(model)]);
