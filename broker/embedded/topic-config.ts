@@ -45,10 +45,10 @@ export function checkTopic(settings: TopicSettings): void {
   if (!Number.isInteger(partitions) || partitions < 1) refuse(`${partitions} partitions`);
   if (replicationFactor !== 1) refuse(`${replicationFactor} replicas on a broker of one node`);
   for (const [key, value] of Object.entries(config)) {
-    if (!(key in honoured) && !harmless.has(key)) {
+    if (!Object.hasOwn(honoured, key) && !harmless.has(key)) {
       refuse(`the embedded log does not know the setting ${key}`);
     }
-    if (key in honoured && key !== "cleanup.policy" && !/^-?\d+$/.test(value)) {
+    if (Object.hasOwn(honoured, key) && key !== "cleanup.policy" && !/^-?\d+$/.test(value)) {
       refuse(`${key} is no whole number: ${value}`);
     }
   }

@@ -62,6 +62,8 @@ test("what does not fit the schema is refused with its field, and is not written
   assert.match(await refusal(payment({ card: 4711 })), /card is 4711, not a text/);
   assert.match(await refusal({ card: "1" }), /paymentId is missing; paidAt is missing/);
   assert.match(await refusal({ ...payment(), cards: "1" }), /"cards" is no field.*mean card/);
+  const odd = Object.fromEntries([...Object.entries(payment()), ["__proto__", 1]]);
+  assert.match(await refusal(odd), /"__proto__" is no field/);
   assert.match(await refusal(payment({ paidAt: 0 })), /paidAt: .*event time is missing/);
   const ahead = payment({ paidAt: now + 3_600_001 });
   assert.match(

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { EventIngest, EventOutcome } from "../../runtime/ingest/event-ingest.ts";
 import { MillraceError } from "../../schemas/errors.ts";
+import { anyObject } from "../any-names.ts";
 import { type Answer, type Door, door } from "../door.ts";
 import { IdempotentAnswers } from "../idempotent-answers.ts";
 import { invalid } from "../read-request.ts";
@@ -21,8 +22,7 @@ const answers = z.union([
   }),
 ]);
 
-const anyEvent = z.record(z.string(), z.unknown());
-const body = z.union([anyEvent, z.array(z.unknown()).min(1).max(eventsMost)], {
+const body = z.union([anyObject, z.array(z.unknown()).min(1).max(eventsMost)], {
   error: `send an object, or a list of 1 to ${eventsMost} of them`,
 });
 

@@ -113,6 +113,8 @@ test("what cannot be answered is refused with its place", async () => {
   const entities = { card: ["1"] };
   assert.deepEqual(await told({ features, entities: {} }), [400, "body.entities"]);
   assert.deepEqual(await told({ features, entities: { crad: [1] } }), [400, "body.entities"]);
+  const odd = Object.fromEntries([...Object.entries(entities), ["__proto__", ["1"]]]);
+  assert.deepEqual(await told({ features, entities: odd }), [400, "body.entities"]);
   const uneven = { card: [1, 2], terminal: [1] };
   assert.deepEqual(await told({ features, entities: uneven }), [400, "body.entities"]);
   assert.deepEqual(await told({ features: ["cards:x"], entities }), [400, "body.features[0]"]);

@@ -2,15 +2,14 @@ import { z } from "zod";
 import { nearest } from "../../schemas/nearest.ts";
 import type { FeatureRead, JsonValue, ServedRow, ViewRows } from "../../serving/feature-rows.ts";
 import { findView } from "../../serving/served-view.ts";
+import { byName } from "../any-names.ts";
 import { type Door, door } from "../door.ts";
 import { invalid } from "../read-request.ts";
 import type { Served } from "../served.ts";
 import { keyPart, rowsMost, value } from "./feature-shapes.ts";
 
 const body = z.object({
-  entities: z
-    .record(z.string(), z.array(keyPart))
-    .describe("By key field its values, one for each entity."),
+  entities: byName(z.array(keyPart)).describe("By key field its values, one for each entity."),
   features: z
     .array(z.string().regex(/^[^:]+:[^:]+$/, "write view:feature"))
     .min(1)

@@ -140,6 +140,8 @@ test("what cannot be asked for is refused with its place", async () => {
     await reason({ defaults: { payments_1h: [] } }),
     /payments_1h.*write a number, a te/,
   );
+  const odd = Object.fromEntries([["__proto__", 0]]);
+  assert.match(await reason({ defaults: odd }), /defaults.*Unrecognized key: "__proto__"/);
   const many = read({ keys: Array.from({ length: 1_001 }, (_, i) => i) });
   assert.deepEqual(await told(many), [400, "REQUEST_INVALID", "body.views"]);
   assert.deepEqual(await told({ ...read({}), at: "soon" }), [400, "REQUEST_INVALID", "body.at"]);

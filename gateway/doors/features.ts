@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { nearest } from "../../schemas/nearest.ts";
 import type { FeatureRead, JsonValue, ServedRow, ViewRows } from "../../serving/feature-rows.ts";
+import { byName } from "../any-names.ts";
 import { type Door, door } from "../door.ts";
 import { invalid } from "../read-request.ts";
 import type { Served } from "../served.ts";
@@ -59,8 +60,7 @@ const many = z.strictObject({
             "Entities: of each the values of the key fields in their order; of one field the value alone will do.",
           ),
         features: z.array(z.string()).optional().describe("Those alone, in this order."),
-        defaults: z
-          .record(z.string(), value)
+        defaults: byName(value)
           .optional()
           .describe("Values by feature that stand in for a row that is MISSING."),
       }),

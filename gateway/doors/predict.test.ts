@@ -137,6 +137,12 @@ test("what cannot be scored is refused with its place", async () => {
       /"contry" is no field of it \(did you mean country\?\)/,
     ],
     [
+      { record: Object.fromEntries([...Object.entries(record), ["__proto__", 1]]) },
+      422,
+      "RECORD_REFUSED",
+      /"__proto__" is no field of it/,
+    ],
+    [
       { record: { ...record, paidAt: "yesterday" } },
       422,
       "RECORD_REFUSED",

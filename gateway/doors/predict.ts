@@ -7,6 +7,7 @@ import type { StepPredictor } from "../../runtime/predict/step-predictor.ts";
 import type { PredictOutcome } from "../../runtime/predict/step-world.ts";
 import { MillraceError } from "../../schemas/errors.ts";
 import { statusOf } from "../answers.ts";
+import { anyObject } from "../any-names.ts";
 import { type Door, door } from "../door.ts";
 import { invalid } from "../read-request.ts";
 
@@ -17,10 +18,8 @@ const explainedMost = 100;
 /** Longest deadline that makes sense, ms. */
 const deadlineMost = 600_000;
 
-const anyRecord = z.record(z.string(), z.unknown());
-
 const body = z.strictObject({
-  record: anyRecord
+  record: anyObject
     .optional()
     .describe("Fields of a record of the step's source, those that the score depends on."),
   records: z

@@ -27,8 +27,8 @@ const payment = recordSchema<{ readonly id: string; readonly at: number; readonl
   ],
 });
 
-function planOf(options?: SourceOptions): Plan {
-  const view = from("payments", payment, options)
+function planOf(options?: SourceOptions, topic = "payments"): Plan {
+  const view = from(topic, payment, options)
     .timedBy("at", { lateness: "1s" })
     .partitionedBy("id")
     .keyedBy("card")
@@ -88,6 +88,18 @@ test("a feeder that was stopped goes on where it was, and sends nothing twice", 
   assert.deepEqual(longer, { complete: true, sentNow: 10, payments: 2_510 });
   assert.equal(await sent(), 2_510);
   await broker.close();
+});
+
+test("a topic with a name that every object has is counted like others", async () => {
+  for (const topic of ["constructor", "__proto__"]) {
+    const { broker, replay } = await world(planOf({}, topic));
+    const given = events(2_500).map((event) => ({ ...event, topic }));
+    const stopped = await replay(given, 1);
+    assert.deepEqual(Object.entries(stopped.sent), [[topic, 1_000]]);
+    const { sent } = await replay(given);
+    assert.deepEqual(Object.entries(sent), [[topic, 2_500]]);
+    await broker.close();
+  }
 });
 
 test("the last source watermark ends the range, above every record sent", async () => {

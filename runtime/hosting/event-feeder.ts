@@ -200,20 +200,21 @@ class EventReplay {
 
   async run(events: Iterable<FedEvent>): Promise<FeedReport> {
     let [seen, inStep] = [0, 0];
-    const sent: Record<string, number> = { ...this.#position.sent };
+    const sent = new Map(Object.entries(this.#position.sent));
+    const position = (events: number) => ({ events, sent: Object.fromEntries(sent) });
     for (const event of inOrder(events, this.#range)) {
       seen += 1;
       if (seen <= this.#position.events) continue;
       if (inStep === maxStepEvents) {
         if (this.#feed.signal.aborted) return this.#report(false);
-        await this.#commit(event.at, { events: seen - 1, sent: { ...sent } });
+        await this.#commit(event.at, position(seen - 1));
         inStep = 0;
       }
       this.#append(event);
-      sent[event.topic] = (sent[event.topic] ?? 0) + 1;
+      sent.set(event.topic, (sent.get(event.topic) ?? 0) + 1);
       inStep += 1;
     }
-    await this.#commit(this.#range.to, { events: seen, sent });
+    await this.#commit(this.#range.to, position(seen));
     return this.#report(true);
   }
 

@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { oneHot } from "../../schemas/encodings/kinds.ts";
 import { MillraceError } from "../../schemas/errors.ts";
 import { protobuf } from "../../schemas/formats/kinds.ts";
+import { recordSchema } from "../../schemas/record-schema.ts";
 import { arrival, departure } from "../flights/generated.ts";
 import { agg } from "./aggregates.ts";
 import { custom, eq, field, gt, type Test } from "./conditions.ts";
@@ -257,6 +258,30 @@ test("select makes no field with the name that every object has for its prototyp
   assert.match(
     problemsOf(() => topology("t", { view })),
     /select\(\) makes a field "__proto__"/,
+  );
+});
+
+test("no source has a field with the name that every object has for its prototype", () => {
+  const odd = recordSchema<{ readonly id: string; readonly at: number }>({
+    type: "record",
+    name: "Odd",
+    fields: [
+      { name: "id", type: "string" },
+      { name: "at", type: { type: "long", logicalType: "timestamp-millis" } },
+      { name: "__proto__", type: "string" },
+    ],
+  });
+  const view = from("odd", odd)
+    .timedBy("at", { lateness: "1m" })
+    .partitionedBy("id")
+    .keyedBy("id")
+    .over("1h")
+    .compute({ n: agg.count() })
+    .asFeatureView("n@1", { ttl: "1d" })
+    .into(online);
+  assert.match(
+    problemsOf(() => topology("t", { view })),
+    /source "odd": .*"__proto__": leave it/,
   );
 });
 

@@ -1,4 +1,5 @@
 import type { ByteWriter } from "../../bytes.ts";
+import { fieldOf } from "../field-at.ts";
 import type { AvroRecord, AvroType, AvroUnion } from "./avro-types.ts";
 import { defaultValue } from "./defaults.ts";
 import { daysOf, decimalDigits, timestampIn, uuidBytes } from "./logical.ts";
@@ -55,10 +56,9 @@ export class Writes {
     }));
     return (value, writer) => {
       if (typeof value !== "object" || value === null) misfit();
-      const record = value as Readonly<Record<string, unknown>>;
       for (let i = 0; i < parts.length; i++) {
         const part = parts[i] as (typeof parts)[number];
-        const given = record[part.name];
+        const given = fieldOf(value, part.name);
         part.write(given === undefined ? part.otherwise : given, writer);
       }
     };

@@ -1,4 +1,5 @@
 import { msOf } from "../../source-time.ts";
+import { fieldOf } from "../field-at.ts";
 import type { ReadRecord } from "../format.ts";
 import type { FieldSpecs, TypeSpec } from "../types.ts";
 
@@ -37,9 +38,10 @@ function recordPut(fields: FieldSpecs, prefix: string): Put {
     return { name, put, setNull, isNullable: spec.nullable === true, path };
   });
   return (value, out) => {
-    if (typeof value !== "object") throw new Error(`field "${prefix.slice(0, -1)}" is no record`);
+    if (typeof value !== "object" || value === null)
+      throw new Error(`field "${prefix.slice(0, -1)}" is no record`);
     for (const { name, put, setNull, isNullable, path } of puts) {
-      const each = (value as Readonly<Record<string, unknown>>)[name] ?? null;
+      const each = fieldOf(value, name) ?? null;
       if (each !== null) put(each, out);
       else if (isNullable) setNull(out);
       else throw new Error(`field "${path}" is missing`);

@@ -1,3 +1,4 @@
+import { fieldOf } from "../field-at.ts";
 import type { FieldSpecs, TimestampUnit, TypeSpec } from "../types.ts";
 
 /** What four digits can say of a year. */
@@ -11,7 +12,7 @@ const [firstMs, lastMs] = [Date.parse("0000-01-01T00:00Z"), Date.parse("9999-12-
 export function jsonText(fields: FieldSpecs, record: object, prefix = ""): string {
   const members: string[] = [];
   for (const [name, spec] of Object.entries(fields)) {
-    const value = (record as Readonly<Record<string, unknown>>)[name] ?? null;
+    const value = fieldOf(record, name) ?? null;
     const path = `${prefix}${name}`;
     if (value === null && spec.nullable !== true) throw new Error(`${path} is missing`);
     members.push(`${JSON.stringify(name)}:${valueText(spec, value, path)}`);

@@ -1,11 +1,10 @@
 import { ByteWriter } from "../../bytes.ts";
 import { decimalDigits } from "../avro/logical.ts";
+import { fieldOf } from "../field-at.ts";
 import { type ProtoType, type Scalar, typeName, wireClassOf } from "./proto-types.ts";
 import type { ProtoTarget } from "./protobuf-layout.ts";
 import { wireTypeOf } from "./value-read.ts";
 import { wireTypes } from "./wire-input.ts";
-
-type Value = Readonly<Record<string, unknown>>;
 
 /**
  * Appends a message: fields that are null or undefined are left out, timestamps come as UTC ms,
@@ -21,7 +20,7 @@ export function writeMessage(
 ): void {
   for (const field of messages[message] ?? []) {
     const path = `${prefix}${field.name}`;
-    const value = (record as Value)[field.name] ?? null;
+    const value = fieldOf(record, field.name) ?? null;
     if (value === null) {
       const isNeeded = field.presence === "required" || required.includes(path);
       if (isNeeded) throw new Error(`${path} is missing`);

@@ -46,6 +46,8 @@ function sourceSpec(problems: Problems, definition: SourceDefinition): SourceSpe
     problems.explain(path, `"${path}" of ${topic} is ${what}, which is not read`);
   }
   checkTopicName(problems, where, topic);
+  const hasPrototype = written.fields.some(({ name }) => name === "__proto__");
+  problems.check(!hasPrototype, where, 'a record of it has a field "__proto__": leave it out');
   checkTime(problems, where, written, time);
   const verb = repartitioned ? "repartitionedBy" : "partitionedBy";
   problems.check(
