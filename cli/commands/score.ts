@@ -3,7 +3,9 @@ import {
   checkFiles,
   type FileQuery,
   FileScoring,
+  partialOf,
 } from "../../runtime/services/models/file-scoring.ts";
+import { MillraceError } from "../../schemas/errors.ts";
 import { jsonText } from "../../schemas/plain-text.ts";
 import type { ScoreJob, ScoreRequest } from "../../serving/batch-desk.ts";
 import type { AskedVersion } from "../../serving/model-desk.ts";
@@ -79,12 +81,17 @@ export function scoreFile(
     const { step, features, path, version, sha256 } = await inspector.modelFile(asked);
     const files = { input: resolve(input), output: resolve(output), pageRows };
     await checkFiles(files);
-    const store = await openScoreStore(`${files.output}.partial`);
+    const store = await openScoreStore(partialOf(files.output));
     try {
       const artifacts = { directory: dirname(path), ensure: async () => {} };
       const scoring = new FileScoring({ name: step, features }, store, artifacts, files);
       const counted = await refusingQuery("--input", async () => {
-        const found = await scoring.open({ version, sha256 });
+        const found = await scoring.open({ version, sha256 }).catch(async (error: unknown) => {
+          // Nothing has been taken in: there is nothing to go on with.
+          if (error instanceof MillraceError && error.code === "SCORE_REFUSED")
+            await store.remove();
+          throw error;
+        });
         const scored = await scorePages({ found, page: (each) => scoring.page(found, each) });
         await scoring.finish(found);
         return { ...scored, stored: found.storedRows };

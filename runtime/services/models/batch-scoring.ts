@@ -2,14 +2,13 @@ import { createHash } from "node:crypto";
 import type { ModelInForce } from "../../../processors/scoring/model-register.ts";
 import { ScoreBatch } from "../../../processors/scoring/score-batch.ts";
 import { ByteWriter } from "../../../schemas/bytes.ts";
-import { MillraceError } from "../../../schemas/errors.ts";
-import { nearest } from "../../../schemas/nearest.ts";
 import type { PredictionFacts } from "../../../schemas/plan.ts";
 import { quoteName, quoteText } from "../../../schemas/sql-text.ts";
 import { nullableFloat64, string, stringBytes } from "../../../sinks/row-binary.ts";
 import type { OfflineColumn, OfflineStore, OfflineTable } from "../../../sinks/store.ts";
 import { createScoringPool } from "../score/scoring-pool.ts";
 import type { ArtifactStore } from "../train/artifacts.ts";
+import { type Column, columnsOf, refused, requireFeatures } from "./feature-columns.ts";
 import { keyColumn, ScoredRows } from "./scored-rows.ts";
 
 /** Rows of a page: one insert, which is there whole or not at all. */
@@ -48,11 +47,6 @@ const ownColumns: readonly OfflineColumn[] = [
 ];
 const orderBy = ["job", "page", "row"];
 const plainName = /^[A-Za-z_][A-Za-z0-9_]*$/;
-
-interface Column {
-  readonly name: string;
-  readonly type: string;
-}
 
 /**
  * Scores the rows of a query into a table, page by page. Which rows are of a page follows from the
@@ -169,24 +163,9 @@ export class BatchScoring {
       throw refused(`the table ${asked.into} is no plain name: letters, digits and _`);
     }
     // Refused where it writes, before anything else is asked of it.
-    const described = await this.#offline.queryText(
-      `SELECT * FROM ${source(asked)} LIMIT 0`,
-      "JSONCompactEachRowWithNamesAndTypes",
-      { readOnly: true },
-    );
-    const [names = "[]", types = "[]"] = described.split("\n");
-    const typeOf = JSON.parse(types) as readonly string[];
-    const all = (JSON.parse(names) as readonly string[]).map((name, index): Column => {
-      return { name, type: typeOf[index] as string };
-    });
-    const { features, name: step } = this.#step;
-    const known = all.map(({ name }) => name);
-    const lacking = features.find((name) => !known.includes(name));
-    if (lacking !== undefined) {
-      const near = nearest(lacking, known);
-      throw refused(`the query has no column ${lacking}, a feature of the step ${step}${near}`);
-    }
-    const keys = all.filter(({ name }) => !features.includes(name));
+    const all = await columnsOf(this.#offline, source(asked), { readOnly: true });
+    requireFeatures(all, this.#step, "the query");
+    const keys = all.filter(({ name }) => !this.#step.features.includes(name));
     // Those that a table of answers has itself are not taken over.
     return keys.filter(({ name }) => !ownColumns.some((own) => own.name === name));
   }
@@ -225,8 +204,4 @@ function keySql(column: Column): string {
   return column.type.startsWith("Nullable(") || column.type.includes("Nullable(")
     ? `CAST(${name}, 'Nullable(String)')`
     : `toString(${name})`;
-}
-
-function refused(reason: string): MillraceError {
-  return new MillraceError("SCORE_REFUSED", { reason });
 }

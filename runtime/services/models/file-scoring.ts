@@ -1,11 +1,11 @@
 import { randomUUID } from "node:crypto";
-import { access, rename, rm, stat } from "node:fs/promises";
-import { MillraceError } from "../../../schemas/errors.ts";
+import { access, mkdir, rename, rm, stat } from "node:fs/promises";
 import type { PredictionFacts } from "../../../schemas/plan.ts";
 import { quoteName, quoteText } from "../../../schemas/sql-text.ts";
 import type { OfflineStore } from "../../../sinks/store.ts";
 import type { ArtifactStore } from "../train/artifacts.ts";
 import { type BatchJob, BatchScoring } from "./batch-scoring.ts";
+import { columnsOf, refused, requireFeatures } from "./feature-columns.ts";
 import { unreadable } from "./unreadable.ts";
 
 /** Rows of a Parquet file that are to be scored into another. */
@@ -30,6 +30,7 @@ const added = ["probability", "version"];
  * output appears whole or not at all. Parquet is read and written by ClickHouse's own functions.
  */
 export class FileScoring {
+  readonly #step: Pick<PredictionFacts, "name" | "features">;
   readonly #store: OfflineStore;
   readonly #batch: BatchScoring;
   readonly #asked: FileQuery;
@@ -42,6 +43,7 @@ export class FileScoring {
     artifacts: Pick<ArtifactStore, "directory" | "ensure">,
     asked: FileQuery,
   ) {
+    this.#step = step;
     this.#store = store;
     this.#batch = new BatchScoring(step, store, artifacts);
     this.#asked = asked;
@@ -89,12 +91,20 @@ export class FileScoring {
   }
 
   async #stage(identity: string): Promise<void> {
+    const file = `file(${quoteText(this.#asked.input)}, 'Parquet')`;
+    const columns = await columnsOf(this.#store, file).catch((cause: unknown) => {
+      throw refused(`${this.#asked.input} cannot be read as Parquet: ${reasonIn(cause)}`, cause);
+    });
+    requireFeatures(columns, this.#step, "the file");
+    if (columns.some(({ name }) => name === rowColumn)) {
+      throw refused(`the file has a column ${rowColumn}, which its rows are counted in: rename it`);
+    }
     for (const table of [staging, staged, scores]) await this.#do(`DROP TABLE IF EXISTS ${table}`);
     // One thread, or blocks come in the order in which they are decoded.
     await this.#do(
       `CREATE TABLE ${staging} ENGINE = MergeTree ORDER BY ${rowColumn}
       AS SELECT toUInt64(rowNumberInAllBlocks()) AS ${rowColumn}, *
-      FROM file(${quoteText(this.#asked.input)}, 'Parquet')
+      FROM ${file}
       SETTINGS max_threads = 1, max_insert_threads = 1, input_format_parquet_preserve_order = 1`,
     );
     await this.#do(`ALTER TABLE ${staging} MODIFY COMMENT ${quoteText(identity)}`);
@@ -116,23 +126,41 @@ export class FileScoring {
 }
 
 /**
- * Before anything is made for them: whether the files can be what they are named for.
+ * Whether the files can be what they are named for; makes the folder of what is scored, and that
+ * alone.
  *
  * @throws {MillraceError} SCORE_REFUSED saying what to change.
  */
 export async function checkFiles({ input, output }: FileQuery): Promise<void> {
-  const refused = (reason: string, cause?: unknown) =>
-    new MillraceError("SCORE_REFUSED", { reason }, { cause });
   const pattern = [input, output].find((path) => /[*?{}]/.test(path));
   if (pattern !== undefined) {
     throw refused(`${pattern} is a pattern to ClickHouse: name a file without *, ?, { and }`);
   }
-  await stat(input).catch((cause: NodeJS.ErrnoException) => {
+  const found = await stat(input).catch((cause: NodeJS.ErrnoException) => {
     throw refused(unreadable(input, cause), cause);
   });
+  // A pipe would be waited for, and of a folder all files be read.
+  if (!found.isFile()) throw refused(`${input} is no file: name a Parquet file`);
   if (await isThere(output)) {
     throw refused(`${output} is there already: name another --output, or remove it first`);
   }
+  await mkdir(partialOf(output), { recursive: true, mode: 0o700 }).catch((cause: Error) => {
+    throw refused(`${output} cannot be written: ${cause.message}`, cause);
+  });
+}
+
+/** The folder that keeps what is scored until the output is whole. */
+export function partialOf(output: string): string {
+  return `${output}.partial`;
+}
+
+/** What the store says, on one line, without the exceptions that it stands in. */
+function reasonIn(cause: unknown): string {
+  const { context } = cause as { readonly context?: { readonly reason?: unknown } };
+  const whole = String(context?.reason ?? cause).replace(/\s+/g, " ");
+  const [, inner = whole] = /\. Error: (.*?)\.? You can specify/.exec(whole) ?? [];
+  const plain = inner.replace("DB::Exception: ", "").replace(/^Code: \d+\. /, "");
+  return plain.replace(/\.? \([A-Z_]+\).*$/, "").slice(0, 600);
 }
 
 function isThere(path: string): Promise<boolean> {
