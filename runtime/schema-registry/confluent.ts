@@ -210,7 +210,10 @@ class ConfluentRegistry implements VersionedRegistry {
     throw this.#refusal(request, answer);
   }
 
-  /** Asks again after a failure on the registry's side, where that does not do a thing twice. */
+  /**
+   * Asks again after a failure on the registry's side, and where the connection broke before the
+   * whole answer: each request may be repeated, for what was registered or set is so once.
+   */
   async #send(
     request: string,
     path: string,
@@ -219,12 +222,16 @@ class ConfluentRegistry implements VersionedRegistry {
     const signal = AbortSignal.timeout(this.#timeoutMs);
     const auth = this.#auth;
     const login = auth === undefined ? {} : { auth };
-    const retries = sent.method === undefined ? this.#retries : 0;
+    const options = { ...sent, ...login, agent: this.#agent, signal };
     try {
       for (let attempt = 0; ; attempt++) {
-        const options = { ...sent, ...login, agent: this.#agent, signal };
-        const answer = await registryRequest(`${this.#url}/${path}`, options);
-        if (answer.status < 500 || attempt >= retries) return answer;
+        const isLast = attempt >= this.#retries;
+        try {
+          const answer = await registryRequest(`${this.#url}/${path}`, options);
+          if (answer.status < 500 || isLast) return answer;
+        } catch (error) {
+          if (isLast || !hasBroken(error)) throw error;
+        }
         await wait(retryMs * 2 ** attempt, null, { signal });
       }
     } catch (error) {
@@ -245,6 +252,12 @@ class ConfluentRegistry implements VersionedRegistry {
     const context = { url, request, status, reason: shortReason(reasonOf(answer)) };
     return errorOf(codeOf(status), context);
   }
+}
+
+/** Whether a connection that stood was closed or reset by the other side. */
+function hasBroken(error: unknown): boolean {
+  const { code } = error as NodeJS.ErrnoException;
+  return code === "ECONNRESET" || code === "EPIPE";
 }
 
 /** Before a request that failed on the registry's side is sent again; doubled each time. */

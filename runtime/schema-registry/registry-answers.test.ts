@@ -200,3 +200,32 @@ test("a refusal to register says what was answered, whatever that was, and ends 
     await assert.rejects(registry.register("refused-value", schema), { code });
   }
 });
+
+const failures: Readonly<Record<string, Answer>> = {
+  "a failure on the registry's side": json(503, null),
+  "the end of the connection": (response) => void response.destroy(),
+  "half an answer": half(true),
+};
+
+for (const [name, failure] of Object.entries(failures)) {
+  test(`${name}: a subject is registered and its rule set by the next try`, async () => {
+    const subject = `tried-${ids++}-value`;
+    const [rule, versions] = [`/config/${subject}`, `/subjects/${subject}/versions`];
+    const noRule = json(404, { error_code: 40408, message: "no rule of its own" });
+    const isSet = json(200, { compatibility: "BACKWARD" });
+    inTurn(rule, [failure, noRule, failure, isSet]);
+    inTurn(versions, [failure]);
+    const id = await registry.register(subject, schema);
+    assert.deepEqual([server.asked.get(rule), server.asked.get(versions)], [4, 2]);
+    assert.equal(await registry.register(subject, schema), id);
+  });
+}
+
+/** Those answers, one a request; after them what the registry says. */
+function inTurn(path: string, answers: readonly Answer[]): void {
+  const left = [...answers];
+  server.instead.set(path, (response) => {
+    left.shift()?.(response);
+    if (left.length === 0) server.instead.delete(path);
+  });
+}
