@@ -20,6 +20,7 @@ import {
   resolveLook,
 } from "./command-line.ts";
 import { exitCodes, reportError } from "./exit.ts";
+import { loadtestCommand } from "./loadtest/loadtest-command.ts";
 import { modelCommands } from "./model-commands.ts";
 import { feastCommand, serveCommands } from "./serve/serve-commands.ts";
 import { addSettings } from "./settings-options.ts";
@@ -75,6 +76,7 @@ function commands(line: CommandLine): Command {
     .exitOverride();
   runCommands(program, line);
   serveCommands(program, line);
+  loadtestCommand(program, line);
   streamCommands(program, line);
   storeCommands(program, line);
   stackCommands(program, line);

@@ -74,6 +74,11 @@ export const errorTable = {
     message:
       "Without keys the gateway answers programs of this machine alone, not {found} (a page in a browser could reach it).",
   },
+  GATEWAY_AWAY: {
+    policy: "stop",
+    message:
+      "There is no gateway to load at {url} ({reason}): start one, e.g. `millrace run app.ts --live --listen 8080`, or say with --gateway, and --key-file where it has keys, how it is asked.",
+  },
   GATEWAY_BUSY: {
     policy: "stop",
     message: "The gateway has as much to do as it may take at a time: {what}.",

@@ -16,7 +16,7 @@ export interface FoundApplication {
 /** Commands that are about an application. */
 const concerned = new Set([
   ...["run", "serve", "replay", "config", "topics", "describe", "diff", "dead-letters"],
-  ...["features", "models", "sql", "score", "verify"],
+  ...["features", "models", "sql", "score", "verify", "loadtest"],
 ]);
 
 /**

@@ -6,7 +6,6 @@ import type { StepFacts } from "./step-facts.ts";
 export interface LabelSpec extends OutcomeFacts {
   /** What the label records go through first. @default nothing */
   readonly through?: readonly TransformSpec[];
-  readonly keyField: string;
   readonly label: Condition;
 }
 

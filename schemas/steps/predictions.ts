@@ -99,6 +99,8 @@ export interface OutcomeFacts {
   readonly predictions: string;
   /** What yields the records that say what came about. */
   readonly source: string;
+  /** Their field with the id of the prediction. */
+  readonly keyField: string;
   readonly withinMs: number;
   /** What an outcome without a label in time is taken for. */
   readonly unlabelled: "negative" | "unknown";
