@@ -6,11 +6,19 @@ import type { BatchDesk, ScoreRequest } from "../../serving/batch-desk.ts";
 import { askedVersion } from "./asked-version.ts";
 import { planOf } from "./model-desk.ts";
 
-/** Scores rows of the offline store by models of an open stack. */
-export function batchDesk(plans: readonly Plan[], stores: ModelStores): BatchDesk {
+/**
+ * Scores rows of the offline store by models of an open stack.
+ *
+ * @param now - of a live run: whose champions are in force. @default a replay: all of them are
+ */
+export function batchDesk(
+  plans: readonly Plan[],
+  stores: ModelStores,
+  now: () => number | null = () => null,
+): BatchDesk {
   const scoringOf = (request: ScoreRequest) => {
     const plan = planOf(plans, request);
-    const names = new ModelNames(plan, request.model, stores, () => null);
+    const names = new ModelNames(plan, request.model, stores, now);
     // Every step that scores by the name has the same features.
     const step = predictionsOf(plan).find(({ model }) => model.name === request.model);
     const own = [stores.offline.of(plan.name), stores.artifacts.of(plan.name)] as const;

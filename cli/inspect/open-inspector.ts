@@ -43,7 +43,7 @@ export async function openInspector(
   return {
     ...inspector,
     ...modelDesk(spec.topologies, stack, now),
-    ...batchDesk(spec.topologies, stack),
+    ...batchDesk(spec.topologies, stack, now),
     close: async () => {
       await inspector.close();
       await stack.close();

@@ -246,7 +246,7 @@ async function openDoors(
   const { config } = resolved;
   const now = () => (config.live ? Date.now() : null);
   const inspector = inspectStack(plans, stack, configLines(resolved), now);
-  const desk = { ...modelDesk(plans, stack, now), ...batchDesk(plans, stack) };
+  const desk = { ...modelDesk(plans, stack, now), ...batchDesk(plans, stack, now) };
   const socket = await serveInspector({ ...inspector, ...desk }, config.data);
   closing.push(() => socket.close());
   if (stack.offlineAddress !== null) {

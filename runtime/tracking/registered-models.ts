@@ -12,7 +12,7 @@ import { modelRegisterTopic } from "../../topologies/dsl/compile/topics.ts";
 import type { SchemaRegistry } from "../schema-registry/registry.ts";
 import { ModelNames } from "../services/models/model-names.ts";
 import { ModelTail } from "../services/models/model-tail.ts";
-import { championsOf } from "../services/models/model-versions.ts";
+import { championsOf, inForce } from "../services/models/model-versions.ts";
 import { TrainedTail } from "../services/models/trained-tail.ts";
 import { registeredModelOf, versionOf } from "./fold/registered-models.ts";
 import type { ModelVersion, TrackingState } from "./fold/tracking-state.ts";
@@ -255,7 +255,7 @@ export class RegisteredModels {
         const asked = { name: of.name, tags: [], description: `scores for ${of.plan.name}` };
         await this.#tracking.write("name.create", "millrace", asked).catch(unlessThere);
       }
-      const champion = championsOf(changes, versions).at(-1);
+      const champion = inForce(championsOf(changes, versions), this.#now()).at(-1);
       const number = state.registeredModels.get(of.name)?.natives.get(champion?.version ?? "");
       champions.set(of.name, number ?? null);
     }

@@ -22,6 +22,7 @@ import { type CheckedRows, goldenRows, madeRows, storedRows } from "./check-rows
 import { ModelTail } from "./model-tail.ts";
 import {
   championsOf,
+  inForce,
   type TrainedVersion,
   trainedVersions,
   type Version,
@@ -101,13 +102,17 @@ export class ModelNames {
   async state(): Promise<{
     readonly changes: readonly ModelChange[];
     readonly trained: readonly TrainedVersion[];
+    /** All, also those that have yet to come into force. */
     readonly champions: readonly Version[];
+    /** Those that have; the last is the present one. */
+    readonly served: readonly Version[];
   }> {
     await this.#createTopic();
     const tail = new ModelTail(this.#broker, modelRegisterTopic(this.topology));
     const changes = await tail.changes(this.#model);
     const trained = await trainedVersions(this.#plan, this.#model, this.#offline);
-    return { changes, trained, champions: championsOf(changes, trained) };
+    const champions = championsOf(changes, trained);
+    return { changes, trained, champions, served: inForce(champions, this.#now()) };
   }
 
   /**
@@ -130,7 +135,7 @@ export class ModelNames {
     }
     const rows = await this.#rows(candidate);
     const passed = await this.#check(candidate, rows);
-    const { changes, champions } = await this.state();
+    const { changes, champions, served } = await this.state();
     const sha256 = await this.#artifacts.put(passed.artifact);
     const checked: ModelChecked = {
       file,
@@ -149,7 +154,7 @@ export class ModelNames {
     };
     const registered = changes.filter(({ kind }) => kind === "register").length;
     const version = `r${registered + 1}`;
-    const from = champion ? (champions.at(-1)?.version ?? "") : "";
+    const from = champion ? (served.at(-1)?.version ?? "") : "";
     return await this.#write(changes, champions, intent, {
       kind: "register",
       version,
@@ -162,9 +167,9 @@ export class ModelNames {
 
   /** @throws {MillraceError} MODEL_VERSION_UNKNOWN, MODEL_CHANGE_LOST. */
   async promote(version: string, intent: ModelIntent): Promise<ModelChange> {
-    const { changes, trained, champions } = await this.state();
+    const { changes, trained, champions, served } = await this.state();
     const { sha256 } = this.#known(version, changes, trained);
-    const from = champions.at(-1)?.version ?? "";
+    const from = served.at(-1)?.version ?? "";
     return await this.#write(changes, champions, intent, {
       kind: "promote",
       version,
@@ -177,9 +182,9 @@ export class ModelNames {
 
   /** @throws {MillraceError} MODEL_NO_PREVIOUS where there was no other champion before. */
   async rollBack(intent: ModelIntent): Promise<ModelChange> {
-    const { changes, champions } = await this.state();
-    const present = champions.at(-1);
-    const before = champions.findLast(({ version }) => version !== present?.version);
+    const { changes, champions, served } = await this.state();
+    const present = served.at(-1);
+    const before = served.findLast(({ version }) => version !== present?.version);
     if (present === undefined || before === undefined) {
       throw new MillraceError("MODEL_NO_PREVIOUS", {
         model: this.#model,
@@ -211,8 +216,8 @@ export class ModelNames {
       const wanted = `routed: { by: "<field>"${segment} }`;
       throw new MillraceError("MODEL_UNROUTED", { model: this.#model, wanted });
     }
-    const { changes, trained, champions } = await this.state();
-    const present = champions.at(-1);
+    const { changes, trained, champions, served } = await this.state();
+    const present = served.at(-1);
     const champion = asked.champion ?? present?.version ?? "";
     // For a segment it may: there it can hold off those of all records.
     const besides = [...asked.challengers, ...(asked.shadow === null ? [] : [asked.shadow])];
@@ -238,8 +243,8 @@ export class ModelNames {
    * @throws {MillraceError} MODEL_NO_CHAMPION, MODEL_VERSION_UNKNOWN.
    */
   async file(version: string | null): Promise<{ version: string; sha256: string; path: string }> {
-    const { changes, trained, champions } = await this.state();
-    const found = version === null ? champions.at(-1) : this.#known(version, changes, trained);
+    const { changes, trained, served } = await this.state();
+    const found = version === null ? served.at(-1) : this.#known(version, changes, trained);
     if (found === undefined) {
       throw new MillraceError("MODEL_NO_CHAMPION", {
         model: this.#model,

@@ -46,3 +46,15 @@ export function championsOf(
   ];
   return all.sort((a, b) => a.effectiveFrom - b.effectiveFrom);
 }
+
+/**
+ * Those of champions that have come into force, in their order.
+ *
+ * @param now - of a live run, UTC ms; null: a replay, in which all of them do.
+ */
+export function inForce<V extends Pick<Version, "effectiveFrom">>(
+  champions: readonly V[],
+  now: number | null,
+): readonly V[] {
+  return now === null ? champions : champions.filter((each) => each.effectiveFrom <= now);
+}

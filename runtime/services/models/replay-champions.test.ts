@@ -31,9 +31,9 @@ before(async () => {
 });
 after(() => world.close());
 
-function namesOf(of: Plan): ModelNames {
+function namesOf(of: Plan, now: number | null = null): ModelNames {
   const stores = { broker: world.broker, offline, artifacts: world.artifacts("one") };
-  return new ModelNames(of, "fraud", stores, () => null);
+  return new ModelNames(of, "fraud", stores, () => now);
 }
 
 const intent = { effectiveFrom: null, by: "test", why: "" };
@@ -51,4 +51,19 @@ test("it comes behind the predictions, and behind a champion that has yet to com
   const back = await names.rollBack(intent);
   assert.deepEqual([back.version, back.from], ["v4", named]);
   assert.equal((await names.state()).champions.at(-1)?.version, "v4");
+});
+
+test("in a live run one that has yet to come is not the champion, and is not taken back", async () => {
+  const now = coming - 1_000;
+  const names = namesOf(trainedPlan, now);
+  const second = await world.promote("second", { effectiveFrom: now });
+  const third = await world.promote("third", { effectiveFrom: now });
+  const late = { ...intent, effectiveFrom: coming + 2_000 };
+  assert.equal((await names.promote(second, late)).from, third);
+  assert.equal((await names.file(null)).version, third);
+  const back = await names.rollBack(intent);
+  assert.deepEqual([back.version, back.from, back.effectiveFrom], [second, third, now]);
+  // Its time has come.
+  const after = namesOf(trainedPlan, coming + 3_000);
+  assert.equal((await after.state()).served.at(-1)?.effectiveFrom, coming + 2_000);
 });
