@@ -2,15 +2,17 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Broker } from "../broker/broker.ts";
-import { readCommitted } from "../broker/committed-records.ts";
+import { countCommitted, readCommitted } from "../broker/committed-records.ts";
 import { openEmbeddedBroker } from "../broker/embedded/embedded-broker.ts";
 import { quietMsOf } from "../runtime/engine/live/idle-advance.ts";
 import { SourceTask } from "../runtime/engine/source-task.ts";
 import { Worker } from "../runtime/engine/worker.ts";
 import { createMemoryRegistry } from "../runtime/schema-registry/embedded.ts";
+import { partitionOf } from "../schemas/murmur2.ts";
 import { type Plan, readsSource } from "../schemas/plan.ts";
 import { endOf, executeAir, produceAir } from "./air-input-fixture.ts";
-import { air, makeLogs, wideAir } from "./schedule-fixture.ts";
+import { air, makeLogs, makeSent, wideAir } from "./schedule-fixture.ts";
+import type { LogEntry } from "./sequential-oracle.ts";
 import { withMethods } from "./with-methods-fixture.ts";
 
 const minute = 60_000;
@@ -24,6 +26,14 @@ async function countRecords(broker: Broker, plan: Plan): Promise<number> {
   );
   const ends = await broker.listOffsets(places.map((each) => ({ ...each, at: "latest" as const })));
   return ends.reduce((sum, end) => sum + end, 0);
+}
+
+async function countAll(broker: Broker, topic: string): Promise<number> {
+  let count = 0;
+  for (let partition = 0; partition < 4; partition++) {
+    count += await countCommitted(broker, topic, partition);
+  }
+  return count;
 }
 
 async function startLive(
@@ -194,6 +204,52 @@ test("processes of a group advance their sources for what the others' tasks wait
     }
   }
   await Promise.all(members.map(({ worker }) => worker.close()));
+  await broker.close();
+});
+
+test("a record that comes alone is answered by the commit that holds it", {
+  timeout: 60_000,
+}, async () => {
+  const broker = await openEmbeddedBroker({ directory: null });
+  await broker.createTopics(air.topics);
+  // Long enough for a commit to begin that does not wait for it.
+  const away = withMethods<Broker>(broker, {
+    listOffsets: async (places) => {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      return await broker.listOffsets(places);
+    },
+  });
+  let commits = 0;
+  const worker = await Worker.start({
+    ...{ plan: air, broker: away, registry, instanceId: "0" },
+    mode: { kind: "live", now: Date.now, maxWaitMs: minute },
+    execute: async (_, work) => executeAir(work),
+    onCommit: () => {
+      commits++;
+    },
+  });
+  const stop = new AbortController();
+  const running = worker.run(stop.signal);
+  const [first] = makeSent(7, 1, 1);
+  assert.ok(first !== undefined);
+  const records = 10;
+  for (let flightId = 0; flightId <= records; flightId++) {
+    // The first finds out what the topology is: it may take some more.
+    if (flightId === 1) commits = 0;
+    const record = { ...first.record, flightId, departedAt: Date.now() };
+    const logs = ["air.departures", "air.arrivals"].map((topic): [string, LogEntry[][]] => {
+      return [topic, [0, 1, 2, 3].map(() => [{ before: 0 }])];
+    });
+    logs[0]?.[1][partitionOf(String(flightId), 4)]?.push({ record });
+    await produceAir(broker, registry, new Map(logs));
+    const predicted = () => countAll(broker, "air.predictions");
+    while ((await predicted()) <= flightId) await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  // A machine that stands still for longer than a commit waits makes two of one.
+  assert.ok(commits < 1.5 * records, `${commits} commits for ${records} records`);
+  stop.abort();
+  await running;
+  await worker.close();
   await broker.close();
 });
 

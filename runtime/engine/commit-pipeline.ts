@@ -26,6 +26,8 @@ export interface WithinProcess {
    * is done; null: it began none that is soon done.
    */
   readonly goOn: (task: MergeTask) => Promise<void> | null;
+  /** How long the last work of a task took, ms. */
+  readonly workMs: (task: MergeTask) => number;
 }
 
 export interface CommitOptions {
@@ -59,8 +61,8 @@ const workMs = 10;
 /** What a commit holds. */
 interface Gathered {
   readonly offsets: Map<MergeTask | SourceTask, OffsetToCommit>;
-  /** Work that was begun on the way. */
-  readonly work: Promise<void>[];
+  /** Work that was begun on the way; null: it is waited for no more. */
+  work: Promise<void>[] | null;
 }
 
 /**
@@ -169,11 +171,9 @@ export class CommitPipeline {
     const now = performance.now();
     for (const task of tasks) {
       if (offsets.has(task)) continue;
-      // What waits for work outside cannot be committed: first what it has to say already.
-      const mayWait = task instanceof MergeTask && task.processor.takeWork !== undefined;
-      if (within !== null && task instanceof MergeTask && !(mayWait && task.dirty)) {
+      if (within !== null && task instanceof MergeTask && !this.#comesFirst(task, within, work)) {
         const begun = within.goOn(task);
-        if (begun !== null) work.push(begun);
+        if (begun !== null) work?.push(begun);
       }
       if (!task.dirty) continue;
       this.#collectedAt.set(task, now);
@@ -182,17 +182,28 @@ export class CommitPipeline {
     }
   }
 
+  /**
+   * Whether what a task has to say already is committed before it goes on: while it waits for work
+   * outside it cannot be, and that may be long.
+   */
+  #comesFirst(task: MergeTask, within: WithinProcess, work: Gathered["work"]): boolean {
+    if (task.processor.takeWork === undefined || !task.hasResults) return false;
+    return work === null || within.workMs(task) > workMs || this.isOverdue(task);
+  }
+
   /** Writes a commit, with what comes of work that was begun on the way if that comes soon. */
   async #finish(
     tasks: readonly (MergeTask | SourceTask)[],
     gathered: Gathered,
     begunAt: number,
   ): Promise<void> {
-    if (gathered.work.length > 0) {
+    const { work } = gathered;
+    if (work !== null && work.length > 0) {
       const over = new AbortController();
       const { signal } = over;
-      await Promise.race([Promise.all(gathered.work), sleep(workMs, undefined, { signal })]);
+      await Promise.race([Promise.all(work), sleep(workMs, undefined, { signal })]);
       over.abort();
+      gathered.work = null;
       this.#gather(tasks, gathered);
     }
     const batches = this.#batches;

@@ -212,6 +212,11 @@ export class MergeTask implements Task, Restorable {
     );
   }
 
+  /** Whether it has something to say besides how far it is. */
+  get hasResults(): boolean {
+    return this.#isForced || this.#processed > 0 || this.outbox.pending > 0;
+  }
+
   collect(batches: CommitBatches): OffsetToCommit {
     this.outbox.collect(batches, (output) => this.#progressOf(output));
     this.#decisions.collect(this.#merge, this.subtopology.inputs, batches);

@@ -28,6 +28,7 @@ export class WorkDesk {
   readonly #limits = new Map<string, ServiceLimit<object> | null>();
   /** Whose last work was over before the server was back. */
   readonly #waiting = new Set<string>();
+  readonly #tookMs = new WeakMap<MergeTask, number>();
   #ownership = 0;
   #working = 0;
   #failure: unknown = null;
@@ -45,11 +46,13 @@ export class WorkDesk {
   begin(task: MergeTask, work: ExternalWork): Promise<void> | null {
     const ownership = this.#ownership;
     const isLasting = serviceOf(work).lasting === true;
+    const began = performance.now();
     this.#working++;
     const done = (isLasting ? this.#doLasting(task, work) : this.#do(task, work))
       .then((result) => {
         if (ownership !== this.#ownership) return;
         this.#working--;
+        this.#tookMs.set(task, performance.now() - began);
         task.settle(result);
         this.#options.tell();
       })
@@ -59,6 +62,11 @@ export class WorkDesk {
         this.#options.tell();
       });
     return isLasting ? null : done;
+  }
+
+  /** How long the last work of a task took that has ended, ms; 0: none has. */
+  tookMs(task: MergeTask): number {
+    return this.#tookMs.get(task) ?? 0;
   }
 
   /** Forgets everything under way: its tasks are no longer owned, or made anew. */

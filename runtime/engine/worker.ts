@@ -9,6 +9,7 @@ import { CommitPipeline } from "./commit-pipeline.ts";
 import { GroupProgress } from "./group-progress.ts";
 import { KnownInboxes } from "./known-inboxes.ts";
 import { AheadWatch } from "./live/ahead-watch.ts";
+import { CommitHold } from "./live/commit-hold.ts";
 import { IdleAdvance } from "./live/idle-advance.ts";
 import { Membership } from "./membership.ts";
 import { MergeTask, tellNews } from "./merge-task.ts";
@@ -47,7 +48,7 @@ export class Worker {
   readonly #partitionsOf: (subtopology: string) => number;
   readonly #group: GroupProgress;
   /** Live mode only. */
-  readonly #idle: IdleAdvance | null;
+  readonly #idle: CommitHold | null;
   readonly #membership: Membership;
   readonly #commits: CommitPipeline;
   readonly #desk: WorkDesk;
@@ -82,9 +83,9 @@ export class Worker {
     const isLive = mode.kind === "live";
     const [wakeUp, workers] = [() => this.#wakeUp(), () => this.instances.length || 1];
     this.#idleWaitMs = options.idleWaitMs ?? (isLive ? idleWaitMs.live : idleWaitMs.replay);
-    this.#idle = isLive
-      ? new IdleAdvance(plan, broker, clockOf(mode), wakeUp, workers, this.#idleWaitMs)
-      : null;
+    const idle = (now: () => number) =>
+      new IdleAdvance(plan, broker, now, wakeUp, workers, this.#idleWaitMs);
+    this.#idle = isLive ? new CommitHold(idle(clockOf(mode))) : null;
     const { commitIntervalMs: intervalMs = 100, onCommit = () => {} } = options;
     const commits = { plan, broker, intervalMs, prompt: isLive, onCommit, tell: wakeUp };
     const handOver: HandOver = (topic, partition, frame) => {
@@ -94,7 +95,8 @@ export class Worker {
     const goOn = (task: MergeTask) => this.#step(task).begun;
     const { handsOver = isLive } = options;
     this.#handsOver = handsOver && plan.guarantee === "exactly-once";
-    const within = this.#handsOver ? { handOver, goOn } : null;
+    const workMs = (task: MergeTask) => this.#desk.tookMs(task);
+    const within = this.#handsOver ? { handOver, goOn, workMs } : null;
     this.#commits = new CommitPipeline({ ...commits, within }, membership);
     const stands = () => this.#commits.stands();
     this.#desk = new WorkDesk({ plan, execute, isLive, onTrouble, stands, tell: wakeUp });
@@ -187,8 +189,11 @@ export class Worker {
     const fetched = await this.#poll(idle && !this.#news);
     this.#news = false;
     const taken = await this.#stepAll();
-    const begun = this.#commits.beginIfDue(this.#tasks, taken === 0);
+    const isHeld = this.#advanceIdle();
+    const begun = !isHeld && this.#commits.beginIfDue(this.#tasks, taken === 0);
+    if (begun) this.#idle?.begun();
     if (taken > 0 || begun) return "busy";
+    if (isHeld) return "idle";
     const quiet = fetched === 0 && this.#desk.working === 0 && this.#commits.quiet;
     return quiet && (await until(this)) ? "done" : "idle";
   }
@@ -346,7 +351,6 @@ export class Worker {
   async #stepAll(): Promise<number> {
     if (!this.#ownsAll) this.#group.refresh();
     holdBackSources(this.#tasks, this.#partitionsOf, (task) => this.#group.of(task));
-    if (this.#idle !== null) this.#advanceIdle(this.#idle);
     let taken = 0;
     for (const task of this.#tasks) {
       if (task instanceof SourceTask) {
@@ -368,10 +372,14 @@ export class Worker {
     return { taken, begun: work === null ? null : this.#desk.begin(task, work) };
   }
 
-  #advanceIdle(idle: IdleAdvance): void {
+  /**
+   * Lets sources without records pass event time, by the last look at their ends. Returns whether
+   * the next commit waits for another.
+   */
+  #advanceIdle(): boolean {
     const own = this.#tasks.map((task) => task.need);
-    const needs = this.#ownsAll ? own : [...own, ...this.#group.needs];
-    idle.step(this.#sources, [...needs, this.#awaitedEnd]);
+    const needs = [...own, ...(this.#ownsAll ? [] : this.#group.needs), this.#awaitedEnd];
+    return this.#idle?.step(this.#sources, needs, this.#commits.quiet) ?? false;
   }
 
   async #afterFailedCommit(error: unknown): Promise<void> {

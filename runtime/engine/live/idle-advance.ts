@@ -3,10 +3,10 @@ import { type Plan, readsSource } from "../../../schemas/plan.ts";
 import type { SourceTask } from "../source-task.ts";
 
 /**
- * Least time between two looks at the ends of the source partitions, ms: where a task needs a later
- * one than the last, and where one may bring news.
+ * Least time between two looks at the ends of the source partitions, ms: where a commit waits for
+ * one, where a task needs a later one than the last, and where one may bring news.
  */
-const lookEveryMs = { needed: 20, watching: 50 } as const;
+const lookEveryMs = { awaited: 0, needed: 20, watching: 50 } as const;
 
 /** What advancing writes of a quiet topology, on average: records and markers a second. */
 const quietRecordsPerSecond = 0.5;
@@ -81,8 +81,9 @@ export class IdleAdvance {
    * Advances by the last look, and begins another beside the caller when it is time.
    *
    * @param needs - event times that tasks, of whatever process, need all sources to pass.
+   * @param isAwaited - whether a commit waits for what a look gives.
    */
-  step(tasks: readonly SourceTask[], needs: readonly number[]): void {
+  step(tasks: readonly SourceTask[], needs: readonly number[], isAwaited = false): void {
     const at = this.#at;
     const { quietMs } = this;
     for (const task of tasks) {
@@ -94,7 +95,8 @@ export class IdleAdvance {
     }
     if (this.#looking || tasks.length === 0) return;
     const now = performance.now();
-    const dueMs = this.#dueMs(tasks, needs, now - this.#lastLook);
+    const everyMs = isAwaited ? lookEveryMs.awaited : lookEveryMs.needed;
+    const dueMs = this.#dueMs(tasks, needs, now - this.#lastLook, everyMs);
     if (dueMs > 0) {
       this.#tellAt(now + dueMs);
       return;
@@ -111,6 +113,19 @@ export class IdleAdvance {
       });
   }
 
+  /** When the clock was read for the last look that was answered. */
+  get lookedAt(): number {
+    return this.#at;
+  }
+
+  /** The latest need that another look serves now; null: it would let nothing happen. */
+  latestNeed(tasks: readonly SourceTask[], needs: readonly number[]): number | null {
+    const clock = this.#now();
+    const least = Math.min(...tasks.map(({ progress }) => progress));
+    const served = needs.filter((need) => need >= least && need >= this.#at && need < clock);
+    return served.length === 0 ? null : Math.max(...served);
+  }
+
   /** No timer is left behind. */
   stop(): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
@@ -123,8 +138,14 @@ export class IdleAdvance {
    * looking alone, and what waits for the clock by asking it.
    *
    * @param sinceMs - how long ago the last look began.
+   * @param everyMs - least time between two where a task needs another.
    */
-  #dueMs(tasks: readonly SourceTask[], needs: readonly number[], sinceMs: number): number {
+  #dueMs(
+    tasks: readonly SourceTask[],
+    needs: readonly number[],
+    sinceMs: number,
+    everyMs: number,
+  ): number {
     const clock = this.#now();
     let least = Number.POSITIVE_INFINITY;
     let watches = this.#workers() > 1;
@@ -138,7 +159,7 @@ export class IdleAdvance {
       const inMs = need < clock ? 0 : need - clock + 1;
       // Where the last look was late enough, its partition has records that come by themselves.
       if (need < this.#at) watches = true;
-      else dueMs = Math.min(dueMs, Math.max(inMs, lookEveryMs.needed - sinceMs));
+      else dueMs = Math.min(dueMs, Math.max(inMs, everyMs - sinceMs));
     }
     return watches ? Math.min(dueMs, lookEveryMs.watching - sinceMs) : dueMs;
   }
