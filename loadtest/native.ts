@@ -234,6 +234,12 @@ async function madeModels(): Promise<Model[]> {
     made("100 trees of depth 6", { trees: 100, depth: 6 }),
     made("300 trees of depth 6", { trees: 300, depth: 6 }),
     made("500 trees of depth 8", { trees: 500, depth: 8 }),
+    made("100 trees of depth 6, of doubles", { trees: 100, depth: 6, isDouble: true }),
+    made("100 trees of depth 6, half of the tests for equality", {
+      trees: 100,
+      depth: 6,
+      modes: ["BRANCH_LEQ", "BRANCH_EQ"],
+    }),
     { name: "logistic regression, 5 features", bytes: await readFile(linear), features: 5 },
   ];
 }
