@@ -4,7 +4,7 @@ export interface Limits {
   readonly bodyBytes: number;
   /** Requests under way; one more is refused. */
   readonly requestsAtOnce: number;
-  /** A request has to be there whole after so long, ms. */
+  /** A request has to be there whole after so long, and no answer may stand still for it, ms. */
   readonly receiveMs: number;
   /** From the head of a request to its answer, ms. */
   readonly requestMs: number;

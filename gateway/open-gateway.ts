@@ -128,7 +128,9 @@ function serverOf(options: GatewayOptions, gate: Gate): FastifyInstance {
     reply.header("x-request-id", request.id);
     done();
   });
-  server.addHook("onSend", (_, reply, __, done) => {
+  server.addHook("onSend", (request, reply, __, done) => {
+    // Who takes nothing of an answer for so long is closed; behind it Node waits as for others.
+    request.raw.socket.setTimeout(gate.limits.receiveMs);
     if (gate.isDraining) reply.header("connection", "close");
     done();
   });

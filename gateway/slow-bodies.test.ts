@@ -1,6 +1,7 @@
 /** Requests that are sent slower than they may be, over HTTP and gRPC: one limit for both. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { Agent, type IncomingMessage, request } from "node:http";
 import { connect } from "node:http2";
 import { connect as connectTcp } from "node:net";
 import { after, before, test } from "node:test";
@@ -15,6 +16,10 @@ const receiveMs = 100;
 const timeout = 30_000;
 let gateway: Gateway;
 let handled = 0;
+let leave = (): void => {};
+const left = new Promise<void>((resolve) => {
+  leave = resolve;
+});
 
 before(async () => {
   const handle = () => {
@@ -25,7 +30,15 @@ before(async () => {
     ...{ method: "POST", path: "/take", scope: null, title: "", about: "", takes: "bytes" },
     ...{ answers: { status: 200, schema: z.unknown() }, errors: [], handle },
   });
-  gateway = await openTestGateway([taking], {
+  const giving = door({
+    ...{ method: "GET", path: "/give", scope: null, title: "", about: "", takes: "none" },
+    ...{ answers: "application/octet-stream", errors: [] },
+    handle: ({ caller }) => {
+      caller.onLeave(leave);
+      return { body: Buffer.alloc(64 * 2 ** 20) };
+    },
+  });
+  gateway = await openTestGateway([taking, giving], {
     limits: { ...usualLimits, receiveMs },
     grpc: {
       address: { host: "127.0.0.1", port: 0 },
@@ -86,4 +99,24 @@ test("a message over gRPC that does not come is refused, and its call counts no 
   session.destroy();
   const metrics = await gateway.metrics.registry.metrics();
   assert.match(metrics, /millrace_gateway_requests_under_way 0/);
+});
+
+test("a client that takes nothing of its answer is not waited for", { timeout }, async (t) => {
+  const { port } = new URL(gateway.url);
+  const socket = connectTcp(Number(port), "127.0.0.1");
+  t.after(() => socket.destroy());
+  socket.pause().write("GET /give HTTP/1.1\r\nhost: localhost\r\n\r\n");
+  await left;
+});
+
+test("one that takes it gets it whole, and asks again", { timeout }, async (t) => {
+  const agent = new Agent({ keepAlive: true });
+  t.after(() => agent.destroy());
+  for (const _ of [1, 2]) {
+    const asking = request(`${gateway.url}/give`, { agent }).end();
+    const [answer] = (await once(asking, "response")) as [IncomingMessage];
+    let bytes = 0;
+    for await (const chunk of answer) bytes += (chunk as Buffer).length;
+    assert.equal(bytes, 64 * 2 ** 20);
+  }
 });
