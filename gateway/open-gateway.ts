@@ -112,6 +112,8 @@ function serverOf(options: GatewayOptions, gate: Gate): FastifyInstance {
   const server = fastify({
     serverFactory: (handler) => bareServer(options, handler),
     bodyLimit: options.limits.bodyBytes,
+    // How long a part may be its door says, or else what a head may hold.
+    routerOptions: { maxParamLength: headerBytesMost },
     return503OnClosing: false,
     forceCloseConnections: "idle",
     logger: false,

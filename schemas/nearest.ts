@@ -3,11 +3,15 @@ function closeWithin(length: number): number {
   return Math.min(3, Math.max(1, Math.floor(length / 3)));
 }
 
-/** ` (did you mean …?)` where a known name is close, else an empty text. */
+/**
+ * ` (did you mean …?)` where a known name is close, else an empty text: so of a name that is known,
+ * with which something else is wrong.
+ */
 export function nearest(text: string, names: Iterable<string>): string {
   let best = "";
   let least = closeWithin(text.length) + 1;
   for (const name of names) {
+    if (name === text) return "";
     const distance = editDistance(text.toLowerCase(), name.toLowerCase());
     if (distance < least) [best, least] = [name, distance];
   }

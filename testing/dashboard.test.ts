@@ -55,6 +55,7 @@ test("what has to be seen has a panel, and what has to be told of an alert", () 
   const panels = [
     ...[...panelled, "millrace_state_keys", "millrace_state_bytes"],
     ...["millrace_gateway_predictions_total", "millrace_gateway_rows_waiting"],
+    ...[snapshots, "millrace_gateway_tracking_behind_bytes"],
   ];
   const lacks = (expressions: readonly string[]) => (name: string) =>
     !expressions.some((expression) => expression.includes(name));
@@ -130,6 +131,7 @@ const json = { method: "POST", headers: { "content-type": "application/json" } }
 const flight = { flightId: 1, departedAt: 978310800000, origin: "ATL", destination: "BOS" };
 const clock = { distanceMiles: 900, localHour: 0, localWeekday: 1 };
 const asked = JSON.stringify({ record: { ...flight, ...clock } });
+const experiments = JSON.stringify({ max_results: 1 });
 
 /** What a short run and its gateway show once its tasks are there; it is stopped then. */
 async function scrapeRun(): Promise<string> {
@@ -147,11 +149,13 @@ async function scrapeRun(): Promise<string> {
       );
     for (;;) {
       await ask(`http://127.0.0.1:${gateway}/v1/predict/predictions`, asked);
+      // A tracking log is read once somebody asks for what stands in it.
+      await ask(`http://127.0.0.1:${gateway}/api/2.0/mlflow/experiments/search`, experiments);
       const at = [port, gateway].map((each) => ask(`http://127.0.0.1:${each}/metrics`));
       const text = (await Promise.all(at)).join("\n");
       const told = [
         ...[/^millrace_source_records\{/m, /^millrace_progress_seconds\{/m],
-        /^millrace_gateway_predictions_total\{/m,
+        ...[/^millrace_gateway_predictions_total\{/m, /^millrace_gateway_tracking_behind_bytes\{/m],
       ];
       if (told.every((series) => series.test(text))) return text;
       assert.equal(run.exitCode, null, "the run ended");

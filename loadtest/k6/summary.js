@@ -6,10 +6,27 @@ import { setting } from "./settings.js";
  * @param required - names of metrics without which the run says nothing.
  */
 export function summary(data, required) {
+  const sorted = ordered(data);
   return {
-    [setting("SUMMARY", "/dev/null")]: JSON.stringify({ ...data, required }, null, 2),
-    stdout: lines(data).join("\n"),
+    [setting("SUMMARY", "/dev/null")]: JSON.stringify({ ...sorted, required }, null, 2),
+    stdout: lines(sorted).join("\n"),
   };
+}
+
+/** The same, names in their order: k6 gives them in any. */
+function ordered(value) {
+  if (Array.isArray(value)) return value.map(ordered);
+  if (typeof value !== "object" || value === null) return value;
+  const parts = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
+  return Object.fromEntries(parts.map(([name, part]) => [name, ordered(part)]));
+}
+
+/** Figures in this order; those that are none of them behind, by their names. */
+const figures = ["min", "avg", "med", "p(50)", "p(90)", "p(95)", "p(99)", "max"];
+
+function byFigure([a], [b]) {
+  const [first, second] = [a, b].map((name) => figures.indexOf(name) + 1 || figures.length + 1);
+  return first - second || (a < b ? -1 : 1);
 }
 
 function lines({ metrics }) {
@@ -20,7 +37,9 @@ function lines({ metrics }) {
     }
   }
   const measured = Object.entries(metrics).map(([name, { values }]) => {
-    const shown = Object.entries(values).map(([key, value]) => `${key} ${number(value)}`);
+    const shown = Object.entries(values)
+      .sort(byFigure)
+      .map(([key, value]) => `${key} ${number(value)}`);
     return `${name.padEnd(24)} ${shown.join(", ")}`;
   });
   return ["", ...measured.sort(), ...failed, ""];

@@ -63,13 +63,18 @@ export async function startMissing(options: UnderTestOptions): Promise<UnderTest
     const stop = async () => {
       if (run !== null) await stopRun(run);
       await stopServers();
-      return run?.output ?? "";
+      return wasUp ? (run?.output ?? "") : withoutServers(run?.output ?? "");
     };
     return { settings, isOwn: run !== null, pid: run?.workers.get("0") ?? null, stop };
   } catch (error) {
     await stopServers();
     throw error;
   }
+}
+
+/** What a run printed, without what it says of servers that do not outlive it. */
+export function withoutServers(printed: string): string {
+  return printed.replace(/^servers .*\n?/gm, "");
 }
 
 async function startServers(directory: string, usualPorts: boolean) {

@@ -150,6 +150,20 @@ test("who gives a run up that hangs is free at once, and a pool ends that is clo
   assert.deepEqual(hung, []);
 });
 
+test("who gave up before a thread finds that a model has to run apart has nothing run there", {
+  timeout,
+}, async () => {
+  const { pool: scoring, hung } = pool();
+  const over = new AbortController();
+  const asked = scoring.score(work(hanging, [1]), over.signal);
+  // Given to a thread, which has yet to load what it reads models with.
+  while (scoring.rowsInFlight === 0) await nextTurn();
+  over.abort();
+  await assert.rejects(asked, { name: "AbortError" });
+  assert.deepEqual(hung, []);
+  await scoring.close();
+});
+
 const here = fileURLToPath(import.meta.url);
 const urlOf = (file: string) => new URL(`${file}${extname(here)}`, import.meta.url).href;
 const poolUrl = urlOf("./scoring-pool");
