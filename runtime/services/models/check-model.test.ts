@@ -72,7 +72,7 @@ test("a model that knows no missing value is refused, naming the feature and wha
 test("answers that are no probabilities are refused with the option that may help", async () => {
   assert.match(
     await refusal("sklearn-logits"),
-    /row \d+ gives .*no probability: with log-odds say --logit/,
+    /row \d+ gives .*no probability: with log-odds say --logit.*regression.*from 0 to 1/,
   );
 });
 

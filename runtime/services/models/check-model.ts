@@ -109,7 +109,8 @@ function checkProbability(answer: number, which: string): void {
   if (answer >= 0 && answer <= 1) return;
   throw refused(
     `${which} gives ${answer}, which is no probability: with log-odds say --logit, with another ` +
-      "output or class --output and --positive",
+      "output or class --output and --positive; a regression of another scale is trained on a " +
+      "target from 0 to 1, e.g. its share of a bound",
   );
 }
 
