@@ -147,6 +147,8 @@ export interface DeadLetterLine {
 
 export interface ModelLine {
   readonly topology: string;
+  /** Its name, as in `scoredBy`. */
+  readonly model: string;
   readonly version: string;
   readonly promoted: boolean;
   readonly effectiveFrom: string;

@@ -36,7 +36,7 @@ async function linesOf(
     if (names.length > 0 && !names.includes(model)) continue;
     lines.push(
       ...(await offline.query<ModelLine>(
-        `SELECT topology, version, toBool(promoted) AS promoted,
+        `SELECT topology, model.model AS model, version, toBool(promoted) AS promoted,
           toString(effective_from) AS "effectiveFrom",
           trained_on AS "trainedOn", holdout_auc AS "holdoutAuc", sha256, reason,
           toUInt32(live.scored) AS scored, live.auc AS "liveAuc"

@@ -8,6 +8,7 @@ import { type Plan, type TopicSpec, topologyOf } from "../../schemas/plan.ts";
 import { outcomesFor, outcomesOf, predictionsOf, viewsOf } from "../../schemas/plan-facts.ts";
 import { quoteText } from "../../schemas/sql-text.ts";
 import { aucSql, knownSql } from "../../serving/model-lines.ts";
+import { byVersion, fallbackAuc, type Served, servedOf } from "./served.ts";
 import {
   type GroundTruth,
   imbalances,
@@ -54,9 +55,7 @@ export async function collectSummary(
     predictions: {
       total: sum(served, ({ total }) => total),
       fallback: sum(fallback, ({ total }) => total),
-      byVersion: Object.fromEntries(
-        served.flatMap(({ version, total }) => (version === null ? [] : [[version, total]])),
-      ),
+      byVersion: byVersion(served),
     },
     outcomes: {
       labelled: sum(parts, ({ outcomes }) => outcomes.labelled),
@@ -65,7 +64,7 @@ export async function collectSummary(
       pending: sum(parts, ({ outcomes }) => outcomes.pending),
     },
     models: parts.flatMap((part) => part.models),
-    fallbackAuc: fallback.find(({ auc }) => auc !== null)?.auc ?? null,
+    fallbackAuc: fallbackAuc(served),
     throughput: { eventsPerSecond: facts.eventsPerSecond },
     memory: { maxRssBytes: facts.maxRssBytes, workerMaxRssBytes: facts.workerMaxRssBytes },
   };
@@ -181,20 +180,10 @@ async function deadLettersByCode(
   return Object.fromEntries(counts);
 }
 
-/** Predictions of one version (null: the fallback) and how those with a known outcome did. */
-interface Served {
-  /** Name of the scoring step. */
-  readonly scoring: string;
-  readonly version: string | null;
-  readonly total: number;
-  readonly labelled: number;
-  readonly auc: number | null;
-}
-
 async function servedByVersion(plan: Plan, { offline }: TopologyStack): Promise<Served[]> {
   const served: Served[] = [];
   for (const predictions of predictionsOf(plan)) {
-    const { name } = predictions;
+    const { name, model } = predictions;
     const totals = await offline.query<{ version: string | null; total: number }>(
       `SELECT version, toFloat64(count()) AS total FROM ${name}
       GROUP BY version ORDER BY version`,
@@ -210,7 +199,7 @@ async function servedByVersion(plan: Plan, { offline }: TopologyStack): Promise<
     for (const { version, total } of totals) {
       const found = aucs.find((each) => each.version === version);
       const { labelled = 0, auc = null } = found ?? {};
-      served.push({ scoring: name, version, total, labelled, auc });
+      served.push({ scoring: name, model: model.name, version, total, labelled, auc });
     }
   }
   return served;
@@ -245,22 +234,16 @@ async function modelSummaries(
   // Without anything that trains there is no table of models.
   if (!plan.topics.some(({ role }) => role === "models")) return [];
   const models = await offline.query<Omit<ModelSummary, "scored" | "labelled" | "liveAuc">>(
-    `SELECT version, promoted = 1 AS promoted, toFloat64(trained_on) AS "trainedOn",
+    `SELECT model, version, promoted = 1 AS promoted, toFloat64(trained_on) AS "trainedOn",
       formatDateTime(effective_from, '%Y-%m-%dT%H:%i:%SZ', 'UTC') AS "effectiveFrom",
       holdout_auc AS "holdoutAuc", sha256
     FROM models
     ORDER BY effective_from, version`,
   );
-  return models.map((model) => {
-    const found = served.find(({ version }) => version === model.version);
-    return {
-      ...model,
-      promoted: Boolean(model.promoted),
-      scored: found?.total ?? 0,
-      labelled: found?.labelled ?? 0,
-      liveAuc: found?.auc ?? null,
-    };
-  });
+  return models.map((model) => ({
+    ...{ ...model, promoted: Boolean(model.promoted) },
+    ...servedOf(served, model),
+  }));
 }
 
 function sum<T>(all: readonly T[], of: (each: T) => number): number {

@@ -1,4 +1,5 @@
 import { plainText } from "../../schemas/plain-text.ts";
+import { versionNames } from "../model-table.ts";
 import { table } from "../table.ts";
 import { groundTruthText } from "./ground-truth-text.ts";
 import type { Summary, TopologySummary } from "./summary.ts";
@@ -34,7 +35,7 @@ export function summaryText(summary: Summary, problems: readonly string[]): stri
   if (predictions.total > 0) {
     lines.push(
       `predictions    ${count(predictions.total)}, ${count(predictions.fallback)} by the fallback` +
-        ` (AUC ${auc(summary.fallbackAuc)})`,
+        (summary.fallbackAuc === null ? "" : ` (AUC ${auc(summary.fallbackAuc)})`),
       `ground truth   ${groundTruthText(outcomes)}`,
     );
   }
@@ -69,10 +70,11 @@ function balanceText({ balanced }: Summary, problems: readonly string[]): string
 }
 
 function modelTable(models: Summary["models"]): string {
+  const name = versionNames(models);
   return table(
     ["model", "promoted", "in force after", "trained on", "holdout AUC", "scored", "live AUC"],
     models.map((model) => [
-      model.version,
+      name(model),
       // A training that made none has its number too; `millrace models` says why.
       model.promoted ? "yes" : model.sha256 === "" ? "no model" : "no",
       model.effectiveFrom.slice(0, 16).replace("T", " "),

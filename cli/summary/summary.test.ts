@@ -71,6 +71,7 @@ test("the summary for people says that it balances, or what does not", () => {
     outcomes: balanced.outcomes,
     models: [
       {
+        model: "late",
         version: "v1",
         promoted: true,
         trainedOn: 20_000,
@@ -82,6 +83,7 @@ test("the summary for people says that it balances, or what does not", () => {
         sha256: "ab",
       },
       {
+        model: "late",
         version: "v2",
         promoted: false,
         trainedOn: 0,
@@ -103,6 +105,10 @@ test("the summary for people says that it balances, or what does not", () => {
   }
   assert.match(text, /v1 +yes +2001-01-03 01:02 +20,000 +0\.723 +6 +-\n/);
   assert.match(text, /v2 +no model +2001-01-04 01:02 +0 +- +0 +-\n/);
+  const two = summary.models.map((each, at) => ({ ...each, model: at === 0 ? "late" : "early" }));
+  const several = summaryText({ ...summary, models: two, fallbackAuc: null }, []);
+  assert.match(several, /late v1 +yes.*\nearly v2 +no model/);
+  assert.match(several, /4 by the fallback\n/);
   assert.match(text, /1,024 MB at most; workers 256, 512 MB\n/);
   assert.match(text, /Balanced: every record/);
   assert.match(text, /ground truth +4 labelled, 3 taken for negative, 1 unknown, 2 pending\n/);

@@ -37,6 +37,8 @@ export interface TopologySummary {
 }
 
 export interface ModelSummary {
+  /** Its name, as in `scoredBy`. */
+  readonly model: string;
   readonly version: string;
   readonly promoted: boolean;
   /** Rows it was fitted on. */
@@ -77,10 +79,12 @@ export interface Summary {
   readonly predictions: {
     readonly total: number;
     readonly fallback: number;
+    /** Of several models, those of one version's name together. */
     readonly byVersion: Readonly<Record<string, number>>;
   };
   readonly outcomes: GroundTruth;
   readonly models: readonly ModelSummary[];
+  /** Null where none is known, or where several steps have one. */
   readonly fallbackAuc: number | null;
   readonly throughput: { readonly eventsPerSecond: number };
   readonly memory: {
