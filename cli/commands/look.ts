@@ -7,6 +7,7 @@ import type {
   FeatureRequest,
   Inspector,
 } from "../../serving/inspector.ts";
+import { scanStatement } from "../../sinks/statement.ts";
 import { exitCodes } from "../exit.ts";
 import type { LookArguments } from "../look-options.ts";
 import { modelTable } from "../model-table.ts";
@@ -198,8 +199,9 @@ export function sql(
   return look(resolved, (inspector) =>
     refusingQuery("the query", async () => {
       const request = { query, format, topology };
-      if (options.format === undefined) return shown(await inspector.sql(request));
-      // A format that somebody asks for comes as it is.
+      const asked = options.format ?? scanStatement(query).format;
+      if (asked === null) return shown(await inspector.sql(request));
+      // A format that somebody asks for, here or in the statement, comes as it is.
       return Buffer.from(await inspector.sqlBytes(request), "base64");
     }),
   );

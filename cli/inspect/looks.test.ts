@@ -96,6 +96,18 @@ test("a run ends with a model, and is given a bad and a late record", async () =
   await withStack(data, feed);
 });
 
+test("a format that a statement names itself comes as it is, as that of --format does", async () => {
+  const select = "SELECT 1, 'a', char(27)";
+  const tabs = "1\ta\t\u001b\n";
+  const forms = [[`${select} FORMAT TSV`], [`${select} format TSV -- newest`]];
+  for (const args of [...forms, [select, "--format", "TSV"]]) {
+    const { code, out, err } = await askMillrace("sql", ...args, "--data", data);
+    assert.deepEqual([code, out], [0, tabs], err);
+  }
+  const { out } = await askMillrace("sql", select, "--data", data);
+  assert.match(out, /\\u001b/);
+});
+
 test("while a run works, every look answers over its socket, ClickHouse and /metrics as well", async () => {
   // Arrivals stand almost still, so that the run goes on until it is stopped.
   const going = startMillrace(...runTo(last), "--slow", "flights.arrivals=1000000", "--http", "0");
