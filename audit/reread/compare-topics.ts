@@ -6,7 +6,7 @@ import type { SchemaRegistry } from "../../runtime/schema-registry/registry.ts";
 import { ByteWriter } from "../../schemas/bytes.ts";
 import { type Plan, type TopicOutputSpec, type TopicSpec, topologyOf } from "../../schemas/plan.ts";
 import { predictionsOf } from "../../schemas/plan-facts.ts";
-import { servedTopic } from "../../schemas/topic-names.ts";
+import { servedTopic, shadowsTopic } from "../../schemas/topic-names.ts";
 import { Origins } from "./origins.ts";
 import { RecordCursor } from "./record-cursor.ts";
 
@@ -46,12 +46,14 @@ const compared: ReadonlySet<TopicSpec["role"]> = new Set([
 /**
  * Compares every topic that a plan writes for others, record by record in order: late records and
  * dead letters in the order of each source partition, since nobody decides in which order those of
- * several come into a partition of their topic. What a gateway served was asked for by somebody,
- * and follows from no source.
+ * several come into a partition of their topic. What a gateway served, and what shadows scored beside
+ * it, was asked for by somebody, and follows from no source.
  */
 export async function compareTopics(options: CompareOptions): Promise<TopicComparison[]> {
   const { plan } = options;
-  const served = predictionsOf(plan).map(({ name }) => servedTopic(topologyOf(plan), name));
+  const served = predictionsOf(plan).flatMap(({ name }) =>
+    [servedTopic, shadowsTopic].map((of) => of(topologyOf(plan), name)),
+  );
   const topics = plan.topics.filter(
     ({ name, role }) => compared.has(role) && !served.includes(name),
   );
