@@ -46,8 +46,8 @@ const compared: ReadonlySet<TopicSpec["role"]> = new Set([
 /**
  * Compares every topic that a plan writes for others, record by record in order: late records and
  * dead letters in the order of each source partition, since nobody decides in which order those of
- * several come into a partition of their topic. What a gateway served, and what shadows scored beside
- * it, was asked for by somebody, and follows from no source.
+ * several come into a partition of their topic. What a gateway served, and what shadows scored
+ * beside it, was asked for by somebody, and follows from no source.
  */
 export async function compareTopics(options: CompareOptions): Promise<TopicComparison[]> {
   const { plan } = options;

@@ -27,8 +27,17 @@ export async function askGateway(
   const headers = body === null ? own : { ...own, "content-type": "application/json" };
   const init = body === null ? {} : { method: "POST", body: JSON.stringify(body) };
   const signal = AbortSignal.timeout(longestMs);
-  const answer = await fetch(url + path, { ...init, headers, signal });
+  const answer = await fetch(url + path, { ...init, headers, signal }).catch((error: unknown) => {
+    throw new Error(`no answer: ${reachedWhy(error)}`, { cause: error });
+  });
   return { status: answer.status, body: (await answer.json()) as GatewayAnswer["body"] };
+}
+
+/** Why a request has no answer: what `fetch` keeps behind its error. */
+function reachedWhy(error: unknown): string {
+  const { cause, message } = error as Error & { readonly cause?: NodeJS.ErrnoException };
+  // Of an address with several numbers the message is empty.
+  return cause?.code ?? (cause?.message || message);
 }
 
 /** What was wrong with an answer, for people. */
@@ -49,8 +58,6 @@ export async function gatewayIsThere(access: GatewayAccess): Promise<void> {
     throw new MillraceError("GATEWAY_AWAY", { url, reason: refusalOf(answer) });
   } catch (error) {
     if (error instanceof MillraceError) throw error;
-    const cause = (error as Error).cause;
-    const reason = cause instanceof Error ? cause.message : (error as Error).message;
-    throw new MillraceError("GATEWAY_AWAY", { url, reason }, { cause: error });
+    throw new MillraceError("GATEWAY_AWAY", { url, reason: (error as Error).message });
   }
 }

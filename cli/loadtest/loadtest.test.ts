@@ -94,7 +94,7 @@ test("what cannot be loaded is refused before anything is sent", async () => {
   assert.match(await refused("ingest-http", "payment"), /EVENT_TOPIC_UNKNOWN.*mean payments\?/s);
   assert.match(await refused("ingest-kafka", "payments"), /no port for producers/);
   const away = await refused("predict", "predictions", "--gateway", "http://127.0.0.1:9");
-  assert.match(away, /GATEWAY_AWAY.*--listen 8080/s);
+  assert.match(away, /GATEWAY_AWAY.*\(no answer: .+\).*--listen 8080/s);
   const many = await refused("predict", "predictions", "--rate", "x", "--rows", "0", "--with", "a");
   assert.match(many, /--with: \\"a\\": write TOPIC=FILE.*--rate: .*--rows: write a whole number/s);
   const keyless = join(folder, "keyless.ndjson");
