@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { LatencyHistogram } from "../live/latency-histogram.ts";
 import type { LoopCounts } from "./open-loop.ts";
 import type { ReadBack } from "./read-back.ts";
-import { failuresOf } from "./verdict.ts";
+import { failuresOf, shownText } from "./verdict.ts";
 
 const bounds = { p99Ms: null, dropped: 0.01 };
 
@@ -34,4 +34,15 @@ test("each promise that does not hold fails it", () => {
   assert.equal(failure({ failed: 1 }, { found: 1_001 }), "1 requests failed");
   const slow = failuresOf(shown({}, {}, 30), { ...bounds, p99Ms: 20 });
   assert.deepEqual(slow, ["p99 is 30 ms, above 20 ms"]);
+});
+
+test("people read the times, what was kept and why it failed", () => {
+  const good = shownText(shown(), []);
+  assert.match(good, /^times +p50 10 ms, .* most 10 ms, from when each was due$/m);
+  assert.match(good, /^kept +1,000 of 1,000 in scores, 0 twice$/m);
+  assert.ok(good.endsWith("\nPassed."));
+  const failures = new Map([["no answer: ECONNREFUSED", 3]]);
+  const nothing = shownText(shown({ times: new LatencyHistogram(), failures }), ["all failed"]);
+  assert.match(nothing, /^times +none$/m);
+  assert.match(nothing, /^failed +3: no answer: ECONNREFUSED\nFAILED: all failed\.$/m);
 });

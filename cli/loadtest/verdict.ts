@@ -48,7 +48,7 @@ export function shownText(shown: Shown, failures: readonly string[]): string {
   const number = (value: number) => value.toLocaleString("en-US");
   const lines = [
     `requests     ${number(counts.answered)} answered, ${number(counts.failed)} failed, ${number(counts.dropped)} not sent in time`,
-    `times        ${timesText(counts.times)}, from when each was due`,
+    `times        ${counts.times.count === 0 ? "none" : `${timesText(counts.times)}, from when each was due`}`,
   ];
   const told = [...kinds].map(([kind, n]) => `${number(n)} ${kind}`);
   if (told.length > 0) lines.push(`answers      ${told.join(", ")}`);
