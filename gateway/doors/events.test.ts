@@ -79,6 +79,9 @@ test("topics that are no source are refused, and a gateway of a replay takes not
   assert.deepEqual([other.status, other.body["code"]], [404, "EVENT_TOPIC_UNKNOWN"]);
   assert.match(String(other.body["message"]), /did you mean payments/);
   assert.equal((await send(payment(), {}, "shop.cards%401.rows")).status, 404);
+  // As long as a topic of Kafka may be called.
+  const long = await send(payment(), {}, "t".repeat(249));
+  assert.deepEqual([long.status, long.body["code"]], [404, "EVENT_TOPIC_UNKNOWN"]);
   const replay = await openTestGateway([eventDoor(null)]);
   const closed = await ask(`${replay.url}/v1/events/payments`, posting(payment()));
   assert.deepEqual([closed.status, closed.body["code"]], [409, "EVENTS_CLOSED"]);

@@ -64,6 +64,25 @@ test("a feature window is held against the champion's training rows and closes a
   assert.deepEqual(run(watch, records, 450, 7), { ...run(watch, records, 450) });
 });
 
+test("a version that was named by hand is held against the rows of the trainer's last one", () => {
+  const detectors: WatchSpec["detectors"] = [{ kind: "features", overMs: 100 }];
+  const records = [
+    // Before the trainer has promoted any there is nothing to hold it against.
+    ...windowOf(0, 500, 0.6, "by-hand"),
+    answer(150, { requestId: "", reference }),
+    ...windowOf(200, 500, 0.6, "by-hand"),
+    prediction("end", 300, "by-hand", [0.1, Number.NaN, 1, 1, 12]),
+  ];
+  const { drift } = run({ detectors, triggers: [] }, records, 350);
+  const [flights] = reference;
+  assert.deepEqual(
+    drift
+      .filter(({ feature, rows }) => feature === flights?.feature && rows !== 0)
+      .map(({ windowStart, rows, alarm, version }) => [windowStart, rows, alarm, version]),
+    [[200, 500, true, "v1"]],
+  );
+});
+
 test("a window in which the model changed has a result for each version, and the newest one asks", () => {
   const watch: Partial<WatchSpec> = {
     detectors: [

@@ -19,9 +19,11 @@ interface OpenWindow {
 
 /**
  * Holds the features served against the training rows of the version that served them, by PSI,
- * window by window of the predictions' knownAt. What the fallback answers is held against the
- * champion's. No window is opened while there is none. In live mode a version may predict before
- * the watch has heard of it: its features are held against what is known until then.
+ * window by window of the predictions' knownAt. What the fallback answers, and a version that was
+ * named by hand and has no training rows, is held against those of the version that the trainer
+ * promoted last, and counted as its own. No window is opened while there is none. In live mode a
+ * version may predict before the watch has heard of it: its features are held against what is known
+ * until then.
  *
  * Memory: one histogram a feature, version and open window, at most two windows.
  */
@@ -35,7 +37,10 @@ export class FeatureWindows {
     this.#features = features;
   }
 
-  /** @param version - "" of the fallback. */
+  /**
+   * @param version - "" of the fallback.
+   * @param champion - of the version that the trainer promoted last.
+   */
   predicted(
     knownAt: number,
     version: string,
@@ -118,7 +123,7 @@ export class FeatureWindows {
   }
 }
 
-/** The part of a version, or of the champion where the version has none. */
+/** The part of a version, or of the trainer's champion where the version has none. */
 function partOf(parts: Part[], version: string, champion: Reference): Part {
   const found = find(parts, version) ?? find(parts, champion.version);
   if (found !== undefined) return found;
