@@ -39,6 +39,9 @@ const usageErrors: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "QUERY_REFUSED",
   "VIEW_UNKNOWN",
   "VIEW_KEY_INVALID",
+  "STEP_UNKNOWN",
+  "STEP_UNSERVED",
+  "EVENT_TOPIC_UNKNOWN",
 ]);
 
 /**

@@ -88,7 +88,11 @@ test("a load fails where the gateway refuses, and says with what", async () => {
 });
 
 test("what cannot be loaded is refused before anything is sent", async () => {
-  const refused = async (...args: Parameters<typeof load>) => (await load(...args)).err;
+  const refused = async (...args: Parameters<typeof load>) => {
+    const { code, err } = await load(...args);
+    assert.equal(code, err.includes("GATEWAY_AWAY") ? 1 : 2, err);
+    return err;
+  };
   assert.match(await refused("predict", "prediction"), /STEP_UNKNOWN.*did you mean predictions\?/s);
   assert.match(await refused("features", "cards"), /VIEW_UNKNOWN.*There are: card_spending@1/s);
   assert.match(await refused("ingest-http", "payment"), /EVENT_TOPIC_UNKNOWN.*mean payments\?/s);
