@@ -1,6 +1,11 @@
 import type { Plan } from "../schemas/plan.ts";
-import { type FeatureRead, readFeatureRows, type ViewRows } from "../serving/feature-rows.ts";
-import type { ServedStack } from "../serving/served-stack.ts";
+import {
+  type FeatureRead,
+  type FeatureStores,
+  readFeatureRows,
+  type ViewRows,
+} from "../serving/feature-rows.ts";
+import { PastQueries } from "./past-queries.ts";
 
 /** Behind a live view by no more than its commits and flushes take, a row is still FRESH, ms. */
 const liveLagMs = 1_000;
@@ -9,22 +14,27 @@ const liveLagMs = 1_000;
 export class Served {
   /** As it runs now: strands that are cut over take their places in it. */
   readonly plans: readonly Plan[];
-  readonly #stack: Pick<ServedStack, "online" | "offline">;
+  readonly #stack: FeatureStores;
   readonly #now: () => number | null;
 
-  /** @param now - of a live run: UTC ms; null: of a replay, whose views say how far it is. */
+  /**
+   * @param now - of a live run: UTC ms; null: of a replay, whose views say how far it is.
+   * @param pastMost - queries of the past under way; one more is refused.
+   */
   constructor(
     plans: readonly Plan[],
-    stack: Pick<ServedStack, "online" | "offline">,
+    stack: FeatureStores,
     now: () => number | null,
+    pastMost = 64,
   ) {
     this.plans = plans;
-    this.#stack = stack;
+    const { online } = stack;
+    this.#stack = { online, offline: new PastQueries(stack.offline, pastMost) };
     this.#now = now;
   }
 
   /**
-   * As `readFeatureRows`.
+   * As `readFeatureRows`; GATEWAY_BUSY where too many ask for the past.
    *
    * @param at - null: now, or of a replay how far each view is.
    */

@@ -12,7 +12,7 @@ import { type Plan, topologyOf } from "../schemas/plan.ts";
 import { completeSince, isServed } from "../schemas/plan-names.ts";
 import { judgeFreshness } from "../sinks/freshness.ts";
 import { onlineViewOf } from "../sinks/online-namespace.ts";
-import type { Freshness, OnlineEntry, OnlineKey } from "../sinks/store.ts";
+import type { Freshness, OfflineStore, OnlineEntry, OnlineKey } from "../sinks/store.ts";
 import { type PastRow, readPast } from "./past-rows.ts";
 import type { ServedStack } from "./served-stack.ts";
 import { type AskedView, checkKey, type FoundView, findView, servedAt } from "./served-view.ts";
@@ -68,6 +68,13 @@ export interface ServedRow {
   readonly values: readonly JsonValue[] | null;
 }
 
+/** Stores that features are read from. */
+export interface FeatureStores {
+  readonly online: Pick<ServedStack["online"], "read">;
+  /** By topology what answers queries of the past. */
+  readonly offline: { of(topology: string): Pick<OfflineStore, "query"> };
+}
+
 /**
  * Features of entities of several views at one event time, in one round trip to the online store:
  * its rows where they hold then. Rows of the past come from the offline store, in one query a view.
@@ -76,7 +83,7 @@ export interface ServedRow {
  */
 export async function readFeatureRows(
   plans: readonly Plan[],
-  stack: Pick<ServedStack, "online" | "offline">,
+  stack: FeatureStores,
   { reads, at, freshLagMs = 0 }: FeatureReads,
 ): Promise<ViewRows[]> {
   const asked = reads.map((read): Asked => {
@@ -114,7 +121,7 @@ function onlineKeys({ found: { plan }, keys, view }: Asked): OnlineKey[] {
 async function viewRows(
   { found, keys, view }: Asked,
   entries: readonly OnlineEntry[],
-  { offline }: Pick<ServedStack, "offline">,
+  { offline }: Pick<FeatureStores, "offline">,
   when: { readonly at: number | null; readonly freshLagMs: number },
 ): Promise<ViewRows> {
   const { plan, filling } = found;
