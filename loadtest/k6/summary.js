@@ -24,9 +24,9 @@ function ordered(value) {
 /** Figures in this order; those that are none of them behind, by their names. */
 const figures = ["min", "avg", "med", "p(50)", "p(90)", "p(95)", "p(99)", "max"];
 
-function byFigure([a], [b]) {
-  const [first, second] = [a, b].map((name) => figures.indexOf(name) + 1 || figures.length + 1);
-  return first - second || (a < b ? -1 : 1);
+/** Where a figure stands among those; behind them: one that is none. */
+function placeOf(figure) {
+  return figures.indexOf(figure) + 1 || figures.length + 1;
 }
 
 function lines({ metrics }) {
@@ -38,7 +38,7 @@ function lines({ metrics }) {
   }
   const measured = Object.entries(metrics).map(([name, { values }]) => {
     const shown = Object.entries(values)
-      .sort(byFigure)
+      .sort(([a], [b]) => placeOf(a) - placeOf(b) || (a < b ? -1 : 1))
       .map(([key, value]) => `${key} ${number(value)}`);
     return `${name.padEnd(24)} ${shown.join(", ")}`;
   });
