@@ -12,8 +12,8 @@ let tried = 0;
 let finding: Promise<unknown> = Promise.resolve();
 
 /**
- * Finds `count` free TCP ports of 127.0.0.1. None is given twice, also not to two processes of those
- * that find theirs so: one that is not taken yet is not found again as long as its process lives.
+ * Finds `count` free TCP ports of 127.0.0.1. None is given twice, also not to two processes that
+ * find theirs so: one that is not taken yet is not found again as long as its process lives.
  *
  * @throws {Error} when all ports are taken.
  */
