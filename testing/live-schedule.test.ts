@@ -176,6 +176,8 @@ async function runLiveWorker(
   const last = (sent.at(-1)?.at ?? 0) + 40 * hour;
   let now = sent[0]?.at ?? 0;
   let failures = 0;
+  const toFailure = () => 10 + Math.floor(random() * 50);
+  let left = toFailure();
   const ahead: RecordAhead[] = [];
   const world = withMethods<Broker>(broker, {
     producer: async (asked) => {
@@ -183,7 +185,8 @@ async function runLiveWorker(
       return withMethods(producer, {
         commit: async () => {
           await nextTurn();
-          const fails = random() < 0.02;
+          const fails = left-- === 0;
+          if (fails) left = toFailure();
           if (fails && failures++ % 2 === 0) throw outcomeUnknown;
           await producer.commit();
           if (fails) throw outcomeUnknown;
