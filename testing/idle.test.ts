@@ -36,6 +36,18 @@ async function countAll(broker: Broker, topic: string): Promise<number> {
   return count;
 }
 
+/** Sends a departure, and nothing beside it. */
+async function produceAlone(
+  broker: Broker,
+  record: Readonly<Record<string, unknown>> & { readonly flightId: number },
+): Promise<void> {
+  const logs = ["air.departures", "air.arrivals"].map((topic): [string, LogEntry[][]] => {
+    return [topic, [0, 1, 2, 3].map(() => [{ before: 0 }])];
+  });
+  logs[0]?.[1][partitionOf(String(record.flightId), 4)]?.push({ record });
+  await produceAir(broker, registry, new Map(logs));
+}
+
 async function startLive(
   broker: Broker,
   from: number,
@@ -236,12 +248,7 @@ test("a record that comes alone is answered by the commit that holds it", {
   for (let flightId = 0; flightId <= records; flightId++) {
     // The first finds out what the topology is: it may take some more.
     if (flightId === 1) commits = 0;
-    const record = { ...first.record, flightId, departedAt: Date.now() };
-    const logs = ["air.departures", "air.arrivals"].map((topic): [string, LogEntry[][]] => {
-      return [topic, [0, 1, 2, 3].map(() => [{ before: 0 }])];
-    });
-    logs[0]?.[1][partitionOf(String(flightId), 4)]?.push({ record });
-    await produceAir(broker, registry, new Map(logs));
+    await produceAlone(broker, { ...first.record, flightId, departedAt: Date.now() });
     const predicted = () => countAll(broker, "air.predictions");
     while ((await predicted()) <= flightId) await new Promise((resolve) => setTimeout(resolve, 5));
   }
@@ -251,6 +258,52 @@ test("a record that comes alone is answered by the commit that holds it", {
   await running;
   await worker.close();
   await broker.close();
+});
+
+test("a look that is not answered holds up no commit", { timeout: 30_000 }, async (t) => {
+  const broker = await openEmbeddedBroker({ directory: null });
+  await broker.createTopics(air.topics);
+  let [isAway, hangs] = [false, false];
+  const away = withMethods<Broker>(broker, {
+    listOffsets: (places) => {
+      const isLook = ["air.departures", "air.arrivals"].every((name) =>
+        places.some(({ topic, at }) => topic === name && at === "latest"),
+      );
+      if (!isAway || !isLook) return broker.listOffsets(places);
+      hangs = true;
+      return new Promise(() => {});
+    },
+  });
+  let committed = () => {};
+  const came = new Promise<void>((resolve) => {
+    committed = resolve;
+  });
+  const worker = await Worker.start({
+    // Beyond the end of this test: nothing but the limit of the waiting tells.
+    ...{ plan: air, broker: away, registry, instanceId: "0", idleWaitMs: 600_000 },
+    mode: { kind: "live", now: Date.now, maxWaitMs: minute },
+    execute: async (_, work) => executeAir(work),
+    onCommit: () => {
+      if (hangs) committed();
+    },
+  });
+  const stop = new AbortController();
+  const running = worker.run(stop.signal);
+  t.after(async () => {
+    stop.abort();
+    await running;
+    await worker.close();
+    await broker.close();
+  });
+  const [first] = makeSent(7, 1, 1);
+  assert.ok(first !== undefined);
+  const record = { ...first.record, flightId: 0, departedAt: Date.now() };
+  await produceAlone(broker, record);
+  const predicted = () => countAll(broker, "air.predictions");
+  while ((await predicted()) === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  isAway = true;
+  await produceAlone(broker, { ...record, flightId: 1, departedAt: Date.now() });
+  await came;
 });
 
 test("while nothing comes a process asks its broker seldom", async () => {

@@ -48,7 +48,7 @@ export class Worker {
   readonly #partitionsOf: (subtopology: string) => number;
   readonly #group: GroupProgress;
   /** Live mode only. */
-  readonly #idle: CommitHold | null;
+  readonly #hold: CommitHold | null;
   readonly #membership: Membership;
   readonly #commits: CommitPipeline;
   readonly #desk: WorkDesk;
@@ -85,7 +85,7 @@ export class Worker {
     this.#idleWaitMs = options.idleWaitMs ?? (isLive ? idleWaitMs.live : idleWaitMs.replay);
     const idle = (now: () => number) =>
       new IdleAdvance(plan, broker, now, wakeUp, workers, this.#idleWaitMs);
-    this.#idle = isLive ? new CommitHold(idle(clockOf(mode))) : null;
+    this.#hold = isLive ? new CommitHold(idle(clockOf(mode))) : null;
     const { commitIntervalMs: intervalMs = 100, onCommit = () => {} } = options;
     const commits = { plan, broker, intervalMs, prompt: isLive, onCommit, tell: wakeUp };
     const handOver: HandOver = (topic, partition, frame) => {
@@ -163,7 +163,7 @@ export class Worker {
       }
     } finally {
       signal.removeEventListener("abort", wakeUp);
-      this.#idle?.stop();
+      this.#hold?.stop();
     }
     await this.#commits.ended();
   }
@@ -191,7 +191,7 @@ export class Worker {
     const taken = await this.#stepAll();
     const isHeld = this.#advanceIdle();
     const begun = !isHeld && this.#commits.beginIfDue(this.#tasks, taken === 0);
-    if (begun) this.#idle?.begun();
+    if (begun) this.#hold?.begun();
     if (taken > 0 || begun) return "busy";
     if (isHeld) return "idle";
     const quiet = fetched === 0 && this.#desk.working === 0 && this.#commits.quiet;
@@ -379,7 +379,7 @@ export class Worker {
   #advanceIdle(): boolean {
     const own = this.#tasks.map((task) => task.need);
     const needs = [...own, ...(this.#ownsAll ? [] : this.#group.needs), this.#awaitedEnd];
-    return this.#idle?.step(this.#sources, needs, this.#commits.quiet) ?? false;
+    return this.#hold?.step(this.#sources, needs, this.#commits.quiet) ?? false;
   }
 
   async #afterFailedCommit(error: unknown): Promise<void> {

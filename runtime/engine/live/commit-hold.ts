@@ -47,6 +47,10 @@ export class CommitHold {
       this.#held = { need, at: performance.now() };
     }
     const { need, at } = this.#held;
-    return this.#idle.lookedAt <= need && performance.now() - at < holdMs;
+    const leftMs = at + holdMs - performance.now();
+    if (this.#idle.lookedAt > need || leftMs <= 0) return false;
+    // Nothing else may tell: the look may hang, and no records come.
+    this.#idle.tellIn(leftMs);
+    return true;
   }
 }

@@ -43,7 +43,7 @@ export class IdleAdvance {
   #tellsAt = Number.POSITIVE_INFINITY;
 
   /**
-   * @param tell - called when a look has brought news, and when one is due.
+   * @param tell - called when a look has brought news, when one is due, and by `tellIn`.
    * @param workers - how many processes share the tasks now.
    * @param restMs - time between two looks while nobody needs one, ms.
    */
@@ -116,6 +116,11 @@ export class IdleAdvance {
   /** When the clock was read for the last look that was answered. */
   get lookedAt(): number {
     return this.#at;
+  }
+
+  /** Tells after so long at the latest, ms. */
+  tellIn(ms: number): void {
+    this.#tellAt(performance.now() + ms);
   }
 
   /** The latest need that another look serves now; null: it would let nothing happen. */
