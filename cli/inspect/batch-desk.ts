@@ -9,12 +9,12 @@ import { planOf } from "./model-desk.ts";
 /**
  * Scores rows of the offline store by models of an open stack.
  *
- * @param now - of a live run: whose champions are in force. @default a replay: all of them are
+ * @param now - of a live run, UTC ms: whose champions are in force; null: of a replay, all of them.
  */
 export function batchDesk(
   plans: readonly Plan[],
   stores: ModelStores,
-  now: () => number | null = () => null,
+  now: () => number | null,
 ): BatchDesk {
   const scoringOf = (request: ScoreRequest) => {
     const plan = planOf(plans, request);

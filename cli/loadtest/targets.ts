@@ -1,6 +1,6 @@
 import { stepOrigin } from "../../runtime/predict/step-origin.ts";
 import { MillraceError } from "../../schemas/errors.ts";
-import { type FeatureViewSpec, viewId } from "../../schemas/feature-view.ts";
+import type { FeatureViewSpec } from "../../schemas/feature-view.ts";
 import { nearest } from "../../schemas/nearest.ts";
 import {
   type Plan,
@@ -8,8 +8,9 @@ import {
   type SourceSpec,
   topologyOf,
 } from "../../schemas/plan.ts";
-import { outcomesOf, predictionsFor, predictionsOf, viewsOf } from "../../schemas/plan-facts.ts";
+import { outcomesOf, predictionsFor, predictionsOf } from "../../schemas/plan-facts.ts";
 import { copiedThrough, keepsAll } from "../../schemas/transforms/through.ts";
+import { findView } from "../../serving/served-view.ts";
 
 /** The field that tells the records of a source apart. */
 export interface IdField {
@@ -47,16 +48,10 @@ export function stepTarget(
 /**
  * A view that is read, the newest version where none is named.
  *
- * @throws {MillraceError} VIEW_UNKNOWN.
+ * @throws {MillraceError} VIEW_UNKNOWN, VIEW_AMBIGUOUS.
  */
 export function viewTarget(plans: readonly Plan[], name: string): FeatureViewSpec {
-  const views = plans.flatMap((plan) => viewsOf(plan));
-  const found = views.findLast((view) => [viewId(view), view.name].includes(name));
-  if (found !== undefined) return found;
-  const known = views.map(viewId);
-  throw new MillraceError("VIEW_UNKNOWN", {
-    ...{ view: name, near: nearest(name, known), known: known.join(", ") || "none" },
-  });
+  return findView(plans, { view: name, topology: null }).view;
 }
 
 /** A source that events are sent to. */
@@ -77,7 +72,7 @@ export function sourceTarget(plans: readonly Plan[], topic: string): SourceTarge
     throw new MillraceError("EVENT_TOPIC_UNKNOWN", told);
   }
   const due = plans.flatMap((plan) =>
-    duePredictions(plan).filter(({ facts }) => stepOrigin(plan, facts.name).source === source),
+    duePredictions(plan).filter(({ facts }) => stepOrigin(plan, facts.name).source.topic === topic),
   );
   const id = due.find((each) => each.id !== null)?.id ?? labelId(plans, topic);
   // Steps that tell its records apart by another field cannot be accounted for.
