@@ -23,8 +23,7 @@ export function loadtestCommand(program: Command, line: CommandLine): void {
     .option(
       "--with <topic=file>",
       "ingest: also a record of this source each time, under the id of the first, e.g. its label.",
-      (value: string, before: string[]) => [...before, value],
-      [],
+      (value: string, before: readonly string[] = []) => [...before, value],
     )
     .option("--rate <number>", "Requests a second.", "100")
     .option("--for <duration>", "How long, after the warm-up.", "30s")
@@ -45,7 +44,7 @@ export function loadtestCommand(program: Command, line: CommandLine): void {
       example(
         "millrace loadtest predict predictions --records payments.ndjson --rate 200 --live",
         "millrace loadtest features card_spending --records payments.ndjson --rows 50 --live",
-        "millrace loadtest ingest-kafka payments --records payments.ndjson --with reports=reports.ndjson --stack local --live",
+        "millrace loadtest ingest-kafka payments --records payments.ndjson --with disputes=disputes.ndjson --stack local --live",
       ),
     )
     .action(async (load: LoadName, name: string, module: string | undefined, flags: Flags) => {
@@ -82,7 +81,7 @@ function readRequest(
     problems.push(`--${flag}: ${JSON.stringify(text)}: write a number and a unit, like 30s`);
     return 1;
   };
-  const beside = (flags["with"] as string[]).map((text) => {
+  const beside = ((flags["with"] ?? []) as string[]).map((text) => {
     const [topic = "", ...file] = text.split("=");
     if (topic === "" || file.length === 0) problems.push(`--with: "${text}": write TOPIC=FILE`);
     return { topic, file: file.join("=") };
