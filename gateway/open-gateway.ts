@@ -59,7 +59,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
     throw new MillraceError("GATEWAY_OPEN", { address: `${host}:${port}`, file });
   }
   const gate = new Gate(options);
-  const server = serverOf(options, gate);
+  const server = gatewayServer(options, gate);
   try {
     // A copy: fastify writes into what it is given.
     await server.listen({ ...address });
@@ -108,7 +108,8 @@ function fail(
   return reply.status(status).headers(headers).send(shape(body));
 }
 
-function serverOf(options: GatewayOptions, gate: Gate): FastifyInstance {
+/** The server of a gateway, before it listens. */
+export function gatewayServer(options: GatewayOptions, gate: Gate): FastifyInstance {
   const server = fastify({
     serverFactory: (handler) => bareServer(options, handler),
     bodyLimit: options.limits.bodyBytes,

@@ -4,6 +4,7 @@ import { allDoors } from "../../gateway/doors/all-doors.ts";
 import { GatewayMetrics } from "../../gateway/gateway-metrics.ts";
 import { watchKeys } from "../../gateway/keys/key-file.ts";
 import { type Gateway, openGateway } from "../../gateway/open-gateway.ts";
+import { beginRehearsal } from "../../gateway/rehearsal.ts";
 import { Served } from "../../gateway/served.ts";
 import type { Config } from "../../runtime/config/settings.ts";
 import { refuse } from "../../runtime/config.ts";
@@ -70,19 +71,21 @@ export async function openDoor(
   metrics.watchSnapshots(() => tracking.snapshots);
   const now = () => (config.live ? Date.now() : null);
   const models = new RegisteredModels(tracking, plans, stack, now);
-  const waitsFor = () => [...waitingFor(), ...predictions.waitingFor];
+  const limits = {
+    bodyBytes: config.requestMb * 2 ** 20,
+    requestsAtOnce: config.requestsAtOnce,
+    receiveMs: config.receiveTimeout,
+    requestMs: config.requestTimeout,
+    drainMs: config.drain,
+  };
+  const rehearsal = beginRehearsal(predictions.rehearsed(), { limits, warn });
+  const waitsFor = () => [...waitingFor(), ...predictions.waitingFor, ...rehearsal.waitingFor()];
   const gateway = await openGateway({
     address,
     tls: tlsOf(config),
     keys: watchKeys(config.keysFile),
     keysFile: config.keysFile,
-    limits: {
-      bodyBytes: config.requestMb * 2 ** 20,
-      requestsAtOnce: config.requestsAtOnce,
-      receiveMs: config.receiveTimeout,
-      requestMs: config.requestTimeout,
-      drainMs: config.drain,
-    },
+    limits,
     doors: allDoors({
       ...{ served, ingest, predictions, tracking, models },
       ...{ registry: metrics.registry, waitingFor: waitsFor },
@@ -99,6 +102,7 @@ export async function openDoor(
     ...gateway,
     close: async () => {
       await gateway.close();
+      await rehearsal.close();
       await predictions.close();
       await tracking.close();
       await ingest?.close();

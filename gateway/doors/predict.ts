@@ -140,7 +140,7 @@ const answers = z.union([
 ]);
 
 /** Predictions on request. */
-export function predictDoor(predictions: Predictions): Door {
+export function predictDoor(predictions: Pick<Predictions, "step">): Door {
   return door({
     method: "POST",
     path: "/v1/predict/:step",

@@ -38,8 +38,8 @@ interface OpenLog {
  * here no more than what Kafka has not acknowledged.
  */
 export class PredictionLog {
-  readonly #broker: Broker;
-  readonly #registry: SchemaRegistry;
+  readonly #broker: Pick<Broker, "createTopics">;
+  readonly #registry: Pick<SchemaRegistry, "register">;
   readonly #writer: EventWriter;
   readonly #shadowWriter: EventWriter;
   /** By topic. */
@@ -50,8 +50,8 @@ export class PredictionLog {
     broker,
     registry,
   }: {
-    readonly broker: Broker;
-    readonly registry: SchemaRegistry;
+    readonly broker: Pick<Broker, "createTopics" | "producer">;
+    readonly registry: Pick<SchemaRegistry, "register">;
   }) {
     this.#broker = broker;
     this.#registry = registry;

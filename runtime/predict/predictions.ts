@@ -1,4 +1,5 @@
 import type { Broker } from "../../broker/broker.ts";
+import { whyUnbounded } from "../../processors/scoring/native/bounded-graph.ts";
 import { MillraceError } from "../../schemas/errors.ts";
 import { namedIn } from "../../schemas/model-routes.ts";
 import { nearest } from "../../schemas/nearest.ts";
@@ -13,7 +14,7 @@ import { createScoringPool } from "../services/score/scoring-pool.ts";
 import type { Warn } from "../services/service.ts";
 import type { Artifacts } from "../services/train/artifacts.ts";
 import { Champions } from "./champions.ts";
-import { inTime } from "./in-time.ts";
+import { inTime, late } from "./in-time.ts";
 import {
   type BatcherOptions,
   MicroBatcher,
@@ -23,10 +24,11 @@ import {
 import { PredictionLog } from "./prediction-log.ts";
 import { RawModel } from "./raw-models.ts";
 import { ReadyModels } from "./ready-models.ts";
+import { type RehearsedStep, rehearsedStep } from "./rehearsed-steps.ts";
 import type { Lane } from "./row-queue.ts";
 import type { Shadowed } from "./shadows.ts";
 import { StepPredictor } from "./step-predictor.ts";
-import type { Predicted } from "./step-world.ts";
+import type { Predicted, StepWorld } from "./step-world.ts";
 
 /** Batches that a thread has at a time: one that it runs, and one at hand. */
 const batchesPerThread = 2;
@@ -90,6 +92,8 @@ export class Predictions {
   readonly #waitingBytes: WaitingBytes;
   #warming: Promise<void> | null = null;
   #isWarming = false;
+  /** Whether all models were ready once it had warmed. */
+  #isReady = false;
 
   /** @param plans - as they run now: the list may change. */
   constructor(plans: readonly Plan[], stack: PredictStack, options: PredictionsOptions = {}) {
@@ -210,7 +214,9 @@ export class Predictions {
     this.#isWarming = true;
     this.#warming ??= inTime(this.#warmAll(), performance.now() + warmingMostMs)
       .then(
-        () => {},
+        (made) => {
+          this.#isReady = made !== late;
+        },
         (error: unknown) => this.#options.warn?.("no model is ready", { reason: String(error) }),
       )
       .finally(() => {
@@ -219,19 +225,57 @@ export class Predictions {
     return this.#warming;
   }
 
-  async #warmAll(): Promise<void> {
-    const { now = Date.now } = this.#options;
-    for (const plan of this.#plans) {
+  /**
+   * Its steps as they can be rehearsed (`rehearsedStep`) once it has warmed; none where that took
+   * too long or failed, and none of models whose runs may take any time.
+   *
+   * @throws what the broker and the stores of models throw.
+   */
+  async rehearsed(): Promise<readonly RehearsedStep[]> {
+    await this.#warming;
+    const steps: RehearsedStep[] = [];
+    for (const plan of this.#isReady ? this.#plans : []) {
       for (const { name, features } of predictionsOf(plan)) {
-        const { champions, models } = this.#scoringOf(plan);
-        const register = await champions.of(name);
-        const at = now() ?? Number.POSITIVE_INFINITY;
-        const routed = namedIn(register.routesAt(at)).map(({ sha256 }) => sha256);
-        for (const artifact of [register.at(at).artifact, ...routed]) {
-          if (artifact !== "") await models.ready(artifact, features.length);
+        if (!(await this.#isBounded(plan, name))) continue;
+        const nobody = { batched: () => {}, shed: () => {}, abandoned: () => {} };
+        const waitingBytes = new WaitingBytes(waitingBytesMost);
+        const batcher = this.#batcher(plan, features.length, { ...nobody, waitingBytes });
+        try {
+          steps.push(await rehearsedStep(name, this.#worldOf(plan, batcher)));
+        } catch (error) {
+          if (!(error instanceof MillraceError && error.code === "STEP_UNSERVED")) throw error;
         }
       }
     }
+    return steps;
+  }
+
+  async #warmAll(): Promise<void> {
+    for (const plan of this.#plans) {
+      const { models } = this.#scoringOf(plan);
+      for (const { name, features } of predictionsOf(plan)) {
+        for (const artifact of await this.#asked(plan, name)) {
+          await models.ready(artifact, features.length);
+        }
+      }
+    }
+  }
+
+  /** Artifacts of the models that a step asks now. */
+  async #asked(plan: Plan, step: string): Promise<readonly string[]> {
+    const { now = Date.now } = this.#options;
+    const register = await this.#scoringOf(plan).champions.of(step);
+    const at = now() ?? Number.POSITIVE_INFINITY;
+    const routed = namedIn(register.routesAt(at)).map(({ sha256 }) => sha256);
+    return [register.at(at).artifact, ...routed].filter((artifact) => artifact !== "");
+  }
+
+  async #isBounded(plan: Plan, step: string): Promise<boolean> {
+    const artifacts = this.#stack.artifacts.of(topologyOf(plan));
+    for (const artifact of await this.#asked(plan, step)) {
+      if (whyUnbounded(await artifacts.get(artifact)) !== null) return false;
+    }
+    return true;
   }
 
   /** Lets what is under way end, then stops the threads. */
@@ -251,26 +295,30 @@ export class Predictions {
     const key = `${topologyOf(plan)}/${name}/${plan.fingerprint}`;
     const open = this.#steps.get(key);
     if (open !== undefined) return open.step;
+    const width = predictionsOf(plan).find((each) => each.name === name)?.features.length ?? 0;
+    const batcher = this.#batcher(plan, width);
+    const step = new StepPredictor(name, this.#worldOf(plan, batcher));
+    this.#steps.set(key, { step, batcher });
+    return step;
+  }
+
+  #worldOf(plan: Plan, batcher: MicroBatcher): StepWorld {
     const { now = Date.now, warn = () => {}, predicted = () => {} } = this.#options;
     const { shadowed = () => {} } = this.#options;
     const log = this.#log;
-    const { models, champions, explanations } = this.#scoringOf(plan);
-    const width = predictionsOf(plan).find((each) => each.name === name)?.features.length ?? 0;
-    const batcher = this.#batcher(plan, width);
     const { online } = this.#stack;
-    const step = new StepPredictor(name, {
+    const { models, champions, explanations } = this.#scoringOf(plan);
+    return {
       ...{ plan, online, champions, models, batcher, explanations, log, now, warn, predicted },
       shadowed,
-    });
-    this.#steps.set(key, { step, batcher });
-    return step;
+    };
   }
 
   #batchers(): MicroBatcher[] {
     return [...this.#steps.values(), ...this.#raw.values()].map(({ batcher }) => batcher);
   }
 
-  #batcher(plan: Plan, width: number, own: Pick<BatcherOptions, "whenBusy"> = {}): MicroBatcher {
+  #batcher(plan: Plan, width: number, own: Partial<BatcherOptions> = {}): MicroBatcher {
     const { threads = 1, waitingBytes: _, ...options } = this.#options;
     return new MicroBatcher(this.#scoringOf(plan).pool, width, {
       ...options,

@@ -36,10 +36,10 @@ export type PredictOutcome = ServedPrediction | MillraceError;
 export interface StepWorld {
   readonly plan: Plan;
   readonly online: Pick<OnlineStore, "read">;
-  readonly champions: Champions;
-  readonly models: ReadyModels;
+  readonly champions: Pick<Champions, "of">;
+  readonly models: Pick<ReadyModels, "ready">;
   readonly batcher: MicroBatcher;
-  readonly explanations: Explanations;
+  readonly explanations: Pick<Explanations, "ofAll">;
   /** Takes what is answered; null: nobody does. */
   readonly log: PredictionLog | null;
   /** UTC ms; null: of a replay, whose views say how far it is. */
