@@ -35,6 +35,13 @@ function packedFiles(): readonly string[] {
   return (pack?.files ?? []).map(({ path }) => path);
 }
 
+/** From the root of the package. */
+function filesUnder(folder: string): readonly string[] {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map(({ parentPath, name }) => relative(packageRoot(), join(parentPath, name)));
+}
+
 test("a link of a page leads to what is in the package", () => {
   const packed = packedFiles();
   const pages = packed.filter((path) => /^(README\.md|docs\/[^/]+\.md)$/.test(path));
@@ -51,6 +58,22 @@ test("a link of a page leads to what is in the package", () => {
     [...new Set(links)].filter((link) => !isThere(link)),
     [],
   );
+});
+
+test("what a page names of deploy/ is in the package, and what is in it is named", () => {
+  const packed = packedFiles();
+  const pages = packed.filter((path) => /^(README\.md|docs\/[^/]+\.md)$/.test(path));
+  const named = pages.flatMap((page) =>
+    [...(repositoryText(page) ?? "").matchAll(/\bdeploy\/[\w./-]+\w/g)].map(([path]) => path),
+  );
+  const isUnder = (path: string, folder: string) =>
+    path === folder || path.startsWith(`${folder}/`);
+  const lost = named.filter((path) => !packed.some((each) => isUnder(each, path)));
+  assert.deepEqual([...new Set(lost)], []);
+  const deployed = packed.filter((path) => path.startsWith("deploy/"));
+  assert.ok(deployed.length >= 5, `${deployed}`);
+  const unnamed = deployed.filter((path) => !named.some((each) => isUnder(path, each)));
+  assert.deepEqual(unnamed, []);
 });
 
 test("a requirements file that an example of the package names is in the package", () => {
@@ -75,9 +98,8 @@ test("the package holds what its entries reach, and no tests, fixtures, load tes
     return path.endsWith(".cts") ? [`${output}.cjs`] : [`${output}.js`, `${output}.d.ts`];
   });
   const project = join(packageRoot(), "cli", "init", "project");
-  const template = readdirSync(project, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map(({ parentPath, name }) => relative(packageRoot(), join(parentPath, name)));
+  const template = filesUnder(project);
+  const deploy = filesUnder(join(packageRoot(), "deploy"));
   const pages = ["docs", "docs/decisions", "loadtest/reports"].flatMap((folder) =>
     readdirSync(join(packageRoot(), folder))
       .filter((name) => name.endsWith(".md"))
@@ -85,6 +107,7 @@ test("the package holds what its entries reach, and no tests, fixtures, load tes
   );
   const beside = [
     ...template,
+    ...deploy,
     ...pages,
     "docs/openapi.json",
     "LICENSE",

@@ -9,7 +9,7 @@
  * Plain JavaScript: it must not lean on anything that the repository has installed.
  */
 import { execFileSync, spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -79,6 +79,12 @@ function tryWith(npm, tarball, whole) {
   step("  npm run check: types, NodeNext", () => npmRun("run", "check"));
   const bundler = ["--noEmit", "--module", "ESNext", "--moduleResolution", "bundler"];
   step("  types, bundler", () => run(bin("tsc"), bundler, project));
+  step("  dashboard and alerts", () => {
+    const deploy = join(project, "node_modules", "millrace", "deploy");
+    for (const file of ["grafana/dashboards/millrace.json", "prometheus/alerts.yml"]) {
+      check(existsSync(join(deploy, file)), `there is no ${file}`);
+    }
+  });
   step("  ONNX Runtime as the package carries it", () => {
     const url = "./node_modules/millrace/dist/runtime/services/score/onnx-runtime.js";
     const program = `const { env } = await (await import("${url}")).loadOnnxRuntime();
