@@ -1,4 +1,7 @@
-/** `millrace/client`: the gateway from TypeScript, over fetch and nothing else. */
+/**
+ * `millrace/client`: the gateway from TypeScript, over fetch and nothing else. Why long: it is one
+ * module without imports, so that a page loads it alone, and tells what every answer holds.
+ */
 
 /** A feature's value: instants are UTC ms; whole numbers beyond ±(2^53 − 1) are digits as text. */
 export type FeatureValue = number | string | boolean | null;
@@ -196,6 +199,68 @@ export interface PredictOptions {
   readonly topology?: string;
 }
 
+/** A scoring step of the application. */
+export interface NamedStep {
+  readonly topology: string;
+  readonly step: string;
+  readonly model: string;
+  /** Why it cannot be asked; null: it can. */
+  readonly unserved: string | null;
+}
+
+/** What a scoring step takes, looks up and answers by, see `docs/serving.md`. */
+export interface StepDescription {
+  readonly topology: string;
+  readonly step: string;
+  /** Topic whose records it is asked about. */
+  readonly source: string;
+  /** Fields of a record, in the order of the source. */
+  readonly record: readonly {
+    /** By its path: of a record within a record `a.b`. */
+    readonly field: string;
+    /** number, integer, boolean, text, timestamp, or a `list of` one. */
+    readonly type: string;
+    /** Whether a record without it is refused. */
+    readonly required: boolean;
+    /** Whether the score may depend on it. */
+    readonly used: boolean;
+    /** Left out, the id is a new one, and the time is now. */
+    readonly role: "id" | "time" | null;
+    readonly about?: string;
+  }[];
+  readonly lookups: readonly {
+    /** Prefix of its features. */
+    readonly slot: string;
+    /** `name@version`. */
+    readonly view: string;
+    /** Of the record, in the order of the view's key. */
+    readonly keyFields: readonly string[];
+    readonly features: readonly string[];
+  }[];
+  /** Features that the record brings itself. */
+  readonly request: readonly { readonly feature: string; readonly field: string }[];
+  /** All of them, in the order of the vector. */
+  readonly features: readonly string[];
+  readonly model: { readonly name: string; readonly alias: "champion" };
+  /** Fields of the record that say which version answers; null: the champion does. */
+  readonly routing: { readonly by: string; readonly segment: string | null } | null;
+  /** Of the model call, where a request names none. */
+  readonly deadlineMs: number;
+  readonly fallback: { readonly probability: number; readonly previous: boolean };
+  /** In their order. */
+  readonly rules: readonly {
+    readonly name: string;
+    readonly kind: "override" | "blockList" | "threshold";
+  }[];
+  readonly ranges: readonly {
+    readonly feature: string;
+    readonly min: number | null;
+    readonly max: number | null;
+    readonly outside: "flag" | "refuse";
+  }[];
+  readonly explains: boolean;
+}
+
 /** The gateway has refused a request, or failed. */
 export class GatewayError extends Error {
   override readonly name = "GatewayError";
@@ -242,6 +307,14 @@ export interface GatewayClient {
     views: readonly ViewRead[],
     options?: Omit<ReadOptions, "topology">,
   ): Promise<readonly ViewRows[]>;
+  /** The scoring steps. @throws {GatewayError} */
+  steps(): Promise<readonly NamedStep[]>;
+  /**
+   * What a step takes of a record, what it looks up, and how it answers.
+   *
+   * @throws {GatewayError} STEP_UNKNOWN, STEP_AMBIGUOUS, STEP_UNSERVED
+   */
+  step(name: string, options?: Pick<PredictOptions, "topology">): Promise<StepDescription>;
   /**
    * A prediction for a record, of which the fields that its score depends on will do.
    *
@@ -337,6 +410,15 @@ export function gatewayClient(options: GatewayClientOptions = {}): GatewayClient
       const time = at === undefined ? {} : { at: instantOf(at) };
       const body = await post("/v1/features", { views, ...time, ...read });
       return body["views"] as readonly ViewRows[];
+    },
+    steps: async () => {
+      const { steps } = await ask("/v1/predict", {}, [200]);
+      return steps as readonly NamedStep[];
+    },
+    step: async (name, { topology } = {}) => {
+      const asked = topology === undefined ? "" : `?topology=${encodeURIComponent(topology)}`;
+      const path = `/v1/predict/${encodeURIComponent(name)}${asked}`;
+      return (await ask(path, {}, [200])) as unknown as StepDescription;
     },
     predict: async (step, record, how = {}) => {
       const path = `/v1/predict/${encodeURIComponent(step)}`;

@@ -125,6 +125,14 @@ test("the client reads, sends, and tells what was refused", async () => {
     },
   ]);
   assert.deepEqual(rows?.rows[0]?.values, [0]);
+  const [step] = await client.steps();
+  assert.deepEqual([step?.step, step?.unserved], ["predictions", null]);
+  const { source, record } = await client.step("predictions", { topology: step?.topology ?? "" });
+  assert.equal(source, "payments");
+  assert.deepEqual(
+    record.flatMap(({ field, required }) => (required ? [field] : [])),
+    ["card", "terminal", "amount"],
+  );
   const asked = { card: "c", terminal: "t", amount: 1 };
   const made = await client.predict("predictions", asked, { features: true, late: "error" });
   assert.deepEqual([made.probability, made.fallbackReason], [0.01, "no model"]);
@@ -158,8 +166,10 @@ test("the client reads, sends, and tells what was refused", async () => {
   });
   const stranger = gatewayClient({ url: locked.url });
   await assert.rejects(stranger.features("card_spending", "1"), { code: "KEY_MISSING" });
+  await assert.rejects(stranger.steps(), { code: "KEY_MISSING" });
   const known = gatewayClient({ url: `${locked.url}/`, key });
   assert.equal((await known.features("card_spending", ["1"])).status, "MISSING");
+  await assert.rejects(known.step("predictions"), { code: "KEY_SCOPE" });
 });
 
 test("the Python example sends and reads with requests alone", {

@@ -16,6 +16,7 @@ import { metricsDoor } from "./metrics.ts";
 import { modelHistoryDoor } from "./model-history.ts";
 import { oipDoors } from "./oip.ts";
 import { predictDoor } from "./predict.ts";
+import { stepDoors } from "./steps.ts";
 import { viewDoors } from "./views.ts";
 
 /** What stands behind the doors. */
@@ -44,6 +45,7 @@ export function allDoors({
   const doors = [
     ...featureDoors(served),
     ...viewDoors(served),
+    ...stepDoors(predictions),
     predictDoor(predictions),
     eventDoor(ingest),
     feastDoor(served),

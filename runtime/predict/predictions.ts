@@ -68,6 +68,14 @@ export interface PredictionsOptions extends Omit<BatcherOptions, "batchesAtOnce"
   readonly shadowed?: Shadowed;
 }
 
+/** A step, whether it can be asked or not. */
+export interface NamedStep {
+  readonly topology: string;
+  readonly facts: PredictionFacts;
+  /** STEP_UNSERVED, with the reason; null: it can be asked. */
+  readonly unserved: MillraceError | null;
+}
+
 /** What scores for the steps of one topology. */
 interface TopologyScoring {
   readonly pool: Scorer;
@@ -122,6 +130,22 @@ export class Predictions {
     const step = this.#find(name, topology);
     steps.set(asked, step);
     return step;
+  }
+
+  /** All steps; of one that cannot be asked the error that it is answered with. */
+  steps(): readonly NamedStep[] {
+    return this.#plans.flatMap((plan) => {
+      const topology = topologyOf(plan);
+      return predictionsOf(plan).map((facts): NamedStep => {
+        try {
+          this.step(facts.name, topology);
+          return { topology, facts, unserved: null };
+        } catch (error) {
+          if (!(error instanceof MillraceError && error.code === "STEP_UNSERVED")) throw error;
+          return { topology, facts, unserved: error };
+        }
+      });
+    });
   }
 
   #find(name: string, topology: string | null): StepPredictor {

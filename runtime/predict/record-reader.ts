@@ -7,6 +7,37 @@ import { eventReader, refuseMisfits } from "../ingest/event-record.ts";
 /** The fields of a record by their paths, as a source decodes it; null where it has none. */
 export type RecordFields = Record<string, unknown>;
 
+/** A field of the records that a step is asked about. */
+export interface AskedField extends RowField {
+  /** Whether a record without it is refused, whatever else it has. */
+  readonly isRequired: boolean;
+  /** Whether the score may depend on it. */
+  readonly isUsed: boolean;
+  /** The id and the time of a record may be left out: they are made. */
+  readonly role: "id" | "time" | null;
+}
+
+/**
+ * What `recordReader` reads of records.
+ *
+ * @param needed - as there.
+ */
+export function askedFields(
+  { layout, format, timeField }: Pick<SourceSpec, "layout" | "format" | "timeField">,
+  needed: ReadonlySet<string>,
+  idField: string | null,
+): readonly AskedField[] {
+  const present = presentIn(format);
+  return layout.fields.map((field) => {
+    const { name } = field;
+    const role = name === idField ? "id" : name === timeField ? "time" : null;
+    const isUsed = needed.has(name);
+    const parts = name.split(".");
+    const isPresent = parts.every((_, index) => present.has(parts.slice(0, index + 1).join(".")));
+    return { ...field, role, isUsed, isRequired: isUsed && role === null && isPresent };
+  });
+}
+
 /**
  * Reads records of JSON that are to be scored: the fields of a source, checked as its events are.
  * What the score does not depend on may be left out; so may the time, which is then now, and the

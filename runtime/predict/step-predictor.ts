@@ -41,8 +41,8 @@ const liveLagMs = 1_000;
 export class StepPredictor {
   readonly topology: string;
   readonly scoring: ScoringSpec;
+  readonly request: StepRequest;
   readonly #world: StepWorld;
-  readonly #request: StepRequest;
   readonly #reads: FeatureReads;
   readonly #judge: Judge;
   /** Null: the champion answers all. */
@@ -59,7 +59,7 @@ export class StepPredictor {
     this.topology = topologyOf(plan);
     this.scoring = origin.operator.scoring;
     this.#world = world;
-    this.#request = new StepRequest(origin);
+    this.request = new StepRequest(origin);
     this.#reads = new FeatureReads(plan, origin.operator, online);
     this.#judge = new Judge(this.scoring);
     const { routing } = this.scoring;
@@ -243,7 +243,7 @@ export class StepPredictor {
   #read(value: unknown, now: number, where: () => string): AskedRecord | MillraceError {
     const step = this.scoring.name;
     try {
-      const record = this.#request.read(value, now);
+      const record = this.request.read(value, now);
       return record ?? new MillraceError("RECORD_EXCLUDED", { where: where(), step });
     } catch (error) {
       if (!(error instanceof EventMisfit)) throw error;
@@ -259,7 +259,7 @@ export class StepPredictor {
     const asOf = asked.map((record, index) => {
       const at = index * width;
       const newest = read.take(index, values, at);
-      this.#request.copyRequest(record, values, at + this.#reads.width);
+      this.request.copyRequest(record, values, at + this.#reads.width);
       return newest;
     });
     return { values, asOf, read };

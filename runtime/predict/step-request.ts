@@ -20,7 +20,7 @@ import {
   through,
 } from "../../schemas/transforms/through.ts";
 import { EventMisfit } from "../ingest/event-record.ts";
-import { type RecordFields, recordReader } from "./record-reader.ts";
+import { type AskedField, askedFields, type RecordFields, recordReader } from "./record-reader.ts";
 import type { StepOrigin } from "./step-origin.ts";
 
 /** A record that is to be scored, as the tasks of its step would be told of it. */
@@ -40,6 +40,12 @@ export interface AskedRecord {
  * it goes through, the questions to the views, and the features that it brings itself.
  */
 export class StepRequest {
+  /** Topic of the source whose records it is asked about. */
+  readonly source: string;
+  /** Fields of these records. */
+  readonly fields: readonly AskedField[];
+  /** By look-up how many features it brings; those of the record follow them. */
+  readonly widths: readonly number[];
   readonly #read: (value: unknown, now: number) => RecordFields;
   readonly #before: (record: RecordFields) => Readonly<Record<string, unknown>> | null;
   readonly #fanOut: FanOut;
@@ -59,6 +65,9 @@ export class StepRequest {
     const all = [...before, ...(scoring.through ?? [])];
     const idField = copiedThrough(all, scoring.keyField);
     const needed = neededFields(own, scoring.keyField, all, idField);
+    this.source = source.topic;
+    this.widths = operator.widths;
+    this.fields = askedFields(source, needed, idField);
     this.#read = recordReader(source, needed, idField);
     this.#before = through(before);
     this.#fanOut = new FanOut(own, ports, []);
