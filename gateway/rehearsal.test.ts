@@ -144,3 +144,42 @@ test("models that cannot be made ready are not rehearsed", async (t) => {
   await predictions.warm();
   assert.deepEqual(await predictions.rehearsed(), []);
 });
+
+test("the log is opened beside the rehearsal, and nothing is written to it", async (t) => {
+  await world.promote("logged");
+  const { online } = countedStores();
+  const sent: unknown[] = [];
+  let producers = 0;
+  let opened = () => {};
+  const isOpen = new Promise<void>((resolve) => {
+    opened = resolve;
+  });
+  const broker = new Proxy(world.broker, {
+    get: (target, name) => {
+      const found: unknown = Reflect.get(target, name);
+      if (name !== "producer") return typeof found === "function" ? found.bind(target) : found;
+      return async (...given: Parameters<typeof target.producer>) => {
+        const producer = await target.producer(...given);
+        producers++;
+        opened();
+        return Object.assign(Object.create(producer), {
+          send: (...batches: Parameters<typeof producer.send>) => {
+            sent.push(batches);
+            return producer.send(...batches);
+          },
+          close: () => producer.close(),
+        });
+      };
+    },
+  });
+  const stack = { ...world, broker, online, artifacts: world.artifacts("logged") };
+  const predictions = new Predictions([plan], stack, { logs: true });
+  t.after(() => predictions.close());
+  await predictions.warm();
+  const how = { limits: usualLimits, requests: 20, mostMs: 60_000, warn: () => {} };
+  assert.equal(await beginRehearsal(predictions.rehearsed(), how).answered, 20);
+  await isOpen;
+  assert.equal(sent.length, 0);
+  await predictions.step(step.name, null).predict([record], asked, String);
+  assert.deepEqual([producers, sent.length], [1, 1]);
+});

@@ -36,6 +36,7 @@ export class EventWriter {
   /** When the last send began. */
   #sentAt = Number.NEGATIVE_INFINITY;
   #producer: Producer | null = null;
+  #opening: Promise<Producer> | null = null;
   #waiting: Waiting[] = [];
   #bytes = 0;
   #writing: Promise<void> | null = null;
@@ -77,9 +78,16 @@ export class EventWriter {
     return await Promise.all(written);
   }
 
+  /** Has a producer before the first event is there. @throws what the broker throws. */
+  async open(): Promise<void> {
+    await this.#opened();
+  }
+
   /** Waits for what is under way. */
   async close(): Promise<void> {
     await this.#writing;
+    // One that is still being opened is nobody's: it is closed once it is there.
+    this.#opening?.then((opened) => opened.close()).catch(() => {});
     await this.#producer?.close();
   }
 
@@ -92,9 +100,9 @@ export class EventWriter {
       this.#sentAt = performance.now();
       const round = this.#nextRound();
       try {
-        this.#producer ??= await this.#broker.producer({ transactionalId: null });
+        const producer = await this.#opened();
         const batches = round.map(({ batch }) => batch);
-        const bases = await this.#producer.send(batches);
+        const bases = await producer.send(batches);
         for (const [index, { batch, waiting }] of round.entries()) {
           const base = bases[index] ?? 0;
           for (const [at, { resolve }] of waiting.entries()) {
@@ -110,6 +118,21 @@ export class EventWriter {
       }
       for (const { waiting } of round) for (const { bytes } of waiting) this.#bytes -= bytes;
     }
+  }
+
+  /** The producer; whoever asks while it is being opened waits for the same one. */
+  async #opened(): Promise<Producer> {
+    if (this.#producer !== null) return this.#producer;
+    this.#opening ??= this.#broker
+      .producer({ transactionalId: null })
+      .then((producer) => {
+        this.#producer = producer;
+        return producer;
+      })
+      .finally(() => {
+        this.#opening = null;
+      });
+    return await this.#opening;
   }
 
   /** One batch a partition of what waits, in order; what does not fit waits for the next round. */

@@ -85,6 +85,17 @@ export class PredictionLog {
     await this.#writer.write(log.topic, records);
   }
 
+  /**
+   * Opens what the first prediction of a step would wait for; nothing is written. The topic is made
+   * where a gateway is newer than its run.
+   *
+   * @throws what the broker and the schema registry throw.
+   */
+  async open(plan: Plan, { name }: Pick<ScoringSpec, "name">): Promise<void> {
+    const log = await this.#opened(plan, servedTopic(topologyOf(plan), name));
+    if (log !== null) await this.#writer.open();
+  }
+
   /** Whether what shadows score beside predictions of a step is kept. */
   keepsShadows(plan: Plan, { name }: ScoringSpec): boolean {
     const topic = shadowsTopic(topologyOf(plan), name);

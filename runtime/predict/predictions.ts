@@ -260,6 +260,8 @@ export class Predictions {
     const steps: RehearsedStep[] = [];
     for (const plan of this.#isReady ? this.#plans : []) {
       for (const { name, features } of predictionsOf(plan)) {
+        // Beside the rehearsal: what is away holds nothing up, and is told by the first prediction.
+        this.#log?.open(plan, { name }).catch(() => {});
         if (!(await this.#isBounded(plan, name))) continue;
         const nobody = { batched: () => {}, shed: () => {}, abandoned: () => {} };
         const waitingBytes = new WaitingBytes(waitingBytesMost);
