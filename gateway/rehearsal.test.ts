@@ -145,7 +145,9 @@ test("models that cannot be made ready are not rehearsed", async (t) => {
   assert.deepEqual(await predictions.rehearsed(), []);
 });
 
-test("the log is opened beside the rehearsal, and nothing is written to it", async (t) => {
+test("the log is opened beside the rehearsal, and nothing is written to it", {
+  timeout: 30_000,
+}, async (t) => {
   await world.promote("logged");
   const { online } = countedStores();
   const sent: unknown[] = [];
