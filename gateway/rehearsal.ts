@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
@@ -37,9 +38,10 @@ export interface Rehearsal {
 
 /**
  * Asks steps for predictions as clients do, before anybody does: V8 compiles what it sees run, and
- * the first requests of a process would wait for that. They go through a gateway of its own, whose
- * socket nobody else can reach (a file in a folder of this user, while it lasts) and which counts
- * for itself, so that nothing of it is told or kept. It ends early where something outside fails.
+ * the first requests of a process would wait for that. They go through a gateway of its own, which
+ * nobody else can reach (its socket is a file in a folder of this user until it has its
+ * connections) and which counts for itself, so that nothing of it is told or kept. It ends early
+ * where something outside fails.
  *
  * @param steps - once their models are ready.
  */
@@ -86,8 +88,7 @@ async function rehearse(
   const timer = setTimeout(() => over.abort(), mostMs);
   let asked = 0;
   let answered = 0;
-  const askInTurn = async (path: string): Promise<void> => {
-    const connection = connect(path);
+  const askInTurn = async (connection: Socket): Promise<void> => {
     const leave = () => connection.destroy();
     over.signal.addEventListener("abort", leave);
     while (!over.signal.aborted && asked < requests) {
@@ -107,13 +108,22 @@ async function rehearse(
   try {
     const path = join(folder, "http");
     await server.listen({ path });
-    await Promise.all(Array.from({ length: connections }, () => askInTurn(path)));
+    const open = await Promise.all(Array.from({ length: connections }, () => connected(path)));
+    // Nobody comes after them, and a process that is killed leaves nothing behind.
+    await rm(folder, { recursive: true, force: true });
+    await Promise.all(open.map(askInTurn));
   } finally {
     clearTimeout(timer);
     await server.close();
     await rm(folder, { recursive: true, force: true });
   }
   return answered;
+}
+
+async function connected(path: string): Promise<Socket> {
+  const connection = connect(path);
+  await once(connection, "connect");
+  return connection;
 }
 
 function named(
