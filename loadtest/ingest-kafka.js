@@ -1,6 +1,7 @@
 /**
  * Flights over Kafka at a constant rate, open loop: each iteration one flight departs and one
- * lands. A second scenario reads the predictions back at read_committed while they come.
+ * lands, and what is sent at the same time goes with one request. A second scenario reads the
+ * predictions back at read_committed while they come.
  *
  * Needs k6 with loadtest/k6/extension, and flights that run live: `npm run loadtest` sees to both.
  */

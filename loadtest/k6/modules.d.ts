@@ -11,6 +11,11 @@ declare module "k6" {
   export function sleep(seconds: number): void;
 }
 
+declare module "k6/data" {
+  interface SharedArray<Value> extends ReadonlyArray<Value> {}
+  export const SharedArray: new <Value>(name: string, make: () => Value[]) => SharedArray<Value>;
+}
+
 declare module "k6/execution" {
   const execution: { readonly scenario: { readonly iterationInTest: number } };
   // biome-ignore lint/style/noDefaultExport: k6 exports it so.
@@ -68,7 +73,7 @@ declare module "k6/x/millrace" {
     readonly answered: boolean;
   }
 
-  /** A client of the VU's own: acks=all, idempotent. It connects with its first record. */
+  /** A client that all VUs share: acks=all, idempotent. It connects with its first record. */
   export class Producer {
     constructor(servers: Servers);
     /**

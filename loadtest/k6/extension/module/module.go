@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -16,14 +17,19 @@ import (
 )
 
 func init() {
-	modules.Register("k6/x/millrace", &root{ledger: stream.NewLedger(), contracts: map[string]*stream.Contracts{}})
+	modules.Register("k6/x/millrace", &root{
+		ledger:    stream.NewLedger(),
+		contracts: map[string]*stream.Contracts{},
+		producers: map[string]*stream.Producer{},
+	})
 }
 
-// root is shared by all VUs: one ledger, one reader, one set of schemas a registry.
+// root is shared by all VUs: one ledger, one reader, one set of schemas a registry, one producer.
 type root struct {
 	ledger    *stream.Ledger
 	mu        sync.Mutex
 	contracts map[string]*stream.Contracts
+	producers map[string]*stream.Producer
 	reader    *stream.Reader
 }
 
@@ -67,18 +73,34 @@ func (r *root) contractsOf(registry string) (*stream.Contracts, error) {
 	return made, err
 }
 
-// newProducer: new Producer({ brokers, registry }), a client of the VU's own.
+// producerOf gives the one client of these servers: as in a service that sends, what comes while a
+// request is under way goes with the next one.
+func (r *root) producerOf(servers Servers) (*stream.Producer, error) {
+	contracts, err := r.contractsOf(servers.Registry)
+	if err != nil {
+		return nil, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	place := strings.Join(append(servers.Brokers, servers.Registry), "\x00")
+	if found := r.producers[place]; found != nil {
+		return found, nil
+	}
+	made, err := stream.NewProducer(servers.Brokers, contracts, r.ledger)
+	if err == nil {
+		r.producers[place] = made
+	}
+	return made, err
+}
+
+// newProducer: new Producer({ brokers, registry }), a client that all VUs share.
 func (i *instance) newProducer(call sobek.ConstructorCall) *sobek.Object {
 	runtime := i.vu.Runtime()
 	var servers Servers
 	if err := runtime.ExportTo(call.Argument(0), &servers); err != nil {
 		common.Throw(runtime, fmt.Errorf("new Producer({ brokers, registry }): %w", err))
 	}
-	contracts, err := i.root.contractsOf(servers.Registry)
-	if err != nil {
-		common.Throw(runtime, err)
-	}
-	producer, err := stream.NewProducer(servers.Brokers, contracts, i.root.ledger)
+	producer, err := i.root.producerOf(servers)
 	if err != nil {
 		common.Throw(runtime, err)
 	}
