@@ -1,6 +1,6 @@
 /**
- * Flights over Kafka at a constant rate, open loop: each iteration one flight departs and one
- * lands, and what is sent at the same time goes with one request. A second scenario reads the
+ * Flights over Kafka at a constant rate, open loop: in each iteration a few flights depart and as
+ * many land, and what is sent at the same time goes with one request. A second scenario reads the
  * predictions back at read_committed while they come.
  *
  * Needs k6 with loadtest/k6/extension, and flights that run live: `npm run loadtest` sees to both.
@@ -12,21 +12,29 @@ import { arrivals, departures, FlightEvents } from "./k6/flight-events.js";
 import { p99, readBackOptions, readBackSummary } from "./k6/frame.js";
 import { isTimed, rate } from "./k6/load.js";
 import { begin, servers } from "./k6/predictions.js";
+import { setting } from "./k6/settings.js";
 
 export { readBack, teardown } from "./k6/predictions.js";
 
 /** Each flight is two events. */
 const perSecond = rate / 2;
+/** Flights of an iteration: some 250 iterations a second at most cost k6 little. */
+const each = Number(setting("FLIGHTS", String(Math.ceil(perSecond / 250))));
 const schemas = {
-  departure: open("../topologies/flights/departure.avsc"),
-  arrival: open("../topologies/flights/arrival.avsc"),
+  [departures]: open("../topologies/flights/departure.avsc"),
+  [arrivals]: open("../topologies/flights/arrival.avsc"),
 };
 
 const acknowledged = new Trend("ack_ms", true);
 const events = new Counter("events");
 const errors = new Counter("errors");
 
-export const options = readBackOptions("flight", perSecond, { ack_ms: p99("ACK_P99", "100") });
+export const options = readBackOptions(
+  "flightsOf",
+  perSecond / each,
+  { ack_ms: p99("ACK_P99", "100") },
+  each,
+);
 
 export const setup = begin;
 
@@ -34,10 +42,10 @@ const flights = new FlightEvents(perSecond);
 /** @type {Producer | undefined} */
 let producer;
 
-/** One departure, and the landing of the flight that departed a flight time ago. */
-export function flight({ began, firstId }) {
-  producer ??= new Producer(servers);
-  const records = recordsOf(exec.scenario.iterationInTest, firstId);
+/** Departures, and the landings of the flights that departed a flight time ago. */
+export function flightsOf({ began, firstId }) {
+  producer ??= new Producer(servers, schemas);
+  const records = recordsOf(exec.scenario.iterationInTest * each, firstId);
   try {
     const ms = producer.send(records);
     events.add(records.length);
@@ -48,18 +56,16 @@ export function flight({ began, firstId }) {
   }
 }
 
-function recordsOf(iteration, firstId) {
-  const departed = flights.departure(iteration, firstId);
-  const landed = flights.arrival(iteration, firstId);
-  const [topic, schema] = [departures, schemas.departure];
+function recordsOf(first, firstId) {
   /** @type {import("k6/x/millrace").Sending[]} */
-  const records = [
-    { topic, schema, key: String(departed.flightId), value: departed, answered: true },
-  ];
-  if (landed !== null) {
-    const [topic, schema] = [arrivals, schemas.arrival];
-    const key = String(landed.flightId);
-    records.push({ topic, schema, key, value: landed, answered: false });
+  const records = [];
+  for (let flight = first; flight < first + each; flight++) {
+    const departed = flights.departure(flight, firstId);
+    const landed = flights.arrival(flight, firstId);
+    const key = String(departed.flightId);
+    records.push({ topic: departures, key, value: departed, answered: true });
+    if (landed === null) continue;
+    records.push({ topic: arrivals, key: String(landed.flightId), value: landed, answered: false });
   }
   return records;
 }

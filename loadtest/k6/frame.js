@@ -30,15 +30,19 @@ export function loadOptions(exec, perSecond, thresholds) {
  * there once. The script exports `readBack` and `teardown` of predictions.js.
  *
  * @param {string} exec - the exported function of an iteration.
- * @param {number} perSecond - iterations, an id each.
+ * @param {number} perSecond - iterations.
  * @param {Record<string, string[]>} thresholds - of metrics of the script's own.
+ * @param {number} ids - of an iteration.
  */
-export function readBackOptions(exec, perSecond, thresholds) {
+export function readBackOptions(exec, perSecond, thresholds, ids = 1) {
   const options = loadOptions(exec, perSecond, thresholds);
   return {
     ...options,
     scenarios: { ...options.scenarios, readBack: readBackScenario },
-    thresholds: { ...options.thresholds, ...completenessThresholds(planned(perSecond).least) },
+    thresholds: {
+      ...options.thresholds,
+      ...completenessThresholds(planned(perSecond).least * ids),
+    },
   };
 }
 

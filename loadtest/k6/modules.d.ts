@@ -64,8 +64,6 @@ declare module "k6/x/millrace" {
 
   export interface Sending {
     readonly topic: string;
-    /** Avro schema of the topic's values: registered under `<topic>-value` on first use. */
-    readonly schema: string;
     /** Text of the id. */
     readonly key: string;
     readonly value: Readonly<Record<string, unknown>>;
@@ -75,7 +73,8 @@ declare module "k6/x/millrace" {
 
   /** A client that all VUs share: acks=all, idempotent. It connects with its first record. */
   export class Producer {
-    constructor(servers: Servers);
+    /** @param schemas - Avro, by topic: registered under `<topic>-value` on first use. */
+    constructor(servers: Servers, schemas: Readonly<Record<string, string>>);
     /**
      * Returns once all replicas have all records.
      *

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
@@ -16,7 +18,14 @@ import (
 	"millrace.dev/loadtest/k6/stream"
 )
 
+// Garbage of a generator that is collected seldom: where it shares cores with what it measures,
+// collecting costs the latter time.
+const gcPercent = 400
+
 func init() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
 	modules.Register("k6/x/millrace", &root{
 		ledger:    stream.NewLedger(),
 		contracts: map[string]*stream.Contracts{},
@@ -75,7 +84,7 @@ func (r *root) contractsOf(registry string) (*stream.Contracts, error) {
 
 // producerOf gives the one client of these servers: as in a service that sends, what comes while a
 // request is under way goes with the next one.
-func (r *root) producerOf(servers Servers) (*stream.Producer, error) {
+func (r *root) producerOf(servers Servers, schemas map[string]string) (*stream.Producer, error) {
 	contracts, err := r.contractsOf(servers.Registry)
 	if err != nil {
 		return nil, err
@@ -86,21 +95,25 @@ func (r *root) producerOf(servers Servers) (*stream.Producer, error) {
 	if found := r.producers[place]; found != nil {
 		return found, nil
 	}
-	made, err := stream.NewProducer(servers.Brokers, contracts, r.ledger)
+	made, err := stream.NewProducer(servers.Brokers, contracts, schemas, r.ledger)
 	if err == nil {
 		r.producers[place] = made
 	}
 	return made, err
 }
 
-// newProducer: new Producer({ brokers, registry }), a client that all VUs share.
+// newProducer: new Producer({ brokers, registry }, schemas), a client that all VUs share.
 func (i *instance) newProducer(call sobek.ConstructorCall) *sobek.Object {
 	runtime := i.vu.Runtime()
 	var servers Servers
 	if err := runtime.ExportTo(call.Argument(0), &servers); err != nil {
 		common.Throw(runtime, fmt.Errorf("new Producer({ brokers, registry }): %w", err))
 	}
-	producer, err := i.root.producerOf(servers)
+	var schemas map[string]string
+	if err := runtime.ExportTo(call.Argument(1), &schemas); err != nil {
+		common.Throw(runtime, fmt.Errorf("new Producer(servers, { topic: schema }): %w", err))
+	}
+	producer, err := i.root.producerOf(servers, schemas)
 	if err != nil {
 		common.Throw(runtime, err)
 	}

@@ -13,10 +13,8 @@ import (
 type Record struct {
 	Topic string
 	// UTF-8 text of the id. The partition is murmur2 of it, as Java's clients choose.
-	Key string
-	// Schema of the topic's values, registered on first use.
-	Schema string
-	Value  map[string]any
+	Key   string
+	Value map[string]any
 	// Whether exactly one answer with this key is due.
 	Answered bool
 }
@@ -25,14 +23,16 @@ type Record struct {
 type Producer struct {
 	client    *kgo.Client
 	contracts *Contracts
+	schemas   map[string]string
 	ledger    *Ledger
 }
 
 // How long a record may take until it is acknowledged, its repetitions included.
 const deliveryTimeout = 30 * time.Second
 
-// NewProducer opens a client of its own; it connects with its first record.
-func NewProducer(brokers []string, contracts *Contracts, ledger *Ledger) (*Producer, error) {
+// NewProducer opens a client of its own; it connects with its first record. Schemas are those of
+// topics' values, registered on first use.
+func NewProducer(brokers []string, contracts *Contracts, schemas map[string]string, ledger *Ledger) (*Producer, error) {
 	client, err := kgo.NewClient(
 		kgo.SeedBrokers(brokers...),
 		kgo.ClientID("millrace-loadtest"),
@@ -44,7 +44,7 @@ func NewProducer(brokers []string, contracts *Contracts, ledger *Ledger) (*Produ
 	if err != nil {
 		return nil, fmt.Errorf("kafka at %v: %w", brokers, err)
 	}
-	return &Producer{client, contracts, ledger}, nil
+	return &Producer{client, contracts, schemas, ledger}, nil
 }
 
 // Send waits until all replicas have all records, and returns how long that took. With an error
@@ -52,7 +52,7 @@ func NewProducer(brokers []string, contracts *Contracts, ledger *Ledger) (*Produ
 func (p *Producer) Send(ctx context.Context, records []Record) (time.Duration, error) {
 	encoded := make([]*kgo.Record, len(records))
 	for i, record := range records {
-		contract, err := p.contracts.Register(ctx, record.Topic, record.Schema)
+		contract, err := p.contracts.Register(ctx, record.Topic, p.schemas[record.Topic])
 		if err != nil {
 			return 0, err
 		}

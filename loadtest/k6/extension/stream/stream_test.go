@@ -54,12 +54,12 @@ func deadline(t *testing.T) context.Context {
 func event(id int64) Record {
 	// Numbers as a script gives them: whole ones as int64, also where the field is a double.
 	value := map[string]any{"id": id, "at": int64(1_700_000_000_000), "place": "ATL", "count": int64(7), "share": int64(1)}
-	return Record{Topic: "events", Key: strconv.FormatInt(id, 10), Schema: eventSchema, Value: value, Answered: true}
+	return Record{Topic: "events", Key: strconv.FormatInt(id, 10), Value: value, Answered: true}
 }
 
 func TestARecordStandsInConfluentsFramingWithTheIdAsItsKey(t *testing.T) {
 	w, ctx := newWorld(t), deadline(t)
-	producer, err := NewProducer(w.brokers, w.contracts, w.ledger)
+	producer, err := NewProducer(w.brokers, w.contracts, map[string]string{"events": eventSchema}, w.ledger)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,7 +101,7 @@ func TestARecordStandsInConfluentsFramingWithTheIdAsItsKey(t *testing.T) {
 
 func TestAValueThatDoesNotFitIsRefusedBeforeAnythingIsSent(t *testing.T) {
 	w, ctx := newWorld(t), deadline(t)
-	producer, err := NewProducer(w.brokers, w.contracts, w.ledger)
+	producer, err := NewProducer(w.brokers, w.contracts, map[string]string{"events": eventSchema}, w.ledger)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,7 +116,7 @@ func TestAValueThatDoesNotFitIsRefusedBeforeAnythingIsSent(t *testing.T) {
 
 func TestASendThatFailsIsUnsureAndNotMissing(t *testing.T) {
 	w := newWorld(t)
-	producer, err := NewProducer(w.brokers, w.contracts, w.ledger)
+	producer, err := NewProducer(w.brokers, w.contracts, map[string]string{"events": eventSchema}, w.ledger)
 	if err != nil {
 		t.Fatal(err)
 	}
