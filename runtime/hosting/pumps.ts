@@ -34,7 +34,7 @@ export interface PumpsOptions {
   readonly mode?: Mode["kind"];
   /** @default false */
   readonly acceptGaps?: boolean;
-  /** Age in ms that closes a block. @default in live mode 1000, online 0; else 5000 */
+  /** Least age in ms that closes a block. @default in live mode 1000, online 0; else 5000 */
   readonly blockAgeMs?: number;
 }
 

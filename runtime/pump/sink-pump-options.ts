@@ -27,7 +27,7 @@ export interface SinkPumpOptions {
   readonly maxRows?: number;
   /** Bytes that close a block. @default 8388608 */
   readonly maxBytes?: number;
-  /** Age in ms that closes a block. @default 1000 */
+  /** Age in ms that closes a block; more where writing takes long. @default 1000 */
   readonly maxWaitMs?: number;
   /** How long a stop waits for a write in hand, in ms. @default 10000 */
   readonly stopWithinMs?: number;

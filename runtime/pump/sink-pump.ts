@@ -8,6 +8,7 @@ import { RecordReader } from "../../broker/record-batch/reader.ts";
 import { MillraceError } from "../../schemas/errors.ts";
 import { GroupPlace } from "../group-place.ts";
 import { passes, retry } from "../retry.ts";
+import { BlockAge } from "./block-age.ts";
 import { BlockBudget, blockBudgetBytes } from "./block-budget.ts";
 import { pendingText } from "./pending-range.ts";
 import { assignPartitions, parsePartitions } from "./pump-assignment.ts";
@@ -52,6 +53,7 @@ export class SinkPump {
   readonly #reader = new RecordReader();
   readonly #abort = new AbortController();
   readonly #budget: BlockBudget;
+  readonly #age: BlockAge;
   #owned = new Map<number, PumpPartition>();
   readonly #waiters = new PumpWaiters();
   /** Ends a wait for records: there is something else to do. */
@@ -65,6 +67,7 @@ export class SinkPump {
   private constructor(options: SinkPumpOptions, topicId: string, place: GroupPlace) {
     this.#options = { ...pumpDefaults, ...options };
     this.#budget = options.budget ?? new BlockBudget(blockBudgetBytes);
+    this.#age = new BlockAge(this.#options.maxWaitMs);
     this.topic = options.topic;
     this.sink = options.sink.name;
     this.#topicId = topicId;
@@ -233,8 +236,7 @@ export class SinkPump {
       this.#wake = resolve;
     });
     const now = performance.now();
-    const { maxWaitMs } = this.#options;
-    const due = partitions.map((each) => each.dueAt(maxWaitMs, this.#toldAt + tellMs));
+    const due = partitions.map((each) => each.dueAt(this.#age.ms, this.#toldAt + tellMs));
     const soonest = Math.min(...due) - now;
     const waitMs = this.#budget.isSpent ? 0 : Math.min(longestWaitMs, Math.max(0, soonest));
     return await shared.next(this.#places(partitions), over, waitMs);
@@ -317,10 +319,10 @@ export class SinkPump {
    * one is old: then the group is told of all at once. Passes what needs no writing.
    */
   async #writeDue(idle: boolean): Promise<void> {
-    const { maxRows, maxBytes, maxWaitMs, sink } = this.#options;
+    const { maxRows, maxBytes, sink } = this.#options;
     const now = performance.now();
     const owned = [...this.#owned.values()];
-    const old = this.#budget.isSpent ? 0 : maxWaitMs;
+    const old = this.#budget.isSpent ? 0 : this.#age.ms;
     const isOld = owned.some((each) => !each.isEmpty && now - each.openedAt >= old);
     const isTold = now - this.#toldAt < tellMs;
     const due: PumpPartition[] = [];
@@ -340,6 +342,7 @@ export class SinkPump {
     for (const each of due) await this.#write(each);
     // A store that knows itself where it stands is asked, not the group: that may hear later.
     if (sink.exactRange || this.#waiters.any || !isTold) await this.#commit(due, false);
+    this.#age.wrote(performance.now() - now);
   }
 
   async #write(partition: PumpPartition): Promise<void> {
