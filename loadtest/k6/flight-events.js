@@ -7,7 +7,7 @@ const hourMs = 3_600_000;
 /** Departure to arrival. */
 const flightSeconds = seconds(setting("FLIGHT_TIME", "5s"));
 /** Flights that are generated before the load and taken in turn: a draw is dear in k6. */
-const generated = 16_384;
+const generated = 4_096;
 
 export const departures = "flights.departures";
 export const arrivals = "flights.arrivals";
@@ -24,7 +24,7 @@ function flightAt(iteration) {
   return flight;
 }
 
-/** The events of the flights that `--rate` of a live run would send, one flight at a time. */
+/** The events of the first flights that `--rate` of a live run would send, one at a time. */
 export class FlightEvents {
   /** Iterations from a departure to its arrival. */
   #lag;

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"runtime/debug"
-	"strings"
 	"sync"
 	"time"
 
@@ -82,7 +81,7 @@ func (r *root) contractsOf(registry string) (*stream.Contracts, error) {
 	return made, err
 }
 
-// producerOf gives the one client of these servers: as in a service that sends, what comes while a
+// producerOf gives the one client of these servers and schemas: as in a service that sends, what comes while a
 // request is under way goes with the next one.
 func (r *root) producerOf(servers Servers, schemas map[string]string) (*stream.Producer, error) {
 	contracts, err := r.contractsOf(servers.Registry)
@@ -91,7 +90,8 @@ func (r *root) producerOf(servers Servers, schemas map[string]string) (*stream.P
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	place := strings.Join(append(servers.Brokers, servers.Registry), "\x00")
+	// Maps are printed in the order of their keys.
+	place := fmt.Sprintf("%q %q", servers, schemas)
 	if found := r.producers[place]; found != nil {
 		return found, nil
 	}
