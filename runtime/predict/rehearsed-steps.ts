@@ -51,14 +51,17 @@ function copied(register: ModelRegister, isRouted: boolean): ModelRegister {
   return copy;
 }
 
-/** Something in every field. */
-function madeRecord({ layout, timeField }: SourceSpec, index: number): object {
-  const record: Record<string, unknown> = {};
+/** Something in every field, whatever its name. */
+export function madeRecord(
+  { layout, timeField }: Pick<SourceSpec, "layout" | "timeField">,
+  index: number,
+): object {
+  const record: Record<string, unknown> = Object.create(null);
   for (const { name, type } of layout.fields) {
     const parts = name.split(".");
     let at = record;
     for (const part of parts.slice(0, -1)) {
-      at[part] ??= {};
+      at[part] ??= Object.create(null);
       at = at[part] as Record<string, unknown>;
     }
     at[parts.at(-1) ?? name] = name === timeField ? Date.now() : madeValue(type, index);
