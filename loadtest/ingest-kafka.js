@@ -18,8 +18,8 @@ export { readBack, teardown } from "./k6/predictions.js";
 
 /** Each flight is two events. */
 const perSecond = rate / 2;
-/** Flights of an iteration: some 250 iterations a second at most cost k6 little. */
-const each = Number(setting("FLIGHTS", String(Math.ceil(perSecond / 250))));
+/** Flights of an iteration: some 100 iterations a second at most cost k6 and Kafka little. */
+const each = Number(setting("FLIGHTS", String(Math.ceil(perSecond / 100))));
 if (!(Number.isInteger(each) && each > 0)) throw new Error("FLIGHTS is a whole number from 1 on");
 const schemas = {
   [departures]: open("../topologies/flights/departure.avsc"),

@@ -16,6 +16,7 @@ import { circumstances } from "./circumstances.ts";
 import { registerAnyModel } from "./k6/any-model.ts";
 import { awayFailures, awayLines, beforeMs, clickHouseAway, storedPredictions } from "./k6/away.ts";
 import { buildK6 } from "./k6/build-k6.ts";
+import { flightsOn } from "./k6/flights-on.ts";
 import { reportText } from "./k6/report.ts";
 import { startMissing } from "./k6/under-test.ts";
 import { failuresOf, type K6Summary } from "./k6/verdict.ts";
@@ -66,6 +67,12 @@ const { values, positionals } = programFlags({
       takes: "N",
       default: "1",
       help: "processes of a run that is started here",
+    },
+    partitions: {
+      type: "string",
+      takes: "N",
+      default: "4",
+      help: "of the topics of a run that is started here",
     },
     "max-wait": {
       type: "string",
@@ -142,8 +149,9 @@ async function load(
 ): Promise<string[]> {
   const data = values.data === undefined ? join(work, "local") : resolve(values.data);
   const workers = Number(values.workers);
+  const app = await flightsOn(Number(values.partitions), work);
   const under = await startMissing({
-    ...{ data, usualPorts: values.data !== undefined, workers, mostMs, say, gateway },
+    ...{ app, data, usualPorts: values.data !== undefined, workers, mostMs, say, gateway },
     runFlags: ["--max-wait", values["max-wait"], ...(fed ? ownLoad : [])],
   });
   const summaryFile = join(work, `${script}.json`);

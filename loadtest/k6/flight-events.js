@@ -12,17 +12,17 @@ const generated = 4_096;
 export const departures = "flights.departures";
 export const arrivals = "flights.arrivals";
 
-/** Once for all VUs. */
-const flights = new SharedArray("flights", () => {
+/**
+ * Drawn once for all VUs. Each element of a shared array is read from JSON whenever it is taken, so
+ * that a VU takes all at once, as a text, and keeps them as columns.
+ */
+const drawn = new SharedArray("flights", () => {
   const source = new GeneratedFlights(1);
-  return Array.from({ length: generated }, (_, number) => ({ ...source.at(number) }));
+  const flights = Array.from({ length: generated }, (_, number) => ({ ...source.at(number) }));
+  const columns = Object.keys(source.at(0)).map((name) => [name, flights.map((each) => each[name])]);
+  return [JSON.stringify(Object.fromEntries(columns))];
 });
-
-function flightAt(iteration) {
-  const flight = flights[iteration % generated];
-  if (flight === undefined) throw new RangeError(`no flight ${iteration}`);
-  return flight;
-}
+const flights = JSON.parse(drawn[0] ?? "");
 
 /** The events of the first flights that `--rate` of a live run would send, one at a time. */
 export class FlightEvents {
@@ -35,11 +35,18 @@ export class FlightEvents {
 
   /** The departure of the flight of an iteration, now. */
   departure(iteration, firstId) {
-    const { origin, destination, distanceMiles, utcHours } = flightAt(iteration);
+    const at = iteration % generated;
     const departedAt = Date.now();
-    const flight = { flightId: firstId + iteration, departedAt, origin, destination };
-    const event = { ...flight, distanceMiles, localHour: 0, localWeekday: 1 };
-    setLocalClock(event, departedAt + utcHours * hourMs);
+    const event = {
+      flightId: firstId + iteration,
+      departedAt,
+      origin: flights.origin[at],
+      destination: flights.destination[at],
+      distanceMiles: flights.distanceMiles[at],
+      localHour: 0,
+      localWeekday: 1,
+    };
+    setLocalClock(event, departedAt + flights.utcHours[at] * hourMs);
     return event;
   }
 
@@ -47,7 +54,13 @@ export class FlightEvents {
   arrival(iteration, firstId) {
     const flight = iteration - this.#lag;
     if (flight < 0) return null;
-    const { origin, destination, delayMinutes } = flightAt(flight);
-    return { flightId: firstId + flight, arrivedAt: Date.now(), origin, destination, delayMinutes };
+    const at = flight % generated;
+    return {
+      flightId: firstId + flight,
+      arrivedAt: Date.now(),
+      origin: flights.origin[at],
+      destination: flights.destination[at],
+      delayMinutes: flights.delayMinutes[at],
+    };
   }
 }

@@ -7,7 +7,7 @@ import {
   stopLocalServers,
 } from "../../stacks/local/local-servers.ts";
 import { loopbackAccess } from "../../stacks/open-servers.ts";
-import { RunProcess } from "../run-process.ts";
+import { flightsApp, RunProcess } from "../run-process.ts";
 
 /** What is put under load: servers of a data directory, and flights that run live on them. */
 export interface UnderTest {
@@ -22,6 +22,8 @@ export interface UnderTest {
 }
 
 export interface UnderTestOptions {
+  /** Module of the flights. @default as they come with Millrace */
+  readonly app?: string;
   /** Data directory of the local stack. */
   readonly data: string;
   /** Whether its servers take the ports used before, or the default ones, and not free ones. */
@@ -101,14 +103,18 @@ function isHeld(directory: string): boolean {
 }
 
 /** @param port - of the gateway; 0: none. */
-async function startRun({ data, workers, runFlags, mostMs }: UnderTestOptions, port: number) {
-  const run = new RunProcess([
+async function startRun(
+  { app = flightsApp, data, workers, runFlags, mostMs }: UnderTestOptions,
+  port: number,
+) {
+  const flags = [
     ...["--live", "--stack", "local", "--data", data, "--for", `${mostMs}ms`],
     ...(workers === 1 ? [] : ["--workers", String(workers)]),
     ...["--metrics", "off"],
     ...(port > 0 ? ["--listen", `127.0.0.1:${port}`] : []),
     ...runFlags,
-  ]);
+  ];
+  const run = new RunProcess(flags, app);
   const late = setTimeout(() => run.signal("SIGKILL"), startMs);
   try {
     await run.saw(/tasks restored/);
