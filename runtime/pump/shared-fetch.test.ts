@@ -64,6 +64,45 @@ test("what several readers wait for is one fetch, and each gets its own", async 
   assert.deepEqual(places()[1]?.sort(), ["a/0@0", "a/1@9", "b/0@0", "b/1@0"]);
 });
 
+test("readers are told of one answer one a turn, so that others have theirs", async () => {
+  const { shared, answers, begun } = standing();
+  const topics = ["a", "b", "c", "d"];
+  let turn = 0;
+  let next: NodeJS.Immediate;
+  const count = () => {
+    turn++;
+    next = setImmediate(count);
+  };
+  next = setImmediate(count);
+  const turns: number[] = [];
+  const readers = topics.map(async (topic) => {
+    await shared.next([at(topic, 0)], never, longMs);
+    turns.push(turn);
+  });
+  await begun(1);
+  answers[0]?.(topics.map((topic) => records(topic, 0)));
+  await Promise.all(readers);
+  clearImmediate(next);
+  assert.equal(new Set(turns).size, topics.length);
+});
+
+test("a reader that gives up while others are told finds its records when it asks again", async () => {
+  const { shared, answers, begun, places } = standing();
+  let giveUp = () => {};
+  const over = new Promise<void>((resolve) => (giveUp = resolve));
+  const first = shared.next([at("a", 0)], never, longMs).then(giveUp);
+  const second = shared.next([at("b", 0)], over, longMs);
+  await begun(1);
+  answers[0]?.([records("a", 0), records("b", 0)]);
+  await first;
+  assert.deepEqual(await second, []);
+  const again = shared.next([at("b", 0)], never, longMs);
+  await begun(2);
+  assert.deepEqual(places()[1], ["b/0@0"]);
+  answers[1]?.([records("b", 0)]);
+  assert.deepEqual(named(await again), ["b/0@0"]);
+});
+
 test("a reader that gives up finds its place in the fetch that stands", async () => {
   const { shared, answers, begun, requests } = standing();
   let giveUp = () => {};

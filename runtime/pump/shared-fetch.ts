@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Broker, FetchedPartition, FetchRequest } from "../../broker/broker.ts";
 
 /** How long a fetch stands at the broker while nothing comes, ms. */
@@ -21,6 +22,9 @@ interface Ask {
  * that quiet topics cost a request in some seconds, and busy ones together as many as one. A place
  * is in one fetch at a time; a reader that gives up waiting leaves its place there and finds it
  * when it asks again. What nobody waits for any more is dropped, and fetched again.
+ *
+ * Readers are told one a turn of the event loop: what each does with its records at once would hold
+ * up all else as long as all of it together.
  *
  * Memory: an answer a fetch; there are as many fetches as places apart.
  */
@@ -106,18 +110,24 @@ export class SharedFetch {
     } catch {
       answer = null;
     }
+    await this.#tell(new Set(names), answer);
     for (const name of names) this.#standing.delete(name);
-    this.#tell(new Set(names), answer);
     this.#schedule();
   }
 
-  #tell(names: ReadonlySet<string>, answer: readonly FetchedPartition[] | null): void {
+  async #tell(
+    names: ReadonlySet<string>,
+    answer: readonly FetchedPartition[] | null,
+  ): Promise<void> {
     for (const ask of [...this.#asks]) {
+      // It gave up while others were told.
+      if (!this.#asks.has(ask)) continue;
       const own = answer?.filter((each) => ask.places.has(placeOf(each))) ?? [];
       const failed = answer === null && [...ask.places.keys()].some((place) => names.has(place));
       if (own.length === 0 && !failed) continue;
       this.#asks.delete(ask);
       ask.done(failed ? null : own);
+      await nextTurn();
     }
   }
 }
