@@ -19,7 +19,10 @@ export const arrivals = "flights.arrivals";
 const drawn = new SharedArray("flights", () => {
   const source = new GeneratedFlights(1);
   const flights = Array.from({ length: generated }, (_, number) => ({ ...source.at(number) }));
-  const columns = Object.keys(source.at(0)).map((name) => [name, flights.map((each) => each[name])]);
+  const columns = Object.keys(source.at(0)).map((name) => [
+    name,
+    flights.map((each) => each[name]),
+  ]);
   return [JSON.stringify(Object.fromEntries(columns))];
 });
 const flights = JSON.parse(drawn[0] ?? "");

@@ -1,7 +1,7 @@
 /** Stores that stand still or are killed while a pump fills them, and then are there again. */
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { constants, getPriority, tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { setTimeout as wait } from "node:timers/promises";
@@ -98,6 +98,8 @@ test("a ClickHouse that stands still or is killed is waited for and told, and ha
   const options = { directory, port, maxMemoryBytes: 2 ** 31 };
   const server = await startServer(await clickHouseServer(options));
   servers.push(server);
+  // Where cores are short it comes behind the stream, with all its threads.
+  assert.equal(getPriority(server.pid), constants.priority.PRIORITY_BELOW_NORMAL);
   const password = await frontPassword(clickHousePasswordFile(directory));
   const url = `http://127.0.0.1:${port}`;
   const store = openClickHouse({ url, password, requestTimeoutMs: timeoutMs });
