@@ -14,15 +14,16 @@ export async function flightsOn(partitions: number, work: string): Promise<strin
   const compiled = (...path: string[]) => {
     return JSON.stringify(pathToFileURL(join(packageRoot(), "dist", ...path)).href);
   };
-  const text = `
-import flights from ${compiled("examples", "flights", "app.js")};
-import { topology } from ${compiled("topologies", "dsl", "topology.js")};
-import { outcomes, predictions, retraining } from ${compiled("topologies", "flights", "flights.js")};
-
-const steps = { predictions, outcomes, retraining };
-export default { ...flights, topologies: [topology("flights", steps, { partitions: ${partitions} })] };
-`;
+  const lines = [
+    `import flights from ${compiled("examples", "flights", "app.js")};`,
+    `import { topology } from ${compiled("topologies", "dsl", "topology.js")};`,
+    `import * as steps from ${compiled("topologies", "flights", "flights.js")};`,
+    "const { outcomes, predictions, retraining } = steps;",
+    `const options = { partitions: ${partitions} };`,
+    'const plan = topology("flights", { predictions, outcomes, retraining }, options);',
+    "export default { ...flights, topologies: [plan] };",
+  ];
   const file = join(work, `flights-on-${partitions}.mjs`);
-  await writeFile(file, text);
+  await writeFile(file, `${lines.join("\n")}\n`);
   return file;
 }
