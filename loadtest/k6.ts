@@ -40,6 +40,8 @@ const scripts: Readonly<Record<string, Script>> = {
 };
 /** Flights of the run's own where a script sends none. */
 const ownLoad = ["--rate", "200", "--flight-time", "5s"];
+/** Partitions of the flights as they come with Millrace. */
+const usualPartitions = 4;
 
 const { values, positionals } = programFlags({
   command: "npm run loadtest --",
@@ -71,8 +73,8 @@ const { values, positionals } = programFlags({
     partitions: {
       type: "string",
       takes: "N",
-      default: "4",
-      help: "of the topics of a run that is started here",
+      default: String(usualPartitions),
+      help: "of the topics of a run that is started here, for a script that sends flights",
     },
     "max-wait": {
       type: "string",
@@ -197,13 +199,24 @@ async function load(
   return failures;
 }
 
-function refuseAway(): void {
-  if (awayMs === 0) return;
+function awayProblems(): string[] {
+  if (awayMs === 0) return [];
   const leastMs = awayMs + beforeMs;
-  const problems = [
+  return [
     ...(script === "predict" ? [] : ["--away: it goes with predict"]),
     ...(values.workers === "1" ? [] : ["--away: it goes with one worker"]),
     ...(durationMs(values.for) >= leastMs ? [] : [`--for: at least ${leastMs / 1_000}s`]),
+  ];
+}
+
+/** What is set and does not go together. */
+function refuse({ fed }: Script): void {
+  const isAsGiven = Number(values.partitions) === usualPartitions;
+  const problems = [
+    ...awayProblems(),
+    ...(fed && !isAsGiven
+      ? [`--partitions: flights that come by themselves come on ${usualPartitions}`]
+      : []),
   ];
   if (problems.length === 0) return;
   const text = problems.map((each) => `- ${each}`).join("\n");
@@ -211,12 +224,12 @@ function refuseAway(): void {
 }
 
 async function main(): Promise<number> {
-  refuseAway();
   const spec = scripts[script];
   if (spec === undefined) {
     const problems = `- there is no load test "${script}": ${Object.keys(scripts).join(", ")}`;
     throw new MillraceError("CONFIG_INVALID", { count: 1, problems });
   }
+  refuse(spec);
   const program = await buildK6(say);
   if (values.build) return 0;
   const interruption = new AbortController();
