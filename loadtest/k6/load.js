@@ -25,7 +25,8 @@ export function constantArrivals(exec, perSecond) {
     rate: Math.max(1, Math.round(perSecond)),
     timeUnit: "1s",
     duration: `${loadSeconds}s`,
-    preAllocatedVUs: Math.max(10, Math.round(perSecond / 10)),
+    // One that is made while the load is on takes its time: iterations are dropped meanwhile.
+    preAllocatedVUs: Math.max(40, Math.round(perSecond / 10)),
     maxVUs: Math.max(100, Math.round(perSecond / 5)),
     gracefulStop: `${drain}s`,
   };
